@@ -1,0 +1,5 @@
+"""Runs the command line: ``python -m video2mp3``."""
+
+from video2mp3.cli import main
+
+main()

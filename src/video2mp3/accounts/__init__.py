@@ -1,0 +1,1 @@
+"""Accounts: passwords, tokens and sign-ins, as plain functions that take a session."""

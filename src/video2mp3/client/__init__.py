@@ -1,0 +1,1 @@
+"""The Python client; imports nothing of the rest."""

@@ -1,0 +1,116 @@
+"""Connections and transactions."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from video2mp3.errors import ConfigurationError, DatabaseUnavailable
+
+# How long a writer waits for SQLite's one write lock.
+_SQLITE_BUSY_TIMEOUT_MS = 20_000
+
+
+class Database:
+    """One database: hands out transactions that are committed when the block ends without an error.
+
+    The functions of the domain take a `Session` and never commit; the edges (an HTTP request, a step of
+    a loop) open the transaction.
+    """
+
+    def __init__(self, url: str) -> None:
+        """Prepares the connection pool; connects only when first used.
+
+        Raises:
+            ConfigurationError: when the URL names a database that is not supported.
+        """
+        try:
+            parsed = make_url(url)
+        except ArgumentError:
+            raise ConfigurationError("VIDEO2MP3_DATABASE_URL is not a database URL.") from None
+        self.dialect = parsed.get_backend_name()
+        if self.dialect == "sqlite":
+            if parsed.database:
+                Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+            self.engine = create_engine(url, connect_args={"timeout": _SQLITE_BUSY_TIMEOUT_MS / 1000}, pool_size=20)
+            _prepare_sqlite(self.engine)
+        elif self.dialect in ("mysql", "mariadb"):
+            self.engine = create_engine(
+                url,
+                isolation_level="READ COMMITTED",
+                pool_pre_ping=True,
+                pool_recycle=1800,
+                pool_size=20,
+                connect_args={
+                    "charset": "utf8mb4",
+                    "connect_timeout": 5,
+                    "read_timeout": 30,
+                    "write_timeout": 30,
+                    "init_command": "SET time_zone = '+00:00'",
+                },
+            )
+        else:
+            raise ConfigurationError(
+                f"VIDEO2MP3_DATABASE_URL: {self.dialect} is not supported; use sqlite:///… or mysql+pymysql://…"
+            )
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A transaction that writes; committed at the end of the block, rolled back on an error."""
+        with self._transaction({"sqlite_begin": "BEGIN IMMEDIATE"}) as session:
+            yield session
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A transaction that only reads: on SQLite it never waits for a writer."""
+        with self._transaction({"sqlite_begin": "BEGIN"}) as session:
+            yield session
+
+    @contextmanager
+    def _transaction(self, options: dict[str, Any]) -> Iterator[Session]:
+        try:
+            with (
+                self.engine.connect().execution_options(**options) as connection,
+                connection.begin(),
+                Session(connection, expire_on_commit=False) as session,
+            ):
+                yield session
+                session.flush()
+        except OperationalError as error:
+            raise DatabaseUnavailable from error
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise DatabaseUnavailable from error
+            raise
+
+    def check(self) -> None:
+        """Raises DatabaseUnavailable when the database does not answer."""
+        with self.read() as session:
+            session.execute(text("SELECT 1"))
+
+    def close(self) -> None:
+        """Closes all connections."""
+        self.engine.dispose()
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: Any, entry: ConnectionPoolEntry) -> None:  # noqa: ARG001
+        # The driver's own transaction handling is turned off: BEGIN is ours, below.
+        connection.isolation_level = None
+        connection.create_function("now_us", 0, lambda: time.time_ns() // 1000)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(f"PRAGMA busy_timeout = {_SQLITE_BUSY_TIMEOUT_MS}")
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Any) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN IMMEDIATE"))

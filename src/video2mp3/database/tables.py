@@ -1,0 +1,216 @@
+"""All tables. Columns whose names end in `_at`, `_until` or `not_before` are microseconds since 1970 (see clock)."""
+
+import secrets
+import time
+from typing import Annotated, Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    ForeignKey,
+    Index,
+    SmallInteger,
+    String,
+    Text,
+    UniqueConstraint,
+    false,
+)
+from sqlalchemy.dialects import mysql
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+# Ids and tokens compare byte by byte on every database; MySQL would ignore the case otherwise.
+_ASCII = {"charset": "ascii", "collation": "ascii_bin"}
+_Id32 = String(32).with_variant(mysql.VARCHAR(32, **_ASCII), "mysql", "mariadb")
+_Sha256 = String(64).with_variant(mysql.VARCHAR(64, **_ASCII), "mysql", "mariadb")
+_Word = String(32).with_variant(mysql.VARCHAR(32, **_ASCII), "mysql", "mariadb")
+_Key = String(255).with_variant(mysql.VARCHAR(255, **_ASCII), "mysql", "mariadb")
+_Text255 = String(255).with_variant(mysql.VARCHAR(255, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb")
+_LongText = Text().with_variant(mysql.LONGTEXT(charset="utf8mb4"), "mysql", "mariadb")
+
+Id = Annotated[str, mapped_column(_Id32)]
+Word = Annotated[str, mapped_column(_Word)]
+Timestamp = Annotated[int, mapped_column(BigInteger)]
+
+
+def new_id() -> str:
+    """Returns a new id: 32 hex digits that sort by the time of their making and cannot be guessed."""
+    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
+
+
+class Base(DeclarativeBase):
+    """The base of all tables."""
+
+
+class User(Base):
+    """An account."""
+
+    __tablename__ = "users"
+
+    id: Mapped[Id] = mapped_column(primary_key=True, default=new_id)
+    username: Mapped[str] = mapped_column(_Text255)
+    # The name as it is compared (NFKC, casefolded): nobody passes for somebody else by a capital letter.
+    username_key: Mapped[str] = mapped_column(_Text255, unique=True)
+    email: Mapped[str | None] = mapped_column(_Text255, default=None)
+    # None: nobody can sign in with a password (the user `local`).
+    password_hash: Mapped[str | None] = mapped_column(String(255), default=None)
+    role: Mapped[Word] = mapped_column(default="user")
+    created_at: Mapped[Timestamp]
+    disabled_at: Mapped[Timestamp | None] = mapped_column(default=None)
+
+
+class SignIn(Base):
+    """A secret that stands for a signed-in user: a refresh token, a browser's cookie or a one-time link.
+
+    `kind` is `refresh`, `cookie` or `link`. Only the secret's SHA-256 is stored. Refresh tokens that
+    follow each other share a `family`; one used twice ends the whole family.
+    """
+
+    __tablename__ = "sign_ins"
+
+    id: Mapped[Id] = mapped_column(primary_key=True, default=new_id)
+    user_id: Mapped[Id] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    kind: Mapped[Word]
+    family: Mapped[Id] = mapped_column(index=True)
+    secret_sha256: Mapped[str] = mapped_column(_Sha256, unique=True)
+    created_at: Mapped[Timestamp]
+    expires_at: Mapped[Timestamp] = mapped_column(index=True)
+    used_at: Mapped[Timestamp | None] = mapped_column(default=None)
+    ended_at: Mapped[Timestamp | None] = mapped_column(default=None)
+
+
+class SigningKey(Base):
+    """An Ed25519 key that signs access tokens; `id` is the tokens' `kid`."""
+
+    __tablename__ = "signing_keys"
+
+    id: Mapped[Id] = mapped_column(primary_key=True, default=new_id)
+    private_pem: Mapped[str] = mapped_column(_LongText)
+    created_at: Mapped[Timestamp]
+    retires_at: Mapped[Timestamp | None] = mapped_column(default=None)
+
+
+class Upload(Base):
+    """A file that was uploaded, or is being uploaded: an ordered list of chunks. `state`: `open`, `complete`."""
+
+    __tablename__ = "uploads"
+
+    id: Mapped[Id] = mapped_column(primary_key=True, default=new_id)
+    user_id: Mapped[Id] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    # As the user named it: untrusted text. Never part of a key or a path.
+    name: Mapped[str] = mapped_column(_Text255)
+    state: Mapped[Word] = mapped_column(default="open")
+    # The whole size where it was declared; None until then.
+    size_bytes: Mapped[int | None] = mapped_column(BigInteger, default=None)
+    received_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
+    created_at: Mapped[Timestamp]
+    expires_at: Mapped[Timestamp] = mapped_column(index=True)
+
+
+class UploadChunk(Base):
+    """One stored object of an upload; immutable."""
+
+    __tablename__ = "upload_chunks"
+
+    upload_id: Mapped[Id] = mapped_column(ForeignKey("uploads.id", ondelete="CASCADE"), primary_key=True)
+    offset_bytes: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    storage_key: Mapped[str] = mapped_column(_Key)
+
+
+class Job(Base):
+    """A conversion. This row is the truth about it; messages and workers only follow it.
+
+    `state`: `waiting` (for its upload), `queued`, `processing`, `finished`, `failed`, `canceled`. Every
+    change of state is in `jobs/lifecycle.py`.
+    """
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        UniqueConstraint("user_id", "idempotency_key", name="uq_jobs_idempotency"),
+        Index("ix_jobs_schedule", "state", "priority", "turn", "id"),
+        Index("ix_jobs_lease", "state", "lease_until"),
+        Index("ix_jobs_user", "user_id", "id"),
+        Index("ix_jobs_expiry", "expires_at"),
+    )
+
+    id: Mapped[Id] = mapped_column(primary_key=True, default=new_id)
+    user_id: Mapped[Id] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    upload_id: Mapped[Id | None] = mapped_column(
+        ForeignKey("uploads.id", ondelete="SET NULL"), default=None, index=True
+    )
+    source_name: Mapped[str] = mapped_column(_Text255)
+    source_size_bytes: Mapped[int] = mapped_column(BigInteger)
+    source_duration_s: Mapped[float | None] = mapped_column(default=None)
+    options: Mapped[dict[str, Any]] = mapped_column(JSON)
+    tag: Mapped[str | None] = mapped_column(_Text255, default=None)
+    idempotency_key: Mapped[str | None] = mapped_column(_Text255, default=None)
+    request_sha256: Mapped[str | None] = mapped_column(_Sha256, default=None)
+
+    state: Mapped[Word] = mapped_column(default="queued")
+    # 0 high, 1 normal, 2 low: the relay takes the lowest first, then the lowest turn.
+    priority: Mapped[int] = mapped_column(SmallInteger, default=1)
+    turn: Mapped[int] = mapped_column(BigInteger, default=0)
+    # Counts the claims; a worker whose fence is not the row's has lost the job.
+    fence: Mapped[int] = mapped_column(BigInteger, default=0)
+    failures: Mapped[int] = mapped_column(SmallInteger, default=0)
+    lost_leases: Mapped[int] = mapped_column(SmallInteger, default=0)
+    lease_owner: Mapped[Id | None] = mapped_column(default=None)
+    lease_until: Mapped[Timestamp | None] = mapped_column(default=None)
+    not_before: Mapped[Timestamp] = mapped_column(default=0)
+    announced_until: Mapped[Timestamp] = mapped_column(default=0)
+    cancel_requested: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+
+    percent: Mapped[int] = mapped_column(SmallInteger, default=0)
+    done_s: Mapped[float] = mapped_column(default=0.0)
+
+    result_key: Mapped[str | None] = mapped_column(_Key, default=None)
+    result_sha256: Mapped[str | None] = mapped_column(_Sha256, default=None)
+    result_size_bytes: Mapped[int | None] = mapped_column(BigInteger, default=None)
+    result_duration_s: Mapped[float | None] = mapped_column(default=None)
+    report: Mapped[dict[str, Any] | None] = mapped_column(JSON, default=None)
+    error_code: Mapped[Word | None] = mapped_column(default=None)
+    error_detail: Mapped[str | None] = mapped_column(_LongText, default=None)
+
+    created_at: Mapped[Timestamp]
+    started_at: Mapped[Timestamp | None] = mapped_column(default=None)
+    ended_at: Mapped[Timestamp | None] = mapped_column(default=None)
+    expires_at: Mapped[Timestamp | None] = mapped_column(default=None)
+
+
+class Notification(Base):
+    """A message to a job's owner about its end: made with the end, in the same transaction.
+
+    `kind`: `mail`. `state`: `queued`, `sending`, `sent`, `failed`; it is announced, claimed and tried
+    again just as a job is.
+    """
+
+    __tablename__ = "notifications"
+    __table_args__ = (
+        UniqueConstraint("job_id", "kind", name="uq_notifications_job"),
+        Index("ix_notifications_schedule", "state", "not_before", "id"),
+    )
+
+    id: Mapped[Id] = mapped_column(primary_key=True, default=new_id)
+    job_id: Mapped[Id] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
+    kind: Mapped[Word] = mapped_column(default="mail")
+    state: Mapped[Word] = mapped_column(default="queued")
+    attempts: Mapped[int] = mapped_column(SmallInteger, default=0)
+    not_before: Mapped[Timestamp] = mapped_column(default=0)
+    announced_until: Mapped[Timestamp] = mapped_column(default=0)
+    lease_until: Mapped[Timestamp | None] = mapped_column(default=None)
+    created_at: Mapped[Timestamp]
+    sent_at: Mapped[Timestamp | None] = mapped_column(default=None)
+
+
+class Worker(Base):
+    """A worker process, as its own heartbeat tells: the relay sizes its window by the slots seen here."""
+
+    __tablename__ = "workers"
+
+    id: Mapped[Id] = mapped_column(primary_key=True, default=new_id)
+    host: Mapped[str] = mapped_column(_Text255)
+    slots: Mapped[int] = mapped_column(SmallInteger)
+    draining: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    started_at: Mapped[Timestamp]
+    heartbeat_at: Mapped[Timestamp] = mapped_column(index=True)

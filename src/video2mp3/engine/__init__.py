@@ -1,0 +1,1 @@
+"""The engine: media in, MP3 out."""

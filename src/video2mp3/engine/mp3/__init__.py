@@ -1,0 +1,1 @@
+"""The MP3 format: frames, the info tag, ID3."""

@@ -1,0 +1,262 @@
+"""Every error that a user can meet: its stable code, HTTP status and default sentence.
+
+The class docstring is the default sentence. It says what failed and what to do about it. The four
+families below say what a job does after such an error; `retryable` says whether the same request can
+succeed later without being changed.
+"""
+
+
+class Video2mp3Error(Exception):
+    """Something went wrong inside video2mp3; the log of the service has the details."""
+
+    code = "internal_error"
+    status = 500
+    retryable = False
+
+    def __init__(self, detail: str | None = None) -> None:
+        self.detail = detail or (type(self).__doc__ or "").strip().splitlines()[0]
+        super().__init__(self.detail)
+
+
+# -- Requests: the caller can mend them ---------------------------------------------------------------
+
+
+class InvalidRequest(Video2mp3Error):
+    """The request is not valid; see `errors` for the fields."""
+
+    code = "invalid_request"
+    status = 422
+
+
+class InvalidOption(Video2mp3Error):
+    """A conversion option has a value that is not allowed."""
+
+    code = "invalid_option"
+    status = 422
+
+
+class MissingFile(Video2mp3Error):
+    """The request carries no file: send the video as the body, or as the form field `file`."""
+
+    code = "missing_file"
+    status = 400
+
+
+class Unauthenticated(Video2mp3Error):
+    """Sign in first: send `Authorization: Bearer <token>` with a token from POST /v1/sessions."""
+
+    code = "unauthenticated"
+    status = 401
+
+
+class InvalidCredentials(Video2mp3Error):
+    """Invalid credentials"""
+
+    code = "invalid_credentials"
+    status = 401
+
+
+class Forbidden(Video2mp3Error):
+    """This account may not do that."""
+
+    code = "forbidden"
+    status = 403
+
+
+class NotFound(Video2mp3Error):
+    """There is nothing here under that id."""
+
+    code = "not_found"
+    status = 404
+
+
+class MethodNotAllowed(Video2mp3Error):
+    """This address does not take that method; see `Allow`."""
+
+    code = "method_not_allowed"
+    status = 405
+
+
+class UsernameTaken(Video2mp3Error):
+    """Username already registered"""
+
+    code = "username_taken"
+    status = 400
+
+
+class NotFinished(Video2mp3Error):
+    """The conversion has no MP3 yet; follow its events, or ask again later."""
+
+    code = "not_finished"
+    status = 409
+    retryable = True
+
+
+class WrongState(Video2mp3Error):
+    """That is not possible in the state that this is in now."""
+
+    code = "wrong_state"
+    status = 409
+
+
+class IdempotencyKeyReused(Video2mp3Error):
+    """This Idempotency-Key was used before for another request; use a new one."""
+
+    code = "idempotency_key_reused"
+    status = 422
+
+
+class UploadIncomplete(Video2mp3Error):
+    """The connection ended before the whole file arrived; send it again."""
+
+    code = "upload_incomplete"
+    status = 400
+    retryable = True
+
+
+class UploadTooLarge(Video2mp3Error):
+    """The file is larger than this service accepts."""
+
+    code = "upload_too_large"
+    status = 413
+
+
+class UnsupportedMediaType(Video2mp3Error):
+    """The Content-Type of the request is not one that this address takes."""
+
+    code = "unsupported_media_type"
+    status = 415
+
+
+class RangeNotSatisfiable(Video2mp3Error):
+    """The Range asked for lies outside the file."""
+
+    code = "range_not_satisfiable"
+    status = 416
+
+
+# -- Media: this file will not convert, now or later --------------------------------------------------
+
+
+class MediaError(Video2mp3Error):
+    """The file cannot be converted."""
+
+    code = "media_error"
+    status = 422
+
+
+class NotMedia(MediaError):
+    """This is not an audio or video file that can be read; check that it was copied whole."""
+
+    code = "not_media"
+
+
+class NoAudio(MediaError):
+    """The file has no audio track, so there is nothing to convert."""
+
+    code = "no_audio"
+
+
+class UndecodableAudio(MediaError):
+    """The file has audio of a kind that cannot be decoded, or encrypted or damaged beyond use."""
+
+    code = "undecodable_audio"
+
+
+class AudioTooLong(MediaError):
+    """The audio is longer than this service converts."""
+
+    code = "audio_too_long"
+
+
+# -- The engine: another try may help, a few times ----------------------------------------------------
+
+
+class EngineError(Video2mp3Error):
+    """The conversion failed inside the engine."""
+
+    code = "engine_error"
+    status = 500
+    retryable = True
+
+
+class EngineCrashed(EngineError):
+    """The engine ended without an answer, as damaged files can make it do."""
+
+    code = "engine_crashed"
+
+
+class TimeLimitReached(EngineError):
+    """The conversion took longer than it may."""
+
+    code = "time_limit_reached"
+
+
+class ResultCheckFailed(EngineError):
+    """The MP3 that was made did not pass its own check and was thrown away."""
+
+    code = "result_check_failed"
+
+
+class WorkerLost(EngineError):
+    """The workers that took this conversion were lost too often."""
+
+    code = "worker_lost"
+
+
+# -- Infrastructure: wait, then try again; it is not the job's fault -----------------------------------
+
+
+class Unavailable(Video2mp3Error):
+    """A part of the service is out of reach; try again soon."""
+
+    code = "unavailable"
+    status = 503
+    retryable = True
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database is out of reach; try again soon."""
+
+    code = "database_unavailable"
+
+
+class QueueUnavailable(Unavailable):
+    """The message broker is out of reach; try again soon."""
+
+    code = "queue_unavailable"
+
+
+class StorageUnavailable(Unavailable):
+    """The storage is out of reach; try again soon."""
+
+    code = "storage_unavailable"
+
+
+class StorageFull(Unavailable):
+    """The storage is full; try again later."""
+
+    code = "storage_full"
+    status = 507
+
+
+# -- The machine and its settings: seen at start-up and on the command line ---------------------------
+
+
+class ConfigurationError(Video2mp3Error):
+    """A setting is missing or wrong."""
+
+    code = "configuration_error"
+
+
+class FileExists(Video2mp3Error):
+    """The output file exists already; use --force to overwrite it."""
+
+    code = "file_exists"
+
+
+class Canceled(Video2mp3Error):
+    """The conversion was canceled."""
+
+    code = "canceled"
+    status = 409

@@ -1,0 +1,1 @@
+"""Jobs: their lifecycle, and the relay that decides their order."""

@@ -1,0 +1,1 @@
+"""The notifier: tells owners how their jobs ended."""

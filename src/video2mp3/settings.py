@@ -1,0 +1,99 @@
+"""The settings: the only place that reads the environment.
+
+Every setting is an environment variable `VIDEO2MP3_<NAME>`; the defaults are the embedded mode, which
+needs nothing but a folder.
+"""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from video2mp3.errors import ConfigurationError
+
+
+def default_data_dir() -> Path:
+    """Returns the folder for data where none is set, by the XDG base directory specification."""
+    base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(base) / "video2mp3"
+
+
+class Settings(BaseSettings):
+    """All settings, with their defaults."""
+
+    model_config = SettingsConfigDict(env_prefix="VIDEO2MP3_", extra="ignore", frozen=True)
+
+    data_dir: Path = Field(default_factory=default_data_dir, description="Folder of the embedded mode's data.")
+    database_url: str = Field("", description="sqlite:///file or mysql+pymysql://… (empty: SQLite in data_dir).")
+    queue_url: str = Field("memory://", description="memory:// or amqp://…")
+    storage_url: str = Field("", description="file:///folder or s3://bucket/prefix (empty: disk in data_dir).")
+
+    s3_endpoint_url: str = Field("", description="Address of an S3 server other than Amazon's.")
+    s3_region: str = Field("us-east-1", description="Region of the bucket.")
+    s3_access_key_id: str = Field("", description="S3 access key (empty: the machine's own role).")
+    s3_secret_access_key: SecretStr = Field(SecretStr(""), description="S3 secret key.")
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
+    public_url: str = Field("", description="How users reach the service, for links (empty: host and port).")
+    require_login: bool = Field(False, description="Ask for a login on loopback addresses too.")
+    registration_open: bool = Field(True, description="Anyone may make an account.")
+    password_min_length: int = Field(8, ge=1, le=128, description="Shortest password taken.")
+    access_token_lifetime_s: int = Field(900, ge=1, description="Lifetime of an access token.")
+    refresh_token_lifetime_s: int = Field(30 * 86_400, ge=1, description="Lifetime of a refresh token.")
+
+    max_upload_bytes: int = Field(8 * 1024**3, ge=1, description="Largest file taken.")
+    max_audio_s: int = Field(24 * 3600, ge=1, description="Longest audio converted.")
+    upload_lifetime_s: int = Field(86_400, ge=1, description="Uploads are deleted after this time.")
+    result_lifetime_s: int = Field(7 * 86_400, ge=1, description="Results are deleted after this time.")
+
+    worker_slots: int = Field(0, ge=0, description="Conversions at once per worker (0: one per core).")
+    conversion_limit_s: int = Field(4 * 3600, ge=1, description="Longest time one conversion may take.")
+    drain_grace_s: int = Field(25, ge=0, description="Time to finish running work after SIGTERM.")
+
+    smtp_host: str = Field("", description="Mail server (empty: no mail, one log line instead).")
+    smtp_port: int = Field(587, ge=1, le=65535, description="Port of the mail server.")
+    smtp_security: Literal["starttls", "tls", "none"] = Field("starttls", description="Encryption to the mail server.")
+    smtp_username: str = Field("", description="Account at the mail server (empty: no sign-in).")
+    smtp_password: SecretStr = Field(SecretStr(""), description="Password at the mail server.")
+    mail_from: str = Field("video2mp3@localhost", description="Sender of the mails.")
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
+    log_format: Literal["auto", "console", "json"] = Field(
+        "auto", description="auto: console on a terminal, else JSON."
+    )
+
+    @property
+    def effective_database_url(self) -> str:
+        """The database's URL, with the embedded default filled in."""
+        return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'video2mp3.db'}"
+
+    @property
+    def effective_storage_url(self) -> str:
+        """The storage's URL, with the embedded default filled in."""
+        return self.storage_url or (self.data_dir.absolute() / "storage").as_uri()
+
+    @property
+    def effective_public_url(self) -> str:
+        """The address for links, without a slash at the end."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @property
+    def effective_worker_slots(self) -> int:
+        """Conversions at once in one worker."""
+        return self.worker_slots or len(os.sched_getaffinity(0))
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Reads the settings from the environment; `overrides` (from command line flags) win.
+
+    Raises:
+        ConfigurationError: naming each variable that is wrong.
+    """
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        wrong = "; ".join(f"VIDEO2MP3_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
+        raise ConfigurationError(f"Wrong setting: {wrong}.") from None

@@ -1,0 +1,1 @@
+"""Uploads: ordered lists of immutable chunks."""

@@ -1,0 +1,1 @@
+"""Workers: take jobs and convert."""
