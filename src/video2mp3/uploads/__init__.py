@@ -1,1 +1,31 @@
-"""Uploads: ordered lists of immutable chunks."""
+"""Uploads: each an ordered list of immutable chunks, listed in the database as they become durable."""
+
+from video2mp3.uploads.chunks import (
+    CHUNK_SIZE_BYTES,
+    MAX_CHUNKS,
+    append_chunk,
+    complete,
+    create,
+    delete,
+    delete_expired,
+    find,
+    remove,
+)
+from video2mp3.uploads.names import clean_name
+from video2mp3.uploads.source import UploadSource
+from video2mp3.uploads.writer import ChunkWriter
+
+__all__ = [
+    "CHUNK_SIZE_BYTES",
+    "MAX_CHUNKS",
+    "ChunkWriter",
+    "UploadSource",
+    "append_chunk",
+    "clean_name",
+    "complete",
+    "create",
+    "delete",
+    "delete_expired",
+    "find",
+    "remove",
+]

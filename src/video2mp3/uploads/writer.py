@@ -1,0 +1,137 @@
+"""Writes an upload: cuts the bytes into chunks, each durable before it is listed."""
+
+import errno
+import secrets
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+import structlog
+
+from video2mp3.database.connection import Database
+from video2mp3.errors import StorageFull, StorageUnavailable, Unavailable, UploadTooLarge, WrongState
+from video2mp3.storage import Storage
+from video2mp3.uploads import chunks
+
+log = structlog.get_logger()
+
+
+class ChunkWriter:
+    """Takes an upload's bytes in order and stores them as chunks.
+
+    A chunk gathers in a scratch file, not in memory. Blocking; one writer is used by one thread at a time.
+    After an error only `discard` and `abort` make sense.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        storage: Storage,
+        upload_id: str,
+        offset_bytes: int = 0,
+        *,
+        max_size_bytes: int,
+        chunk_size_bytes: int = chunks.CHUNK_SIZE_BYTES,
+    ) -> None:
+        """Begins at `offset_bytes`; nothing is taken past `max_size_bytes` of the whole upload."""
+        self.offset_bytes = offset_bytes
+        """How much of the upload is durable and listed."""
+        self._database = database
+        self._storage = storage
+        self._upload_id = upload_id
+        self._max_size_bytes = max_size_bytes
+        self._chunk_size_bytes = chunk_size_bytes
+        self._scratch: BinaryIO | None = None
+        self._path = Path()
+        self._gathered_bytes = 0
+
+    @property
+    def received_bytes(self) -> int:
+        """How much was written so far, durable or not."""
+        return self.offset_bytes + self._gathered_bytes
+
+    def write(self, data: bytes) -> None:
+        """Takes more bytes; each full chunk is stored and listed before this returns.
+
+        Raises:
+            UploadTooLarge: when the upload would pass its limit.
+            StorageFull: when there is no room.
+            WrongState: when another writer was quicker, or the upload is gone.
+        """
+        if self.received_bytes + len(data) > self._max_size_bytes:
+            raise UploadTooLarge(f"The file is larger than the {self._max_size_bytes} bytes that are accepted.")
+        rest = memoryview(data)
+        while rest:
+            room = self._chunk_size_bytes - self._gathered_bytes
+            self._gather(rest[:room])
+            rest = rest[room:]
+            if self._gathered_bytes == self._chunk_size_bytes:
+                self._store()
+
+    def close(self) -> None:
+        """Stores and lists the last chunk. The upload stays open (see `chunks.complete`)."""
+        if self._gathered_bytes:
+            self._store()
+
+    def discard(self) -> None:
+        """Throws away what is not durable yet. The upload and its chunks stay."""
+        if self._scratch is not None:
+            with suppress(OSError):
+                self._scratch.close()
+            self._path.unlink(missing_ok=True)
+            self._scratch = None
+        self._gathered_bytes = 0
+
+    def abort(self) -> None:
+        """Throws away the whole upload: its row and its objects."""
+        self.discard()
+        try:
+            with self._database.write() as session:
+                keys = chunks.remove(session, self._upload_id)
+            for key in keys:
+                self._storage.delete(key)
+        except Unavailable as error:
+            # The row expires, and objects without a row are swept.
+            log.warning("upload_not_removed", upload_id=self._upload_id, error=error.code)
+
+    def _gather(self, data: memoryview) -> None:
+        try:
+            if self._scratch is None:
+                self._path = self._storage.scratch_folder / f"chunk-{secrets.token_hex(16)}"
+                self._scratch = self._path.open("xb")
+            self._scratch.write(data)
+        except OSError as error:
+            raise _storage_error(error) from error
+        self._gathered_bytes += len(data)
+
+    def _store(self) -> None:
+        assert self._scratch is not None
+        try:
+            self._scratch.close()
+        except OSError as error:
+            raise _storage_error(error) from error
+        key = f"uploads/{self._upload_id}/{self.offset_bytes}-{secrets.token_hex(8)}"
+        self._storage.put_file(key, self._path)
+        size_bytes, self._scratch, self._gathered_bytes = self._gathered_bytes, None, 0
+        self._list(key, size_bytes)
+        self.offset_bytes += size_bytes
+
+    def _list(self, key: str, size_bytes: int) -> None:
+        try:
+            with self._database.write() as session:
+                listed = chunks.append_chunk(
+                    session, self._upload_id, offset_bytes=self.offset_bytes, size_bytes=size_bytes, storage_key=key
+                )
+        except UploadTooLarge:
+            self._storage.delete(key)
+            raise
+        # Where the database went away, the commit may have happened: the object stays until the sweep knows.
+        if not listed:
+            self._storage.delete(key)
+            raise WrongState("Another request wrote to this upload at the same place, or the upload is gone.")
+
+
+def _storage_error(error: OSError) -> Unavailable:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageFull()
+    return StorageUnavailable(f"The scratch folder cannot be written to: {error.strerror}.")
