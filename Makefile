@@ -1,0 +1,75 @@
+# Every target explains itself: `make` alone lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8000
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+RUNTIME := .venv/.runtime-installed
+DEV := .venv/.dev-installed
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+.PHONY: run
+run: export VIDEO2MP3_DATA_DIR ?= $(CURDIR)/data
+run: $(RUNTIME) ## Start the service on http://127.0.0.1:8000 (HOST, PORT and VIDEO2MP3_DATA_DIR are respected)
+	@exec $(BIN)/video2mp3 serve --host "$(HOST)" --port "$(PORT)"
+
+.PHONY: install
+install: $(RUNTIME) ## Make .venv with what running needs
+
+.PHONY: dev
+dev: $(DEV) ## Make .venv with what developing and testing need
+
+.PHONY: tools
+tools: $(DEV) ## Install the programs that the tests use (Debian packages, Postman's runner), saying what
+	@bash tests/install_tools.sh $(BIN)
+
+.PHONY: test
+test: tools ## Run all tests against the tests' own RabbitMQ, MariaDB, S3 and SMTP servers
+	$(BIN)/pytest $(ARGS)
+
+.PHONY: lint
+lint: $(DEV) ## Check style, format and the import rule
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
+
+.PHONY: types
+types: $(DEV) ## Check the types
+	$(BIN)/mypy
+
+.PHONY: format
+format: $(DEV) ## Format the code
+	$(BIN)/ruff check --fix --quiet .
+	$(BIN)/ruff format .
+
+.PHONY: lock
+lock: $(DEV) ## Pin the newest dependencies, with hashes, in requirements/*.txt
+	@for name in runtime build dev; do \
+	  $(BIN)/pip-compile --quiet --upgrade --no-header --strip-extras --allow-unsafe --generate-hashes \
+	    --no-emit-index-url --no-emit-find-links requirements/$$name.in --output-file requirements/$$name.txt; done
+
+.PHONY: clean
+clean: ## Remove .venv and all caches; keeps data/
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/postman/node_modules
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "video2mp3 needs Python 3.11 or newer; name one with PYTHON=…" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv || { echo "Python's venv module is missing; on Debian: apt-get install python3-venv" >&2; exit 1; }
+
+$(RUNTIME): .venv/bin/python requirements/runtime.txt requirements/build.txt pyproject.toml
+	@echo "Installing video2mp3 in .venv …"
+	@$(PIP) install --require-hashes -r requirements/build.txt -r requirements/runtime.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEV): $(RUNTIME) requirements/dev.txt
+	@echo "Installing what the tests need in .venv …"
+	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@

