@@ -1,0 +1,64 @@
+"""Fixtures that every area's tests share: real servers, and each protocol with all of its backends."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import pytest
+
+from tests.servers import Bucket, MariaDBServer, RabbitMQServer, S3Server, SMTPServer
+
+
+class _Server(Protocol):
+    def start(self) -> None: ...
+    def close(self) -> None: ...
+
+
+Server = TypeVar("Server", bound=_Server)
+
+
+def _running(server: Server) -> Iterator[Server]:
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def rabbitmq() -> Iterator[RabbitMQServer]:
+    """A broker for the whole run; a test that stops or kills it starts it again."""
+    yield from _running(RabbitMQServer())
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariaDBServer]:
+    """A database server for the whole run; `new_database()` for each test."""
+    yield from _running(MariaDBServer())
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """An S3 server for the whole run; `new_bucket()` for each test."""
+    yield from _running(S3Server())
+
+
+@pytest.fixture
+def smtp() -> Iterator[SMTPServer]:
+    """A mail server for one test."""
+    yield from _running(SMTPServer())
+
+
+@pytest.fixture
+def bucket(s3: S3Server) -> Bucket:
+    """An empty bucket."""
+    return s3.new_bucket()
+
+
+@pytest.fixture(params=["sqlite", "mariadb"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database, of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'video2mp3.db'}"
+    mariadb: MariaDBServer = request.getfixturevalue("mariadb")
+    return mariadb.new_database()

@@ -1,0 +1,105 @@
+"""A MariaDB of the tests' own."""
+
+import itertools
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pymysql
+
+from tests.servers.programs import ServerProcess, free_port, require_program
+
+_START_TIMEOUT_S = 90
+_USER = "video2mp3"
+_PASSWORD = "a-secret-of-the-tests"
+# The account that the tests use may make databases; the server is reachable on loopback only.
+_INIT_SQL = f"CREATE USER IF NOT EXISTS {_USER}@'%' IDENTIFIED BY '{_PASSWORD}';\nGRANT ALL ON *.* TO {_USER}@'%';\n"
+# Smaller and quicker than the defaults; nothing here changes what a statement means.
+_OPTIONS = (
+    "--skip-name-resolve",
+    "--bind-address=127.0.0.1",
+    "--max-connections=500",
+    "--performance-schema=OFF",
+    "--innodb-buffer-pool-size=64M",
+    "--innodb-log-file-size=16M",
+    "--innodb-flush-log-at-trx-commit=0",
+    "--innodb-fast-shutdown=2",
+)
+
+
+class MariaDBServer:
+    """A database server with its own data folder and port."""
+
+    def __init__(self) -> None:
+        self._mariadbd = require_program("mariadbd", "mysqld")
+        install_db = require_program("mariadb-install-db", "mysql_install_db")
+        # Not pytest's folder: the path of a Unix socket has to be short.
+        self._folder = Path(tempfile.mkdtemp(prefix="video2mp3-mariadb-"))
+        self._process: ServerProcess | None = None
+        self._numbers = itertools.count(1)
+        self.port = free_port()
+        (self._folder / "init.sql").write_text(_INIT_SQL)
+        command = [install_db, "--no-defaults", *self._common_options(), "--skip-test-db", "--innodb-log-file-size=16M"]
+        subprocess.run(
+            [*command, "--auth-root-authentication-method=normal"], check=True, capture_output=True, timeout=120
+        )
+
+    @property
+    def url(self) -> str:
+        """A URL of the server without a database."""
+        return f"mysql+pymysql://{_USER}:{_PASSWORD}@127.0.0.1:{self.port}/"
+
+    def _common_options(self) -> list[str]:
+        # mariadbd refuses to run as root unless told so.
+        as_user = ["--user=root"] if os.geteuid() == 0 else []
+        return [*as_user, f"--datadir={self._folder / 'data'}"]
+
+    def start(self) -> None:
+        """Starts the server on its port and waits until it answers."""
+        command = [
+            self._mariadbd,
+            "--no-defaults",
+            *self._common_options(),
+            *_OPTIONS,
+            f"--socket={self._folder / 'socket'}",
+            f"--pid-file={self._folder / 'pid'}",
+            f"--port={self.port}",
+            f"--init-file={self._folder / 'init.sql'}",
+        ]
+        self._process = ServerProcess(command, self._folder / "mariadb.log")
+        self._process.wait_ready(self._answers, _START_TIMEOUT_S)
+
+    def _answers(self) -> bool:
+        try:
+            self._execute("SELECT 1")
+        except pymysql.Error:
+            return False
+        return True
+
+    def _execute(self, statement: str) -> None:
+        connection = pymysql.connect(host="127.0.0.1", port=self.port, user=_USER, password=_PASSWORD)
+        with connection, connection.cursor() as cursor:
+            cursor.execute(statement)
+
+    def new_database(self) -> str:
+        """Makes an empty database and returns its URL."""
+        name = f"test{next(self._numbers)}"
+        self._execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+        return f"{self.url}{name}"
+
+    def stop(self) -> None:
+        """Ends the server in the orderly way."""
+        if self._process:
+            self._process.stop()
+
+    def kill(self) -> None:
+        """Ends the server at once, as `kill -9` does."""
+        if self._process:
+            self._process.kill()
+
+    def close(self) -> None:
+        """Ends the server and deletes the data."""
+        self.kill()
+        shutil.rmtree(self._folder, ignore_errors=True)

@@ -1,0 +1,118 @@
+"""A RabbitMQ of the tests' own, beside any that the system runs."""
+
+import asyncio
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+
+import aio_pika
+
+from tests.servers.programs import ServerProcess, free_port, missing, require_program
+
+# The wrapper in /usr/sbin changes to the user `rabbitmq`; these do not.
+_FOLDERS = (Path("/usr/lib/rabbitmq/bin"), Path("/usr/local/lib/rabbitmq/bin"), Path("/opt/rabbitmq/sbin"))
+_START_TIMEOUT_S = 90
+_CONFIG = """\
+listeners.tcp.1 = 127.0.0.1:{port}
+disk_free_limit.absolute = 1MB
+log.console = true
+log.file = false
+log.console.level = warning
+"""
+
+
+class RabbitMQServer:
+    """A broker with its own data folder, ports and epmd."""
+
+    def __init__(self) -> None:
+        self._scripts = _scripts_folder()
+        require_program("erl")
+        self._folder = Path(tempfile.mkdtemp(prefix="video2mp3-rabbitmq-"))
+        self._process: ServerProcess | None = None
+        self._epmd: ServerProcess | None = None
+        self._configure()
+
+    def _configure(self) -> None:
+        self.port, distribution_port, epmd_port = free_port(), free_port(), free_port()
+        self.url = f"amqp://guest:guest@127.0.0.1:{self.port}/"
+        (self._folder / "enabled_plugins").write_text("[].")
+        (self._folder / "rabbitmq.conf").write_text(_CONFIG.format(port=self.port))
+        self._env = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "LANG": "C.UTF-8",
+            "HOME": str(self._folder),
+            "ERL_EPMD_PORT": str(epmd_port),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODENAME": f"test{self.port}@localhost",
+            "RABBITMQ_NODE_PORT": str(self.port),
+            "RABBITMQ_DIST_PORT": str(distribution_port),
+            "RABBITMQ_MNESIA_BASE": str(self._folder / "data"),
+            "RABBITMQ_LOG_BASE": str(self._folder / "log"),
+            "RABBITMQ_LOGS": "-",
+            "RABBITMQ_PID_FILE": str(self._folder / "pid"),
+            "RABBITMQ_CONFIG_FILE": str(self._folder / "rabbitmq.conf"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self._folder / "enabled_plugins"),
+            "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+        }
+
+    def start(self, *, wipe: bool = False) -> None:
+        """Starts the broker on its port and waits until it answers; `wipe`: with an empty data folder."""
+        if wipe:
+            shutil.rmtree(self._folder / "data", ignore_errors=True)
+        if self._epmd is None:
+            # A child of ours: the one that the broker would start outlives it.
+            self._epmd = ServerProcess([require_program("epmd")], self._folder / "epmd.log", self._env)
+        log = self._folder / "rabbitmq.log"
+        self._process = ServerProcess([str(self._scripts / "rabbitmq-server")], log, self._env)
+        self._process.wait_ready(self._answers, _START_TIMEOUT_S)
+
+    def _answers(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
+                connection.sendall(b"AMQP\x00\x00\x09\x01")
+                return connection.recv(1) == b"\x01"
+        except OSError:
+            return False
+
+    def stop(self) -> None:
+        """Ends the broker in the orderly way."""
+        if self._process:
+            self._process.stop()
+
+    def kill(self) -> None:
+        """Ends all of the broker's processes at once, as `kill -9` does."""
+        if self._process:
+            self._process.kill()
+
+    def ctl(self, *arguments: str) -> str:
+        """Calls rabbitmqctl (one to two seconds) and returns what it printed."""
+        command = [str(self._scripts / "rabbitmqctl"), "--quiet", *arguments]
+        return subprocess.run(command, env=self._env, check=True, capture_output=True, text=True, timeout=60).stdout
+
+    def clear(self) -> None:
+        """Deletes video2mp3's queues, with all messages, so that a test begins with an empty broker."""
+        asyncio.run(self._clear())
+
+    async def _clear(self) -> None:
+        connection = await aio_pika.connect(self.url)
+        async with connection, connection.channel() as channel:
+            for name in ("video", "mp3", "video.dead", "mp3.dead"):
+                await channel.queue_delete(name)
+
+    def close(self) -> None:
+        """Ends everything and deletes the data."""
+        self.kill()
+        if self._epmd:
+            self._epmd.kill()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _scripts_folder() -> Path:
+    for folder in _FOLDERS:
+        if (folder / "rabbitmq-server").exists():
+            return folder
+    missing("rabbitmq-server")

@@ -1,0 +1,37 @@
+"""The tests' own servers start, answer, end and start again."""
+
+import smtplib
+import urllib.request
+
+from sqlalchemy import create_engine, inspect
+from sqlalchemy.engine import make_url
+
+from tests.servers import MariaDBServer, RabbitMQServer, S3Server, SMTPServer
+
+
+def test_rabbitmq_is_killed_wiped_and_started_again_on_the_same_port(rabbitmq: RabbitMQServer) -> None:
+    assert rabbitmq.url.endswith(f":{rabbitmq.port}/")
+    rabbitmq.kill()
+    rabbitmq.start(wipe=True)
+    assert "guest" in rabbitmq.ctl("list_users")
+    rabbitmq.clear()
+
+
+def test_mariadb_gives_each_test_an_empty_database(mariadb: MariaDBServer) -> None:
+    first, second = make_url(mariadb.new_database()), make_url(mariadb.new_database())
+    assert first.database != second.database
+    engine = create_engine(first)
+    assert inspect(engine).get_table_names() == []
+    engine.dispose()
+
+
+def test_s3_gives_each_test_an_empty_bucket(s3: S3Server) -> None:
+    bucket = s3.new_bucket()
+    with urllib.request.urlopen(f"{bucket.endpoint_url}/{bucket.name}") as answer:
+        assert b"ListBucketResult" in answer.read()
+
+
+def test_smtp_keeps_the_mails(smtp: SMTPServer) -> None:
+    with smtplib.SMTP(smtp.host, smtp.port) as client:
+        client.sendmail("a@localhost", ["b@localhost"], "Subject: Grüße\n\nDein MP3\n".encode())
+    assert "MP3" in smtp.wait_for_mail().get_content()
