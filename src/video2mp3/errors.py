@@ -121,6 +121,21 @@ class UploadTooLarge(Video2mp3Error):
     status = 413
 
 
+class RequestTooLarge(Video2mp3Error):
+    """The request is larger than this address takes; a video goes to /v1/uploads or /v1/conversions."""
+
+    code = "request_too_large"
+    status = 413
+
+
+class TooBusy(Video2mp3Error):
+    """Too many sign-ins at once; try again in a few seconds."""
+
+    code = "too_busy"
+    status = 503
+    retryable = True
+
+
 class UnsupportedMediaType(Video2mp3Error):
     """The Content-Type of the request is not one that this address takes."""
 

@@ -1,0 +1,68 @@
+"""Passwords: Argon2id, with a bound on how many are hashed at once.
+
+The figures are OWASP's (Password Storage Cheat Sheet): 19 MiB of memory, 2 passes, 1 lane.
+"""
+
+import threading
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pwdlib.hashers.argon2 import Argon2Hasher
+
+from video2mp3.errors import InvalidRequest, TooBusy
+
+MAX_LENGTH = 1024
+"""Longest password taken, in characters."""
+
+_MEMORY_KIB = 19_456
+_hasher = Argon2Hasher(time_cost=2, memory_cost=_MEMORY_KIB, parallelism=1)
+# Made with the same figures from a password that was thrown away: for users who do not exist.
+_NOBODY = "$argon2id$v=19$m=19456,t=2,p=1$68cnUkhJip5EQE18E6gK4g$SBkys/ko6xyIqWDnCx6yARTf2nJ0hhZG95VFcf+rpyY"
+
+# Each hash takes 19 MiB; unbounded, fifty sign-ins at once would take a gigabyte.
+_MAX_CONCURRENT = 4
+_MAX_WAIT_S = 10.0
+_slots = threading.BoundedSemaphore(_MAX_CONCURRENT)
+
+
+def check_password(password: str, *, min_length: int) -> None:
+    """Raises InvalidRequest when a new password is too short or too long; both in characters."""
+    if len(password) < min_length:
+        raise InvalidRequest(f"The password needs at least {min_length} characters.")
+    if len(password) > MAX_LENGTH:
+        raise InvalidRequest(f"The password may have at most {MAX_LENGTH} characters.")
+
+
+def hash_password(password: str) -> str:
+    """Returns the Argon2id hash, with its figures and salt, as text.
+
+    Takes some 30 ms and waits for its turn; call it outside of transactions. Raises TooBusy after 10 s.
+    """
+    with _turn():
+        return _hasher.hash(_normal(password))
+
+
+def verify_password(password: str, password_hash: str | None) -> bool:
+    """Says whether the password is the hashed one; without a hash (no such user) it takes the same time.
+
+    Waits for its turn; call it outside of transactions. Raises TooBusy after 10 s.
+    """
+    with _turn():
+        matches = _hasher.verify(_normal(password)[:MAX_LENGTH], password_hash or _NOBODY)
+    return matches and password_hash is not None
+
+
+def _normal(password: str) -> str:
+    # The same letters typed on another system may arrive composed differently.
+    return unicodedata.normalize("NFC", password)
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    if not _slots.acquire(timeout=_MAX_WAIT_S):
+        raise TooBusy
+    try:
+        yield
+    finally:
+        _slots.release()

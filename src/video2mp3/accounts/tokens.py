@@ -1,0 +1,134 @@
+"""Access tokens: short-lived JWTs (RFC 9068) signed with Ed25519, which other services can check by the JWKS.
+
+The keys are rows, so that all processes share them and they outlive each of them. A key with
+`retires_at` signs no more; it still verifies until that time. What verifies is fixed here and never
+taken from the token (RFC 8725): EdDSA, our own keys, our own issuer, audience and type.
+"""
+
+import base64
+import re
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.orm import Session
+
+from video2mp3.database.clock import now
+from video2mp3.database.tables import SigningKey, User, new_id
+from video2mp3.errors import Unauthenticated
+
+# Constant: all processes of a service agree on them, whatever address each was reached at.
+ISSUER = "video2mp3"
+AUDIENCE = "video2mp3"
+
+_ALGORITHM = "EdDSA"
+_TYPE = "at+jwt"
+_CLAIMS = ["iss", "aud", "sub", "iat", "exp", "jti"]
+_MAX_LENGTH = 4096
+_FORM = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+
+
+@dataclass(frozen=True)
+class Signer:
+    """The key that signs now."""
+
+    kid: str
+    key: Ed25519PrivateKey
+
+
+def signer(session: Session) -> Signer:
+    """Returns the key that signs, making the first one when there is none (the session must be able to write).
+
+    Processes that make the first key in the same moment may make two: both verify, and all sign with the
+    same one from then on.
+    """
+    row = session.scalars(
+        select(SigningKey).where(SigningKey.retires_at.is_(None)).order_by(SigningKey.id.desc()).limit(1)
+    ).first()
+    if row is None:
+        row = SigningKey(private_pem=_new_pem(), created_at=now())
+        session.add(row)
+        session.flush()
+    return Signer(row.id, _load(row.private_pem))
+
+
+def issue(signer: Signer, user: User, *, lifetime_s: int) -> str:
+    """Returns an access token for the user; `sub` is the user's id."""
+    issued_at_s = int(time.time())
+    claims = {
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "sub": user.id,
+        "username": user.username,
+        "iat": issued_at_s,
+        "exp": issued_at_s + lifetime_s,
+        "jti": new_id(),
+    }
+    return jwt.encode(claims, signer.key, algorithm=_ALGORITHM, headers={"kid": signer.kid, "typ": _TYPE})
+
+
+def verify(session: Session, token: str) -> str:
+    """Returns the id of the user whom the token was issued to.
+
+    Raises:
+        Unauthenticated: when it is not a token of ours, or no longer valid; it does not say which.
+    """
+    try:
+        key = _public_key(session, token)
+        claims = jwt.decode(
+            token, key, algorithms=[_ALGORITHM], audience=AUDIENCE, issuer=ISSUER, options={"require": _CLAIMS}
+        )
+    except jwt.InvalidTokenError:
+        raise Unauthenticated("The access token is not valid, or no longer; sign in again.") from None
+    return str(claims["sub"])
+
+
+def jwks(session: Session) -> dict[str, list[dict[str, str]]]:
+    """Returns the public keys that tokens may be signed with, as a JWK set (RFC 7517, RFC 8037)."""
+    rows = session.scalars(select(SigningKey).where(_verifies()).order_by(SigningKey.id))
+    return {"keys": [_jwk(row) for row in rows]}
+
+
+def _public_key(session: Session, token: str) -> jwt.PyJWK:
+    if len(token) > _MAX_LENGTH or not _FORM.fullmatch(token):
+        raise jwt.InvalidTokenError
+    header = jwt.get_unverified_header(token)
+    # Exactly what we write ourselves: no jku, jwk, x5u or crit to be careful with.
+    if set(header) != {"alg", "typ", "kid"} or header["alg"] != _ALGORITHM or header["typ"] != _TYPE:
+        raise jwt.InvalidTokenError
+    row = session.scalar(select(SigningKey).where(SigningKey.id == str(header["kid"]), _verifies()))
+    if row is None:
+        raise jwt.InvalidTokenError
+    return jwt.PyJWK(_jwk(row), algorithm=_ALGORITHM)
+
+
+def _verifies() -> ColumnElement[bool]:
+    return or_(SigningKey.retires_at.is_(None), SigningKey.retires_at > now())
+
+
+def _new_pem() -> str:
+    key = Ed25519PrivateKey.generate()
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode("ascii")
+
+
+@lru_cache(maxsize=16)
+def _load(private_pem: str) -> Ed25519PrivateKey:
+    key = load_pem_private_key(private_pem.encode("ascii"), password=None)
+    assert isinstance(key, Ed25519PrivateKey)
+    return key
+
+
+def _jwk(row: SigningKey) -> dict[str, str]:
+    raw = _load(row.private_pem).public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    x = base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
+    return {"kty": "OKP", "crv": "Ed25519", "x": x, "kid": row.id, "use": "sig", "alg": _ALGORITHM}

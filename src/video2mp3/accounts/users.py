@@ -1,0 +1,130 @@
+"""Users: their names, how they are made and found."""
+
+import re
+import unicodedata
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from video2mp3.accounts import passwords
+from video2mp3.database.clock import now
+from video2mp3.database.tables import User
+from video2mp3.errors import InvalidRequest, UsernameTaken
+
+LOCAL_USERNAME = "local"
+"""The user as whom requests on a trusted loopback address act; nobody can register the name."""
+
+_MAX_USERNAME_LENGTH = 64
+_MAX_KEY_LENGTH = 255
+# Control, format, surrogate and private characters, line and paragraph separators.
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_EMAIL = re.compile(r"[^@\s<>,;:\"\\]+@[^@\s<>,;:\"\\]+")
+
+
+def username_key(username: str) -> str:
+    """Returns the name as it is compared: NFKC and casefolded (Unicode 15, section 3.13, toNFKC_Casefold)."""
+    folded = unicodedata.normalize("NFKC", username).casefold()
+    return unicodedata.normalize("NFKC", folded)
+
+
+def check_username(username: str) -> None:
+    """Raises InvalidRequest, saying why, when nobody may have that name."""
+    key = username_key(username)
+    if not 1 <= len(username) <= _MAX_USERNAME_LENGTH or len(key) > _MAX_KEY_LENGTH:
+        raise InvalidRequest(f"The username needs 1 to {_MAX_USERNAME_LENGTH} characters.")
+    if any(unicodedata.category(character) in _UNSEEN for character in username + key):
+        raise InvalidRequest("The username may not have control characters or others that cannot be seen.")
+    if username != username.strip() or not key.strip():
+        raise InvalidRequest("The username may not begin or end with a space.")
+    if ":" in key:
+        # RFC 7617: a name with a colon could never sign in with HTTP Basic.
+        raise InvalidRequest("The username may not have a colon.")
+
+
+def check_email(email: str) -> None:
+    """Raises InvalidRequest when no mail could go to that address, or it could change a mail's header."""
+    if len(email) > 254 or not _EMAIL.fullmatch(email) or not email.isprintable():
+        raise InvalidRequest("The e-mail address is not one: it should look like name@example.org.")
+
+
+def add(
+    session: Session, *, username: str, password_hash: str | None, email: str | None = None, role: str = "user"
+) -> User:
+    """Makes an account; `password_hash` None means that nobody can sign in to it with a password.
+
+    Raises:
+        InvalidRequest: when the name or the e-mail address is not allowed.
+        UsernameTaken: when somebody has the name, in whatever case.
+    """
+    check_username(username)
+    if email is not None:
+        check_email(email)
+    if username_key(username) == LOCAL_USERNAME:
+        raise UsernameTaken
+    return _insert(
+        session,
+        User(
+            username=username,
+            username_key=username_key(username),
+            password_hash=password_hash,
+            email=email,
+            role=role,
+            created_at=now(),
+        ),
+    )
+
+
+def register(
+    session: Session,
+    *,
+    username: str,
+    password: str,
+    email: str | None = None,
+    role: str = "user",
+    password_min_length: int = 8,
+) -> User:
+    """Checks and hashes the password, then does as `add`.
+
+    It holds the transaction while it hashes; where others wait for that, hash first and call `add`.
+    """
+    check_username(username)
+    passwords.check_password(password, min_length=password_min_length)
+    return add(session, username=username, password_hash=passwords.hash_password(password), email=email, role=role)
+
+
+def find_by_username(session: Session, username: str) -> User | None:
+    """Returns the user of that name, in whatever case, or None when there is none or it is disabled."""
+    return session.scalar(select(User).where(User.username_key == username_key(username), User.disabled_at.is_(None)))
+
+
+def find(session: Session, user_id: str) -> User | None:
+    """Returns the user of that id, or None when there is none or it is disabled."""
+    return session.scalar(select(User).where(User.id == user_id, User.disabled_at.is_(None)))
+
+
+def local_user(session: Session) -> User:
+    """Returns the user `local`, making it when it is first needed (the session must be able to write then)."""
+    found = find_local_user(session)
+    if found is not None:
+        return found
+    try:
+        return _insert(session, User(username=LOCAL_USERNAME, username_key=LOCAL_USERNAME, created_at=now()))
+    except UsernameTaken:
+        return session.scalars(select(User).where(User.username_key == LOCAL_USERNAME)).one()
+
+
+def find_local_user(session: Session) -> User | None:
+    """Returns the user `local`, or None when it has not been needed yet."""
+    return session.scalar(select(User).where(User.username_key == LOCAL_USERNAME))
+
+
+def _insert(session: Session, user: User) -> User:
+    try:
+        # A savepoint, so that the caller's transaction outlives a name that is taken.
+        with session.begin_nested():
+            session.add(user)
+    except IntegrityError:
+        raise UsernameTaken from None
+    session.refresh(user)
+    return user
