@@ -129,8 +129,10 @@ class Job(Base):
     __table_args__ = (
         UniqueConstraint("user_id", "idempotency_key", name="uq_jobs_idempotency"),
         Index("ix_jobs_schedule", "state", "priority", "turn", "id"),
+        Index("ix_jobs_announced", "state", "announced_until"),
         Index("ix_jobs_lease", "state", "lease_until"),
         Index("ix_jobs_user", "user_id", "id"),
+        Index("ix_jobs_turn", "user_id", "priority", "turn"),
         Index("ix_jobs_expiry", "expires_at"),
     )
 

@@ -1,0 +1,133 @@
+"""Brings the tables to a revision; safe when many processes start at once."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, func, select
+from sqlalchemy.exc import OperationalError
+
+from video2mp3.database.connection import Database
+from video2mp3.errors import ConfigurationError, DatabaseUnavailable
+
+# One wait for the lock; shorter than the connection's read timeout.
+_LOCK_WAIT_S = 20
+_LOCK_WAITS = 30
+
+
+def upgrade(database: Database, revision: str = "head") -> None:
+    """Brings the tables up to `revision`; does nothing when they are there already.
+
+    Raises:
+        DatabaseUnavailable: when the database does not answer, or another process migrates for 10 minutes.
+        ConfigurationError: when the database is of a newer version of video2mp3.
+    """
+    with _exclusively(database) as connection:
+        _require_known(_revision(connection))
+        command.upgrade(_config(connection), revision)
+
+
+def downgrade(database: Database, revision: str) -> None:
+    """Takes the tables down to `revision`; `base` is an empty database. Deletes what the older tables cannot hold."""
+    with _exclusively(database) as connection:
+        command.downgrade(_config(connection), revision)
+
+
+def current(database: Database) -> str | None:
+    """Returns the database's revision; None when it has no tables."""
+    with database.read() as session:
+        return _revision(session.connection())
+
+
+def head() -> str:
+    """Returns the newest revision, which this version needs."""
+    revision = _scripts().get_current_head()
+    assert revision is not None
+    return revision
+
+
+def require_current(database: Database) -> None:
+    """Raises ConfigurationError, saying what to do, when the tables are not those of this version."""
+    revision = current(database)
+    _require_known(revision)
+    if revision != head():
+        found = f"at revision {revision}" if revision else "empty"
+        raise ConfigurationError(
+            f"VIDEO2MP3_DATABASE_URL: the database is {found}, and {head()} is needed; run: video2mp3 migrate"
+        )
+
+
+def _require_known(revision: str | None) -> None:
+    known = {script.revision for script in _scripts().walk_revisions()}
+    if revision is not None and revision not in known:
+        raise ConfigurationError(
+            f"VIDEO2MP3_DATABASE_URL: the database is at revision {revision}, which this version does not know; "
+            "it belongs to a newer video2mp3."
+        )
+
+
+@contextmanager
+def _exclusively(database: Database) -> Iterator[Connection]:
+    """A transaction in which no other process migrates."""
+    try:
+        with database.engine.connect().execution_options(sqlite_begin="BEGIN IMMEDIATE") as connection:
+            if database.dialect == "sqlite":
+                with _without_foreign_keys(connection), connection.begin():
+                    yield connection
+            else:
+                with _named_lock(connection), connection.begin():
+                    yield connection
+    except OperationalError as error:
+        raise DatabaseUnavailable from error
+
+
+@contextmanager
+def _without_foreign_keys(connection: Connection) -> Iterator[None]:
+    # A batch change drops the old copy of a table, and SQLite would delete all rows that refer to it. The pragma
+    # does nothing within a transaction, so it goes past SQLAlchemy, which would begin one.
+    driver = connection.connection.dbapi_connection
+    assert driver is not None
+    driver.execute("PRAGMA foreign_keys = OFF")
+    try:
+        yield
+    finally:
+        driver.execute("PRAGMA foreign_keys = ON")
+
+
+@contextmanager
+def _named_lock(connection: Connection) -> Iterator[None]:
+    # The lock belongs to the connection and ends with it. Its name is the server's, so it holds the database's.
+    name = f"video2mp3:{connection.engine.url.database}"[:64]
+    for _ in range(_LOCK_WAITS):
+        with connection.begin():
+            taken = connection.scalar(select(func.get_lock(name, _LOCK_WAIT_S)))
+        if taken == 1:
+            break
+    else:
+        raise DatabaseUnavailable("Another process is changing the database's tables; try again when it is done.")
+    try:
+        yield
+    finally:
+        with suppress(OperationalError), connection.begin():
+            connection.execute(select(func.release_lock(name)))
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config())
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config()
+    # A percent sign in the path would be taken for a variable.
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config

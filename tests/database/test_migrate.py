@@ -1,0 +1,118 @@
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import JSON, Column, Connection, inspect, text
+from sqlalchemy.dialects import mysql
+from sqlalchemy.types import TypeEngine
+
+from video2mp3.database import migrate
+from video2mp3.database.connection import Database
+from video2mp3.database.tables import Base, User
+from video2mp3.errors import ConfigurationError
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    database = Database(database_url)
+    yield database
+    database.close()
+
+
+def _compare_type(
+    context: MigrationContext,
+    inspected: Column[object],
+    ours: Column[object],
+    inspected_type: TypeEngine[object],
+    our_type: TypeEngine[object],
+) -> bool | None:
+    # MariaDB keeps JSON as LONGTEXT.
+    return False if isinstance(our_type, JSON) and isinstance(inspected_type, mysql.LONGTEXT) else None
+
+
+def _differences(connection: Connection) -> list[object]:
+    context = MigrationContext.configure(connection, opts={"compare_type": _compare_type})
+    return list(compare_metadata(context, Base.metadata))
+
+
+def test_a_migrated_database_has_exactly_the_tables_of_the_code(database: Database) -> None:
+    migrate.upgrade(database)
+    with database.engine.connect() as connection:
+        assert _differences(connection) == []
+        # The comparison can see a difference.
+        connection.execute(text("DROP INDEX ix_jobs_turn" + ("" if database.dialect == "sqlite" else " ON jobs")))
+        assert len(_differences(connection)) == 1
+
+
+def test_columns_have_the_same_definition_as_those_that_the_code_would_create(database: Database) -> None:
+    """Character sets and collations, which the comparison of metadata does not look at."""
+    migrate.upgrade(database)
+    migrated = _definitions(database)
+    migrate.downgrade(database, "base")
+    Base.metadata.create_all(database.engine)
+    assert migrated == _definitions(database)
+
+
+def _definitions(database: Database) -> dict[str, list[str]]:
+    tables = inspect(database.engine)
+    return {
+        name: sorted(str((c["name"], repr(c["type"]), c["nullable"], c["default"])) for c in tables.get_columns(name))
+        for name in Base.metadata.tables
+    }
+
+
+def test_the_tables_go_up_down_and_up_again(database: Database) -> None:
+    assert migrate.current(database) is None
+    migrate.upgrade(database)
+    assert migrate.current(database) == migrate.head()
+    with database.write() as session:
+        session.add(User(username="Anna", username_key="anna", created_at=0))
+    migrate.downgrade(database, "base")
+    assert migrate.current(database) is None
+    assert set(inspect(database.engine).get_table_names()) <= {"alembic_version"}
+    migrate.upgrade(database)
+    with database.read() as session:
+        assert session.query(User).count() == 0
+
+
+def test_an_upgrade_keeps_the_rows_of_a_current_database(database: Database) -> None:
+    migrate.upgrade(database)
+    with database.write() as session:
+        session.add(User(username="Anna", username_key="anna", created_at=0))
+    migrate.upgrade(database)
+    with database.read() as session:
+        assert session.query(User).count() == 1
+
+
+def test_processes_that_start_at_once_migrate_once(database_url: str) -> None:
+    databases = [Database(database_url) for _ in range(6)]
+    with ThreadPoolExecutor(len(databases)) as pool:
+        list(pool.map(migrate.upgrade, databases))
+    for database in databases:
+        assert migrate.current(database) == migrate.head()
+        database.close()
+
+
+def test_foreign_keys_hold_again_after_a_migration(database: Database) -> None:
+    migrate.upgrade(database)
+    if database.dialect == "sqlite":
+        with database.read() as session:
+            assert session.execute(text("PRAGMA foreign_keys")).scalar() == 1
+
+
+def test_an_empty_database_is_refused_with_what_to_do(database: Database) -> None:
+    with pytest.raises(ConfigurationError, match=r"VIDEO2MP3_DATABASE_URL.*empty.*video2mp3 migrate"):
+        migrate.require_current(database)
+    migrate.upgrade(database)
+    migrate.require_current(database)
+
+
+def test_a_database_of_a_newer_version_is_refused(database: Database) -> None:
+    migrate.upgrade(database)
+    with database.write() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    for refused in (migrate.require_current, migrate.upgrade):
+        with pytest.raises(ConfigurationError, match="newer video2mp3"):
+            refused(database)
