@@ -112,7 +112,5 @@ class RabbitMQServer:
 
 
 def _scripts_folder() -> Path:
-    for folder in _FOLDERS:
-        if (folder / "rabbitmq-server").exists():
-            return folder
-    missing("rabbitmq-server")
+    found = next((folder for folder in _FOLDERS if (folder / "rabbitmq-server").exists()), None)
+    return found or missing("rabbitmq-server")
