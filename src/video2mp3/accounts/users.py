@@ -93,6 +93,12 @@ def register(
     return add(session, username=username, password_hash=passwords.hash_password(password), email=email, role=role)
 
 
+def is_taken(session: Session, username: str) -> bool:
+    """Says whether somebody has the name, in whatever case."""
+    key = username_key(username)
+    return key == LOCAL_USERNAME or session.scalar(select(User.id).where(User.username_key == key)) is not None
+
+
 def find_by_username(session: Session, username: str) -> User | None:
     """Returns the user of that name, in whatever case, or None when there is none or it is disabled."""
     return session.scalar(select(User).where(User.username_key == username_key(username), User.disabled_at.is_(None)))

@@ -1,0 +1,70 @@
+"""The HTTP application."""
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from video2mp3 import __version__
+from video2mp3.api import accounts, compat_accounts, docs, health, problems
+from video2mp3.api.middleware import Frame
+from video2mp3.api.schemas import Problem
+from video2mp3.api.services import Services
+
+# All routers of the API, in the order of its description.
+_ROUTERS = (
+    accounts.router,
+    compat_accounts.router,
+    health.router,
+    docs.router,
+)
+
+_DESCRIPTION = """Turns video into MP3.
+
+Errors are problem details (RFC 9457, `application/problem+json`) with a stable `code`."""
+
+
+def create_app(services: Services) -> FastAPI:
+    """Returns the application that serves the whole API with these services."""
+    app = _Application(
+        title="video2mp3",
+        version=__version__,
+        description=_DESCRIPTION,
+        # Ours needs nothing from elsewhere; the framework's loads its scripts from a CDN.
+        docs_url=None,
+        redoc_url=None,
+        # Suppresses the framework's own 422; the problems are described below.
+        responses={"4XX": {}, "5XX": {}},
+    )
+    app.state.services = services
+    app.state.readiness = health.ReadinessChecks(services)
+    problems.install(app)
+    for router in _ROUTERS:
+        app.include_router(router)
+    app.add_middleware(Frame)
+    return app
+
+
+class _Application(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        """Returns the description of the API, in which every call can answer with a problem."""
+        if not self.openapi_schema:
+            schema = super().openapi()
+            _describe_problems(schema)
+        assert self.openapi_schema is not None
+        return self.openapi_schema
+
+
+def _describe_problems(schema: dict[str, Any]) -> None:
+    template = "#/components/schemas/{model}"
+    described = Problem.model_json_schema(ref_template=template)
+    schemas = schema.setdefault("components", {}).setdefault("schemas", {})
+    schemas.update(described.pop("$defs"))
+    schemas["Problem"] = described
+    content = {problems.MEDIA_TYPE: {"schema": {"$ref": template.format(model="Problem")}}}
+    for operations in schema["paths"].values():
+        for operation in operations.values():
+            operation["responses"]["4XX"] = {
+                "description": "The request cannot be served as it is.",
+                "content": content,
+            }
+            operation["responses"]["5XX"] = {"description": "The service failed, or is not ready.", "content": content}

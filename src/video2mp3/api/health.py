@@ -1,0 +1,109 @@
+"""Is it alive, is it ready: for load balancers and Kubernetes."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from typing import Literal
+
+import structlog
+from fastapi import APIRouter
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from video2mp3.api.services import Services
+
+log = structlog.get_logger()
+
+_DEADLINE_S = 3.0
+_CACHE_S = 1.0
+
+router = APIRouter(tags=["operations"])
+
+Part = Literal["ok", "unavailable"]
+
+
+class Liveness(BaseModel):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Readiness(BaseModel):
+    """Whether requests can be served, and which part is missing."""
+
+    status: Literal["ready", "not ready"]
+    parts: dict[str, Part]
+
+
+class ReadinessChecks:
+    """Checks each part in a thread of its own, within a deadline; remembers the answer for a second."""
+
+    def __init__(self, services: Services) -> None:
+        self._checks: Mapping[str, Callable[[], None]] = {
+            "database": services.database.check,
+            "queue": services.queue.check,
+            "storage": services.storage.check,
+        }
+        self._running: dict[str, Future[None]] = {}
+        self._lock = asyncio.Lock()
+        self._checked_at_s = float("-inf")
+        self._parts: dict[str, Part] = {}
+
+    async def parts(self) -> dict[str, Part]:
+        """Returns the state of each part."""
+        async with self._lock:
+            if time.monotonic() - self._checked_at_s > _CACHE_S:
+                names = list(self._checks)
+                states = await asyncio.gather(*(self._check(name) for name in names))
+                self._parts = dict(zip(names, states, strict=True))
+                self._checked_at_s = time.monotonic()
+            return self._parts
+
+    async def _check(self, name: str) -> Part:
+        # A check that hangs is not started again beside itself.
+        running = self._running.get(name) or _start(self._checks[name])
+        self._running[name] = running
+        done, _ = await asyncio.wait([asyncio.wrap_future(running)], timeout=_DEADLINE_S)
+        if not done:
+            log.warning("not_ready", part=name, reason=f"no answer within {_DEADLINE_S} s")
+            return "unavailable"
+        del self._running[name]
+        error = running.exception()
+        if error is not None:
+            log.warning("not_ready", part=name, reason=str(error))
+        return "ok" if error is None else "unavailable"
+
+
+def _start(check: Callable[[], None]) -> Future[None]:
+    """Runs it in a thread that does not hold up the end of the process, even when it hangs."""
+    future: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            check()
+        except Exception as error:
+            future.set_exception(error)
+        else:
+            future.set_result(None)
+
+    threading.Thread(target=run, name="readiness", daemon=True).start()
+    return future
+
+
+@router.get("/livez")
+async def livez() -> Liveness:
+    """Whether the process answers."""
+    return Liveness()
+
+
+@router.get("/readyz", response_model=Readiness, responses={503: {"model": Readiness, "description": "Not ready."}})
+async def readyz(request: Request) -> Response:
+    """Whether the database, the queue and the storage answer."""
+    checks: ReadinessChecks = request.app.state.readiness
+    parts = await checks.parts()
+    ready = all(state == "ok" for state in parts.values())
+    body = Readiness(status="ready" if ready else "not ready", parts=parts)
+    return JSONResponse(body.model_dump(), 200 if ready else 503, headers={"Cache-Control": "no-store"})

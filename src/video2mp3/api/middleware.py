@@ -1,0 +1,93 @@
+"""What surrounds every request: its id, its line in the log, the last catch for errors, the security headers."""
+
+import re
+import secrets
+import time
+from urllib.parse import quote
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from video2mp3.api.problems import problem_response
+from video2mp3.errors import Video2mp3Error
+
+log = structlog.get_logger()
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_MAX_PATH_LENGTH = 200
+
+_SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    # Not `no-referrer`: with that, browsers send `Origin: null` with forms, and ours would be refused.
+    "Referrer-Policy": "same-origin",
+    "Content-Security-Policy": (
+        "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
+        "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+}
+
+
+class Frame:
+    """Pure ASGI middleware, so that streams pass through it without being buffered."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        scope.setdefault("state", {})["request_id"] = request_id
+        answer = _Answer(send, request_id)
+        started_s = time.monotonic()
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, receive, answer.send)
+            except Exception:
+                log.exception("request_broke")
+                if answer.status is not None:
+                    # Too late for another answer: the server cuts the connection, so that nobody takes it for whole.
+                    raise
+                await problem_response(Request(scope), Video2mp3Error())(scope, receive, answer.send)
+            finally:
+                _log_request(scope, answer.status, time.monotonic() - started_s)
+
+
+class _Answer:
+    """The answer as it passes: adds headers, remembers the status."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self._request_id = request_id
+        self.status: int | None = None
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers["X-Request-Id"] = self._request_id
+            for name, value in _SECURITY_HEADERS.items():
+                headers.setdefault(name, value)
+        await self._send(message)
+
+
+def _request_id(scope: Scope) -> str:
+    given = Headers(scope=scope).get("x-request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+
+
+def _log_request(scope: Scope, status: int | None, duration_s: float) -> None:
+    client = scope.get("client")
+    log.info(
+        "request",
+        method=scope["method"],
+        # Without the query: it may hold a one-time secret. Quoted: nobody writes a line of the log.
+        path=quote(scope["path"])[:_MAX_PATH_LENGTH],
+        status=status,
+        duration_ms=round(duration_s * 1000, 1),
+        client=client[0] if client else None,
+    )
