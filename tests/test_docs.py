@@ -1,0 +1,51 @@
+"""The documents tell what the code does."""
+
+from pathlib import Path
+
+from video2mp3 import errors
+from video2mp3.settings import Settings
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def settings_table() -> str:
+    """The table of settings, as docs/settings.md has to have it."""
+    rows = []
+    for name, field in Settings.model_fields.items():
+        default = "" if field.is_required() or field.default_factory else field.get_default()
+        shown = default.get_secret_value() if hasattr(default, "get_secret_value") else default
+        rows.append(f"| `VIDEO2MP3_{name.upper()}` | {f'`{shown}`' if shown != '' else ''} | {field.description} |")
+    return "\n".join(["| variable | default | what |", "|---|---|---|", *rows])
+
+
+def errors_table() -> str:
+    """The table of errors, as docs/errors.md has to have it."""
+    classes = [e for e in vars(errors).values() if isinstance(e, type) and issubclass(e, errors.Video2mp3Error)]
+    rows = [f"| `{e.code}` | {e.status} | {'yes' if e.retryable else 'no'} | {e().detail} |" for e in classes]
+    return "\n".join(["| code | status | try again | what |", "|---|---|---|---|", *rows])
+
+
+def test_every_setting_is_documented() -> None:
+    """It should list each with its default."""
+    assert settings_table() in (DOCS / "settings.md").read_text()
+
+
+def test_every_error_is_documented() -> None:
+    """It should list each with its code, status and sentence."""
+    assert errors_table() in (DOCS / "errors.md").read_text()
+
+
+def test_every_error_has_a_code_of_its_own() -> None:
+    """It should be possible to tell errors apart by their code."""
+    classes = [e for e in vars(errors).values() if isinstance(e, type) and issubclass(e, errors.Video2mp3Error)]
+    assert len({e.code for e in classes}) == len(classes)
+
+
+def test_every_dependency_is_documented() -> None:
+    """It should say of each direct dependency what it is for."""
+    text = (DOCS / "dependencies.md").read_text()
+    for file in ("runtime.in", "build.in", "dev.in"):
+        for line in (DOCS.parent / "requirements" / file).read_text().splitlines():
+            if line and not line.startswith("-"):
+                name = line.split(";")[0].split(">")[0].strip()
+                assert name in text, name
