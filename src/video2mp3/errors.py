@@ -150,6 +150,13 @@ class RangeNotSatisfiable(Video2mp3Error):
     status = 416
 
 
+class Expired(Video2mp3Error):
+    """The file was deleted, because its time was over; convert it again."""
+
+    code = "expired"
+    status = 410
+
+
 # -- Media: this file will not convert, now or later --------------------------------------------------
 
 
@@ -182,6 +189,13 @@ class AudioTooLong(MediaError):
     """The audio is longer than this service converts."""
 
     code = "audio_too_long"
+
+
+class UploadGone(MediaError):
+    """The upload was deleted, or it expired, before it was converted; send the file again."""
+
+    code = "upload_gone"
+    status = 410
 
 
 # -- The engine: another try may help, a few times ----------------------------------------------------

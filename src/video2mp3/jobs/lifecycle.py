@@ -1,0 +1,416 @@
+"""Every change of a job's state. Each is one conditional statement: of two that race, one wins.
+
+```text
+ state        may become, by
+ -----        --------------
+ (new)        queued      submit
+ (new)        waiting     submit, while the upload is not complete
+ waiting      queued      upload_completed
+ waiting      canceled    cancel
+ waiting      failed      reap: the upload is gone or has expired
+ queued       processing  claim
+ queued       canceled    cancel
+ processing   finished    finish
+ processing   failed      fail, or reap: lost too often
+ processing   queued      fail: another try, release, or reap: the lease has expired
+ processing   canceled    finish, fail, release or reap, where a cancel was asked for before
+```
+
+`finished`, `failed` and `canceled` never change again; only their row can be deleted. Functions take a session and
+never commit.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import delete as sql_delete
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from video2mp3.database.clock import SECOND, now
+from video2mp3.database.tables import Job, Upload, new_id
+from video2mp3.errors import (
+    Canceled,
+    EngineError,
+    IdempotencyKeyReused,
+    NotFound,
+    Unavailable,
+    UploadGone,
+    Video2mp3Error,
+    WorkerLost,
+    WrongState,
+)
+from video2mp3.jobs import notifications
+from video2mp3.jobs.statements import change
+from video2mp3.jobs.turns import next_turn
+
+ENDED = ("finished", "failed", "canceled")
+"""The states that never change."""
+LEASE_S = 30
+"""A claim holds for this long after its last heartbeat."""
+FAILURES_LIMIT = 3
+"""Tries in all that may end with the engine's failure."""
+LOST_LEASES_LIMIT = 10
+"""Workers that may be lost with one job."""
+FIRST_FAILURE_BACKOFF_S = 2
+FIRST_OUTAGE_BACKOFF_S = 5
+MAX_OUTAGE_BACKOFF_S = 300
+
+# Rows that one transaction of the reaper changes.
+_REAPED_AT_ONCE = 100
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A job that a worker holds, as long as its `fence` is the row's."""
+
+    job_id: str
+    fence: int
+    user_id: str
+    upload_id: str | None
+    source_name: str
+    options: dict[str, Any]
+
+
+# -- The owner's side ---------------------------------------------------------------------------------
+
+
+def submit(
+    session: Session,
+    *,
+    user_id: str,
+    upload: Upload,
+    options: dict[str, Any],
+    tag: str | None = None,
+    priority: int = 1,
+    idempotency_key: str | None = None,
+    request_sha256: str | None = None,
+) -> Job:
+    """Makes a job of an upload; with a key that the user has used before: returns the job made then.
+
+    Args:
+        session: A writing transaction; after its commit the relay wants a nudge.
+        user_id: The owner of job and upload.
+        upload: Read in this transaction, with a lock; while it is still open the job waits for it.
+        options: The engine's options, checked before.
+        tag: The owner's own text.
+        priority: 0 high, 1 normal, 2 low.
+        idempotency_key: Two submits with one key make one job.
+        request_sha256: Of the request's content, to tell whether the key was used for the same.
+
+    Raises:
+        IdempotencyKeyReused: when the key was used for another request.
+        NotFound: when the upload is another user's, or was deleted meanwhile.
+    """
+    if upload.user_id != user_id:
+        raise NotFound
+    if earlier := _earlier(session, user_id, idempotency_key, request_sha256):
+        return earlier
+    job = Job(
+        id=new_id(),
+        user_id=user_id,
+        upload_id=upload.id,
+        source_name=upload.name,
+        source_size_bytes=upload.received_bytes if upload.size_bytes is None else upload.size_bytes,
+        options=options,
+        tag=tag,
+        idempotency_key=idempotency_key,
+        request_sha256=request_sha256,
+        state="queued" if upload.state == "complete" else "waiting",
+        priority=priority,
+        turn=next_turn(session, user_id, priority),
+        created_at=now(),
+    )
+    try:
+        with session.begin_nested():
+            session.add(job)
+            session.flush()
+    except IntegrityError:
+        # Another request with the same key was quicker, or the upload was deleted in between.
+        if earlier := _earlier(session, user_id, idempotency_key, request_sha256):
+            return earlier
+        raise NotFound("The upload is gone.") from None
+    session.refresh(job)
+    return job
+
+
+def _earlier(session: Session, user_id: str, idempotency_key: str | None, request_sha256: str | None) -> Job | None:
+    if idempotency_key is None:
+        return None
+    job = session.scalar(select(Job).where(Job.user_id == user_id, Job.idempotency_key == idempotency_key))
+    if job is not None and job.request_sha256 != request_sha256:
+        raise IdempotencyKeyReused
+    return job
+
+
+def upload_completed(session: Session, upload_id: str) -> int:
+    """Queues the jobs that waited for an upload; returns their number."""
+    complete = select(Upload.id).where(Upload.id == upload_id, Upload.state == "complete").exists()
+    return change(session, Job, Job.upload_id == upload_id, Job.state == "waiting", complete, state="queued")
+
+
+def cancel(session: Session, job_id: str, user_id: str) -> Job:
+    """Cancels a job: at once when no worker has it, else within its worker's next heartbeat.
+
+    Raises:
+        NotFound: when the user has no such job.
+        WrongState: when it has ended.
+    """
+    mine = (Job.id == job_id, Job.user_id == user_id)
+    while True:
+        if change(session, Job, *mine, Job.state.in_(("waiting", "queued")), **_ended("canceled")) or change(
+            session, Job, *mine, Job.state == "processing", cancel_requested=True
+        ):
+            return find(session, job_id, user_id)
+        # A job may change from one of these states to the other between the two statements.
+        if find(session, job_id, user_id).state in ENDED:
+            raise WrongState("The conversion has ended already.")
+
+
+def retry(session: Session, job_id: str, user_id: str) -> Job:
+    """Makes a new job of a failed or canceled one: the same upload, the same options.
+
+    Raises:
+        NotFound: when the user has no such job.
+        WrongState: when it has not failed and was not canceled.
+        UploadGone: when its upload is no more.
+    """
+    job = find(session, job_id, user_id)
+    if job.state not in ("failed", "canceled"):
+        raise WrongState("Only a conversion that failed or was canceled can be tried again.")
+    upload = session.get(Upload, job.upload_id, with_for_update=True) if job.upload_id else None
+    if upload is None:
+        raise UploadGone
+    return submit(session, user_id=user_id, upload=upload, options=job.options, tag=job.tag, priority=job.priority)
+
+
+def delete(session: Session, job_id: str, user_id: str) -> list[str]:
+    """Deletes an ended job; returns the storage keys to delete after the commit.
+
+    Raises:
+        NotFound: when the user has no such job.
+        WrongState: when it has not ended.
+    """
+    job = find(session, job_id, user_id)
+    if job.state not in ENDED:
+        raise WrongState("The conversion has not ended; cancel it first.")
+    session.execute(sql_delete(Job).where(Job.id == job_id), execution_options={"synchronize_session": False})
+    return [job.result_key] if job.result_key else []
+
+
+def find(session: Session, job_id: str, user_id: str) -> Job:
+    """Returns the user's job, as the database has it now.
+
+    Raises:
+        NotFound: when there is none, or when it is another user's.
+    """
+    job = session.get(Job, job_id, populate_existing=True)
+    if job is None or job.user_id != user_id:
+        raise NotFound
+    return job
+
+
+def list_page(session: Session, user_id: str, *, before_id: str | None, limit: int) -> list[Job]:
+    """Returns up to `limit` of the user's jobs, the newest first, all older than `before_id` where one is given."""
+    older = [Job.id < before_id] if before_id else []
+    return list(session.scalars(select(Job).where(Job.user_id == user_id, *older).order_by(Job.id.desc()).limit(limit)))
+
+
+# -- The worker's side --------------------------------------------------------------------------------
+
+
+def claim(session: Session, job_id: str, worker_id: str) -> Claim | None:
+    """Takes a queued job for a worker; None when it is not queued or not due, as another has it already."""
+    taken = change(
+        session,
+        Job,
+        Job.id == job_id,
+        Job.state == "queued",
+        Job.not_before <= now(),
+        state="processing",
+        fence=Job.fence + 1,
+        lease_owner=worker_id,
+        lease_until=now() + LEASE_S * SECOND,
+        started_at=func.coalesce(Job.started_at, now()),
+        announced_until=0,
+    )
+    if not taken:
+        return None
+    job = session.get_one(Job, job_id, populate_existing=True)
+    return Claim(job.id, job.fence, job.user_id, job.upload_id, job.source_name, job.options)
+
+
+def heartbeat(session: Session, claim: Claim, *, percent: int, done_s: float) -> Literal["held", "cancel", "lost"]:
+    """Renews the lease and tells how far the conversion is; `done_s` is in seconds of audio.
+
+    Returns:
+        `held`: go on; `cancel`: the owner wants it to end; `lost`: the job is not the worker's any more.
+    """
+    lease_until = now() + LEASE_S * SECOND
+    if not change(session, Job, *_held(claim), lease_until=lease_until, percent=percent, done_s=done_s):
+        return "lost"
+    canceled = session.scalar(select(Job.cancel_requested).where(Job.id == claim.job_id))
+    return "cancel" if canceled else "held"
+
+
+def finish(
+    session: Session,
+    claim: Claim,
+    *,
+    result_key: str,
+    sha256: str,
+    size_bytes: int,
+    duration_s: float,
+    report: dict[str, Any],
+    lifetime_s: int,
+) -> bool:
+    """Finishes a job with the object under `result_key`, which is deleted `lifetime_s` seconds later.
+
+    Returns False when the job was lost or canceled: then the object belongs to nobody. Calling it again after an
+    answer was lost is safe: it is True when the job was finished with this object.
+    """
+    finished = _leave(
+        session,
+        claim,
+        **_ended("finished"),
+        result_key=result_key,
+        result_sha256=sha256,
+        result_size_bytes=size_bytes,
+        result_duration_s=duration_s,
+        report=report,
+        percent=100,
+        expires_at=now() + lifetime_s * SECOND,
+    )
+    if finished:
+        notifications.add(session, claim.job_id)
+        return True
+    if _cancel(session, *_held(claim), _canceled):
+        return False
+    return session.scalar(select(Job.result_key).where(Job.id == claim.job_id)) == result_key
+
+
+def fail(session: Session, claim: Claim, error: Video2mp3Error) -> bool:
+    """Ends a try that went wrong; the error's family decides what becomes of the job (see `errors.py`).
+
+    Returns False when the job was lost.
+    """
+    held = _held(claim)
+    counts = session.execute(select(Job.failures, Job.lost_leases).where(*held)).one_or_none()
+    if counts is None:
+        return False
+    if isinstance(error, Canceled):
+        return _cancel(session, *held)
+    if isinstance(error, Unavailable):
+        # Every claim ended as one of these: a failure, a lost lease, an outage (or a release, which is rare).
+        outages = claim.fence - 1 - counts.failures - counts.lost_leases
+        backoff_s = min(MAX_OUTAGE_BACKOFF_S, FIRST_OUTAGE_BACKOFF_S * 2 ** min(outages, 10))
+        return _leave_or_cancel(session, claim, **_queued(backoff_s))
+    failures = counts.failures + isinstance(error, EngineError)
+    if isinstance(error, EngineError) and failures < FAILURES_LIMIT:
+        backoff_s = FIRST_FAILURE_BACKOFF_S * 2 ** (failures - 1)
+        return _leave_or_cancel(session, claim, **_queued(backoff_s), failures=failures)
+    if _leave(session, claim, **_failed(error), failures=failures):
+        notifications.add(session, claim.job_id)
+        return True
+    return _cancel(session, *held, _canceled)
+
+
+def release(session: Session, claim: Claim) -> bool:
+    """Gives a job back to the queue at once, as nobody's fault; False when it was lost."""
+    return _leave_or_cancel(session, claim, **_queued(0))
+
+
+# -- Nobody's side: any process may call these at any time ----------------------------------------------
+
+
+def reap(session: Session) -> int:
+    """Takes jobs back from workers that were lost, and fails jobs that wait for an upload in vain.
+
+    Returns the number of jobs changed, of at most a hundred of each kind; call it again while it is full.
+    """
+    expired = (Job.state == "processing", Job.lease_until <= now())
+    # Changed one by one, in the order of their ids: reapers in several processes cannot block each other.
+    lost = select(Job.id, Job.fence, Job.lost_leases).where(*expired).order_by(Job.id).limit(_REAPED_AT_ONCE)
+    rows = session.execute(lost).all()
+    return sum(_take_back(session, row.id, row.fence, row.lost_leases + 1) for row in rows) + _fail_in_vain(session)
+
+
+def _take_back(session: Session, job_id: str, fence: int, lost_leases: int) -> bool:
+    """Ends one expired lease, unless a heartbeat came in between."""
+    lost = (Job.id == job_id, Job.fence == fence, Job.state == "processing", Job.lease_until <= now())
+    values = _queued(0) if lost_leases < LOST_LEASES_LIMIT else _failed(WorkerLost())
+    if not change(session, Job, *lost, _not_canceled, **values, lost_leases=lost_leases):
+        return _cancel(session, *lost, _canceled)
+    if values["state"] == "failed":
+        notifications.add(session, job_id)
+    return True
+
+
+def _fail_in_vain(session: Session) -> int:
+    gone = or_(Upload.id.is_(None), (Upload.state != "complete") & (Upload.expires_at <= now()))
+    waiting = (
+        select(Job.id)
+        .outerjoin(Upload, Upload.id == Job.upload_id)
+        .where(Job.state == "waiting", gone)
+        .order_by(Job.id)
+        .limit(_REAPED_AT_ONCE)
+    )
+    changed = 0
+    for job_id in session.scalars(waiting).all():
+        if change(session, Job, Job.id == job_id, Job.state == "waiting", **_failed(UploadGone())):
+            notifications.add(session, job_id)
+            changed += 1
+    return changed
+
+
+def expire(session: Session, limit: int) -> list[str]:
+    """Forgets up to `limit` results whose time is over; returns the storage keys to delete after the commit.
+
+    The row stays, with its report; its `expires_at` is taken away with the result.
+    """
+    over = (Job.expires_at <= now(), Job.result_key.is_not(None))
+    rows = session.execute(select(Job.id, Job.result_key).where(*over).order_by(Job.expires_at).limit(limit)).all()
+    return [
+        row.result_key
+        for row in rows
+        if change(session, Job, Job.id == row.id, Job.result_key == row.result_key, result_key=None, expires_at=None)
+    ]
+
+
+# -- Parts of the statements --------------------------------------------------------------------------
+
+_canceled = Job.cancel_requested.is_(True)
+_not_canceled = Job.cancel_requested.is_(False)
+_no_lease: dict[str, Any] = {"lease_owner": None, "lease_until": None}
+
+
+def _held(claim: Claim) -> tuple[ColumnElement[bool], ...]:
+    return (Job.id == claim.job_id, Job.fence == claim.fence, Job.state == "processing")
+
+
+def _leave(session: Session, claim: Claim, **values: Any) -> bool:
+    """Ends a lease, unless the job was lost or a cancel was asked for."""
+    return change(session, Job, *_held(claim), _not_canceled, **values) == 1
+
+
+def _leave_or_cancel(session: Session, claim: Claim, **values: Any) -> bool:
+    """Ends a lease; a cancel that was asked for wins. A cancel never is taken back, so nothing slips between."""
+    return _leave(session, claim, **values) or _cancel(session, *_held(claim), _canceled)
+
+
+def _cancel(session: Session, *conditions: ColumnElement[bool]) -> bool:
+    return change(session, Job, *conditions, **_ended("canceled")) == 1
+
+
+def _queued(backoff_s: int) -> dict[str, Any]:
+    not_before = now() + backoff_s * SECOND if backoff_s else 0
+    return {**_no_lease, "state": "queued", "not_before": not_before, "announced_until": 0, "percent": 0, "done_s": 0.0}
+
+
+def _ended(state: str) -> dict[str, Any]:
+    return {**_no_lease, "state": state, "ended_at": now()}
+
+
+def _failed(error: Video2mp3Error) -> dict[str, Any]:
+    return {**_ended("failed"), "error_code": error.code, "error_detail": error.detail}
