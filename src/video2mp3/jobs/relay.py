@@ -1,0 +1,153 @@
+"""The relay: announces due jobs and notifications to the queue, in the order that is fair.
+
+The rows are the outbox, so nothing that was committed can be lost on the way to the broker: a row that was
+announced and is not claimed within a minute is announced again. Only a small window of rows is out at any time,
+so that one user's thousand jobs never stand in the broker before another's first. Any number of relays may run
+at once.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy.orm import Session
+
+from video2mp3.database.clock import SECOND, now
+from video2mp3.database.connection import Database
+from video2mp3.database.tables import Job, Notification, User, Worker
+from video2mp3.jobs.statements import change
+from video2mp3.queue import MP3_QUEUE, VIDEO_QUEUE, Queue
+
+LEAST_WINDOW = 10
+NOTIFICATIONS_WINDOW = 100
+ANNOUNCED_S = 60
+"""A message that is not taken for this long is published again."""
+MESSAGE_LIFETIME_S = 300
+WORKER_SEEN_S = 35
+"""A worker whose last heartbeat is older counts no slots."""
+
+Table = type[Job] | type[Notification]
+
+
+@dataclass(frozen=True)
+class _Announcement:
+    """A row that is due, and the message that names it."""
+
+    row_id: str
+    body: bytes
+
+
+class Relay:
+    """Moves what is due from the database to the queue."""
+
+    def __init__(self, database: Database, queue: Queue, *, announced_s: int = ANNOUNCED_S) -> None:
+        """Nothing happens before the first `announce_due`."""
+        self._database = database
+        self._queue = queue
+        self._announced_s = announced_s
+
+    def announce_due(self) -> int:
+        """Announces what is due, as far as there is room in the window; returns the number of messages published.
+
+        Raises:
+            QueueUnavailable: when the broker took none or not all; the rest is due again at once.
+            DatabaseUnavailable: when the database does not answer.
+        """
+        with self._database.read() as session:
+            jobs = _due_jobs(session, jobs_window(session) - _out(session, Job))
+            notifications = _due_notifications(session, NOTIFICATIONS_WINDOW - _out(session, Notification))
+        return self._announce(Job, VIDEO_QUEUE, jobs) + self._announce(Notification, MP3_QUEUE, notifications)
+
+    def forget_announcements(self) -> None:
+        """Makes all that is queued due again: for the start with a queue whose messages ended with the last process."""
+        with self._database.write() as session:
+            for table in (Job, Notification):
+                change(session, table, table.state == "queued", table.announced_until > 0, announced_until=0)
+
+    def _announce(self, table: Table, queue: str, due: Sequence[_Announcement]) -> int:
+        mine = self._mark(table, due)
+        published = 0
+        try:
+            for announcement in mine:
+                self._queue.publish(queue, announcement.body, expires_s=MESSAGE_LIFETIME_S)
+                published += 1
+        finally:
+            if unpublished := mine[published:]:
+                self._unmark(table, unpublished)
+        return published
+
+    def _mark(self, table: Table, due: Sequence[_Announcement]) -> list[_Announcement]:
+        """Marks the rows as announced and commits that; returns those that no other relay has marked meanwhile."""
+        if not due:
+            return []
+        marked = set()
+        announced_until = now() + self._announced_s * SECOND
+        with self._database.write() as session:
+            # In the order of their ids, so that two relays cannot block each other.
+            for row_id in sorted(announcement.row_id for announcement in due):
+                if change(session, table, table.id == row_id, *_due(table), announced_until=announced_until):
+                    marked.add(row_id)
+        return [announcement for announcement in due if announcement.row_id in marked]
+
+    def _unmark(self, table: Table, unpublished: Sequence[_Announcement]) -> None:
+        with self._database.write() as session:
+            for row_id in sorted(announcement.row_id for announcement in unpublished):
+                change(session, table, table.id == row_id, table.state == "queued", announced_until=0)
+
+
+def jobs_window(session: Session) -> int:
+    """Returns how many announced jobs may be out: two for each slot of the workers that are alive, at least ten."""
+    alive = (Worker.heartbeat_at > now() - WORKER_SEEN_S * SECOND, Worker.draining.is_(False))
+    slots = session.scalar(select(func.sum(Worker.slots)).where(*alive)) or 0
+    return max(LEAST_WINDOW, 2 * int(slots))
+
+
+def _due(table: Table) -> tuple[ColumnElement[bool], ...]:
+    return (table.state == "queued", table.not_before <= now(), table.announced_until <= now())
+
+
+def _out(session: Session, table: Table) -> int:
+    out = (table.state == "queued", table.announced_until > now())
+    return session.scalars(select(func.count()).select_from(table).where(*out)).one()
+
+
+def due_jobs_statement(limit: int) -> Select[str, str | None, str]:
+    """The jobs that come next, in their order."""
+    return (
+        select(Job.id, Job.upload_id, User.username)
+        .join(User, User.id == Job.user_id)
+        .where(*_due(Job))
+        .order_by(Job.priority, Job.turn, Job.id)
+        .limit(limit)
+    )
+
+
+def _due_jobs(session: Session, limit: int) -> list[_Announcement]:
+    if limit <= 0:
+        return []
+    rows = session.execute(due_jobs_statement(limit))
+    return [_Announcement(row.id, _body(row.id, row.upload_id, None, row.username)) for row in rows]
+
+
+def _due_notifications(session: Session, limit: int) -> list[_Announcement]:
+    if limit <= 0:
+        return []
+    rows = session.execute(
+        select(Notification.id, Notification.job_id, Job.upload_id, Job.result_key, User.username)
+        .join(Job, Job.id == Notification.job_id)
+        .join(User, User.id == Job.user_id)
+        .where(*_due(Notification))
+        .order_by(Notification.id)
+        .limit(limit)
+    )
+    return [
+        _Announcement(row.id, _body(row.job_id, row.upload_id, row.job_id if row.result_key else None, row.username))
+        for row in rows
+    ]
+
+
+def _body(job_id: str, video_fid: str | None, mp3_fid: str | None, username: str) -> bytes:
+    """The message, with the keys that the tutorial's programs know; `mp3_fid` is the id to download by."""
+    message = {"job_id": job_id, "video_fid": video_fid, "mp3_fid": mp3_fid, "username": username}
+    return json.dumps(message).encode()
