@@ -3,9 +3,10 @@
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
 
 from video2mp3 import __version__
-from video2mp3.api import accounts, compat_accounts, docs, health, problems
+from video2mp3.api import accounts, compat_accounts, docs, health, pages, problems, sessions
 from video2mp3.api.middleware import Frame
 from video2mp3.api.schemas import Problem
 from video2mp3.api.services import Services
@@ -13,6 +14,7 @@ from video2mp3.api.services import Services
 # All routers of the API, in the order of its description.
 _ROUTERS = (
     accounts.router,
+    sessions.router,
     compat_accounts.router,
     health.router,
     docs.router,
@@ -40,6 +42,7 @@ def create_app(services: Services) -> FastAPI:
     problems.install(app)
     for router in _ROUTERS:
         app.include_router(router)
+    app.mount("/page", StaticFiles(directory=pages.FOLDER, check_dir=False), name="page")
     app.add_middleware(Frame)
     return app
 

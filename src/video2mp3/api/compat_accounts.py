@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, SecretStr
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from video2mp3.api import accounts
+from video2mp3.api import accounts, sessions
 from video2mp3.api.accounts import CurrentUser
 from video2mp3.api.pages import page_response, prefers_html
 from video2mp3.api.schemas import Message, Username
@@ -52,8 +52,8 @@ def login(
 ) -> Response:
     """Sign in with HTTP Basic; the answer is the access token as a JSON string. The body is ignored."""
     username, password = _basic_credentials(request.headers.get("authorization", ""))
-    user = accounts.check_credentials(services, username, password)
-    return JSONResponse(accounts.access_token(services, user), headers={"Cache-Control": "no-store"})
+    user = sessions.check_credentials(services, username, password)
+    return JSONResponse(sessions.access_token(services, user), headers=sessions.NO_STORE)
 
 
 @router.post("/validate")

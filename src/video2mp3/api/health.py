@@ -34,7 +34,7 @@ class Liveness(BaseModel):
 class Readiness(BaseModel):
     """Whether requests can be served, and which part is missing."""
 
-    status: Literal["ready", "not ready"]
+    status: Literal["ok", "unavailable"]
     parts: dict[str, Part]
 
 
@@ -105,5 +105,5 @@ async def readyz(request: Request) -> Response:
     checks: ReadinessChecks = request.app.state.readiness
     parts = await checks.parts()
     ready = all(state == "ok" for state in parts.values())
-    body = Readiness(status="ready" if ready else "not ready", parts=parts)
+    body = Readiness(status="ok" if ready else "unavailable", parts=parts)
     return JSONResponse(body.model_dump(), 200 if ready else 503, headers={"Cache-Control": "no-store"})

@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -98,7 +99,17 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     if error.status_code < 400:
         return Response(status_code=error.status_code, headers=error.headers)
     detail = "There is nothing at this address." if error.status_code == 404 else None
-    return problem_response(request, kind(detail), status=error.status_code, headers=error.headers)
+    headers = {"Allow": _allowed(request)} if error.status_code == 405 else error.headers
+    return problem_response(request, kind(detail), status=error.status_code, headers=headers)
+
+
+def _allowed(request: Request) -> str:
+    """Returns all methods of the address; the framework tells those of its first route only."""
+    methods: set[str] = set()
+    for route in iter_route_contexts(request.app.routes):
+        if route.methods and route.path_regex.match(request.url.path):
+            methods |= route.methods
+    return ", ".join(sorted(methods))
 
 
 async def _on_disconnect(request: Request, error: Exception) -> Response:  # noqa: ARG001

@@ -67,6 +67,19 @@ class Account(BaseModel):
     created_at: datetime
 
 
+SignedInBy = Literal["token", "cookie", "loopback"]
+"""How a request said who its caller is; `loopback`: by nothing but coming from this machine."""
+
+
+class SignedInAccount(Account):
+    """The caller's account."""
+
+    signed_in_by: SignedInBy = Field(
+        description="How this request was signed in. A browser that is at `loopback` has yet to sign in: "
+        "it can read, and do nothing else."
+    )
+
+
 class Tokens(BaseModel):
     """A sign-in for programs."""
 
