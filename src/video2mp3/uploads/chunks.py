@@ -110,19 +110,21 @@ def delete(session: Session, upload_id: str, user_id: str) -> list[str]:
         WrongState: while a conversion needs it.
     """
     find(session, upload_id, user_id)
-    keys = _keys(session, [upload_id])
+    keys = _keys(session, upload_id)
     # The check is part of the statement: a conversion submitted meanwhile would lose its source.
-    gone = _changed_rows(session, sql_delete(Upload).where(Upload.id == upload_id, ~_needed))
-    if gone != 1:
+    if _changed_rows(session, sql_delete(Upload).where(Upload.id == upload_id, ~_needed)) != 1:
         raise WrongState("A conversion still needs this upload; cancel it first.")
     return keys
 
 
 def remove(session: Session, upload_id: str) -> list[str]:
-    """Deletes an upload that failed, whoever owns it; returns the storage keys to delete after the commit."""
-    keys = _keys(session, [upload_id])
-    _changed_rows(session, sql_delete(Upload).where(Upload.id == upload_id))
-    return keys
+    """Deletes an upload that failed, whoever owns it, unless a conversion needs it.
+
+    Returns the storage keys to delete after the commit.
+    """
+    keys = _keys(session, upload_id)
+    gone = _changed_rows(session, sql_delete(Upload).where(Upload.id == upload_id, ~_needed))
+    return keys if gone == 1 else []
 
 
 def delete_expired(session: Session, limit: int) -> list[str]:
@@ -130,16 +132,11 @@ def delete_expired(session: Session, limit: int) -> list[str]:
     expired = session.scalars(
         select(Upload.id).where(Upload.expires_at <= now(), ~_needed).order_by(Upload.expires_at).limit(limit)
     ).all()
-    keys: list[str] = []
-    for upload_id in expired:
-        chunk_keys = _keys(session, [upload_id])
-        gone = _changed_rows(session, sql_delete(Upload).where(Upload.id == upload_id, ~_needed))
-        keys += chunk_keys if gone == 1 else []
-    return keys
+    return [key for upload_id in expired for key in remove(session, upload_id)]
 
 
-def _keys(session: Session, upload_ids: list[str]) -> list[str]:
-    return list(session.scalars(select(UploadChunk.storage_key).where(UploadChunk.upload_id.in_(upload_ids))))
+def _keys(session: Session, upload_id: str) -> list[str]:
+    return list(session.scalars(select(UploadChunk.storage_key).where(UploadChunk.upload_id == upload_id)))
 
 
 def _changed_rows(session: Session, statement: UpdateBase) -> int:
