@@ -17,7 +17,7 @@ from video2mp3.api.services import Services
 
 log = structlog.get_logger()
 
-_DEADLINE_S = 3.0
+_DEADLINE_S = 2.0
 _CACHE_S = 1.0
 
 router = APIRouter(tags=["operations"])

@@ -1,0 +1,125 @@
+"""A real service for each test: uvicorn in a thread on a free port, SQLite, a folder, the queue in memory."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+
+from video2mp3.api.app import create_app
+from video2mp3.api.services import Services
+from video2mp3.database import migrate
+from video2mp3.database.connection import Database
+from video2mp3.queue.memory import MemoryQueue
+from video2mp3.settings import Settings, load_settings
+from video2mp3.storage.disk import DiskStorage
+
+PASSWORD = "correct horse battery"
+Serve = Callable[[Services], str]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return load_settings(data_dir=tmp_path)
+
+
+@pytest.fixture
+def services(settings: Settings, tmp_path: Path) -> Iterator[Services]:
+    """The parts of an embedded service on which every request needs an account."""
+    database = Database(settings.effective_database_url)
+    migrate.upgrade(database)
+    queue = MemoryQueue()
+    storage = DiskStorage(tmp_path / "storage")
+    yield Services(settings, database, queue, storage, nudge=lambda: None, trust_loopback=False)
+    storage.close()
+    queue.close()
+    database.close()
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Starts the API with the given services and returns its URL."""
+    with contextlib.ExitStack() as stack:
+        yield lambda services: stack.enter_context(_serving(services))
+
+
+@contextlib.contextmanager
+def _serving(services: Services) -> Iterator[str]:
+    config = uvicorn.Config(
+        create_app(services),
+        host="127.0.0.1",
+        port=0,
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=2,
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, name="api-under-test")
+    thread.start()
+    try:
+        while not server.started:
+            assert thread.is_alive(), "the service did not start"
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture
+def url(services: Services, serve: Serve) -> str:
+    """The URL of a running service."""
+    return serve(services)
+
+
+@pytest.fixture
+def client(url: str) -> Iterator[httpx.Client]:
+    """A client that has not signed in."""
+    with httpx.Client(base_url=url, timeout=30) as client:
+        yield client
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """A user's client; it sends the access token with every request."""
+
+    http: httpx.Client
+    user_id: str
+    username: str
+    access_token: str
+    refresh_token: str
+
+
+SignIn = Callable[[str], SignedIn]
+
+
+@pytest.fixture
+def sign_in(client: httpx.Client) -> Iterator[SignIn]:
+    """Makes the account of that name and signs in to it."""
+    with contextlib.ExitStack() as stack:
+
+        def make(username: str) -> SignedIn:
+            credentials = {"username": username, "password": PASSWORD}
+            account = client.post("/v1/accounts", json=credentials).raise_for_status().json()
+            tokens = client.post("/v1/sessions", json=credentials).raise_for_status().json()
+            headers = {"Authorization": f"Bearer {tokens['access_token']}"}
+            http = stack.enter_context(httpx.Client(base_url=client.base_url, headers=headers, timeout=30))
+            return SignedIn(http, account["id"], username, tokens["access_token"], tokens["refresh_token"])
+
+        yield make
+
+
+@pytest.fixture
+def ada(sign_in: SignIn) -> SignedIn:
+    return sign_in("ada")
+
+
+@pytest.fixture
+def bob(sign_in: SignIn) -> SignedIn:
+    return sign_in("bob")

@@ -1,0 +1,67 @@
+import threading
+import time
+from dataclasses import replace
+
+import httpx
+
+from tests.api.conftest import Serve
+from video2mp3.api.services import Services
+from video2mp3.database.connection import Database
+from video2mp3.errors import QueueUnavailable
+from video2mp3.queue.memory import MemoryQueue
+
+
+class BrokenQueue(MemoryQueue):
+    def check(self) -> None:
+        raise QueueUnavailable("No broker at amqp://guest:planted-password@broker.")
+
+
+class SilentQueue(MemoryQueue):
+    """A broker that takes the connection and never answers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.checks = 0
+        self.answer = threading.Event()
+
+    def check(self) -> None:
+        self.checks += 1
+        self.answer.wait(60)
+
+
+def test_a_service_with_all_its_parts_is_alive_and_ready(client: httpx.Client) -> None:
+    assert client.get("/livez").json() == {"status": "ok"}
+    ready = client.get("/readyz")
+    assert ready.status_code == 200
+    assert ready.json() == {"status": "ok", "parts": {"database": "ok", "queue": "ok", "storage": "ok"}}
+
+
+def test_a_missing_part_is_named_without_its_secrets(services: Services, serve: Serve) -> None:
+    url = serve(replace(services, queue=BrokenQueue()))
+    ready = httpx.get(f"{url}/readyz")
+    assert ready.status_code == 503
+    assert ready.json()["parts"] == {"database": "ok", "queue": "unavailable", "storage": "ok"}
+    assert "planted-password" not in ready.text
+
+
+def test_a_database_without_an_answer_is_named(services: Services, serve: Serve) -> None:
+    gone = Database("mysql+pymysql://nobody:nothing@127.0.0.1:1/none")
+    url = serve(replace(services, database=gone))
+    assert httpx.get(f"{url}/readyz", timeout=30).json()["parts"]["database"] == "unavailable"
+    assert httpx.get(f"{url}/livez").status_code == 200
+
+
+def test_a_part_that_hangs_is_reported_asked_once_and_back_when_it_answers(services: Services, serve: Serve) -> None:
+    queue = SilentQueue()
+    url = serve(replace(services, queue=queue))
+    try:
+        assert httpx.get(f"{url}/readyz", timeout=30).json()["parts"]["queue"] == "unavailable"
+        assert httpx.get(f"{url}/livez").status_code == 200
+        # Until an answer is not from memory: it took its time.
+        while httpx.get(f"{url}/readyz", timeout=30).elapsed.total_seconds() < 1:
+            time.sleep(0.1)
+        assert queue.checks == 1
+    finally:
+        queue.answer.set()
+    while httpx.get(f"{url}/readyz", timeout=30).status_code != 200:
+        time.sleep(0.1)
