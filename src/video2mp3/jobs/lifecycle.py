@@ -331,9 +331,10 @@ def reap(session: Session) -> int:
     """
     expired = (Job.state == "processing", Job.lease_until <= now())
     # Changed one by one, in the order of their ids: reapers in several processes cannot block each other.
-    lost = select(Job.id, Job.fence, Job.lost_leases).where(*expired).order_by(Job.id).limit(_REAPED_AT_ONCE)
-    rows = session.execute(lost).all()
-    return sum(_take_back(session, row.id, row.fence, row.lost_leases + 1) for row in rows) + _fail_in_vain(session)
+    rows = session.execute(select(Job.id, Job.fence, Job.lost_leases).where(*expired).limit(_REAPED_AT_ONCE)).all()
+    return sum(_take_back(session, row.id, row.fence, row.lost_leases + 1) for row in sorted(rows)) + _fail_in_vain(
+        session
+    )
 
 
 def _take_back(session: Session, job_id: str, fence: int, lost_leases: int) -> bool:
@@ -353,11 +354,10 @@ def _fail_in_vain(session: Session) -> int:
         select(Job.id)
         .outerjoin(Upload, Upload.id == Job.upload_id)
         .where(Job.state == "waiting", gone)
-        .order_by(Job.id)
         .limit(_REAPED_AT_ONCE)
     )
     changed = 0
-    for job_id in session.scalars(waiting).all():
+    for job_id in sorted(session.scalars(waiting)):
         if change(session, Job, Job.id == job_id, Job.state == "waiting", **_failed(UploadGone())):
             notifications.add(session, job_id)
             changed += 1

@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from video2mp3.database.clock import SECOND, now
@@ -55,8 +55,8 @@ class Relay:
             DatabaseUnavailable: when the database does not answer.
         """
         with self._database.read() as session:
-            jobs = _due_jobs(session, jobs_window(session) - _out(session, Job))
-            notifications = _due_notifications(session, NOTIFICATIONS_WINDOW - _out(session, Notification))
+            jobs = _next_jobs(session, jobs_window(session) - _out(session, Job))
+            notifications = _next_notifications(session, NOTIFICATIONS_WINDOW - _out(session, Notification))
         return self._announce(Job, VIDEO_QUEUE, jobs) + self._announce(Notification, MP3_QUEUE, notifications)
 
     def forget_announcements(self) -> None:
@@ -112,42 +112,39 @@ def _out(session: Session, table: Table) -> int:
     return session.scalars(select(func.count()).select_from(table).where(*out)).one()
 
 
-def due_jobs_statement(limit: int) -> Select[str, str | None, str]:
-    """The jobs that come next, in their order."""
-    return (
-        select(Job.id, Job.upload_id, User.username)
-        .join(User, User.id == Job.user_id)
-        .where(*_due(Job))
-        .order_by(Job.priority, Job.turn, Job.id)
-        .limit(limit)
-    )
+def _next_jobs(session: Session, limit: int) -> list[_Announcement]:
+    # No join here: with one, MySQL sorts all the queued jobs instead of following the index.
+    next_ones = select(Job.id).where(*_due(Job)).order_by(Job.priority, Job.turn, Job.id).limit(max(0, limit))
+    ids = session.scalars(next_ones).all()
+    messages = _messages(session, ids, with_mp3=False)
+    return [_Announcement(id_, messages[id_]) for id_ in ids if id_ in messages]
 
 
-def _due_jobs(session: Session, limit: int) -> list[_Announcement]:
-    if limit <= 0:
-        return []
-    rows = session.execute(due_jobs_statement(limit))
-    return [_Announcement(row.id, _body(row.id, row.upload_id, None, row.username)) for row in rows]
+def _next_notifications(session: Session, limit: int) -> list[_Announcement]:
+    order = (Notification.not_before, Notification.id)
+    next_ones = select(Notification.id, Notification.job_id).where(*_due(Notification)).order_by(*order)
+    rows = session.execute(next_ones.limit(max(0, limit))).all()
+    messages = _messages(session, [row.job_id for row in rows], with_mp3=True)
+    return [_Announcement(row.id, messages[row.job_id]) for row in rows if row.job_id in messages]
 
 
-def _due_notifications(session: Session, limit: int) -> list[_Announcement]:
-    if limit <= 0:
-        return []
-    rows = session.execute(
-        select(Notification.id, Notification.job_id, Job.upload_id, Job.result_key, User.username)
-        .join(Job, Job.id == Notification.job_id)
-        .join(User, User.id == Job.user_id)
-        .where(*_due(Notification))
-        .order_by(Notification.id)
-        .limit(limit)
-    )
-    return [
-        _Announcement(row.id, _body(row.job_id, row.upload_id, row.job_id if row.result_key else None, row.username))
-        for row in rows
-    ]
+def _messages(session: Session, job_ids: Sequence[str], *, with_mp3: bool) -> dict[str, bytes]:
+    """The messages that name these jobs, with the keys that the tutorial's programs know.
 
-
-def _body(job_id: str, video_fid: str | None, mp3_fid: str | None, username: str) -> bytes:
-    """The message, with the keys that the tutorial's programs know; `mp3_fid` is the id to download by."""
-    message = {"job_id": job_id, "video_fid": video_fid, "mp3_fid": mp3_fid, "username": username}
-    return json.dumps(message).encode()
+    `mp3_fid` is the id to download the MP3 by, where there is one. A job that was deleted meanwhile has no message.
+    """
+    if not job_ids:
+        return {}
+    columns = (Job.id, Job.upload_id, Job.result_key, User.username)
+    jobs = session.execute(select(*columns).join(User, User.id == Job.user_id).where(Job.id.in_(set(job_ids)))).all()
+    return {
+        job.id: json.dumps(
+            {
+                "job_id": job.id,
+                "video_fid": job.upload_id,
+                "mp3_fid": job.id if with_mp3 and job.result_key else None,
+                "username": job.username,
+            }
+        ).encode()
+        for job in jobs
+    }

@@ -1,0 +1,81 @@
+"""The sweeper: deletes what has expired, and objects that no row refers to."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from video2mp3.database.clock import SECOND, now
+from video2mp3.database.connection import Database
+from video2mp3.database.tables import Job, UploadChunk
+from video2mp3.storage import Storage
+
+log = structlog.get_logger()
+
+Expire = Callable[[Session, int], list[str]]
+"""Takes up to so many expired things out of the database; returns the storage keys to delete after the commit."""
+
+ORPHAN_AGE_S = 3600
+"""An object is stored before its row refers to it: a younger one may still get its row."""
+_BATCH = 100
+_UPLOAD_KEY = re.compile(r"uploads/([0-9a-f]{32})/[0-9]+-[0-9a-f]+")
+_RESULT_KEY = re.compile(r"results/([0-9a-f]{32})/[0-9]+\.mp3")
+
+
+def delete_expired(database: Database, storage: Storage, expire: Expire) -> int:
+    """Deletes all that `expire` finds, batch by batch; returns the number of objects deleted."""
+    deleted = 0
+    while True:
+        with database.write() as session:
+            keys = expire(session, _BATCH)
+        for key in keys:
+            storage.delete(key)
+        deleted += len(keys)
+        if len(keys) < _BATCH:
+            return deleted
+
+
+def delete_orphans(database: Database, storage: Storage) -> int:
+    """Deletes old objects of uploads and results that no row refers to; returns their number.
+
+    Objects with other names than ours are left alone.
+    """
+    with database.read() as session:
+        oldest_kept_s = session.scalars(select(now())).one() / SECOND - ORPHAN_AGE_S
+    deleted = 0
+    for prefix, pattern, kept_keys in (
+        ("uploads/", _UPLOAD_KEY, _kept_chunks),
+        ("results/", _RESULT_KEY, _kept_results),
+    ):
+        old = (stored.key for stored in storage.list(prefix) if stored.modified_at_s < oldest_kept_s)
+        for batch in _batches(match for key in old if (match := pattern.fullmatch(key))):
+            owners = {match[0]: match[1] for match in batch}
+            with database.read() as session:
+                orphans = owners.keys() - kept_keys(session, owners)
+            for key in orphans:
+                storage.delete(key)
+                log.info("orphan_deleted", key=key)
+            deleted += len(orphans)
+    return deleted
+
+
+def _kept_chunks(session: Session, owners: dict[str, str]) -> set[str]:
+    """Returns the keys that are referred to; `owners` maps keys to their uploads."""
+    return set(session.scalars(select(UploadChunk.storage_key).where(UploadChunk.upload_id.in_(set(owners.values())))))
+
+
+def _kept_results(session: Session, owners: dict[str, str]) -> set[str]:
+    """Returns the keys that are referred to, or may be yet; `owners` maps keys to their jobs."""
+    jobs = session.execute(select(Job.id, Job.state, Job.result_key).where(Job.id.in_(set(owners.values())))).all()
+    # A worker that was cut off from the database may still finish its job with an object that is old by then.
+    running = {job.id for job in jobs if job.state == "processing"}
+    return {job.result_key for job in jobs} | {key for key, owner in owners.items() if owner in running}
+
+
+def _batches(matches: Iterable[re.Match[str]]) -> Iterator[list[re.Match[str]]]:
+    iterator = iter(matches)
+    while batch := list(islice(iterator, _BATCH)):
+        yield batch

@@ -1,0 +1,123 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from tests.jobs.objects import keys_in, put
+from tests.jobs.rows import change_job, claimed, finish, make_upload, read_job, submit
+from tests.servers import wait_until
+from video2mp3 import uploads
+from video2mp3.database.connection import Database
+from video2mp3.database.tables import Upload, UploadChunk
+from video2mp3.jobs import housekeeping as module
+from video2mp3.jobs.housekeeping import Housekeeping
+from video2mp3.queue import VIDEO_QUEUE
+from video2mp3.queue.memory import MemoryQueue
+from video2mp3.storage.disk import DiskStorage
+
+
+@pytest.fixture
+def housekeeping(database: Database, memory: MemoryQueue, disk: DiskStorage) -> Iterator[Housekeeping]:
+    """Not started yet."""
+    housekeeping = Housekeeping(database, memory, disk, expire=[uploads.delete_expired])
+    yield housekeeping
+    housekeeping.stop()
+
+
+def test_a_submitted_job_is_announced_when_nudged(
+    database: Database, memory: MemoryQueue, housekeeping: Housekeeping, user_id: str
+) -> None:
+    housekeeping.start()
+    submit(database, user_id)
+    housekeeping.nudge()
+    wait_until(lambda: memory.depth(VIDEO_QUEUE) == 1, 10, "the announcement")
+
+
+def test_a_job_is_announced_without_a_nudge_too(
+    database: Database, memory: MemoryQueue, housekeeping: Housekeeping, user_id: str
+) -> None:
+    housekeeping.start()
+    submit(database, user_id)
+    wait_until(lambda: memory.depth(VIDEO_QUEUE) == 1, 10, "the announcement")
+
+
+def test_after_a_restart_waiting_jobs_are_announced_at_once(
+    database: Database, memory: MemoryQueue, housekeeping: Housekeeping, user_id: str
+) -> None:
+    change_job(database, submit(database, user_id).id, announced_until=9 * 10**15)
+    housekeeping.start()
+    wait_until(lambda: memory.depth(VIDEO_QUEUE) == 1, 10, "the announcement")
+
+
+def test_a_dead_worker_s_job_is_announced_again(
+    database: Database,
+    memory: MemoryQueue,
+    housekeeping: Housekeeping,
+    user_id: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    taken = claimed(database, submit(database, user_id).id)
+    change_job(database, taken.job_id, lease_until=1)
+    housekeeping.start()
+    wait_until(lambda: memory.depth(VIDEO_QUEUE) == 1, 10, "the announcement")
+    assert read_job(database, taken.job_id).lost_leases == 1
+
+
+def test_what_expired_is_swept(database: Database, disk: DiskStorage, housekeeping: Housekeeping, user_id: str) -> None:
+    upload_id = make_upload(database, user_id)
+    chunk = put(disk, f"uploads/{upload_id}/0-abcd")
+    with database.write() as session:
+        session.add(UploadChunk(upload_id=upload_id, offset_bytes=0, size_bytes=3, storage_key=chunk))
+    taken = claimed(database, submit(database, user_id, upload_id).id)
+    put(disk, f"results/{taken.job_id}/1.mp3")
+    finish(database, taken)
+    change_job(database, taken.job_id, expires_at=1)
+    with database.write() as session:
+        session.get_one(Upload, upload_id).expires_at = 1
+    housekeeping.start()
+    wait_until(lambda: keys_in(disk) == set(), 10, "the deletion of all objects")
+
+
+def test_it_goes_on_after_an_outage_and_speaks_of_it_once(
+    tmp_path: Path, memory: MemoryQueue, disk: DiskStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database's file is out of reach for a while."""
+    calls = 0
+
+    def fail_four_times() -> None:
+        nonlocal calls
+        calls += 1
+        if calls <= 4:
+            database.check()
+
+    monkeypatch.setattr(module, "_FIRST_BACKOFF_S", 0.01)
+    monkeypatch.setattr(module, "_MAX_BACKOFF_S", 0.01)
+    database = Database("mysql+pymysql://nobody@127.0.0.1:1/nothing")
+    with capture_logs() as logs:
+        routine = module._Periodic("relay", fail_four_times, every_s=0.01)
+        routine.start()
+        wait_until(lambda: calls >= 6, 10, "calls after the outage")
+        routine.stop()
+        routine.join()
+    assert [(entry["event"], entry["routine"]) for entry in logs] == [
+        ("housekeeping_interrupted", "relay"),
+        ("housekeeping_recovered", "relay"),
+    ]
+    assert logs[0]["error"] == "database_unavailable"
+
+
+def test_a_bug_in_one_routine_ends_no_thread() -> None:
+    calls: list[int] = []
+
+    def buggy() -> None:
+        calls.append(1)
+        raise ValueError("a bug")
+
+    with capture_logs() as logs:
+        routine = module._Periodic("sweeper", buggy, every_s=0.01)
+        routine.start()
+        wait_until(lambda: len(calls) >= 2, 10, "another call")
+        routine.stop()
+        routine.join()
+    assert [entry["event"] for entry in logs] == ["housekeeping_failed"]

@@ -1,0 +1,84 @@
+"""The statements that run all the time find their rows by an index, however many jobs there are."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import event, insert, text
+from sqlalchemy.orm import Session
+
+from tests.jobs.rows import make_upload
+from video2mp3.database.connection import Database
+from video2mp3.database.tables import Job, new_id
+from video2mp3.jobs import lifecycle, turns
+from video2mp3.jobs.relay import Relay
+from video2mp3.queue.memory import MemoryQueue
+
+
+@pytest.fixture
+def job_id(database: Database, user_id: str) -> str:
+    """One of 2,000 queued jobs, among 2,000 finished and 20 whose lease has expired."""
+    template: dict[str, Any] = {"user_id": user_id, "upload_id": make_upload(database, user_id), "source_name": ""}
+    template |= {"source_size_bytes": 1, "options": {}, "created_at": 1, "lease_until": 1}
+    states = ["queued", "finished"] * 2000 + ["processing"] * 20
+    rows = [{**template, "id": new_id(), "state": state, "turn": turn} for turn, state in enumerate(states)]
+    with database.write() as session:
+        session.execute(insert(Job), rows)
+    with database.write() as session:
+        session.execute(text("ANALYZE" if database.dialect == "sqlite" else "ANALYZE TABLE jobs"))
+    return str(rows[0]["id"])
+
+
+def _plans(database: Database, action: Callable[[], object]) -> list[str]:
+    """How the database finds the rows of `jobs`, for each statement that reads or changes them."""
+    statements: list[tuple[str, Any]] = []
+
+    def note(connection: object, cursor: object, statement: str, parameters: Any, *_: object) -> None:
+        if "jobs" in statement and not statement.startswith("INSERT"):
+            statements.append((statement, parameters))
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    action()
+    event.remove(database.engine, "before_cursor_execute", note)
+    explain = "EXPLAIN QUERY PLAN " if database.dialect == "sqlite" else "EXPLAIN "
+    with database.engine.connect() as connection:
+        steps = [
+            [dict(step) for step in connection.exec_driver_sql(explain + statement, parameters).mappings()]
+            for statement, parameters in statements
+        ]
+    return [str([step for step in plan if step.get("table", "jobs") == "jobs"]) for plan in steps]
+
+
+def _uses_an_index(database: Database, plan: str) -> bool:
+    if database.dialect == "sqlite":
+        return "SEARCH jobs USING" in plan and "SCAN jobs" not in plan and "TEMP B-TREE" not in plan
+    return "'type': 'ALL'" not in plan and "'type': 'index'" not in plan and "filesort" not in plan
+
+
+def _call(database: Database, function: Callable[..., object], *arguments: object) -> Callable[[], object]:
+    def call() -> None:
+        with database.write() as session:
+            function(session, *arguments)
+
+    return call
+
+
+def test_claim_relay_reaper_and_submit_use_indexes(database: Database, user_id: str, job_id: str) -> None:
+    for action in (
+        Relay(database, MemoryQueue()).announce_due,
+        _call(database, lifecycle.claim, job_id, "w" * 32),
+        _call(database, lifecycle.reap),
+        _call(database, lifecycle.expire, 100),
+        _call(database, turns.next_turn, user_id, 1),
+    ):
+        plans = _plans(database, action)
+        assert plans
+        assert [plan for plan in plans if not _uses_an_index(database, plan)] == []
+
+
+def test_a_statement_without_an_index_is_seen(database: Database, job_id: str) -> None:
+    def without_index(session: Session) -> None:
+        session.query(Job.id).filter(Job.tag == "t").all()
+
+    (plan,) = _plans(database, _call(database, without_index))
+    assert not _uses_an_index(database, plan)

@@ -1,0 +1,86 @@
+import pytest
+
+from tests.jobs.objects import keys_in, make_old, put
+from tests.jobs.rows import change_job, claimed, finish, make_upload, read_job, submit
+from video2mp3 import uploads
+from video2mp3.database.connection import Database
+from video2mp3.database.tables import Upload, UploadChunk, new_id
+from video2mp3.jobs import lifecycle, sweeper
+from video2mp3.storage.disk import DiskStorage
+
+
+def _finished(database: Database, disk: DiskStorage, user_id: str) -> str:
+    """A finished job whose object is stored and old; returns the object's key."""
+    taken = claimed(database, submit(database, user_id).id)
+    key = put(disk, f"results/{taken.job_id}/{taken.fence}.mp3")
+    make_old(disk, key)
+    assert finish(database, taken)
+    return key
+
+
+def test_expired_results_are_deleted_and_others_kept(database: Database, disk: DiskStorage, user_id: str) -> None:
+    old, new = (_finished(database, disk, user_id) for _ in range(2))
+    change_job(database, old.split("/")[1], expires_at=1)
+    assert sweeper.delete_expired(database, disk, lifecycle.expire) == 1
+    assert keys_in(disk) == {new}
+    assert read_job(database, old.split("/")[1]).result_key is None
+
+
+def test_any_number_of_expired_results_goes_at_once(
+    database: Database, disk: DiskStorage, user_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeper, "_BATCH", 2)
+    for _ in range(5):
+        change_job(database, _finished(database, disk, user_id).split("/")[1], expires_at=1)
+    assert sweeper.delete_expired(database, disk, lifecycle.expire) == 5
+    assert keys_in(disk) == set()
+
+
+def test_an_expired_upload_is_deleted_once_no_job_needs_it(database: Database, disk: DiskStorage, user_id: str) -> None:
+    upload_id = make_upload(database, user_id)
+    key = put(disk, f"uploads/{upload_id}/0-abcd")
+    with database.write() as session:
+        session.add(UploadChunk(upload_id=upload_id, offset_bytes=0, size_bytes=3, storage_key=key))
+        session.get_one(Upload, upload_id).expires_at = 1
+    job = submit(database, user_id, upload_id)
+    assert sweeper.delete_expired(database, disk, uploads.delete_expired) == 0
+    assert keys_in(disk) == {key}
+    finish(database, claimed(database, job.id))
+    assert sweeper.delete_expired(database, disk, uploads.delete_expired) == 1
+    assert keys_in(disk) == set()
+    assert read_job(database, job.id).upload_id is None
+
+
+def test_old_objects_that_no_row_refers_to_are_deleted(database: Database, disk: DiskStorage, user_id: str) -> None:
+    upload_id = make_upload(database, user_id)
+    listed = put(disk, f"uploads/{upload_id}/0-abcd")
+    with database.write() as session:
+        session.add(UploadChunk(upload_id=upload_id, offset_bytes=0, size_bytes=3, storage_key=listed))
+    result = _finished(database, disk, user_id)
+    lost = {
+        put(disk, f"uploads/{upload_id}/0-ef01"),
+        put(disk, f"uploads/{new_id()}/8388608-ef01"),
+        put(disk, f"results/{result.split('/')[1]}/7.mp3"),
+        put(disk, f"results/{new_id()}/1.mp3"),
+    }
+    assert sweeper.delete_orphans(database, disk) == 0, "they are young: their rows may still come"
+    make_old(disk, listed, result, *lost)
+    assert sweeper.delete_orphans(database, disk) == 4
+    assert keys_in(disk) == {listed, result}
+
+
+def test_the_object_of_a_running_job_is_no_orphan(database: Database, disk: DiskStorage, user_id: str) -> None:
+    taken = claimed(database, submit(database, user_id).id)
+    key = put(disk, f"results/{taken.job_id}/{taken.fence}.mp3")
+    make_old(disk, key)
+    assert sweeper.delete_orphans(database, disk) == 0
+    with database.write() as session:
+        lifecycle.release(session, taken)
+    assert sweeper.delete_orphans(database, disk) == 1
+
+
+def test_objects_that_are_not_ours_are_left_alone(database: Database, disk: DiskStorage) -> None:
+    foreign = {put(disk, "results/notes.txt"), put(disk, "uploads/x/y/z"), put(disk, "backup/1")}
+    make_old(disk, *foreign)
+    assert sweeper.delete_orphans(database, disk) == 0
+    assert keys_in(disk) == foreign
