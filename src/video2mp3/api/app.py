@@ -6,7 +6,21 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from video2mp3 import __version__
-from video2mp3.api import accounts, compat_accounts, docs, health, pages, problems, sessions
+from video2mp3.api import (
+    accounts,
+    compat,
+    compat_accounts,
+    conversions,
+    docs,
+    downloads,
+    events,
+    health,
+    mp3,
+    pages,
+    problems,
+    sessions,
+    uploads,
+)
 from video2mp3.api.middleware import Frame
 from video2mp3.api.schemas import Problem
 from video2mp3.api.services import Services
@@ -15,6 +29,12 @@ from video2mp3.api.services import Services
 _ROUTERS = (
     accounts.router,
     sessions.router,
+    mp3.router,
+    conversions.router,
+    events.router,
+    downloads.router,
+    uploads.router,
+    compat.router,
     compat_accounts.router,
     health.router,
     docs.router,

@@ -1,0 +1,43 @@
+"""The Content-Disposition header (RFC 6266), both ways."""
+
+import re
+import unicodedata
+from contextlib import suppress
+from pathlib import PurePosixPath
+from urllib.parse import quote, unquote
+
+# RFC 8187's attr-char, without the letters, digits and `_.-~` that `quote` leaves alone anyway.
+_ATTR_CHAR = "!#$&+^`|"
+_EXTENDED = re.compile(r"\bfilename\*\s*=\s*([\w-]*)'[^']*'([^;\s]+)", re.IGNORECASE)
+_PLAIN = re.compile(r'\bfilename\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s"]+))', re.IGNORECASE)
+
+
+def attachment(name: str) -> str:
+    """Returns a header that offers a download as `name`; harmless whatever the name has in it."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    plain = re.sub(r"[^A-Za-z0-9 ._()\[\]+,=@~-]", "_", plain).strip() or "download"
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe=_ATTR_CHAR, errors='replace')}"
+
+
+def mp3_name(source_name: str) -> str:
+    """Returns the name of the MP3 made from a file of this name."""
+    return (PurePosixPath(source_name).stem or "audio") + ".mp3"
+
+
+def filename_of(header: str | None) -> str | None:
+    """Returns the file name that a request's Content-Disposition gives, if any; not yet cleaned."""
+    # Header values arrive as latin-1; what programs send is UTF-8.
+    text = _as_utf8(header or "")
+    if extended := _EXTENDED.search(text):
+        with suppress(LookupError):
+            return unquote(extended[2], encoding=extended[1] or "utf-8", errors="replace")
+    if plain := _PLAIN.search(text):
+        return re.sub(r"\\(.)", r"\1", plain[1]) if plain[1] is not None else plain[2]
+    return None
+
+
+def _as_utf8(text: str) -> str:
+    try:
+        return text.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return text

@@ -1,0 +1,98 @@
+"""Results and originals as downloads."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from video2mp3.api.accounts import CurrentUser
+from video2mp3.api.disposition import mp3_name
+from video2mp3.api.parameters import ItemId
+from video2mp3.api.representations import error_of
+from video2mp3.api.services import CurrentServices, Services
+from video2mp3.api.serving import Download, serve
+from video2mp3.database.tables import Job, Upload
+from video2mp3.errors import Expired, NotFinished, Video2mp3Error, WrongState
+from video2mp3.jobs import lifecycle
+from video2mp3.storage import Storage
+from video2mp3.uploads import UploadSource
+
+router = APIRouter(prefix="/v1/conversions/{conversion_id}", tags=["conversions"])
+
+_PIECE_SIZE_BYTES = 256 * 1024
+MP3_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The MP3.", "content": {"audio/mpeg": {"schema": {"type": "string", "format": "binary"}}}},
+}
+"""OpenAPI's description of an answer that is an MP3."""
+_RANGE_RESPONSES: dict[int | str, dict[str, Any]] = {
+    **MP3_RESPONSES,
+    206: {**MP3_RESPONSES[200], "description": "The range of it that was asked for."},
+    304: {"description": "The client has it already."},
+}
+
+
+@router.head("/mp3", response_class=Response, include_in_schema=False)
+@router.get("/mp3", response_class=Response, responses=_RANGE_RESPONSES)
+def read_mp3(request: Request, conversion_id: ItemId, user: CurrentUser, services: CurrentServices) -> Response:
+    """Returns the MP3 of a finished conversion. Takes Range and If-None-Match; the ETag is its SHA-256."""
+    with services.database.read() as session:
+        job = lifecycle.find(session, conversion_id, user.user_id)
+    return serve(request, mp3_of(job, services.storage))
+
+
+@router.get("/report")
+def read_report(conversion_id: ItemId, user: CurrentUser, services: CurrentServices) -> dict[str, Any]:
+    """Returns the facts of a finished conversion: what was found, decoded, damaged and written."""
+    with services.database.read() as session:
+        job = lifecycle.find(session, conversion_id, user.user_id)
+    if job.state != "finished":
+        raise why_no_mp3(job)
+    return job.report or {}
+
+
+def mp3_of(job: Job, storage: Storage) -> Download:
+    """Returns the job's MP3.
+
+    Raises:
+        NotFinished: when there is none yet.
+        Expired: when it was deleted after its time.
+        Video2mp3Error: the one that ended the job, when it was not finished.
+    """
+    key, size_bytes = job.result_key, job.result_size_bytes
+    if job.state != "finished" or key is None or size_bytes is None:
+        raise why_no_mp3(job)
+
+    def stream(start: int, end: int) -> Iterator[bytes]:
+        while start < end:
+            piece = storage.read(key, start, min(_PIECE_SIZE_BYTES, end - start))
+            if not piece:
+                raise Expired
+            start += len(piece)
+            yield piece
+
+    return Download(mp3_name(job.source_name), "audio/mpeg", size_bytes, f'"{job.result_sha256}"', stream)
+
+
+def original_of(upload: Upload, services: Services) -> Download:
+    """Returns the file that was uploaded, as bytes that no browser tries to show.
+
+    Raises:
+        WrongState: when it is not complete.
+    """
+    if upload.state != "complete":
+        raise WrongState("The upload is not complete.")
+    source = UploadSource(services.database, services.storage, upload.id)
+    return Download(source.name, "application/octet-stream", source.size_bytes, f'"{upload.id}"', source.stream)
+
+
+def why_no_mp3(job: Job) -> Video2mp3Error:
+    """Returns the error that explains why the job has no MP3."""
+    if job.state == "finished":
+        return Expired()
+    if job.state not in ("failed", "canceled"):
+        return NotFinished()
+    error = error_of(job)
+    if error.status >= 500:
+        # The conversion failed some time ago; this request finds the service well.
+        error.status = WrongState.status
+    return error

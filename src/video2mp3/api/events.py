@@ -1,0 +1,95 @@
+"""Progress as Server-Sent Events (HTML Living Standard, §9.2)."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi.responses import StreamingResponse
+from starlette.concurrency import run_in_threadpool
+
+from video2mp3.api.accounts import CurrentUser
+from video2mp3.api.parameters import ItemId
+from video2mp3.api.representations import error_class
+from video2mp3.api.services import CurrentServices
+from video2mp3.api.watcher import JobStatus, JobWatcher, status_of
+from video2mp3.database.tables import Job
+from video2mp3.jobs import lifecycle
+
+router = APIRouter(prefix="/v1/conversions", tags=["conversions"])
+
+_HEARTBEAT_S = 15.0
+
+
+def get_watcher(request: Request, services: CurrentServices) -> JobWatcher:
+    """Returns the one watcher of this application."""
+    state = request.app.state
+    if not hasattr(state, "watcher"):
+        state.watcher = JobWatcher(services.database)
+    watcher: JobWatcher = state.watcher
+    return watcher
+
+
+@router.get(
+    "/{conversion_id}/events",
+    response_class=StreamingResponse,
+    responses={
+        200: {"description": "The events.", "content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        204: {"description": "The client has seen the last event: there will be no more."},
+    },
+)
+async def follow_conversion(
+    conversion_id: ItemId,
+    user: CurrentUser,
+    services: CurrentServices,
+    watcher: Annotated[JobWatcher, Depends(get_watcher)],
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> Response:
+    """Sends an event at once and at each change: `state`, `percent`, `done_s`, `speed`, `eta_s`, `error`.
+
+    The stream ends after the last state.
+    """
+
+    def find() -> Job:
+        with services.database.read() as session:
+            return lifecycle.find(session, conversion_id, user.user_id)
+
+    job = await run_in_threadpool(find)
+    status = status_of(job)
+    if status.ended and last_event_id == _event_id(status):
+        # An EventSource connects again after every end; this makes it stop.
+        return Response(status_code=204)
+    return StreamingResponse(
+        _events(job, watcher),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+async def _events(job: Job, watcher: JobWatcher) -> AsyncIterator[str]:
+    async for status in watcher.changes(job, heartbeat_s=_HEARTBEAT_S):
+        yield ": still here\n\n" if status is None else _event(job.id, status)
+
+
+def _event(job_id: str, status: JobStatus) -> str:
+    error = error_class(status.error_code) if status.error_code and status.state == "failed" else None
+    data = {
+        "id": job_id,
+        "state": status.state,
+        "percent": status.percent,
+        "done_s": round(status.done_s, 3),
+        "speed": round(status.done_s / status.elapsed_s, 2) if status.elapsed_s > 0 else None,
+        "eta_s": _eta_s(status),
+        "error": error and {"code": error.code, "retryable": error.retryable},
+    }
+    return f"id: {_event_id(status)}\ndata: {json.dumps(data)}\n\n"
+
+
+def _event_id(status: JobStatus) -> str:
+    return f"{status.state}-{status.percent}"
+
+
+def _eta_s(status: JobStatus) -> float | None:
+    if status.state != "processing" or not status.percent:
+        return None
+    return round(status.elapsed_s * (100 - status.percent) / status.percent, 1)

@@ -1,0 +1,104 @@
+"""A video in, its MP3 out, in one request."""
+
+import asyncio
+from typing import Annotated, Any
+
+import structlog
+from fastapi import APIRouter, Depends, Path, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from video2mp3.api.accounts import CurrentUser
+from video2mp3.api.disposition import filename_of
+from video2mp3.api.downloads import MP3_RESPONSES, mp3_of
+from video2mp3.api.events import get_watcher
+from video2mp3.api.incoming import IncomingUpload
+from video2mp3.api.options import OPTION_PARAMETERS, options_from_query
+from video2mp3.api.services import CurrentServices, Services
+from video2mp3.api.serving import serve
+from video2mp3.api.streaming import declared_size_bytes, receive_file
+from video2mp3.api.submitting import HIGH_PRIORITY, submit
+from video2mp3.api.uploads import RAW_BODY, Name
+from video2mp3.api.watcher import JobWatcher
+from video2mp3.database.tables import Job
+from video2mp3.errors import Canceled, WrongState
+from video2mp3.jobs import lifecycle
+
+router = APIRouter(prefix="/v1/mp3", tags=["conversions"])
+log = structlog.get_logger()
+
+# Somebody waits on the line for this conversion: its end is looked for more often than for the others.
+_INTERVAL_S = 0.2
+
+
+_DESCRIPTION: dict[str, Any] = {**RAW_BODY, "parameters": OPTION_PARAMETERS}
+
+
+@router.put("", response_class=Response, responses=MP3_RESPONSES, openapi_extra=_DESCRIPTION)
+async def convert(
+    request: Request,
+    user: CurrentUser,
+    services: CurrentServices,
+    watcher: Annotated[JobWatcher, Depends(get_watcher)],
+    name: Name = "",
+) -> Response:
+    """Converts the body and answers with the MP3. A client that goes away cancels the conversion."""
+    name = name or filename_of(request.headers.get("content-disposition")) or ""
+    return await _convert(request, services, user.user_id, watcher, name)
+
+
+@router.put("/{name:path}", response_class=Response, responses=MP3_RESPONSES, openapi_extra=_DESCRIPTION)
+async def convert_named(
+    request: Request,
+    name: Annotated[str, Path(description="The file's name: `curl -T` appends it to an address that ends in `/`.")],
+    user: CurrentUser,
+    services: CurrentServices,
+    watcher: Annotated[JobWatcher, Depends(get_watcher)],
+) -> Response:
+    """Converts the body and answers with the MP3. A client that goes away cancels the conversion."""
+    return await _convert(request, services, user.user_id, watcher, name)
+
+
+async def _convert(request: Request, services: Services, user_id: str, watcher: JobWatcher, name: str) -> Response:
+    options = options_from_query(request.query_params.multi_items(), frozenset({"name"}))
+    declared = declared_size_bytes(request, services.settings.max_upload_bytes)
+    incoming = IncomingUpload(services, user_id, name=name, declared_size_bytes=declared)
+    upload = await receive_file(request, incoming)
+    job = await run_in_threadpool(submit, services, user_id, upload.id, options, priority=HIGH_PRIORITY)
+    await _wait_for_end(request, services, watcher, job)
+    return await run_in_threadpool(_answer, request, services, job)
+
+
+def _answer(request: Request, services: Services, job: Job) -> Response:
+    with services.database.read() as session:
+        job = lifecycle.find(session, job.id, job.user_id)
+    return serve(request, mp3_of(job, services.storage), {"Content-Location": f"/v1/conversions/{job.id}/mp3"})
+
+
+async def _wait_for_end(request: Request, services: Services, watcher: JobWatcher, job: Job) -> None:
+    """Waits for the job's end, or for the client's: then the job is canceled."""
+    ended = asyncio.create_task(watcher.wait_for_end(job, _INTERVAL_S))
+    gone = asyncio.create_task(_client_gone(request))
+    try:
+        await asyncio.wait({ended, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not ended.done():
+            await run_in_threadpool(_cancel, services, job)
+            raise Canceled("The client went away.")
+    finally:
+        ended.cancel()
+        gone.cancel()
+        await asyncio.gather(ended, gone, return_exceptions=True)
+
+
+async def _client_gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _cancel(services: Services, job: Job) -> None:
+    try:
+        with services.database.write() as session:
+            lifecycle.cancel(session, job.id, job.user_id)
+    except WrongState:
+        # It ended in this very moment.
+        return
+    log.info("job_canceled", job_id=job.id, reason="client_gone")

@@ -1,0 +1,68 @@
+"""Conversion options as they come over HTTP: JSON, form fields or a query."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from video2mp3.engine.options import Options
+from video2mp3.errors import InvalidOption, InvalidRequest
+
+_MAX_TAG_CHARACTERS = 255
+_from_text: TypeAdapter[Options] = TypeAdapter(Options)
+
+OPTIONS_SCHEMA: dict[str, Any] = _from_text.json_schema()
+"""The JSON schema of all options."""
+OPTION_PARAMETERS: list[dict[str, Any]] = [
+    {"name": name, "in": "query", "required": False, "schema": schema}
+    for name, schema in OPTIONS_SCHEMA["properties"].items()
+]
+"""OpenAPI's description of the options in a query."""
+
+
+def options_from_json(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Checks options of a JSON body; returns those that are set.
+
+    Raises:
+        InvalidOption: naming the option.
+    """
+    return Options.from_dict(options).as_dict()
+
+
+def options_from_text(fields: Mapping[str, str]) -> dict[str, Any]:
+    """Checks options given as text; an empty field counts as not given. Returns those that are set.
+
+    Raises:
+        InvalidOption: naming the option.
+    """
+    Options.from_dict(dict.fromkeys(fields))
+    given = {name: value for name, value in fields.items() if value != ""}
+    try:
+        return _from_text.validate_python(given).as_dict()
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        name = str(first["loc"][0])[:64] if first["loc"] else "options"
+        raise InvalidOption(f"{name}: {first['msg']}.") from None
+
+
+def options_from_query(parameters: Iterable[tuple[str, str]], others: frozenset[str]) -> dict[str, Any]:
+    """Checks the options of a query, in which the parameters `others` mean something else."""
+    options: dict[str, str] = {}
+    for name, value in parameters:
+        if name in others:
+            continue
+        if name in options:
+            raise InvalidOption(f"{name[:64]}: given twice.")
+        options[name] = value
+    return options_from_text(options)
+
+
+def checked_tag(tag: str | None) -> str | None:
+    """Returns the tag, or None for an empty one.
+
+    Raises:
+        InvalidRequest: when it is too long.
+    """
+    if tag is not None and len(tag) > _MAX_TAG_CHARACTERS:
+        raise InvalidRequest(f"tag: longer than {_MAX_TAG_CHARACTERS} characters.")
+    return tag or None

@@ -1,0 +1,169 @@
+"""Uploads and conversions as JSON."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from video2mp3.api.schemas import moment
+from video2mp3.database.tables import Job, Upload
+from video2mp3.errors import Video2mp3Error
+
+State = Literal["waiting", "queued", "processing", "finished", "failed", "canceled"]
+
+
+class UploadJSON(BaseModel):
+    """An upload."""
+
+    id: str
+    name: str
+    size_bytes: int | None = Field(description="The whole size; null while it is not known.")
+    received_bytes: int
+    state: Literal["open", "complete"]
+    created_at: datetime
+    expires_at: datetime
+
+    @classmethod
+    def of(cls, upload: Upload) -> "UploadJSON":
+        """Represents a row."""
+        return cls(
+            id=upload.id,
+            name=upload.name,
+            size_bytes=upload.size_bytes,
+            received_bytes=upload.received_bytes,
+            state="complete" if upload.state == "complete" else "open",
+            created_at=moment(upload.created_at),
+            expires_at=moment(upload.expires_at),
+        )
+
+
+class SourceJSON(BaseModel):
+    """What is converted."""
+
+    name: str
+    size_bytes: int
+    duration_s: float | None
+    upload_id: str | None = Field(description="null when the upload was deleted or has expired.")
+
+
+class ResultJSON(BaseModel):
+    """The MP3."""
+
+    size_bytes: int
+    sha256: str
+    duration_s: float | None
+    url: str | None = Field(description="null when the MP3 has expired.")
+
+
+class ErrorJSON(BaseModel):
+    """Why a conversion failed."""
+
+    code: str
+    detail: str
+    retryable: bool
+
+
+class LinksJSON(BaseModel):
+    """Addresses of what belongs to a conversion."""
+
+    self: str
+    events: str
+    mp3: str
+    report: str
+    retry: str
+
+
+class ConversionJSON(BaseModel):
+    """A conversion."""
+
+    id: str
+    state: State
+    percent: int = Field(ge=0, le=100)
+    tag: str | None
+    source: SourceJSON
+    options: dict[str, Any] = Field(description="What was asked for; the rest has its default.")
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    expires_at: datetime | None
+    result: ResultJSON | None
+    error: ErrorJSON | None
+    links: LinksJSON
+
+    @classmethod
+    def of(cls, job: Job, root_path: str = "") -> "ConversionJSON":
+        """Represents a row; `root_path` is the prefix that a proxy in front has taken away."""
+        path = f"{root_path}/v1/conversions/{job.id}"
+        return cls(
+            id=job.id,
+            state=job.state,  # type: ignore[arg-type]  # checked by the model
+            percent=100 if job.state == "finished" else job.percent,
+            tag=job.tag,
+            source=SourceJSON(
+                name=job.source_name,
+                size_bytes=job.source_size_bytes,
+                duration_s=job.source_duration_s,
+                upload_id=job.upload_id,
+            ),
+            options=job.options,
+            created_at=moment(job.created_at),
+            started_at=_moment(job.started_at),
+            ended_at=_moment(job.ended_at),
+            expires_at=_moment(job.expires_at),
+            result=_result(job, f"{path}/mp3"),
+            error=_error(job),
+            links=LinksJSON(
+                self=path,
+                events=f"{path}/events",
+                mp3=f"{path}/mp3",
+                report=f"{path}/report",
+                retry=f"{path}/retry",
+            ),
+        )
+
+
+class ConversionPage(BaseModel):
+    """Some conversions, the newest first."""
+
+    items: list[ConversionJSON]
+    next_cursor: str | None = Field(description="Pass it as `cursor` for the next page; null on the last.")
+
+
+def error_of(job: Job) -> Video2mp3Error:
+    """Returns the error that ended a failed or canceled job."""
+    return error_class(job.error_code or ("canceled" if job.state == "canceled" else "internal_error"))(
+        job.error_detail
+    )
+
+
+def error_class(code: str) -> type[Video2mp3Error]:
+    """Returns the class of an error's code."""
+    waiting: list[type[Video2mp3Error]] = [Video2mp3Error]
+    while waiting:
+        candidate = waiting.pop()
+        if candidate.code == code:
+            return candidate
+        waiting += candidate.__subclasses__()
+    return Video2mp3Error
+
+
+def _result(job: Job, url: str) -> ResultJSON | None:
+    if job.state != "finished" or job.result_size_bytes is None or job.result_sha256 is None:
+        return None
+    return ResultJSON(
+        size_bytes=job.result_size_bytes,
+        sha256=job.result_sha256,
+        duration_s=job.result_duration_s,
+        url=url if job.result_key else None,
+    )
+
+
+def _error(job: Job) -> ErrorJSON | None:
+    if job.state != "failed":
+        return None
+    error = error_of(job)
+    return ErrorJSON(code=error.code, detail=error.detail, retryable=error.retryable)
+
+
+def _moment(microseconds: int | None) -> datetime | None:
+    return None if microseconds is None else moment(microseconds)

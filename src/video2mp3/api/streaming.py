@@ -1,0 +1,118 @@
+"""Request bodies, from the event loop into blocking code, piece by piece."""
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import anyio
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+
+from video2mp3.api.incoming import IncomingUpload
+from video2mp3.api.multipart import FormReader
+from video2mp3.database.tables import Upload
+from video2mp3.errors import InvalidRequest, RequestTooLarge, UnsupportedMediaType, UploadIncomplete, UploadTooLarge
+
+# Bytes gathered before a thread is woken: pieces come in 64 KiB at most, and often far smaller.
+_BATCH_SIZE_BYTES = 256 * 1024
+
+
+class Sink(Protocol):
+    """Something that takes a body."""
+
+    def write(self, data: bytes) -> None:
+        """Takes the next bytes; blocking."""
+
+
+def declared_size_bytes(request: Request, limit_bytes: int) -> int | None:
+    """Returns the body's declared size, None where the client declares none.
+
+    Raises:
+        UploadTooLarge: when it is over the limit: nothing needs to be read then.
+        UnsupportedMediaType: when the body is compressed.
+    """
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise UnsupportedMediaType("Send the file as it is, without a Content-Encoding.")
+    declared = request.headers.get("content-length")
+    if declared is None:
+        return None
+    if not (declared.isascii() and declared.isdigit()):
+        raise InvalidRequest("The Content-Length is not a number.")
+    if int(declared) > limit_bytes:
+        raise UploadTooLarge(f"The file is larger than the {limit_bytes} bytes that are accepted.")
+    return int(declared)
+
+
+async def feed(request: Request, sink: Sink) -> None:
+    """Gives the whole body to the sink, from a thread.
+
+    Raises:
+        UploadIncomplete: when the client goes away before the end.
+    """
+    batch = bytearray()
+    try:
+        async for piece in request.stream():
+            batch += piece
+            if len(batch) >= _BATCH_SIZE_BYTES:
+                await run_in_threadpool(sink.write, bytes(batch))
+                batch.clear()
+    except ClientDisconnect:
+        raise UploadIncomplete from None
+    await run_in_threadpool(sink.write, bytes(batch))
+
+
+async def abort(incoming: IncomingUpload) -> None:
+    """Removes what was stored, also while the request itself is being cancelled."""
+    with anyio.CancelScope(shield=True):
+        await run_in_threadpool(incoming.abort)
+
+
+async def receive_file(request: Request, incoming: IncomingUpload) -> Upload:
+    """Stores the body as one file; on any error nothing stays stored."""
+    try:
+        await feed(request, incoming)
+        return await run_in_threadpool(incoming.finish)
+    except BaseException:
+        await abort(incoming)
+        raise
+
+
+async def receive_form(
+    request: Request, incoming: IncomingUpload, check: Callable[[Mapping[str, str]], object]
+) -> tuple[Upload, Mapping[str, str]]:
+    """Stores the file of a multipart form; on any error nothing stays stored.
+
+    `check` raises an error for fields that are not right: it sees those before the file before the file is
+    stored, and in the end all of them. Returns the upload and the fields.
+    """
+
+    def begin_file(name: str) -> None:
+        incoming.name = name
+        check(form.fields)
+
+    form = FormReader(request.headers.get("content-type", ""), begin_file, incoming.write)
+    try:
+        await feed(request, form)
+        form.finish()
+        check(form.fields)
+        return await run_in_threadpool(incoming.finish), form.fields
+    except BaseException:
+        await abort(incoming)
+        raise
+
+
+async def read_small(request: Request, limit_bytes: int) -> bytes:
+    """Returns a whole body of at most `limit_bytes`.
+
+    Raises:
+        RequestTooLarge: when it is larger.
+        UploadIncomplete: when the client goes away before the end.
+    """
+    body = bytearray()
+    try:
+        async for piece in request.stream():
+            body += piece
+            if len(body) > limit_bytes:
+                raise RequestTooLarge
+    except ClientDisconnect:
+        raise UploadIncomplete from None
+    return bytes(body)

@@ -1,0 +1,79 @@
+"""Uploads: a file is sent once, then converted by its id."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from video2mp3 import uploads
+from video2mp3.api.accounts import CurrentUser
+from video2mp3.api.disposition import filename_of
+from video2mp3.api.incoming import IncomingUpload
+from video2mp3.api.parameters import ItemId
+from video2mp3.api.representations import UploadJSON
+from video2mp3.api.services import CurrentServices
+from video2mp3.api.streaming import declared_size_bytes, receive_file
+from video2mp3.api.submitting import delete_objects
+from video2mp3.errors import UnsupportedMediaType
+
+router = APIRouter(prefix="/v1/uploads", tags=["uploads"])
+
+RAW_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+"""OpenAPI's description of a body that is the file itself."""
+
+Name = Annotated[str, Query(description="The file's name; a Content-Disposition header can give it, too.")]
+
+
+@router.post("", status_code=201, openapi_extra=RAW_BODY, responses={201: {"description": "Stored."}})
+async def create_upload(
+    request: Request,
+    response: Response,
+    user: CurrentUser,
+    services: CurrentServices,
+    name: Name = "",
+) -> UploadJSON:
+    """Stores the body as a file. It is deleted after a time, see `expires_at`."""
+    if request.headers.get("content-type", "").lower().startswith("multipart/"):
+        raise UnsupportedMediaType("Send the file itself as the body, or a form to POST /v1/conversions.")
+    declared = declared_size_bytes(request, services.settings.max_upload_bytes)
+    upload = await receive_file(
+        request,
+        IncomingUpload(
+            services,
+            user.user_id,
+            name=name or filename_of(request.headers.get("content-disposition")) or "",
+            declared_size_bytes=declared,
+        ),
+    )
+    response.headers["Location"] = f"{request.scope.get('root_path', '')}/v1/uploads/{upload.id}"
+    return UploadJSON.of(upload)
+
+
+@router.head("/{upload_id}", response_class=Response, include_in_schema=False)
+def read_offset(upload_id: ItemId, user: CurrentUser, services: CurrentServices) -> Response:
+    """Tells how much of an upload is stored, in the headers."""
+    with services.database.read() as session:
+        upload = uploads.find(session, upload_id, user.user_id)
+    headers = {"Upload-Offset": str(upload.received_bytes), "Cache-Control": "no-store"}
+    if upload.size_bytes is not None:
+        headers["Upload-Length"] = str(upload.size_bytes)
+    return Response(headers=headers)
+
+
+@router.get("/{upload_id}")
+def read_upload(upload_id: ItemId, user: CurrentUser, services: CurrentServices) -> UploadJSON:
+    """Tells what is known of an upload."""
+    with services.database.read() as session:
+        return UploadJSON.of(uploads.find(session, upload_id, user.user_id))
+
+
+@router.delete("/{upload_id}", status_code=204)
+def delete_upload(upload_id: ItemId, user: CurrentUser, services: CurrentServices) -> None:
+    """Deletes an upload that no conversion needs any more."""
+    with services.database.write() as session:
+        keys = uploads.delete(session, upload_id, user.user_id)
+    delete_objects(services, keys)
