@@ -4,8 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import insert, select, update
 
-from tests.jobs.messages import take_all
 from tests.jobs.rows import change_job, claimed, finish, make_upload, make_user, submit
+from tests.jobs.taking import take_all
 from video2mp3.database.clock import SECOND, now
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job, Notification, Worker, new_id

@@ -1,8 +1,7 @@
 import pytest
-from video2mp3.queue.rabbitmq import RabbitQueue
 
-from tests.jobs.messages import take_all
 from tests.jobs.rows import make_upload, read_job, submit
+from tests.jobs.taking import take_all
 from tests.servers import RabbitMQServer, wait_until
 from video2mp3.database.clock import now
 from video2mp3.database.connection import Database
@@ -10,6 +9,7 @@ from video2mp3.database.tables import Worker
 from video2mp3.errors import QueueUnavailable
 from video2mp3.jobs.relay import Relay
 from video2mp3.queue import VIDEO_QUEUE
+from video2mp3.queue.rabbitmq import RabbitQueue
 
 
 def test_when_the_broker_takes_nothing_all_stays_due(

@@ -10,7 +10,7 @@ import structlog
 
 from video2mp3.database.connection import Database
 from video2mp3.errors import Unavailable
-from video2mp3.jobs import lifecycle, notifications, sweeper
+from video2mp3.jobs import lifecycle, notifications, sweeper, workers
 from video2mp3.jobs.relay import Relay
 from video2mp3.queue import Queue
 from video2mp3.storage import Storage
@@ -83,6 +83,7 @@ class Housekeeping:
             jobs = lifecycle.reap(session)
         with self._database.write() as session:
             mails = notifications.reap(session)
+            workers.forget_dead(session)
         if jobs or mails:
             log.info("leases_reaped", jobs=jobs, notifications=mails)
             self.nudge()

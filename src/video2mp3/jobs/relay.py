@@ -6,7 +6,6 @@ so that one user's thousand jobs never stand in the broker before another's firs
 at once.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,7 +14,8 @@ from sqlalchemy.orm import Session
 
 from video2mp3.database.clock import SECOND, now
 from video2mp3.database.connection import Database
-from video2mp3.database.tables import Job, Notification, User, Worker
+from video2mp3.database.tables import Job, Notification, User
+from video2mp3.jobs import messages, workers
 from video2mp3.jobs.statements import change
 from video2mp3.queue import MP3_QUEUE, VIDEO_QUEUE, Queue
 
@@ -24,8 +24,6 @@ NOTIFICATIONS_WINDOW = 100
 ANNOUNCED_S = 60
 """A message that is not taken for this long is published again."""
 MESSAGE_LIFETIME_S = 300
-WORKER_SEEN_S = 35
-"""A worker whose last heartbeat is older counts no slots."""
 
 Table = type[Job] | type[Notification]
 
@@ -98,9 +96,7 @@ class Relay:
 
 def jobs_window(session: Session) -> int:
     """Returns how many announced jobs may be out: two for each slot of the workers that are alive, at least ten."""
-    alive = (Worker.heartbeat_at > now() - WORKER_SEEN_S * SECOND, Worker.draining.is_(False))
-    slots = session.scalar(select(func.sum(Worker.slots)).where(*alive)) or 0
-    return max(LEAST_WINDOW, 2 * int(slots))
+    return max(LEAST_WINDOW, 2 * workers.open_slots(session))
 
 
 def _due(table: Table) -> tuple[ColumnElement[bool], ...]:
@@ -116,35 +112,30 @@ def _next_jobs(session: Session, limit: int) -> list[_Announcement]:
     # No join here: with one, MySQL sorts all the queued jobs instead of following the index.
     next_ones = select(Job.id).where(*_due(Job)).order_by(Job.priority, Job.turn, Job.id).limit(max(0, limit))
     ids = session.scalars(next_ones).all()
-    messages = _messages(session, ids, with_mp3=False)
-    return [_Announcement(id_, messages[id_]) for id_ in ids if id_ in messages]
+    bodies = _bodies(session, ids, with_mp3=False)
+    return [_Announcement(id_, bodies[id_]) for id_ in ids if id_ in bodies]
 
 
 def _next_notifications(session: Session, limit: int) -> list[_Announcement]:
     order = (Notification.not_before, Notification.id)
     next_ones = select(Notification.id, Notification.job_id).where(*_due(Notification)).order_by(*order)
     rows = session.execute(next_ones.limit(max(0, limit))).all()
-    messages = _messages(session, [row.job_id for row in rows], with_mp3=True)
-    return [_Announcement(row.id, messages[row.job_id]) for row in rows if row.job_id in messages]
+    bodies = _bodies(session, [row.job_id for row in rows], with_mp3=True)
+    return [_Announcement(row.id, bodies[row.job_id]) for row in rows if row.job_id in bodies]
 
 
-def _messages(session: Session, job_ids: Sequence[str], *, with_mp3: bool) -> dict[str, bytes]:
-    """The messages that name these jobs, with the keys that the tutorial's programs know.
-
-    `mp3_fid` is the id to download the MP3 by, where there is one. A job that was deleted meanwhile has no message.
-    """
+def _bodies(session: Session, job_ids: Sequence[str], *, with_mp3: bool) -> dict[str, bytes]:
+    """The messages that name these jobs; a job that was deleted meanwhile has none."""
     if not job_ids:
         return {}
     columns = (Job.id, Job.upload_id, Job.result_key, User.username)
     jobs = session.execute(select(*columns).join(User, User.id == Job.user_id).where(Job.id.in_(set(job_ids)))).all()
     return {
-        job.id: json.dumps(
-            {
-                "job_id": job.id,
-                "video_fid": job.upload_id,
-                "mp3_fid": job.id if with_mp3 and job.result_key else None,
-                "username": job.username,
-            }
-        ).encode()
+        job.id: messages.make(
+            job.id,
+            video_fid=job.upload_id,
+            mp3_fid=job.id if with_mp3 and job.result_key else None,
+            username=job.username,
+        )
         for job in jobs
     }

@@ -1,0 +1,37 @@
+"""The rows of the worker processes, written by their own heartbeats."""
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from video2mp3.database.clock import SECOND, now
+from video2mp3.database.tables import Worker
+from video2mp3.jobs.statements import change
+
+SEEN_S = 35
+"""A worker whose last heartbeat is older counts no slots."""
+_FORGOTTEN_S = 86_400
+
+
+def beat(session: Session, worker_id: str, *, host: str, slots: int, draining: bool) -> None:
+    """Writes that a worker is alive."""
+    if not change(session, Worker, Worker.id == worker_id, heartbeat_at=now(), slots=slots, draining=draining):
+        session.add(
+            Worker(id=worker_id, host=host, slots=slots, draining=draining, started_at=now(), heartbeat_at=now())
+        )
+        session.flush()
+
+
+def leave(session: Session, worker_id: str) -> None:
+    """Takes away the row of a worker that has ended."""
+    session.execute(delete(Worker).where(Worker.id == worker_id))
+
+
+def forget_dead(session: Session) -> None:
+    """Takes away the rows of workers that nobody has heard of for a day."""
+    session.execute(delete(Worker).where(Worker.heartbeat_at < now() - _FORGOTTEN_S * SECOND))
+
+
+def open_slots(session: Session) -> int:
+    """Returns the slots of all workers that are alive and take jobs."""
+    alive = (Worker.heartbeat_at > now() - SEEN_S * SECOND, Worker.draining.is_(False))
+    return int(session.scalar(select(func.sum(Worker.slots)).where(*alive)) or 0)
