@@ -1,1 +1,9 @@
-"""The engine: media in, MP3 out."""
+"""The engine: media in, MP3 out. It knows no job, HTTP or database."""
+
+from video2mp3.engine.conversion import convert, probe
+from video2mp3.engine.limits import Limits
+from video2mp3.engine.options import Options
+from video2mp3.engine.report import Probe, Progress, Report, Track
+from video2mp3.engine.source import FileSource, Source
+
+__all__ = ["FileSource", "Limits", "Options", "Probe", "Progress", "Report", "Source", "Track", "convert", "probe"]

@@ -1,0 +1,148 @@
+"""Makes facts of what the child says: checked field by field, because the child has read hostile media."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from video2mp3.engine.mp3.id3 import clean_text
+from video2mp3.engine.report import Probe, Progress, Track
+from video2mp3.errors import (
+    AudioTooLong,
+    EngineCrashed,
+    EngineError,
+    MediaError,
+    NoAudio,
+    NotMedia,
+    StorageFull,
+    UndecodableAudio,
+    Video2mp3Error,
+)
+
+_MAX_TRACKS = 100
+_MAX_COUNT = 2**48
+_MAX_TEXT = 300
+_ERRORS: dict[str, type[Video2mp3Error]] = {
+    error.code: error for error in (NotMedia, NoAudio, UndecodableAudio, AudioTooLong, EngineError, StorageFull)
+}
+
+
+class Fields:
+    """Takes values of the right kind out of a message.
+
+    Raises:
+        EngineCrashed: from every method, where it is not of that kind.
+    """
+
+    def __init__(self, values: object) -> None:
+        if not isinstance(values, dict):
+            raise EngineCrashed
+        self._values: Mapping[str, Any] = values
+
+    def text(self, name: str) -> str:
+        """Returns text as one clean, bounded line."""
+        value = self._values.get(name)
+        if not isinstance(value, str):
+            raise EngineCrashed
+        return clean_text(value, _MAX_TEXT)
+
+    def text_or_none(self, name: str) -> str | None:
+        """Returns text, or None where there is none."""
+        return None if self._values.get(name) is None else self.text(name) or None
+
+    def count(self, name: str) -> int:
+        """Returns a whole number that is not negative."""
+        value = self._values.get(name)
+        if type(value) is not int or not 0 <= value <= _MAX_COUNT:
+            raise EngineCrashed
+        return value
+
+    def count_or_none(self, name: str) -> int | None:
+        """Returns a whole number, or None where there is none."""
+        return None if self._values.get(name) is None else self.count(name)
+
+    def seconds(self, name: str) -> float:
+        """Returns a time."""
+        value = self._values.get(name)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _MAX_COUNT:
+            raise EngineCrashed  # NaN is not between the two either
+        return float(value)
+
+    def seconds_or_none(self, name: str) -> float | None:
+        """Returns a time, or None where there is none."""
+        return None if self._values.get(name) is None else self.seconds(name)
+
+    def truth(self, name: str) -> bool:
+        """Returns yes or no."""
+        value = self._values.get(name)
+        if not isinstance(value, bool):
+            raise EngineCrashed
+        return value
+
+    def several(self, name: str) -> "tuple[Fields, ...]":
+        """Returns the parts of a list."""
+        value = self._values.get(name)
+        if not isinstance(value, list) or len(value) > _MAX_TRACKS:
+            raise EngineCrashed
+        return tuple(Fields(part) for part in value)
+
+
+def progress_of(values: object) -> Progress:
+    """Returns the progress that the child told."""
+    fields = Fields(values)
+    return Progress(done_s=fields.seconds("done_s"), total_s=fields.seconds_or_none("total_s"))
+
+
+def error_of(message: Mapping[str, Any]) -> Video2mp3Error:
+    """Returns the error that the child told; one that it cannot know of is a crash."""
+    code = message.get("error")
+    error = _ERRORS.get(code) if isinstance(code, str) else None
+    if error is None:
+        return EngineCrashed()
+    sentence = Fields(message).text("detail") if issubclass(error, MediaError) else ""
+    return error(sentence or None)
+
+
+def tracks_of(fields: Fields) -> tuple[Track, ...]:
+    """Returns the audio tracks."""
+    return tuple(
+        Track(
+            codec=track.text("codec"),
+            language=track.text_or_none("language"),
+            channels=track.count("channels"),
+            sample_rate_hz=track.count("sample_rate_hz"),
+            duration_s=track.seconds_or_none("duration_s"),
+            decodable=track.truth("decodable"),
+        )
+        for track in fields.several("tracks")
+    )
+
+
+def probe_of(values: object) -> Probe:
+    """Returns what is in the file."""
+    fields = Fields(values)
+    tracks = tracks_of(fields)
+    warnings = []
+    if not tracks:
+        warnings.append(NoAudio().detail)
+    elif not tracks[0].decodable:
+        warnings.append(UndecodableAudio().detail)
+    return Probe(
+        container=fields.text("container"),
+        tracks=tracks,
+        duration_s=fields.seconds_or_none("duration_s"),
+        chapters=fields.count("chapters"),
+        title=fields.text_or_none("title"),
+        has_video=fields.truth("has_video"),
+        warnings=(*warnings, *track_warnings(fields)),
+    )
+
+
+def track_warnings(fields: Fields) -> tuple[str, ...]:
+    """Returns what is to be said of the tracks that are left out."""
+    others = len(tracks_of(fields)) - 1
+    parts = fields.count("parts_left_out")
+    warnings = []
+    if others > 0:
+        warnings.append(f"Only the first of {others + 1} audio tracks is converted.")
+    if parts:
+        warnings.append(f"The audio is immersive; only its first part of {parts + 1} is converted.")
+    return tuple(warnings)

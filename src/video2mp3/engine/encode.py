@@ -1,0 +1,65 @@
+"""PCM to MP3 frames, with LAME."""
+
+from dataclasses import dataclass
+
+import lameenc
+
+from video2mp3.engine.mp3.frames import bitrates_kbps
+from video2mp3.engine.options import DEFAULT_BITRATE_KBPS
+
+QUALITY = 3
+"""LAME's and ffmpeg's own default; lameenc's is 2, half as fast."""
+_VBR_MTRH = 4
+
+
+@dataclass(frozen=True)
+class EncoderSettings:
+    """What the encoder is told."""
+
+    sample_rate_hz: int
+    channels: int
+    bitrate_kbps: int | None
+    """None: variable bitrate."""
+    vbr_quality: int | None
+    quality: int = QUALITY
+
+
+def settings_for(
+    sample_rate_hz: int, channels: int, bitrate_kbps: int | None, vbr_quality: int | None
+) -> EncoderSettings:
+    """Returns the settings: the nearest bitrate that MP3 has at this sample rate, the higher of two as near."""
+    if vbr_quality is not None:
+        return EncoderSettings(sample_rate_hz, channels, None, vbr_quality)
+    wanted = bitrate_kbps or DEFAULT_BITRATE_KBPS
+    nearest = min(reversed(bitrates_kbps(sample_rate_hz)), key=lambda rate: abs(rate - wanted))
+    return EncoderSettings(sample_rate_hz, channels, nearest, None)
+
+
+class Encoder:
+    """One LAME encoder: takes interleaved 16-bit PCM in the machine's order, gives MP3 frames."""
+
+    def __init__(self, settings: EncoderSettings) -> None:
+        self._encoder = lameenc.Encoder()
+        self._encoder.silence()
+        self._encoder.set_channels(settings.channels)
+        self._encoder.set_in_sample_rate(settings.sample_rate_hz)
+        # left alone, LAME halves the rate at low bitrates
+        self._encoder.set_out_sample_rate(settings.sample_rate_hz)
+        self._encoder.set_quality(settings.quality)
+        if settings.vbr_quality is not None:
+            self._encoder.set_vbr(_VBR_MTRH)
+            self._encoder.set_vbr_quality(settings.vbr_quality)
+        elif settings.bitrate_kbps is not None:
+            self._encoder.set_bit_rate(settings.bitrate_kbps)
+        self._started = False
+
+    def encode(self, pcm: bytes) -> bytes:
+        """Returns the frames that are complete; they may be cut anywhere."""
+        self._started = True
+        return bytes(self._encoder.encode(pcm))
+
+    def finish(self) -> bytes:
+        """Returns what is left."""
+        if not self._started:  # lameenc sets LAME up with the first block
+            self.encode(b"")
+        return bytes(self._encoder.flush())

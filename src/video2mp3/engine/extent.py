@@ -1,0 +1,100 @@
+"""How large a file says it is: what tells one that was cut short from a whole one.
+
+Only the outermost structure is looked at. Sources: ISO/IEC 14496-12 §4.2 (boxes), RIFF and EBU Tech 3306
+(RF64), AIFF, RFC 8794 (EBML), the ASF specification §3.2, the Xing header of MP3.
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+from video2mp3.engine.mp3.info_tag import read_info_tag
+
+ReadAt = Callable[[int, int], bytes]
+
+_MAX_BOXES = 100_000
+_UNKNOWN_RIFF_SIZE = 0x7FFF0000
+"""From here on, a size was written by a program that did not know it yet."""
+_RIFF_SLACK_BYTES = 8
+"""Some programs count the padding byte that they leave out, or the eight bytes of the header."""
+_ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+_ASF_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+_EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
+_MIN_BOX_BYTES = 8
+
+
+def promised_size(read_at: ReadAt, size_bytes: int) -> int | None:
+    """Returns the bytes that the file says it has, or None where it does not say.
+
+    Args:
+        read_at: as `Source.read_at`.
+        size_bytes: the bytes it really has.
+    """
+    head = read_at(0, 64)
+    if head[4:8] in (b"ftyp", b"styp", b"moov", b"mdat", b"wide", b"free", b"skip"):
+        return _walk_boxes(read_at, size_bytes)
+    if head[:4] in (b"RIFF", b"FORM"):
+        return _walk_riff(read_at, size_bytes, "little" if head[:4] == b"RIFF" else "big")
+    if head[:4] == _EBML:
+        return _segment_end(head)
+    if head[:16] == _ASF_HEADER:
+        return _asf_size(read_at(0, 64 * 1024))
+    return _xing_size(read_at)
+
+
+def _walk_boxes(read_at: ReadAt, size_bytes: int) -> int | None:
+    place = 0
+    for _ in range(_MAX_BOXES):
+        head = read_at(place, 16)
+        if place >= size_bytes or len(head) < _MIN_BOX_BYTES:
+            return place
+        size = int.from_bytes(head[:4], "big")
+        if size == 1:
+            size = int.from_bytes(head[8:16], "big")
+        if size < _MIN_BOX_BYTES or not head[4:8].isascii():  # 0: to the end; else not a box: padding, most likely
+            return None
+        place += size
+    return None
+
+
+def _walk_riff(read_at: ReadAt, size_bytes: int, byteorder: Literal["little", "big"]) -> int | None:
+    place = 0
+    while place < size_bytes:  # a large AVI has several
+        head = read_at(place, 8)
+        size = int.from_bytes(head[4:8], byteorder)
+        if head[:4] not in (b"RIFF", b"FORM") or size == 0 or size >= _UNKNOWN_RIFF_SIZE:
+            return place or None
+        place += 8 + size
+    return place if place > size_bytes + _RIFF_SLACK_BYTES else size_bytes
+
+
+def _segment_end(head: bytes) -> int | None:
+    """Returns where the segment of a Matroska file ends; its head is short, so it begins within `head`."""
+    place = 4
+    size, width = _ebml_size(head[place:])
+    place += width + (size or 0)
+    if size is None or head[place : place + 4] != _SEGMENT:
+        return None
+    size, width = _ebml_size(head[place + 4 :])
+    return None if size is None else place + 4 + width + size
+
+
+def _ebml_size(data: bytes) -> tuple[int | None, int]:
+    if not data or not data[0]:
+        return None, 0
+    width = 9 - data[0].bit_length()
+    value = int.from_bytes(data[:width], "big") & (1 << 7 * width) - 1
+    return (None if value == (1 << 7 * width) - 1 else value), width
+
+
+def _asf_size(head: bytes) -> int | None:
+    place = head.find(_ASF_FILE_PROPERTIES)
+    return int.from_bytes(head[place + 40 : place + 48], "little") or None if place >= 0 else None
+
+
+def _xing_size(read_at: ReadAt) -> int | None:
+    head = read_at(0, 10)
+    start = 0
+    if head[:3] == b"ID3" and len(head) == 10:
+        start = 10 + sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
+    tag = read_info_tag(read_at(start, 512), 0)
+    return start + tag.size_bytes if tag and tag.size_bytes else None

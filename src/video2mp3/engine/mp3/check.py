@@ -1,0 +1,59 @@
+"""Reads a finished MP3 back, so that nothing half-made is ever called finished."""
+
+import hashlib
+import os
+from dataclasses import dataclass
+
+from video2mp3.engine.mp3.frames import FrameWalker
+from video2mp3.engine.mp3.info_tag import read_info_tag
+
+_BLOCK_BYTES = 1024**2
+_HEAD_BYTES = 8192
+
+
+@dataclass(frozen=True)
+class CheckedMp3:
+    """What is really in the file."""
+
+    size_bytes: int
+    sha256: str
+    frames: int
+    """Frames of audio, the info frame not counted."""
+    samples: int
+    """Samples per channel that players give out, by the info tag."""
+    sample_rate_hz: int
+    channels: int
+
+
+def check_mp3(descriptor: int) -> CheckedMp3:
+    """Walks over the whole file: an ID3 tag, an info frame, frames of one kind to the last byte.
+
+    Raises:
+        ValueError: it is anything else.
+    """
+    head = os.pread(descriptor, _HEAD_BYTES, 0)
+    start = _id3_size(head)
+    tag = read_info_tag(head, start)
+    if tag is None or tag.delay is None or tag.padding is None:
+        raise ValueError("no info tag")
+    walker, sha256 = FrameWalker(), hashlib.sha256()
+    place = 0
+    while block := os.pread(descriptor, _BLOCK_BYTES, place):
+        sha256.update(block)
+        walker.feed(block[start:] if place == 0 else block)
+        place += len(block)
+    first, frames = walker.first, walker.frames - 1
+    if first is None or frames < 1 or not walker.complete:
+        raise ValueError("no frames, or the last one is cut")
+    if (tag.frames, tag.size_bytes) != (frames, min(walker.size_bytes, 0xFFFFFFFF)):
+        raise ValueError("the info tag does not count what is there")
+    samples = frames * first.samples - tag.delay - tag.padding
+    if samples < 0:
+        raise ValueError("more padding than audio")
+    return CheckedMp3(place, sha256.hexdigest(), frames, samples, first.sample_rate_hz, first.channels)
+
+
+def _id3_size(head: bytes) -> int:
+    if head[:3] != b"ID3":
+        return 0
+    return 10 + sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))

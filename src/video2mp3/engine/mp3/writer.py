@@ -1,0 +1,83 @@
+"""Writes the MP3 file as it is made: ID3 tag, info frame, frames. Memory does not grow with the length."""
+
+import os
+
+from video2mp3.engine.mp3.crc16 import crc16
+from video2mp3.engine.mp3.frames import FrameWalker, samples_per_frame
+from video2mp3.engine.mp3.info_tag import (
+    ENCODER_DELAY,
+    InfoTag,
+    info_frame,
+    info_frame_header,
+    padding_for,
+    placeholder,
+    table_of_contents,
+)
+
+_BLOCK_BYTES = 256 * 1024
+
+
+class Mp3Writer:
+    """Writes one MP3 file to a descriptor, from its start."""
+
+    def __init__(
+        self,
+        descriptor: int,
+        *,
+        sample_rate_hz: int,
+        channels: int,
+        bitrate_kbps: int | None,
+        vbr_quality: int | None,
+        quality: int,
+        id3: bytes,
+    ) -> None:
+        self._descriptor = descriptor
+        self._vbr_quality = vbr_quality
+        self._quality = quality
+        self._header = info_frame_header(sample_rate_hz, channels, bitrate_kbps)
+        self._walker = FrameWalker()
+        self._crc = 0
+        self._block = bytearray()
+        self._info_offset = len(id3)
+        _write_all(descriptor, id3 + placeholder(self._header))
+
+    @property
+    def frames(self) -> int:
+        """Frames of audio written so far."""
+        return self._walker.frames
+
+    def write(self, mp3: bytes) -> None:
+        """Takes the encoder's next bytes, cut anywhere."""
+        self._block += mp3
+        if len(self._block) >= _BLOCK_BYTES:
+            self._write_block()
+
+    def finish(self, samples: int) -> None:
+        """Completes the file: its frames decode to exactly `samples` samples per channel."""
+        self._write_block()
+        frame = info_frame(self._header, self._tag(samples))
+        os.pwrite(self._descriptor, frame, self._info_offset)
+
+    def _write_block(self) -> None:
+        block = bytes(self._block)
+        self._block.clear()
+        self._walker.feed(block)
+        self._crc = crc16(block, self._crc)
+        _write_all(self._descriptor, block)
+
+    def _tag(self, samples: int) -> InfoTag:
+        return InfoTag(
+            vbr_quality=self._vbr_quality,
+            quality=self._quality,
+            frames=self.frames,
+            size_bytes=self._walker.size_bytes + self._header.size_bytes,
+            toc=table_of_contents(self._walker, self._header.size_bytes),
+            delay=ENCODER_DELAY,
+            padding=padding_for(self.frames, samples_per_frame(self._header.sample_rate_hz), samples),
+            music_crc=self._crc,
+        )
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]

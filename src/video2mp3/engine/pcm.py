@@ -1,0 +1,160 @@
+"""Decoded audio of any kind to interleaved 16-bit PCM at one sample rate, with swresample."""
+
+import array
+import math
+from collections.abc import Iterator
+from fractions import Fraction
+
+from av import AudioFrame
+from av.error import BlockingIOError as WantsMore
+from av.filter import Graph
+
+from video2mp3.engine.mp3.frames import RATES_HZ
+from video2mp3.errors import UndecodableAudio
+
+_LONG_FILTER = {
+    "filter_size": "256",
+    "phase_shift": "10",
+    "exact_rational": "1",
+    "filter_type": "kaiser",
+    "kaiser_beta": "12",
+    "cutoff": "0.95",
+    "internal_sample_fmt": "fltp",
+}
+"""Options of swresample for another sample rate: see `test_resampling_leaves_nothing_audible`."""
+
+_DEFAULT_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+"""What ffmpeg takes a number of channels for, where the file does not say which they are."""
+
+_FLOAT_TYPECODES = {"flt": "f", "fltp": "f", "dbl": "d", "dblp": "d"}
+_LOUDEST = 1e30
+"""Nothing that was ever sound is larger."""
+_BYTES_PER_SAMPLE = 2
+
+
+def mp3_rate_for(sample_rate_hz: int) -> int:
+    """Returns the sample rate for the MP3: the lowest that loses nothing, at most 48 kHz."""
+    if sample_rate_hz > RATES_HZ[-1]:
+        return 44100 if sample_rate_hz % 11025 == 0 else 48000
+    return next(rate for rate in RATES_HZ if rate >= sample_rate_hz)
+
+
+class PcmConverter:
+    """Converts frames of any format; the format may change on the way, what comes out does not."""
+
+    def __init__(self, sample_rate_hz: int, channels: int) -> None:
+        self.sample_rate_hz = sample_rate_hz
+        self.channels = channels
+        self.samples = 0
+        """Samples per channel given out so far."""
+        self._stretch: _Stretch | None = None
+
+    def convert(self, frame: AudioFrame, samples: int) -> Iterator[bytes]:
+        """Yields PCM for the first `samples` samples of the frame, as far as it is ready."""
+        if self._stretch is None or not self._stretch.takes(frame):
+            yield from self.finish()
+            self._stretch = _Stretch(frame, self.sample_rate_hz, self.channels)
+        yield from self._counted(self._stretch.convert(frame, samples))
+
+    def finish(self) -> Iterator[bytes]:
+        """Yields what is still inside."""
+        if self._stretch is not None:
+            yield from self._counted(self._stretch.finish())
+            self._stretch = None
+
+    def _counted(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        for block in blocks:
+            self.samples += len(block) // (_BYTES_PER_SAMPLE * self.channels)
+            yield block
+
+
+class _Stretch:
+    """A stretch of frames of one format: comes out at exactly its length at the new sample rate."""
+
+    def __init__(self, first: AudioFrame, sample_rate_hz: int, channels: int) -> None:
+        self._kind = _kind_of(first)
+        self._ratio = Fraction(sample_rate_hz, first.sample_rate)
+        self._bytes_per_sample = _BYTES_PER_SAMPLE * channels
+        self._samples_in = 0
+        self._samples_out = 0
+        self._graph = _graph(first, sample_rate_hz, "mono" if channels == 1 else "stereo")
+
+    def takes(self, frame: AudioFrame) -> bool:
+        return _kind_of(frame) == self._kind
+
+    def convert(self, frame: AudioFrame, samples: int) -> Iterator[bytes]:
+        self._samples_in += samples
+        _silence_what_is_no_number(frame)
+        frame.pts = None
+        self._graph.push(frame)
+        yield from self._pull()
+
+    def finish(self) -> Iterator[bytes]:
+        self._graph.push(None)
+        yield from self._pull()
+        missing = self._due() - self._samples_out
+        if missing > 0:
+            self._samples_out += missing
+            yield bytes(missing * self._bytes_per_sample)
+
+    def _due(self) -> int:
+        return math.floor(self._samples_in * self._ratio + Fraction(1, 2))
+
+    def _pull(self) -> Iterator[bytes]:
+        while True:
+            try:
+                frame = self._graph.pull()
+            except (WantsMore, EOFError):
+                return
+            assert isinstance(frame, AudioFrame)
+            samples = min(frame.samples, self._due() - self._samples_out)
+            if samples > 0:
+                self._samples_out += samples
+                yield bytes(memoryview(frame.planes[0])[: samples * self._bytes_per_sample])
+
+
+def _kind_of(frame: AudioFrame) -> tuple[str, str, int]:
+    return frame.format.name, frame.layout.name, frame.sample_rate
+
+
+def _graph(first: AudioFrame, sample_rate_hz: int, layout: str) -> Graph:
+    """Returns the filters abuffer → aresample → aformat, as ffmpeg sets them up."""
+    graph = Graph()
+    try:
+        source = graph.add(
+            "abuffer",
+            sample_rate=str(first.sample_rate),
+            sample_fmt=first.format.name,
+            channel_layout=_layout_of(first),
+            time_base=f"1/{first.sample_rate}",
+        )
+        resample = graph.add("aresample", **(_LONG_FILTER if first.sample_rate != sample_rate_hz else {}))
+        target = graph.add("aformat", sample_rates=str(sample_rate_hz), sample_fmts="s16", channel_layouts=layout)
+        sink = graph.add("abuffersink")
+        source.link_to(resample)
+        resample.link_to(target)
+        target.link_to(sink)
+        graph.configure()
+    except (ValueError, OSError) as error:
+        raise UndecodableAudio(f"Audio with the channels {first.layout.name!r} cannot be mixed.") from error
+    return graph
+
+
+def _layout_of(frame: AudioFrame) -> str:
+    name = frame.layout.name
+    return _DEFAULT_LAYOUTS.get(frame.layout.nb_channels, name) if name.endswith(" channels") else name
+
+
+def _silence_what_is_no_number(frame: AudioFrame) -> None:
+    """Makes NaN and infinities in floating-point audio zero: damaged AAC and hostile PCM have them.
+
+    Only they, and numbers beyond 10^38, have 7f or ff as the top byte, so the look at all costs 2 µs a plane.
+    """
+    typecode = _FLOAT_TYPECODES.get(frame.format.name)
+    if typecode is None:
+        return
+    for plane in frame.planes:
+        numbers = array.array(typecode, bytes(plane))
+        tops = numbers.tobytes()[numbers.itemsize - 1 :: numbers.itemsize]
+        if b"\x7f" in tops or b"\xff" in tops:
+            plane.update(array.array(typecode, (n if abs(n) < _LOUDEST else 0.0 for n in numbers)).tobytes())

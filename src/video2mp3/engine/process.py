@@ -1,0 +1,191 @@
+"""The parent's side of the child process: starts it, watches it, kills it. Nothing it says is trusted."""
+
+import contextlib
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from video2mp3.engine.limits import Limits
+from video2mp3.engine.source import RangeServer, Source
+from video2mp3.errors import Canceled, EngineCrashed, TimeLimitReached, Video2mp3Error
+
+TICK_S = 0.2
+"""At least this often should_stop is asked and the clocks are looked at."""
+MAX_LINE_BYTES = 256 * 1024
+MAX_STATUS_BYTES = 64 * 1024**2
+_EXIT_TIMEOUT_S = 10.0
+
+
+class Child:
+    """One run of the child program, from start to end; use it in a with block, which leaves none behind."""
+
+    def __init__(self, source: Source, sink: int | None, options: Mapping[str, Any], limits: Limits) -> None:
+        self._limits = limits
+        descriptor = _descriptor_of(source)
+        self._server = RangeServer(source) if descriptor is None else None
+        self._status, status = os.pipe()
+        passed = descriptor if self._server is None else self._server.theirs.fileno()
+        job = {
+            "parent_pid": os.getpid(),
+            "status": status,
+            "sink": sink,
+            "options": dict(options),
+            "limits": limits.as_dict(),
+            "source": {
+                "name": source.name,
+                "size_bytes": source.size_bytes,
+                "descriptor": passed,
+                "ranges": self._server is not None,
+            },
+        }
+        try:
+            self._process = _start([fd for fd in (status, sink, passed) if fd is not None], job)
+        except BaseException:
+            os.close(self._status)
+            if self._server:
+                self._server.close()
+            raise
+        finally:
+            os.close(status)
+        if self._server:
+            self._server.start()
+
+    @property
+    def pid(self) -> int:
+        """The child's process id."""
+        return self._process.pid
+
+    def __enter__(self) -> "Child":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.kill()
+        os.close(self._status)
+        if self._server:
+            self._server.close()
+
+    def kill(self) -> None:
+        """Kills the child and whatever it may have started, and waits for its end."""
+        if self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_EXIT_TIMEOUT_S)
+
+    def messages(
+        self,
+        should_stop: Callable[[], bool] | None = None,
+        on_tick: Callable[[], None] | None = None,
+    ) -> Iterator[Mapping[str, Any]]:
+        """Yields what the child says, until it has said its last.
+
+        Raises:
+            Canceled: `should_stop` said so.
+            TimeLimitReached: it ran too long, or too long without progress.
+            EngineCrashed: it says what no honest child says.
+            Video2mp3Error: what the source raised.
+        """
+        clock = _Clock(self._limits, self._server)
+        lines = _Lines()
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._status, selectors.EVENT_READ)
+            while True:
+                data = os.read(self._status, 65536) if selector.select(TICK_S) else None
+                self._raise_source_error()
+                if data == b"":
+                    return
+                for message in lines.feed(data or b""):
+                    clock.note(message)
+                    yield message
+                if should_stop is not None and should_stop():
+                    raise Canceled
+                clock.check()
+                if on_tick is not None:
+                    on_tick()
+
+    def _raise_source_error(self) -> None:
+        if self._server and self._server.error:
+            if isinstance(self._server.error, Video2mp3Error):
+                raise self._server.error
+            raise EngineCrashed("The source could not be read.") from self._server.error
+
+
+class _Clock:
+    """The two clocks that kill: the whole time, and the time without progress."""
+
+    def __init__(self, limits: Limits, server: RangeServer | None) -> None:
+        self._limits = limits
+        self._server = server
+        self._started_s = self._moved_s = time.monotonic()
+        self._waited_s = 0.0
+        self._done_s = 0.0
+
+    def note(self, message: Mapping[str, Any]) -> None:
+        progress = message.get("progress")
+        done_s = progress.get("done_s") if isinstance(progress, dict) else None
+        if isinstance(done_s, (int, float)) and done_s > self._done_s:
+            self._done_s = done_s
+            self._moved_s = time.monotonic()
+            self._waited_s = self._server.waited_s() if self._server else 0.0
+
+    def check(self) -> None:
+        now_s = time.monotonic()
+        waited_s = (self._server.waited_s() if self._server else 0.0) - self._waited_s
+        if now_s - self._started_s > self._limits.wall_clock_s:
+            raise TimeLimitReached
+        if now_s - self._moved_s - waited_s > self._limits.no_progress_s:
+            raise TimeLimitReached(f"The conversion made no progress for {self._limits.no_progress_s:.0f} s.")
+
+
+class _Lines:
+    """Cuts what comes through the pipe into messages, within bounds."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._total_bytes = 0
+
+    def feed(self, data: bytes) -> Iterator[Mapping[str, Any]]:
+        self._total_bytes += len(data)
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        if self._total_bytes > MAX_STATUS_BYTES or len(self._rest) > MAX_LINE_BYTES:
+            raise EngineCrashed
+        for line in lines:
+            yield _message(line)
+
+
+def _message(line: bytes) -> Mapping[str, Any]:
+    try:
+        message = json.loads(line)
+    except (ValueError, RecursionError):
+        raise EngineCrashed from None
+    if not isinstance(message, dict):
+        raise EngineCrashed
+    return message
+
+
+def _start(descriptors: Sequence[int], job: Mapping[str, Any]) -> "subprocess.Popen[bytes]":
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-m", "video2mp3.engine.child"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={},
+        cwd="/",
+        pass_fds=descriptors,
+        start_new_session=True,
+    )
+    assert process.stdin is not None
+    with contextlib.suppress(BrokenPipeError), process.stdin as stdin:
+        stdin.write(json.dumps(job).encode() + b"\n")
+    return process
+
+
+def _descriptor_of(source: Source) -> int | None:
+    fileno = getattr(source, "fileno", None)
+    return fileno() if fileno is not None else None

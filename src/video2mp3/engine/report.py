@@ -1,0 +1,89 @@
+"""What the engine tells about a conversion and about a file."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a conversion is."""
+
+    done_s: float
+    """Seconds of audio decoded so far."""
+    total_s: float | None
+    """Seconds of audio that the file claims to have."""
+
+    @property
+    def percent(self) -> int:
+        """Whole percent; at most 99 while it runs, 0 where the length is not known."""
+        return max(0, min(99, int(100 * self.done_s / self.total_s))) if self.total_s else 0
+
+
+@dataclass(frozen=True)
+class Track:
+    """One audio track of a file. The texts come from the file: untrusted."""
+
+    codec: str
+    language: str | None
+    channels: int
+    sample_rate_hz: int
+    duration_s: float | None
+    decodable: bool
+    """False: there is no decoder for this kind of audio here."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What is in a file, without decoding it."""
+
+    container: str
+    tracks: tuple[Track, ...]
+    duration_s: float | None
+    chapters: int
+    title: str | None
+    has_video: bool
+    warnings: tuple[str, ...]
+    """Sentences for people."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns plain values that JSON can hold."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Report:
+    """The facts of a finished conversion."""
+
+    container: str
+    tracks: tuple[Track, ...]
+    codec: str
+    """Of the track that was converted."""
+    sample_rate_hz: int
+    """Of the source."""
+    channels: int
+    """Of the source."""
+    samples_in: int
+    """Samples per channel that the source decoded to."""
+    mp3_sample_rate_hz: int
+    mp3_channels: int
+    samples: int
+    """Samples per channel that the MP3 decodes to."""
+    duration_s: float
+    frames: int
+    """MP3 frames of audio."""
+    size_bytes: int
+    sha256: str
+    title: str | None
+    damaged_packets: int
+    """Packets of the source that did not decode and are missing in the MP3."""
+    truncated: bool
+    """The source ends before its container says so."""
+    encoder: dict[str, Any]
+    decode_s: float
+    encode_s: float
+    warnings: tuple[str, ...] = field(default=())
+    """Sentences for people."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns plain values that JSON can hold."""
+        return asdict(self)

@@ -1,0 +1,227 @@
+"""Where the media comes from: the Source protocol, and how its bytes reach the process that decodes them.
+
+A source with a descriptor (a local file) is handed to the child as that descriptor. Any other source is
+served to it in ranges over a socket pair: the child can ask for bytes of this one source, and for nothing
+else. A request is `<QI` (offset, size), the answer `<I` (size) and the bytes.
+"""
+
+import io
+import os
+import socket
+import struct
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+REQUEST = struct.Struct("<QI")
+ANSWER = struct.Struct("<I")
+FAILED = 0xFFFFFFFF
+"""Answer when the source raised; the parent knows why and raises it itself."""
+MAX_RANGE_BYTES = 4 * 1024**2
+BLOCK_BYTES = 128 * 1024
+READ_AHEAD_BLOCKS = 8
+CACHED_BLOCKS = 48
+
+
+class Source(Protocol):
+    """Bytes that can be read from any place. Safe to use from several threads.
+
+    A source that also has `fileno()` gives a descriptor from which the same bytes can be read directly.
+    """
+
+    @property
+    def name(self) -> str:
+        """A name for messages, and for the title where there is no other. Untrusted."""
+
+    @property
+    def size_bytes(self) -> int:
+        """The number of bytes there are."""
+
+    def read_at(self, offset_bytes: int, size_bytes: int) -> bytes:
+        """Returns `size_bytes` from `offset_bytes`; fewer only at the end.
+
+        May raise Unavailable or NotFound, which a conversion lets through.
+        """
+
+
+class FileSource:
+    """A local file, open until `close()` or the end of the with block."""
+
+    def __init__(self, path: Path | str) -> None:
+        self._file = Path(path).open("rb")  # noqa: SIM115 closed by close()
+        self.name = Path(path).name
+        self.size_bytes = os.fstat(self._file.fileno()).st_size
+
+    def read_at(self, offset_bytes: int, size_bytes: int) -> bytes:
+        """Returns the bytes there."""
+        return os.pread(self._file.fileno(), size_bytes, offset_bytes)
+
+    def fileno(self) -> int:
+        """Returns the file's descriptor."""
+        return self._file.fileno()
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+    def __enter__(self) -> "FileSource":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+class RangeServer:
+    """The parent's side: answers the child's requests from a source, in a thread of its own."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._ours, self.theirs = socket.socketpair()
+        self._thread = threading.Thread(target=self._serve, name="source-ranges", daemon=True)
+        self._waited_s = 0.0
+        self._waiting_since: float | None = None
+        self.error: BaseException | None = None
+        """What the source raised, if it did."""
+
+    def start(self) -> None:
+        """Starts answering; call it once the child holds `theirs`, which is closed here."""
+        self.theirs.close()
+        self._thread.start()
+
+    def waited_s(self) -> float:
+        """Returns the time spent waiting for the source so far."""
+        since = self._waiting_since
+        return self._waited_s + (time.monotonic() - since if since is not None else 0.0)
+
+    def close(self) -> None:
+        """Ends the thread. One that hangs in the source is left behind: it ends when the source answers."""
+        self.theirs.close()
+        if self._thread.is_alive():
+            self._ours.shutdown(socket.SHUT_RDWR)
+            self._thread.join(timeout=1.0)
+        self._ours.close()
+
+    def _serve(self) -> None:
+        try:
+            while request := receive_exactly(self._ours, REQUEST.size):
+                offset, size = REQUEST.unpack(request)
+                data = self._read(offset, min(size, MAX_RANGE_BYTES))
+                self._ours.sendall(ANSWER.pack(FAILED) if data is None else ANSWER.pack(len(data)) + data)
+        except OSError:
+            pass  # the child is gone
+
+    def _read(self, offset_bytes: int, size_bytes: int) -> bytes | None:
+        self._waiting_since = time.monotonic()
+        try:
+            return self._source.read_at(offset_bytes, size_bytes)[:size_bytes]
+        except Exception as error:
+            self.error = error
+            return None
+        finally:
+            self._waited_s += time.monotonic() - self._waiting_since
+            self._waiting_since = None
+
+
+class SourceFailed(OSError):
+    """The bytes could not be had."""
+
+
+class RangeReader:
+    """The child's side: reads ranges through the socket.
+
+    Blocks of 128 KiB are kept, so that libavformat's many small reads do not become as many requests, and
+    read ahead while the reading goes straight on.
+    """
+
+    def __init__(self, connection: socket.socket, size_bytes: int) -> None:
+        self._connection = connection
+        self._size_bytes = size_bytes
+        self._blocks: OrderedDict[int, bytes] = OrderedDict()
+        self._ahead = 1
+        self._expected_block = 0
+
+    def read_at(self, offset_bytes: int, size_bytes: int) -> bytes:
+        """Returns up to `size_bytes`: what one block holds of them, nothing only at the end.
+
+        Raises:
+            SourceFailed: the parent could not read the source.
+        """
+        if not 0 <= offset_bytes < self._size_bytes:
+            return b""
+        number, start = divmod(offset_bytes, BLOCK_BYTES)
+        if number not in self._blocks:
+            self._fetch(number)
+        self._blocks.move_to_end(number)
+        return self._blocks[number][start : start + size_bytes]
+
+    def _fetch(self, number: int) -> None:
+        straight_on = number == self._expected_block
+        self._ahead = min(self._ahead * 2, READ_AHEAD_BLOCKS) if straight_on else 1
+        data = self._request(number * BLOCK_BYTES, self._ahead * BLOCK_BYTES)
+        for index in range(self._ahead):
+            self._blocks[number + index] = data[index * BLOCK_BYTES : (index + 1) * BLOCK_BYTES]
+        self._expected_block = number + self._ahead
+        while len(self._blocks) > CACHED_BLOCKS:
+            self._blocks.popitem(last=False)
+
+    def _request(self, offset_bytes: int, size_bytes: int) -> bytes:
+        self._connection.sendall(REQUEST.pack(offset_bytes, size_bytes))
+        (size,) = ANSWER.unpack(receive_exactly(self._connection, ANSWER.size) or ANSWER.pack(FAILED))
+        if size == FAILED:
+            raise SourceFailed("the source could not be read")
+        return receive_exactly(self._connection, size)
+
+
+class SourceFile(io.RawIOBase):
+    """A file as PyAV wants it, over any `read_at`."""
+
+    name = "source"
+
+    def __init__(self, read_at: Callable[[int, int], bytes], size_bytes: int) -> None:
+        self._read_at = read_at
+        self._size_bytes = size_bytes
+        self._position = 0
+        self.failed = False
+        """True once a read failed: what libavformat made of that says nothing about the file."""
+
+    def read(self, size: int = -1) -> bytes:
+        """Returns the next bytes, at most `size`; none at the end."""
+        try:
+            data = self._read_at(self._position, self._size_bytes if size < 0 else size)
+        except OSError:
+            self.failed = True
+            raise
+        self._position += len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Moves to a place; one outside the file reads as its end."""
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size_bytes}[whence]
+        self._position = max(0, start + offset)
+        return self._position
+
+    def tell(self) -> int:
+        """Returns the place."""
+        return self._position
+
+    def readable(self) -> bool:
+        """Says that this can be read."""
+        return True
+
+    def seekable(self) -> bool:
+        """Says that this can be sought in."""
+        return True
+
+
+def receive_exactly(connection: socket.socket, size_bytes: int) -> bytes:
+    """Returns exactly that many bytes, or none when the other side closed first."""
+    data = bytearray()
+    while len(data) < size_bytes:
+        part = connection.recv(min(size_bytes - len(data), 1 << 20))
+        if not part:
+            return b""
+        data += part
+    return bytes(data)
