@@ -7,6 +7,12 @@ from typing import Protocol, TypeVar
 import pytest
 
 from tests.servers import Bucket, MariaDBServer, RabbitMQServer, S3Server, SMTPServer
+from video2mp3.queue import Queue
+from video2mp3.queue.memory import MemoryQueue
+from video2mp3.queue.rabbitmq import RabbitQueue
+from video2mp3.storage import Storage
+from video2mp3.storage.disk import DiskStorage
+from video2mp3.storage.objects import ObjectStorage
 
 
 class _Server(Protocol):
@@ -62,3 +68,37 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path / 'video2mp3.db'}"
     mariadb: MariaDBServer = request.getfixturevalue("mariadb")
     return mariadb.new_database()
+
+
+@pytest.fixture(params=["disk", "s3"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]:
+    """An empty storage, of each kind."""
+    storage: Storage
+    if request.param == "disk":
+        storage = DiskStorage(tmp_path / "storage")
+    else:
+        bucket: Bucket = request.getfixturevalue("bucket")
+        storage = ObjectStorage(
+            bucket.url,
+            endpoint_url=bucket.endpoint_url,
+            region=bucket.region,
+            access_key_id=bucket.access_key_id,
+            secret_access_key=bucket.secret_access_key,
+            scratch_folder=tmp_path / "scratch",
+        )
+    yield storage
+    storage.close()
+
+
+@pytest.fixture(params=["memory", "rabbitmq"])
+def queue(request: pytest.FixtureRequest) -> Iterator[Queue]:
+    """An empty queue, of each kind."""
+    queue: Queue
+    if request.param == "memory":
+        queue = MemoryQueue()
+    else:
+        rabbitmq: RabbitMQServer = request.getfixturevalue("rabbitmq")
+        rabbitmq.clear()
+        queue = RabbitQueue(rabbitmq.url)
+    yield queue
+    queue.close()

@@ -55,7 +55,8 @@ class S3Server:
         self._request("POST", "/moto-api/reset-auth", b"0" if refuse else b"inf")
 
     def _request(self, method: str, path: str, body: bytes | None = None) -> None:
-        request = urllib.request.Request(self.endpoint_url + path, data=body, method=method)
+        headers = {"Content-Type": "application/octet-stream"}
+        request = urllib.request.Request(self.endpoint_url + path, body, headers, method=method)
         with urllib.request.urlopen(request, timeout=30) as answer:
             answer.read()
 

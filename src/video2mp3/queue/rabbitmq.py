@@ -1,0 +1,238 @@
+"""The queue in RabbitMQ, 3.10 or later.
+
+The protocol needs an event loop (heartbeats, confirms); it runs in one thread of its own, and everything
+that is called from outside blocks. Publishers and consumers have a connection each: a broker that is short
+of memory stops reading from connections that publish, and acks must still get through.
+"""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import CancelledError
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from aio_pika import DeliveryMode, Message
+from aio_pika.abc import AbstractIncomingMessage
+
+from video2mp3.errors import QueueUnavailable
+from video2mp3.queue import QUEUE_NAMES
+from video2mp3.queue.broker import BROKER_ERRORS, Broker, Opened, dead_letter_queue, declare, parse_url
+from video2mp3.queue.subscription import Subscription, SubscriptionLost
+
+T = TypeVar("T")
+
+_PUBLISH_TIMEOUT_S = 2
+_CALL_TIMEOUT_S = 5
+_RETRY_DELAY_S = 1
+
+
+class RabbitQueue:
+    """Both queues, in one virtual host of a broker."""
+
+    durable = True
+
+    def __init__(self, url: str) -> None:
+        """Prepares the connections; connects only when first used.
+
+        Raises:
+            ConfigurationError: when the URL is not one of a broker.
+        """
+        parsed = parse_url(url)
+        self._publisher = Broker(parsed, "publisher")
+        self.broker = Broker(parsed, "consumer")
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="rabbitmq", daemon=True)
+        self._thread.start()
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def publish(self, queue: str, body: bytes, expires_s: float) -> None:
+        """See `Queue`."""
+        self.run(self.publish_async(queue, body, expires_s))
+
+    async def publish_async(self, queue: str, body: bytes, expires_s: float | None) -> None:
+        """Publishes on the event loop."""
+
+        async def action(opened: Opened) -> None:
+            message = Message(
+                body, content_type="application/json", delivery_mode=DeliveryMode.PERSISTENT, expiration=expires_s
+            )
+            await opened.channel.default_exchange.publish(message, routing_key=queue, mandatory=True)
+
+        await self._publisher.call(action, _PUBLISH_TIMEOUT_S)
+
+    def depth(self, queue: str) -> int:
+        """See `Queue`."""
+        return self.run(self._depth(queue))
+
+    async def _depth(self, queue: str) -> int:
+        async def action(opened: Opened) -> int:
+            async with opened.connection.channel(publisher_confirms=False) as channel:
+                declared = await declare(channel, queue)
+                return declared.declaration_result.message_count or 0
+
+        if queue not in QUEUE_NAMES:
+            raise QueueUnavailable(f"There is no queue `{queue}`.")
+        return await self.broker.call(action, _CALL_TIMEOUT_S)
+
+    def consumer(self, queue: str) -> "RabbitConsumer":
+        """See `Queue`."""
+        if queue not in QUEUE_NAMES:
+            raise QueueUnavailable(f"There is no queue `{queue}`.")
+        return RabbitConsumer(self, queue)
+
+    def check(self) -> None:
+        """See `Queue`. The sentence tells whether address, credentials or virtual host are wrong."""
+        for name in QUEUE_NAMES:
+            self.depth(name)
+
+    def close(self) -> None:
+        """See `Queue`."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            ending = asyncio.run_coroutine_threadsafe(self._end(), self._loop)
+        ending.result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _end(self) -> None:
+        await asyncio.gather(self._publisher.close(), self.broker.close())
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Runs a coroutine, which must have a deadline of its own, on the event loop and returns its result."""
+        with self._lock:
+            if self._closed:
+                coroutine.close()
+                raise QueueUnavailable("The connection to the message broker is closed.")
+            future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        try:
+            return future.result()
+        except CancelledError:
+            raise QueueUnavailable("The connection to the message broker is closed.") from None
+        finally:
+            # Where the waiting thread is interrupted, nobody would see a message that still comes.
+            future.cancel()
+
+    def run_quietly(self, action: Callable[[], Awaitable[None]]) -> None:
+        """Runs an action for a short time on the event loop. What fails is only a duplicate later."""
+
+        async def limited() -> None:
+            async with asyncio.timeout(_CALL_TIMEOUT_S):
+                await action()
+
+        with suppress(QueueUnavailable, *BROKER_ERRORS):
+            self.run(limited())
+
+
+class RabbitMessage:
+    """See `Message`."""
+
+    def __init__(self, owner: RabbitQueue, queue: str, incoming: AbstractIncomingMessage) -> None:
+        self.body = incoming.body
+        self._owner = owner
+        self._queue = queue
+        self._incoming = incoming
+
+    def ack(self) -> None:
+        """See `Message`."""
+        self._owner.run_quietly(self._incoming.ack)
+
+    def dead_letter(self) -> None:
+        """See `Message`."""
+        self._owner.run_quietly(self._dead_letter)
+
+    async def _dead_letter(self) -> None:
+        try:
+            await self._owner.publish_async(dead_letter_queue(self._queue), self.body, None)
+        except QueueUnavailable:
+            await self._incoming.nack()
+        else:
+            await self._incoming.ack()
+
+
+class RabbitConsumer:
+    """See `Consumer`. Finds its way back to the broker by itself."""
+
+    def __init__(self, owner: RabbitQueue, queue: str) -> None:
+        self._owner = owner
+        self._queue = queue
+        self._subscription: Subscription | None = None
+        self._closed = False
+
+    def take(self, timeout_s: float) -> RabbitMessage | None:
+        """See `Consumer`. One that is closed meanwhile returns None; one that was closed before raises.
+
+        A broker that is away is tried again for as long as `timeout_s` lasts.
+        """
+        if self._closed:
+            raise QueueUnavailable("The consumer is closed.")
+        incoming = self._owner.run(self._take(timeout_s))
+        return RabbitMessage(self._owner, self._queue, incoming) if incoming else None
+
+    async def _take(self, timeout_s: float) -> AbstractIncomingMessage | None:
+        clock = asyncio.get_running_loop().time
+        deadline_s = clock() + timeout_s
+        while not self._closed:
+            try:
+                subscription = await self._subscribed()
+                incoming = await subscription.next(deadline_s - clock())
+            except SubscriptionLost:
+                # Whether the broker is there at all shows in the next round.
+                self._drop()
+                await asyncio.sleep(_RETRY_DELAY_S / 10)
+            except BROKER_ERRORS as error:
+                self._drop(with_connection=True)
+                if clock() + _RETRY_DELAY_S > deadline_s:
+                    raise self._owner.broker.unavailable(error) from error
+                await asyncio.sleep(_RETRY_DELAY_S)
+            else:
+                if incoming or clock() >= deadline_s:
+                    return incoming
+        return None
+
+    async def _subscribed(self) -> Subscription:
+        async with asyncio.timeout(_CALL_TIMEOUT_S):
+            if self._subscription is None:
+                self._subscription = await self._owner.broker.attempt(self._subscribe)
+            await self._subscription.start()
+            return self._subscription
+
+    async def _subscribe(self, opened: Opened) -> Subscription:
+        return await Subscription.open(opened, self._queue)
+
+    def _drop(self, *, with_connection: bool = False) -> None:
+        subscription, self._subscription = self._subscription, None
+        if subscription is not None:
+            self._owner.broker.in_background(subscription.close())
+            if with_connection:
+                self._owner.broker.discard(subscription.opened)
+
+    def stop(self) -> None:
+        """See `Consumer`."""
+        self._owner.run_quietly(self._stop)
+
+    async def _stop(self) -> None:
+        if self._subscription is not None:
+            try:
+                await self._subscription.stop()
+            except BaseException:
+                # Without its channel nothing can be handed to it either.
+                self._drop()
+                raise
+
+    def close(self) -> None:
+        """See `Consumer`."""
+        self._closed = True
+        self._owner.run_quietly(self._close)
+
+    async def _close(self) -> None:
+        subscription, self._subscription = self._subscription, None
+        if subscription is not None:
+            subscription.end()
+            await subscription.close()

@@ -1,0 +1,98 @@
+"""One channel that consumes one queue. It lives on one event loop and is thrown away when it fails."""
+
+import asyncio
+
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue, ConsumerTag
+
+from video2mp3.queue.broker import Opened, declare
+
+# Consumers can vanish without a word. Every so often, one that hears nothing subscribes again: the answer
+# proves that the broker, the queue and the consumer are there.
+_RENEW_AFTER_S = 20
+
+
+class SubscriptionLost(RuntimeError):
+    """The broker ended the consumer, the channel or the connection."""
+
+
+class Subscription:
+    """Consumes with a prefetch of one: the next message comes after the ack of the last."""
+
+    def __init__(self, opened: Opened, channel: AbstractChannel, queue: AbstractQueue) -> None:
+        self.opened = opened
+        self._channel = channel
+        self._queue = queue
+        self._tag: ConsumerTag | None = None
+        self._is_wanted = False
+        self._heard_at_s = 0.0
+        # None stands for the end.
+        self._inbox: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
+
+    @classmethod
+    async def open(cls, opened: Opened, name: str) -> "Subscription":
+        """Opens a channel, and makes the queue where it is not there."""
+        channel = await opened.connection.channel(publisher_confirms=False)
+        await channel.set_qos(prefetch_count=1)
+        subscription = cls(opened, channel, await declare(channel, name))
+        channel.close_callbacks.add(lambda *_: subscription.end())
+        underlay = await channel.get_underlay_channel()
+        underlay.on_consumer_cancel_callbacks.add(lambda _: subscription.end())
+        return subscription
+
+    async def start(self) -> None:
+        """Starts to consume; does nothing when it does so already and has heard of the broker lately."""
+        now_s = asyncio.get_running_loop().time()
+        if self._is_wanted and now_s - self._heard_at_s < _RENEW_AFTER_S:
+            return
+        await self.stop()
+        self._is_wanted = True
+        self._tag = await self._queue.consume(self._on_message)
+        self._heard_at_s = now_s
+
+    async def stop(self) -> None:
+        """Stops to consume; what came and was not taken goes back."""
+        self._is_wanted = False
+        if self._tag is not None:
+            tag, self._tag = self._tag, None
+            await self._queue.cancel(tag)
+        is_at_end = False
+        while not self._inbox.empty():
+            message = self._inbox.get_nowait()
+            if message is None:
+                is_at_end = True
+            else:
+                await message.nack()
+        if is_at_end:
+            self.end()
+
+    async def _on_message(self, message: AbstractIncomingMessage) -> None:
+        # What was on its way when consuming stopped comes after that.
+        if self._is_wanted:
+            self._inbox.put_nowait(message)
+        else:
+            await message.nack()
+
+    async def next(self, timeout_s: float) -> AbstractIncomingMessage | None:
+        """Waits for the next message; returns None when none came.
+
+        Raises:
+            SubscriptionLost: when none will come any more.
+        """
+        try:
+            async with asyncio.timeout(min(timeout_s, _RENEW_AFTER_S)):
+                message = await self._inbox.get()
+        except TimeoutError:
+            return None
+        if message is None:
+            self.end()
+            raise SubscriptionLost
+        self._heard_at_s = asyncio.get_running_loop().time()
+        return message
+
+    def end(self) -> None:
+        """Ends the wait in `next`, now or later."""
+        self._inbox.put_nowait(None)
+
+    async def close(self) -> None:
+        """Closes the channel: what was not acknowledged goes back."""
+        await self._channel.close()

@@ -1,0 +1,160 @@
+"""The storage on a disk: one file per object.
+
+An object appears by one rename of a file that is durable already, and is acknowledged when the rename is
+durable too. (Libraries rename without the two fsyncs: after a power cut the name is there, the bytes not.)
+"""
+
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from video2mp3.errors import NotFound, StorageFull, StorageUnavailable
+from video2mp3.storage import StoredObject
+from video2mp3.storage.keys import check_key, split_prefix
+
+
+class DiskStorage:
+    """Keeps objects in `folder`/objects. The folder is made when it is not there."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.absolute()
+        self._objects = self._folder / "objects"
+        # On the same file system as the objects: a rename cannot cross file systems.
+        self.scratch_folder = self._folder / "scratch"
+        # Where this fails, `check` tells why.
+        with suppress(OSError):
+            self._make_folders()
+
+    def _make_folders(self) -> None:
+        self._objects.mkdir(parents=True, exist_ok=True)
+        self.scratch_folder.mkdir(parents=True, exist_ok=True)
+
+    def put_file(self, key: str, path: Path) -> None:
+        """See `Storage`. After StorageUnavailable the file is still at `path`, for another try."""
+        target = self._path(key)
+        try:
+            with _os_errors():
+                _fsync(path)
+                self._rename(path, target)
+                self._fsync_folders(target.parent)
+        except StorageFull:
+            path.unlink(missing_ok=True)
+            raise
+
+    def _rename(self, path: Path, target: Path) -> None:
+        while True:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                path.replace(target)
+            except FileNotFoundError:
+                # A `delete` took the folder away in between, because it was empty.
+                if not path.exists():
+                    raise StorageUnavailable("The scratch file to store is gone.") from None
+            else:
+                return
+
+    def _fsync_folders(self, folder: Path) -> None:
+        # All of them, whoever made them: another process may have made one, and not come to its fsync yet.
+        while folder != self._folder:
+            with suppress(FileNotFoundError):  # deleted meanwhile, with the object
+                _fsync(folder)
+            folder = folder.parent
+
+    def size_bytes(self, key: str) -> int:
+        """See `Storage`."""
+        with _os_errors():
+            status = self._path(key).stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise NotFound
+        return status.st_size
+
+    def read(self, key: str, offset_bytes: int, size_bytes: int) -> bytes:
+        """See `Storage`."""
+        with _os_errors(), self._path(key).open("rb", buffering=0) as file:
+            file.seek(offset_bytes)
+            # One read may give less than there is.
+            parts: list[bytes] = []
+            while size_bytes > 0 and (part := file.read(size_bytes)):
+                parts.append(part)
+                size_bytes -= len(part)
+            return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def delete(self, key: str) -> None:
+        """See `Storage`. Folders that become empty go too."""
+        path = self._path(key)
+        with _os_errors(), suppress(FileNotFoundError, NotADirectoryError):
+            path.unlink()
+        for folder in path.relative_to(self._objects).parents[:-1]:
+            try:
+                (self._objects / folder).rmdir()
+            except OSError:  # not empty, most often
+                return
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """See `Storage`."""
+        folder = split_prefix(prefix)
+        for found in self._walk(self._objects / folder, f"{folder}/" if folder else ""):
+            if found.key.startswith(prefix):
+                yield found
+
+    def _walk(self, folder: Path, key_prefix: str) -> Iterator[StoredObject]:
+        try:
+            with _os_errors(), os.scandir(folder) as entries:
+                found = list(entries)
+        except NotFound:
+            return
+        for entry in found:
+            key = key_prefix + entry.name
+            if entry.is_dir(follow_symlinks=False):
+                yield from self._walk(folder / entry.name, f"{key}/")
+            else:
+                with suppress(FileNotFoundError):
+                    status = entry.stat(follow_symlinks=False)
+                    yield StoredObject(key, status.st_size, status.st_mtime)
+
+    def check(self) -> None:
+        """See `Storage`."""
+        name = f"check-{secrets.token_hex(8)}"
+        scratch = self.scratch_folder / name
+        try:
+            self._make_folders()
+            scratch.write_bytes(b"video2mp3")
+            self.put_file(name, scratch)
+            if self.read(name, 0, 100) != b"video2mp3":
+                raise StorageUnavailable(f"The storage folder {self._folder} does not give back what was stored.")
+            self.delete(name)
+        except OSError as error:
+            raise StorageUnavailable(
+                f"The storage folder {self._folder} cannot be written to: {error.strerror}."
+            ) from error
+
+    def close(self) -> None:
+        """See `Storage`."""
+
+    def _path(self, key: str) -> Path:
+        return self._objects / check_key(key)
+
+
+@contextmanager
+def _os_errors() -> Iterator[None]:
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+        raise NotFound from error
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFull from error
+        # Without the path: users see this sentence.
+        raise StorageUnavailable(f"The storage does not answer: {error.strerror}.") from error
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

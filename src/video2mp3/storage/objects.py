@@ -1,0 +1,198 @@
+"""The storage in an object store: S3 and what speaks like it, Google Cloud Storage, Azure Blob Storage."""
+
+import re
+import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import obstore
+from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
+from obstore.store import from_url
+
+from video2mp3.errors import ConfigurationError, NotFound, StorageFull, StorageUnavailable, Video2mp3Error
+from video2mp3.storage import StoredObject
+from video2mp3.storage.keys import check_key, split_prefix
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, ObjectStore, RetryConfig
+
+# An upload's chunk goes in one request; what is larger goes in parts of this size, two at a time.
+_PART_SIZE_BYTES = 8 * 1024 * 1024
+_PARTS_AT_ONCE = 2
+# Parts are held in memory: this many files at once bound that to 64 MiB.
+_FILES_AT_ONCE = 4
+
+# A store that is out of reach is known to be so within ten seconds.
+_RETRIES: "RetryConfig" = {
+    "max_retries": 3,
+    "retry_timeout": timedelta(seconds=5),
+    "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=1), "base": 2},
+}
+_CONNECT_TIMEOUT = "3s"
+# The longest silence of the store: before an answer, and within one.
+_SILENCE_TIMEOUT = "8s"
+# The time for one part to go up or down a slow line.
+_TRANSFER_TIMEOUT = "90s"
+
+
+class ObjectStorage:
+    """Keeps objects in a bucket, under the prefix that the URL names.
+
+    Where no keys are given, those of the machine are used, found by the store's own rules (for S3: the
+    variables AWS_*, the web identity, the instance's role).
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        scratch_folder: Path,
+        endpoint_url: str | None = None,
+        region: str | None = None,
+        access_key_id: str | None = None,
+        secret_access_key: str | None = None,
+    ) -> None:
+        """Prepares the client; connects only when first used.
+
+        Raises:
+            ConfigurationError: when the URL, or the keys, cannot be right.
+        """
+        self.scratch_folder = scratch_folder
+        address = urlsplit(endpoint_url or "")
+        self._name = f"The object store at {address.hostname}" if address.hostname else "The object store"
+        options: dict[str, Any] = {"retry_config": _RETRIES}
+        if urlsplit(url).scheme == "s3":
+            options["config"] = {
+                name: value for name, value in (("endpoint", endpoint_url), ("region", region)) if value is not None
+            }
+            if access_key_id and secret_access_key:
+                # Not in `config`: that is mixed with a session token that the environment may hold.
+                keys = {"access_key_id": access_key_id, "secret_access_key": secret_access_key}
+                options["credential_provider"] = lambda: {**keys, "token": None, "expires_at": None}
+            elif access_key_id or secret_access_key:
+                raise ConfigurationError("The S3 access key and the S3 secret key belong together: set both, or none.")
+        client: ClientConfig = {
+            "allow_http": (endpoint_url or "").startswith("http:"),
+            "connect_timeout": _CONNECT_TIMEOUT,
+            "timeout": _TRANSFER_TIMEOUT,
+        }
+        # The limit on silence counts the time for sending the request too: not for uploads.
+        self._puts = _open(url, client_options=client, **options)
+        self._store = _open(url, client_options={**client, "read_timeout": _SILENCE_TIMEOUT}, **options)
+        self._room = threading.BoundedSemaphore(_FILES_AT_ONCE)
+        # Where this fails, `check` tells why.
+        with suppress(OSError):
+            scratch_folder.mkdir(parents=True, exist_ok=True)
+
+    def put_file(self, key: str, path: Path) -> None:
+        """See `Storage`. After StorageUnavailable the file is still at `path`, for another try."""
+        check_key(key)
+        try:
+            with self._errors(), self._room:
+                obstore.put(self._puts, key, path, chunk_size=_PART_SIZE_BYTES, max_concurrency=_PARTS_AT_ONCE)
+        except NotFound as error:
+            what = "The bucket is gone" if path.exists() else "The scratch file to store is gone"
+            raise StorageUnavailable(f"{what}.") from error
+        except StorageFull:
+            path.unlink(missing_ok=True)
+            raise
+        path.unlink(missing_ok=True)
+
+    def size_bytes(self, key: str) -> int:
+        """See `Storage`."""
+        with self._errors():
+            return obstore.head(self._store, check_key(key))["size"]
+
+    def read(self, key: str, offset_bytes: int, size_bytes: int) -> bytes:
+        """See `Storage`."""
+        check_key(key)
+        with self._errors():
+            try:
+                if size_bytes > 0:
+                    return bytes(obstore.get_range(self._store, key, start=offset_bytes, length=size_bytes))
+            except BaseError as error:
+                # So stores refuse a range that begins at the object's end, or after it.
+                if _http_status(error) != 416:
+                    raise
+        self.size_bytes(key)
+        return b""
+
+    def delete(self, key: str) -> None:
+        """See `Storage`."""
+        with suppress(NotFound), self._errors():
+            obstore.delete(self._store, check_key(key))
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """See `Storage`."""
+        # The library takes whole segments as a prefix only.
+        pages = iter(obstore.list(self._store, prefix=split_prefix(prefix) or None))
+        while True:
+            with self._errors():
+                page = next(pages, None)
+            if page is None:
+                return
+            for entry in page:
+                if entry["path"].startswith(prefix):
+                    yield StoredObject(entry["path"], entry["size"], entry["last_modified"].timestamp())
+
+    def check(self) -> None:
+        """See `Storage`. The sentence tells whether bucket, keys or address are wrong."""
+        name = f"check-{secrets.token_hex(8)}"
+        scratch = self.scratch_folder / name
+        try:
+            self.scratch_folder.mkdir(parents=True, exist_ok=True)
+            scratch.write_bytes(b"video2mp3")
+        except OSError as error:
+            raise StorageUnavailable(
+                f"The scratch folder {self.scratch_folder} cannot be written to: {error.strerror}."
+            ) from error
+        try:
+            self.put_file(name, scratch)
+            if self.read(name, 0, 100) != b"video2mp3":
+                raise StorageUnavailable(f"{self._name} does not give back what was stored.")
+            self.delete(name)
+        finally:
+            scratch.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """See `Storage`."""
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (BaseError, OSError) as error:
+            raise self._translate(error) from error
+
+    def _translate(self, error: Exception) -> Video2mp3Error:
+        text, status = str(error), _http_status(error)
+        if "NoSuchBucket" in text:
+            return StorageUnavailable("The bucket does not exist.")
+        if isinstance(error, FileNotFoundError):
+            return NotFound()
+        if status == 507 or "QuotaExceeded" in text:
+            return StorageFull()
+        if isinstance(error, PermissionDeniedError | UnauthenticatedError) or status in (401, 403):
+            return StorageUnavailable(f"{self._name} refuses the access keys, or gives them no right to do this.")
+        if status is None and "error sending request" in text:
+            return StorageUnavailable(f"{self._name} cannot be reached.")
+        return StorageUnavailable(f"{self._name} does not answer as it should.")
+
+
+def _http_status(error: Exception) -> int | None:
+    # The library tells it in words only.
+    found = re.search(r"status code: (\d{3})", str(error))
+    return int(found[1]) if found else None
+
+
+def _open(url: str, **options: Any) -> "ObjectStore":
+    try:
+        return from_url(url, **options)
+    except (BaseError, ValueError) as error:
+        # The first line only: what follows is for the library's own developers.
+        raise ConfigurationError(f"The storage URL cannot be used: {str(error).splitlines()[0]}.") from None
