@@ -14,8 +14,8 @@ _PLAIN = re.compile(r'\bfilename\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s"]+))', re.I
 
 def attachment(name: str) -> str:
     """Returns a header that offers a download as `name`; harmless whatever the name has in it."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    plain = re.sub(r"[^A-Za-z0-9 ._()\[\]+,=@~-]", "_", plain).strip() or "download"
+    plain = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
+    plain = re.sub(r"[^A-Za-z0-9 ._()\[\]+,=@~-]", "_", plain)
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe=_ATTR_CHAR, errors='replace')}"
 
 

@@ -1,0 +1,175 @@
+import hashlib
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.api.conftest import SignedIn
+from tests.api.stored import convert, fail, finish
+from video2mp3.api.disposition import attachment, filename_of, mp3_name
+from video2mp3.api.services import Services
+from video2mp3.api.serving import parse_range
+from video2mp3.errors import NoAudio, RangeNotSatisfiable
+from video2mp3.jobs import lifecycle
+
+MP3 = bytes(range(256)) * 2000
+ETAG = f'"{hashlib.sha256(MP3).hexdigest()}"'
+
+
+def test_the_mp3_is_downloaded_whole(ada: SignedIn, services: Services) -> None:
+    job_id = convert(ada.http, "My talk.mp4")
+    finish(services, job_id, MP3)
+    answer = ada.http.get(f"/v1/conversions/{job_id}/mp3")
+    assert (answer.status_code, answer.content) == (200, MP3)
+    assert answer.headers["content-type"] == "audio/mpeg"
+    assert answer.headers["content-length"] == str(len(MP3))
+    assert answer.headers["accept-ranges"] == "bytes"
+    assert answer.headers["etag"] == ETAG
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["content-disposition"] == (
+        "attachment; filename=\"My talk.mp3\"; filename*=UTF-8''My%20talk.mp3"
+    )
+
+
+def test_head_tells_the_same_without_the_bytes(ada: SignedIn, services: Services) -> None:
+    job_id = convert(ada.http)
+    finish(services, job_id, MP3)
+    answer, whole = (ada.http.request(method, f"/v1/conversions/{job_id}/mp3") for method in ("HEAD", "GET"))
+    assert (answer.status_code, answer.content) == (200, b"")
+    for name in ("content-length", "content-type", "etag", "accept-ranges", "content-disposition"):
+        assert answer.headers[name] == whole.headers[name]
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "start", "end"),
+    [
+        ({"Range": "bytes=0-99"}, 206, 0, 100),
+        ({"Range": "bytes=500000-"}, 206, 500_000, 512_000),
+        ({"Range": "bytes=-7"}, 206, 511_993, 512_000),
+        ({"Range": "bytes=-999999"}, 206, 0, 512_000),
+        ({"Range": "bytes=511999-9999999999"}, 206, 511_999, 512_000),
+        ({"Range": "bytes=100-400000"}, 206, 100, 400_001),
+        ({"Range": "bytes=0-0", "If-Range": ETAG}, 206, 0, 1),
+        ({"Range": "bytes=0-0", "If-Range": '"another"'}, 200, 0, 512_000),
+        ({"Range": "bytes=0-0", "If-Range": "Wed, 21 Oct 2026 07:28:00 GMT"}, 200, 0, 512_000),
+        ({"Range": "bytes=0-1,5-6"}, 200, 0, 512_000),
+        ({"Range": "bytes=5-4"}, 200, 0, 512_000),
+        ({"Range": "lines=1-2"}, 200, 0, 512_000),
+        ({"Range": "bytes=a-b"}, 200, 0, 512_000),
+        ({"Range": "bytes=512000-"}, 416, 0, 0),
+        ({"Range": "bytes=-0"}, 416, 0, 0),
+        ({"If-None-Match": ETAG}, 304, 0, 0),
+        ({"If-None-Match": f'"x", W/{ETAG}'}, 304, 0, 0),
+        ({"If-None-Match": "*"}, 304, 0, 0),
+        ({"If-None-Match": '"x"'}, 200, 0, 512_000),
+        ({"If-None-Match": ETAG, "Range": "bytes=0-1"}, 304, 0, 0),
+    ],
+)
+def test_ranges_and_conditions(
+    ada: SignedIn, services: Services, headers: dict[str, str], status: int, start: int, end: int
+) -> None:
+    job_id = convert(ada.http)
+    finish(services, job_id, MP3)
+    answer = ada.http.get(f"/v1/conversions/{job_id}/mp3", headers=headers)
+    assert answer.status_code == status
+    if status in (200, 206):
+        assert answer.content == MP3[start:end]
+        assert answer.headers["content-length"] == str(end - start)
+    if status == 206:
+        assert answer.headers["content-range"] == f"bytes {start}-{end - 1}/512000"
+    if status == 416:
+        assert answer.headers["content-range"] == "bytes */512000"
+        assert answer.json()["code"] == "range_not_satisfiable"
+    if status == 304:
+        assert (answer.content, answer.headers["etag"]) == (b"", ETAG)
+
+
+def test_what_is_not_finished_says_so(ada: SignedIn, services: Services) -> None:
+    waiting, failed, canceled = (convert(ada.http) for _ in range(3))
+    fail(services, failed, NoAudio())
+    ada.http.delete(f"/v1/conversions/{canceled}").raise_for_status()
+    for job_id, status, code in [
+        (waiting, 409, "not_finished"),
+        (failed, 422, "no_audio"),
+        (canceled, 409, "canceled"),
+    ]:
+        for path in ("mp3", "report"):
+            answer = ada.http.get(f"/v1/conversions/{job_id}/{path}")
+            assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+def test_an_expired_mp3_says_so_and_the_report_stays(ada: SignedIn, services: Services) -> None:
+    job_id = convert(ada.http)
+    finish(services, job_id, samples=7)
+    with services.database.write() as session:
+        job = lifecycle.find(session, job_id, ada.user_id)
+        job.expires_at = 1
+    with services.database.write() as session:
+        keys = lifecycle.expire(session, 10)
+    assert len(keys) == 1
+    answer = ada.http.get(f"/v1/conversions/{job_id}/mp3")
+    assert (answer.status_code, answer.json()["code"]) == (410, "expired")
+    assert ada.http.get(f"/v1/conversions/{job_id}").json()["result"]["url"] is None
+    assert ada.http.get(f"/v1/conversions/{job_id}/report").json() == {"samples": 7}
+
+
+def test_an_mp3_whose_object_is_gone_is_not_half_an_answer(ada: SignedIn, services: Services) -> None:
+    job_id = convert(ada.http)
+    finish(services, job_id)
+    for found in list(services.storage.list("results/")):
+        services.storage.delete(found.key)
+    answer = ada.http.get(f"/v1/conversions/{job_id}/mp3")
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("name", "plain", "encoded"),
+    [
+        ("talk.mp4", "talk.mp3", "talk.mp3"),
+        ("../../x\r\ny.mp4", "x_0D_0Ay.mp3", "x%250D%250Ay.mp3"),
+        ('a"b;c\\d.mp4', "d.mp3", "d.mp3"),
+        ('say "hi"; rm.mp4', "say _22hi_22_ rm.mp3", "say%20%2522hi%2522%3B%20rm.mp3"),
+        ("Größe 東京.mov", "Gro_e __.mp3", "Gr%C3%B6%C3%9Fe%20%E6%9D%B1%E4%BA%AC.mp3"),
+        ("東京", "__.mp3", "%E6%9D%B1%E4%BA%AC.mp3"),
+    ],
+)
+def test_the_file_name_is_harmless(ada: SignedIn, services: Services, name: str, plain: str, encoded: str) -> None:
+    job_id = convert(ada.http, name)
+    finish(services, job_id)
+    header = ada.http.get(f"/v1/conversions/{job_id}/mp3").headers["content-disposition"]
+    match = re.fullmatch(r"""attachment; filename="([^"\\\r\n]+)"; filename\*=UTF-8''([!#$&+.^_`|~%\w-]+)""", header)
+    assert match
+    assert (match[1], match[2]) == (plain, encoded)
+
+
+@given(st.text(min_size=1))
+def test_any_name_makes_a_header_that_reads_back(name: str) -> None:
+    header = attachment(name)
+    assert header.isascii()
+    assert header.isprintable()
+    assert filename_of(header) == name.encode("utf-8", "replace").decode()
+
+
+@given(st.text(max_size=100))
+def test_any_header_is_read_without_an_error(header: str) -> None:
+    name = filename_of(header)
+    assert name is None or isinstance(name, str)
+
+
+def test_the_mp3_is_named_after_its_source() -> None:
+    assert [mp3_name(name) for name in ("a.b.mp4", "talk", ".mp4", "upload")] == [
+        "a.b.mp3",
+        "talk.mp3",
+        ".mp4.mp3",
+        "upload.mp3",
+    ]
+
+
+@given(st.text(alphabet="bytes=0123456789-, ", max_size=30), st.integers(0, 1000))
+def test_any_range_lies_in_the_file(header: str, size_bytes: int) -> None:
+    try:
+        span = parse_range(header, size_bytes)
+    except RangeNotSatisfiable:
+        return
+    assert span is None or 0 <= span[0] < span[1] <= size_bytes
