@@ -48,9 +48,10 @@ def verify_password(password: str, password_hash: str | None) -> bool:
 
     Waits for its turn; call it outside of transactions. Raises TooBusy after 10 s.
     """
+    if password_hash is None or len(password) > MAX_LENGTH:
+        password, password_hash = "", _NOBODY
     with _turn():
-        matches = _hasher.verify(_normal(password)[:MAX_LENGTH], password_hash or _NOBODY)
-    return matches and password_hash is not None
+        return _hasher.verify(_normal(password), password_hash)
 
 
 def _normal(password: str) -> str:

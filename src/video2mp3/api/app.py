@@ -56,6 +56,8 @@ def create_app(services: Services) -> FastAPI:
         redoc_url=None,
         # Suppresses the framework's own 422; the problems are described below.
         responses={"4XX": {}, "5XX": {}},
+        # It would send the caller to whatever the Host header names.
+        redirect_slashes=False,
     )
     app.state.services = services
     app.state.readiness = health.ReadinessChecks(services)

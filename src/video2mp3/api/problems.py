@@ -68,7 +68,7 @@ def problem_response(
 
 def _headers(request: Request, status: int) -> dict[str, str]:
     if status == 401:
-        scheme = "Basic" if request.url.path == "/login" else "Bearer"
+        scheme = "Basic" if request.scope["path"] == "/login" else "Bearer"
         return {"WWW-Authenticate": f'{scheme} realm="video2mp3"'}
     if status in (429, 503):
         return {"Retry-After": str(_RETRY_AFTER_S)}
@@ -107,7 +107,7 @@ def _allowed(request: Request) -> str:
     """Returns all methods of the address; the framework tells those of its first route only."""
     methods: set[str] = set()
     for route in iter_route_contexts(request.app.routes):
-        if route.methods and route.path_regex.match(request.url.path):
+        if route.methods and route.path_regex.match(request.scope["path"]):
             methods |= route.methods
     return ", ".join(sorted(methods))
 

@@ -152,7 +152,7 @@ def _set_cookie(request: Request, response: Response, services: Services, secret
 
 
 def _is_secure(request: Request, services: Services) -> bool:
-    return request.url.scheme == "https" or services.settings.public_url.startswith("https:")
+    return request.scope["scheme"] == "https" or services.settings.public_url.startswith("https:")
 
 
 def _refuse_link(request: Request) -> Response:

@@ -36,15 +36,22 @@ class Database:
         except ArgumentError:
             raise ConfigurationError("VIDEO2MP3_DATABASE_URL is not a database URL.") from None
         self.dialect = parsed.get_backend_name()
+        # Parameters are hidden below: an error's text goes to the log, and a parameter may be a key.
         if self.dialect == "sqlite":
             if parsed.database:
                 Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-            self.engine = create_engine(url, connect_args={"timeout": _SQLITE_BUSY_TIMEOUT_MS / 1000}, pool_size=20)
+            self.engine = create_engine(
+                url,
+                hide_parameters=True,
+                pool_size=20,
+                connect_args={"timeout": _SQLITE_BUSY_TIMEOUT_MS / 1000},
+            )
             _prepare_sqlite(self.engine)
         elif self.dialect in ("mysql", "mariadb"):
             self.engine = create_engine(
                 url,
                 isolation_level="READ COMMITTED",
+                hide_parameters=True,
                 pool_pre_ping=True,
                 pool_recycle=1800,
                 pool_size=20,

@@ -1,0 +1,24 @@
+from collections.abc import Iterator
+
+import pytest
+
+from video2mp3.accounts import users
+from video2mp3.database import migrate
+from video2mp3.database.connection import Database
+from video2mp3.database.tables import User
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A database of each kind, with its tables."""
+    database = Database(database_url)
+    migrate.upgrade(database)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def ada(database: Database) -> User:
+    """An account without a password."""
+    with database.write() as session:
+        return users.add(session, username="ada", password_hash=None)

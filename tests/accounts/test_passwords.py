@@ -1,0 +1,73 @@
+import time
+from contextlib import ExitStack
+
+import pytest
+
+from video2mp3.accounts import passwords
+from video2mp3.errors import InvalidRequest, TooBusy
+
+
+def test_a_password_matches_its_own_hash_only() -> None:
+    password_hash = passwords.hash_password("correct horse")
+    assert passwords.verify_password("correct horse", password_hash)
+    assert not passwords.verify_password("correct horsf", password_hash)
+    assert not passwords.verify_password("", password_hash)
+
+
+def test_two_hashes_of_one_password_differ() -> None:
+    assert passwords.hash_password("correct horse") != passwords.hash_password("correct horse")
+
+
+def test_the_hash_is_argon2id_with_the_recommended_figures() -> None:
+    assert passwords.hash_password("correct horse").startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+
+
+def test_the_same_letters_match_however_they_were_typed() -> None:
+    assert passwords.verify_password("cafe\u0301-au-lait", passwords.hash_password("caf\u00e9-au-lait"))
+
+
+def test_nobody_s_hash_costs_what_a_real_one_costs() -> None:
+    real = passwords.hash_password("correct horse")
+    nobody = passwords._NOBODY
+    assert [len(part) for part in nobody.split("$")] == [len(part) for part in real.split("$")]
+    assert nobody.split("$")[:4] == real.split("$")[:4]
+
+
+def test_an_unknown_user_takes_the_time_of_a_known_one() -> None:
+    password_hash = passwords.hash_password("correct horse")
+    known = min(_duration_s(password_hash) for _ in range(5))
+    unknown = min(_duration_s(None) for _ in range(5))
+    assert unknown > known / 3
+
+
+def _duration_s(password_hash: str | None) -> float:
+    started_s = time.perf_counter()
+    assert not passwords.verify_password("wrong", password_hash)
+    return time.perf_counter() - started_s
+
+
+@pytest.mark.parametrize("length", [0, 7, passwords.MAX_LENGTH + 1])
+def test_a_new_password_must_have_a_length_that_is_allowed(length: int) -> None:
+    with pytest.raises(InvalidRequest):
+        passwords.check_password("x" * length, min_length=8)
+
+
+@pytest.mark.parametrize("length", [8, passwords.MAX_LENGTH])
+def test_the_shortest_and_the_longest_password_are_taken(length: int) -> None:
+    passwords.check_password("x" * length, min_length=8)
+    assert passwords.verify_password("x" * length, passwords.hash_password("x" * length))
+
+
+def test_a_longer_password_never_matches_by_its_beginning() -> None:
+    longest = "x" * passwords.MAX_LENGTH
+    assert not passwords.verify_password(longest + "x", passwords.hash_password(longest))
+
+
+def test_only_so_many_are_hashed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "_MAX_WAIT_S", 0.05)
+    with ExitStack() as stack:
+        for _ in range(passwords._MAX_CONCURRENT):
+            stack.enter_context(passwords._turn())
+        with pytest.raises(TooBusy):
+            passwords.hash_password("correct horse")
+    assert passwords.hash_password("correct horse")
