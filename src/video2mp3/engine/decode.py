@@ -128,18 +128,8 @@ class Media:
         return TrackDecoder(self._container, self.audio_streams[0], self._is_cut_short())
 
     def _is_cut_short(self) -> bool:
-        try:
-            promised = promised_size(self._read_at, self._size_bytes)
-        finally:
-            self._file.seek(0)
+        promised = promised_size(self._file.look_at, self._size_bytes)
         return promised is not None and promised > self._size_bytes
-
-    def _read_at(self, offset_bytes: int, size_bytes: int) -> bytes:
-        self._file.seek(offset_bytes)
-        data = b""
-        while len(data) < size_bytes and (part := self._file.read(size_bytes - len(data))):
-            data += part
-        return data
 
 
 def _open(file: SourceFile) -> InputContainer:

@@ -197,6 +197,13 @@ class SourceFile(io.RawIOBase):
         self._position += len(data)
         return data
 
+    def look_at(self, offset_bytes: int, size_bytes: int) -> bytes:
+        """Returns exactly the bytes there, fewer only at the end, without moving the place."""
+        data = b""
+        while len(data) < size_bytes and (part := self._read_at(offset_bytes + len(data), size_bytes - len(data))):
+            data += part
+        return data
+
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Moves to a place; one outside the file reads as its end."""
         start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size_bytes}[whence]
