@@ -1,0 +1,168 @@
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import event
+
+from tests.api.conftest import SignedIn
+from tests.api.stored import claim, convert, fail, finish
+from tests.servers import wait_until
+from video2mp3.api import events
+from video2mp3.api.services import Services
+from video2mp3.errors import NoAudio
+from video2mp3.jobs import lifecycle
+
+
+class Follower:
+    """Reads a conversion's events in a thread, as they come."""
+
+    def __init__(self, http: httpx.Client, job_id: str) -> None:
+        self.lines: list[str] = []
+        self.ended = threading.Event()
+        self._http = http
+        self._path = f"/v1/conversions/{job_id}/events"
+        self._thread = threading.Thread(target=self._read)
+
+    @property
+    def seen(self) -> list[dict[str, Any]]:
+        return [json.loads(line.removeprefix("data: ")) for line in self.lines if line.startswith("data: ")]
+
+    @property
+    def states(self) -> list[tuple[str, int]]:
+        return [(one["state"], one["percent"]) for one in self.seen]
+
+    def _read(self) -> None:
+        with self._http.stream("GET", self._path) as answer:
+            assert answer.headers["content-type"].startswith("text/event-stream")
+            assert answer.headers["cache-control"] == "no-store"
+            for line in answer.iter_lines():
+                self.lines.append(line)
+        self.ended.set()
+
+    def wait_for(self, state: tuple[str, int]) -> None:
+        wait_until(lambda: state in self.states, 15, f"the event {state}")
+
+    def __enter__(self) -> "Follower":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.join(20)
+        assert not self._thread.is_alive()
+
+
+@contextmanager
+def counted_queries(services: Services) -> Iterator[list[str]]:
+    statements: list[str] = []
+
+    def count(_c: object, _cursor: object, statement: str, *_: object) -> None:
+        if "done_s" in statement and "jobs.id IN" in statement:
+            statements.append(statement)
+
+    event.listen(services.database.engine, "before_cursor_execute", count)
+    yield statements
+    event.remove(services.database.engine, "before_cursor_execute", count)
+
+
+def test_a_conversion_is_followed_to_its_end(ada: SignedIn, services: Services) -> None:
+    job_id = convert(ada.http)
+    with Follower(ada.http, job_id) as follower:
+        follower.wait_for(("queued", 0))
+        claimed = claim(services, job_id)
+        with services.database.write() as session:
+            lifecycle.heartbeat(session, claimed, percent=40, done_s=12.5)
+        follower.wait_for(("processing", 40))
+        with services.database.write() as session:
+            lifecycle.release(session, claimed)
+        finish(services, job_id)
+    assert follower.states[-1] == ("finished", 100)
+    middle = next(one for one in follower.seen if one["percent"] == 40)
+    assert (middle["id"], middle["done_s"], middle["error"]) == (job_id, 12.5, None)
+    assert middle["speed"] > 0
+    assert middle["eta_s"] > 0
+
+
+def test_an_ended_conversion_tells_its_end_once(ada: SignedIn, services: Services) -> None:
+    job_id = convert(ada.http)
+    fail(services, job_id, NoAudio())
+    with Follower(ada.http, job_id) as follower:
+        pass
+    assert follower.states == [("failed", 0)]
+    assert follower.seen[0]["error"] == {"code": "no_audio", "retryable": False}
+
+
+def test_a_client_that_has_seen_the_end_is_told_to_stop(ada: SignedIn, services: Services) -> None:
+    job_id = convert(ada.http)
+    path = f"/v1/conversions/{job_id}/events"
+    finish(services, job_id)
+    last_id = ada.http.get(path).text.splitlines()[0].removeprefix("id: ")
+    assert ada.http.get(path, headers={"Last-Event-ID": last_id}).status_code == 204
+    for other in ("queued-0", "x" * 1000, "finished-99"):
+        again = ada.http.get(path, headers={"Last-Event-ID": other})
+        assert (again.status_code, "finished" in again.text) == (200, True)
+
+
+def test_a_canceled_and_deleted_conversion_ends_its_stream(ada: SignedIn) -> None:
+    job_id = convert(ada.http)
+    with Follower(ada.http, job_id) as follower:
+        follower.wait_for(("queued", 0))
+        ada.http.delete(f"/v1/conversions/{job_id}").raise_for_status()
+        ada.http.delete(f"/v1/conversions/{job_id}").raise_for_status()
+    assert follower.ended.is_set()
+
+
+def test_a_quiet_stream_is_kept_alive(ada: SignedIn, services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "_HEARTBEAT_S", 0.2)
+    job_id = convert(ada.http)
+    with Follower(ada.http, job_id) as follower:
+        wait_until(lambda: len([line for line in follower.lines if line.startswith(":")]) >= 2, 15, "two heartbeats")
+        finish(services, job_id)
+    assert follower.states == [("queued", 0), ("finished", 100)]
+
+
+def test_many_followers_share_one_query_a_second(ada: SignedIn, services: Services) -> None:
+    jobs = [convert(ada.http) for _ in range(3)]
+    followers = [Follower(ada.http, job_id) for job_id in jobs * 4]
+    with counted_queries(services) as queries:
+        for follower in followers:
+            follower.__enter__()
+        for follower in followers:
+            follower.wait_for(("queued", 0))
+        before = len(queries)
+        wait_until(lambda: len(queries) >= before + 2, 15, "two more queries")
+        assert "IN (?, ?, ?)" in queries[-1]
+        during = len(queries)
+        for job_id in jobs:
+            finish(services, job_id)
+        for follower in followers:
+            follower.__exit__()
+        # One or two more until all have seen the end, not one for each of the twelve.
+        assert len(queries) <= during + 3
+    assert all(follower.states[-1] == ("finished", 100) for follower in followers)
+
+
+def test_nothing_is_asked_when_nobody_follows(ada: SignedIn, services: Services) -> None:
+    job_id = convert(ada.http)
+    finish(services, job_id)
+    with counted_queries(services) as queries, Follower(ada.http, job_id):
+        pass
+    assert queries == []
+
+
+def test_a_client_that_goes_away_is_forgotten(ada: SignedIn, services: Services) -> None:
+    job_id = convert(ada.http)
+    with counted_queries(services) as queries:
+        with ada.http.stream("GET", f"/v1/conversions/{job_id}/events") as answer:
+            assert next(answer.iter_lines()).startswith("id: ")
+            wait_until(lambda: len(queries) >= 1, 15, "a query")
+
+        def quiet() -> bool:
+            before = len(queries)
+            threading.Event().wait(1.5)
+            return len(queries) == before
+
+        wait_until(quiet, 15, "no more queries")

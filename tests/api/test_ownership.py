@@ -1,0 +1,135 @@
+"""Somebody else's id answers exactly as one that does not exist, on every route; the owner's answers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+from fastapi.routing import APIRoute
+
+from tests.api.conftest import SignedIn
+from tests.api.stored import convert, fail, finish, stored, upload
+from video2mp3.api import compat, conversions, downloads, events, mp3, uploads
+from video2mp3.api.services import Services
+from video2mp3.errors import NoAudio
+
+MISSING = "0" * 31 + "1"
+
+
+@dataclass(frozen=True)
+class Call:
+    """One route, with what it needs."""
+
+    method: str
+    path: str
+    target: str
+    json: dict[str, str] | None = None
+    params: dict[str, str] | None = None
+
+    def send(self, http: httpx.Client, item_id: str) -> httpx.Response:
+        return http.request(
+            self.method,
+            self.path.format(id=item_id),
+            json=_filled(self.json, item_id),
+            params=_filled(self.params, item_id),
+        )
+
+
+def _filled(values: dict[str, str] | None, item_id: str) -> dict[str, str] | None:
+    return values and {name: value.format(id=item_id) for name, value in values.items()}
+
+
+CALLS = [
+    Call("GET", "/v1/uploads/{id}", "upload"),
+    Call("HEAD", "/v1/uploads/{id}", "upload"),
+    Call("DELETE", "/v1/uploads/{id}", "upload"),
+    Call("POST", "/v1/conversions", "upload", json={"upload_id": "{id}"}),
+    Call("GET", "/v1/conversions/{id}", "finished"),
+    Call("DELETE", "/v1/conversions/{id}", "finished"),
+    Call("DELETE", "/v1/conversions/{id}", "queued"),
+    Call("POST", "/v1/conversions/{id}/retry", "failed"),
+    Call("GET", "/v1/conversions/{id}/events", "finished"),
+    Call("GET", "/v1/conversions/{id}/mp3", "finished"),
+    Call("HEAD", "/v1/conversions/{id}/mp3", "finished"),
+    Call("GET", "/v1/conversions/{id}/report", "finished"),
+    Call("GET", "/download_video/{id}", "upload"),
+    Call("GET", "/download", "finished", params={"fid": "{id}"}),
+]
+# Routes that name nothing of anybody's: what they make or list is the caller's own.
+OWN = {
+    ("POST", "/v1/uploads"),
+    ("GET", "/v1/conversions"),
+    ("PUT", "/v1/mp3"),
+    ("PUT", "/v1/mp3/{name:path}"),
+    ("POST", "/upload_video"),
+    ("POST", "/upload"),
+}
+
+
+def make(http: httpx.Client, services: Services, target: str) -> str:
+    if target == "upload":
+        return upload(http)
+    job_id = convert(http)
+    ends: dict[str, Callable[[], object]] = {
+        "finished": lambda: finish(services, job_id),
+        "failed": lambda: fail(services, job_id, NoAudio()),
+        "queued": lambda: None,
+    }
+    ends[target]()
+    return job_id
+
+
+@pytest.mark.parametrize("call", CALLS, ids=lambda call: f"{call.method} {call.path} {call.target}")
+def test_another_user_s_id_is_as_one_that_is_not_there(
+    ada: SignedIn, bob: SignedIn, services: Services, call: Call
+) -> None:
+    item_id = make(ada.http, services, call.target)
+    before = stored(services)
+    foreign, missing = call.send(bob.http, item_id), call.send(bob.http, MISSING)
+    assert (foreign.status_code, missing.status_code) == (404, 404)
+    assert without_request_id(foreign) == without_request_id(missing)
+    assert stored(services) == before
+    own = call.send(ada.http, item_id)
+    assert 200 <= own.status_code < 300, own.text
+
+
+@pytest.mark.parametrize("call", CALLS, ids=lambda call: f"{call.method} {call.path} {call.target}")
+def test_without_an_account_nothing_is_told(
+    ada: SignedIn, client: httpx.Client, services: Services, call: Call
+) -> None:
+    item_id = make(ada.http, services, call.target)
+    assert call.send(client, item_id).status_code == 401
+
+
+def test_nobody_sees_another_s_conversions_in_the_list(ada: SignedIn, bob: SignedIn) -> None:
+    job_id = convert(ada.http)
+    assert bob.http.get("/v1/conversions").json() == {"items": [], "next_cursor": None}
+    assert [job["id"] for job in ada.http.get("/v1/conversions").json()["items"]] == [job_id]
+    # A foreign cursor is only a place in the order of ids.
+    convert(bob.http)
+    assert bob.http.get("/v1/conversions", params={"cursor": job_id}).json()["items"] == []
+
+
+def test_every_route_is_in_this_test() -> None:
+    routes = {
+        (method, route.path)
+        for module in (compat, conversions, downloads, events, mp3, uploads)
+        for route in module.router.routes
+        if isinstance(route, APIRoute)
+        for method in route.methods or ()
+    }
+    tested = {(call.method, call.path) for call in CALLS}
+    named = {
+        (method, path.replace("conversion_id", "id").replace("upload_id", "id").replace("video_id", "id"))
+        for method, path in routes - OWN
+    }
+    assert named == tested
+
+
+def without_request_id(answer: httpx.Response) -> tuple[dict[str, str], dict[str, Any]]:
+    headers = {name: value for name, value in answer.headers.items() if name not in ("x-request-id", "date")}
+    body = answer.json() if answer.content else {}
+    body.pop("request_id", None)
+    headers.pop("content-length", None)
+    return headers, body
