@@ -1,0 +1,170 @@
+"""One conversion: from a held lease to the job's end."""
+
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+from sqlalchemy.orm import Session
+
+from video2mp3.database.connection import Database
+from video2mp3.engine import Limits, Options, Report, convert
+from video2mp3.errors import (
+    Canceled,
+    DatabaseUnavailable,
+    EngineError,
+    NotFound,
+    ResultCheckFailed,
+    StorageUnavailable,
+    Unavailable,
+    UploadGone,
+    Video2mp3Error,
+)
+from video2mp3.jobs import lifecycle
+from video2mp3.storage import Storage
+from video2mp3.uploads import UploadSource
+from video2mp3.worker.leases import Lease
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+# How long an end waits for a database that is out of reach, and how long between two tries.
+_SETTLE_S = 60.0
+_SETTLE_PAUSE_S = 1.0
+
+
+class Conversion:
+    """Converts the job of one lease and writes how that ended."""
+
+    def __init__(
+        self, database: Database, storage: Storage, lease: Lease, *, limits: Limits, result_lifetime_s: int
+    ) -> None:
+        """Nothing happens before `run`."""
+        self._database = database
+        self._storage = storage
+        self._lease = lease
+        self._claim = lease.claim
+        self._limits = limits
+        self._result_lifetime_s = result_lifetime_s
+        self._key = f"results/{self._claim.job_id}/{self._claim.fence}.mp3"
+        self._log = log.bind(job_id=self._claim.job_id, fence=self._claim.fence)
+
+    def run(self) -> None:
+        """Converts. Never raises for what a job, its media or an outage does."""
+        started_s = time.monotonic()
+        path = self._storage.scratch_folder / f"result-{secrets.token_hex(16)}"
+        try:
+            report = self._convert(path)
+            self._store(path)
+            if self._finish(report):
+                self._log.info(
+                    "job_finished",
+                    audio_s=round(report.duration_s, 3),
+                    size_bytes=report.size_bytes,
+                    took_s=round(time.monotonic() - started_s, 3),
+                )
+        except Canceled:
+            self._end_stopped()
+        except Video2mp3Error as error:
+            self._fail(error)
+        except Exception:
+            self._log.exception("conversion_failed_unexpectedly")
+            self._fail(EngineError())
+        finally:
+            path.unlink(missing_ok=True)
+
+    def _convert(self, path: Path) -> Report:
+        options = Options.from_dict(self._claim.options)
+        source = self._open_source()
+        try:
+            sink = path.open("xb+")
+        except OSError as error:
+            raise StorageUnavailable(f"The scratch folder cannot be written to: {error.strerror}.") from error
+        with sink:
+            try:
+                report = convert(
+                    source,
+                    sink,
+                    options,
+                    on_progress=self._lease.note_progress,
+                    should_stop=self._lease.should_stop,
+                    limits=self._limits,
+                )
+            except NotFound as error:
+                # A listed object is durable: where the upload still is there, the storage has a problem.
+                self._open_source()
+                raise StorageUnavailable("A part of the upload cannot be found in the storage.") from error
+        if path.stat().st_size != report.size_bytes:
+            raise ResultCheckFailed
+        return report
+
+    def _open_source(self) -> UploadSource:
+        if self._claim.upload_id is None:
+            raise UploadGone
+        try:
+            return UploadSource(self._database, self._storage, self._claim.upload_id)
+        except NotFound as error:
+            raise UploadGone from error
+
+    def _store(self, path: Path) -> None:
+        if self._lease.should_stop():
+            raise Canceled
+        self._storage.put_file(self._key, path)
+
+    def _finish(self, report: Report) -> bool:
+        finished = self._settle(
+            lambda session: lifecycle.finish(
+                session,
+                self._claim,
+                result_key=self._key,
+                sha256=report.sha256,
+                size_bytes=report.size_bytes,
+                duration_s=report.duration_s,
+                report=report.as_dict(),
+                lifetime_s=self._result_lifetime_s,
+            )
+        )
+        if finished is None:
+            # The commit may have happened: the object stays until the sweeper knows.
+            return False
+        if not finished:
+            self._log.info("result_discarded")
+            self._delete_own_object()
+        return finished
+
+    def _delete_own_object(self) -> None:
+        try:
+            self._storage.delete(self._key)
+        except Unavailable as error:
+            self._log.warning("result_not_deleted", error=error.code)
+
+    def _end_stopped(self) -> None:
+        reason = self._lease.stop_reason
+        self._log.info("job_stopped", reason=reason)
+        if reason == "cancel":
+            self._settle(lambda session: lifecycle.fail(session, self._claim, Canceled()))
+        elif reason == "drain":
+            self._settle(lambda session: lifecycle.release(session, self._claim))
+        else:
+            # Lost, or so it seems: where only the database was away, the job goes back as after any outage.
+            self._settle(lambda session: lifecycle.fail(session, self._claim, DatabaseUnavailable()))
+
+    def _fail(self, error: Video2mp3Error) -> None:
+        self._log.info("job_failed", error=error.code, detail=error.detail)
+        self._settle(lambda session: lifecycle.fail(session, self._claim, error))
+
+    def _settle(self, write: Callable[[Session], T]) -> T | None:
+        """Writes an end, with patience for the database; None when it did not answer: then the reaper will act."""
+        deadline_s = time.monotonic() + _SETTLE_S
+        while True:
+            try:
+                with self._database.write() as session:
+                    return write(session)
+            except DatabaseUnavailable:
+                if time.monotonic() > deadline_s:
+                    self._log.warning("job_end_not_written")
+                    return None
+                time.sleep(_SETTLE_PAUSE_S)

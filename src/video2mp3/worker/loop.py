@@ -1,0 +1,118 @@
+"""The worker: as many slots as conversions at once, each a thread with a consumer of its own."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import structlog
+
+from video2mp3.database.connection import Database
+from video2mp3.database.tables import new_id
+from video2mp3.engine import Limits
+from video2mp3.jobs import lifecycle
+from video2mp3.jobs.consuming import ConsumerThread, Work
+from video2mp3.queue import VIDEO_QUEUE, Queue
+from video2mp3.storage import Storage
+from video2mp3.worker.conversion import Conversion
+from video2mp3.worker.leases import Heartbeat, Lease
+
+log = structlog.get_logger()
+
+
+class WorkerLoop:
+    """Takes jobs and converts them until `drain`."""
+
+    def __init__(
+        self,
+        database: Database,
+        queue: Queue,
+        storage: Storage,
+        *,
+        slots: int,
+        limits: Limits,
+        drain_grace_s: float,
+        result_lifetime_s: int,
+        nudge: Callable[[], None],
+    ) -> None:
+        """Prepares the slots.
+
+        Args:
+            database: The rows that are the truth.
+            queue: Hands out the jobs.
+            storage: Has the uploads, and gets the MP3s.
+            slots: Conversions at once.
+            limits: Of each conversion.
+            drain_grace_s: Time to finish running conversions after `drain`; then they are given back.
+            result_lifetime_s: Time until a result is deleted.
+            nudge: Tells the relay that there is room for more, or something to announce.
+        """
+        self.worker_id = new_id()
+        """New with each process."""
+        self._database = database
+        self._storage = storage
+        self._limits = limits
+        self._drain_grace_s = drain_grace_s
+        self._result_lifetime_s = result_lifetime_s
+        self._nudge = nudge
+        self._draining = threading.Event()
+        self._drain_over_s = float("inf")
+        self._heartbeat = Heartbeat(database, self.worker_id, slots)
+        self._slots = [
+            ConsumerThread(f"slot-{number}", queue, VIDEO_QUEUE, self._claim, self._draining)
+            for number in range(1, slots + 1)
+        ]
+
+    def start(self) -> None:
+        """Starts all threads and returns."""
+        self._heartbeat.start()
+        for slot in self._slots:
+            slot.start()
+        log.info("worker_started", worker_id=self.worker_id, slots=len(self._slots))
+
+    def drain(self) -> None:
+        """Takes no more; what runs may finish within the grace, and is given back to the queue after it."""
+        self._drain_over_s = time.monotonic() + self._drain_grace_s
+        self._heartbeat.drain()
+        self._draining.set()
+        log.info("worker_draining", worker_id=self.worker_id, grace_s=self._drain_grace_s)
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """Waits for the end after `drain`, at most `timeout_s` seconds; False when something still runs.
+
+        The leases are renewed until the last conversion has ended.
+        """
+        deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
+        for slot in self._slots:
+            slot.join(None if deadline_s is None else max(0.0, deadline_s - time.monotonic()))
+            if slot.is_alive():
+                return False
+        self._heartbeat.stop()
+        log.info("worker_ended", worker_id=self.worker_id)
+        return True
+
+    def _claim(self, job_id: str) -> Work | None:
+        claimed_at_s = time.monotonic()
+        with self._database.write() as session:
+            claim = lifecycle.claim(session, job_id, self.worker_id)
+        if claim is None:
+            return None
+        lease = Lease(claim, claimed_at_s, lambda: time.monotonic() > self._drain_over_s)
+        self._heartbeat.hold(lease)
+        log.info("job_claimed", job_id=claim.job_id, fence=claim.fence, worker_id=self.worker_id)
+        return lambda: self._work(lease)
+
+    def _work(self, lease: Lease) -> None:
+        # There is room in the relay's window now.
+        self._nudge()
+        try:
+            Conversion(
+                self._database,
+                self._storage,
+                lease,
+                limits=self._limits,
+                result_lifetime_s=self._result_lifetime_s,
+            ).run()
+        finally:
+            self._heartbeat.let_go(lease)
+            # The owner's notification is due.
+            self._nudge()
