@@ -3,11 +3,12 @@ import json
 import threading
 
 import pytest
+from sqlalchemy import delete
 
 from tests.jobs.rows import change_job, claim, make_user, notifications_of, read_job, submit
 from tests.servers import wait_until
 from tests.worker.system import RATE_HZ, System, make_wav
-from video2mp3 import uploads
+from video2mp3.database.tables import Upload
 from video2mp3.jobs import lifecycle
 from video2mp3.queue import VIDEO_QUEUE
 from video2mp3.queue.memory import MemoryQueue
@@ -96,9 +97,8 @@ def test_a_job_whose_upload_was_deleted_meanwhile_fails(embedded: System, monkey
 
     def delete_the_upload(key: str, offset_bytes: int, size_bytes: int) -> bytes:
         with embedded.database.write() as session:
-            keys = uploads.remove(session, key.split("/")[1])
-        for stored in keys:
-            embedded.storage.delete(stored)
+            session.execute(delete(Upload).where(Upload.id == job.upload_id))
+        embedded.storage.delete(key)
         return read(key, offset_bytes, size_bytes)
 
     monkeypatch.setattr(embedded.storage, "read", delete_the_upload)
