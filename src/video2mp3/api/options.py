@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from video2mp3.engine.options import Options
+from video2mp3.engine import Options
 from video2mp3.errors import InvalidOption, InvalidRequest
 
 _MAX_TAG_CHARACTERS = 255
