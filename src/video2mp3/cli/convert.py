@@ -25,7 +25,7 @@ OnProgress = Callable[[Done], None]
 
 
 def convert_command(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Videos to convert.", show_default=False)],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Videos to convert.", show_default=False)],
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="FILE|DIR", help="Where to write (default: beside each input)."),
@@ -158,7 +158,10 @@ def _part_file(target: Path) -> Iterator[Path]:
 
 def _rename(part: Path, target: Path, force: bool) -> None:
     if force:
-        part.replace(target)
+        try:
+            part.replace(target)
+        except OSError as error:
+            raise InvalidRequest(f"{_shown(target)} cannot be replaced: {_reason(error)}.") from None
         return
     try:
         target.hardlink_to(part)  # unlike a rename, this never overwrites what appeared meanwhile
@@ -188,7 +191,8 @@ def _progress_of(file: Path) -> Iterator[OnProgress]:
 
 def _facts(report: Report) -> str:
     minutes, seconds = divmod(round(report.duration_s), 60)
-    return f"{minutes}:{seconds:02d}, {report.size_bytes / 1e6:.1f} MB"
+    size = f"{report.size_bytes / 1e6:.1f} MB" if report.size_bytes >= 1e6 else f"{report.size_bytes / 1e3:.0f} kB"
+    return f"{minutes}:{seconds:02d}, {size}"
 
 
 def _shown(path: Path) -> str:

@@ -1,9 +1,11 @@
 """How large a file says it is: what tells one that was cut short from a whole one.
 
-Only the outermost structure is looked at. Sources: ISO/IEC 14496-12 §4.2 (boxes), RIFF and EBU Tech 3306
-(RF64), AIFF, RFC 8794 (EBML), the ASF specification §3.2, the Xing header of MP3.
+Only the outermost structure is looked at. Sources: ISO/IEC 14496-12 §4.2 (boxes), RIFF, AIFF, RFC 8794
+(EBML), RFC 3533 (Ogg), ISO/IEC 13818-1 §2.4.3 (TS packets), the ASF specification §3.2, FLV's onMetaData,
+the Xing header of MP3.
 """
 
+import struct
 from collections.abc import Callable
 from typing import Literal
 
@@ -12,6 +14,9 @@ from video2mp3.engine.mp3.info_tag import read_info_tag
 ReadAt = Callable[[int, int], bytes]
 
 _MAX_BOXES = 100_000
+_MAX_CHUNKS = 1000
+_MAX_OGG_PAGE_BYTES = 27 + 255 + 255 * 255
+_TS_PACKET_BYTES = 188
 _UNKNOWN_RIFF_SIZE = 0x7FFF0000
 """From here on, a size was written by a program that did not know it yet."""
 _RIFF_SLACK_BYTES = 8
@@ -32,12 +37,20 @@ def promised_size(read_at: ReadAt, size_bytes: int) -> int | None:
     head = read_at(0, 64)
     if head[4:8] in (b"ftyp", b"styp", b"moov", b"mdat", b"wide", b"free", b"skip"):
         return _walk_boxes(read_at, size_bytes)
+    if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
+        return _wave_data_end(read_at)
     if head[:4] in (b"RIFF", b"FORM"):
         return _walk_riff(read_at, size_bytes, "little" if head[:4] == b"RIFF" else "big")
     if head[:4] == _EBML:
         return _segment_end(head)
     if head[:16] == _ASF_HEADER:
         return _asf_size(read_at(0, 64 * 1024))
+    if head[:3] == b"FLV":
+        return _flv_size(read_at(0, 64 * 1024))
+    if head[:4] == b"OggS":
+        return size_bytes if _ogg_is_whole(read_at, size_bytes) else size_bytes + 1
+    if read_at(0, 2 * _TS_PACKET_BYTES + 1)[::_TS_PACKET_BYTES] == b"GGG":
+        return -(-size_bytes // _TS_PACKET_BYTES) * _TS_PACKET_BYTES
     return _xing_size(read_at)
 
 
@@ -65,6 +78,38 @@ def _walk_riff(read_at: ReadAt, size_bytes: int, byteorder: Literal["little", "b
             return place or None
         place += 8 + size
     return place if place > size_bytes + _RIFF_SLACK_BYTES else size_bytes
+
+
+def _wave_data_end(read_at: ReadAt) -> int | None:
+    place = 12
+    for _ in range(_MAX_CHUNKS):
+        head = read_at(place, 8)
+        size = int.from_bytes(head[4:8], "little")
+        if head[:4] == b"data":
+            return place + 8 + size if 0 < size < _UNKNOWN_RIFF_SIZE else None
+        if len(head) < 8:
+            return None
+        place += 8 + size + size % 2
+    return None
+
+
+def _flv_size(head: bytes) -> int | None:
+    place = head.find(b"\x00\x08filesize\x00") + 11
+    return _whole(struct.unpack_from(">d", head, place)[0]) if 11 <= place <= len(head) - 8 else None
+
+
+def _whole(number: float) -> int | None:
+    return int(number) if 0 < number < 2**53 else None
+
+
+def _ogg_is_whole(read_at: ReadAt, size_bytes: int) -> bool:
+    """Says whether the last page is complete, and the last of its stream."""
+    tail = read_at(max(0, size_bytes - _MAX_OGG_PAGE_BYTES), _MAX_OGG_PAGE_BYTES)
+    page = tail[tail.rfind(b"OggS") :]
+    if len(page) < 27 or not page[5] & 4:
+        return False
+    segments = page[27 : 27 + page[26]]
+    return len(page) >= 27 + len(segments) + sum(segments)
 
 
 def _segment_end(head: bytes) -> int | None:
