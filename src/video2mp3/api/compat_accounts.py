@@ -5,7 +5,7 @@ import binascii
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
-from fastapi.security import HTTPBasic
+from fastapi.security.http import HTTPBase
 from pydantic import BaseModel, Field, SecretStr
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -17,6 +17,9 @@ from video2mp3.api.schemas import Message, Username
 from video2mp3.api.services import CurrentServices
 from video2mp3.api.small_bodies import SmallBodyRoute
 from video2mp3.errors import InvalidCredentials
+
+# Only for the API's description: the framework's own reader takes ASCII only.
+_BASIC = HTTPBase(scheme="basic", scheme_name="HTTPBasic", description="For /login only.", auto_error=False)
 
 router = APIRouter(route_class=SmallBodyRoute, tags=["first version"])
 
@@ -48,7 +51,7 @@ def register(registration: Registration, services: CurrentServices) -> Message:
 def login(
     request: Request,
     services: CurrentServices,
-    _basic: Annotated[object, Depends(HTTPBasic(auto_error=False, description="For /login only."))],
+    _basic: Annotated[object, Depends(_BASIC)],
 ) -> Response:
     """Sign in with HTTP Basic; the answer is the access token as a JSON string. The body is ignored."""
     username, password = _basic_credentials(request.headers.get("authorization", ""))

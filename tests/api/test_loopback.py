@@ -1,0 +1,114 @@
+"""Who may be the user `local` without a token: this machine's programs, not what a site makes a browser send."""
+
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import pytest
+from starlette.requests import HTTPConnection
+
+from tests.api.conftest import Serve, SignIn
+from video2mp3.api.loopback import is_local_program
+from video2mp3.api.services import Services
+
+
+@pytest.fixture
+def services(services: Services) -> Services:
+    return replace(services, trust_loopback=True)
+
+
+LOCAL: list[dict[str, str]] = [
+    {},
+    {"Host": "localhost"},
+    {"Host": "LocalHost:8000"},
+    {"Host": "127.0.0.1:1"},
+    {"Host": "[::1]"},
+    {"Host": "[::1]:8000"},
+    {"Sec-Fetch-Site": "none"},
+    {"Sec-Fetch-Site": "same-origin"},
+    {"Referer": "http://127.0.0.1/"},
+]
+
+FOREIGN: list[dict[str, str]] = [
+    {"Host": "evil.example"},
+    {"Host": "localhost.evil.example"},
+    {"Host": "127.0.0.1.evil.example"},
+    {"Host": "127.0.0.1:8000@evil.example"},
+    {"Host": "evil.example:127"},
+    {"Host": "localhost:x"},
+    {"Host": "["},
+    {"Host": "[::1"},
+    {"Host": "0.0.0.0"},
+    {"Host": "192.168.0.1"},
+    {"Origin": "https://evil.example"},
+    {"Origin": "http://127.0.0.1"},
+    {"Origin": "null"},
+    {"Origin": ""},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+    {"Sec-Fetch-Site": "anything"},
+    {"Sec-Fetch-Site": ""},
+    {"X-Forwarded-For": "127.0.0.1"},
+    {"X-Forwarded-Host": "localhost"},
+    {"X-Forwarded-Proto": "https"},
+    {"X-Forwarded-Anything": ""},
+    {"Forwarded": "for=127.0.0.1"},
+    {"X-Real-IP": "127.0.0.1"},
+    {"Via": "1.1 proxy"},
+    {"Authorization": "Bearer wrong"},
+    {"Authorization": "Basic bG9jYWw6"},
+    {"Authorization": ""},
+    {"Cookie": "video2mp3_session=wrong"},
+    {"Cookie": "video2mp3_session="},
+]
+
+
+@pytest.mark.parametrize("headers", LOCAL, ids=str)
+def test_a_program_on_this_machine_is_the_local_user(client: httpx.Client, headers: dict[str, str]) -> None:
+    me = client.get("/v1/me", headers=headers)
+    assert me.status_code == 200
+    assert (me.json()["username"], me.json()["signed_in_by"]) == ("local", "loopback")
+    assert client.post("/validate", headers=headers).json() == {"username": "local"}
+
+
+def test_whatever_another_site_or_a_proxy_sends_is_nobody(client: httpx.Client) -> None:
+    assert client.get("/v1/me").status_code == 200
+    for headers in FOREIGN:
+        for method, path in (("GET", "/v1/me"), ("POST", "/validate")):
+            refused = client.request(method, path, headers=headers)
+            assert (refused.status_code, refused.json()["code"]) in (
+                (401, "unauthenticated"),
+                (403, "forbidden"),  # an unsafe request with a cookie
+            ), headers
+    assert client.get("/v1/me").status_code == 200
+
+
+def test_a_token_still_says_who_one_is(client: httpx.Client, sign_in: SignIn) -> None:
+    assert sign_in("ada").http.get("/v1/me").json()["username"] == "ada"
+    assert client.get("/v1/me").json()["username"] == "local"
+
+
+def test_where_a_login_is_required_nobody_is_local(services: Services, serve: Serve) -> None:
+    url = serve(replace(services, trust_loopback=False))
+    for headers in LOCAL:
+        assert httpx.get(f"{url}/v1/me", headers=headers).status_code == 401
+
+
+def connection(peer: str | None, *hosts: bytes) -> HTTPConnection:
+    scope: dict[str, Any] = {"type": "http", "headers": [(b"host", host) for host in hosts or (b"localhost",)]}
+    return HTTPConnection({**scope, "client": None if peer is None else (peer, 50_000)})
+
+
+OWN_PEERS = ("127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1")
+OTHER_PEERS = ("192.168.0.1", "10.0.0.1", "::", "0.0.0.0", "fe80::1", "2001:db8::1", "::ffff:8.8.8.8", "host", None)
+
+
+def test_the_peer_must_be_this_machine() -> None:
+    assert all(is_local_program(connection(peer)) for peer in OWN_PEERS)
+    assert not any(is_local_program(connection(peer)) for peer in OTHER_PEERS)
+
+
+def test_the_host_must_be_named_once() -> None:
+    assert is_local_program(connection("127.0.0.1", b"localhost"))
+    assert not is_local_program(connection("127.0.0.1", b"localhost", b"evil.example"))
+    assert not is_local_program(HTTPConnection({"type": "http", "headers": [], "client": ("127.0.0.1", 1)}))
