@@ -31,7 +31,7 @@ class NewConversion(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    upload_id: str = Field(description="From POST /v1/uploads.")
+    upload_id: ItemId = Field(description="From POST /v1/uploads.")
     options: dict[str, Any] = Field(default_factory=dict, json_schema_extra=OPTIONS_SCHEMA)
     tag: str | None = Field(None, max_length=255, description="A text of your own, given back with the conversion.")
 

@@ -29,7 +29,6 @@ log = structlog.get_logger()
 # Somebody waits on the line for this conversion: its end is looked for more often than for the others.
 _INTERVAL_S = 0.2
 
-
 _DESCRIPTION: dict[str, Any] = {**RAW_BODY, "parameters": OPTION_PARAMETERS}
 
 

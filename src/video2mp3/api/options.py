@@ -11,7 +11,7 @@ from video2mp3.errors import InvalidOption, InvalidRequest
 _MAX_TAG_CHARACTERS = 255
 _from_text: TypeAdapter[Options] = TypeAdapter(Options)
 
-OPTIONS_SCHEMA: dict[str, Any] = _from_text.json_schema()
+OPTIONS_SCHEMA: dict[str, Any] = {**_from_text.json_schema(), "description": "Options; none: CBR 192 kbit/s."}
 """The JSON schema of all options."""
 OPTION_PARAMETERS: list[dict[str, Any]] = [
     {"name": name, "in": "query", "required": False, "schema": schema}
