@@ -269,6 +269,12 @@ class StorageFull(Unavailable):
     status = 507
 
 
+class MailUnavailable(Unavailable):
+    """The mail server is out of reach, or does not take mail now; it is tried again."""
+
+    code = "mail_unavailable"
+
+
 # -- The machine and its settings: seen at start-up and on the command line ---------------------------
 
 
@@ -276,6 +282,12 @@ class ConfigurationError(Video2mp3Error):
     """A setting is missing or wrong."""
 
     code = "configuration_error"
+
+
+class MailRefused(Video2mp3Error):
+    """The mail server refuses this mail or its recipient for good."""
+
+    code = "mail_refused"
 
 
 class FileExists(Video2mp3Error):

@@ -4,7 +4,6 @@ import secrets
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 import structlog
 from sqlalchemy.orm import Session
@@ -23,17 +22,12 @@ from video2mp3.errors import (
     Video2mp3Error,
 )
 from video2mp3.jobs import lifecycle
+from video2mp3.jobs.settling import settle
 from video2mp3.storage import Storage
 from video2mp3.uploads import UploadSource
 from video2mp3.worker.leases import Lease
 
 log = structlog.get_logger()
-
-T = TypeVar("T")
-
-# How long an end waits for a database that is out of reach, and how long between two tries.
-_SETTLE_S = 60.0
-_SETTLE_PAUSE_S = 1.0
 
 
 class Conversion:
@@ -156,15 +150,9 @@ class Conversion:
         self._log.info("job_failed", error=error.code, detail=error.detail)
         self._settle(lambda session: lifecycle.fail(session, self._claim, error))
 
-    def _settle(self, write: Callable[[Session], T]) -> T | None:
-        """Writes an end, with patience for the database; None when it did not answer: then the reaper will act."""
-        deadline_s = time.monotonic() + _SETTLE_S
-        while True:
-            try:
-                with self._database.write() as session:
-                    return write(session)
-            except DatabaseUnavailable:
-                if time.monotonic() > deadline_s:
-                    self._log.warning("job_end_not_written")
-                    return None
-                time.sleep(_SETTLE_PAUSE_S)
+    def _settle(self, write: Callable[[Session], bool]) -> bool | None:
+        """Writes an end; None when the database did not answer: then the reaper will act."""
+        written = settle(self._database, write)
+        if written is None:
+            self._log.warning("job_end_not_written")
+        return written

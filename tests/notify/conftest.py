@@ -1,0 +1,3 @@
+from tests.worker.conftest import embedded, system
+
+__all__ = ["embedded", "system"]

@@ -1,0 +1,127 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+
+from tests.servers import SMTPServer, free_port
+from video2mp3.database.tables import Job, User
+from video2mp3.errors import MailRefused, MailUnavailable
+from video2mp3.notify.mail import Mailer, address_of, compose
+
+
+def _mailer(host: str, port: int, **arguments: Any) -> Mailer:
+    values: dict[str, Any] = {"security": "none", "username": "", "password": "", "sender": "mp3@example.org"}
+    return Mailer(host=host, port=port, timeout_s=5, **{**values, **arguments})
+
+
+def _job(**values: Any) -> Job:
+    return Job(**{"id": "a" * 32, "source_name": "talk.mp4", "state": "finished", **values})
+
+
+class _Answers:
+    """A mail server that answers as it was told."""
+
+    def __init__(self, recipient: str = "250 fine", data: str = "250 fine") -> None:
+        self._recipient, self._data = recipient, data
+
+    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:  # noqa: N802
+        envelope.rcpt_tos.append(address)
+        return self._recipient
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+        return self._data
+
+
+@contextmanager
+def _server(answers: _Answers) -> Iterator[Mailer]:
+    port = free_port()
+    controller = Controller(answers, hostname="127.0.0.1", port=port)
+    controller.start()
+    try:
+        yield _mailer("127.0.0.1", port)
+    finally:
+        controller.stop()
+
+
+def test_a_mail_arrives_with_the_link(smtp: SMTPServer) -> None:
+    job = _job(source_name="Grüße aus 東京.mp4", expires_at=1_800_000_000_000_000)
+    _mailer(smtp.host, smtp.port).send(compose(job, "anna@example.org", "https://mp3.example.org", "n1"))
+    mail = smtp.wait_for_mail()
+    assert (mail["From"], mail["To"]) == ("mp3@example.org", "anna@example.org")
+    assert mail["Subject"] == "Your MP3 of Grüße aus 東京.mp4 is ready"
+    assert mail["Message-ID"] == "<n1@video2mp3>"
+    assert f"https://mp3.example.org/v1/conversions/{'a' * 32}/mp3" in mail.get_content()
+    assert "until 2027-01-15 08:00 UTC" in mail.get_content()
+
+
+def test_the_mail_of_a_failed_job_says_why(smtp: SMTPServer) -> None:
+    job = _job(state="failed", error_detail="The file has no audio track, so there is nothing to convert.")
+    _mailer(smtp.host, smtp.port).send(compose(job, "anna@example.org", "https://mp3.example.org", "n1"))
+    mail = smtp.wait_for_mail()
+    assert mail["Subject"] == "talk.mp4 could not be converted"
+    assert "no audio track" in mail.get_content()
+
+
+@pytest.mark.parametrize("line_end", ["\r\n", "\n", "\r", "\x0b", "\x85", "\u2028", "\x00"])
+def test_a_file_name_adds_no_header_and_no_line(smtp: SMTPServer, line_end: str) -> None:
+    name = f"talk{line_end}Bcc: victim@example.org{line_end}{line_end}Click here.mp4"
+    _mailer(smtp.host, smtp.port).send(compose(_job(source_name=name), "anna@example.org", "http://x", "n1"))
+    mail = smtp.wait_for_mail()
+    assert mail["Bcc"] is None
+    assert mail["Subject"] == "Your MP3 of talk Bcc: victim@example.org Click here.mp4 is ready"
+    assert "\nBcc" not in mail.get_content()
+
+
+def test_a_long_name_is_cut(smtp: SMTPServer) -> None:
+    message = compose(_job(source_name="x" * 5000), "anna@example.org", "http://x", "n1")
+    assert len(message["Subject"]) < 150
+
+
+@pytest.mark.parametrize(
+    ("email", "username", "address"),
+    [
+        ("anna@example.org", "anna", "anna@example.org"),
+        (None, "anna@example.org", "anna@example.org"),
+        (None, "anna", None),
+        (None, "anna@example.org\r\nBcc: victim@example.org", None),
+        (None, "a@example.org,victim@example.org", None),
+        (None, "Anna <anna@example.org>", None),
+        ("not an address", "anna@example.org", "anna@example.org"),
+    ],
+)
+def test_the_owner_is_mailed_where_there_is_an_address(email: str | None, username: str, address: str | None) -> None:
+    assert address_of(User(username=username, email=email)) == address
+
+
+def test_a_recipient_that_does_not_exist_is_refused_for_good() -> None:
+    message = compose(_job(), "nobody@example.org", "http://x", "n1")
+    with _server(_Answers(recipient="550 no such mailbox")) as mailer, pytest.raises(MailRefused):
+        mailer.send(message)
+
+
+def test_a_mail_that_is_not_wanted_is_refused_for_good() -> None:
+    with _server(_Answers(data="554 no")) as mailer, pytest.raises(MailRefused):
+        mailer.send(compose(_job(), "anna@example.org", "http://x", "n1"))
+
+
+@pytest.mark.parametrize("answers", [{"recipient": "450 greylisted"}, {"data": "451 try later"}])
+def test_a_server_that_is_busy_is_asked_again(answers: dict[str, str]) -> None:
+    with _server(_Answers(**answers)) as mailer, pytest.raises(MailUnavailable):
+        mailer.send(compose(_job(), "anna@example.org", "http://x", "n1"))
+
+
+def test_a_server_that_is_away_is_asked_again() -> None:
+    with pytest.raises(MailUnavailable):
+        _mailer("127.0.0.1", free_port()).send(compose(_job(), "anna@example.org", "http://x", "n1"))
+
+
+def test_nothing_is_sent_in_plain_text_where_encryption_is_asked_for(smtp: SMTPServer) -> None:
+    with pytest.raises(MailUnavailable):
+        _mailer(smtp.host, smtp.port, security="starttls").send(compose(_job(), "anna@example.org", "http://x", "n1"))
+    with pytest.raises(MailUnavailable):
+        _mailer(smtp.host, smtp.port, security="tls").send(compose(_job(), "anna@example.org", "http://x", "n1"))
+    assert smtp.messages == []
+    _mailer(smtp.host, smtp.port).send(compose(_job(), "anna@example.org", "http://x", "n1"))
+    assert len(smtp.messages) == 1
