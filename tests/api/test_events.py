@@ -1,17 +1,22 @@
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
+import uvicorn
+from fastapi import FastAPI
 from sqlalchemy import event
 
 from tests.api.conftest import SignedIn
 from tests.api.stored import claim, convert, fail, finish
 from tests.servers import wait_until
 from video2mp3.api import events
+from video2mp3.api.app import create_app
 from video2mp3.api.services import Services
 from video2mp3.errors import NoAudio
 from video2mp3.jobs import lifecycle
@@ -166,3 +171,27 @@ def test_a_client_that_goes_away_is_forgotten(ada: SignedIn, services: Services)
             return len(queries) == before
 
         wait_until(quiet, 15, "no more queries")
+
+
+def test_streams_end_when_the_server_is_about_to_end(services: Services) -> None:
+    app = create_app(replace(services, trust_loopback=True))
+    server = ClosingServer(uvicorn.Config(app, port=0, log_config=None, timeout_graceful_shutdown=60))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    wait_until(lambda: server.started, 15, "the server")
+    port = server.servers[0].sockets[0].getsockname()[1]
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as http:
+        job_id = convert(http)
+        with Follower(http, job_id) as follower:
+            follower.wait_for(("queued", 0))
+            server.should_exit = True
+        assert follower.states[-1] == ("queued", 0)
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+class ClosingServer(uvicorn.Server):
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        assert isinstance(self.config.app, FastAPI)
+        events.end_streams(self.config.app)
+        await super().shutdown(sockets)

@@ -4,7 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Header, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
@@ -28,6 +28,16 @@ def get_watcher(request: Request, services: CurrentServices) -> JobWatcher:
         state.watcher = JobWatcher(services.database)
     watcher: JobWatcher = state.watcher
     return watcher
+
+
+def end_streams(app: FastAPI) -> None:
+    """Ends all event streams, whose clients connect again by themselves: else they would hold up a shutdown.
+
+    To be called in the event loop, when the server begins to shut down.
+    """
+    watcher: JobWatcher | None = getattr(app.state, "watcher", None)
+    if watcher is not None:
+        watcher.close()
 
 
 @router.get(
@@ -69,6 +79,8 @@ async def follow_conversion(
 async def _events(job: Job, watcher: JobWatcher) -> AsyncIterator[str]:
     async for status in watcher.changes(job, heartbeat_s=_HEARTBEAT_S):
         yield ": still here\n\n" if status is None else _event(job.id, status)
+        if watcher.closed:
+            return
 
 
 def _event(job_id: str, status: JobStatus) -> str:

@@ -58,6 +58,8 @@ class JobWatcher:
     """Follows jobs in the database. Used from one event loop; asks only while somebody watches."""
 
     def __init__(self, database: Database) -> None:
+        self.closed = False
+        """True when the server is about to end: streams should end, too."""
         self._database = database
         self._watches: set[_Watch] = set()
         self._task: asyncio.Task[None] | None = None
@@ -92,6 +94,12 @@ class JobWatcher:
         """Returns when the job has ended or is gone."""
         async for _ in self.changes(job, heartbeat_s=3600, interval_s=interval_s):
             pass
+
+    def close(self) -> None:
+        """Wakes all clients, so that they see `closed`."""
+        self.closed = True
+        for watch in self._watches:
+            watch.news.set()
 
     def _add(self, watch: _Watch) -> None:
         hurry = all(watch.interval_s < other.interval_s for other in self._watches)
