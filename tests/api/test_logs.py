@@ -20,6 +20,9 @@ from video2mp3.wiring import configure_logging
 
 PASSWORD = "planted-password-of-ada"
 
+# The first two are the test's own client, which logs the URLs that it asks for.
+_LEVELS = {"httpx": logging.ERROR, "httpcore": logging.ERROR, "uvicorn.error": logging.DEBUG}
+
 
 @dataclass(frozen=True)
 class Log:
@@ -36,16 +39,15 @@ def log(services: Services, capfd: pytest.CaptureFixture[str]) -> Iterator[Log]:
     """All that the service writes to its log, its output and its error output, from everything that logs."""
     root = logging.getLogger()
     before = root.handlers[:], root.level, structlog.get_config()
-    levels = {name: logging.getLogger(name).level for name in ("httpx", "httpcore")}
+    levels = {name: logging.getLogger(name).level for name in _LEVELS}
     configure_logging(services.settings.model_copy(update={"log_level": "debug", "log_format": "json"}))
     stream = StringIO()
     [handler] = root.handlers
     assert isinstance(handler, logging.StreamHandler)
     handler.setStream(stream)
     structlog.configure(cache_logger_on_first_use=False)
-    for name in levels:
-        # The test's own client, which logs the URLs that it asks for.
-        logging.getLogger(name).setLevel(logging.ERROR)
+    for name, level in _LEVELS.items():
+        logging.getLogger(name).setLevel(level)
     yield Log(stream, capfd)
     root.handlers[:], root.level = before[0], before[1]
     structlog.configure(**before[2])
