@@ -4,6 +4,7 @@ import threading
 
 import pytest
 from sqlalchemy import delete
+from structlog.testing import capture_logs
 
 from tests.jobs.rows import change_job, claim, make_user, notifications_of, read_job, submit
 from tests.servers import wait_until
@@ -236,3 +237,14 @@ def test_a_storage_outage_sends_the_job_back_uncounted(embedded: System) -> None
         away.rename(uploads_folder)
         change_job(embedded.database, job.id, not_before=0)
         assert embedded.wait_for(job.id, "finished", "failed").state == "finished"
+
+
+def test_an_mp3_waits_for_a_storage_that_is_away_for_a_moment(embedded: System) -> None:
+    job = embedded.submit(make_wav(0.5))
+    blocked = embedded.storage.scratch_folder.parent / "objects" / "results"
+    blocked.write_text("a file where the folder should be")
+    with capture_logs() as logs, embedded.running():
+        wait_until(lambda: "result_not_stored_yet" in {entry["event"] for entry in logs}, 30, "the outage to be seen")
+        blocked.unlink()
+        row = embedded.wait_for(job.id, "finished", "failed")
+    assert (row.state, row.fence) == ("finished", 1)

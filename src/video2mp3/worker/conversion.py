@@ -29,6 +29,9 @@ from video2mp3.worker.leases import Lease
 
 log = structlog.get_logger()
 
+_STORE_PATIENCE_S = 60.0
+_STORE_PAUSE_S = 2.0
+
 
 class Conversion:
     """Converts the job of one lease and writes how that ended."""
@@ -65,7 +68,7 @@ class Conversion:
         except Video2mp3Error as error:
             self._fail(error)
         except Exception:
-            self._log.exception("conversion_failed_unexpectedly")
+            self._log.exception("conversion_broken")
             self._fail(EngineError())
         finally:
             path.unlink(missing_ok=True)
@@ -104,9 +107,19 @@ class Conversion:
             raise UploadGone from error
 
     def _store(self, path: Path) -> None:
-        if self._lease.should_stop():
-            raise Canceled
-        self._storage.put_file(self._key, path)
+        """Stores the MP3, with patience: a short outage must not cost an hour's work."""
+        deadline_s = time.monotonic() + _STORE_PATIENCE_S
+        while not self._lease.should_stop():
+            try:
+                self._storage.put_file(self._key, path)
+            except StorageUnavailable as error:
+                if time.monotonic() > deadline_s:
+                    raise
+                self._log.warning("result_not_stored_yet", detail=error.detail)
+                time.sleep(_STORE_PAUSE_S)
+            else:
+                return
+        raise Canceled
 
     def _finish(self, report: Report) -> bool:
         finished = self._settle(
@@ -147,7 +160,7 @@ class Conversion:
             self._settle(lambda session: lifecycle.fail(session, self._claim, DatabaseUnavailable()))
 
     def _fail(self, error: Video2mp3Error) -> None:
-        self._log.info("job_failed", error=error.code, detail=error.detail)
+        self._log.info("conversion_failed", error=error.code, detail=error.detail)
         self._settle(lambda session: lifecycle.fail(session, self._claim, error))
 
     def _settle(self, write: Callable[[Session], bool]) -> bool | None:
