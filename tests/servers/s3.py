@@ -46,7 +46,11 @@ class S3Server:
 
     def new_bucket(self) -> Bucket:
         """Makes an empty bucket."""
-        name = f"bucket-{next(self._numbers)}"
+        return self.create_bucket(next(self._numbers))
+
+    def create_bucket(self, number: int) -> Bucket:
+        """Makes the bucket of that number (again, after the server ended)."""
+        name = f"bucket-{number}"
         self._request("PUT", f"/{name}")
         return Bucket(f"s3://{name}/some/prefix", self.endpoint_url, "us-east-1", "an-access-key", "a-secret-key")
 

@@ -13,6 +13,7 @@ from aiormq.exceptions import (
     AuthenticationError,
     ChannelAccessRefused,
     ChannelPreconditionFailed,
+    ConnectionInternalError,
     ConnectionNotAllowed,
     DeliveryError,
     InvalidFrameError,
@@ -30,6 +31,7 @@ T = TypeVar("T")
 # used after that.
 BROKER_ERRORS = (AMQPError, OSError, TimeoutError, RuntimeError)
 
+_PORTS = {"amqp": 5672, "amqps": 5671}
 _CONNECT_TIMEOUT_S = 5
 # A broker that is silent for three times as long is taken for lost.
 _HEARTBEAT_S = 10
@@ -47,8 +49,9 @@ def parse_url(url: str) -> URL:
         parsed = URL(url)
     except ValueError:
         parsed = URL()
-    if parsed.scheme not in ("amqp", "amqps") or not parsed.host:
+    if parsed.scheme not in _PORTS or not parsed.host:
         raise ConfigurationError("VIDEO2MP3_QUEUE_URL is not a broker's URL: amqp://user:password@host:port/vhost.")
+    parsed = parsed.with_port(parsed.port or _PORTS[parsed.scheme])
     return parsed if "heartbeat" in parsed.query else parsed.update_query(heartbeat=_HEARTBEAT_S)
 
 
@@ -103,6 +106,8 @@ class Broker:
             self.discard(self._opened)
         if self._opening is None:
             self._opening = asyncio.create_task(self._open())
+            # Read by somebody, even when every caller's time is up before: else asyncio complains in the log.
+            self._opening.add_done_callback(lambda task: task.cancelled() or task.exception())
         # A caller whose time is up does not take the connection away from the next one.
         return await asyncio.shield(self._opening)
 
@@ -144,6 +149,7 @@ class Broker:
     async def close(self) -> None:
         """Closes the connection and waits for that."""
         if self._opening is not None:
+            self._opening.cancel()
             await asyncio.wait([self._opening])
         if self._opened is not None:
             self.discard(self._opened)
@@ -186,6 +192,8 @@ class Broker:
                 # The library tells the broker's answer to the choice of the virtual host as a wrong frame.
                 vhost = self._url.path.removeprefix("/") or "/"
                 return f"has no virtual host `{vhost}`, or the user may not use it"
+            case ConnectionInternalError():
+                return "has a fault of its own; see its log"
             case ChannelAccessRefused():
                 return "gives the user no right to make and use the queues"
             case ChannelPreconditionFailed():

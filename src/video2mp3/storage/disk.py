@@ -44,6 +44,8 @@ class DiskStorage:
         except StorageFull:
             path.unlink(missing_ok=True)
             raise
+        except NotFound as error:
+            raise StorageUnavailable("The scratch file to store is gone.") from error
 
     def _rename(self, path: Path, target: Path) -> None:
         while True:
@@ -53,7 +55,7 @@ class DiskStorage:
             except FileNotFoundError:
                 # A `delete` took the folder away in between, because it was empty.
                 if not path.exists():
-                    raise StorageUnavailable("The scratch file to store is gone.") from None
+                    raise
             else:
                 return
 
