@@ -41,48 +41,46 @@ def test_head_tells_the_same_without_the_bytes(ada: SignedIn, services: Services
         assert answer.headers[name] == whole.headers[name]
 
 
-@pytest.mark.parametrize(
-    ("headers", "status", "start", "end"),
-    [
-        ({"Range": "bytes=0-99"}, 206, 0, 100),
-        ({"Range": "bytes=500000-"}, 206, 500_000, 512_000),
-        ({"Range": "bytes=-7"}, 206, 511_993, 512_000),
-        ({"Range": "bytes=-999999"}, 206, 0, 512_000),
-        ({"Range": "bytes=511999-9999999999"}, 206, 511_999, 512_000),
-        ({"Range": "bytes=100-400000"}, 206, 100, 400_001),
-        ({"Range": "bytes=0-0", "If-Range": ETAG}, 206, 0, 1),
-        ({"Range": "bytes=0-0", "If-Range": '"another"'}, 200, 0, 512_000),
-        ({"Range": "bytes=0-0", "If-Range": "Wed, 21 Oct 2026 07:28:00 GMT"}, 200, 0, 512_000),
-        ({"Range": "bytes=0-1,5-6"}, 200, 0, 512_000),
-        ({"Range": "bytes=5-4"}, 200, 0, 512_000),
-        ({"Range": "lines=1-2"}, 200, 0, 512_000),
-        ({"Range": "bytes=a-b"}, 200, 0, 512_000),
-        ({"Range": "bytes=512000-"}, 416, 0, 0),
-        ({"Range": "bytes=-0"}, 416, 0, 0),
-        ({"If-None-Match": ETAG}, 304, 0, 0),
-        ({"If-None-Match": f'"x", W/{ETAG}'}, 304, 0, 0),
-        ({"If-None-Match": "*"}, 304, 0, 0),
-        ({"If-None-Match": '"x"'}, 200, 0, 512_000),
-        ({"If-None-Match": ETAG, "Range": "bytes=0-1"}, 304, 0, 0),
-    ],
-)
-def test_ranges_and_conditions(
-    ada: SignedIn, services: Services, headers: dict[str, str], status: int, start: int, end: int
-) -> None:
+RANGES: list[tuple[dict[str, str], int, int, int]] = [
+    ({"Range": "bytes=0-99"}, 206, 0, 100),
+    ({"Range": "bytes=500000-"}, 206, 500_000, 512_000),
+    ({"Range": "bytes=-7"}, 206, 511_993, 512_000),
+    ({"Range": "bytes=-999999"}, 206, 0, 512_000),
+    ({"Range": "bytes=511999-9999999999"}, 206, 511_999, 512_000),
+    ({"Range": "bytes=100-400000"}, 206, 100, 400_001),
+    ({"Range": "bytes=0-0", "If-Range": ETAG}, 206, 0, 1),
+    ({"Range": "bytes=0-0", "If-Range": '"another"'}, 200, 0, 512_000),
+    ({"Range": "bytes=0-0", "If-Range": "Wed, 21 Oct 2026 07:28:00 GMT"}, 200, 0, 512_000),
+    ({"Range": "bytes=0-1,5-6"}, 200, 0, 512_000),
+    ({"Range": "bytes=5-4"}, 200, 0, 512_000),
+    ({"Range": "lines=1-2"}, 200, 0, 512_000),
+    ({"Range": "bytes=a-b"}, 200, 0, 512_000),
+    ({"Range": "bytes=512000-"}, 416, 0, 0),
+    ({"Range": "bytes=-0"}, 416, 0, 0),
+    ({"If-None-Match": ETAG}, 304, 0, 0),
+    ({"If-None-Match": f'"x", W/{ETAG}'}, 304, 0, 0),
+    ({"If-None-Match": "*"}, 304, 0, 0),
+    ({"If-None-Match": '"x"'}, 200, 0, 512_000),
+    ({"If-None-Match": ETAG, "Range": "bytes=0-1"}, 304, 0, 0),
+]
+
+
+def test_ranges_and_conditions(ada: SignedIn, services: Services) -> None:
     job_id = convert(ada.http)
     finish(services, job_id, MP3)
-    answer = ada.http.get(f"/v1/conversions/{job_id}/mp3", headers=headers)
-    assert answer.status_code == status
-    if status in (200, 206):
-        assert answer.content == MP3[start:end]
-        assert answer.headers["content-length"] == str(end - start)
-    if status == 206:
-        assert answer.headers["content-range"] == f"bytes {start}-{end - 1}/512000"
-    if status == 416:
-        assert answer.headers["content-range"] == "bytes */512000"
-        assert answer.json()["code"] == "range_not_satisfiable"
-    if status == 304:
-        assert (answer.content, answer.headers["etag"]) == (b"", ETAG)
+    wrong = []
+    for headers, status, start, end in RANGES:
+        answer = ada.http.get(f"/v1/conversions/{job_id}/mp3", headers=headers)
+        found = (answer.status_code, answer.headers.get("content-range"))
+        content_range = {206: f"bytes {start}-{end - 1}/512000", 416: "bytes */512000"}.get(status)
+        if found != (status, content_range):
+            wrong.append((headers, *found))
+        if status in (200, 206):
+            assert answer.content == MP3[start:end]
+            assert answer.headers["content-length"] == str(end - start)
+        if status == 304:
+            assert (answer.content, answer.headers["etag"]) == (b"", ETAG)
+    assert wrong == []
 
 
 def test_what_is_not_finished_says_so(ada: SignedIn, services: Services) -> None:
