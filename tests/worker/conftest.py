@@ -48,6 +48,12 @@ def embedded(tmp_path: Path) -> Iterator[System]:
     yield from _opened(_embedded(tmp_path))
 
 
+@pytest.fixture
+def distributed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[System]:
+    """MariaDB, RabbitMQ and S3."""
+    yield from _opened(_distributed(request, tmp_path))
+
+
 @pytest.fixture(params=["embedded", "distributed"])
 def system(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[System]:
     """SQLite, memory and disk; and MariaDB, RabbitMQ and S3."""

@@ -7,7 +7,7 @@ from sqlalchemy import delete
 from structlog.testing import capture_logs
 
 from tests.jobs.rows import change_job, claim, make_user, notifications_of, read_job, submit
-from tests.servers import wait_until
+from tests.servers import MariaDBServer, RabbitMQServer, wait_until
 from tests.worker.system import RATE_HZ, System, make_wav
 from video2mp3.database.tables import Upload
 from video2mp3.jobs import lifecycle
@@ -248,3 +248,24 @@ def test_an_mp3_waits_for_a_storage_that_is_away_for_a_moment(embedded: System) 
         blocked.unlink()
         row = embedded.wait_for(job.id, "finished", "failed")
     assert (row.state, row.fence) == ("finished", 1)
+
+
+def test_a_database_that_is_away_for_a_moment_costs_nothing(distributed: System, mariadb: MariaDBServer) -> None:
+    job = distributed.submit(make_wav(900))
+    with distributed.running():
+        scratch = distributed.storage.scratch_folder
+        wait_until(lambda: any(path.stat().st_size for path in scratch.iterdir()), 30, "the first bytes of the MP3")
+        mariadb.stop()
+        mariadb.start()
+        row = distributed.wait_for(job.id, "finished", "failed", timeout_s=120)
+    assert (row.state, row.fence) == ("finished", 1)
+
+
+def test_a_broker_that_is_restarted_is_found_again(distributed: System, rabbitmq: RabbitMQServer) -> None:
+    with distributed.running():
+        first = distributed.submit(make_wav(0.5))
+        assert distributed.wait_for(first.id, "finished", "failed").state == "finished"
+        rabbitmq.kill()
+        waiting = distributed.submit(make_wav(0.5))
+        rabbitmq.start()
+        assert distributed.wait_for(waiting.id, "finished", "failed", timeout_s=120).state == "finished"
