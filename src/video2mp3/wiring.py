@@ -136,5 +136,5 @@ def configure_logging(settings: Settings) -> None:
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level.upper())
     # These say at "info" what is our own business to say, or nothing of use.
-    for chatty in ("aio_pika", "aiormq", "httpx", "uvicorn.access", "alembic"):
+    for chatty in ("uvicorn.error", "aio_pika", "aiormq", "httpx", "uvicorn.access", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -1,10 +1,52 @@
-"""The command line `video2mp3`."""
+"""The command line `video2mp3`: one module for each group of commands."""
+
+import sys
 
 import typer
 
-app = typer.Typer(name="video2mp3", no_args_is_help=True, help="Turns video into MP3.")
+from video2mp3 import __version__
+from video2mp3.cli import accounts, roles
+from video2mp3.cli.convert import convert_command
+from video2mp3.cli.doctor import doctor
+from video2mp3.errors import Video2mp3Error
+
+app = typer.Typer(
+    name="video2mp3",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Turns video into MP3: converts files here, or serves others over HTTP.",
+)
+app.command("convert")(convert_command)
+app.command("serve")(roles.serve)
+app.command("api")(roles.api)
+app.command("worker")(roles.worker)
+app.command("notifier")(roles.notifier)
+app.command("migrate")(roles.migrate)
+app.command("doctor")(doctor)
+app.add_typer(accounts.app, name="user")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"video2mp3 {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Show the version."),
+) -> None:
+    pass
 
 
 def main() -> None:
-    """Runs the command line."""
-    app()
+    """Runs the command line; an error of ours is one sentence on stderr and exit status 1."""
+    try:
+        app()
+    except Video2mp3Error as error:
+        print(f"video2mp3: {error.detail}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -30,6 +30,8 @@ function say(text) {
 async function start() {
   try {
     const me = await call("GET", "/v1/me");
+    // This machine's programs need no sign-in, but a browser does: any site can make it send requests.
+    if (me.signed_in_by === "loopback") throw new Problem(401);
     find("username").textContent = me.username;
     show(true);
     const { items } = await call("GET", "/v1/conversions?limit=20");

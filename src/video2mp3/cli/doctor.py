@@ -1,0 +1,107 @@
+"""`video2mp3 doctor`: checks the machine and the settings, and says what to do."""
+
+import io
+import platform
+import shutil
+import sys
+import tempfile
+import wave
+from collections.abc import Callable
+from pathlib import Path
+
+import typer
+
+from video2mp3.database import migrate
+from video2mp3.engine import FileSource, Options, convert
+from video2mp3.errors import Video2mp3Error
+from video2mp3.settings import Settings, load_settings
+from video2mp3.wiring import configure_logging, open_database, open_queue, open_storage
+
+# Below this the service would soon answer 507.
+_LEAST_FREE_BYTES = 1024**3
+
+
+def doctor() -> None:
+    """Check the machine, the engine, the database, the broker and the storage, and say what to do."""
+    settings = load_settings(log_level="error")
+    configure_logging(settings)
+    checks: dict[str, Callable[[], str]] = {
+        "machine": lambda: f"Python {platform.python_version()} on {platform.system()} {platform.machine()}",
+        "disk": lambda: _check_disk(settings),
+        "engine": _check_engine,
+        "database": lambda: _check_database(settings),
+        "broker": lambda: _check_queue(settings),
+        "storage": lambda: _check_storage(settings),
+    }
+    failed = [name for name, check in checks.items() if not _run(name, check)]
+    if failed:
+        typer.echo(f"\n{len(failed)} of {len(checks)} checks failed: {', '.join(failed)}.")
+        sys.exit(1)
+    typer.echo("\nEverything works.")
+
+
+def _run(name: str, check: Callable[[], str]) -> bool:
+    try:
+        typer.echo(f"ok    {name}: {check()}")
+    except Video2mp3Error as error:
+        typer.echo(f"FAIL  {name}: {error.detail}")
+        return False
+    return True
+
+
+def _check_disk(settings: Settings) -> str:
+    folder = settings.data_dir.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    if free < _LEAST_FREE_BYTES:
+        raise Video2mp3Error(f"Only {free // 1024**2} MiB are free on {folder}; make room or set VIDEO2MP3_DATA_DIR.")
+    return f"{free // 1024**3} GiB free on {folder}"
+
+
+def _check_engine() -> str:
+    """Converts a second of silence for real."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "silence.wav"
+        with wave.open(str(path), "wb") as out:
+            out.setparams((1, 2, 44_100, 0, "NONE", ""))
+            out.writeframes(bytes(2 * 44_100))
+        with FileSource(path) as source, (Path(folder) / "silence.mp3").open("w+b", io.DEFAULT_BUFFER_SIZE) as sink:
+            report = convert(source, sink, Options())
+    if report.samples != 44_100:
+        raise Video2mp3Error(f"A second of silence became {report.samples} samples; reinstall the package.")
+    return "a test conversion is exact to the sample"
+
+
+def _check_database(settings: Settings) -> str:
+    database = open_database(settings)
+    try:
+        database.check()
+        migrate.require_current(database)
+    except Video2mp3Error as error:
+        raise type(error)(f"{error.detail} (VIDEO2MP3_DATABASE_URL)") from None
+    finally:
+        database.close()
+    return f"{database.dialect}, tables at revision {migrate.current(database)}"
+
+
+def _check_queue(settings: Settings) -> str:
+    queue = open_queue(settings)
+    try:
+        queue.check()
+    except Video2mp3Error as error:
+        raise type(error)(f"{error.detail} (VIDEO2MP3_QUEUE_URL)") from None
+    finally:
+        queue.close()
+    return "RabbitMQ" if queue.durable else "in this process"
+
+
+def _check_storage(settings: Settings) -> str:
+    storage = open_storage(settings)
+    try:
+        storage.check()
+    except Video2mp3Error as error:
+        raise type(error)(f"{error.detail} (VIDEO2MP3_STORAGE_URL)") from None
+    finally:
+        storage.close()
+    return "an object was written, read and deleted"

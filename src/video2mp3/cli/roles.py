@@ -1,0 +1,236 @@
+"""The commands that run the service: all of it, or one role."""
+
+import ipaddress
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import uvicorn
+from fastapi import FastAPI
+
+from video2mp3.accounts import sign_ins, users
+from video2mp3.api.app import create_app
+from video2mp3.api.services import Services
+from video2mp3.database import migrate as migrations
+from video2mp3.engine import Limits
+from video2mp3.errors import ConfigurationError
+from video2mp3.jobs.housekeeping import Housekeeping
+from video2mp3.notify.loop import NotifierLoop
+from video2mp3.notify.mail import Mailer
+from video2mp3.settings import Settings, load_settings
+from video2mp3.wiring import Backends, configure_logging, open_backends
+from video2mp3.worker.loop import WorkerLoop
+
+Host = Annotated[str | None, typer.Option(help="Address to listen on [VIDEO2MP3_HOST, default 127.0.0.1].")]
+Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 picks a free one [VIDEO2MP3_PORT, default 8000].")]
+DataDir = Annotated[Path | None, typer.Option(help="Folder for the data of the embedded mode [VIDEO2MP3_DATA_DIR].")]
+RequireLogin = Annotated[bool, typer.Option("--require-login", help="Ask for a login even on a loopback address.")]
+Slots = Annotated[int | None, typer.Option(help="Conversions at once [VIDEO2MP3_WORKER_SLOTS, default one per core].")]
+
+
+def serve(
+    host: Host = None, port: Port = None, data_dir: DataDir = None, require_login: RequireLogin = False
+) -> None:
+    """Run the whole service in one process: API, worker and notifier."""
+    settings = _settings(host=host, port=port, data_dir=data_dir, require_login=require_login or None)
+    with _listen(settings) as listener, open_backends(settings) as backends:
+        migrations.upgrade(backends.database)
+        trust_loopback = _is_loopback(settings.host) and not settings.require_login
+        with _housekeeping(backends) as housekeeping, _notifier(settings, backends, housekeeping):
+            worker = _make_worker(settings, backends, housekeeping)
+            worker.start()
+            try:
+                app = _make_app(settings, backends, housekeeping, trust_loopback=trust_loopback)
+                _run_http(settings, app, listener, lambda url: _greet(backends, url, trust_loopback=trust_loopback))
+            finally:
+                worker.drain()
+                worker.join()
+
+
+def api(host: Host = None, port: Port = None) -> None:
+    """Run the HTTP API."""
+    settings = _settings(host=host, port=port)
+    with _listen(settings) as listener, open_backends(settings) as backends:
+        migrations.require_current(backends.database)
+        with _housekeeping(backends) as housekeeping:
+            app = _make_app(settings, backends, housekeeping, trust_loopback=False)
+            _run_http(settings, app, listener, lambda url: typer.echo(f"video2mp3 api listens on {url}"))
+
+
+def worker(slots: Slots = None) -> None:
+    """Run a worker, which converts; SIGTERM drains it."""
+    settings = _settings(worker_slots=slots)
+    with open_backends(settings) as backends:
+        migrations.require_current(backends.database)
+        with _housekeeping(backends) as housekeeping:
+            loop = _make_worker(settings, backends, housekeeping)
+            loop.start()
+            typer.echo(f"video2mp3 worker ready, {settings.effective_worker_slots} slots")
+            _wait_for_signal()
+            loop.drain()
+            loop.join()
+
+
+def notifier() -> None:
+    """Run the notifier, which mails owners how their conversions ended."""
+    settings = _settings()
+    with open_backends(settings) as backends:
+        migrations.require_current(backends.database)
+        with _housekeeping(backends) as housekeeping, _notifier(settings, backends, housekeeping):
+            typer.echo("video2mp3 notifier ready")
+            _wait_for_signal()
+
+
+def migrate() -> None:
+    """Bring the database to this version's tables; safe to run again, and from several machines at once."""
+    settings = _settings()
+    with open_backends(settings) as backends:
+        migrations.upgrade(backends.database)
+        typer.echo(f"The database is at revision {migrations.current(backends.database)}.")
+
+
+def _settings(**flags: Any) -> Settings:
+    settings = load_settings(**{name: value for name, value in flags.items() if value is not None})
+    configure_logging(settings)
+    return settings
+
+
+def _make_app(settings: Settings, backends: Backends, housekeeping: Housekeeping, *, trust_loopback: bool) -> FastAPI:
+    return create_app(
+        Services(
+            settings=settings,
+            database=backends.database,
+            queue=backends.queue,
+            storage=backends.storage,
+            nudge=housekeeping.nudge,
+            trust_loopback=trust_loopback,
+        )
+    )
+
+
+def _make_worker(settings: Settings, backends: Backends, housekeeping: Housekeeping) -> WorkerLoop:
+    return WorkerLoop(
+        backends.database,
+        backends.queue,
+        backends.storage,
+        slots=settings.effective_worker_slots,
+        limits=Limits(max_audio_s=settings.max_audio_s, wall_clock_s=settings.conversion_limit_s),
+        drain_grace_s=settings.drain_grace_s,
+        result_lifetime_s=settings.result_lifetime_s,
+        nudge=housekeeping.nudge,
+    )
+
+
+@contextmanager
+def _housekeeping(backends: Backends) -> Iterator[Housekeeping]:
+    housekeeping = Housekeeping(backends.database, backends.queue, backends.storage)
+    housekeeping.start()
+    try:
+        yield housekeeping
+    finally:
+        housekeeping.stop()
+
+
+@contextmanager
+def _notifier(settings: Settings, backends: Backends, housekeeping: Housekeeping) -> Iterator[None]:
+    mailer = None
+    if settings.smtp_host:
+        mailer = Mailer(
+            host=settings.smtp_host,
+            port=settings.smtp_port,
+            security=settings.smtp_security,
+            username=settings.smtp_username,
+            password=settings.smtp_password.get_secret_value(),
+            sender=settings.mail_from,
+        )
+    loop = NotifierLoop(
+        backends.database,
+        backends.queue,
+        mailer=mailer,
+        public_url=settings.effective_public_url,
+        nudge=housekeeping.nudge,
+    )
+    loop.start()
+    try:
+        yield
+    finally:
+        loop.stop()
+
+
+# -- HTTP ---------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _listen(settings: Settings) -> Iterator[socket.socket]:
+    """Takes the address before anything else is started, so that a taken port is one clear sentence."""
+    try:
+        family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        raise ConfigurationError(
+            f"Cannot listen on {settings.host} port {settings.port} ({error.strerror}); "
+            "choose others with --host and --port (VIDEO2MP3_HOST, VIDEO2MP3_PORT)."
+        ) from None
+    with listener:
+        yield listener
+
+
+class _Server(uvicorn.Server):
+    """Says when it has started."""
+
+    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_started = on_started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._on_started()
+
+
+def _run_http(settings: Settings, app: FastAPI, listener: socket.socket, greet: Callable[[str], None]) -> None:
+    """Serves until SIGINT or SIGTERM."""
+    port = listener.getsockname()[1]
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # Without it one open download or event stream would hold up the shutdown for ever.
+        timeout_graceful_shutdown=max(1, settings.drain_grace_s),
+    )
+    _Server(config, lambda: greet(f"http://{host}:{port}")).run(sockets=[listener])
+
+
+def _greet(backends: Backends, url: str, *, trust_loopback: bool) -> None:
+    typer.echo(f"video2mp3 listens on {url}")
+    if trust_loopback:
+        with backends.database.write() as session:
+            secret = sign_ins.make_link(session, users.local_user(session))
+        typer.echo(f"Open this link once to sign in with a browser: {url}/sign-in?token={secret}")
+        typer.echo("Programs on this machine need no sign-in; stop with Ctrl-C.")
+    else:
+        typer.echo("Every request needs an account; make the first with: video2mp3 user add NAME")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _wait_for_signal() -> None:
+    """Returns at the first SIGTERM or SIGINT."""
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    ended.wait()
