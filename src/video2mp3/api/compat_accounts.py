@@ -21,7 +21,7 @@ from video2mp3.errors import InvalidCredentials
 # Only for the API's description: the framework's own reader takes ASCII only.
 _BASIC = HTTPBase(scheme="basic", scheme_name="HTTPBasic", description="For /login only.", auto_error=False)
 
-router = APIRouter(route_class=SmallBodyRoute, tags=["first version"])
+router = APIRouter(route_class=SmallBodyRoute, tags=["compat"])
 
 
 class Registration(BaseModel):

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterator
 from html import escape
 from typing import Any
@@ -38,7 +39,7 @@ def _page(schema: dict[str, Any]) -> Iterator[str]:
     info = schema["info"]
     yield f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(info['title'])} API</title>"
     yield '<meta name="viewport" content="width=device-width"><style>' + _STYLE + "</style>"
-    yield f"<h1>{escape(info['title'])} {escape(info['version'])}</h1><p>{escape(info['description'])}</p>"
+    yield f"<h1>{escape(info['title'])} {escape(info['version'])}</h1><p>{_prose(info['description'])}</p>"
     yield '<p>For programs: <a href="/openapi.json">openapi.json</a>.</p><h2>Calls</h2>'
     for path, operations in schema["paths"].items():
         for method, operation in operations.items():
@@ -48,19 +49,20 @@ def _page(schema: dict[str, Any]) -> Iterator[str]:
         yield from _model(name, model)
     yield "<h2>Errors</h2><table><tr><th>code<th>status<th>meaning"
     for kind in sorted(_kinds(Video2mp3Error), key=lambda kind: (kind.status, kind.code)):
-        sentence = escape((kind.__doc__ or "").strip())
+        sentence = _prose((kind.__doc__ or "").strip())
         yield f'<tr id="{kind.code}"><td><code>{kind.code}</code><td>{kind.status}<td>{sentence}'
     yield "</table></html>"
 
 
 def _operation(path: str, method: str, operation: dict[str, Any]) -> Iterator[str]:
-    summary = escape(operation.get("description") or operation.get("summary", ""))
-    yield f"<details><summary><b>{method.upper()}</b> <code>{escape(path)}</code></summary><p>{summary}</p>"
+    first, _, rest = operation.get("description", "").partition("\n")
+    yield f"<details><summary><b>{method.upper()}</b> <code>{escape(path)}</code> {_prose(first)}</summary>"
+    yield f"<p>{_prose(rest)}</p>"
     if operation.get("parameters"):
         yield "<table><tr><th>parameter<th>in<th>type<th>meaning"
         for one in operation["parameters"]:
             yield f"<tr><td><code>{escape(one['name'])}</code><td>{one['in']}<td>{_type(one.get('schema', {}))}"
-            yield f"<td>{escape(one.get('description', ''))}"
+            yield f"<td>{_prose(one.get('description', ''))}"
         yield "</table>"
     for kind, content in operation.get("requestBody", {}).get("content", {}).items():
         yield f"<p>Body: <code>{escape(kind)}</code> {_type(content.get('schema', {}))}</p>"
@@ -76,11 +78,11 @@ def _content(response: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _model(name: str, model: dict[str, Any]) -> Iterator[str]:
-    yield f'<h3 id="object-{escape(name)}">{escape(name)}</h3><p>{escape(model.get("description", ""))}</p><table>'
+    yield f'<h3 id="object-{escape(name)}">{escape(name)}</h3><p>{_prose(model.get("description", ""))}</p><table>'
     for field, schema in model.get("properties", {}).items():
         needed = "" if field in model.get("required", ()) else " (optional)"
         yield f"<tr><td><code>{escape(field)}</code>{needed}<td>{_type(schema)}"
-        yield f"<td>{escape(schema.get('description', ''))}"
+        yield f"<td>{_prose(schema.get('description', ''))}"
     yield "</table>"
 
 
@@ -97,6 +99,11 @@ def _type(schema: dict[str, Any]) -> str:
     if schema.get("type") == "array":
         return f"list of {_type(schema.get('items', {}))}"
     return escape(str(schema.get("format") or schema.get("type") or "any"))
+
+
+def _prose(text: str) -> str:
+    """Returns HTML in which what stood in backticks is code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
 def _kinds(kind: type[Video2mp3Error]) -> Iterator[type[Video2mp3Error]]:
