@@ -138,3 +138,5 @@ def configure_logging(settings: Settings) -> None:
     # These say at "info" what is our own business to say, or nothing of use.
     for chatty in ("uvicorn.error", "aio_pika", "aiormq", "httpx", "uvicorn.access", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    # It warns of each broken form, which is the sender's affair and is answered.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)

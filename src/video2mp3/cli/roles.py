@@ -14,6 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from video2mp3.accounts import sign_ins, users
+from video2mp3.api import events
 from video2mp3.api.app import create_app
 from video2mp3.api.services import Services
 from video2mp3.database import migrate as migrations
@@ -33,9 +34,7 @@ RequireLogin = Annotated[bool, typer.Option("--require-login", help="Ask for a l
 Slots = Annotated[int | None, typer.Option(help="Conversions at once [VIDEO2MP3_WORKER_SLOTS, default one per core].")]
 
 
-def serve(
-    host: Host = None, port: Port = None, data_dir: DataDir = None, require_login: RequireLogin = False
-) -> None:
+def serve(host: Host = None, port: Port = None, data_dir: DataDir = None, require_login: RequireLogin = False) -> None:
     """Run the whole service in one process: API, worker and notifier."""
     settings = _settings(host=host, port=port, data_dir=data_dir, require_login=require_login or None)
     with _listen(settings) as listener, open_backends(settings) as backends:
@@ -183,16 +182,21 @@ def _listen(settings: Settings) -> Iterator[socket.socket]:
 
 
 class _Server(uvicorn.Server):
-    """Says when it has started."""
+    """Says when it has started, and ends the event streams when it is about to end."""
 
-    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, app: FastAPI, on_started: Callable[[], None]) -> None:
         super().__init__(config)
+        self._app = app
         self._on_started = on_started
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             self._on_started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        events.end_streams(self._app)
+        await super().shutdown(sockets)
 
 
 def _run_http(settings: Settings, app: FastAPI, listener: socket.socket, greet: Callable[[str], None]) -> None:
@@ -204,10 +208,10 @@ def _run_http(settings: Settings, app: FastAPI, listener: socket.socket, greet: 
         log_config=None,
         access_log=False,
         server_header=False,
-        # Without it one open download or event stream would hold up the shutdown for ever.
+        # Without it one open download would hold up the shutdown for ever.
         timeout_graceful_shutdown=max(1, settings.drain_grace_s),
     )
-    _Server(config, lambda: greet(f"http://{host}:{port}")).run(sockets=[listener])
+    _Server(config, app, lambda: greet(f"http://{host}:{port}")).run(sockets=[listener])
 
 
 def _greet(backends: Backends, url: str, *, trust_loopback: bool) -> None:

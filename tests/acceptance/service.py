@@ -1,0 +1,187 @@
+"""The service as its users meet it: real processes, embedded in one or spread over many."""
+
+import itertools
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from tests.servers import MariaDBServer, RabbitMQServer, S3Server, SMTPServer, wait_until
+
+PASSWORD = "correct horse battery"
+_START_TIMEOUT_S = 60
+_user_numbers = itertools.count(1)
+
+
+class Role:
+    """One `video2mp3` process; its output goes to files in `folder`."""
+
+    def __init__(self, folder: Path, name: str, arguments: list[str], env: Mapping[str, str]) -> None:
+        self.name = name
+        self.log = folder / f"{name}.log"
+        self.output = folder / f"{name}.out"
+        with self.log.open("ab") as log, self.output.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "video2mp3", *arguments], stdout=output, stderr=log, env=env, cwd=folder
+            )
+
+    def wait_for_output(self, pattern: str) -> re.Match[str]:
+        """Waits until the process printed a text that matches; fails with its log when it ends before."""
+
+        def found() -> re.Match[str] | None:
+            match = re.search(pattern, self.output.read_text())
+            if match is None and self.process.poll() is not None:
+                raise AssertionError(
+                    f"{self.name} ended with {self.process.returncode}: {self.log.read_text()[-3000:]}"
+                )
+            return match
+
+        match = wait_until(found, _START_TIMEOUT_S, f"{self.name} to start")
+        assert match is not None
+        return match
+
+    def kill(self) -> None:
+        """Ends the process at once, as `kill -9` does."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        """Asks the process to end, and waits."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(40)
+            except subprocess.TimeoutExpired:
+                self.kill()
+                raise
+
+
+@dataclass
+class Service:
+    """A running service: one address for each api process."""
+
+    folder: Path
+    env: dict[str, str]
+    smtp: SMTPServer
+    urls: list[str] = field(default_factory=list)
+    roles: dict[str, Role] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        """The first address."""
+        return self.urls[0]
+
+    def start(self, name: str, *arguments: str) -> Role:
+        """Starts one more process."""
+        role = self.roles[name] = Role(self.folder, name, list(arguments), self.env)
+        return role
+
+    def logs(self) -> str:
+        """All that every process has logged and printed so far."""
+        return "".join(role.log.read_text() + role.output.read_text() for role in self.roles.values())
+
+    @contextmanager
+    def user(
+        self, name: str | None = None, *, email: str | None = None, url: str | None = None
+    ) -> Iterator[httpx.Client]:
+        """A client that is signed in as a new user."""
+        name = name or f"user-{next(_user_numbers)}"
+        account = {"username": name, "password": PASSWORD} | ({"email": email} if email else {})
+        with httpx.Client(base_url=url or self.url, timeout=60) as client:
+            client.post("/v1/accounts", json=account).raise_for_status()
+            answer = client.post("/v1/sessions", json={"username": name, "password": PASSWORD}).raise_for_status()
+            client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+            yield client
+
+    def stop(self) -> None:
+        """Stops all processes."""
+        for role in self.roles.values():
+            role.stop()
+
+
+def wait_for_end(client: httpx.Client, job_id: str, timeout_s: float = 60) -> dict[str, object]:
+    """Waits until the conversion has ended; returns it."""
+
+    def ended() -> dict[str, object] | None:
+        job: dict[str, object] = client.get(f"/v1/conversions/{job_id}").raise_for_status().json()
+        return job if job["state"] in ("finished", "failed", "canceled") else None
+
+    job = wait_until(ended, timeout_s, f"conversion {job_id} to end")
+    assert job is not None
+    return job
+
+
+def base_env(folder: Path) -> dict[str, str]:
+    """An environment without any setting of the one who runs the tests."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("VIDEO2MP3_", "AWS_"))}
+    return env | {"VIDEO2MP3_DATA_DIR": str(folder / "data"), "VIDEO2MP3_LOG_FORMAT": "json", "PYTHONUNBUFFERED": "1"}
+
+
+@contextmanager
+def _stopping(service: Service) -> Iterator[Service]:
+    with ExitStack() as stack:
+        stack.callback(service.stop)
+        yield service
+
+
+def _mail_env(smtp: SMTPServer) -> dict[str, str]:
+    return {
+        "VIDEO2MP3_SMTP_HOST": smtp.host,
+        "VIDEO2MP3_SMTP_PORT": str(smtp.port),
+        "VIDEO2MP3_SMTP_SECURITY": "none",
+    }
+
+
+@contextmanager
+def embedded(folder: Path, smtp: SMTPServer, env: Mapping[str, str] | None = None) -> Iterator[Service]:
+    """`video2mp3 serve` with SQLite, memory and disk."""
+    with _stopping(Service(folder, base_env(folder) | _mail_env(smtp) | dict(env or {}), smtp)) as service:
+        role = service.start("serve", "serve", "--port", "0")
+        service.urls.append(role.wait_for_output(r"listens on (http://\S+)")[1])
+        yield service
+
+
+@contextmanager
+def distributed(
+    folder: Path,
+    smtp: SMTPServer,
+    mariadb: MariaDBServer,
+    rabbitmq: RabbitMQServer,
+    s3: S3Server,
+    *,
+    apis: int = 2,
+    workers: int = 2,
+    env: Mapping[str, str] | None = None,
+) -> Iterator[Service]:
+    """`api`, `worker` and `notifier` as processes of their own on MariaDB, RabbitMQ and S3."""
+    rabbitmq.clear()
+    bucket = s3.new_bucket()
+    settings = {
+        "VIDEO2MP3_DATABASE_URL": mariadb.new_database(),
+        "VIDEO2MP3_QUEUE_URL": rabbitmq.url,
+        "VIDEO2MP3_STORAGE_URL": bucket.url,
+        "VIDEO2MP3_S3_ENDPOINT_URL": bucket.endpoint_url,
+        "VIDEO2MP3_S3_REGION": bucket.region,
+        "VIDEO2MP3_S3_ACCESS_KEY_ID": bucket.access_key_id,
+        "VIDEO2MP3_S3_SECRET_ACCESS_KEY": bucket.secret_access_key,
+    }
+    service = Service(folder, base_env(folder) | _mail_env(smtp) | settings | dict(env or {}), smtp)
+    subprocess.run([sys.executable, "-m", "video2mp3", "migrate"], env=service.env, check=True, capture_output=True)
+    with _stopping(service):
+        for number in range(1, workers + 1):
+            service.start(f"worker-{number}", "worker", "--slots", "1")
+        service.start("notifier", "notifier")
+        for number in range(1, apis + 1):
+            service.start(f"api-{number}", "api", "--port", "0")
+        for name, role in service.roles.items():
+            if name.startswith("api"):
+                service.urls.append(role.wait_for_output(r"listens on (http://\S+)")[1])
+            else:
+                role.wait_for_output("ready")
+        yield service

@@ -1,0 +1,85 @@
+"""Every command in the README is run, as it stands there."""
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.acceptance.service import Service, base_env, embedded
+from tests.media import make_video, samples_by_ffmpeg
+from tests.servers import SMTPServer, free_port, require_program, wait_until
+
+ROOT = Path(__file__).parents[2]
+BLOCKS = re.findall(r"^```sh\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def service(tmp_path: Path, mail_server: SMTPServer) -> Iterator[Service]:
+    """An embedded service, as `make run` starts it."""
+    with embedded(tmp_path, mail_server) as service:
+        yield service
+
+
+def test_the_commands_do_what_the_readme_says(service: Service, tmp_path: Path) -> None:
+    """It should run every block but the first, in order, in one shell, and leave exact MP3s."""
+    require_program("curl")
+    make_video(tmp_path / "talk.mp4", 5)
+    script = "\n".join(BLOCKS[1:])
+    assert script.count("localhost:8000") >= 8
+    script = script.replace("localhost:8000", service.url.removeprefix("http://"))
+    script = script.replace(".venv/bin/video2mp3", shlex.join([sys.executable, "-m", "video2mp3"]))
+    result = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=tmp_path,
+        env=service.env,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    for name in ("talk.mp3", "talk-128.mp3", "talk-v2.mp3"):
+        assert samples_by_ffmpeg(tmp_path / name) == 5 * 48_000, name
+    assert '"finished"' in result.stdout
+
+
+def test_the_two_commands_are_the_makefile_s() -> None:
+    """It should name first what a new user types first; CI runs the same `make test`."""
+    assert BLOCKS[0].splitlines() == ["make run", "make test"]
+    assert "make lint types test" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_make_run_starts_the_service_and_prints_a_link(tmp_path: Path) -> None:
+    """It should respect PORT and the data folder, print address and link, answer curl without a token, and stop."""
+    port = free_port()
+    output = tmp_path / "output"
+    env = base_env(tmp_path) | {"PORT": str(port), "VIDEO2MP3_DATA_DIR": str(tmp_path / "here")}
+    for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
+        env.pop(name, None)
+    with output.open("wb") as out:
+        process = subprocess.Popen(
+            ["make", "run"], cwd=ROOT, env=env, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    try:
+        wait_until(lambda: "/sign-in?token=" in output.read_text(), 120, "make run to print its link")
+        assert f"http://127.0.0.1:{port}" in output.read_text()
+        assert httpx.get(f"http://127.0.0.1:{port}/v1/me").json()["username"] == "local"
+        assert (tmp_path / "here" / "video2mp3.db").exists()
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait(40)
+    assert "Traceback" not in output.read_text()
+
+
+def test_make_alone_lists_every_target() -> None:
+    """It should explain every target that people call."""
+    listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for target in ("run", "test", "lint", "types", "format", "lock"):
+        assert re.search(rf"^{target}\s+\w", listed, re.MULTILINE), target

@@ -1,0 +1,97 @@
+"""What dies in the middle is made good by the rest."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pymysql
+import pytest
+from sqlalchemy.engine import make_url
+
+from tests.acceptance.service import Service, distributed, wait_for_end
+from tests.media import make_video, samples_by_ffmpeg, samples_by_mpg123
+from tests.servers import MariaDBServer, RabbitMQServer, S3Server, SMTPServer, wait_until
+
+
+@pytest.fixture
+def spread(
+    tmp_path: Path, mail_server: SMTPServer, mariadb: MariaDBServer, rabbitmq: RabbitMQServer, s3: S3Server
+) -> Iterator[Service]:
+    """A spread service of this test's own, which it may harm."""
+    with distributed(tmp_path, mail_server, mariadb, rabbitmq, s3) as service:
+        yield service
+
+
+def query(service: Service, statement: str) -> list[tuple[object, ...]]:
+    """Asks the service's MariaDB."""
+    url = make_url(service.env["VIDEO2MP3_DATABASE_URL"])
+    connection = pymysql.connect(
+        host=url.host, port=url.port or 3306, user=url.username, password=url.password or "", database=url.database
+    )
+    with connection, connection.cursor() as cursor:
+        cursor.execute(statement)
+        return list(cursor.fetchall())
+
+
+def test_a_job_whose_worker_is_killed_finishes_on_another_once(
+    spread: Service, long_talk: Path, tmp_path: Path
+) -> None:
+    """It should be taken over within a minute after `kill -9`, and finish once, exact."""
+    with spread.user(email="once@example.org") as ada:
+        with long_talk.open("rb") as video:
+            job_id = ada.post("/v1/conversions", files={"file": video}).raise_for_status().json()["id"]
+
+        def working() -> bool:
+            job = ada.get(f"/v1/conversions/{job_id}").json()
+            return bool(job["state"] == "processing" and job["percent"] > 0)
+
+        wait_until(working, 60, "the conversion to run")
+        ((owner_slots_host,),) = query(spread, f"SELECT lease_owner FROM jobs WHERE id = '{job_id}'")
+        victim = _worker_with_id(spread, str(owner_slots_host))
+        spread.roles[victim].kill()
+
+        job = wait_for_end(ada, job_id, 60)
+        assert job["state"] == "finished"
+        ((fence, lost_leases, failures),) = query(
+            spread, f"SELECT fence, lost_leases, failures FROM jobs WHERE id = '{job_id}'"
+        )
+        assert (fence, lost_leases, failures) == (2, 1, 0)
+
+        mp3 = tmp_path / "result.mp3"
+        mp3.write_bytes(ada.get(f"/v1/conversions/{job_id}/mp3").raise_for_status().content)
+        assert samples_by_ffmpeg(mp3) == samples_by_mpg123(mp3, tmp_path) == 900 * 48_000
+    spread.smtp.wait_for_mail()
+    mails = [mail for mail in spread.smtp.messages if mail["To"] == "once@example.org"]
+    assert len(mails) == 1
+
+
+def _worker_with_id(service: Service, worker_id: str) -> str:
+    """The name of the process that logged this id as its own."""
+    return next(
+        name for name, role in service.roles.items() if name.startswith("worker") and worker_id in role.log.read_text()
+    )
+
+
+def test_waiting_jobs_survive_a_broker_that_is_killed_and_wiped(
+    spread: Service, rabbitmq: RabbitMQServer, long_talk: Path, tmp_path: Path
+) -> None:
+    """It should finish all 20 jobs that waited when the broker lost everything."""
+    clip = make_video(tmp_path / "clip.mp4", 2)
+    with spread.user() as ada:
+        # Both workers are busy with long jobs, so that the twenty do wait.
+        for _ in range(2):
+            ada.post("/v1/conversions", files={"file": long_talk.open("rb")}).raise_for_status()
+        upload = (
+            ada.post("/v1/uploads", params={"name": "clip.mp4"}, content=clip.read_bytes()).raise_for_status().json()
+        )
+        jobs = [
+            ada.post("/v1/conversions", json={"upload_id": upload["id"]}).raise_for_status().json()["id"]
+            for _ in range(20)
+        ]
+        ((waiting,),) = query(spread, "SELECT COUNT(*) FROM jobs WHERE state = 'queued'")
+        assert int(str(waiting)) >= 18
+
+        rabbitmq.kill()
+        rabbitmq.start(wipe=True)
+
+        for job_id in jobs:
+            assert wait_for_end(ada, job_id, 150)["state"] == "finished"
