@@ -95,7 +95,11 @@ def test_messages_outlive_a_broker_that_keeps_its_data(rabbitmq: RabbitMQServer,
     assert take_when_back(rabbit_queue.consumer(VIDEO_QUEUE)).body == b"persistent"
 
 
-def test_a_waiting_consumer_survives_the_loss_of_its_queue(rabbitmq: RabbitMQServer, rabbit_queue: RabbitQueue) -> None:
+def test_a_waiting_consumer_survives_the_loss_of_its_queue(
+    rabbitmq: RabbitMQServer, rabbit_queue: RabbitQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Now and then the broker does not tell the consumer: see `_RENEW_AFTER_S`.
+    monkeypatch.setattr(subscription_module, "_RENEW_AFTER_S", 2)
     consumer = rabbit_queue.consumer(VIDEO_QUEUE)
     assert consumer.take(NOTHING_S) is None
     taken: list[Message | None] = []

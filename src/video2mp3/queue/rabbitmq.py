@@ -198,6 +198,9 @@ class RabbitConsumer:
 
     async def _subscribed(self) -> Subscription:
         async with asyncio.timeout(_CALL_TIMEOUT_S):
+            if self._subscription is not None and self._subscription.is_stale:
+                await self._subscription.close()
+                self._subscription = None
             if self._subscription is None:
                 self._subscription = await self._owner.broker.attempt(self._subscribe)
             await self._subscription.start()

@@ -6,8 +6,9 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 
 from video2mp3.queue.broker import Opened, declare
 
-# Consumers can vanish without a word. Every so often, one that hears nothing subscribes again: the answer
-# proves that the broker, the queue and the consumer are there.
+# Consumers can vanish without a word: 3.10 keeps one whose queue is deleted and made again within
+# milliseconds, but what is sent to it gets lost on the way. So one that hears nothing is replaced every so
+# often, with its channel: what was on the way to the old one goes back.
 _RENEW_AFTER_S = 20
 
 
@@ -24,7 +25,8 @@ class Subscription:
         self._queue = queue
         self._tag: ConsumerTag | None = None
         self._is_wanted = False
-        self._heard_at_s = 0.0
+        self._heard_at_s = asyncio.get_running_loop().time()
+        self._last: AbstractIncomingMessage | None = None
         # None stands for the end.
         self._inbox: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
 
@@ -39,15 +41,17 @@ class Subscription:
         underlay.on_consumer_cancel_callbacks.add(lambda _: subscription.end())
         return subscription
 
+    @property
+    def is_stale(self) -> bool:
+        """True when nothing was heard for so long that the broker may have forgotten this consumer."""
+        holds_message = self._last is not None and not self._last.processed
+        return not holds_message and asyncio.get_running_loop().time() - self._heard_at_s > _RENEW_AFTER_S
+
     async def start(self) -> None:
-        """Starts to consume; does nothing when it does so already and has heard of the broker lately."""
-        now_s = asyncio.get_running_loop().time()
-        if self._is_wanted and now_s - self._heard_at_s < _RENEW_AFTER_S:
-            return
-        await self.stop()
-        self._is_wanted = True
-        self._tag = await self._queue.consume(self._on_message)
-        self._heard_at_s = now_s
+        """Starts to consume; does nothing when it does so already."""
+        if not self._is_wanted:
+            self._is_wanted = True
+            self._tag = await self._queue.consume(self._on_message)
 
     async def stop(self) -> None:
         """Stops to consume; what came and was not taken goes back."""
@@ -87,6 +91,7 @@ class Subscription:
             self.end()
             raise SubscriptionLost
         self._heard_at_s = asyncio.get_running_loop().time()
+        self._last = message
         return message
 
     def end(self) -> None:
