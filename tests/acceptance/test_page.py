@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.acceptance.service import PASSWORD, Service, embedded
 from tests.media import corpus_file, make_video, samples_by_ffmpeg
-from tests.servers import SMTPServer, require_program
+from tests.servers import SMTPServer, require_program, wait_until
 
 # As root and without a network Chromium needs all of these.
 FLAGS = [
@@ -77,7 +77,7 @@ def test_a_dropped_video_becomes_an_mp3_to_hear_and_to_keep(service: Service, pa
     expect(row.get_by_role("link", name="Download")).to_be_visible(timeout=30_000)
 
     page.evaluate("document.querySelector('audio').play()")
-    page.wait_for_function("document.querySelector('audio').currentTime > 0.1")
+    wait_until(lambda: page.evaluate("document.querySelector('audio').currentTime") > 0.1, 20, "the sound to play")
     assert abs(page.evaluate("document.querySelector('audio').duration") - 20) < 0.1
 
     with page.expect_download() as download:

@@ -208,6 +208,8 @@ def _run_http(settings: Settings, app: FastAPI, listener: socket.socket, greet: 
         log_config=None,
         access_log=False,
         server_header=False,
+        # Else anyone could put an address of his own choice into the log.
+        proxy_headers=False,
         # Without it one open download would hold up the shutdown for ever.
         timeout_graceful_shutdown=max(1, settings.drain_grace_s),
     )

@@ -39,7 +39,7 @@ class Database:
         # Parameters are hidden below: an error's text goes to the log, and a parameter may be a key.
         if self.dialect == "sqlite":
             if parsed.database:
-                Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+                _make_folder(Path(parsed.database).parent)
             self.engine = create_engine(
                 url,
                 hide_parameters=True,
@@ -105,6 +105,16 @@ class Database:
     def close(self) -> None:
         """Closes all connections."""
         self.engine.dispose()
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"VIDEO2MP3_DATABASE_URL: the folder {folder} cannot be made ({error.strerror}); choose another "
+            "there or with VIDEO2MP3_DATA_DIR."
+        ) from None
 
 
 def _prepare_sqlite(engine: Engine) -> None:

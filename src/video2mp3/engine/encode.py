@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import lameenc
 
-from video2mp3.engine.mp3.frames import bitrates_kbps
+from video2mp3.engine.mp3.frames import bitrates_kbps, samples_per_frame
+from video2mp3.engine.mp3.info_tag import DECODER_DELAY, ENCODER_DELAY
 from video2mp3.engine.options import DEFAULT_BITRATE_KBPS
 
 QUALITY = 3
@@ -33,6 +34,17 @@ def settings_for(
     wanted = bitrate_kbps or DEFAULT_BITRATE_KBPS
     nearest = min(reversed(bitrates_kbps(sample_rate_hz)), key=lambda rate: abs(rate - wanted))
     return EncoderSettings(sample_rate_hz, channels, nearest, None)
+
+
+def lead_in_samples(sample_rate_hz: int, samples: int) -> int:
+    """Returns the samples of silence to put in front of a very short sound, as part of the encoder delay.
+
+    Where frames have 576 samples and a sound ends in the frame that it begins in, ffmpeg forgets to cut its
+    start. With this much silence it begins where the frame does.
+    """
+    begins = ENCODER_DELAY + DECODER_DELAY
+    rest = -begins % samples_per_frame(sample_rate_hz)
+    return rest if begins > samples_per_frame(sample_rate_hz) and samples <= rest else 0
 
 
 class Encoder:

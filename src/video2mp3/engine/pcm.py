@@ -29,7 +29,7 @@ _DEFAULT_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.
 _FLOAT_TYPECODES = {"flt": "f", "fltp": "f", "dbl": "d", "dblp": "d"}
 _LOUDEST = 1e30
 """Nothing that was ever sound is larger."""
-_BYTES_PER_SAMPLE = 2
+BYTES_PER_SAMPLE = 2
 
 
 def mp3_rate_for(sample_rate_hz: int) -> int:
@@ -64,7 +64,7 @@ class PcmConverter:
 
     def _counted(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
         for block in blocks:
-            self.samples += len(block) // (_BYTES_PER_SAMPLE * self.channels)
+            self.samples += len(block) // (BYTES_PER_SAMPLE * self.channels)
             yield block
 
 
@@ -74,7 +74,7 @@ class _Stretch:
     def __init__(self, first: AudioFrame, sample_rate_hz: int, channels: int) -> None:
         self._kind = _kind_of(first)
         self._ratio = Fraction(sample_rate_hz, first.sample_rate)
-        self._bytes_per_sample = _BYTES_PER_SAMPLE * channels
+        self._bytes_per_sample = BYTES_PER_SAMPLE * channels
         self._samples_in = 0
         self._samples_out = 0
         self._graph = _graph(first, sample_rate_hz, "mono" if channels == 1 else "stereo")

@@ -8,15 +8,15 @@ from typing import Any
 from av import AudioFrame
 
 from video2mp3.engine.decode import Media
-from video2mp3.engine.encode import Encoder, settings_for
+from video2mp3.engine.encode import Encoder, lead_in_samples, settings_for
 from video2mp3.engine.mp3.id3 import id3_tag
 from video2mp3.engine.mp3.writer import Mp3Writer
-from video2mp3.engine.pcm import PcmConverter, mp3_rate_for
+from video2mp3.engine.pcm import BYTES_PER_SAMPLE, PcmConverter, mp3_rate_for
 from video2mp3.errors import AudioTooLong
 
 PCM_BLOCK_BYTES = 128 * 1024
 """PCM given to the encoder at once: 0.7 s of CD audio."""
-ENCODER_NAME = "video2mp3, LAME 3.100"
+ENCODER_NAME = "video2mp3, LAME 4.0"
 
 
 class Pipeline:
@@ -56,9 +56,13 @@ class Pipeline:
             yield done_s
         for block in self._converter.finish():
             self._block += block
+        samples = self._converter.samples
+        lead_in = lead_in_samples(self._settings.sample_rate_hz, samples)
+        if lead_in:  # so short that all of it is still here
+            self._block[:0] = bytes(BYTES_PER_SAMPLE * self._settings.channels * lead_in)
         self._encode()
         self._writer.write(self._encoder.finish())
-        self._writer.finish(self._converter.samples)
+        self._writer.finish(samples, lead_in)
 
     def facts(self) -> dict[str, Any]:
         """Returns what is to be reported."""

@@ -89,15 +89,9 @@ def submit(
 ) -> Job:
     """Makes a job of an upload; with a key that the user has used before: returns the job made then.
 
-    Args:
-        session: A writing transaction; after its commit the relay wants a nudge.
-        user_id: The owner of job and upload.
-        upload: Read in this transaction, with a lock; while it is still open the job waits for it.
-        options: The engine's options, checked before.
-        tag: The owner's own text.
-        priority: 0 high, 1 normal, 2 low.
-        idempotency_key: Two submits with one key make one job.
-        request_sha256: Of the request's content, to tell whether the key was used for the same.
+    `upload` is read in this transaction, with a lock; while it is still open, the job waits for it. The `options`
+    were checked before. `priority` is 0 high, 1 normal, 2 low. `request_sha256` tells whether the key was used for
+    the same request. After the commit the relay wants a nudge.
 
     Raises:
         IdempotencyKeyReused: when the key was used for another request.

@@ -11,7 +11,10 @@ from video2mp3.engine.mp3.frames import FrameHeader, FrameWalker, bitrates_kbps,
 
 ENCODER_DELAY = 576
 """Samples of silence that LAME puts in front."""
-LAME_VERSION = b"LAME3.100"
+DECODER_DELAY = 529
+"""Samples that every decoder adds in front, and cuts off by itself."""
+LAME_VERSION = b"LAME4.0\0\0"
+"""Of the LAME that lameenc brings, as players want it: they trust the delay only of encoders they know."""
 
 _TAG_BYTES = 156
 _CBR_METHOD, _VBR_METHOD = 1, 4
@@ -59,9 +62,9 @@ def info_frame_header(sample_rate_hz: int, channels: int, bitrate_kbps: int | No
     raise ValueError("no bitrate holds the tag")  # the largest bitrate of every sample rate does
 
 
-def padding_for(frames: int, samples_per_frame: int, samples: int) -> int:
+def padding_for(frames: int, samples_per_frame: int, delay: int, samples: int) -> int:
     """Returns the padding with which `frames` decode to exactly `samples` samples."""
-    padding = frames * samples_per_frame - ENCODER_DELAY - samples
+    padding = frames * samples_per_frame - delay - samples
     if not 0 <= padding <= _MAX_PADDING:
         raise ValueError(f"{frames} frames cannot hold {samples} samples")
     return padding

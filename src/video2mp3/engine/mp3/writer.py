@@ -3,7 +3,7 @@
 import os
 
 from video2mp3.engine.mp3.crc16 import crc16
-from video2mp3.engine.mp3.frames import FrameWalker, samples_per_frame
+from video2mp3.engine.mp3.frames import FrameWalker
 from video2mp3.engine.mp3.info_tag import (
     ENCODER_DELAY,
     InfoTag,
@@ -52,10 +52,15 @@ class Mp3Writer:
         if len(self._block) >= _BLOCK_BYTES:
             self._write_block()
 
-    def finish(self, samples: int) -> None:
-        """Completes the file: its frames decode to exactly `samples` samples per channel."""
+    def finish(self, samples: int, lead_in: int = 0) -> None:
+        """Completes the file.
+
+        Args:
+            samples: per channel, what players are to give out.
+            lead_in: samples of silence that the encoder was given before them.
+        """
         self._write_block()
-        frame = info_frame(self._header, self._tag(samples))
+        frame = info_frame(self._header, self._tag(samples, ENCODER_DELAY + lead_in))
         os.pwrite(self._descriptor, frame, self._info_offset)
 
     def _write_block(self) -> None:
@@ -65,15 +70,15 @@ class Mp3Writer:
         self._crc = crc16(block, self._crc)
         _write_all(self._descriptor, block)
 
-    def _tag(self, samples: int) -> InfoTag:
+    def _tag(self, samples: int, delay: int) -> InfoTag:
         return InfoTag(
             vbr_quality=self._vbr_quality,
             quality=self._quality,
             frames=self.frames,
             size_bytes=self._walker.size_bytes + self._header.size_bytes,
             toc=table_of_contents(self._walker, self._header.size_bytes),
-            delay=ENCODER_DELAY,
-            padding=padding_for(self.frames, samples_per_frame(self._header.sample_rate_hz), samples),
+            delay=delay,
+            padding=padding_for(self.frames, self._header.samples, delay, samples),
             music_crc=self._crc,
         )
 
