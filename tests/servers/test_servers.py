@@ -2,11 +2,13 @@
 
 import smtplib
 import urllib.request
+from pathlib import Path
 
+import pytest
 from sqlalchemy import create_engine, inspect
 from sqlalchemy.engine import make_url
 
-from tests.servers import MariaDBServer, RabbitMQServer, S3Server, SMTPServer
+from tests.servers import MariaDBServer, RabbitMQServer, S3Server, SMTPServer, require_program
 
 
 def test_rabbitmq_is_killed_wiped_and_started_again_on_the_same_port(rabbitmq: RabbitMQServer) -> None:
@@ -35,3 +37,13 @@ def test_smtp_keeps_the_mails(smtp: SMTPServer) -> None:
     with smtplib.SMTP(smtp.host, smtp.port) as client:
         client.sendmail("a@localhost", ["b@localhost"], "Subject: Grüße\n\nDein MP3\n".encode())
     assert "MP3" in smtp.wait_for_mail().get_content()
+
+
+def test_a_missing_program_skips_a_test_but_fails_it_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="no-such-program is not installed"):
+        require_program("no-such-program")
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match="no-such-program is missing"):
+        require_program("no-such-program")
+    assert Path(require_program("no-such-program", "sh")).exists()
