@@ -97,13 +97,13 @@ def _check_room(code: object, sink: int) -> None:
 
 
 def _checked(fields: Fields, sink: int) -> CheckedMp3:
+    promised = [fields.count(name) for name in ("frames", "samples", "mp3_sample_rate_hz", "mp3_channels")]
     with _readable(sink) as descriptor:
         try:
             mp3 = check_mp3(descriptor)
         except ValueError as error:
             raise ResultCheckFailed from error
-    promised = fields.count("frames"), fields.count("samples"), fields.count("mp3_sample_rate_hz")
-    if promised != (mp3.frames, mp3.samples, mp3.sample_rate_hz) or fields.count("mp3_channels") != mp3.channels:
+    if promised != [mp3.frames, mp3.samples, mp3.sample_rate_hz, mp3.channels]:
         raise ResultCheckFailed
     return mp3
 

@@ -1,7 +1,7 @@
 """How large a file says it is: what tells one that was cut short from a whole one.
 
-Only the outermost structure is looked at. Sources: ISO/IEC 14496-12 §4.2 (boxes), RIFF, AIFF, RFC 8794
-(EBML), RFC 3533 (Ogg), ISO/IEC 13818-1 §2.4.3 (TS packets), the ASF specification §3.2, FLV's onMetaData,
+Only the outermost structure is looked at. Sources: ISO/IEC 14496-12 §4.2 (boxes), RIFF, AIFF, CAF, RFC
+8794 (EBML), RFC 3533 (Ogg), ISO/IEC 13818-1 §2.4.3 (TS packets), the ASF specification §3.2, FLV's onMetaData,
 the Xing header of MP3.
 """
 
@@ -41,6 +41,8 @@ def promised_size(read_at: ReadAt, size_bytes: int) -> int | None:
         return _wave_data_end(read_at)
     if head[:4] in (b"RIFF", b"FORM"):
         return _walk_riff(read_at, size_bytes, "little" if head[:4] == b"RIFF" else "big")
+    if head[:4] == b"caff":
+        return _walk_caf(read_at, size_bytes)
     if head[:4] == _EBML:
         return _segment_end(head)
     if head[:16] == _ASF_HEADER:
@@ -90,6 +92,19 @@ def _wave_data_end(read_at: ReadAt) -> int | None:
         if len(head) < 8:
             return None
         place += 8 + size + size % 2
+    return None
+
+
+def _walk_caf(read_at: ReadAt, size_bytes: int) -> int | None:
+    place = 8
+    for _ in range(_MAX_CHUNKS):
+        head = read_at(place, 12)
+        if place >= size_bytes or len(head) < 12:
+            return place
+        size = int.from_bytes(head[4:12], "big", signed=True)
+        if size < 0:  # up to the end
+            return None
+        place += 12 + size
     return None
 
 

@@ -1,0 +1,117 @@
+"""Every file of the shared corpus gets the outcome that its README asks for, at the right length."""
+
+import json
+import tempfile
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pytest
+
+from tests.engine.decoders import samples_decoded
+from tests.media import CORPUS
+from tests.servers.programs import missing
+from video2mp3.engine import FileSource, Report, convert
+from video2mp3.errors import Video2mp3Error
+
+INDEX = CORPUS / "corpus.json"
+ENTRIES: list[dict[str, Any]] = json.loads(INDEX.read_text()) if INDEX.exists() else []
+THREADS = 3
+
+NOT_MEDIA = {
+    "drm/sample_fragmented_widevine.mp4": "pieces of a stream without their beginning (moov): no track is described",
+    "mp4/sample_fragmented_sideloaded_track.mp4": "pieces of a stream without their beginning",
+    "mp3/play-trimmed.mp3": "418 bytes, not one whole frame",
+}
+"""Of ffmpeg's `no_audio_or_unreadable`: those that are not media. All others have no audio track."""
+
+PARTS_LEFT_OUT = {
+    "mp4/5p1_iamf_opus.mp4": "immersive audio (IAMF) of four substreams: like ffmpeg, only its first, the front pair",
+}
+
+
+@dataclass
+class Outcome:
+    result: Report | Video2mp3Error
+    seconds: float
+    decoded: tuple[int, int] | None = None
+    """Samples per channel of the MP3, by ffmpeg and mpg123."""
+
+
+def convert_file(path: Path) -> Outcome:
+    started_s = time.monotonic()
+    with FileSource(path) as source, tempfile.TemporaryDirectory() as folder, open_new(folder) as sink:
+        try:
+            report = convert(source, sink)
+        except Video2mp3Error as error:
+            return Outcome(error, time.monotonic() - started_s)
+        seconds = time.monotonic() - started_s
+        return Outcome(report, seconds, samples_decoded(Path(folder, "out.mp3"), report.mp3_channels))
+
+
+def open_new(folder: str) -> BinaryIO:
+    return Path(folder, "out.mp3").open("wb")
+
+
+@pytest.fixture(scope="module")
+def outcomes() -> dict[str, Future[Outcome]]:
+    with ThreadPoolExecutor(THREADS) as pool:
+        return {entry["path"]: pool.submit(convert_file, CORPUS / "corpus" / entry["path"]) for entry in ENTRIES}
+
+
+def of(kind: str) -> list[Any]:
+    return [pytest.param(entry, id=entry["path"]) for entry in ENTRIES if entry["ffmpeg_outcome"] == kind]
+
+
+def test_the_corpus_is_complete() -> None:
+    if not ENTRIES:
+        missing(f"the media corpus ({CORPUS})")
+    assert len(ENTRIES) == 126
+
+
+@pytest.mark.parametrize("entry", of("mp3") + of("mp3_partial"))
+def test_audio_becomes_an_mp3_of_exactly_its_length(
+    entry: dict[str, Any], outcomes: dict[str, Future[Outcome]]
+) -> None:
+    outcome = outcomes[entry["path"]].result()
+    report = outcome.result
+    assert isinstance(report, Report), report
+    assert report.samples_in == entry["ffmpeg_first_track_pcm_s16_bytes"] // (2 * report.channels)
+    at_its_rate = Fraction(report.samples_in * report.mp3_sample_rate_hz, report.sample_rate_hz)
+    assert abs(report.samples - at_its_rate) <= Fraction(1, 2)
+    assert outcome.decoded == (report.samples, report.samples)
+    assert not report.truncated
+
+
+@pytest.mark.parametrize("entry", of("mp3_partial"))
+def test_a_damaged_file_is_reported_as_damaged(entry: dict[str, Any], outcomes: dict[str, Future[Outcome]]) -> None:
+    report = outcomes[entry["path"]].result().result
+    assert isinstance(report, Report)
+    assert report.damaged_packets > 0
+    assert any("damaged" in warning for warning in report.warnings)
+
+
+@pytest.mark.parametrize("entry", of("undecodable_audio"))
+def test_audio_of_an_unknown_kind_has_its_own_code(entry: dict[str, Any], outcomes: dict[str, Future[Outcome]]) -> None:
+    assert_failed(outcomes[entry["path"]].result(), "undecodable_audio")
+
+
+@pytest.mark.parametrize("entry", of("no_audio_or_unreadable"))
+def test_no_audio_and_no_media_are_told_apart(entry: dict[str, Any], outcomes: dict[str, Future[Outcome]]) -> None:
+    assert_failed(outcomes[entry["path"]].result(), "not_media" if entry["path"] in NOT_MEDIA else "no_audio")
+
+
+def assert_failed(outcome: Outcome, code: str) -> None:
+    assert isinstance(outcome.result, Video2mp3Error), outcome.result
+    assert outcome.result.code == code
+    assert outcome.seconds < 5
+
+
+@pytest.mark.parametrize("path", PARTS_LEFT_OUT if ENTRIES else [])
+def test_what_is_left_out_of_immersive_audio_is_said(path: str, outcomes: dict[str, Future[Outcome]]) -> None:
+    report = outcomes[path].result().result
+    assert isinstance(report, Report)
+    assert any("immersive" in warning for warning in report.warnings)

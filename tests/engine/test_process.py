@@ -1,0 +1,262 @@
+"""The child process: killed, stuck, lying or orphaned, it never takes the parent with it or stays behind."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pytest
+
+from tests.engine.sounds import BytesSource, tone, wav_with
+from video2mp3.engine import FileSource, Limits, Progress, convert, process
+from video2mp3.engine.answers import Fields, error_of, progress_of
+from video2mp3.errors import (
+    Canceled,
+    EngineCrashed,
+    NotFound,
+    StorageUnavailable,
+    TimeLimitReached,
+    Video2mp3Error,
+)
+
+WAIT_S = 20.0
+
+
+def children() -> list[int]:
+    """The child processes of this one that convert, by pid."""
+    pids: list[int] = []
+    for task in Path("/proc/self/task").iterdir():
+        pids += [int(pid) for pid in (task / "children").read_text().split()]
+    return [pid for pid in pids if "video2mp3.engine.child" in command_of(pid)]
+
+
+def command_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline_s = time.monotonic() + WAIT_S
+    while not condition():
+        assert time.monotonic() < deadline_s, "it did not happen in time"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def sink() -> Iterator[BinaryIO]:
+    with tempfile.TemporaryFile() as file:
+        yield file
+
+
+@pytest.fixture(autouse=True)
+def no_child_is_left_behind() -> Iterator[None]:
+    yield
+    assert children() == []
+
+
+SOUND = wav_with(tone(48_000 * 30), rate_hz=48_000)
+
+
+class StuckSource(BytesSource):
+    """Gives its start, then nothing until it is released."""
+
+    def __init__(self) -> None:
+        super().__init__(SOUND, self._wait)
+        self.stuck = threading.Event()
+        self.released = threading.Event()
+
+    def _wait(self, count: int) -> None:
+        if count > 2:
+            self.stuck.set()
+            self.released.wait(WAIT_S)
+
+
+def test_a_source_without_a_descriptor_gives_the_same_bytes(sink: BinaryIO, tmp_path: Path) -> None:
+    file = tmp_path / "talk.mp4"
+    file.write_bytes(SOUND)
+    with FileSource(file) as source, (tmp_path / "out.mp3").open("wb") as other_sink:
+        from_file = convert(source, other_sink)
+    ranges = BytesSource(SOUND)
+    assert convert(ranges, sink).sha256 == from_file.sha256
+    assert len(ranges.requests) < 20  # of up to 1 MiB each
+    assert all(size >= 64 * 1024 for _, size in ranges.requests)
+
+
+def test_a_killed_child_is_a_crash(sink: BinaryIO) -> None:
+    source = StuckSource()
+
+    def kill() -> None:
+        source.stuck.wait(WAIT_S)
+        os.kill(children()[0], signal.SIGKILL)
+        source.released.set()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    with pytest.raises(EngineCrashed):
+        convert(source, sink)
+    killer.join()
+
+
+def test_it_stops_when_told_to(sink: BinaryIO) -> None:
+    source = StuckSource()
+    with pytest.raises(Canceled):
+        convert(source, sink, should_stop=source.stuck.is_set)
+    source.released.set()
+
+
+def test_it_ends_at_the_wall_clock_limit(sink: BinaryIO) -> None:
+    source = StuckSource()
+    with pytest.raises(TimeLimitReached):
+        convert(source, sink, limits=Limits(wall_clock_s=1))
+    source.released.set()
+
+
+def test_it_ends_when_nothing_moves(sink: BinaryIO) -> None:
+    def stop_the_child(progress: Progress) -> None:
+        os.kill(children()[0], signal.SIGSTOP)
+
+    with pytest.raises(TimeLimitReached, match="no progress"):
+        convert(BytesSource(SOUND), sink, limits=Limits(no_progress_s=1), on_progress=stop_the_child)
+
+
+def test_waiting_for_the_source_is_not_a_lack_of_progress(sink: BinaryIO) -> None:
+    source = BytesSource(SOUND, lambda count: time.sleep(2.5) if count == 3 else None)
+    assert convert(source, sink, limits=Limits(no_progress_s=1.5)).samples == 48_000 * 30
+
+
+@pytest.mark.parametrize("error", [StorageUnavailable("The disk is gone."), NotFound("A chunk is gone.")])
+@pytest.mark.parametrize("at_request", [1, 3])
+def test_what_the_source_raises_is_raised(error: Video2mp3Error, at_request: int, sink: BinaryIO) -> None:
+    def fail(count: int) -> None:
+        if count >= at_request:
+            raise error
+
+    with pytest.raises(type(error), match="is gone"):
+        convert(BytesSource(SOUND, fail), sink)
+
+
+def test_an_interrupt_leaves_no_child(sink: BinaryIO) -> None:
+    def interrupt(progress: Progress) -> None:
+        assert children()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        convert(BytesSource(SOUND), sink, on_progress=interrupt)
+
+
+def test_it_tells_its_progress(sink: BinaryIO) -> None:
+    told: list[Progress] = []
+    convert(BytesSource(SOUND * 1), sink, on_progress=told.append)
+    assert told
+    assert all(progress.total_s == 30 for progress in told)
+    assert [progress.done_s for progress in told] == sorted(progress.done_s for progress in told)
+    assert all(0 <= progress.percent <= 99 for progress in told)
+
+
+ORPHAN = """
+import sys, tempfile, time
+from video2mp3.engine import convert
+class Stuck:
+    name, size_bytes = "talk.mp4", 10_000_000
+    def read_at(self, offset_bytes, size_bytes):
+        print("stuck", flush=True)
+        time.sleep(60)
+with tempfile.TemporaryFile() as sink:
+    convert(Stuck(), sink)
+"""
+
+
+def test_a_child_dies_with_its_parent() -> None:
+    with subprocess.Popen([sys.executable, "-c", ORPHAN], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"stuck\n"
+        pids = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
+        assert [pid for pid in pids if "video2mp3.engine.child" in command_of(int(pid))]
+        parent.kill()
+    wait_until(lambda: not any("video2mp3.engine.child" in command_of(int(pid)) for pid in pids))
+
+
+class LyingChild(process.Child):
+    """Says what it is told to instead of converting."""
+
+    words = b""
+
+    @staticmethod
+    def start(descriptors: Any, job: Any) -> "subprocess.Popen[bytes]":
+        status = job["status"]
+        return subprocess.Popen(
+            [sys.executable, "-c", f"import os; os.write({status}, {LyingChild.words!r})"],
+            pass_fds=descriptors,
+            start_new_session=True,
+        )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        b"",
+        b"not json\n",
+        b"[1, 2]\n",
+        b"[" * 60_000 + b"\n",
+        b"x" * 60_000,
+        b'{"error": "invalid_credentials"}\n',
+        b'{"error": ["not_media"]}\n',
+        b'{"progress": {"done_s": "1", "total_s": null}}\n',
+        b'{"progress": {"done_s": NaN, "total_s": null}}\n',
+        b'{"progress": 5}\n',
+        b'{"report": {}}\n',
+        b'{"report": 7}\n',
+        b'{"other": 7}\n',
+    ],
+)
+def test_what_no_honest_child_says_is_a_crash(words: bytes, sink: BinaryIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LyingChild, "words", words)
+    monkeypatch.setattr(process, "_start", LyingChild.start)
+    with pytest.raises(EngineCrashed):
+        convert(BytesSource(SOUND), sink, on_progress=lambda progress: None)
+
+
+def test_a_child_cannot_claim_an_mp3_that_is_not_there(sink: BinaryIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = b'{"report": {"frames": 10, "samples": 100, "mp3_sample_rate_hz": 44100, "mp3_channels": 1}}\n'
+    monkeypatch.setattr(LyingChild, "words", words)
+    monkeypatch.setattr(process, "_start", LyingChild.start)
+    with pytest.raises(Video2mp3Error) as caught:
+        convert(BytesSource(SOUND), sink)
+    assert caught.value.code == "result_check_failed"
+
+
+def test_a_child_cannot_claim_a_full_disk(sink: BinaryIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LyingChild, "words", b'{"error": "storage_full", "detail": ""}\n')
+    monkeypatch.setattr(process, "_start", LyingChild.start)
+    with pytest.raises(Video2mp3Error) as caught:
+        convert(BytesSource(SOUND), sink)
+    assert caught.value.code == "engine_error"
+
+
+def test_the_words_of_a_child_are_cleaned() -> None:
+    assert error_of({"error": "not_media", "detail": "two\nlines\x1b[1m" + "x" * 9000}).detail.startswith(
+        "two lines [1m"
+    )
+    assert len(error_of({"error": "not_media", "detail": "x" * 9000}).detail) == 300
+    assert progress_of({"done_s": 1, "total_s": 4}).percent == 25
+    with pytest.raises(EngineCrashed):
+        Fields({"count": -1}).count("count")
+    with pytest.raises(EngineCrashed):
+        Fields({"count": True}).count("count")
+
+
+def test_a_sink_that_is_full_says_so() -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("There is no /dev/full here.")
+    with Path("/dev/full").open("r+b", buffering=0) as sink, pytest.raises(Video2mp3Error) as caught:
+        convert(BytesSource(SOUND), io.BufferedWriter(sink))
+    assert caught.value.code in ("storage_full", "engine_error")

@@ -1,0 +1,79 @@
+"""A file that was cut short is never a silent success."""
+
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.engine.sounds import write_wav
+from tests.servers import require_program
+from video2mp3.engine import FileSource, Report, convert
+from video2mp3.errors import NotMedia
+
+SECONDS = 8
+RATE_HZ = 44100
+
+CONTAINERS = {
+    "faststart.mp4": ["-c:a", "aac", "-movflags", "+faststart"],
+    "fragmented.mp4": ["-c:a", "aac", "-movflags", "+frag_keyframe+empty_moov", "-frag_duration", "1000000"],
+    "sound.mkv": ["-c:a", "ac3"],
+    "sound.webm": ["-c:a", "libopus"],
+    "sound.ogg": ["-c:a", "libvorbis"],
+    "sound.flac": [],
+    "sound.wav": [],
+    "sound.aiff": [],
+    "sound.caf": [],
+    "sound.mp3": ["-c:a", "libmp3lame"],
+    "sound.avi": ["-c:a", "mp2"],
+    "sound.flv": ["-c:a", "aac"],
+    "sound.wma": ["-c:a", "wmav2"],
+    "sound.ts": ["-c:a", "aac"],
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("containers")
+    write_wav(folder / "source.wav", SECONDS * RATE_HZ)
+    command = [require_program("ffmpeg"), "-v", "error", "-y", "-i", str(folder / "source.wav")]
+    for name, options in CONTAINERS.items():
+        command += [*options, str(folder / name)]
+    subprocess.run(command, check=True)
+    return folder
+
+
+def converted(data: bytes, folder: Path) -> Report:
+    path = folder / "video"
+    path.write_bytes(data)
+    with FileSource(path) as source, tempfile.TemporaryFile() as sink:
+        return convert(source, sink)
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_a_whole_file_is_not_called_truncated(name: str, folder: Path) -> None:
+    report = converted((folder / name).read_bytes(), folder)
+    assert not report.truncated
+    assert not report.warnings
+    assert report.duration_s > SECONDS - 0.1
+
+
+@pytest.mark.parametrize("share", [0.4, 0.97])
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_a_cut_file_is_converted_as_far_as_it_goes_and_reported(name: str, share: float, folder: Path) -> None:
+    data = (folder / name).read_bytes()
+    cut = int(len(data) * share)
+    report = converted(data[: cut + (cut % 188 == 0)], folder)  # TS promises only whole packets
+    assert report.truncated
+    assert any("cut short" in warning for warning in report.warnings)
+    assert 0 < report.samples < (SECONDS + 0.1) * report.mp3_sample_rate_hz
+
+
+def test_an_mp4_without_its_index_is_not_media_and_the_sentence_says_what_to_check(folder: Path) -> None:
+    plain = folder / "plain.mp4"
+    command = [require_program("ffmpeg"), "-v", "error", "-y", "-i", str(folder / "source.wav"), str(plain)]
+    subprocess.run(command, check=True)
+    data = plain.read_bytes()
+    assert converted(data, folder).samples == SECONDS * RATE_HZ  # the control
+    with pytest.raises(NotMedia, match="copied whole"):
+        converted(data[: len(data) // 2], folder)
