@@ -1,6 +1,7 @@
 """The statements that run all the time find their rows by an index, however many jobs there are."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,7 +11,9 @@ from sqlalchemy.orm import Session
 from tests.jobs.rows import make_upload
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job, new_id
+from video2mp3.errors import NoAudio
 from video2mp3.jobs import lifecycle, turns
+from video2mp3.jobs.lifecycle import Claim
 from video2mp3.jobs.relay import Relay
 from video2mp3.queue.memory import MemoryQueue
 
@@ -74,6 +77,21 @@ def test_claim_relay_reaper_and_submit_use_indexes(database: Database, user_id: 
         plans = _plans(database, action)
         assert plans
         assert [plan for plan in plans if not _uses_an_index(database, plan)] == []
+
+
+def test_a_change_of_one_job_locks_only_its_row(database: Database, user_id: str, job_id: str) -> None:
+    """It should search by the primary key: by the state's index it would lock entries that other statements need."""
+    taken = Claim(job_id, 1, user_id, None, "", {})
+    for action in (
+        _call(database, lifecycle.claim, job_id, "w" * 32),
+        _call(database, partial(lifecycle.heartbeat, percent=1, done_s=1.0), taken),
+        _call(database, lifecycle.cancel, job_id, user_id),
+        _call(database, lifecycle.fail, taken, NoAudio()),
+    ):
+        plans = [plan for plan in _plans(database, action) if plan != "[]"]
+        assert plans
+        key = "sqlite_autoindex_jobs_1" if database.dialect == "sqlite" else "'key': 'PRIMARY'"
+        assert [plan for plan in plans if key not in plan] == []
 
 
 def test_a_statement_without_an_index_is_seen(database: Database, job_id: str) -> None:

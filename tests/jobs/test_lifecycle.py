@@ -338,7 +338,7 @@ def test_a_job_that_has_ended_cannot_be_canceled(database: Database, user_id: st
 
 
 def test_cancel_against_finish_leaves_one_end(database: Database, user_id: str) -> None:
-    for _ in range(20):
+    for _ in range(60):
         job, barrier = submit(database, user_id), Barrier(2)
         taken = claimed(database, job.id)
 

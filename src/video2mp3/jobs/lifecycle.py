@@ -42,7 +42,7 @@ from video2mp3.errors import (
     WrongState,
 )
 from video2mp3.jobs import notifications
-from video2mp3.jobs.statements import change
+from video2mp3.jobs.statements import change, change_all
 from video2mp3.jobs.turns import next_turn
 
 ENDED = ("finished", "failed", "canceled")
@@ -141,7 +141,7 @@ def _earlier(session: Session, user_id: str, idempotency_key: str | None, reques
 def upload_completed(session: Session, upload_id: str) -> int:
     """Queues the jobs that waited for an upload; returns their number."""
     complete = select(Upload.id).where(Upload.id == upload_id, Upload.state == "complete").exists()
-    return change(session, Job, Job.upload_id == upload_id, Job.state == "waiting", complete, state="queued")
+    return change_all(session, Job, Job.upload_id == upload_id, Job.state == "waiting", complete, state="queued")
 
 
 def cancel(session: Session, job_id: str, user_id: str) -> Job:
@@ -151,10 +151,10 @@ def cancel(session: Session, job_id: str, user_id: str) -> Job:
         NotFound: when the user has no such job.
         WrongState: when it has ended.
     """
-    mine = (Job.id == job_id, Job.user_id == user_id)
+    mine = Job.user_id == user_id
     while True:
-        if change(session, Job, *mine, Job.state.in_(("waiting", "queued")), **_ended("canceled")) or change(
-            session, Job, *mine, Job.state == "processing", cancel_requested=True
+        if change(session, Job, job_id, mine, Job.state.in_(("waiting", "queued")), **_ended("canceled")) or change(
+            session, Job, job_id, mine, Job.state == "processing", cancel_requested=True
         ):
             return find(session, job_id, user_id)
         # A job may change from one of these states to the other between the two statements.
@@ -219,7 +219,7 @@ def claim(session: Session, job_id: str, worker_id: str) -> Claim | None:
     taken = change(
         session,
         Job,
-        Job.id == job_id,
+        job_id,
         Job.state == "queued",
         Job.not_before <= now(),
         state="processing",
@@ -242,7 +242,7 @@ def heartbeat(session: Session, claim: Claim, *, percent: int, done_s: float) ->
         `held`: go on; `cancel`: the owner wants it to end; `lost`: the job is not the worker's any more.
     """
     lease_until = now() + LEASE_S * SECOND
-    if not change(session, Job, *_held(claim), lease_until=lease_until, percent=percent, done_s=done_s):
+    if not change(session, Job, claim.job_id, *_held(claim), lease_until=lease_until, percent=percent, done_s=done_s):
         return "lost"
     canceled = session.scalar(select(Job.cancel_requested).where(Job.id == claim.job_id))
     return "cancel" if canceled else "held"
@@ -279,7 +279,7 @@ def finish(
     if finished:
         notifications.add(session, claim.job_id)
         return True
-    if _cancel(session, *_held(claim), _canceled):
+    if _cancel(session, claim.job_id, *_held(claim), _canceled):
         return False
     return session.scalar(select(Job.result_key).where(Job.id == claim.job_id)) == result_key
 
@@ -290,11 +290,11 @@ def fail(session: Session, claim: Claim, error: Video2mp3Error) -> bool:
     Returns False when the job was lost.
     """
     held = _held(claim)
-    counts = session.execute(select(Job.failures, Job.lost_leases).where(*held)).one_or_none()
+    counts = session.execute(select(Job.failures, Job.lost_leases).where(Job.id == claim.job_id, *held)).one_or_none()
     if counts is None:
         return False
     if isinstance(error, Canceled):
-        return _cancel(session, *held)
+        return _cancel(session, claim.job_id, *held)
     if isinstance(error, Unavailable):
         # Every claim ended as one of these: a failure, a lost lease, an outage (or a release, which is rare).
         outages = claim.fence - 1 - counts.failures - counts.lost_leases
@@ -307,7 +307,7 @@ def fail(session: Session, claim: Claim, error: Video2mp3Error) -> bool:
     if _leave(session, claim, **_failed(error), failures=failures):
         notifications.add(session, claim.job_id)
         return True
-    return _cancel(session, *held, _canceled)
+    return _cancel(session, claim.job_id, *held, _canceled)
 
 
 def release(session: Session, claim: Claim) -> bool:
@@ -333,10 +333,10 @@ def reap(session: Session) -> int:
 
 def _take_back(session: Session, job_id: str, fence: int, lost_leases: int) -> bool:
     """Ends one expired lease, unless a heartbeat came in between."""
-    lost = (Job.id == job_id, Job.fence == fence, Job.state == "processing", Job.lease_until <= now())
+    lost = (Job.fence == fence, Job.state == "processing", Job.lease_until <= now())
     values = _queued(0) if lost_leases < LOST_LEASES_LIMIT else _failed(WorkerLost())
-    if not change(session, Job, *lost, _not_canceled, **values, lost_leases=lost_leases):
-        return _cancel(session, *lost, _canceled)
+    if not change(session, Job, job_id, *lost, _not_canceled, **values, lost_leases=lost_leases):
+        return _cancel(session, job_id, *lost, _canceled)
     if values["state"] == "failed":
         notifications.add(session, job_id)
     return True
@@ -352,7 +352,7 @@ def _fail_in_vain(session: Session) -> int:
     )
     changed = 0
     for job_id in sorted(session.scalars(waiting)):
-        if change(session, Job, Job.id == job_id, Job.state == "waiting", **_failed(UploadGone())):
+        if change(session, Job, job_id, Job.state == "waiting", **_failed(UploadGone())):
             notifications.add(session, job_id)
             changed += 1
     return changed
@@ -368,7 +368,7 @@ def expire(session: Session, limit: int) -> list[str]:
     return [
         row.result_key
         for row in rows
-        if change(session, Job, Job.id == row.id, Job.result_key == row.result_key, result_key=None, expires_at=None)
+        if change(session, Job, row.id, Job.result_key == row.result_key, result_key=None, expires_at=None)
     ]
 
 
@@ -380,21 +380,21 @@ _no_lease: dict[str, Any] = {"lease_owner": None, "lease_until": None}
 
 
 def _held(claim: Claim) -> tuple[ColumnElement[bool], ...]:
-    return (Job.id == claim.job_id, Job.fence == claim.fence, Job.state == "processing")
+    return (Job.fence == claim.fence, Job.state == "processing")
 
 
 def _leave(session: Session, claim: Claim, **values: Any) -> bool:
     """Ends a lease, unless the job was lost or a cancel was asked for."""
-    return change(session, Job, *_held(claim), _not_canceled, **values) == 1
+    return change(session, Job, claim.job_id, *_held(claim), _not_canceled, **values)
 
 
 def _leave_or_cancel(session: Session, claim: Claim, **values: Any) -> bool:
     """Ends a lease; a cancel that was asked for wins. A cancel never is taken back, so nothing slips between."""
-    return _leave(session, claim, **values) or _cancel(session, *_held(claim), _canceled)
+    return _leave(session, claim, **values) or _cancel(session, claim.job_id, *_held(claim), _canceled)
 
 
-def _cancel(session: Session, *conditions: ColumnElement[bool]) -> bool:
-    return change(session, Job, *conditions, **_ended("canceled")) == 1
+def _cancel(session: Session, job_id: str, *conditions: ColumnElement[bool]) -> bool:
+    return change(session, Job, job_id, *conditions, **_ended("canceled"))
 
 
 def _queued(backoff_s: int) -> dict[str, Any]:

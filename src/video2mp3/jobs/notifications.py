@@ -39,7 +39,7 @@ def claim(session: Session, job_id: str) -> Notice | None:
         claimed = change(
             session,
             Notification,
-            Notification.id == row.id,
+            row.id,
             Notification.attempts == row.attempts,
             Notification.state == "queued",
             state="sending",
@@ -53,12 +53,14 @@ def claim(session: Session, job_id: str) -> Notice | None:
 
 def mark_sent(session: Session, notice: Notice) -> bool:
     """Ends a notification well; False when it was lost to another."""
-    return change(session, Notification, *_held(notice), state="sent", sent_at=now(), lease_until=None) == 1
+    return change(
+        session, Notification, notice.notification_id, *_held(notice), state="sent", sent_at=now(), lease_until=None
+    )
 
 
 def mark_failed(session: Session, notice: Notice) -> bool:
     """Ends a notification that can never be sent; False when it was lost to another."""
-    return change(session, Notification, *_held(notice), state="failed", lease_until=None) == 1
+    return change(session, Notification, notice.notification_id, *_held(notice), state="failed", lease_until=None)
 
 
 def try_again(session: Session, notice: Notice) -> bool:
@@ -70,22 +72,18 @@ def try_again(session: Session, notice: Notice) -> bool:
         return mark_failed(session, notice)
     backoff_s = min(MAX_BACKOFF_S, FIRST_BACKOFF_S * 2 ** (notice.attempt - 1))
     not_before = now() + backoff_s * SECOND
-    return change(session, Notification, *_held(notice), **_queued, not_before=not_before) == 1
+    return change(session, Notification, notice.notification_id, *_held(notice), **_queued, not_before=not_before)
 
 
 def reap(session: Session) -> int:
     """Queues the notifications whose notifier died while sending; returns their number."""
     expired = (Notification.state == "sending", Notification.lease_until <= now())
     ids = session.scalars(select(Notification.id).where(*expired).order_by(Notification.id).limit(100)).all()
-    return sum(change(session, Notification, Notification.id == id_, *expired, **_queued) for id_ in ids)
+    return sum(change(session, Notification, id_, *expired, **_queued) for id_ in ids)
 
 
 _queued = {"state": "queued", "announced_until": 0, "lease_until": None}
 
 
 def _held(notice: Notice) -> tuple[ColumnElement[bool], ...]:
-    return (
-        Notification.id == notice.notification_id,
-        Notification.attempts == notice.attempt,
-        Notification.state == "sending",
-    )
+    return (Notification.attempts == notice.attempt, Notification.state == "sending")

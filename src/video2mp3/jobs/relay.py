@@ -16,7 +16,7 @@ from video2mp3.database.clock import SECOND, now
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job, Notification, User
 from video2mp3.jobs import messages, workers
-from video2mp3.jobs.statements import change
+from video2mp3.jobs.statements import change, change_all
 from video2mp3.queue import MP3_QUEUE, VIDEO_QUEUE, Queue
 
 LEAST_WINDOW = 10
@@ -61,7 +61,7 @@ class Relay:
         """Makes all that is queued due again: for the start with a queue whose messages ended with the last process."""
         with self._database.write() as session:
             for table in (Job, Notification):
-                change(session, table, table.state == "queued", table.announced_until > 0, announced_until=0)
+                change_all(session, table, table.state == "queued", table.announced_until > 0, announced_until=0)
 
     def _announce(self, table: Table, queue: str, due: Sequence[_Announcement]) -> int:
         mine = self._mark(table, due)
@@ -84,14 +84,14 @@ class Relay:
         with self._database.write() as session:
             # In the order of their ids, so that two relays cannot block each other.
             for row_id in sorted(announcement.row_id for announcement in due):
-                if change(session, table, table.id == row_id, *_due(table), announced_until=announced_until):
+                if change(session, table, row_id, *_due(table), announced_until=announced_until):
                     marked.add(row_id)
         return [announcement for announcement in due if announcement.row_id in marked]
 
     def _unmark(self, table: Table, unpublished: Sequence[_Announcement]) -> None:
         with self._database.write() as session:
             for row_id in sorted(announcement.row_id for announcement in unpublished):
-                change(session, table, table.id == row_id, table.state == "queued", announced_until=0)
+                change(session, table, row_id, table.state == "queued", announced_until=0)
 
 
 def jobs_window(session: Session) -> int:

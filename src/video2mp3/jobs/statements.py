@@ -1,20 +1,35 @@
-"""The conditional UPDATE that every change of a row is made with."""
+"""The conditional UPDATE that every change of a row is made with.
+
+MySQL assigns from left to right, and a later assignment sees the earlier ones, so a value may refer to its own column
+only.
+"""
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, CursorResult, update
+from sqlalchemy import ColumnElement, CursorResult, Update, update
 from sqlalchemy.orm import Session
 
-from video2mp3.database.tables import Base
+from video2mp3.database.tables import Job, Notification, Worker
+
+Table = type[Job] | type[Notification] | type[Worker]
 
 
-def change(session: Session, table: type[Base], *conditions: ColumnElement[bool], **values: Any) -> int:
-    """Changes the rows that meet all conditions, in one statement; returns their number.
+def change(session: Session, table: Table, row_id: str, *conditions: ColumnElement[bool], **values: Any) -> bool:
+    """Changes one row where it meets the conditions; tells whether it did."""
+    statement = update(table).where(table.id == row_id, *conditions).values(**values)
+    # Left alone, MySQL may search by the state's index, and two statements about one row then lock it and its entry in
+    # the index in different orders: a deadlock (seen with cancel against finish).
+    for dialect in ("mysql", "mariadb"):
+        statement = statement.with_hint("FORCE INDEX (PRIMARY)", dialect_name=dialect)
+    return _execute(session, statement) == 1
 
-    MySQL assigns from left to right, and a later assignment sees the earlier ones, so a value may refer to its own
-    column only.
-    """
-    statement = update(table).where(*conditions).values(**values)
+
+def change_all(session: Session, table: Table, *conditions: ColumnElement[bool], **values: Any) -> int:
+    """Changes all rows that meet the conditions; returns their number."""
+    return _execute(session, update(table).where(*conditions).values(**values))
+
+
+def _execute(session: Session, statement: Update) -> int:
     result = session.execute(statement, execution_options={"synchronize_session": False})
     assert isinstance(result, CursorResult)
     return result.rowcount

@@ -14,7 +14,7 @@ _FORGOTTEN_S = 86_400
 
 def beat(session: Session, worker_id: str, *, host: str, slots: int, draining: bool) -> None:
     """Writes that a worker is alive."""
-    if not change(session, Worker, Worker.id == worker_id, heartbeat_at=now(), slots=slots, draining=draining):
+    if not change(session, Worker, worker_id, heartbeat_at=now(), slots=slots, draining=draining):
         session.add(
             Worker(id=worker_id, host=host, slots=slots, draining=draining, started_at=now(), heartbeat_at=now())
         )
