@@ -27,7 +27,7 @@ OnProgress = Callable[[Done], None]
 def convert_command(
     files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Videos to convert.", show_default=False)],
     output: Annotated[
-        Path | None,
+        str | None,
         typer.Option("-o", "--output", metavar="FILE|DIR", help="Where to write (default: beside each input)."),
     ] = None,
     bitrate: Annotated[
@@ -59,9 +59,10 @@ def convert_command(
         raise typer.Exit(1)
 
 
-def _targets(files: Sequence[Path], output: Path | None) -> list[tuple[Path, Path]]:
+def _targets(files: Sequence[Path], wanted: str | None) -> list[tuple[Path, Path]]:
     """Pairs each input with its output; no two are the same."""
-    into_folder = output is not None and (output.is_dir() or str(output).endswith(os.sep) or len(files) > 1)
+    output = Path(wanted) if wanted else None
+    into_folder = output is not None and (output.is_dir() or str(wanted).endswith(os.sep) or len(files) > 1)
     if output is not None and into_folder and not output.is_dir():
         if len(files) > 1 and (output.exists() or output.suffix):
             _stop(f"-o {_shown(output)} is a file, but there are {len(files)} inputs: name a folder.")
