@@ -13,6 +13,7 @@ import typer
 import uvicorn
 from fastapi import FastAPI
 
+from video2mp3 import uploads
 from video2mp3.accounts import sign_ins, users
 from video2mp3.api import events
 from video2mp3.api.app import create_app
@@ -127,7 +128,7 @@ def _make_worker(settings: Settings, backends: Backends, housekeeping: Housekeep
 
 @contextmanager
 def _housekeeping(backends: Backends) -> Iterator[Housekeeping]:
-    housekeeping = Housekeeping(backends.database, backends.queue, backends.storage)
+    housekeeping = Housekeeping(backends.database, backends.queue, backends.storage, expire=[uploads.delete_expired])
     housekeeping.start()
     try:
         yield housekeeping
