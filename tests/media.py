@@ -26,11 +26,12 @@ def make_video(path: Path, seconds: float, *, rate_hz: int = 48_000, audio: tupl
     Debian's ffmpeg decodes up to a frame more from AAC: it does not cut off what the encoder filled the last one with.
     """
     sound = (
-        f"aevalsrc=0.4*sin(2*PI*(220+40*sin(2*PI*0.3*t))*t)+0.05*random(0)|0.4*sin(2*PI*330*t)*sin(2*PI*0.7*t)"
-        f":s={rate_hz}:d={seconds}"
+        f"sine=frequency=330:beep_factor=4:sample_rate={rate_hz}:duration={seconds}[tone];"
+        f"anoisesrc=color=pink:amplitude=0.2:seed=1:sample_rate={rate_hz}:duration={seconds}[noise];"
+        "[tone][noise]join=inputs=2:channel_layout=stereo"
     )
     command = [require_program("ffmpeg"), "-v", "error", "-y"]
-    command += ["-f", "lavfi", "-i", f"testsrc=size=128x72:rate=5:d={seconds}", "-f", "lavfi", "-i", sound]
+    command += ["-f", "lavfi", "-i", f"testsrc=size=128x72:rate=2:duration={seconds}", "-f", "lavfi", "-i", sound]
     command += ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", *audio]
     command += ["-metadata", "title=A talk", "-movflags", "+faststart"] if path.suffix in (".mp4", ".mov") else []
     subprocess.run([*command, str(path)], check=True)

@@ -139,7 +139,10 @@ def configure_logging(settings: Settings) -> None:
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level.upper())
     # These say at "info" what is our own business to say, or nothing of use.
-    for chatty in ("uvicorn.error", "aio_pika", "aiormq", "httpx", "uvicorn.access", "alembic"):
+    for chatty in ("uvicorn.error", "httpx", "uvicorn.access", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     # It warns of each broken form, which is the sender's affair and is answered.
     logging.getLogger("python_multipart").setLevel(logging.ERROR)
+    # They print a traceback for each lost connection, which our own code reports in a line.
+    for noisy in ("aio_pika", "aiormq"):
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)

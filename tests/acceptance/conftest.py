@@ -45,4 +45,4 @@ def talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def long_talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A video that takes some seconds to convert."""
-    return make_video(tmp_path_factory.mktemp("talk") / "long-talk.mp4", 900)
+    return make_video(tmp_path_factory.mktemp("talk") / "long-talk.mp4", 400)
