@@ -5,7 +5,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -214,10 +214,19 @@ def _run_http(settings: Settings, app: FastAPI, listener: socket.socket, greet: 
         # Without it one open download would hold up the shutdown for ever.
         timeout_graceful_shutdown=max(1, settings.drain_grace_s),
     )
-    _Server(config, app, lambda: greet(f"http://{host}:{port}")).run(sockets=[listener])
+    server = _Server(config, app, lambda: greet(f"http://{host}:{port}"))
+    # uvicorn sends itself the signal again when it has ended; taken here, the rest ends in the orderly way too.
+    _on_first_signal(lambda: None)
+    server.run(sockets=[listener])
 
 
 def _greet(backends: Backends, url: str, *, trust_loopback: bool) -> None:
+    # Whoever read the output may have gone.
+    with suppress(BrokenPipeError):
+        _print_greeting(backends, url, trust_loopback=trust_loopback)
+
+
+def _print_greeting(backends: Backends, url: str, *, trust_loopback: bool) -> None:
     typer.echo(f"video2mp3 listens on {url}")
     if trust_loopback:
         with backends.database.write() as session:
@@ -236,8 +245,18 @@ def _is_loopback(host: str) -> bool:
 
 
 def _wait_for_signal() -> None:
-    """Returns at the first SIGTERM or SIGINT."""
+    """Returns at the first SIGTERM or SIGINT; the next ends the process at once."""
     ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
+    _on_first_signal(ended.set)
     ended.wait()
+
+
+def _on_first_signal(do: Callable[[], None]) -> None:
+    """Does that at the first SIGTERM or SIGINT; the next ends the process at once."""
+
+    def on_signal(number: int, _frame: object) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        do()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_signal)
