@@ -72,17 +72,13 @@ class Child:
 
     def kill(self) -> None:
         """Kills the child and whatever it may have started, and waits for its end."""
-        if self._process.poll() is None:
+        if self._process.returncode is None:  # not reaped yet, so the id is still its own
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_EXIT_TIMEOUT_S)
 
-    def messages(
-        self,
-        should_stop: Callable[[], bool] | None = None,
-        on_tick: Callable[[], None] | None = None,
-    ) -> Iterator[Mapping[str, Any]]:
+    def messages(self, should_stop: Callable[[], bool] | None = None) -> Iterator[Mapping[str, Any]]:
         """Yields what the child says, until it has said its last.
 
         Raises:
@@ -106,8 +102,6 @@ class Child:
                 if should_stop is not None and should_stop():
                     raise Canceled
                 clock.check()
-                if on_tick is not None:
-                    on_tick()
 
     def _raise_source_error(self) -> None:
         if self._server and self._server.error:

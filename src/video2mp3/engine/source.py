@@ -108,7 +108,8 @@ class RangeServer:
         try:
             while request := receive_exactly(self._ours, REQUEST.size):
                 offset, size = REQUEST.unpack(request)
-                data = self._read(offset, min(size, MAX_RANGE_BYTES))
+                size = min(size, MAX_RANGE_BYTES, max(0, self._source.size_bytes - offset))
+                data = self._read(offset, size) if size else b""
                 self._ours.sendall(ANSWER.pack(FAILED) if data is None else ANSWER.pack(len(data)) + data)
         except OSError:
             pass  # the child is gone
