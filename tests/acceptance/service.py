@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from email.message import EmailMessage
 from pathlib import Path
 
 import httpx
@@ -115,6 +116,11 @@ def wait_for_end(client: httpx.Client, job_id: str, timeout_s: float = 60) -> di
     job = wait_until(ended, timeout_s, f"conversion {job_id} to end")
     assert job is not None
     return job
+
+
+def mails_to(service: Service, address: str) -> list[EmailMessage]:
+    """The mails to that address so far; the mail server is shared."""
+    return [mail for mail in service.smtp.messages if mail["To"] == address]
 
 
 def base_env(folder: Path) -> dict[str, str]:
