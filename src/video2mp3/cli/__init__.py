@@ -5,9 +5,8 @@ import sys
 import typer
 
 from video2mp3 import __version__
-from video2mp3.cli import accounts, roles
+from video2mp3.cli import commands
 from video2mp3.cli.convert import convert_command
-from video2mp3.cli.doctor import doctor
 from video2mp3.errors import Video2mp3Error
 
 app = typer.Typer(
@@ -19,13 +18,17 @@ app = typer.Typer(
     help="Turns video into MP3: converts files here, or serves others over HTTP.",
 )
 app.command("convert")(convert_command)
-app.command("serve")(roles.serve)
-app.command("api")(roles.api)
-app.command("worker")(roles.worker)
-app.command("notifier")(roles.notifier)
-app.command("migrate")(roles.migrate)
-app.command("doctor")(doctor)
-app.add_typer(accounts.app, name="user")
+app.command("serve")(commands.serve)
+app.command("api")(commands.api)
+app.command("worker")(commands.worker)
+app.command("notifier")(commands.notifier)
+app.command("migrate")(commands.migrate)
+app.command("doctor")(commands.doctor)
+user = typer.Typer(no_args_is_help=True, help="Make accounts.")
+user.command("add")(commands.add_user)
+# A group of one command would be taken for the command itself.
+user.callback()(lambda: None)
+app.add_typer(user, name="user")
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,39 +1,18 @@
-"""`video2mp3 user …`: accounts from the command line."""
-
-import sys
-from typing import Annotated
-
-import typer
+"""Accounts from the command line."""
 
 from video2mp3.accounts import users
 from video2mp3.database import migrate
-from video2mp3.settings import load_settings
+from video2mp3.settings import Settings
 from video2mp3.wiring import open_database
 
-app = typer.Typer(no_args_is_help=True, help="Make accounts.")
 
+def add(settings: Settings, username: str, password: str, *, email: str | None, role: str) -> None:
+    """Makes an account, and the tables first where there are none.
 
-@app.callback()
-def _group() -> None:
-    pass
-
-
-@app.command("add")
-def add(
-    username: str,
-    email: Annotated[str | None, typer.Option(help="Where mails about conversions go.")] = None,
-    admin: Annotated[bool, typer.Option("--admin", help="May administer the service.")] = False,
-    password_stdin: Annotated[
-        bool, typer.Option("--password-stdin", help="Read the password from standard input.")
-    ] = False,
-) -> None:
-    """Make an account; asks for its password."""
-    settings = load_settings()
-    password = (
-        sys.stdin.readline().rstrip("\n")
-        if password_stdin
-        else str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
-    )
+    Raises:
+        InvalidRequest: when the name, the password or the address is not allowed.
+        UsernameTaken: when somebody has the name.
+    """
     database = open_database(settings)
     try:
         migrate.upgrade(database)
@@ -43,9 +22,8 @@ def add(
                 username=username,
                 password=password,
                 email=email,
-                role="admin" if admin else "user",
+                role=role,
                 password_min_length=settings.password_min_length,
             )
     finally:
         database.close()
-    typer.echo(f"The account {username} is made.")

@@ -3,7 +3,6 @@
 import io
 import platform
 import shutil
-import sys
 import tempfile
 import wave
 from collections.abc import Callable
@@ -14,17 +13,15 @@ import typer
 from video2mp3.database import migrate
 from video2mp3.engine import FileSource, Options, convert
 from video2mp3.errors import Video2mp3Error
-from video2mp3.settings import Settings, load_settings
-from video2mp3.wiring import configure_logging, open_database, open_queue, open_storage
+from video2mp3.settings import Settings
+from video2mp3.wiring import open_database, open_queue, open_storage
 
 # Below this the service would soon answer 507.
 _LEAST_FREE_BYTES = 1024**3
 
 
-def doctor() -> None:
-    """Check the machine, the engine, the database, the broker and the storage, and say what to do."""
-    settings = load_settings(log_level="error")
-    configure_logging(settings)
+def examine(settings: Settings) -> bool:
+    """Prints a line for each check; returns whether all is well."""
     checks: dict[str, Callable[[], str]] = {
         "machine": lambda: f"Python {platform.python_version()} on {platform.system()} {platform.machine()}",
         "disk": lambda: _check_disk(settings),
@@ -36,8 +33,9 @@ def doctor() -> None:
     failed = [name for name, check in checks.items() if not _run(name, check)]
     if failed:
         typer.echo(f"\n{len(failed)} of {len(checks)} checks failed: {', '.join(failed)}.")
-        sys.exit(1)
-    typer.echo("\nEverything works.")
+    else:
+        typer.echo("\nEverything works.")
+    return not failed
 
 
 def _run(name: str, check: Callable[[], str]) -> bool:
@@ -77,12 +75,16 @@ def _check_database(settings: Settings) -> str:
     database = open_database(settings)
     try:
         database.check()
-        migrate.require_current(database)
+        # `serve` makes its tables itself.
+        if database.dialect != "sqlite" or migrate.current(database):
+            migrate.require_current(database)
+        revision = migrate.current(database)
+        found = f"tables at revision {revision}" if revision else "no tables yet: `serve` makes them"
     except Video2mp3Error as error:
         raise type(error)(f"{error.detail} (VIDEO2MP3_DATABASE_URL)") from None
     finally:
         database.close()
-    return f"{database.dialect}, tables at revision {migrate.current(database)}"
+    return f"{database.dialect}, {found}"
 
 
 def _check_queue(settings: Settings) -> str:

@@ -1,4 +1,4 @@
-"""The commands that run the service: all of it, or one role."""
+"""Runs the service: all of it in one process, or one role."""
 
 import ipaddress
 import signal
@@ -6,8 +6,6 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import Annotated, Any
 
 import typer
 import uvicorn
@@ -24,20 +22,13 @@ from video2mp3.errors import ConfigurationError
 from video2mp3.jobs.housekeeping import Housekeeping
 from video2mp3.notify.loop import NotifierLoop
 from video2mp3.notify.mail import Mailer
-from video2mp3.settings import Settings, load_settings
-from video2mp3.wiring import Backends, configure_logging, open_backends
+from video2mp3.settings import Settings
+from video2mp3.wiring import Backends, open_backends
 from video2mp3.worker.loop import WorkerLoop
 
-Host = Annotated[str | None, typer.Option(help="Address to listen on [VIDEO2MP3_HOST, default 127.0.0.1].")]
-Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 picks a free one [VIDEO2MP3_PORT, default 8000].")]
-DataDir = Annotated[Path | None, typer.Option(help="Folder for the data of the embedded mode [VIDEO2MP3_DATA_DIR].")]
-RequireLogin = Annotated[bool, typer.Option("--require-login", help="Ask for a login even on a loopback address.")]
-Slots = Annotated[int | None, typer.Option(help="Conversions at once [VIDEO2MP3_WORKER_SLOTS, default one per core].")]
 
-
-def serve(host: Host = None, port: Port = None, data_dir: DataDir = None, require_login: RequireLogin = False) -> None:
-    """Run the whole service in one process: API, worker and notifier."""
-    settings = _settings(host=host, port=port, data_dir=data_dir, require_login=require_login or None)
+def serve(settings: Settings) -> None:
+    """Runs API, worker and notifier in one process."""
     with _listen(settings) as listener, open_backends(settings) as backends:
         migrations.upgrade(backends.database)
         trust_loopback = _is_loopback(settings.host) and not settings.require_login
@@ -52,9 +43,8 @@ def serve(host: Host = None, port: Port = None, data_dir: DataDir = None, requir
                 worker.join()
 
 
-def api(host: Host = None, port: Port = None) -> None:
-    """Run the HTTP API."""
-    settings = _settings(host=host, port=port)
+def api(settings: Settings) -> None:
+    """Runs the HTTP API."""
     with _listen(settings) as listener, open_backends(settings) as backends:
         migrations.require_current(backends.database)
         with _housekeeping(backends) as housekeeping:
@@ -62,9 +52,8 @@ def api(host: Host = None, port: Port = None) -> None:
             _run_http(settings, app, listener, lambda url: typer.echo(f"video2mp3 api listens on {url}"))
 
 
-def worker(slots: Slots = None) -> None:
-    """Run a worker, which converts; SIGTERM drains it."""
-    settings = _settings(worker_slots=slots)
+def worker(settings: Settings) -> None:
+    """Runs a worker until SIGTERM, which drains it."""
     with open_backends(settings) as backends:
         migrations.require_current(backends.database)
         with _housekeeping(backends) as housekeeping:
@@ -76,9 +65,8 @@ def worker(slots: Slots = None) -> None:
             loop.join()
 
 
-def notifier() -> None:
-    """Run the notifier, which mails owners how their conversions ended."""
-    settings = _settings()
+def notifier(settings: Settings) -> None:
+    """Runs the notifier."""
     with open_backends(settings) as backends:
         migrations.require_current(backends.database)
         with _housekeeping(backends) as housekeeping, _notifier(settings, backends, housekeeping):
@@ -86,18 +74,11 @@ def notifier() -> None:
             _wait_for_signal()
 
 
-def migrate() -> None:
-    """Bring the database to this version's tables; safe to run again, and from several machines at once."""
-    settings = _settings()
+def migrate(settings: Settings) -> None:
+    """Brings the database to this version's tables."""
     with open_backends(settings) as backends:
         migrations.upgrade(backends.database)
         typer.echo(f"The database is at revision {migrations.current(backends.database)}.")
-
-
-def _settings(**flags: Any) -> Settings:
-    settings = load_settings(**{name: value for name, value in flags.items() if value is not None})
-    configure_logging(settings)
-    return settings
 
 
 def _make_app(settings: Settings, backends: Backends, housekeeping: Housekeeping, *, trust_loopback: bool) -> FastAPI:

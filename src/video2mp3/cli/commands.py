@@ -1,0 +1,85 @@
+"""The commands and their flags, apart from `convert`.
+
+What they run is imported when they are called: the web framework and the database library take a second to load, which
+`video2mp3 convert` and `--help` need not wait for.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from video2mp3.settings import Settings, load_settings
+
+Host = Annotated[str | None, typer.Option(help="Address to listen on [VIDEO2MP3_HOST, default 127.0.0.1].")]
+Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 picks a free one [VIDEO2MP3_PORT, default 8000].")]
+DataDir = Annotated[Path | None, typer.Option(help="Folder for the data of the embedded mode [VIDEO2MP3_DATA_DIR].")]
+RequireLogin = Annotated[bool, typer.Option("--require-login", help="Ask for a login even on a loopback address.")]
+Email = Annotated[str | None, typer.Option(help="Where mails about conversions go.")]
+Admin = Annotated[bool, typer.Option("--admin", help="May administer the service.")]
+PasswordStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
+Slots = Annotated[int | None, typer.Option(help="Conversions at once [VIDEO2MP3_WORKER_SLOTS, default one per core].")]
+
+
+def serve(host: Host = None, port: Port = None, data_dir: DataDir = None, require_login: RequireLogin = False) -> None:
+    """Run the whole service in one process: API, worker and notifier."""
+    from video2mp3.cli import running
+
+    running.serve(_settings(host=host, port=port, data_dir=data_dir, require_login=require_login or None))
+
+
+def api(host: Host = None, port: Port = None) -> None:
+    """Run the HTTP API."""
+    from video2mp3.cli import running
+
+    running.api(_settings(host=host, port=port))
+
+
+def worker(slots: Slots = None) -> None:
+    """Run a worker, which converts; SIGTERM drains it."""
+    from video2mp3.cli import running
+
+    running.worker(_settings(worker_slots=slots))
+
+
+def notifier() -> None:
+    """Run the notifier, which mails owners how their conversions ended."""
+    from video2mp3.cli import running
+
+    running.notifier(_settings())
+
+
+def migrate() -> None:
+    """Bring the database to this version's tables; safe to run again, and from several machines at once."""
+    from video2mp3.cli import running
+
+    running.migrate(_settings())
+
+
+def doctor() -> None:
+    """Check the machine, the engine, the database, the broker and the storage, and say what to do."""
+    from video2mp3.cli.doctor import examine
+
+    sys.exit(0 if examine(_settings(log_level="error")) else 1)
+
+
+def add_user(username: str, email: Email = None, admin: Admin = False, password_stdin: PasswordStdin = False) -> None:
+    """Make an account; asks for its password."""
+    from video2mp3.cli.accounts import add
+
+    password = (
+        sys.stdin.readline().rstrip("\n")
+        if password_stdin
+        else str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+    )
+    add(_settings(), username, password, email=email, role="admin" if admin else "user")
+    typer.echo(f"The account {username} is made.")
+
+
+def _settings(**flags: Any) -> Settings:
+    from video2mp3.wiring import configure_logging
+
+    settings = load_settings(**{name: value for name, value in flags.items() if value is not None})
+    configure_logging(settings)
+    return settings

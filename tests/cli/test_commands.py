@@ -1,0 +1,79 @@
+"""The commands apart from `convert` and those that serve."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.service import base_env
+from tests.servers import free_port
+from video2mp3.accounts import passwords, users
+from video2mp3.database.connection import Database
+
+
+def run(folder: Path, *arguments: str, stdin: str = "", **env: str) -> "subprocess.CompletedProcess[str]":
+    """Runs `video2mp3` with its data in a folder."""
+    return subprocess.run(
+        [sys.executable, "-m", "video2mp3", *arguments],
+        env=base_env(folder) | env,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_doctor_finds_a_new_machine_well(tmp_path: Path) -> None:
+    """It should check every part, and say so when all work."""
+    result = run(tmp_path, "doctor")
+    assert result.returncode == 0, result.stdout
+    for part in ("machine", "disk", "engine", "database", "broker", "storage"):
+        assert f"ok    {part}: " in result.stdout
+    assert "Everything works." in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("part", "setting", "value"),
+    [
+        ("database", "VIDEO2MP3_DATABASE_URL", "mysql+pymysql://u:hunter2@127.0.0.1:{port}/x"),
+        ("broker", "VIDEO2MP3_QUEUE_URL", "amqp://u:hunter2@127.0.0.1:{port}/"),
+        ("storage", "VIDEO2MP3_STORAGE_URL", "file:///proc/nowhere"),
+    ],
+)
+def test_doctor_names_what_is_wrong_and_checks_the_rest(part: str, setting: str, value: str, tmp_path: Path) -> None:
+    """It should name the setting, check the other parts all the same, and end with status 1."""
+    result = run(tmp_path, "doctor", **{setting: value.format(port=free_port())})
+    assert result.returncode == 1
+    (failure,) = [line for line in result.stdout.splitlines() if line.startswith("FAIL")]
+    assert part in failure
+    assert setting in failure
+    assert result.stdout.count("ok    ") == 5
+    assert "hunter2" not in result.stdout + result.stderr
+
+
+def test_user_add_makes_an_account_that_can_sign_in(tmp_path: Path) -> None:
+    """It should take the password from standard input, and refuse the same name twice."""
+    arguments = ("user", "add", "grace", "--email", "grace@example.org", "--admin", "--password-stdin")
+    assert run(tmp_path, *arguments, stdin="correct horse\n").returncode == 0
+    database = Database(f"sqlite:///{tmp_path / 'data' / 'video2mp3.db'}")
+    with database.read() as session:
+        grace = users.find_by_username(session, "grace")
+    assert grace is not None
+    assert (grace.role, grace.email) == ("admin", "grace@example.org")
+    assert passwords.verify_password("correct horse", grace.password_hash)
+
+    again = run(tmp_path, *arguments, stdin="correct horse\n")
+    assert again.returncode == 1
+    assert again.stderr == "video2mp3: Username already registered\n"
+
+
+def test_converting_loads_no_server(tmp_path: Path) -> None:
+    """It should not make `convert` wait for the web framework, the database library and the broker's."""
+    loaded = "import sys, video2mp3.cli; print([m for m in ('fastapi', 'sqlalchemy', 'aio_pika') if m in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+    everything = loaded.replace("video2mp3.cli;", "video2mp3.cli.running;")
+    result = subprocess.run([sys.executable, "-c", everything], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "['fastapi', 'sqlalchemy', 'aio_pika']"
