@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from video2mp3 import errors
+from video2mp3.jobs import lifecycle
 from video2mp3.settings import Settings
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -49,3 +50,9 @@ def test_every_dependency_is_documented() -> None:
             if line and not line.startswith("-"):
                 name = line.split(";")[0].split(">")[0].strip()
                 assert name in text, name
+
+
+def test_the_states_of_a_job_are_documented_as_the_code_has_them() -> None:
+    """It should show the same table in ARCHITECTURE.md as in the code that changes the states."""
+    table = (lifecycle.__doc__ or "").split("```text\n")[1].split("```")[0]
+    assert table in (DOCS.parent / "ARCHITECTURE.md").read_text()
