@@ -7,10 +7,12 @@ from typing import Any
 
 from av import AudioFrame
 
+from video2mp3.engine.cpus import available_cpus
 from video2mp3.engine.decode import Media
-from video2mp3.engine.encode import Encoder, lead_in_samples, settings_for
+from video2mp3.engine.encode import lead_in_samples, settings_for
 from video2mp3.engine.mp3.id3 import id3_tag
 from video2mp3.engine.mp3.writer import Mp3Writer
+from video2mp3.engine.parallel import EncoderPool, ParallelEncoder
 from video2mp3.engine.pcm import BYTES_PER_SAMPLE, PcmConverter, mp3_rate_for
 from video2mp3.errors import AudioTooLong
 
@@ -23,8 +25,15 @@ class Pipeline:
     """One conversion of one file's first audio track."""
 
     def __init__(
-        self, media: Media, sink: int, options: Mapping[str, Any], source_name: str, max_audio_s: float
+        self,
+        media: Media,
+        sink: int,
+        options: Mapping[str, Any],
+        source_name: str,
+        max_audio_s: float,
+        pool: EncoderPool | None = None,
     ) -> None:
+        self._pool = pool or EncoderPool(available_cpus())
         self._options = options
         self._sink = sink
         self._max_audio_s = max_audio_s
@@ -94,7 +103,7 @@ class Pipeline:
         options = self._options
         self._settings = settings_for(sample_rate_hz, channels, options.get("bitrate_kbps"), options.get("vbr_quality"))
         self._converter = PcmConverter(sample_rate_hz, channels)
-        self._encoder = Encoder(self._settings)
+        self._encoder = ParallelEncoder(self._settings, self._pool)
         self._writer = Mp3Writer(
             self._sink,
             sample_rate_hz=sample_rate_hz,

@@ -1,0 +1,163 @@
+"""The parent's side of the zygote: starts it, starts it again where it died, asks it for processes."""
+
+import atexit
+import contextlib
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from video2mp3.engine.zygote import FORKED, REQUEST
+from video2mp3.errors import EngineCrashed
+
+START_TIMEOUT_S = 60.0
+"""For loading the media libraries on a machine that is very busy."""
+_ATTEMPTS = 3
+_EXIT_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True)
+class Forked:
+    """A new process; whoever has asked for it owns it and its descriptors."""
+
+    pid: int
+    pidfd: int | None
+    """None: this system has no such thing."""
+    job: socket.socket
+    """To and from the process; its end is the process's end."""
+
+    def kill(self) -> None:
+        """Kills it and waits for its end. Needs nothing of the zygote."""
+        if not self._ended(0):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                if self.pidfd is not None and sys.platform == "linux":
+                    signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+                else:
+                    os.killpg(self.pid, signal.SIGKILL)
+            self._ended(_EXIT_TIMEOUT_S)
+
+    def close(self) -> None:
+        """Closes the descriptors."""
+        self.job.close()
+        if self.pidfd is not None:
+            os.close(self.pidfd)
+
+    def _ended(self, timeout_s: float) -> bool:
+        if self.pidfd is not None:
+            return bool(select.select([self.pidfd], [], [], timeout_s)[0])
+        self.job.settimeout(timeout_s)
+        with contextlib.suppress(OSError):
+            while self.job.recv(65536):
+                pass
+            return True
+        return False
+
+
+class Zygote:
+    """One zygote for this process. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process's id, once it has been started."""
+        return self._process.pid if self._process else None
+
+    def fork(self, descriptors: Sequence[int]) -> Forked:
+        """Returns a new process that has a job's socket and copies of `descriptors`, and nothing else.
+
+        Raises:
+            EngineCrashed: none could be started.
+        """
+        for _ in range(_ATTEMPTS):
+            control = self._started()
+            try:
+                return _ask(control, descriptors)
+            except OSError:
+                self._give_up(control)
+        raise EngineCrashed("The process that converts could not be started.")
+
+    def close(self) -> None:
+        """Ends it, and with it the processes that it forked."""
+        with self._lock:
+            if self._control is not None:
+                self._control.close()
+            if self._process is not None:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._process.wait(_EXIT_TIMEOUT_S)
+            self._process = self._control = None
+
+    def forget(self) -> None:
+        """Lets go of it in a copy of the process that started it."""
+        self._lock = threading.Lock()
+        if self._control is not None:
+            self._control.close()
+        if self._process is not None:
+            self._process.returncode = 0  # another's child; not to be waited for
+        self._process = self._control = None
+
+    def _started(self) -> socket.socket:
+        with self._lock:
+            if self._control is None:
+                self._control, self._process = _start()
+            return self._control
+
+    def _give_up(self, control: socket.socket) -> None:
+        """Ends the one that failed; it has been done already where another thread noticed first."""
+        with self._lock:
+            if self._control is not control or self._process is None:
+                return
+            control.close()
+            self._process.kill()
+            self._process.wait()
+            self._process = self._control = None
+
+
+def _start() -> tuple[socket.socket, "subprocess.Popen[bytes]"]:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-I", "-m", "video2mp3.engine.zygote", str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env={},
+                cwd="/",
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,  # Ctrl-C in a terminal is for the parent alone
+            )
+        except OSError as error:
+            ours.close()
+            raise EngineCrashed("The process that converts could not be started.") from error
+    return ours, process
+
+
+def _ask(control: socket.socket, descriptors: Sequence[int]) -> Forked:
+    """Asks for one process; the request is one byte, so that several threads may ask at once."""
+    ours, theirs = socket.socketpair()
+    try:
+        with theirs:
+            socket.send_fds(control, [REQUEST], [theirs.fileno(), *descriptors])
+        ours.settimeout(START_TIMEOUT_S)
+        answer, pidfds, _, _ = socket.recv_fds(ours, FORKED.size, 1)
+        if len(answer) < FORKED.size:
+            raise ConnectionError("the zygote ended")
+        ours.settimeout(None)
+    except BaseException:
+        ours.close()
+        raise
+    return Forked(FORKED.unpack(answer)[0], pidfds[0] if pidfds else None, ours)
+
+
+ZYGOTE = Zygote()
+atexit.register(ZYGOTE.close)
+os.register_at_fork(after_in_child=ZYGOTE.forget)

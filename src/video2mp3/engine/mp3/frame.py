@@ -1,0 +1,109 @@
+"""One MP3 frame as bytes, and what its side information says. Source: ISO/IEC 11172-3 §2.4.1.7, 13818-3 §2.4.1."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import lru_cache
+
+from video2mp3.engine.mp3.frames import MPEG1_RATES_HZ, BrokenStream, FrameHeader, bitrates_kbps, parse_header
+
+_SIDE_OFFSET = 4
+"""Where the side information begins: our encoder writes no CRC, which would stand between."""
+
+
+class Frame:
+    """One frame, whose main data can be read and written. Nothing changes in place."""
+
+    __slots__ = ("data", "header")
+
+    def __init__(self, data: bytes, header: FrameHeader) -> None:
+        self.data = data
+        self.header = header
+
+    @property
+    def is_mpeg1(self) -> bool:
+        """True for MPEG-1, False for 2 and 2.5, whose side information is another."""
+        return self.header.sample_rate_hz in MPEG1_RATES_HZ
+
+    @property
+    def main_offset(self) -> int:
+        """Where the space for main data begins."""
+        return _SIDE_OFFSET + self.header.side_info_bytes
+
+    @property
+    def main_size(self) -> int:
+        """The bytes of space for main data in this frame."""
+        return len(self.data) - self.main_offset
+
+    @property
+    def main_data_begin(self) -> int:
+        """How many bytes of main data before this frame's own its data begin."""
+        first, second = self.data[_SIDE_OFFSET], self.data[_SIDE_OFFSET + 1]
+        return first << 1 | second >> 7 if self.is_mpeg1 else first
+
+    @property
+    def main_data(self) -> bytes:
+        """The space for main data in this frame."""
+        return self.data[self.main_offset :]
+
+    def last_windows(self) -> tuple[int, ...]:
+        """For each channel the last granule's window (flag, type, mixed flag); 0 is the normal long one."""
+        granule_bits, before = (59, 33) if self.is_mpeg1 else (63, 38)
+        side_bytes = self.header.side_info_bytes
+        side = int.from_bytes(self.data[_SIDE_OFFSET : _SIDE_OFFSET + side_bytes], "big")
+        windows = []
+        for channel in range(self.header.channels):
+            below = (self.header.channels - channel) * granule_bits - before - 4  # granules come last, without a rest
+            window = side >> below & 0xF
+            windows.append(window if window & 8 else 0)
+        return tuple(windows)
+
+    def with_main_data(self, main_data: bytes) -> "Frame":
+        """Returns the same frame with other main data of the same size."""
+        return Frame(self.data[: self.main_offset] + main_data, self.header)
+
+    def with_main_data_begin(self, begin: int) -> "Frame":
+        """Returns the same frame with its data beginning elsewhere."""
+        data = bytearray(self.data)
+        side = _SIDE_OFFSET
+        if self.is_mpeg1:
+            data[side] = begin >> 1
+            data[side + 1] = data[side + 1] & 0x7F | (begin & 1) << 7
+        else:
+            data[side] = begin
+        return Frame(bytes(data), self.header)
+
+    def silent(self) -> "Frame":
+        """Returns a frame that says that it has no data, and decodes to silence; its space stays as it is."""
+        side = bytes(self.header.side_info_bytes)
+        return Frame(self.data[:_SIDE_OFFSET] + side + self.main_data, self.header)
+
+    def grown(self, least_bytes: int) -> "Frame | None":
+        """Returns the same frame at the lowest bitrate that makes it `least_bytes` larger; None when none does."""
+        for bitrate in bitrates_kbps(self.header.sample_rate_hz):
+            header = replace(self.header, bitrate_kbps=bitrate)
+            growth = header.size_bytes - len(self.data)
+            if growth >= least_bytes:
+                data = bytearray(self.data) + bytes(growth)
+                data[2] = header.to_bytes()[2] | data[2] & 1  # the private bit stays
+                return Frame(bytes(data), header)
+        return None
+
+
+@lru_cache(512)
+def _header(head: bytes) -> FrameHeader | None:
+    return parse_header(head)
+
+
+def split(stream: bytes) -> Iterator[Frame]:
+    """Yields the frames of a stream.
+
+    Raises:
+        BrokenStream: there is anything else in it, or the last frame is cut.
+    """
+    position = 0
+    while position < len(stream):
+        header = _header(stream[position : position + 4])
+        if header is None or header.protected or position + header.size_bytes > len(stream):
+            raise BrokenStream(f"no whole frame of ours at byte {position}")
+        yield Frame(stream[position : position + header.size_bytes], header)
+        position += header.size_bytes

@@ -1,0 +1,72 @@
+"""The program that every job's process is forked from: ``python -I -m video2mp3.engine.zygote FD``.
+
+It is started once, with an empty environment, loads the media libraries, and then forks: 2 ms a job
+instead of 100. It never sees a job: the parent sends one byte and the job's descriptors through the control
+socket, of which the first is the job's own socket. Through that goes the answer, the new process's id with a pidfd;
+then it belongs to the parent and the new process alone.
+
+It has one thread, always, so that a fork copies all of it. It ends when the control socket does, which is
+when the parent ends, however that happens; the processes it forked end with it.
+"""
+
+import contextlib
+import gc
+import os
+import signal
+import socket
+import struct
+import sys
+
+from video2mp3.engine import child
+
+REQUEST = b"\0"
+FORKED = struct.Struct("<i")
+"""The answer: the process's id."""
+MAX_DESCRIPTORS = 3
+"""The job's socket, the source and the sink."""
+
+
+def main() -> None:
+    """Forks on request, until the parent has gone."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # its end, and that of its children, is the parent's
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps
+    child.warm_up()
+    gc.collect()
+    gc.freeze()  # else each child's first collection would copy all of the memory it shares with this process
+    with socket.socket(fileno=int(sys.argv[1])) as control:
+        while True:
+            data, descriptors, _, _ = socket.recv_fds(control, len(REQUEST), MAX_DESCRIPTORS)
+            if not data:
+                return
+            if descriptors:
+                _fork(descriptors)
+
+
+def _fork(descriptors: list[int]) -> None:
+    zygote_pid = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            child.main(zygote_pid, descriptors)
+        finally:
+            os._exit(1)
+    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(descriptors[0])) as job:
+        pidfds = _pidfds(pid)
+        socket.send_fds(job, [FORKED.pack(pid)], pidfds)
+        for pidfd in pidfds:
+            os.close(pidfd)
+    for descriptor in descriptors:
+        os.close(descriptor)
+
+
+def _pidfds(pid: int) -> list[int]:
+    """Returns the process's pidfd, where there is such a thing. It cannot be another's: it waits for its job."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            return [os.pidfd_open(pid)]
+    return []
+
+
+if __name__ == "__main__":
+    main()
