@@ -3,20 +3,23 @@
 import io
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
 
+from tests.engine.processes import children, descendants_of, is_running, wait_until
 from tests.engine.sounds import BytesSource, tone, wav_with
 from video2mp3.engine import FileSource, Limits, Progress, convert, process
 from video2mp3.engine.answers import Fields, error_of, progress_of
+from video2mp3.engine.forking import Forked
 from video2mp3.errors import (
     Canceled,
     EngineCrashed,
@@ -27,28 +30,6 @@ from video2mp3.errors import (
 )
 
 WAIT_S = 20.0
-
-
-def children() -> list[int]:
-    """The child processes of this one that convert, by pid."""
-    pids: list[int] = []
-    for task in Path("/proc/self/task").iterdir():
-        pids += [int(pid) for pid in (task / "children").read_text().split()]
-    return [pid for pid in pids if "video2mp3.engine.child" in command_of(pid)]
-
-
-def command_of(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_text()
-    except OSError:
-        return ""
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline_s = time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < deadline_s, "it did not happen in time"
-        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -175,14 +156,14 @@ with tempfile.TemporaryFile() as sink:
 """
 
 
-def test_a_child_dies_with_its_parent() -> None:
+def test_zygote_and_child_die_with_the_parent() -> None:
     with subprocess.Popen([sys.executable, "-c", ORPHAN], stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
         assert parent.stdout.readline() == b"stuck\n"
-        pids = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
-        assert [pid for pid in pids if "video2mp3.engine.child" in command_of(int(pid))]
+        pids = descendants_of(parent.pid)
+        assert len(pids) == 2
         parent.kill()
-    wait_until(lambda: not any("video2mp3.engine.child" in command_of(int(pid)) for pid in pids))
+    wait_until(lambda: not any(is_running(pid) for pid in pids), timeout_s=2)
 
 
 class LyingChild(process.Child):
@@ -191,13 +172,12 @@ class LyingChild(process.Child):
     words = b""
 
     @staticmethod
-    def start(descriptors: Any, job: Any) -> "subprocess.Popen[bytes]":
-        status = job["status"]
-        return subprocess.Popen(
-            [sys.executable, "-c", f"import os; os.write({status}, {LyingChild.words!r})"],
-            pass_fds=descriptors,
-            start_new_session=True,
-        )
+    def start(descriptors: Any, job: Any) -> Forked:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            words = f"import os; os.write({theirs.fileno()}, {LyingChild.words!r})"
+            liar = subprocess.Popen([sys.executable, "-c", words], pass_fds=[theirs.fileno()], start_new_session=True)
+        return Forked(liar.pid, None, ours)
 
 
 @pytest.mark.parametrize(

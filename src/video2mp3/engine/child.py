@@ -1,8 +1,7 @@
-"""The program of the process that decodes and encodes: ``python -I -m video2mp3.engine.child``.
+"""What a process does that was forked for one job: it decodes and encodes.
 
-It reads one line of JSON from stdin, the job, and answers on the status descriptor with lines of JSON:
-`{"progress": …}` while it runs and at last `{"report": …}`, `{"probe": …}` or `{"error": …}`. The parent
-trusts none of it.
+Through its job's socket comes one line of JSON, the job, and go lines of JSON: `{"progress": …}` while it runs and at
+last `{"report": …}`, `{"probe": …}` or `{"error": …}`. The parent trusts none of it.
 """
 
 import contextlib
@@ -10,47 +9,71 @@ import errno
 import json
 import os
 import socket
-import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from video2mp3.engine.sandbox import confine
+from video2mp3.engine import sandbox
+from video2mp3.engine.decode import Media
+from video2mp3.engine.parallel import EncoderPool
+from video2mp3.engine.pipeline import Pipeline
+from video2mp3.engine.source import RangeReader, SourceFile
 
 PROGRESS_INTERVAL_S = 0.2
 
 
-def main() -> None:
-    """Does the job on stdin."""
-    job = json.loads(sys.stdin.buffer.readline())
-    confine(job["limits"], job["parent_pid"])
-    send = _sender(job["status"])
+def main(zygote_pid: int, descriptors: Sequence[int]) -> None:
+    """Does one job and ends the process.
+
+    Args:
+        zygote_pid: the parent, which it does not survive.
+        descriptors: the job's socket, the source and, where an MP3 is to be made, the sink.
+    """
+    sandbox.separate(zygote_pid, descriptors)
+    connection = socket.socket(fileno=descriptors[0])
+    line = _read_line(connection)
+    if line:  # else the parent has changed its mind
+        _run(json.loads(line), connection, *descriptors[1:])
+    os._exit(0)  # what there is to tidy up, the kernel does
+
+
+def _run(job: Mapping[str, Any], connection: socket.socket, source: int, sink: int | None = None) -> None:
+    def send(message: Mapping[str, Any]) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            connection.sendall(json.dumps(message).encode() + b"\n")
+
+    read_at = _read_at(job["source"], source)
+    sandbox.confine(job["limits"], job["threads"])
+    pool = EncoderPool(job["threads"])  # not closed: the process ends with the job, even where one of them hangs
     try:
-        send(_answer(job, send))
+        send(answer(job, read_at, sink, pool, send))
     except Exception as error:
         send({"error": _code_of(error), "detail": str(error)[:300]})
 
 
-def _sender(descriptor: int) -> Callable[[Mapping[str, Any]], None]:
-    def send(message: Mapping[str, Any]) -> None:
-        with contextlib.suppress(BrokenPipeError):
-            data = json.dumps(message).encode() + b"\n"
-            while data:
-                data = data[os.write(descriptor, data) :]
+def _read_line(connection: socket.socket) -> bytes:
+    line = b""
+    while not line.endswith(b"\n"):
+        part = connection.recv(65536)
+        if not part:
+            return b""
+        line += part
+    return line
 
-    return send
 
-
-def _answer(job: Mapping[str, Any], send: Callable[[Mapping[str, Any]], None]) -> dict[str, Any]:
-    # after confine: what the libraries do while they load is confined too
-    from video2mp3.engine.decode import Media
-    from video2mp3.engine.source import SourceFile
-
-    file = SourceFile(_read_at(job["source"]), job["source"]["size_bytes"])
+def answer(
+    job: Mapping[str, Any],
+    read_at: Callable[[int, int], bytes],
+    sink: int | None,
+    pool: EncoderPool,
+    send: Callable[[Mapping[str, Any]], None],
+) -> dict[str, Any]:
+    """Does the job and returns what is to be said last; progress is sent."""
+    file = SourceFile(read_at, job["source"]["size_bytes"])
     try:
         media = Media(file, job["source"]["size_bytes"])
-        return {"probe": _probe(media)} if job["sink"] is None else {"report": _convert(media, job, send)}
+        return {"probe": _probe(media)} if sink is None else {"report": _convert(media, job, sink, pool, send)}
     except MemoryError:
         raise
     except Exception:
@@ -59,10 +82,7 @@ def _answer(job: Mapping[str, Any], send: Callable[[Mapping[str, Any]], None]) -
         raise
 
 
-def _read_at(source: Mapping[str, Any]) -> Callable[[int, int], bytes]:
-    from video2mp3.engine.source import RangeReader
-
-    descriptor = source["descriptor"]
+def _read_at(source: Mapping[str, Any], descriptor: int) -> Callable[[int, int], bytes]:
     if source["ranges"]:
         return RangeReader(socket.socket(fileno=descriptor), source["size_bytes"]).read_at
     return lambda offset_bytes, size_bytes: os.pread(descriptor, size_bytes, offset_bytes)
@@ -74,7 +94,7 @@ def _code_of(error: Exception) -> str:
     return getattr(error, "code", "engine_error")
 
 
-def _probe(media: Any) -> dict[str, Any]:
+def _probe(media: Media) -> dict[str, Any]:
     return {
         "container": media.container,
         "tracks": [asdict(track) for track in media.tracks],
@@ -86,17 +106,14 @@ def _probe(media: Any) -> dict[str, Any]:
     }
 
 
-def _convert(media: Any, job: Mapping[str, Any], send: Callable[[Mapping[str, Any]], None]) -> dict[str, Any]:
-    from video2mp3.engine.pipeline import Pipeline
-
-    pipeline = Pipeline(media, job["sink"], job["options"], job["source"]["name"], job["limits"]["max_audio_s"])
+def _convert(
+    media: Media, job: Mapping[str, Any], sink: int, pool: EncoderPool, send: Callable[[Mapping[str, Any]], None]
+) -> dict[str, Any]:
+    max_audio_s = job["limits"]["max_audio_s"]
+    pipeline = Pipeline(media, sink, job["options"], job["source"]["name"], max_audio_s, pool)
     announced_s = 0.0
     for done_s in pipeline.run():
         if time.monotonic() - announced_s >= PROGRESS_INTERVAL_S:
             announced_s = time.monotonic()
             send({"progress": {"done_s": done_s, "total_s": pipeline.total_s}})
     return {**_probe(media), **pipeline.facts()}
-
-
-if __name__ == "__main__":
-    main()

@@ -6,18 +6,24 @@ import os
 import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from video2mp3.engine.zygote import FORKED, REQUEST
 from video2mp3.errors import EngineCrashed
 
+REQUEST = b"\0"
+FORKED = struct.Struct("<i")
+"""The zygote's answer: the new process's id, with its pidfd."""
+MAX_DESCRIPTORS = 3
+"""Of a request: the job's socket, the source and the sink."""
 START_TIMEOUT_S = 60.0
 """For loading the media libraries on a machine that is very busy."""
 _ATTEMPTS = 3
+_NOT_STARTED = "The process that converts could not be started."
 _EXIT_TIMEOUT_S = 10.0
 
 
@@ -49,7 +55,9 @@ class Forked:
 
     def _ended(self, timeout_s: float) -> bool:
         if self.pidfd is not None:
-            return bool(select.select([self.pidfd], [], [], timeout_s)[0])
+            poll = select.poll()
+            poll.register(self.pidfd, select.POLLIN)
+            return bool(poll.poll(timeout_s * 1000))
         self.job.settimeout(timeout_s)
         with contextlib.suppress(OSError):
             while self.job.recv(65536):
@@ -81,15 +89,15 @@ class Zygote:
             control = self._started()
             try:
                 return _ask(control, descriptors)
-            except OSError:
+            except (ConnectionError, TimeoutError):
                 self._give_up(control)
-        raise EngineCrashed("The process that converts could not be started.")
+        raise EngineCrashed(_NOT_STARTED)
 
     def close(self) -> None:
         """Ends it, and with it the processes that it forked."""
         with self._lock:
             if self._control is not None:
-                self._control.close()
+                self._control.shutdown(socket.SHUT_RDWR)
             if self._process is not None:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     self._process.wait(_EXIT_TIMEOUT_S)
@@ -115,7 +123,8 @@ class Zygote:
         with self._lock:
             if self._control is not control or self._process is None:
                 return
-            control.close()
+            # Not close(): another thread may be about to use the descriptor's number.
+            control.shutdown(socket.SHUT_RDWR)
             self._process.kill()
             self._process.wait()
             self._process = self._control = None
@@ -137,7 +146,7 @@ def _start() -> tuple[socket.socket, "subprocess.Popen[bytes]"]:
             )
         except OSError as error:
             ours.close()
-            raise EngineCrashed("The process that converts could not be started.") from error
+            raise EngineCrashed(_NOT_STARTED) from error
     return ours, process
 
 

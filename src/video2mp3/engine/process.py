@@ -1,16 +1,15 @@
-"""The parent's side of the child process: starts it, watches it, kills it. Nothing it says is trusted."""
+"""The parent's side of one child process: gives it its job, watches it, kills it. Nothing it says is trusted."""
 
 import contextlib
 import json
-import os
 import selectors
-import signal
-import subprocess
-import sys
+import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from video2mp3.engine.cpus import available_cpus
+from video2mp3.engine.forking import ZYGOTE, Forked
 from video2mp3.engine.limits import Limits
 from video2mp3.engine.source import RangeServer, Source
 from video2mp3.errors import Canceled, EngineCrashed, TimeLimitReached, Video2mp3Error
@@ -29,54 +28,39 @@ class Child:
         self._limits = limits
         descriptor = _descriptor_of(source)
         self._server = RangeServer(source) if descriptor is None else None
-        self._status, status = os.pipe()
-        passed = descriptor if self._server is None else self._server.theirs.fileno()
+        passed = [descriptor if self._server is None else self._server.theirs.fileno(), sink]
         job = {
-            "parent_pid": os.getpid(),
-            "status": status,
-            "sink": sink,
             "options": dict(options),
             "limits": limits.as_dict(),
-            "source": {
-                "name": source.name,
-                "size_bytes": source.size_bytes,
-                "descriptor": passed,
-                "ranges": self._server is not None,
-            },
+            "threads": 0 if sink is None else available_cpus(),
+            "source": {"name": source.name, "size_bytes": source.size_bytes, "ranges": self._server is not None},
         }
         try:
-            self._process = _start([fd for fd in (status, sink, passed) if fd is not None], job)
+            self._forked = _start([fd for fd in passed if fd is not None], job)
         except BaseException:
-            os.close(self._status)
             if self._server:
                 self._server.close()
             raise
-        finally:
-            os.close(status)
         if self._server:
             self._server.start()
 
     @property
     def pid(self) -> int:
         """The child's process id."""
-        return self._process.pid
+        return self._forked.pid
 
     def __enter__(self) -> "Child":
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.kill()
-        os.close(self._status)
+        self._forked.close()
         if self._server:
             self._server.close()
 
     def kill(self) -> None:
-        """Kills the child and whatever it may have started, and waits for its end."""
-        if self._process.returncode is None:  # not reaped yet, so the id is still its own
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(_EXIT_TIMEOUT_S)
+        """Kills the child and waits for its end."""
+        self._forked.kill()
 
     def messages(self, should_stop: Callable[[], bool] | None = None) -> Iterator[Mapping[str, Any]]:
         """Yields what the child says, until it has said its last.
@@ -90,9 +74,9 @@ class Child:
         clock = _Clock(self._limits, self._server)
         lines = _Lines()
         with selectors.DefaultSelector() as selector:
-            selector.register(self._status, selectors.EVENT_READ)
+            selector.register(self._forked.job, selectors.EVENT_READ)
             while True:
-                data = os.read(self._status, 65536) if selector.select(TICK_S) else None
+                data = _receive(self._forked.job) if selector.select(TICK_S) else None
                 self._raise_source_error()
                 if data == b"":
                     return
@@ -163,21 +147,18 @@ def _message(line: bytes) -> Mapping[str, Any]:
     return message
 
 
-def _start(descriptors: Sequence[int], job: Mapping[str, Any]) -> "subprocess.Popen[bytes]":
-    process = subprocess.Popen(
-        [sys.executable, "-I", "-m", "video2mp3.engine.child"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env={},
-        cwd="/",
-        pass_fds=descriptors,
-        start_new_session=True,
-    )
-    assert process.stdin is not None
-    with contextlib.suppress(BrokenPipeError), process.stdin as stdin:
-        stdin.write(json.dumps(job).encode() + b"\n")
-    return process
+def _start(descriptors: Sequence[int], job: Mapping[str, Any]) -> Forked:
+    forked = ZYGOTE.fork(descriptors)
+    with contextlib.suppress(ConnectionError):  # it has been killed: its silence will tell
+        forked.job.sendall(json.dumps(job).encode() + b"\n")
+    return forked
+
+
+def _receive(connection: socket.socket) -> bytes:
+    try:
+        return connection.recv(65536)
+    except ConnectionResetError:  # it ended before it had read its job
+        return b""
 
 
 def _descriptor_of(source: Source) -> int | None:

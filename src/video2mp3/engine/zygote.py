@@ -14,16 +14,11 @@ import gc
 import os
 import signal
 import socket
-import struct
 import sys
 
 from video2mp3.engine import child
-
-REQUEST = b"\0"
-FORKED = struct.Struct("<i")
-"""The answer: the process's id."""
-MAX_DESCRIPTORS = 3
-"""The job's socket, the source and the sink."""
+from video2mp3.engine.forking import FORKED, MAX_DESCRIPTORS, REQUEST
+from video2mp3.engine.warm_up import warm_up
 
 
 def main() -> None:
@@ -31,7 +26,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # its end, and that of its children, is the parent's
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps
-    child.warm_up()
+    warm_up()
     gc.collect()
     gc.freeze()  # else each child's first collection would copy all of the memory it shares with this process
     with socket.socket(fileno=int(sys.argv[1])) as control:

@@ -1,0 +1,209 @@
+"""The zygote: one per process, one thread, a fresh process for each job; it is replaced when it dies."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.engine.processes import children, children_of, descendants_of, is_running, wait_until
+from tests.engine.sounds import BytesSource, tone, wav_with
+from video2mp3.engine import Probe, convert, forking, probe
+from video2mp3.engine.forking import ZYGOTE, Forked, Zygote
+from video2mp3.errors import EngineCrashed
+
+SOUND = wav_with(tone(8000))
+
+
+@pytest.fixture
+def zygote() -> Iterator[Zygote]:
+    zygote = Zygote()
+    yield zygote
+    zygote.close()
+
+
+@pytest.fixture
+def fork(zygote: Zygote) -> Iterator[Callable[[], Forked]]:
+    """Makes processes that wait for a job."""
+    made: list[Forked] = []
+
+    def fork() -> Forked:
+        with tempfile.TemporaryFile() as file:
+            made.append(zygote.fork([file.fileno()]))
+        return made[-1]
+
+    yield fork
+    for forked in made:
+        forked.kill()
+        forked.close()
+
+
+def pid_of(zygote: Zygote) -> int:
+    assert zygote.pid is not None
+    return zygote.pid
+
+
+def test_one_zygote_serves_all_jobs() -> None:
+    probe(BytesSource(SOUND))
+    before = ZYGOTE.pid
+    assert [probe(BytesSource(SOUND)).container for _ in range(5)] == ["wav"] * 5
+    assert ZYGOTE.pid == before
+
+
+def test_every_job_has_a_fresh_process_in_a_session_of_its_own(zygote: Zygote, fork: Callable[[], Forked]) -> None:
+    pids = [fork().pid for _ in range(3)]
+    assert sorted(children_of(pid_of(zygote))) == sorted(pids)
+    wait_until(lambda: [os.getsid(pid) for pid in pids] == pids)
+    assert len({os.getsid(0), os.getsid(pid_of(zygote)), *pids}) == 5
+
+
+def test_the_zygote_has_one_thread_and_no_environment(zygote: Zygote, fork: Callable[[], Forked]) -> None:
+    fork()
+    assert len(list(Path(f"/proc/{zygote.pid}/task").iterdir())) == 1
+    assert Path(f"/proc/{zygote.pid}/environ").read_bytes() == b""
+
+
+def test_a_fork_keeps_no_descriptor_but_its_own(fork: Callable[[], Forked]) -> None:
+    pids = [fork().pid for _ in range(3)]
+
+    def open_files(pid: int) -> dict[str, str]:
+        return {fd.name: str(fd.readlink()).partition(":")[0] for fd in Path(f"/proc/{pid}/fd").iterdir()}
+
+    for pid in pids:
+        wait_until(lambda: len(open_files(pid)) == 5)  # noqa: B023
+        assert [path for fd, path in sorted(open_files(pid).items()) if int(fd) < 3] == ["/dev/null"] * 3
+        rest = sorted(path for fd, path in open_files(pid).items() if int(fd) >= 3)
+        assert rest[0].endswith("(deleted)")  # the temporary file
+        assert rest[1] == "socket"
+
+
+def test_a_dead_zygote_is_replaced_for_the_next_job() -> None:
+    assert probe(BytesSource(SOUND)).container == "wav"
+    dead = pid_of(ZYGOTE)
+    os.kill(dead, signal.SIGKILL)
+    assert probe(BytesSource(SOUND)).container == "wav"
+    assert ZYGOTE.pid != dead
+    assert not is_running(dead)
+
+
+def test_the_death_of_the_zygote_is_a_crash_of_its_jobs() -> None:
+    def kill_the_zygote(count: int) -> None:
+        if count == 2:
+            os.kill(pid_of(ZYGOTE), signal.SIGKILL)
+
+    with tempfile.TemporaryFile() as sink, pytest.raises(EngineCrashed):
+        convert(BytesSource(wav_with(tone(48_000 * 30), rate_hz=48_000), kill_the_zygote), sink)
+
+
+def test_a_process_can_be_killed_while_the_zygote_is_stopped(zygote: Zygote, fork: Callable[[], Forked]) -> None:
+    forked = fork()
+    os.kill(pid_of(zygote), signal.SIGSTOP)
+    forked.kill()
+    assert not is_running(forked.pid)
+    os.kill(pid_of(zygote), signal.SIGCONT)
+
+
+def test_a_zygote_that_does_not_answer_is_replaced(zygote: Zygote, monkeypatch: pytest.MonkeyPatch) -> None:
+    zygote.fork([]).close()
+    monkeypatch.setattr(forking, "START_TIMEOUT_S", 0.2)
+    stopped = pid_of(zygote)
+    os.kill(stopped, signal.SIGSTOP)
+    asked = threading.Timer(0.3, monkeypatch.setattr, (forking, "START_TIMEOUT_S", 20.0))
+    asked.start()  # the new one may take its time
+    zygote.fork([]).close()
+    asked.join()
+    assert zygote.pid != stopped
+    assert not is_running(stopped)
+
+
+def test_one_that_cannot_start_is_an_error(zygote: Zygote, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(EngineCrashed, match="could not be started"):
+        zygote.fork([])
+    monkeypatch.setattr(sys, "executable", "/nowhere")
+    with pytest.raises(EngineCrashed, match="could not be started"):
+        zygote.fork([])
+
+
+def test_what_the_caller_did_wrong_does_not_end_the_zygote(zygote: Zygote) -> None:
+    zygote.fork([]).close()
+    before = zygote.pid
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        zygote.fork([987_654])
+    zygote.fork([]).close()
+    assert zygote.pid == before
+
+
+def test_many_threads_may_ask_while_zygotes_die() -> None:
+    def look(number: int) -> Probe | None:
+        if number % 10 == 5 and ZYGOTE.pid is not None:
+            os.kill(ZYGOTE.pid, signal.SIGKILL)
+        try:
+            return probe(BytesSource(SOUND))
+        except EngineCrashed:  # its zygote was killed
+            return None
+
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(look, range(60)))
+    assert sum(result is not None for result in results) > 10
+    assert probe(BytesSource(SOUND)).container == "wav"
+    assert children() == []
+
+
+def test_a_terminal_s_and_a_supervisor_s_signals_are_for_the_parent_alone(
+    zygote: Zygote, fork: Callable[[], Forked]
+) -> None:
+    pids = [fork().pid, pid_of(zygote)]
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for pid in pids:
+            os.kill(pid, number)
+    fork()
+    assert all(is_running(pid) for pid in pids)
+
+
+IDLE = """
+import sys
+from video2mp3.engine.forking import ZYGOTE
+forked = ZYGOTE.fork([])
+print(ZYGOTE.pid, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGTERM, None])
+def test_the_zygote_ends_with_its_parent_however_that_ends(ending: signal.Signals | None) -> None:
+    with subprocess.Popen([sys.executable, "-c", IDLE], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        assert parent.stdin is not None
+        assert parent.stdout is not None
+        parent.stdout.readline()
+        pids = descendants_of(parent.pid)
+        assert len(pids) == 2
+        if ending is not None:
+            parent.send_signal(ending)
+    wait_until(lambda: not any(is_running(pid) for pid in pids), timeout_s=2)
+
+
+FORKING = """
+import os
+from tests.engine.sounds import BytesSource, tone, wav_with
+from video2mp3.engine import probe
+from video2mp3.engine.forking import ZYGOTE
+sound = wav_with(tone(8000))
+probe(BytesSource(sound))
+first = ZYGOTE.pid
+pid = os.fork()
+probe(BytesSource(sound))
+assert (ZYGOTE.pid == first) is (pid != 0)
+if pid:
+    assert os.waitpid(pid, 0)[1] == 0
+"""
+
+
+def test_a_process_that_forks_itself_has_two_zygotes() -> None:
+    subprocess.run([sys.executable, "-c", FORKING], check=True, timeout=60, cwd=Path(__file__).parents[2])
