@@ -32,7 +32,7 @@ tools: $(DEV) ## Install the programs that the tests use (Debian packages, Postm
 
 .PHONY: test
 test: tools ## Run all tests against the tests' own RabbitMQ, MariaDB, S3 and SMTP servers
-	$(BIN)/pytest --numprocesses=auto --dist=loadfile $(ARGS)
+	$(BIN)/pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: lint
 lint: $(DEV) ## Check style, format and the import rule
