@@ -155,6 +155,14 @@ def test_any_header_is_read_without_an_error(header: str) -> None:
     assert name is None or isinstance(name, str)
 
 
+def test_a_name_in_an_unknown_encoding_is_passed_over() -> None:
+    plain = "; filename=talk.mp4"
+    for encoding in ("idna", "hex", "undefined", "unicode_escape", "nope", ""):
+        assert filename_of(f"attachment; filename*={encoding}''x%ff{plain}") == "talk.mp4"
+    assert filename_of(f"attachment; filename*=iso-8859-1''x%ff{plain}") == "xÿ"
+    assert filename_of(f"attachment; filename*=utf-8''x%C3%BF{plain}") == "xÿ"
+
+
 def test_the_mp3_is_named_after_its_source() -> None:
     assert [mp3_name(name) for name in ("a.b.mp4", "talk", ".mp4", "upload")] == [
         "a.b.mp3",

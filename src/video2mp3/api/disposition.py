@@ -2,13 +2,13 @@
 
 import re
 import unicodedata
-from contextlib import suppress
 from pathlib import PurePosixPath
 from urllib.parse import quote, unquote
 
 # RFC 8187's attr-char, without the letters, digits and `_.-~` that `quote` leaves alone anyway.
 _ATTR_CHAR = "!#$&+^`|"
-_EXTENDED = re.compile(r"\bfilename\*\s*=\s*([\w-]*)'[^']*'([^;\s]+)", re.IGNORECASE)
+# The two encodings that clients use (RFC 8187 §3.2.1); Python knows some more, which fail in ways of their own.
+_EXTENDED = re.compile(r"\bfilename\*\s*=\s*(UTF-8|ISO-8859-1)'[^']*'([^;\s]+)", re.IGNORECASE)
 _PLAIN = re.compile(r'\bfilename\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s"]+))', re.IGNORECASE)
 
 
@@ -29,8 +29,7 @@ def filename_of(header: str | None) -> str | None:
     # Header values arrive as latin-1; what programs send is UTF-8.
     text = _as_utf8(header or "")
     if extended := _EXTENDED.search(text):
-        with suppress(LookupError):
-            return unquote(extended[2], encoding=extended[1] or "utf-8", errors="replace")
+        return unquote(extended[2], encoding=extended[1], errors="replace")
     if plain := _PLAIN.search(text):
         return re.sub(r"\\(.)", r"\1", plain[1]) if plain[1] is not None else plain[2]
     return None
