@@ -7,12 +7,13 @@ from typing import Protocol, TypeVar
 import pytest
 
 from tests.servers import Bucket, MariaDBServer, RabbitMQServer, S3Server, SMTPServer
+from video2mp3.database import migrate
+from video2mp3.database.connection import Database
 from video2mp3.queue import Queue
 from video2mp3.queue.memory import MemoryQueue
 from video2mp3.queue.rabbitmq import RabbitQueue
 from video2mp3.storage import Storage
 from video2mp3.storage.disk import DiskStorage
-from video2mp3.storage.objects import ObjectStorage
 
 
 class _Server(Protocol):
@@ -70,6 +71,15 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return mariadb.new_database()
 
 
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A database of each kind, with its tables."""
+    database = Database(database_url)
+    migrate.upgrade(database)
+    yield database
+    database.close()
+
+
 @pytest.fixture(params=["disk", "s3"])
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]:
     """An empty storage, of each kind."""
@@ -78,14 +88,7 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]
         storage = DiskStorage(tmp_path / "storage")
     else:
         bucket: Bucket = request.getfixturevalue("bucket")
-        storage = ObjectStorage(
-            bucket.url,
-            endpoint_url=bucket.endpoint_url,
-            region=bucket.region,
-            access_key_id=bucket.access_key_id,
-            secret_access_key=bucket.secret_access_key,
-            scratch_folder=tmp_path / "scratch",
-        )
+        storage = bucket.open(tmp_path / "scratch")
     yield storage
     storage.close()
 

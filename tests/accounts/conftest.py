@@ -1,20 +1,8 @@
-from collections.abc import Iterator
-
 import pytest
 
 from video2mp3.accounts import users
-from video2mp3.database import migrate
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import User
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    """A database of each kind, with its tables."""
-    database = Database(database_url)
-    migrate.upgrade(database)
-    yield database
-    database.close()
 
 
 @pytest.fixture

@@ -4,19 +4,9 @@ from pathlib import Path
 import pytest
 
 from tests.jobs.rows import make_user
-from video2mp3.database import migrate
 from video2mp3.database.connection import Database
 from video2mp3.queue.memory import MemoryQueue
 from video2mp3.storage.disk import DiskStorage
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    """A database of each kind, with its tables."""
-    database = Database(database_url)
-    migrate.upgrade(database)
-    yield database
-    database.close()
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.servers.programs import ServerProcess, can_connect, free_port
+from video2mp3.storage.objects import ObjectStorage
 
 _START_TIMEOUT_S = 60
 
@@ -26,6 +27,17 @@ class Bucket:
     @property
     def name(self) -> str:
         return self.url.removeprefix("s3://").split("/")[0]
+
+    def open(self, scratch_folder: Path) -> ObjectStorage:
+        """Returns the bucket as a storage of ours."""
+        return ObjectStorage(
+            self.url,
+            endpoint_url=self.endpoint_url,
+            region=self.region,
+            access_key_id=self.access_key_id,
+            secret_access_key=self.secret_access_key,
+            scratch_folder=scratch_folder,
+        )
 
 
 class S3Server:

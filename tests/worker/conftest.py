@@ -10,7 +10,6 @@ from video2mp3.database.connection import Database
 from video2mp3.queue.memory import MemoryQueue
 from video2mp3.queue.rabbitmq import RabbitQueue
 from video2mp3.storage.disk import DiskStorage
-from video2mp3.storage.objects import ObjectStorage
 
 
 def _embedded(folder: Path) -> System:
@@ -23,14 +22,7 @@ def _distributed(request: pytest.FixtureRequest, folder: Path) -> System:
     rabbitmq: RabbitMQServer = request.getfixturevalue("rabbitmq")
     bucket: Bucket = request.getfixturevalue("bucket")
     rabbitmq.clear()
-    storage = ObjectStorage(
-        bucket.url,
-        endpoint_url=bucket.endpoint_url,
-        region=bucket.region,
-        access_key_id=bucket.access_key_id,
-        secret_access_key=bucket.secret_access_key,
-        scratch_folder=folder / "scratch",
-    )
+    storage = bucket.open(folder / "scratch")
     return System(Database(mariadb.new_database()), RabbitQueue(rabbitmq.url), storage)
 
 
