@@ -250,6 +250,13 @@ class DatabaseUnavailable(Unavailable):
     code = "database_unavailable"
 
 
+class DatabaseFull(DatabaseUnavailable):
+    """The database has no room left; try again later."""
+
+    code = "database_full"
+    status = 507
+
+
 class QueueUnavailable(Unavailable):
     """The message broker is out of reach; try again soon."""
 

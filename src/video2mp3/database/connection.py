@@ -1,5 +1,6 @@
 """Connections and transactions."""
 
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,14 +9,16 @@ from typing import Any
 
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, TimeoutError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from video2mp3.errors import ConfigurationError, DatabaseUnavailable
+from video2mp3.errors import ConfigurationError, DatabaseFull, DatabaseUnavailable
 
 # How long a writer waits for SQLite's one write lock.
 _SQLITE_BUSY_TIMEOUT_MS = 20_000
+# ER_DISK_FULL and ER_RECORD_FILE_FULL.
+_MYSQL_FULL = (1021, 1114)
 
 
 class Database:
@@ -91,7 +94,9 @@ class Database:
                 yield session
                 session.flush()
         except OperationalError as error:
-            raise DatabaseUnavailable from error
+            raise (DatabaseFull() if _is_full(error.orig) else DatabaseUnavailable()) from error
+        except TimeoutError as error:
+            raise DatabaseUnavailable("All connections to the database are in use; try again soon.") from error
         except DBAPIError as error:
             if error.connection_invalidated:
                 raise DatabaseUnavailable from error
@@ -105,6 +110,12 @@ class Database:
     def close(self) -> None:
         """Closes all connections."""
         self.engine.dispose()
+
+
+def _is_full(error: BaseException | None) -> bool:
+    if isinstance(error, sqlite3.Error):
+        return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    return error is not None and bool(error.args) and error.args[0] in _MYSQL_FULL
 
 
 def _make_folder(folder: Path) -> None:
