@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,20 @@ def test_a_full_disk_is_told_apart_and_keeps_nothing_half_written(small_disk: Pa
         filler.unlink()
     put(storage, "uploads/other/0-1", b"after")
     assert storage.read("uploads/other/0-1", 0, 100) == b"after"
+
+
+def test_a_check_of_a_full_disk_leaves_nothing_behind(small_disk: Path) -> None:
+    storage = DiskStorage(small_disk)
+    filler = storage.scratch_folder / "filler"
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+    for _ in range(2):
+        with pytest.raises(StorageUnavailable, match="No space left"):
+            storage.check()
+    assert list(storage.scratch_folder.iterdir()) == [filler]
+    filler.unlink()
+    storage.check()
 
 
 def test_folders_go_with_their_last_object(tmp_path: Path) -> None:

@@ -133,6 +133,10 @@ class DiskStorage:
             raise StorageUnavailable(
                 f"The storage folder {self._folder} cannot be written to: {error.strerror}."
             ) from error
+        finally:
+            # A readiness probe asks every few seconds: each file left on a full disk would make it fuller.
+            with suppress(OSError):
+                scratch.unlink(missing_ok=True)
 
     def close(self) -> None:
         """See `Storage`."""

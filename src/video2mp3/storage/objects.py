@@ -145,19 +145,23 @@ class ObjectStorage:
         name = f"check-{secrets.token_hex(8)}"
         scratch = self.scratch_folder / name
         try:
-            self.scratch_folder.mkdir(parents=True, exist_ok=True)
-            scratch.write_bytes(b"video2mp3")
-        except OSError as error:
-            raise StorageUnavailable(
-                f"The scratch folder {self.scratch_folder} cannot be written to: {error.strerror}."
-            ) from error
-        try:
+            self._write_scratch(scratch)
             self.put_file(name, scratch)
             if self.read(name, 0, 100) != b"video2mp3":
                 raise StorageUnavailable(f"{self._name} does not give back what was stored.")
             self.delete(name)
         finally:
-            scratch.unlink(missing_ok=True)
+            with suppress(OSError):
+                scratch.unlink(missing_ok=True)
+
+    def _write_scratch(self, path: Path) -> None:
+        try:
+            self.scratch_folder.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"video2mp3")
+        except OSError as error:
+            raise StorageUnavailable(
+                f"The scratch folder {self.scratch_folder} cannot be written to: {error.strerror}."
+            ) from error
 
     def close(self) -> None:
         """See `Storage`."""
