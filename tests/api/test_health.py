@@ -1,8 +1,12 @@
+import gc
+import logging
 import threading
 import time
 from dataclasses import replace
 
 import httpx
+import pytest
+import structlog
 
 from tests.api.conftest import Serve
 from video2mp3.api.services import Services
@@ -42,6 +46,17 @@ def test_a_missing_part_is_named_without_its_secrets(services: Services, serve: 
     assert ready.status_code == 503
     assert ready.json()["parts"] == {"database": "ok", "queue": "unavailable", "storage": "ok"}
     assert "planted-password" not in ready.text
+
+
+def test_a_missing_part_is_a_line_in_the_log_and_no_traceback(
+    services: Services, serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = serve(replace(services, queue=BrokenQueue()))
+    with structlog.testing.capture_logs() as logged:
+        assert httpx.get(f"{url}/readyz").status_code == 503
+        gc.collect()
+    assert [line["part"] for line in logged if line["event"] == "not_ready"] == ["queue"]
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
 def test_a_database_without_an_answer_is_named(services: Services, serve: Serve) -> None:

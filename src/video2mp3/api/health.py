@@ -47,7 +47,7 @@ class ReadinessChecks:
             "queue": services.queue.check,
             "storage": services.storage.check,
         }
-        self._running: dict[str, Future[None]] = {}
+        self._running: dict[str, Future[Exception | None]] = {}
         self._lock = asyncio.Lock()
         self._checked_at_s = float("-inf")
         self._parts: dict[str, Part] = {}
@@ -71,21 +71,24 @@ class ReadinessChecks:
             log.warning("not_ready", part=name, reason=f"no answer within {_DEADLINE_S} s")
             return "unavailable"
         del self._running[name]
-        error = running.exception()
+        error = running.result()
         if error is not None:
             log.warning("not_ready", part=name, reason=str(error))
         return "ok" if error is None else "unavailable"
 
 
-def _start(check: Callable[[], None]) -> Future[None]:
-    """Runs it in a thread that does not hold up the end of the process, even when it hangs."""
-    future: Future[None] = Future()
+def _start(check: Callable[[], None]) -> Future[Exception | None]:
+    """Runs it in a thread that does not hold up the end of the process, even when it hangs.
+
+    What goes wrong is the result: an exception that nobody waits for any more would be a traceback in the log.
+    """
+    future: Future[Exception | None] = Future()
 
     def run() -> None:
         try:
             check()
         except Exception as error:
-            future.set_exception(error)
+            future.set_result(error)
         else:
             future.set_result(None)
 
