@@ -1,12 +1,15 @@
 import hashlib
 import re
 
+import httpx
 import pytest
+import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.api.conftest import SignedIn
 from tests.api.stored import convert, fail, finish
+from tests.servers import wait_until
 from video2mp3.api.disposition import attachment, filename_of, mp3_name
 from video2mp3.api.services import Services
 from video2mp3.api.serving import parse_range
@@ -119,6 +122,26 @@ def test_an_mp3_whose_object_is_gone_is_not_half_an_answer(ada: SignedIn, servic
         services.storage.delete(found.key)
     answer = ada.http.get(f"/v1/conversions/{job_id}/mp3")
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+def test_a_download_of_what_is_deleted_meanwhile_is_cut_and_no_fault(
+    ada: SignedIn, services: Services, caplog: pytest.LogCaptureFixture
+) -> None:
+    job_id = convert(ada.http)
+    finish(services, job_id, bytes(50_000_000))  # more than fits into the buffers of a connection
+    path = f"/v1/conversions/{job_id}"
+    with structlog.testing.capture_logs() as logged:
+        with ada.http.stream("GET", f"{path}/mp3") as answer:
+            pieces = answer.iter_raw(1000)
+            next(pieces)
+            with httpx.Client(base_url=ada.http.base_url, headers=ada.http.headers) as other:
+                assert other.delete(path).status_code == 204
+            with pytest.raises(httpx.RemoteProtocolError, match="without sending complete"):
+                list(pieces)
+        wait_until(lambda: [line for line in logged if line.get("path") == f"{path}/mp3"], 10, "the line in the log")
+    assert [line["error"] for line in logged if line["event"] == "answer_cut"] == ["not_found"]
+    assert [line for line in logged if "exc_info" in line] == []
+    assert [record for record in caplog.records if record.exc_info] == []
 
 
 @pytest.mark.parametrize(

@@ -47,12 +47,12 @@ class Frame:
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 await self._app(scope, receive, answer.send)
-            except Exception:
-                log.exception("request_broke")
-                if answer.status is not None:
-                    # Too late for another answer: the server cuts the connection, so that nobody takes it for whole.
-                    raise
-                await problem_response(Request(scope), Video2mp3Error())(scope, receive, answer.send)
+            except Exception as error:
+                _log_fault(error)
+                # Else it is too late for another answer: the server cuts the connection when one is left unfinished,
+                # so that nobody takes it for whole.
+                if answer.status is None:
+                    await problem_response(Request(scope), Video2mp3Error())(scope, receive, answer.send)
             finally:
                 _log_request(scope, answer.status, time.monotonic() - started_s)
 
@@ -78,6 +78,16 @@ class _Answer:
 def _request_id(scope: Scope) -> str:
     given = Headers(scope=scope).get("x-request-id", "")
     return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+
+
+def _log_fault(error: Exception) -> None:
+    # The framework wraps what it would have answered if the answer had not begun: a storage that went away, or a
+    # file that its owner deleted in the middle of a download.
+    expected = error.__cause__
+    if isinstance(expected, Video2mp3Error):
+        log.warning("answer_cut", error=expected.code, detail=expected.detail)
+    else:
+        log.exception("request_broke")
 
 
 def _log_request(scope: Scope, status: int | None, duration_s: float) -> None:
