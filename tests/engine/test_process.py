@@ -200,7 +200,7 @@ class LyingChild(process.Child):
 )
 def test_what_no_honest_child_says_is_a_crash(words: bytes, sink: BinaryIO, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(LyingChild, "words", words)
-    monkeypatch.setattr(process, "_start", LyingChild.start)
+    monkeypatch.setattr(process, "start", LyingChild.start)
     with pytest.raises(EngineCrashed):
         convert(BytesSource(SOUND), sink, on_progress=lambda progress: None)
 
@@ -208,7 +208,7 @@ def test_what_no_honest_child_says_is_a_crash(words: bytes, sink: BinaryIO, monk
 def test_a_child_cannot_claim_an_mp3_that_is_not_there(sink: BinaryIO, monkeypatch: pytest.MonkeyPatch) -> None:
     words = b'{"report": {"frames": 10, "samples": 100, "mp3_sample_rate_hz": 44100, "mp3_channels": 1}}\n'
     monkeypatch.setattr(LyingChild, "words", words)
-    monkeypatch.setattr(process, "_start", LyingChild.start)
+    monkeypatch.setattr(process, "start", LyingChild.start)
     with pytest.raises(Video2mp3Error) as caught:
         convert(BytesSource(SOUND), sink)
     assert caught.value.code == "result_check_failed"
@@ -216,7 +216,7 @@ def test_a_child_cannot_claim_an_mp3_that_is_not_there(sink: BinaryIO, monkeypat
 
 def test_a_child_cannot_claim_a_full_disk(sink: BinaryIO, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(LyingChild, "words", b'{"error": "storage_full", "detail": ""}\n')
-    monkeypatch.setattr(process, "_start", LyingChild.start)
+    monkeypatch.setattr(process, "start", LyingChild.start)
     with pytest.raises(Video2mp3Error) as caught:
         convert(BytesSource(SOUND), sink)
     assert caught.value.code == "engine_error"

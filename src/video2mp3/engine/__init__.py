@@ -4,6 +4,20 @@ from video2mp3.engine.conversion import convert, probe
 from video2mp3.engine.limits import Limits
 from video2mp3.engine.options import Options
 from video2mp3.engine.report import Probe, Progress, Report, Track
+from video2mp3.engine.self_test import SelfTest, self_test
 from video2mp3.engine.source import FileSource, Source
 
-__all__ = ["FileSource", "Limits", "Options", "Probe", "Progress", "Report", "Source", "Track", "convert", "probe"]
+__all__ = [
+    "FileSource",
+    "Limits",
+    "Options",
+    "Probe",
+    "Progress",
+    "Report",
+    "SelfTest",
+    "Source",
+    "Track",
+    "convert",
+    "probe",
+    "self_test",
+]

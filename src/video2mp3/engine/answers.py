@@ -35,51 +35,58 @@ class Fields:
     def __init__(self, values: object) -> None:
         if not isinstance(values, dict):
             raise EngineCrashed
-        self._values: Mapping[str, Any] = values
+        self.values: Mapping[str, Any] = values
 
     def text(self, name: str) -> str:
         """Returns text as one clean, bounded line."""
-        value = self._values.get(name)
+        value = self.values.get(name)
         if not isinstance(value, str):
             raise EngineCrashed
         return clean_text(value, _MAX_TEXT)
 
     def text_or_none(self, name: str) -> str | None:
         """Returns text, or None where there is none."""
-        return None if self._values.get(name) is None else self.text(name) or None
+        return None if self.values.get(name) is None else self.text(name) or None
 
     def count(self, name: str) -> int:
         """Returns a whole number that is not negative."""
-        value = self._values.get(name)
+        value = self.values.get(name)
         if type(value) is not int or not 0 <= value <= _MAX_COUNT:
             raise EngineCrashed
         return value
 
     def count_or_none(self, name: str) -> int | None:
         """Returns a whole number, or None where there is none."""
-        return None if self._values.get(name) is None else self.count(name)
+        return None if self.values.get(name) is None else self.count(name)
 
     def seconds(self, name: str) -> float:
         """Returns a time."""
-        value = self._values.get(name)
+        value = self.values.get(name)
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _MAX_COUNT:
             raise EngineCrashed  # NaN is not between the two either
         return float(value)
 
     def seconds_or_none(self, name: str) -> float | None:
         """Returns a time, or None where there is none."""
-        return None if self._values.get(name) is None else self.seconds(name)
+        return None if self.values.get(name) is None else self.seconds(name)
 
     def truth(self, name: str) -> bool:
         """Returns yes or no."""
-        value = self._values.get(name)
+        value = self.values.get(name)
         if not isinstance(value, bool):
             raise EngineCrashed
         return value
 
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Returns a list of texts, each as one clean, bounded line."""
+        value = self.values.get(name)
+        if not isinstance(value, list) or len(value) > _MAX_TRACKS or not all(isinstance(text, str) for text in value):
+            raise EngineCrashed
+        return tuple(clean_text(text, _MAX_TEXT) for text in value)
+
     def several(self, name: str) -> "tuple[Fields, ...]":
         """Returns the parts of a list."""
-        value = self._values.get(name)
+        value = self.values.get(name)
         if not isinstance(value, list) or len(value) > _MAX_TRACKS:
             raise EngineCrashed
         return tuple(Fields(part) for part in value)

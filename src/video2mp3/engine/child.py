@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from video2mp3.engine import sandbox
+from video2mp3.engine import probes, sandbox
 from video2mp3.engine.decode import Media
 from video2mp3.engine.parallel import EncoderPool
 from video2mp3.engine.pipeline import Pipeline
@@ -34,20 +34,27 @@ def main(zygote_pid: int, descriptors: Sequence[int]) -> None:
     connection = socket.socket(fileno=descriptors[0])
     line = _read_line(connection)
     if line:  # else the parent has changed its mind
-        _run(json.loads(line), connection, *descriptors[1:])
+        _run(json.loads(line), connection, descriptors[1:], zygote_pid)
     os._exit(0)  # what there is to tidy up, the kernel does
 
 
-def _run(job: Mapping[str, Any], connection: socket.socket, source: int, sink: int | None = None) -> None:
+def _run(job: Mapping[str, Any], connection: socket.socket, descriptors: Sequence[int], zygote_pid: int) -> None:
     def send(message: Mapping[str, Any]) -> None:
         with contextlib.suppress(BrokenPipeError):
             connection.sendall(json.dumps(message).encode() + b"\n")
 
-    read_at = _read_at(job["source"], source)
-    sandbox.confine(job["limits"], job["threads"])
+    guarded = job.get("guarded", True)
+    guards = sandbox.guards()
+    read_at = _read_at(job["source"], descriptors[0]) if descriptors else None
+    sandbox.confine(job["limits"], job["threads"], guarded=guarded)
     pool = EncoderPool(job["threads"])  # not closed: the process ends with the job, even where one of them hangs
+    if guarded:
+        sandbox.seal()
     try:
-        send(answer(job, read_at, sink, pool, send))
+        if read_at is None:
+            send({"self_test": guards | {"threads": probes.try_all(pool, zygote_pid)}})
+        else:
+            send(answer(job, read_at, descriptors[1] if len(descriptors) > 1 else None, pool, send))
     except Exception as error:
         send({"error": _code_of(error), "detail": str(error)[:300]})
 

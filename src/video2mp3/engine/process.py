@@ -36,7 +36,7 @@ class Child:
             "source": {"name": source.name, "size_bytes": source.size_bytes, "ranges": self._server is not None},
         }
         try:
-            self._forked = _start([fd for fd in passed if fd is not None], job)
+            self._forked = start([fd for fd in passed if fd is not None], job)
         except BaseException:
             if self._server:
                 self._server.close()
@@ -147,7 +147,8 @@ def _message(line: bytes) -> Mapping[str, Any]:
     return message
 
 
-def _start(descriptors: Sequence[int], job: Mapping[str, Any]) -> Forked:
+def start(descriptors: Sequence[int], job: Mapping[str, Any]) -> Forked:
+    """Starts a process and gives it its job. The caller ends it."""
     forked = ZYGOTE.fork(descriptors)
     with contextlib.suppress(ConnectionError):  # it has been killed: its silence will tell
         forked.job.sendall(json.dumps(job).encode() + b"\n")

@@ -1,11 +1,12 @@
 """What the process that reads hostile media takes from itself before it reads the first byte."""
 
-import ctypes
 import os
 import resource
 import signal
-import sys
 from collections.abc import Iterable, Mapping
+
+from video2mp3.engine import landlock, seccomp, system_calls
+from video2mp3.engine.system_calls import this_machine
 
 PR_SET_PDEATHSIG = 1
 PR_SET_NO_NEW_PRIVS = 38
@@ -31,17 +32,38 @@ def separate(parent_pid: int, descriptors: Iterable[int]) -> None:
     os.closerange(first, os.sysconf("SC_OPEN_MAX"))
 
 
-def confine(limits: Mapping[str, float], threads: int) -> None:
-    """Takes away what the child does not need. Nothing of it can be undone.
+def confine(limits: Mapping[str, float], threads: int, *, guarded: bool = True) -> None:
+    """Takes away what the child does not need, while it has one thread. Nothing of it can be undone.
 
     Args:
         limits: `Limits.as_dict()`.
         threads: the encoder threads that will be started.
+        guarded: False leaves out all but the limits; for the self-test's own test only.
+
+    Raises:
+        OSError: the system has a guard that could not be put up.
     """
     _limit_resources(limits, threads)
-    _prctl(PR_SET_NO_NEW_PRIVS, 1)
-    # Landlock with no rules and the seccomp allow-list are to come here, in this order: Landlock before any
-    # thread exists, seccomp (TSYNC) after the encoder threads have been started.
+    if guarded:
+        _prctl(PR_SET_NO_NEW_PRIVS, 1)
+        landlock.restrict()
+
+
+def guards() -> dict[str, int | bool]:
+    """Returns what guards this system has; not to be asked once sealed."""
+    return {"seccomp": seccomp.available(), "landlock_abi": landlock.abi()}
+
+
+def seal() -> None:
+    """Takes away the system calls, from all threads: no file, socket, process or thread can be opened from here on.
+
+    Where the system has no seccomp, nothing happens: the self-test says so before it comes to this.
+
+    Raises:
+        OSError: it has, but it did not work.
+    """
+    if seccomp.available():
+        seccomp.restrict()
 
 
 def _die_with(parent_pid: int) -> None:
@@ -66,5 +88,6 @@ def _limit_resources(limits: Mapping[str, float], threads: int) -> None:
 
 
 def _prctl(option: int, value: int) -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
+    machine = this_machine()
+    if machine is not None:
+        system_calls.make(machine.numbers["prctl"], option, value, 0, 0, 0)
