@@ -10,7 +10,7 @@ from video2mp3.engine.options import DEFAULT_BITRATE_KBPS
 
 QUALITY = 3
 """LAME's and ffmpeg's own default; lameenc's is 2, half as fast."""
-_VBR_MTRH = 4
+_VBR_ABR, _VBR_MTRH = 3, 4
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,11 @@ class EncoderSettings:
     sample_rate_hz: int
     channels: int
     bitrate_kbps: int | None
-    """None: variable bitrate."""
+    """None: not a constant bitrate."""
     vbr_quality: int | None
     quality: int = QUALITY
+    average_kbps: int | None = None
+    """ABR: variable bitrate that reaches this on average."""
 
 
 def settings_for(
@@ -61,6 +63,9 @@ class Encoder:
         if settings.vbr_quality is not None:
             self._encoder.set_vbr(_VBR_MTRH)
             self._encoder.set_vbr_quality(settings.vbr_quality)
+        elif settings.average_kbps is not None:
+            self._encoder.set_vbr(_VBR_ABR)
+            self._encoder.set_vbr_mean_bitrate_kbps(settings.average_kbps)
         elif settings.bitrate_kbps is not None:
             self._encoder.set_bit_rate(settings.bitrate_kbps)
         self._started = False

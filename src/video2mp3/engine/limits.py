@@ -16,6 +16,9 @@ class Limits:
     memory_bytes: int = 1024**3
     """Address space of the process (much more than it ever uses: libraries and stacks count too)."""
 
-    def as_dict(self) -> dict[str, float]:
+    threads: int | None = None
+    """Encoders that run at once; None: as many as there are processors for this process. The MP3 is the same."""
+
+    def as_dict(self) -> dict[str, float | None]:
         """Returns the limits as plain values."""
         return asdict(self)

@@ -57,6 +57,10 @@ class Frame:
             windows.append(window if window & 8 else 0)
         return tuple(windows)
 
+    def without_main_data_begin(self) -> bytes:
+        """Returns the side information without where the data begin: what the frame says, nearly surely."""
+        return self.with_main_data_begin(0).data[_SIDE_OFFSET : self.main_offset]
+
     def with_main_data(self, main_data: bytes) -> "Frame":
         """Returns the same frame with other main data of the same size."""
         return Frame(self.data[: self.main_offset] + main_data, self.header)

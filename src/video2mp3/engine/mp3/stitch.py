@@ -9,7 +9,7 @@ away, had its own. Where that space is too small, a frame grows to a higher bitr
 Source: ISO/IEC 11172-3 §2.4.1.7 and §2.4.2.7 (side information, main_data_begin), 13818-3 §2.4.1.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -17,16 +17,14 @@ from video2mp3.engine.mp3.frame import Frame, split
 
 
 class Joint(Enum):
-    """How a seam was made."""
+    """How a seam was made; each is tried only where none before it can be had at the same cut."""
 
-    IDENTICAL = auto()
-    """Both encoders had made the same frames."""
     FITTED = auto()
     """The right one's data fit into the space that the left one's had left."""
     LEFT_GREW = auto()
     RIGHT_GREW = auto()
     SILENCED = auto()
-    """The right one's first frames say nothing: there was no room for what they say."""
+    """The right one's first frames say nothing: at no cut was there room for what they say."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,9 @@ class Stitcher:
         self._held: list[Frame] = []
         self._offset = 0
         """Where in what is held the next stream's first frame is."""
-        self.seams: list[Joint] = []
+        self._frames_done = 0
+        self.seams: list[tuple[int, Joint]] = []
+        """For each, the first frame after it."""
 
     def add(self, stream: bytes) -> bytes:
         """Takes the next segment's frames, and returns what is final."""
@@ -61,7 +61,8 @@ class Stitcher:
             return b""
         left = self._held[: self._offset + self._overlap_frames]  # what is beyond it was made of silence
         seam = find_seam(left, right, self._offset)
-        self.seams.append(seam.joint)
+        self._frames_done += self._offset + seam.at
+        self.seams.append((self._frames_done, seam.joint))
         cut = self._offset + seam.at - len(seam.left)
         done = b"".join(frame.data for frame in (*left[:cut], *seam.left))
         self._held = [*seam.right, *right[seam.at + len(seam.right) :]]
@@ -77,36 +78,43 @@ class Stitcher:
 def find_seam(left: Sequence[Frame], right: Sequence[Frame], offset: int) -> Seam:
     """Finds the best place to join: there always is one.
 
+    After the cut, what the right one says differently is heard, so the fewer such frames, the better. It would sound
+    worst where the two had different windows before the cut, which must add up over it.
+
     Args:
         left: frames of the left one; none that was made of anything but the common audio.
-        right: frames of the right one.
+        right: frames of the right one, two at least.
         offset: where in `left` the frame is that `right` begins with.
     """
-    cuts = range(min(len(left) - offset, len(right)) - 1, 0, -1)
-    return next(seam for seam in _seams(left, right, offset, cuts) if seam)
+    differing = _differing(left[offset:], right)
 
+    def price(at: int) -> tuple[bool, int, bool, int, int]:
+        ours, theirs = left[offset + at - 1], right[at - 1]
+        spare = left[offset + at].main_data_begin - right[at].main_data_begin
+        return ours.last_windows() != theirs.last_windows(), differing[at - 1], spare < 0, abs(spare), -at
 
-def _seams(left: Sequence[Frame], right: Sequence[Frame], offset: int, cuts: range) -> Iterator[Seam | None]:
-    """Yields what can be done, the best first."""
+    cuts = sorted(range(1, len(differing)), key=price)
     for at in cuts:
-        if left[offset + at].data == right[at].data and left[offset + at - 1].data == right[at - 1].data:
-            yield _fit(left, right, offset, at, Joint.IDENTICAL)
-    smooth = [at for at in cuts if left[offset + at - 1].last_windows() == right[at - 1].last_windows()]
-    for candidates in (smooth, cuts):
         for make in (_fit, _grow_left, _grow_right):
-            for at in candidates:
-                yield make(left, right, offset, at)
-    yield _silence(right, cuts[0])
+            if seam := make(left, right, offset, at):
+                return seam
+    return _silence(right, cuts[0])
 
 
-def _fit(
-    left: Sequence[Frame], right: Sequence[Frame], offset: int, at: int, joint: Joint = Joint.FITTED
-) -> Seam | None:
+def _differing(left: Sequence[Frame], right: Sequence[Frame]) -> list[int]:
+    """Returns, for each frame, how many from there on do not say the same in both runs."""
+    counts = [0]
+    for ours, theirs in reversed(list(zip(left, right, strict=False))):
+        counts.append(counts[-1] + (ours.without_main_data_begin() != theirs.without_main_data_begin()))
+    return counts[:0:-1]
+
+
+def _fit(left: Sequence[Frame], right: Sequence[Frame], offset: int, at: int) -> Seam | None:
     room, need = left[offset + at].main_data_begin, right[at].main_data_begin
     tail = _tail(left[: offset + at], room)
     if tail is None or need > room:
         return None
-    return Seam(at, _write_back(tail, _before(right, at, need), room), [], joint)
+    return Seam(at, _write_back(tail, _before(right, at, need), room), [], Joint.FITTED)
 
 
 def _grow_left(left: Sequence[Frame], right: Sequence[Frame], offset: int, at: int) -> Seam | None:
