@@ -98,6 +98,46 @@ def test_an_mp3_is_never_its_own_output(folder: Path) -> None:
     assert mp3s(folder) == ["old.mp3", "old.video2mp3.mp3"]
 
 
+def test_only_regular_files_are_read_and_overwritten(folder: Path) -> None:
+    """It should neither wait for a pipe, nor put a file where a pipe or a device is."""
+    os.mkfifo(folder / "pipe")
+    reading = video2mp3("pipe", folder=folder)
+    assert reading.returncode == 1
+    assert reading.stderr == "video2mp3: pipe: This is a pipe or a device; save what comes from it to a file first.\n"
+    writing = video2mp3("talk.mov", "-o", "pipe", "--force", folder=folder)
+    assert writing.returncode == 1
+    assert writing.stderr == "video2mp3: talk.mov: pipe is not a regular file, and is never overwritten.\n"
+    assert (folder / "pipe").is_fifo()
+
+
+def test_standard_input_and_output_are_refused_in_words(folder: Path) -> None:
+    assert "Standard input cannot be converted" in video2mp3("-", folder=folder).stderr
+    assert "cannot go to standard output" in video2mp3("talk.mov", "-o", "-", folder=folder).stderr
+    assert not (folder / "-").exists()
+
+
+def test_what_a_link_points_to_is_written(folder: Path) -> None:
+    (folder / "there").mkdir()
+    (folder / "link.mp3").symlink_to("there/new.mp3")
+    assert video2mp3("talk.mov", "-o", "link.mp3", folder=folder).returncode == 0
+    assert (folder / "link.mp3").is_symlink()
+    assert mp3s(folder / "there") == ["new.mp3"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="Root may read and write everything.")
+def test_missing_permissions_are_said(folder: Path) -> None:
+    """It should name what may not be read or written, and convert the others."""
+    (folder / "closed").mkdir(mode=0)
+    (folder / "talk.mp4").chmod(0)
+    reading = video2mp3("talk.mp4", "song.mkv", folder=folder)
+    assert (reading.returncode, mp3s(folder)) == (1, ["song.mp3"])
+    assert reading.stderr == "video2mp3: talk.mp4: The file cannot be read: permission denied.\n"
+    inside = video2mp3("talk.mov", "-o", "closed/", folder=folder)
+    assert inside.stderr == "video2mp3: talk.mov: closed/talk.mp3 cannot be written to: permission denied.\n"
+    named = video2mp3("talk.mov", "-o", "closed/mine.mp3", folder=folder)
+    assert named.stderr == "video2mp3: -o closed/mine.mp3: permission denied.\n"
+
+
 def test_a_folder_that_is_missing_is_said(folder: Path) -> None:
     result = video2mp3("talk.mov", "-o", "not/there.mp3", folder=folder)
     assert result.returncode == 1

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+import stat
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from video2mp3.engine import FileSource, Limits, Options, Report, convert
 from video2mp3.engine import Progress as Done
-from video2mp3.errors import FileExists, InvalidOption, InvalidRequest, NotFound, Video2mp3Error
+from video2mp3.errors import FileExists, InvalidOption, InvalidRequest, NotFound, StorageFull, Video2mp3Error
 
 A_WEEK_S = 7 * 86_400.0
 LIMITS = Limits(max_audio_s=A_WEEK_S, wall_clock_s=A_WEEK_S)
@@ -25,7 +26,11 @@ OnProgress = Callable[[Done], None]
 
 
 def convert_command(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Videos to convert.", show_default=False)],
+    files: Annotated[
+        list[Path],
+        # Of one that cannot be read our own sentence tells, and the others go on.
+        typer.Argument(metavar="FILE", help="Videos to convert.", show_default=False, readable=False),
+    ],
     output: Annotated[
         str | None,
         typer.Option("-o", "--output", metavar="FILE|DIR", help="Where to write (default: beside each input)."),
@@ -36,7 +41,9 @@ def convert_command(
     vbr: Annotated[
         int | None, typer.Option(metavar="QUALITY", help="Variable bitrate: 0 (best) to 9 (smallest).")
     ] = None,
-    title: Annotated[str | None, typer.Option(help="Title to write (default: the video's own).")] = None,
+    title: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Title to write (default: the video's own).")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per file.")] = False,
 ) -> None:
@@ -61,10 +68,16 @@ def convert_command(
 
 def _targets(files: Sequence[Path], wanted: str | None) -> list[tuple[Path, Path]]:
     """Pairs each input with its output; no two are the same."""
+    if wanted == "-":
+        _stop("-o -: an MP3 cannot go to standard output; name a file.")
     output = Path(wanted) if wanted else None
-    into_folder = output is not None and (output.is_dir() or str(wanted).endswith(os.sep) or len(files) > 1)
-    if output is not None and into_folder and not output.is_dir():
-        if len(files) > 1 and (output.exists() or output.suffix):
+    try:
+        kind = _kind_of(output) if output else None
+    except OSError as error:
+        _stop(f"-o {_shown(Path(str(wanted)))}: {_reason(error)}.")
+    into_folder = kind == stat.S_IFDIR or str(wanted).endswith(os.sep) or len(files) > 1
+    if output is not None and into_folder and kind != stat.S_IFDIR:
+        if len(files) > 1 and (kind is not None or output.suffix):
             _stop(f"-o {_shown(output)} is a file, but there are {len(files)} inputs: name a folder.")
         _make_folder(output)
     if output is not None and not into_folder:
@@ -82,7 +95,7 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        _stop(f"{_shown(folder)}: {_reason(error)}.")
+        _stop(f"-o {_shown(folder)}: {_reason(error)}.")
 
 
 def _free_name(folder: Path, file: Path, taken: set[Path]) -> Path:
@@ -120,21 +133,50 @@ def _convert_one(file: Path, target: Path, options: Options, force: bool, as_jso
 def _write(file: Path, target: Path, options: Options, force: bool, on_progress: OnProgress) -> Report:
     """Converts into a file beside the target, which then takes its name: none is ever half-written."""
     with _open(file) as source:
-        if target.exists() and target.samefile(file):
-            raise InvalidRequest("The output would replace the input; choose another name with -o.")
-        if target.exists() and not force:
-            raise FileExists(f"{_shown(target)} exists already; use --force to overwrite it.")
+        _check_target(target, file, force)
+        if target.is_symlink():
+            target = target.resolve()  # the link stays; what it points to is written
         with _part_file(target) as part:
-            with part.open("wb") as sink:
-                report = convert(source, sink, options, on_progress=on_progress, limits=LIMITS)
+            try:
+                with part.open("wb") as sink:
+                    report = convert(source, sink, options, on_progress=on_progress, limits=LIMITS)
+            except StorageFull:
+                raise StorageFull(f"There is no room left in {_shown(target.parent)}.") from None
             _rename(part, target, force)
     return report
 
 
+def _check_target(target: Path, file: Path, force: bool) -> None:
+    try:
+        kind = _kind_of(target)
+        is_input = kind is not None and target.samefile(file)
+    except OSError as error:
+        raise InvalidRequest(f"{_shown(target)} cannot be written to: {_reason(error)}.") from None
+    if is_input:
+        raise InvalidRequest("The output would replace the input; choose another name with -o.")
+    if kind not in (None, stat.S_IFREG):
+        raise InvalidRequest(f"{_shown(target)} is not a regular file, and is never overwritten.")
+    if kind is not None and not force:
+        raise FileExists(f"{_shown(target)} exists already; use --force to overwrite it.")
+
+
+def _kind_of(path: Path) -> int | None:
+    """Returns `stat.S_IFREG`, `stat.S_IFDIR` or another; None where nothing is."""
+    try:
+        return stat.S_IFMT(path.stat().st_mode)
+    except FileNotFoundError:
+        return None
+
+
 def _open(file: Path) -> FileSource:
     try:
-        if file.is_dir():
+        kind = _kind_of(file)
+        if kind is None and str(file) == "-":
+            raise InvalidRequest("Standard input cannot be converted; save it to a file first.")
+        if kind == stat.S_IFDIR:
             raise InvalidRequest("This is a folder; name the files in it.")
+        if kind not in (None, stat.S_IFREG):
+            raise InvalidRequest("This is a pipe or a device; save what comes from it to a file first.")
         return FileSource(file)
     except FileNotFoundError:
         raise NotFound("There is no such file.") from None
@@ -192,8 +234,10 @@ def _progress_of(file: Path) -> Iterator[OnProgress]:
 
 def _facts(report: Report) -> str:
     minutes, seconds = divmod(round(report.duration_s), 60)
+    hours, minutes = divmod(minutes, 60)
+    duration = f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
     size = f"{report.size_bytes / 1e6:.1f} MB" if report.size_bytes >= 1e6 else f"{report.size_bytes / 1e3:.0f} kB"
-    return f"{minutes}:{seconds:02d}, {size}"
+    return f"{duration}, {size}"
 
 
 def _shown(path: Path) -> str:
