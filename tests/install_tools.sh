@@ -11,10 +11,11 @@ declare -A package_of=(
   [/usr/bin/mpg123]=mpg123
   [/usr/bin/chromium]=chromium
   [/usr/bin/curl]=curl
+  ["/usr/lib/$(uname -m)-linux-gnu/libatomic.so.1"]=libatomic1 # Playwright's Node needs it
 )
 missing=()
 for program in "${!package_of[@]}"; do
-  [ -x "$program" ] || missing+=("${package_of[$program]}")
+  [ -e "$program" ] || missing+=("${package_of[$program]}")
 done
 
 as_root=()
