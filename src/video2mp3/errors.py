@@ -191,6 +191,24 @@ class AudioTooLong(MediaError):
     code = "audio_too_long"
 
 
+class TrackNotFound(MediaError):
+    """The file has no audio track of that number or language."""
+
+    code = "track_not_found"
+
+
+class StartBeyondEnd(MediaError):
+    """The audio ends before the time at which the MP3 is to start."""
+
+    code = "start_beyond_end"
+
+
+class DamagedAudio(MediaError):
+    """The audio is damaged or cut short, and the conversion was asked to fail then."""
+
+    code = "damaged_audio"
+
+
 class UploadGone(MediaError):
     """The upload was deleted, or it expired, before it was converted; send the file again."""
 
@@ -225,6 +243,12 @@ class ResultCheckFailed(EngineError):
     """The MP3 that was made did not pass its own check and was thrown away."""
 
     code = "result_check_failed"
+
+
+class UploadDamaged(EngineError):
+    """A part of the uploaded file is missing in the storage; send the file again."""
+
+    code = "upload_damaged"
 
 
 class WorkerLost(EngineError):

@@ -149,7 +149,7 @@ def test_a_folder_that_is_missing_is_said(folder: Path) -> None:
     [
         ([], "FILE"),
         (["talk.mov", "--bitrate", "192", "--vbr", "2"], "--vbr"),
-        (["talk.mov", "--bitrate", "193"], "--bitrate: MP3 has no bitrate of 193"),
+        (["talk.mov", "--bitrate", "193"], "--bitrate: 193 is not one of 8, 16"),
         (["talk.mov", "--bitrate", "much"], "--bitrate"),
         (["talk.mov", "--vbr", "10"], "--vbr"),
         (["talk.mov", "song.mkv", "-o", "one.mp3"], "name a folder"),

@@ -10,7 +10,7 @@ from video2mp3.errors import InvalidRequest, MissingFile, UploadIncomplete, Uplo
 
 MAX_OVERHEAD_BYTES = 1024**2
 """Most bytes of a form beside its file."""
-_MAX_FIELDS = 32
+_MAX_FIELDS = 64
 _MAX_FIELD_BYTES = 8 * 1024
 
 

@@ -7,12 +7,15 @@ from video2mp3.engine.mp3.id3 import clean_text
 from video2mp3.engine.report import Probe, Progress, Track
 from video2mp3.errors import (
     AudioTooLong,
+    DamagedAudio,
     EngineCrashed,
     EngineError,
     MediaError,
     NoAudio,
     NotMedia,
+    StartBeyondEnd,
     StorageFull,
+    TrackNotFound,
     UndecodableAudio,
     Video2mp3Error,
 )
@@ -21,7 +24,18 @@ _MAX_TRACKS = 100
 _MAX_COUNT = 2**48
 _MAX_TEXT = 300
 _ERRORS: dict[str, type[Video2mp3Error]] = {
-    error.code: error for error in (NotMedia, NoAudio, UndecodableAudio, AudioTooLong, EngineError, StorageFull)
+    error.code: error
+    for error in (
+        NotMedia,
+        NoAudio,
+        UndecodableAudio,
+        AudioTooLong,
+        TrackNotFound,
+        StartBeyondEnd,
+        DamagedAudio,
+        EngineError,
+        StorageFull,
+    )
 }
 
 
@@ -143,12 +157,12 @@ def probe_of(values: object) -> Probe:
     )
 
 
-def track_warnings(fields: Fields) -> tuple[str, ...]:
-    """Returns what is to be said of the tracks that are left out."""
+def track_warnings(fields: Fields, chosen: int | str | None = None) -> tuple[str, ...]:
+    """Returns what is to be said of the tracks that are left out, where none was chosen."""
     others = len(tracks_of(fields)) - 1
     parts = fields.count("parts_left_out")
     warnings = []
-    if others > 0:
+    if others > 0 and chosen is None:
         warnings.append(f"Only the first of {others + 1} audio tracks is converted.")
     if parts:
         warnings.append(f"The audio is immersive; only its first part of {parts + 1} is converted.")

@@ -27,7 +27,7 @@ def convert(
     should_stop: Callable[[], bool] | None = None,
     limits: Limits = Limits(),  # noqa: B008 frozen
 ) -> Report:
-    """Converts the first audio track of `source`, in a process of its own, and checks the result.
+    """Converts an audio track of `source`, in a process of its own, and checks the result.
 
     Args:
         source: the media.
@@ -47,7 +47,7 @@ def convert(
     _refuse_empty(source)
     sink.flush()
     answer = None
-    with Child(source, sink.fileno(), options.as_dict(), limits) as child:
+    with Child(source, sink.fileno(), options.resolved(), limits) as child:
         for message in child.messages(should_stop):
             if "progress" in message:
                 progress = progress_of(message["progress"])
@@ -62,7 +62,7 @@ def convert(
         raise EngineCrashed
     fields = Fields(answer)
     sink.seek(0, os.SEEK_END)
-    return _report(fields, _checked(fields, sink.fileno()))
+    return _report(fields, _checked(fields, sink.fileno()), options)
 
 
 def probe(source: Source, *, limits: Limits = Limits()) -> Probe:  # noqa: B008 frozen
@@ -121,10 +121,10 @@ def _readable(sink: int) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _report(fields: Fields, mp3: CheckedMp3) -> Report:
-    bitrate_kbps, vbr_quality = fields.count_or_none("bitrate_kbps"), fields.count_or_none("vbr_quality")
+def _report(fields: Fields, mp3: CheckedMp3, options: Options) -> Report:
+    mode = {name: fields.count_or_none(name) for name in ("bitrate_kbps", "vbr_quality", "average_kbps")}
     damaged_packets, truncated = fields.count("damaged_packets"), fields.truth("truncated")
-    warnings = [*track_warnings(fields)]
+    warnings = [*track_warnings(fields, options.track)]
     if damaged_packets:
         warnings.append(f"The file is damaged: {damaged_packets} packets of audio could not be decoded.")
     if truncated:
@@ -132,6 +132,7 @@ def _report(fields: Fields, mp3: CheckedMp3) -> Report:
     return Report(
         container=fields.text("container"),
         tracks=tracks_of(fields),
+        track=fields.count("track"),
         codec=fields.text("codec"),
         sample_rate_hz=fields.count("sample_rate_hz"),
         channels=fields.count("channels"),
@@ -146,7 +147,7 @@ def _report(fields: Fields, mp3: CheckedMp3) -> Report:
         title=fields.text_or_none("title"),
         damaged_packets=damaged_packets,
         truncated=truncated,
-        encoder={"bitrate_kbps": bitrate_kbps, "vbr_quality": vbr_quality, "quality": fields.count("quality")},
+        encoder={**mode, "quality": fields.count("quality")},
         decode_s=fields.seconds("decode_s"),
         encode_s=fields.seconds("encode_s"),
         warnings=tuple(warnings),

@@ -12,10 +12,11 @@ from av.container import InputContainer
 from av.stream import Discard
 
 from video2mp3.engine.extent import promised_size
+from video2mp3.engine.languages import same_language
 from video2mp3.engine.mp3.id3 import clean_text
 from video2mp3.engine.report import Track
 from video2mp3.engine.source import SourceFile
-from video2mp3.errors import NoAudio, NotMedia, UndecodableAudio
+from video2mp3.errors import NoAudio, NotMedia, TrackNotFound, UndecodableAudio
 
 FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "mpegts", "mpeg", "avi", "flv", "ogg", "asf",
@@ -101,11 +102,16 @@ class Media:
         return len(self._container.chapters())
 
     @property
-    def title(self) -> str | None:
-        """The file's own title. Untrusted."""
+    def tags(self) -> dict[str, str]:
+        """The file's own tags by FFmpeg's names. Untrusted."""
         in_stream = self.audio_streams[0].metadata if self.audio_streams and self.container == "ogg" else {}
         tags = {**in_stream, **self._container.metadata}
-        return next((clean_text(text) or None for key, text in tags.items() if key.lower() == "title"), None)
+        return {key.lower(): text for key, text in tags.items()}
+
+    @property
+    def title(self) -> str | None:
+        """The file's own title, in one line."""
+        return clean_text(self.tags.get("title", "")) or None
 
     @property
     def duration_s(self) -> float | None:
@@ -113,19 +119,37 @@ class Media:
         duration = self._container.duration
         return _bounded(duration / 1e6) if duration else None
 
-    def decoder(self) -> "TrackDecoder":
-        """Returns the decoder of the first audio track.
+    def find_track(self, wanted: int | str | None) -> int:
+        """Returns the place among the audio tracks, from 0 on, of the one of this number or language.
 
         Raises:
-            NoAudio: there is none.
-            UndecodableAudio: it is of a kind that cannot be decoded.
+            NoAudio: there are no tracks.
+            TrackNotFound: there is none like that.
         """
         if not self.audio_streams:
             raise NoAudio
+        if wanted is None or str(wanted).isdecimal():
+            place = int(wanted or 1) - 1
+            if place >= len(self.audio_streams):
+                raise TrackNotFound(f"There is no audio track {place + 1}; the file has {len(self.audio_streams)}.")
+            return place
+        for place, track in enumerate(self.tracks):
+            if track.language and same_language(track.language, str(wanted)):
+                return place
+        languages = ", ".join(track.language or "not told" for track in self.tracks)
+        raise TrackNotFound(f"No audio track has the language {wanted!r}; the languages are: {languages}.")
+
+    def decoder(self, place: int = 0) -> "TrackDecoder":
+        """Returns the decoder of an audio track, found with `find_track`.
+
+        Raises:
+            UndecodableAudio: it is of a kind that cannot be decoded.
+        """
+        stream = self.audio_streams[place]
         for other in self._container.streams:
-            if other is not self.audio_streams[0]:
+            if other is not stream:
                 other.discard = Discard.all
-        return TrackDecoder(self._container, self.audio_streams[0], self._is_cut_short())
+        return TrackDecoder(self._container, stream, self._is_cut_short())
 
     def _is_cut_short(self) -> bool:
         promised = promised_size(self._file.look_at, self._size_bytes)

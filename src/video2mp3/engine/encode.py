@@ -28,9 +28,17 @@ class EncoderSettings:
 
 
 def settings_for(
-    sample_rate_hz: int, channels: int, bitrate_kbps: int | None, vbr_quality: int | None
+    sample_rate_hz: int,
+    channels: int,
+    bitrate_kbps: int | None,
+    vbr_quality: int | None,
+    average_kbps: int | None = None,
 ) -> EncoderSettings:
     """Returns the settings: the nearest bitrate that MP3 has at this sample rate, the higher of two as near."""
+    if average_kbps is not None:
+        lowest, *_, highest = bitrates_kbps(sample_rate_hz)
+        average_kbps = min(max(average_kbps, lowest), highest)
+        return EncoderSettings(sample_rate_hz, channels, None, None, average_kbps=average_kbps)
     if vbr_quality is not None:
         return EncoderSettings(sample_rate_hz, channels, None, vbr_quality)
     wanted = bitrate_kbps or DEFAULT_BITRATE_KBPS

@@ -1,15 +1,34 @@
 """The options of a conversion: one typed schema for the library, the API and the command line."""
 
+import math
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from dataclasses import Field, dataclass, field, fields
+from typing import Any, ClassVar, get_args
 
+from video2mp3.engine.mp3.frames import RATES_HZ
+from video2mp3.engine.presets import PRESETS, described, with_preset
 from video2mp3.errors import InvalidOption
 
 BITRATES_KBPS = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 192, 224, 256, 320)
 """Every bitrate of MPEG-1, MPEG-2 and MPEG-2.5 layer III."""
 DEFAULT_BITRATE_KBPS = 192
 MAX_TITLE_LENGTH = 300
+MAX_COMMENT_LENGTH = 2000
+MAX_FADE_S = 60
+"""What is faded out is held in memory."""
+MODES = ("bitrate_kbps", "vbr_quality", "average_kbps", "preset")
+"""The options of which one at most may be given."""
+
+_MAX_TIME_S = 10**7
+_DATE = re.compile(r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?")
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
+_KINDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+
+
+def _option(default: Any, description: str, **schema: Any) -> Any:
+    """Declares an option; `schema` holds its bounds in the words of JSON Schema, and is what it is checked by."""
+    return field(default=default, metadata={"description": description, "json_schema_extra": schema})
 
 
 @dataclass(frozen=True)
@@ -22,51 +41,149 @@ class Options:
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
-    bitrate_kbps: int | None = None
-    """Constant bitrate; at sample rates below 32 kHz the nearest that MP3 has there is used."""
-    vbr_quality: int | None = None
-    """Variable bitrate: 0 (best, largest) to 9, as LAME's -V. At most one of the two may be set."""
-    title: str | None = None
-    """Title to write (ID3 TIT2); None: the source's own, else its file name; an empty one: none."""
+    bitrate_kbps: int | None = _option(
+        None,
+        "Constant bitrate (CBR) in kbit/s; where the sample rate does not have it, the nearest that it has. "
+        "Of bitrate_kbps, vbr_quality, average_kbps and preset one at most; none: 192 kbit/s CBR.",
+        enum=[*BITRATES_KBPS, None],
+    )
+    vbr_quality: int | None = _option(
+        None, "Variable bitrate (VBR), as LAME's -V: 0 (best, largest) to 9 (smallest).", minimum=0, maximum=9
+    )
+    average_kbps: int | None = _option(
+        None, "Average bitrate (ABR) in kbit/s: varies, but comes out near this.", minimum=8, maximum=320
+    )
+    preset: str | None = _option(
+        None,
+        f"A set of other options ({described()}). Other options given beside it win.",
+        enum=[*PRESETS, None],
+    )
+    channels: int | None = _option(
+        None, "1: mono, 2: joint stereo; none: the source's, at most 2.", minimum=1, maximum=2
+    )
+    sample_rate_hz: int | None = _option(
+        None,
+        "Sample rate of the MP3; none: the source's, or the next higher that MP3 has, at most 48000.",
+        enum=[*RATES_HZ, None],
+    )
+    start_s: float | None = _option(
+        None, "Leave out what comes before this time, in seconds; exact to the sample.", minimum=0, maximum=_MAX_TIME_S
+    )
+    end_s: float | None = _option(
+        None,
+        "Leave out what comes from this time on, in seconds of the source; exact to the sample.",
+        minimum=0,
+        maximum=_MAX_TIME_S,
+    )
+    track: int | str | None = _option(
+        None,
+        "The audio track: its number, from 1 on, or its language's code (ISO 639: de, deu or ger); none: the first.",
+        minimum=1,
+        maximum=100,
+        maxLength=20,
+    )
+    title: str | None = _option(
+        None,
+        "Title to write (ID3 TIT2); none: the source's own, else its file name; an empty one: none.",
+        maxLength=MAX_TITLE_LENGTH,
+    )
+    artist: str | None = _option(None, "Artist to write (TPE1); an empty one: none.", maxLength=MAX_TITLE_LENGTH)
+    album: str | None = _option(None, "Album to write (TALB); an empty one: none.", maxLength=MAX_TITLE_LENGTH)
+    date: str | None = _option(
+        None, "Date to write (TDRC): YYYY, YYYY-MM or YYYY-MM-DD; an empty one: none.", maxLength=10
+    )
+    genre: str | None = _option(None, "Genre to write (TCON); an empty one: none.", maxLength=MAX_TITLE_LENGTH)
+    comment: str | None = _option(None, "Comment to write (COMM); an empty one: none.", maxLength=MAX_COMMENT_LENGTH)
+    track_number: int | None = _option(None, "Number in the album to write (TRCK).", minimum=1, maximum=9999)
+    keep_tags: bool = _option(
+        True,
+        "Keep the source's tags that say what it is: title, artist, album artist, album, composer, genre, "
+        "date, track and disc number.",
+    )
+    keep_private_tags: bool = _option(
+        False, "Keep all other tags of the source too: place, device, time of recording, comments, persons."
+    )
+    fade_in_s: float | None = _option(None, "Fade in over this many seconds.", minimum=0, maximum=MAX_FADE_S)
+    fade_out_s: float | None = _option(None, "Fade out over the last seconds.", minimum=0, maximum=MAX_FADE_S)
+    fail_on_damage: bool = _option(
+        False, "Fail where audio is damaged or the file is cut short, instead of converting what is there."
+    )
 
     def __post_init__(self) -> None:
-        _check_int("bitrate_kbps", self.bitrate_kbps)
-        _check_int("vbr_quality", self.vbr_quality)
-        if self.bitrate_kbps is not None and self.bitrate_kbps not in BITRATES_KBPS:
-            allowed = ", ".join(map(str, BITRATES_KBPS))
-            raise InvalidOption(
-                f"bitrate_kbps: MP3 has no bitrate of {self.bitrate_kbps} kbit/s; use one of {allowed}."
-            )
-        if self.vbr_quality is not None and not 0 <= self.vbr_quality <= 9:
-            raise InvalidOption("vbr_quality: must be from 0 (best) to 9 (smallest).")
-        if self.bitrate_kbps is not None and self.vbr_quality is not None:
-            raise InvalidOption("vbr_quality: cannot be used together with bitrate_kbps; choose one of the two.")
-        if self.title is not None and not isinstance(self.title, str):
-            raise InvalidOption("title: must be text.")
-        if self.title is not None and len(self.title) > MAX_TITLE_LENGTH:
-            raise InvalidOption(f"title: must not be longer than {MAX_TITLE_LENGTH} characters.")
+        for option in fields(self):
+            _check(option, getattr(self, option.name))
+        given = [name for name in MODES if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise InvalidOption(f"{given[1]}: cannot be used together with {given[0]}; choose one of them.")
+        if self.end_s is not None and self.end_s <= (self.start_s or 0):
+            raise InvalidOption("end_s: must be later than start_s.")
+        if self.date and not _DATE.fullmatch(self.date):
+            raise InvalidOption("date: must be YYYY, YYYY-MM or YYYY-MM-DD.")
+        if isinstance(self.track, str) and _number(self.track) is None and not _LANGUAGE.fullmatch(self.track):
+            raise InvalidOption("track: must be a track's number, from 1 on, or the code of a language, such as deu.")
+        if self.keep_private_tags and not self.keep_tags:
+            raise InvalidOption("keep_private_tags: cannot be used where keep_tags is false.")
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Options":
-        """Makes options from plain values.
+        """Makes options from plain values; None counts as not given.
 
         Raises:
             InvalidOption: an unknown name, a wrong type or a value that is not allowed.
         """
-        known = {field.name for field in fields(cls)}
+        known = {option.name for option in fields(cls)}
         for name in values:
             if name not in known:
                 raise InvalidOption(
                     f"There is no option {str(name)[:50]!r}; the options are {', '.join(sorted(known))}."
                 )
-        return cls(**values)
+        return cls(**{name: value for name, value in values.items() if value is not None})
 
     def as_dict(self) -> dict[str, Any]:
         """Returns what is set, as plain values for `from_dict`."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: value for name, value in values.items() if value is not None}
+        return {
+            option.name: getattr(self, option.name)
+            for option in fields(self)
+            if getattr(self, option.name) != option.default
+        }
+
+    def resolved(self) -> dict[str, Any]:
+        """Returns what is set, with what the preset stands for in its place."""
+        return with_preset(self.as_dict())
 
 
-def _check_int(name: str, value: object) -> None:
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
-        raise InvalidOption(f"{name}: must be a whole number.")
+def description_of(name: str) -> str:
+    """Returns what an option does, in a sentence or two."""
+    return str(next(option for option in fields(Options) if option.name == name).metadata["description"])
+
+
+def _check(option: "Field[Any]", value: Any) -> None:
+    if value is None and option.default is None:
+        return
+    kinds = [kind for kind in get_args(option.type) or (option.type,) if kind is not type(None)]
+    if not any(_is_a(kind, value) for kind in kinds):
+        raise InvalidOption(f"{option.name}: must be {' or '.join(_KINDS[kind] for kind in kinds)}.")
+    schema: Mapping[str, Any] = option.metadata["json_schema_extra"]
+    if value not in schema.get("enum", [value]):
+        allowed = ", ".join(str(known) for known in schema["enum"] if known is not None)
+        named = repr(value)[:50] if isinstance(value, str) else value
+        raise InvalidOption(f"{option.name}: {named} is not one of {allowed}.")
+    number = _number(value)
+    low, high = schema.get("minimum", -math.inf), schema.get("maximum", math.inf)
+    if number is not None and not low <= number <= high:  # NaN is not between them either
+        raise InvalidOption(f"{option.name}: must be from {low} to {high}.")
+    if isinstance(value, str) and len(value) > schema.get("maxLength", math.inf):
+        raise InvalidOption(f"{option.name}: must not be longer than {schema['maxLength']} characters.")
+
+
+def _is_a(kind: type, value: object) -> bool:
+    if kind is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+
+
+def _number(value: object) -> float | None:
+    """Returns the number that a value is, or says in digits."""
+    if isinstance(value, str):
+        return int(value) if value.isdigit() and value.isascii() and len(value) <= 20 else None
+    return value if isinstance(value, (int, float)) else None

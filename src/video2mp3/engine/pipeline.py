@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import PurePosixPath
 from typing import Any
 
 from av import AudioFrame
@@ -10,19 +9,21 @@ from av import AudioFrame
 from video2mp3.engine.cpus import available_cpus
 from video2mp3.engine.decode import Media
 from video2mp3.engine.encode import lead_in_samples, settings_for
+from video2mp3.engine.fade import Fade
 from video2mp3.engine.mp3.id3 import id3_tag
 from video2mp3.engine.mp3.writer import Mp3Writer
 from video2mp3.engine.parallel import EncoderPool, ParallelEncoder
 from video2mp3.engine.pcm import BYTES_PER_SAMPLE, PcmConverter, mp3_rate_for
-from video2mp3.errors import AudioTooLong
+from video2mp3.engine.tags import tags_for
+from video2mp3.engine.trim import Trim
+from video2mp3.errors import AudioTooLong, DamagedAudio
 
 PCM_BLOCK_BYTES = 128 * 1024
 """PCM given to the encoder at once: 0.7 s of CD audio."""
-ENCODER_NAME = "video2mp3, LAME 4.0"
 
 
 class Pipeline:
-    """One conversion of one file's first audio track."""
+    """One conversion of one audio track."""
 
     def __init__(
         self,
@@ -37,13 +38,15 @@ class Pipeline:
         self._options = options
         self._sink = sink
         self._max_audio_s = max_audio_s
-        self._decoder = media.decoder()
-        self._title = _title(options.get("title"), media.title, source_name)
+        self._track = media.find_track(options.get("track"))
+        self._decoder = media.decoder(self._track)
+        self._tags = tags_for(options, media.tags, source_name)
         self._encode_s = 0.0
         self._started_s = time.monotonic()
         self._source_format: tuple[int, int] = (0, 0)
-        self.total_s = media.tracks[0].duration_s or media.duration_s
-        """The length that the file claims, in seconds."""
+        duration_s = media.tracks[self._track].duration_s or media.duration_s
+        self.total_s = min(duration_s, options.get("end_s", duration_s)) if duration_s else None
+        """The length to be decoded, as the file claims, in seconds."""
 
     def run(self) -> Iterator[float]:
         """Converts, and yields the seconds done after each frame.
@@ -51,6 +54,8 @@ class Pipeline:
         Raises:
             AudioTooLong: more came out than may be converted.
             UndecodableAudio: nothing came out.
+            StartBeyondEnd: nothing came out after the start that was asked for.
+            DamagedAudio: it is damaged, where that was asked for.
         """
         frames = self._decoder.frames()
         first, samples = next(frames)
@@ -63,9 +68,14 @@ class Pipeline:
             if done_s > self._max_audio_s:
                 raise AudioTooLong(f"The audio is longer than the {self._max_audio_s:.0f} s that are converted.")
             yield done_s
+            if self._trim.ended:
+                break
         for block in self._converter.finish():
-            self._block += block
-        samples = self._converter.samples
+            self._block += self._fade.take(self._trim.take(block))
+        self._trim.finish()
+        self._refuse_damage()
+        self._block += self._fade.finish()
+        samples = self._trim.samples
         lead_in = lead_in_samples(self._settings.sample_rate_hz, samples)
         if lead_in:  # so short that all of it is still here
             self._block[:0] = bytes(BYTES_PER_SAMPLE * self._settings.channels * lead_in)
@@ -83,13 +93,15 @@ class Pipeline:
             "samples_in": self._decoder.samples,
             "mp3_sample_rate_hz": self._settings.sample_rate_hz,
             "mp3_channels": self._settings.channels,
-            "samples": self._converter.samples,
+            "track": self._track + 1,
+            "samples": self._trim.samples,
             "frames": self._writer.frames,
-            "title": self._title,
+            "title": self._tags.title,
             "damaged_packets": self._decoder.damage.packets,
-            "truncated": self._decoder.damage.truncated,
+            "truncated": self._truncated,
             "bitrate_kbps": self._settings.bitrate_kbps,
             "vbr_quality": self._settings.vbr_quality,
+            "average_kbps": self._settings.average_kbps,
             "quality": self._settings.quality,
             "decode_s": round(total_s - self._encode_s, 3),
             "encode_s": round(self._encode_s, 3),
@@ -98,10 +110,13 @@ class Pipeline:
     def _set_up(self, first: AudioFrame) -> None:
         """Makes the stages for what the decoder really gives: headers are often wrong."""
         self._source_format = (first.sample_rate, first.layout.nb_channels)
-        sample_rate_hz = mp3_rate_for(first.sample_rate)
-        channels = min(first.layout.nb_channels, 2)
         options = self._options
-        self._settings = settings_for(sample_rate_hz, channels, options.get("bitrate_kbps"), options.get("vbr_quality"))
+        sample_rate_hz = options.get("sample_rate_hz") or mp3_rate_for(first.sample_rate)
+        channels = options.get("channels") or min(first.layout.nb_channels, 2)
+        mode = [options.get(name) for name in ("bitrate_kbps", "vbr_quality", "average_kbps")]
+        self._settings = settings_for(sample_rate_hz, channels, *mode)
+        self._trim = Trim(sample_rate_hz, channels, options.get("start_s"), options.get("end_s"))
+        self._fade = Fade(sample_rate_hz, channels, options.get("fade_in_s"), options.get("fade_out_s"))
         self._converter = PcmConverter(sample_rate_hz, channels)
         self._encoder = ParallelEncoder(self._settings, self._pool)
         self._writer = Mp3Writer(
@@ -111,13 +126,15 @@ class Pipeline:
             bitrate_kbps=self._settings.bitrate_kbps,
             vbr_quality=self._settings.vbr_quality,
             quality=self._settings.quality,
-            id3=id3_tag({"TIT2": self._title or "", "TSSE": ENCODER_NAME}),
+            average_kbps=self._settings.average_kbps,
+            id3=id3_tag(self._tags.texts, self._tags.comment, self._tags.others),
         )
         self._block = bytearray()
 
     def _take(self, frame: AudioFrame, samples: int) -> None:
         for block in self._converter.convert(frame, samples):
-            self._block += block
+            self._block += self._fade.take(self._trim.take(block))
+        self._refuse_damage()
         if len(self._block) >= PCM_BLOCK_BYTES:
             self._encode()
 
@@ -127,8 +144,10 @@ class Pipeline:
         self._block.clear()
         self._encode_s += time.monotonic() - started_s
 
+    @property
+    def _truncated(self) -> bool:
+        return self._decoder.damage.truncated and not self._trim.ended
 
-def _title(wanted: str | None, own: str | None, source_name: str) -> str | None:
-    if wanted is not None:
-        return wanted or None
-    return own or PurePosixPath(source_name).stem or None
+    def _refuse_damage(self) -> None:
+        if self._options.get("fail_on_damage") and (self._decoder.damage.packets or self._truncated):
+            raise DamagedAudio

@@ -56,6 +56,8 @@ class Report:
 
     container: str
     tracks: tuple[Track, ...]
+    track: int
+    """The number of the track that was converted, from 1 on."""
     codec: str
     """Of the track that was converted."""
     sample_rate_hz: int

@@ -13,16 +13,29 @@ def clean_text(text: str, max_length: int = MAX_TEXT_LENGTH) -> str:
     return " ".join(printable.split())[:max_length].rstrip()
 
 
-def id3_tag(texts: Mapping[str, str]) -> bytes:
-    """Returns a tag with text frames (`TIT2`, `TPE1` …); nothing when no text is left of them."""
+def id3_tag(texts: Mapping[str, str], comment: str = "", others: Mapping[str, str] | None = None) -> bytes:
+    """Returns a tag; nothing when nothing is left to write.
+
+    Args:
+        texts: text frames by their names (`TIT2`, `TPE1` …).
+        comment: for a `COMM` frame, in no language in particular.
+        others: texts with names of their own, for `TXXX` frames.
+    """
     cleaned = {frame_id: clean_text(text) for frame_id, text in texts.items()}
-    frames = b"".join(_text_frame(frame_id, text) for frame_id, text in cleaned.items() if text)
+    frames = b"".join(_frame(frame_id, _text(text)) for frame_id, text in cleaned.items() if text)
+    if comment:
+        frames += _frame("COMM", bytes((_UTF_8,)) + b"und" + b"\0" + _text(comment)[1:])
+    for name, text in (others or {}).items():
+        frames += _frame("TXXX", _text(name) + b"\0" + _text(text)[1:])
     return b"ID3\x04\x00\x00" + _synchsafe(len(frames)) + frames if frames else b""
 
 
-def _text_frame(frame_id: str, text: str) -> bytes:
-    content = bytes((_UTF_8,)) + text.encode("utf-8", "replace")
+def _frame(frame_id: str, content: bytes) -> bytes:
     return frame_id.encode("ascii") + _synchsafe(len(content)) + b"\0\0" + content
+
+
+def _text(text: str) -> bytes:
+    return bytes((_UTF_8,)) + text.encode("utf-8", "replace")
 
 
 def _synchsafe(number: int) -> bytes:

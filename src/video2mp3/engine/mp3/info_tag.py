@@ -17,7 +17,7 @@ LAME_VERSION = b"LAME4.0\0\0"
 """Of the LAME that lameenc brings, as players want it: they trust the delay only of encoders they know."""
 
 _TAG_BYTES = 156
-_CBR_METHOD, _VBR_METHOD = 1, 4
+_CBR_METHOD, _ABR_METHOD, _VBR_METHOD = 1, 2, 4
 _HAS_ALL = 0x0F
 _MAX_PADDING = 4095
 _TOC_ENTRIES = 100
@@ -40,6 +40,8 @@ class InfoTag:
     padding: int
     """Samples at the end that are not the source's."""
     music_crc: int
+    average_kbps: int | None = None
+    """Set: average bitrate."""
 
 
 @dataclass(frozen=True)
@@ -81,12 +83,13 @@ def info_frame(header: FrameHeader, tag: InfoTag) -> bytes:
     """Returns the whole frame."""
     vbr = tag.vbr_quality is not None
     frame = bytearray(header.to_bytes() + bytes(header.side_info_bytes))
-    frame += (b"Xing" if vbr else b"Info") + _HAS_ALL.to_bytes(4, "big")
+    method = _VBR_METHOD if vbr else _CBR_METHOD if tag.average_kbps is None else _ABR_METHOD
+    frame += (b"Info" if method == _CBR_METHOD else b"Xing") + _HAS_ALL.to_bytes(4, "big")
     frame += tag.frames.to_bytes(4, "big") + min(tag.size_bytes, 0xFFFFFFFF).to_bytes(4, "big") + tag.toc
     frame += (100 - 10 * (tag.vbr_quality or 0) - tag.quality).to_bytes(4, "big")
-    frame += LAME_VERSION + bytes((_VBR_METHOD if vbr else _CBR_METHOD,))
+    frame += LAME_VERSION + bytes((method,))
     frame += bytes(1 + 4 + 2 + 2 + 1)  # low-pass, peak, replay gains, flags: not known
-    frame += bytes((0 if vbr else min(header.bitrate_kbps, 255),))
+    frame += bytes((0 if vbr else min(tag.average_kbps or header.bitrate_kbps, 255),))
     frame += (tag.delay << 12 | tag.padding).to_bytes(3, "big")
     frame += bytes((_source_rate_code(header.sample_rate_hz) << 6 | (0 if header.channels == 1 else 3) << 2,))
     frame += bytes(1 + 2)  # gain, preset

@@ -30,9 +30,11 @@ class Mp3Writer:
         vbr_quality: int | None,
         quality: int,
         id3: bytes,
+        average_kbps: int | None = None,
     ) -> None:
         self._descriptor = descriptor
         self._vbr_quality = vbr_quality
+        self._average_kbps = average_kbps
         self._quality = quality
         self._header = info_frame_header(sample_rate_hz, channels, bitrate_kbps)
         self._walker = FrameWalker()
@@ -80,6 +82,7 @@ class Mp3Writer:
             delay=delay,
             padding=padding_for(self.frames, self._header.samples, delay, samples),
             music_crc=self._crc,
+            average_kbps=self._average_kbps,
         )
 
 

@@ -1,0 +1,91 @@
+"""Which tags an MP3 gets: the options' own, and of the source's those that are harmless. Runs in the child."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+from video2mp3.engine.mp3.id3 import clean_text
+
+ENCODER_NAME = "video2mp3, LAME 4.0"
+MAX_PRIVATE_TAGS = 64
+MAX_PRIVATE_LENGTH = 2000
+
+_OPTIONS = {"title": "TIT2", "artist": "TPE1", "album": "TALB", "date": "TDRC", "genre": "TCON"}
+_HARMLESS = {
+    **_OPTIONS,
+    "album_artist": "TPE2",
+    "composer": "TCOM",
+    "track": "TRCK",
+    "disc": "TPOS",
+}
+"""What FFmpeg calls the tags that say what a recording is, and their frames."""
+_TECHNICAL = frozenset((
+    "major_brand", "minor_version", "compatible_brands", "encoder", "encoding_tool", "handler_name", "vendor_id",
+    "language", "duration", "creation_tool", "bps", "number_of_frames", "number_of_bytes", "gapless_playback",
+    "itunsmpb", "itunnorm", "encoder_settings", "encoded_by",
+))  # fmt: skip
+"""Tags of the file and not of what is in it: they would be wrong in an MP3."""
+_DATE = re.compile(r"\d{4}(-\d\d){0,2}")
+_YEAR = re.compile(r"\d{4}(?=-|$)")
+_COUNTED = re.compile(r"\d{1,5}(/\d{1,5})?")
+
+
+@dataclass(frozen=True)
+class Tags:
+    """What is written into the ID3 tag."""
+
+    texts: dict[str, str]
+    """By the frame's name."""
+    comment: str = ""
+    others: dict[str, str] = field(default_factory=dict)
+    """Private ones, by the source's own names."""
+
+    @property
+    def title(self) -> str | None:
+        """The title, if there is one."""
+        return self.texts.get("TIT2")
+
+
+def tags_for(options: Mapping[str, Any], source: Mapping[str, str], source_name: str) -> Tags:
+    """Returns the tags for an MP3.
+
+    Args:
+        options: as `Options.as_dict()`.
+        source: the source's tags, as FFmpeg names them. Untrusted.
+        source_name: the file's name: the title, where there is no other.
+    """
+    own = {key.lower(): text for key, text in source.items()} if options.get("keep_tags", True) else {}
+    texts = _harmless(own)
+    if options.get("keep_tags", True):
+        texts.setdefault("TIT2", clean_text(PurePosixPath(source_name).stem))
+    texts |= {frame: clean_text(options[name]) for name, frame in _OPTIONS.items() if name in options}
+    if "track_number" in options:
+        texts["TRCK"] = str(options["track_number"])
+    others = _private(own) if options.get("keep_private_tags") else {}
+    comment = others.pop("comment", "")
+    if "comment" in options:
+        comment = clean_text(options["comment"], MAX_PRIVATE_LENGTH)
+    return Tags({frame: text for frame, text in texts.items() if text} | {"TSSE": ENCODER_NAME}, comment, others)
+
+
+def _harmless(own: Mapping[str, str]) -> dict[str, str]:
+    texts = {frame: clean_text(own[name]) for name, frame in _HARMLESS.items() if name in own}
+    date = texts.pop("TDRC", "")
+    if found := _DATE.fullmatch(date) or _YEAR.match(date):  # a whole date with a time says when it was recorded
+        texts["TDRC"] = found[0]
+    for frame in ("TRCK", "TPOS"):
+        if not _COUNTED.fullmatch(texts.get(frame, "")):
+            texts.pop(frame, None)
+    return {frame: text for frame, text in texts.items() if text}
+
+
+def _private(own: Mapping[str, str]) -> dict[str, str]:
+    kept = _harmless(own)
+    others = {
+        clean_text(name, 100): clean_text(text, MAX_PRIVATE_LENGTH)
+        for name, text in own.items()
+        if name not in _TECHNICAL and clean_text(text) != kept.get(_HARMLESS.get(name, ""))
+    }
+    return {name: text for name, text in list(others.items())[:MAX_PRIVATE_TAGS] if name and text}
