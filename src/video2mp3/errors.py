@@ -249,6 +249,7 @@ class UploadDamaged(EngineError):
     """A part of the uploaded file is missing in the storage; send the file again."""
 
     code = "upload_damaged"
+    retryable = False
 
 
 class WorkerLost(EngineError):

@@ -25,6 +25,7 @@ from video2mp3.errors import (
     NoAudio,
     NotFound,
     StorageUnavailable,
+    UploadDamaged,
     UploadGone,
     Video2mp3Error,
     WorkerLost,
@@ -209,6 +210,19 @@ def test_a_crash_of_the_engine_is_tried_three_times(database: Database, user_id:
     assert _fail(database, claimed(database, job_id), EngineCrashed())
     row = read_job(database, job_id)
     assert (row.state, row.failures, row.error_code) == ("failed", 3, "engine_crashed")
+
+
+def test_a_damaged_upload_is_tried_three_times_minutes_apart(database: Database, user_id: str) -> None:
+    job_id = submit(database, user_id).id
+    waits = []
+    for _ in range(2):
+        assert _fail(database, claimed(database, job_id), UploadDamaged())
+        row = read_job(database, job_id)
+        assert row.state == "queued"
+        waits.append(seconds_from_now(database, row.not_before))
+    assert waits == pytest.approx([60, 120], abs=5)
+    assert _fail(database, claimed(database, job_id), UploadDamaged())
+    assert (read_job(database, job_id).state, read_job(database, job_id).error_code) == ("failed", "upload_damaged")
 
 
 def test_an_outage_is_not_counted_and_waits_longer_each_time(database: Database, user_id: str) -> None:

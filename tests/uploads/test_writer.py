@@ -201,7 +201,7 @@ def test_a_stored_object_that_lost_bytes_is_noticed(database: Database, storage:
     shorter = storage.scratch_folder / "shorter"
     shorter.write_bytes(bytes(CHUNK - 1))
     storage.put_file(key, shorter)
-    with pytest.raises(StorageUnavailable):
+    with pytest.raises(NotFound):
         UploadSource(database, storage, upload_id).read_at(0, CHUNK)
 
 

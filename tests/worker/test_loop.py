@@ -116,6 +116,18 @@ def test_a_job_whose_upload_is_gone_fails(embedded: System) -> None:
     assert (row.state, row.error_code) == ("failed", "upload_gone")
 
 
+def test_a_job_whose_upload_the_storage_has_lost_fails_after_some_tries(system: System) -> None:
+    job = system.submit(make_wav(0.5))
+    [key] = system.keys("uploads/")
+    system.storage.delete(key)
+    with system.running():
+        for _ in range(2):
+            wait_until(lambda: read_job(system.database, job.id).not_before, 30, "the job in backoff")
+            change_job(system.database, job.id, not_before=0)
+        row = system.wait_for(job.id, "finished", "failed")
+    assert (row.state, row.error_code, row.failures) == ("failed", "upload_damaged", 3)
+
+
 def test_a_running_job_is_canceled_within_a_heartbeat(embedded: System) -> None:
     job = embedded.submit(make_wav(3600))
     with embedded.running():
@@ -226,9 +238,9 @@ def test_a_worker_waits_for_a_queue_that_is_closed_and_ends_when_told(embedded: 
 def test_a_storage_outage_sends_the_job_back_uncounted(embedded: System) -> None:
     job = embedded.submit(make_wav(0.5))
     uploads_folder = embedded.storage.scratch_folder.parent / "objects" / "uploads"
-    # A file where a folder should be: reading fails as on a broken disk.
+    # A link to itself where the folder should be: reading fails as on a broken disk.
     away = uploads_folder.rename(uploads_folder.with_name("away"))
-    uploads_folder.write_text("")
+    uploads_folder.symlink_to(uploads_folder)
     with embedded.running():
         wait_until(lambda: read_job(embedded.database, job.id).not_before, 30, "the job in backoff")
         row = read_job(embedded.database, job.id)

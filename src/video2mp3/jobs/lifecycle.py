@@ -36,6 +36,7 @@ from video2mp3.errors import (
     IdempotencyKeyReused,
     NotFound,
     Unavailable,
+    UploadDamaged,
     UploadGone,
     Video2mp3Error,
     WorkerLost,
@@ -54,6 +55,8 @@ FAILURES_LIMIT = 3
 LOST_LEASES_LIMIT = 10
 """Workers that may be lost with one job."""
 FIRST_FAILURE_BACKOFF_S = 2
+FIRST_DAMAGE_BACKOFF_S = 60
+"""What cannot be found now may be there when a disk is mounted again, or a replica has caught up."""
 FIRST_OUTAGE_BACKOFF_S = 5
 MAX_OUTAGE_BACKOFF_S = 300
 
@@ -302,7 +305,8 @@ def fail(session: Session, claim: Claim, error: Video2mp3Error) -> bool:
         return _leave_or_cancel(session, claim, **_queued(backoff_s))
     failures = counts.failures + isinstance(error, EngineError)
     if isinstance(error, EngineError) and failures < FAILURES_LIMIT:
-        backoff_s = FIRST_FAILURE_BACKOFF_S * 2 ** (failures - 1)
+        first_s = FIRST_DAMAGE_BACKOFF_S if isinstance(error, UploadDamaged) else FIRST_FAILURE_BACKOFF_S
+        backoff_s = first_s * 2 ** (failures - 1)
         return _leave_or_cancel(session, claim, **_queued(backoff_s), failures=failures)
     if _leave(session, claim, **_failed(error), failures=failures):
         notifications.add(session, claim.job_id)

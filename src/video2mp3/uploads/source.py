@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Upload, UploadChunk
-from video2mp3.errors import NotFound, StorageUnavailable
+from video2mp3.errors import NotFound
 from video2mp3.storage import Storage
 
 _PIECE_SIZE_BYTES = 256 * 1024
@@ -39,8 +39,8 @@ class UploadSource:
         """Returns `size_bytes` from `offset_bytes`; fewer only at the end.
 
         Raises:
-            NotFound: when an object is gone.
-            StorageUnavailable: when the storage does not answer, or an object is shorter than it was.
+            NotFound: when an object is gone, or shorter than it was.
+            StorageUnavailable: when the storage does not answer.
         """
         end_bytes = min(offset_bytes + size_bytes, self.size_bytes)
         parts = []
@@ -63,5 +63,5 @@ class UploadSource:
         wanted = min(size_bytes, chunk.size_bytes - start)
         data = self._storage.read(chunk.storage_key, start, wanted)
         if len(data) != wanted:
-            raise StorageUnavailable(f"The stored object {chunk.storage_key} is shorter than it was.")
+            raise NotFound("A part of the upload is gone.")
         return data

@@ -18,6 +18,7 @@ from video2mp3.errors import (
     ResultCheckFailed,
     StorageUnavailable,
     Unavailable,
+    UploadDamaged,
     UploadGone,
     Video2mp3Error,
 )
@@ -91,9 +92,9 @@ class Conversion:
                     limits=self._limits,
                 )
             except NotFound as error:
-                # A listed object is durable: where the upload still is there, the storage has a problem.
+                # Either its owner has deleted the upload meanwhile, or the storage has lost what was durable.
                 self._open_source()
-                raise StorageUnavailable("A part of the upload cannot be found in the storage.") from error
+                raise UploadDamaged from error
         if path.stat().st_size != report.size_bytes:
             raise ResultCheckFailed
         return report
