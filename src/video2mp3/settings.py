@@ -51,6 +51,7 @@ class Settings(BaseSettings):
 
     worker_slots: int = Field(0, ge=0, description="Conversions at once per worker (0: one per core).")
     conversion_limit_s: int = Field(4 * 3600, ge=1, description="Longest time one conversion may take.")
+    allow_unsandboxed: bool = Field(False, description="Convert even where the sandbox fails its self-test.")
     drain_grace_s: int = Field(25, ge=0, description="Time to finish running work after SIGTERM.")
 
     smtp_host: str = Field("", description="Mail server (empty: no mail, one log line instead).")
@@ -74,6 +75,12 @@ class Settings(BaseSettings):
     def effective_storage_url(self) -> str:
         """The storage's URL, with the embedded default filled in."""
         return self.storage_url or (self.data_dir.absolute() / "storage").as_uri()
+
+    def origin(self, name: Literal["database_url", "queue_url", "storage_url"]) -> str:
+        """Returns what chooses that part here, for messages: its own variable, or the data folder."""
+        if getattr(self, name):
+            return f"VIDEO2MP3_{name.upper()}"
+        return f"VIDEO2MP3_DATA_DIR={self.data_dir}"
 
     @property
     def effective_public_url(self) -> str:

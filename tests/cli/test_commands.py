@@ -29,7 +29,7 @@ def test_doctor_finds_a_new_machine_well(tmp_path: Path) -> None:
     """It should check every part, and say so when all work."""
     result = run(tmp_path, "doctor")
     assert result.returncode == 0, result.stdout
-    for part in ("machine", "disk", "engine", "database", "broker", "storage"):
+    for part in ("machine", "disk", "engine", "sandbox", "database", "broker", "storage"):
         assert f"ok    {part}: " in result.stdout
     assert "Everything works." in result.stdout
 
@@ -49,7 +49,7 @@ def test_doctor_names_what_is_wrong_and_checks_the_rest(part: str, setting: str,
     (failure,) = [line for line in result.stdout.splitlines() if line.startswith("FAIL")]
     assert part in failure
     assert setting in failure
-    assert result.stdout.count("ok    ") == 5
+    assert result.stdout.count("ok    ") == 6
     assert "hunter2" not in result.stdout + result.stderr
 
 

@@ -12,9 +12,10 @@ import typer
 
 from video2mp3.database import migrate
 from video2mp3.engine import FileSource, Options, convert
-from video2mp3.errors import Video2mp3Error
+from video2mp3.errors import Unavailable, Video2mp3Error
 from video2mp3.settings import Settings
 from video2mp3.wiring import open_database, open_queue, open_storage
+from video2mp3.worker.sandbox import require_sandbox
 
 # Below this the service would soon answer 507.
 _LEAST_FREE_BYTES = 1024**3
@@ -26,6 +27,7 @@ def examine(settings: Settings) -> bool:
         "machine": lambda: f"Python {platform.python_version()} on {platform.system()} {platform.machine()}",
         "disk": lambda: _check_disk(settings),
         "engine": _check_engine,
+        "sandbox": lambda: require_sandbox(allow_unsandboxed=settings.allow_unsandboxed).sentence,
         "database": lambda: _check_database(settings),
         "broker": lambda: _check_queue(settings),
         "storage": lambda: _check_storage(settings),
@@ -80,19 +82,20 @@ def _check_database(settings: Settings) -> str:
             migrate.require_current(database)
         revision = migrate.current(database)
         found = f"tables at revision {revision}" if revision else "no tables yet: `serve` makes them"
-    except Video2mp3Error as error:
-        raise type(error)(f"{error.detail} (VIDEO2MP3_DATABASE_URL)") from None
+        file = f" in {database.engine.url.database}" if database.dialect == "sqlite" else ""
+    except Unavailable as error:
+        raise type(error)(f"{error.detail} ({settings.origin('database_url')})") from None
     finally:
         database.close()
-    return f"{database.dialect}, {found}"
+    return f"{database.dialect}{file}, {found}"
 
 
 def _check_queue(settings: Settings) -> str:
     queue = open_queue(settings)
     try:
         queue.check()
-    except Video2mp3Error as error:
-        raise type(error)(f"{error.detail} (VIDEO2MP3_QUEUE_URL)") from None
+    except Unavailable as error:
+        raise type(error)(f"{error.detail} ({settings.origin('queue_url')})") from None
     finally:
         queue.close()
     return "RabbitMQ" if queue.durable else "in this process"
@@ -102,8 +105,8 @@ def _check_storage(settings: Settings) -> str:
     storage = open_storage(settings)
     try:
         storage.check()
-    except Video2mp3Error as error:
-        raise type(error)(f"{error.detail} (VIDEO2MP3_STORAGE_URL)") from None
+    except Unavailable as error:
+        raise type(error)(f"{error.detail} ({settings.origin('storage_url')})") from None
     finally:
         storage.close()
     return "an object was written, read and deleted"

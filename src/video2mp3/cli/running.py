@@ -25,10 +25,12 @@ from video2mp3.notify.mail import Mailer
 from video2mp3.settings import Settings
 from video2mp3.wiring import Backends, open_backends
 from video2mp3.worker.loop import WorkerLoop
+from video2mp3.worker.sandbox import require_sandbox
 
 
 def serve(settings: Settings) -> None:
     """Runs API, worker and notifier in one process."""
+    require_sandbox(allow_unsandboxed=settings.allow_unsandboxed)
     with _listen(settings) as listener, open_backends(settings) as backends:
         migrations.upgrade(backends.database)
         trust_loopback = _is_loopback(settings.host) and not settings.require_login
@@ -54,6 +56,7 @@ def api(settings: Settings) -> None:
 
 def worker(settings: Settings) -> None:
     """Runs a worker until SIGTERM, which drains it."""
+    require_sandbox(allow_unsandboxed=settings.allow_unsandboxed)
     with open_backends(settings) as backends:
         migrations.require_current(backends.database)
         with _housekeeping(backends) as housekeeping:

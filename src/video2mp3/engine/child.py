@@ -21,6 +21,7 @@ from video2mp3.engine.pipeline import Pipeline
 from video2mp3.engine.source import RangeReader, SourceFile
 
 PROGRESS_INTERVAL_S = 0.2
+Send = Callable[[Mapping[str, Any]], None]
 
 
 def main(zygote_pid: int, descriptors: Sequence[int]) -> None:
@@ -43,6 +44,13 @@ def _run(job: Mapping[str, Any], connection: socket.socket, descriptors: Sequenc
         with contextlib.suppress(BrokenPipeError):
             connection.sendall(json.dumps(message).encode() + b"\n")
 
+    try:
+        send(_answer(job, descriptors, zygote_pid, send))
+    except Exception as error:
+        send({"error": _code_of(error), "detail": str(error)[:300]})
+
+
+def _answer(job: Mapping[str, Any], descriptors: Sequence[int], zygote_pid: int, send: Send) -> dict[str, Any]:
     guarded = job.get("guarded", True)
     guards = sandbox.guards()
     read_at = _read_at(job["source"], descriptors[0]) if descriptors else None
@@ -50,13 +58,9 @@ def _run(job: Mapping[str, Any], connection: socket.socket, descriptors: Sequenc
     pool = EncoderPool(job["threads"])  # not closed: the process ends with the job, even where one of them hangs
     if guarded:
         sandbox.seal()
-    try:
-        if read_at is None:
-            send({"self_test": guards | {"threads": probes.try_all(pool, zygote_pid)}})
-        else:
-            send(answer(job, read_at, descriptors[1] if len(descriptors) > 1 else None, pool, send))
-    except Exception as error:
-        send({"error": _code_of(error), "detail": str(error)[:300]})
+    if read_at is None:
+        return {"self_test": guards | {"threads": probes.try_all(pool, zygote_pid)}}
+    return answer(job, read_at, descriptors[1] if len(descriptors) > 1 else None, pool, send)
 
 
 def _read_line(connection: socket.socket) -> bytes:
@@ -74,7 +78,7 @@ def answer(
     read_at: Callable[[int, int], bytes],
     sink: int | None,
     pool: EncoderPool,
-    send: Callable[[Mapping[str, Any]], None],
+    send: Send,
 ) -> dict[str, Any]:
     """Does the job and returns what is to be said last; progress is sent."""
     file = SourceFile(read_at, job["source"]["size_bytes"])
@@ -113,9 +117,7 @@ def _probe(media: Media) -> dict[str, Any]:
     }
 
 
-def _convert(
-    media: Media, job: Mapping[str, Any], sink: int, pool: EncoderPool, send: Callable[[Mapping[str, Any]], None]
-) -> dict[str, Any]:
+def _convert(media: Media, job: Mapping[str, Any], sink: int, pool: EncoderPool, send: Send) -> dict[str, Any]:
     max_audio_s = job["limits"]["max_audio_s"]
     pipeline = Pipeline(media, sink, job["options"], job["source"]["name"], max_audio_s, pool)
     announced_s = 0.0

@@ -11,7 +11,7 @@ from video2mp3.engine.answers import Fields
 from video2mp3.engine.cpus import available_cpus
 from video2mp3.engine.limits import Limits
 from video2mp3.engine.process import start
-from video2mp3.errors import EngineCrashed
+from video2mp3.errors import EngineCrashed, EngineError
 
 _TIMEOUT_S = 60.0
 _MAX_ANSWER_BYTES = 1024**2
@@ -68,6 +68,7 @@ def self_test(threads: int | None = None, *, guarded: bool = True) -> SelfTest:
 
     Raises:
         EngineCrashed: the child gave no answer.
+        EngineError: it could not be set up.
     """
     job = {
         "limits": Limits().as_dict(),
@@ -80,6 +81,9 @@ def self_test(threads: int | None = None, *, guarded: bool = True) -> SelfTest:
     finally:
         forked.kill()
         forked.close()
+    if "error" in answer:
+        detail = Fields(answer).text_or_none("detail")
+        raise EngineError(f"The process that converts could not be set up ({detail}).")
     return _checked(answer.get("self_test"))
 
 

@@ -1,0 +1,33 @@
+"""No worker decodes strangers' files where the sandbox does not hold."""
+
+import sys
+
+import structlog
+
+from video2mp3.engine import SelfTest, self_test
+from video2mp3.errors import ConfigurationError
+
+log = structlog.get_logger()
+
+
+def require_sandbox(*, allow_unsandboxed: bool) -> SelfTest:
+    """Runs the engine's self-test, logs what came out, and returns it.
+
+    Systems that have no such guards at all (macOS) are let through.
+
+    Raises:
+        ConfigurationError: the sandbox does not hold, and that is not allowed.
+        EngineError: the engine does not even start.
+    """
+    result = self_test()
+    facts = {"seccomp": result.seccomp, "landlock_abi": result.landlock_abi, "threads": len(result.threads)}
+    if result.passed:
+        log.info("sandbox_holds", **facts)
+        return result
+    log.warning("sandbox_does_not_hold", reason=result.sentence, allowed=allow_unsandboxed, **facts)
+    if sys.platform == "linux" and not allow_unsandboxed:
+        raise ConfigurationError(
+            f"{result.sentence} Let the kernel or the container's profile allow it; to decode strangers' files "
+            "unprotected all the same, set VIDEO2MP3_ALLOW_UNSANDBOXED=true."
+        )
+    return result
