@@ -79,7 +79,7 @@ def open_backends(settings: Settings) -> Iterator[Backends]:
             storage = open_storage(settings)
             try:
                 backends = Backends(database, queue, storage)
-                check_backends(backends)
+                _check(backends, settings)
                 yield backends
             finally:
                 storage.close()
@@ -89,17 +89,16 @@ def open_backends(settings: Settings) -> Iterator[Backends]:
         database.close()
 
 
-def check_backends(backends: Backends) -> None:
-    """Raises ConfigurationError, naming the setting, when a part does not answer."""
-    for name, part in (
-        ("VIDEO2MP3_DATABASE_URL", backends.database),
-        ("VIDEO2MP3_QUEUE_URL", backends.queue),
-        ("VIDEO2MP3_STORAGE_URL", backends.storage),
+def _check(backends: Backends, settings: Settings) -> None:
+    for origin, part in (
+        (settings.origin("database_url"), backends.database),
+        (settings.origin("queue_url"), backends.queue),
+        (settings.origin("storage_url"), backends.storage),
     ):
         try:
             part.check()
         except Unavailable as error:
-            raise ConfigurationError(f"{name}: {error.detail}") from error
+            raise ConfigurationError(f"{origin}: {error.detail}") from error
 
 
 def configure_logging(settings: Settings) -> None:

@@ -1,5 +1,6 @@
 """What goes wrong with a database becomes an error of ours, which says what to do."""
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -35,6 +36,30 @@ def test_a_full_disk_is_told_from_a_database_that_is_away(database: Database) ->
     _insert(database, 1000)
     with database.read() as session:
         assert session.execute(text("SELECT COUNT(*) FROM things")).scalar_one() == 1
+
+
+def test_a_file_that_is_no_database_is_said(tmp_path: Path) -> None:
+    """It should tell what is wrong with the file, for no other try will mend it."""
+    (tmp_path / "notes.db").write_text("Not a database, but long enough to be looked at as if it were one." * 10)
+    database = Database(f"sqlite:///{tmp_path / 'notes.db'}")
+    with pytest.raises(DatabaseUnavailable, match="file is not a database"):
+        database.check()
+    database.close()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="Root may write everything.")
+def test_a_folder_that_may_not_be_written_to_is_said(tmp_path: Path) -> None:
+    (tmp_path / "closed").mkdir(mode=0o500)
+    database = Database(f"sqlite:///{tmp_path / 'closed' / 'test.db'}")
+    with pytest.raises(DatabaseUnavailable, match="unable to open database file"):
+        database.check()
+    database.close()
+
+
+def test_a_new_folder_is_for_its_owner_only(tmp_path: Path) -> None:
+    """It should hide the keys and the passwords' hashes from the machine's other users."""
+    Database(f"sqlite:///{tmp_path / 'new' / 'test.db'}").close()
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
 
 
 def test_a_request_that_gets_no_connection_in_time_may_come_again(

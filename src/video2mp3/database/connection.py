@@ -17,6 +17,14 @@ from video2mp3.errors import ConfigurationError, DatabaseFull, DatabaseUnavailab
 
 # How long a writer waits for SQLite's one write lock.
 _SQLITE_BUSY_TIMEOUT_MS = 20_000
+# What no other try mends: somebody has to look after the file.
+_SQLITE_BROKEN = (
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_READONLY,
+)
 # ER_DISK_FULL and ER_RECORD_FILE_FULL.
 _MYSQL_FULL = (1021, 1114)
 
@@ -94,12 +102,12 @@ class Database:
                 yield session
                 session.flush()
         except OperationalError as error:
-            raise (DatabaseFull() if _is_full(error.orig) else DatabaseUnavailable()) from error
+            raise _unavailable(error.orig) from error
         except TimeoutError as error:
             raise DatabaseUnavailable("All connections to the database are in use; try again soon.") from error
         except DBAPIError as error:
-            if error.connection_invalidated:
-                raise DatabaseUnavailable from error
+            if error.connection_invalidated or _is_broken(error.orig):
+                raise _unavailable(error.orig) from error
             raise
 
     def check(self) -> None:
@@ -112,6 +120,17 @@ class Database:
         self.engine.dispose()
 
 
+def _unavailable(error: BaseException | None) -> DatabaseUnavailable:
+    if _is_full(error):
+        return DatabaseFull()
+    return DatabaseUnavailable(f"The database's file cannot be used: {error}." if _is_broken(error) else "")
+
+
+def _is_broken(error: BaseException | None) -> bool:
+    # The low byte is the condition, the others are its details.
+    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _SQLITE_BROKEN
+
+
 def _is_full(error: BaseException | None) -> bool:
     if isinstance(error, sqlite3.Error):
         return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
@@ -120,11 +139,12 @@ def _is_full(error: BaseException | None) -> bool:
 
 def _make_folder(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        # There are keys and other people's videos in it.
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigurationError(
-            f"VIDEO2MP3_DATABASE_URL: the folder {folder} cannot be made ({error.strerror}); choose another "
-            "there or with VIDEO2MP3_DATA_DIR."
+            f"The database's folder {folder} cannot be made ({error.strerror}); choose another with "
+            "VIDEO2MP3_DATA_DIR or VIDEO2MP3_DATABASE_URL."
         ) from None
 
 

@@ -30,8 +30,9 @@ class DiskStorage:
             self._make_folders()
 
     def _make_folders(self) -> None:
-        self._objects.mkdir(parents=True, exist_ok=True)
-        self.scratch_folder.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # nobody else's business
+        self._objects.mkdir(exist_ok=True)
+        self.scratch_folder.mkdir(exist_ok=True)
 
     def put_file(self, key: str, path: Path) -> None:
         """See `Storage`. After StorageUnavailable the file is still at `path`, for another try."""
