@@ -1,30 +1,104 @@
+import math
+from dataclasses import fields
+from pathlib import Path
+
 import pytest
 
+from tests.engine.converting import by_ffprobe, converted, make
+from tests.engine.decoders import samples_decoded
+from tests.engine.sounds import write_wav
 from video2mp3.engine import Options
+from video2mp3.engine.options import description_of
+from video2mp3.engine.presets import PRESETS
 from video2mp3.errors import InvalidOption
 
 
 def test_options_survive_as_plain_values() -> None:
-    for options in (Options(), Options(bitrate_kbps=128, title="A talk"), Options(vbr_quality=0)):
+    for options in (
+        Options(),
+        Options(bitrate_kbps=128, title="A talk"),
+        Options(vbr_quality=0, keep_tags=False, start_s=1, end_s=2.5),
+        Options(preset="voice", track="deu", keep_private_tags=True),
+    ):
         assert Options.from_dict(options.as_dict()) == options
     assert Options().as_dict() == {}
+    assert Options.from_dict({"bitrate_kbps": None, "keep_tags": None}) == Options()
 
 
 @pytest.mark.parametrize(
-    ("values", "name"),
+    ("values", "words"),
     [
-        ({"bitrate_kbps": 193}, "bitrate_kbps"),
-        ({"bitrate_kbps": "192"}, "bitrate_kbps"),
-        ({"bitrate_kbps": True}, "bitrate_kbps"),
+        ({"bitrate_kbps": 193}, "bitrate_kbps: 193 is not one of 8, 16"),
+        ({"bitrate_kbps": "192"}, "bitrate_kbps: must be a whole number"),
+        ({"bitrate_kbps": True}, "bitrate_kbps: must be a whole number"),
         ({"bitrate_kbps": 192.0}, "bitrate_kbps"),
-        ({"vbr_quality": 10}, "vbr_quality"),
+        ({"vbr_quality": 10}, "vbr_quality: must be from 0 to 9"),
         ({"vbr_quality": -1}, "vbr_quality"),
+        ({"average_kbps": 321}, "average_kbps"),
+        ({"preset": "best"}, "preset: 'best' is not one of voice, podcast, standard, high, max"),
         ({"bitrate_kbps": 192, "vbr_quality": 2}, "bitrate_kbps"),
-        ({"title": 5}, "title"),
-        ({"title": "x" * 301}, "title"),
+        ({"average_kbps": 192, "preset": "max"}, "preset: cannot be used together with average_kbps"),
+        ({"channels": 3}, "channels: must be from 1 to 2"),
+        ({"sample_rate_hz": 44000}, "sample_rate_hz"),
+        ({"start_s": -1}, "start_s"),
+        ({"start_s": math.nan}, "start_s"),
+        ({"end_s": math.inf}, "end_s"),
+        ({"end_s": "5"}, "end_s: must be a number"),
+        ({"start_s": 5, "end_s": 5}, "end_s: must be later than start_s"),
+        ({"end_s": 0}, "end_s: must be later"),
+        ({"track": 0}, "track"),
+        ({"track": "0"}, "track"),
+        ({"track": "the first"}, "track: must be a track's number"),
+        ({"track": "²"}, "track"),
+        ({"track": 1.5}, "track: must be a whole number or text"),
+        ({"title": 5}, "title: must be text"),
+        ({"title": "x" * 301}, "title: must not be longer than 300"),
+        ({"date": "last year"}, "date"),
+        ({"date": "2024-13"}, "date"),
+        ({"track_number": 0}, "track_number"),
+        ({"keep_tags": 1}, "keep_tags: must be true or false"),
+        ({"keep_tags": False, "keep_private_tags": True}, "keep_private_tags"),
+        ({"fade_in_s": 61}, "fade_in_s: must be from 0 to 60"),
+        ({"fail_on_damage": "yes"}, "fail_on_damage"),
         ({"bitrate": 192}, "bitrate"),
     ],
 )
-def test_a_bad_option_is_named(values: dict[str, object], name: str) -> None:
-    with pytest.raises(InvalidOption, match=name):
+def test_a_bad_option_is_named(values: dict[str, object], words: str) -> None:
+    with pytest.raises(InvalidOption, match=words):
         Options.from_dict(values)
+
+
+def test_every_option_says_what_it_does() -> None:
+    for option in fields(Options):
+        assert description_of(option.name).endswith(".")
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_preset_stands_for_other_options(preset: str, tmp_path: Path) -> None:
+    """It should give the bytes that the options give, and yield to an option beside it."""
+    source = write_wav(tmp_path / "a.wav", 60_000, 2)
+    by_name = converted(source, tmp_path / "1.mp3", preset=preset)
+    assert converted(source, tmp_path / "2.mp3", **PRESETS[preset]).sha256 == by_name.sha256
+    assert converted(source, tmp_path / "3.mp3", preset=preset, sample_rate_hz=16000).mp3_sample_rate_hz == 16000
+
+
+@pytest.mark.parametrize("kbps", [48, 96, 160])
+def test_an_average_bitrate_comes_out_near_it(kbps: int, tmp_path: Path) -> None:
+    noise = "anoisesrc=color=pink:amplitude=0.3:seed=1:sample_rate=44100:duration=12"
+    source = make(tmp_path / "a.wav", "-f", "lavfi", "-i", noise, "-ac", "2")
+    report = converted(source, tmp_path / "a.mp3", average_kbps=kbps)
+    assert report.encoder == {"bitrate_kbps": None, "vbr_quality": None, "average_kbps": kbps, "quality": 3}
+    assert by_ffprobe(tmp_path / "a.mp3")["container_bit_rate"] == pytest.approx(kbps * 1000, rel=0.1)
+    assert samples_decoded(tmp_path / "a.mp3", 2) == (44100 * 12, 44100 * 12)
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize(("rate_hz", "samples"), [(48000, 48001), (16000, 16000), (8000, 8000)])
+def test_channels_and_sample_rate_are_those_asked_for(
+    channels: int, rate_hz: int, samples: int, tmp_path: Path
+) -> None:
+    source = write_wav(tmp_path / "a.wav", 44101, 3 - channels)
+    converted(source, tmp_path / "a.mp3", channels=channels, sample_rate_hz=rate_hz)
+    found = by_ffprobe(tmp_path / "a.mp3")
+    assert (found["channels"], found["sample_rate"]) == (channels, str(rate_hz))
+    assert samples_decoded(tmp_path / "a.mp3", channels) == (samples, samples)

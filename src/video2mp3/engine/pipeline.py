@@ -73,7 +73,7 @@ class Pipeline:
         for block in self._converter.finish():
             self._block += self._fade.take(self._trim.take(block))
         self._trim.finish()
-        self._refuse_damage()
+        self._refuse_damage(self._truncated)
         self._block += self._fade.finish()
         samples = self._trim.samples
         lead_in = lead_in_samples(self._settings.sample_rate_hz, samples)
@@ -134,7 +134,7 @@ class Pipeline:
     def _take(self, frame: AudioFrame, samples: int) -> None:
         for block in self._converter.convert(frame, samples):
             self._block += self._fade.take(self._trim.take(block))
-        self._refuse_damage()
+        self._refuse_damage(self._decoder.damage.packets > 0)
         if len(self._block) >= PCM_BLOCK_BYTES:
             self._encode()
 
@@ -148,6 +148,6 @@ class Pipeline:
     def _truncated(self) -> bool:
         return self._decoder.damage.truncated and not self._trim.ended
 
-    def _refuse_damage(self) -> None:
-        if self._options.get("fail_on_damage") and (self._decoder.damage.packets or self._truncated):
+    def _refuse_damage(self, damaged: bool) -> None:
+        if damaged and self._options.get("fail_on_damage"):
             raise DamagedAudio
