@@ -1,3 +1,4 @@
+import asyncio
 import json
 import socket
 import threading
@@ -8,9 +9,11 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog
 import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import event
+from sqlalchemy.orm import Session
 
 from tests.api.conftest import SignedIn
 from tests.api.stored import claim, convert, fail, finish
@@ -18,7 +21,9 @@ from tests.servers import wait_until
 from video2mp3.api import events
 from video2mp3.api.app import create_app
 from video2mp3.api.services import Services
-from video2mp3.errors import NoAudio
+from video2mp3.api.watcher import JobWatcher
+from video2mp3.database.connection import Database
+from video2mp3.errors import DatabaseUnavailable, NoAudio
 from video2mp3.jobs import lifecycle
 
 
@@ -156,6 +161,35 @@ def test_nothing_is_asked_when_nobody_follows(ada: SignedIn, services: Services)
     with counted_queries(services) as queries, Follower(ada.http, job_id):
         pass
     assert queries == []
+
+
+class RestartedDatabase(Database):
+    """A database that is away for some questions."""
+
+    questions_left = 0
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        if self.questions_left > 0:
+            self.questions_left -= 1
+            raise DatabaseUnavailable
+        with super().read() as session:
+            yield session
+
+
+def test_an_outage_is_one_line_in_the_log_and_followers_outlive_it(ada: SignedIn, services: Services) -> None:
+    job_id = convert(ada.http)
+    with services.database.read() as session:
+        job = lifecycle.find(session, job_id, ada.user_id)
+    finish(services, job_id)
+    database = RestartedDatabase(services.settings.effective_database_url)
+    with structlog.testing.capture_logs() as logged:
+        for _ in range(2):
+            database.questions_left = 5
+            asyncio.run(JobWatcher(database).wait_for_end(job, interval_s=0.01))
+            assert database.questions_left == 0
+    database.close()
+    assert [line["event"] for line in logged] == ["jobs_not_watched"] * 2
 
 
 def test_a_client_that_goes_away_is_forgotten(ada: SignedIn, services: Services) -> None:

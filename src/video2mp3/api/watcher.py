@@ -64,6 +64,7 @@ class JobWatcher:
         self._watches: set[_Watch] = set()
         self._task: asyncio.Task[None] | None = None
         self._in_a_hurry = asyncio.Event()
+        self._interrupted = False
 
     async def changes(
         self, job: Job, *, heartbeat_s: float, interval_s: float = _INTERVAL_S
@@ -122,15 +123,22 @@ class JobWatcher:
         watches = list(self._watches)
         try:
             statuses = await run_in_threadpool(_query, self._database, sorted({watch.job_id for watch in watches}))
-        except Unavailable as error:
-            log.warning("jobs_not_watched", error=error.code)
-            return
-        except Exception:
+        except Exception as error:
             # The clients wait for this loop: it goes on whatever happens.
-            log.exception("jobs_not_watched")
+            self._note_failure(error)
             return
+        self._interrupted = False
         for watch in watches:
             watch.tell(statuses.get(watch.job_id))
+
+    def _note_failure(self, error: Exception) -> None:
+        """Says once that something is wrong, not at every look: there are up to five in a second."""
+        if not self._interrupted:
+            if isinstance(error, Unavailable):
+                log.warning("jobs_not_watched", error=error.code)
+            else:
+                log.exception("jobs_not_watched")
+        self._interrupted = True
 
 
 def status_of(job: Job) -> JobStatus:
