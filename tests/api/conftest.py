@@ -12,6 +12,7 @@ import pytest
 import uvicorn
 
 from video2mp3.api.app import create_app
+from video2mp3.api.protocol import BoundedHeadProtocol
 from video2mp3.api.services import Services
 from video2mp3.database import migrate
 from video2mp3.database.connection import Database
@@ -52,6 +53,7 @@ def serve() -> Iterator[Serve]:
 def _serving(services: Services) -> Iterator[str]:
     config = uvicorn.Config(
         create_app(services),
+        http=BoundedHeadProtocol,
         host="127.0.0.1",
         port=0,
         log_config=None,

@@ -1,0 +1,82 @@
+"""What a connection may do before it is a request."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import pytest
+
+from video2mp3.api import protocol
+
+
+@contextmanager
+def connected(url: str) -> Iterator[socket.socket]:
+    parts = urlsplit(url)
+    with socket.create_connection((parts.hostname, parts.port), timeout=20) as connection:
+        yield connection
+
+
+def answer(connection: socket.socket) -> bytes:
+    """All that the service sends until it closes the connection."""
+    received = b""
+    try:
+        while piece := connection.recv(65_536):
+            received += piece
+    except ConnectionResetError:  # it had not read all when it closed
+        pass
+    return received
+
+
+def send_endlessly(connection: socket.socket, begin: bytes, piece: bytes) -> int:
+    """Sends until the service closes; returns how many bytes it took, of ten megabytes at most."""
+    connection.sendall(begin)
+    sent = 0
+    try:
+        while sent < 10_000_000:
+            connection.sendall(piece)
+            sent += len(piece)
+    except OSError:
+        pass
+    return sent
+
+
+@pytest.mark.parametrize(
+    ("begin", "piece"),
+    [
+        (b"GET /livez HTTP/1.1\r\n", b"X: y\r\n" * 1000),
+        (b"GET /livez HTTP/1.1\r\nX: ", b"y" * 10_000),
+        (b"GET /", b"a" * 10_000),
+    ],
+)
+def test_a_head_without_an_end_is_cut_off(url: str, begin: bytes, piece: bytes) -> None:
+    with connected(url) as connection:
+        # More than the bound has room in the buffers of the connection.
+        assert send_endlessly(connection, begin, piece) < 10_000_000
+        assert answer(connection)[:12] in (b"HTTP/1.1 431", b"")
+
+
+def test_large_heads_and_many_requests_on_one_connection_are_served(url: str) -> None:
+    request = b"GET /livez HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 30_000 + b"\r\n\r\n"
+    with connected(url) as connection:
+        connection.sendall(request * 9 + request.replace(b"Host: x", b"Host: x\r\nConnection: close"))
+        assert answer(connection).count(b"HTTP/1.1 200") == 10
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /livez HTTP/1.1\r\nX"])
+def test_a_connection_that_stays_silent_is_closed(url: str, sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "HEAD_TIMEOUT_S", 0.5)
+    with connected(url) as connection:
+        connection.sendall(sent)
+        assert answer(connection).startswith(b"HTTP/1.1 408")
+
+
+def test_a_body_may_take_longer_than_a_head(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "HEAD_TIMEOUT_S", 0.2)
+    with connected(url) as connection:
+        connection.sendall(b"POST /v1/sessions HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{")
+        connection.settimeout(1)
+        with pytest.raises(TimeoutError):
+            connection.recv(1)
+        connection.sendall(b"}")
+        assert b" 422 " in answer(connection)[:20]
