@@ -99,7 +99,7 @@ def test_the_title_is_the_option_s_else_the_source_s_else_its_name(tmp_path: Pat
 def test_a_probe_tells_the_tracks_without_decoding() -> None:
     with FileSource(corpus_file("mp4/sample_with_chapters.mp4")) as source:
         found = probe(source)
-    assert (found.has_video, found.chapters > 0, found.warnings) == (True, True, ())
+    assert (found.has_video, len(found.chapters), found.warnings) == (True, 3, ())
     (track,) = found.tracks
     assert (track.codec, track.channels, track.sample_rate_hz, track.decodable) == ("aac", 1, 44100, True)
     assert track.duration_s == pytest.approx(1.089, abs=0.01)

@@ -3,11 +3,12 @@
 from video2mp3.engine.conversion import convert, probe
 from video2mp3.engine.limits import Limits
 from video2mp3.engine.options import Options
-from video2mp3.engine.report import Probe, Progress, Report, Track
+from video2mp3.engine.report import Chapter, Probe, Progress, Report, Track
 from video2mp3.engine.self_test import SelfTest, self_test
 from video2mp3.engine.source import FileSource, Source
 
 __all__ = [
+    "Chapter",
     "FileSource",
     "Limits",
     "Options",

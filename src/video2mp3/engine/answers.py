@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from video2mp3.engine import estimate
 from video2mp3.engine.mp3.id3 import clean_text
-from video2mp3.engine.report import Probe, Progress, Track
+from video2mp3.engine.report import Chapter, Probe, Progress, Track
 from video2mp3.errors import (
     AudioTooLong,
     DamagedAudio,
@@ -21,6 +22,7 @@ from video2mp3.errors import (
 )
 
 _MAX_TRACKS = 100
+_MAX_CHAPTERS = 255
 _MAX_COUNT = 2**48
 _MAX_TEXT = 300
 _ERRORS: dict[str, type[Video2mp3Error]] = {
@@ -98,10 +100,10 @@ class Fields:
             raise EngineCrashed
         return tuple(clean_text(text, _MAX_TEXT) for text in value)
 
-    def several(self, name: str) -> "tuple[Fields, ...]":
+    def several(self, name: str, most: int = _MAX_TRACKS) -> "tuple[Fields, ...]":
         """Returns the parts of a list."""
         value = self.values.get(name)
-        if not isinstance(value, list) or len(value) > _MAX_TRACKS:
+        if not isinstance(value, list) or len(value) > most:
             raise EngineCrashed
         return tuple(Fields(part) for part in value)
 
@@ -137,8 +139,22 @@ def tracks_of(fields: Fields) -> tuple[Track, ...]:
     )
 
 
-def probe_of(values: object) -> Probe:
-    """Returns what is in the file."""
+def chapters_of(fields: Fields) -> tuple[Chapter, ...]:
+    """Returns the chapters."""
+    return tuple(
+        Chapter(chapter.seconds("start_s"), chapter.seconds("end_s"), chapter.text_or_none("title"))
+        for chapter in fields.several("chapters", _MAX_CHAPTERS)
+    )
+
+
+def probe_of(values: object, options: Mapping[str, Any], threads: int) -> Probe:
+    """Returns what is in the file.
+
+    Args:
+        values: what the child said.
+        options: for the estimates, as `Options.resolved()`.
+        threads: those that would encode.
+    """
     fields = Fields(values)
     tracks = tracks_of(fields)
     warnings = []
@@ -146,13 +162,20 @@ def probe_of(values: object) -> Probe:
         warnings.append(NoAudio().detail)
     elif not tracks[0].decodable:
         warnings.append(UndecodableAudio().detail)
+    if fields.truth("cut_short"):
+        warnings.append("The file is shorter than it says: it was cut short, and the MP3 will be too.")
+    wanted_s = estimate.wanted_s(
+        options, (tracks[0].duration_s or fields.seconds_or_none("duration_s")) if tracks else None
+    )
     return Probe(
         container=fields.text("container"),
         tracks=tracks,
         duration_s=fields.seconds_or_none("duration_s"),
-        chapters=fields.count("chapters"),
+        chapters=chapters_of(fields),
         title=fields.text_or_none("title"),
         has_video=fields.truth("has_video"),
+        estimated_size_bytes=None if wanted_s is None else estimate.size_bytes(options, tracks[0].channels, wanted_s),
+        estimated_time_s=None if wanted_s is None else estimate.time_s(threads, wanted_s),
         warnings=(*warnings, *track_warnings(fields)),
     )
 

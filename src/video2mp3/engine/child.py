@@ -21,6 +21,8 @@ from video2mp3.engine.pipeline import Pipeline
 from video2mp3.engine.source import RangeReader, SourceFile
 
 PROGRESS_INTERVAL_S = 0.2
+MAX_CHAPTER_TITLE = 70
+"""All of them together have to fit into one message."""
 Send = Callable[[Mapping[str, Any]], None]
 
 
@@ -110,10 +112,13 @@ def _probe(media: Media) -> dict[str, Any]:
         "container": media.container,
         "tracks": [asdict(track) for track in media.tracks],
         "duration_s": media.duration_s,
-        "chapters": media.chapters,
+        "chapters": [
+            {**asdict(chapter), "title": (chapter.title or "")[:MAX_CHAPTER_TITLE]} for chapter in media.chapters
+        ],
         "title": media.title,
         "has_video": media.has_video,
         "parts_left_out": media.parts_left_out,
+        "cut_short": media.is_cut_short,
     }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 from video2mp3.engine.answers import Fields, error_of, probe_of, progress_of, track_warnings, tracks_of
+from video2mp3.engine.cpus import available_cpus
 from video2mp3.engine.limits import Limits
 from video2mp3.engine.mp3.check import CheckedMp3, check_mp3
 from video2mp3.engine.options import Options
@@ -65,8 +66,13 @@ def convert(
     return _report(fields, _checked(fields, sink.fileno()), options)
 
 
-def probe(source: Source, *, limits: Limits = Limits()) -> Probe:  # noqa: B008 frozen
-    """Returns what is in `source`, without decoding it.
+def probe(
+    source: Source,
+    options: Options = Options(),  # noqa: B008 frozen
+    *,
+    limits: Limits = Limits(),  # noqa: B008 frozen
+) -> Probe:
+    """Returns what is in `source`, without decoding it; its estimates are for these options.
 
     Raises:
         NotMedia: it is not a media file.
@@ -79,7 +85,7 @@ def probe(source: Source, *, limits: Limits = Limits()) -> Probe:  # noqa: B008 
             if "error" in message:
                 raise error_of(message)
             if "probe" in message:
-                return probe_of(message["probe"])
+                return probe_of(message["probe"], options.resolved(), limits.threads or available_cpus())
     raise EngineCrashed
 
 

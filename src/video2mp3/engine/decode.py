@@ -14,7 +14,7 @@ from av.stream import Discard
 from video2mp3.engine.extent import promised_size
 from video2mp3.engine.languages import same_language
 from video2mp3.engine.mp3.id3 import clean_text
-from video2mp3.engine.report import Track
+from video2mp3.engine.report import Chapter, Track
 from video2mp3.engine.source import SourceFile
 from video2mp3.errors import NoAudio, NotMedia, TrackNotFound, UndecodableAudio
 
@@ -44,6 +44,8 @@ IO_BUFFER_BYTES = 128 * 1024
 MAX_CHANNELS = 64
 MAX_SAMPLE_RATE_HZ = 768_000
 MAX_DURATION_S = 10**7
+MAX_CHAPTERS = 255
+"""ID3 counts them in one byte."""
 
 _TRIMMED_CODECS = ("aac", "opus")
 _SAMPLE_EXACT_FORMATS = ("flac", "wav", "w64", "aiff", "caf")
@@ -97,9 +99,11 @@ class Media:
         return bool(self._container.streams.video)
 
     @property
-    def chapters(self) -> int:
-        """The number of chapters."""
-        return len(self._container.chapters())
+    def chapters(self) -> tuple[Chapter, ...]:
+        """The chapters that make sense, in order of time."""
+        found = [_chapter(dict(chapter)) for chapter in self._container.chapters()[:MAX_CHAPTERS]]
+        whole = [chapter for chapter in found if 0 <= chapter.start_s < chapter.end_s < MAX_DURATION_S]
+        return tuple(sorted(whole, key=lambda chapter: chapter.start_s))
 
     @property
     def tags(self) -> dict[str, str]:
@@ -149,9 +153,11 @@ class Media:
         for other in self._container.streams:
             if other is not stream:
                 other.discard = Discard.all
-        return TrackDecoder(self._container, stream, self._is_cut_short())
+        return TrackDecoder(self._container, stream, self.is_cut_short)
 
-    def _is_cut_short(self) -> bool:
+    @property
+    def is_cut_short(self) -> bool:
+        """True when the file is shorter than it says."""
         promised = promised_size(self._file.look_at, self._size_bytes)
         return promised is not None and promised > self._size_bytes
 
@@ -203,6 +209,12 @@ def _track(stream: AudioStream) -> Track:
         duration_s=_bounded(float(duration)) if duration else None,
         decodable=context is not None and context.codec.name in DECODERS,
     )
+
+
+def _chapter(chapter: dict[str, Any]) -> Chapter:
+    time_base = chapter["time_base"] or Fraction(1, 1_000_000)
+    start_s, end_s = (round(float(chapter[name] * time_base), 6) for name in ("start", "end"))
+    return Chapter(start_s, end_s, clean_text(chapter["metadata"].get("title", "")) or None)
 
 
 def _bounded(seconds: float) -> float | None:

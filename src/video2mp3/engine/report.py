@@ -33,15 +33,28 @@ class Track:
 
 
 @dataclass(frozen=True)
+class Chapter:
+    """A chapter of a file. The title comes from the file: untrusted."""
+
+    start_s: float
+    end_s: float
+    title: str | None
+
+
+@dataclass(frozen=True)
 class Probe:
     """What is in a file, without decoding it."""
 
     container: str
     tracks: tuple[Track, ...]
     duration_s: float | None
-    chapters: int
+    chapters: tuple[Chapter, ...]
     title: str | None
     has_video: bool
+    estimated_size_bytes: int | None
+    """Of the MP3, with the options given."""
+    estimated_time_s: float | None
+    """To convert it here, where nothing else is done at the same time."""
     warnings: tuple[str, ...]
     """Sentences for people."""
 

@@ -1,0 +1,75 @@
+"""What a probe tells, against what was put into the file and what comes out of its conversion."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.engine.converting import converted, make
+from tests.engine.sounds import write_wav
+from tests.media import corpus_file
+from video2mp3.engine import Chapter, FileSource, Options, Probe, probe
+from video2mp3.errors import NotMedia
+
+
+def probed(path: Path, **options: Any) -> Probe:
+    with FileSource(path) as source:
+        return probe(source, Options.from_dict(options))
+
+
+def test_chapters_are_told_with_their_times_and_titles() -> None:
+    found = probed(corpus_file("mp4/sample_with_chapters.mp4"))
+    assert found.chapters[0] == Chapter(0.0, 0.201, "Chapter 1")
+    assert [chapter.title for chapter in found.chapters] == ["Chapter 1", "Chapter 2", "Chapter 3"]
+    assert found.as_dict()["chapters"][2] == {"start_s": 0.8, "end_s": 0.85, "title": "Chapter 3"}
+
+
+def test_more_chapters_than_id3_can_count_are_left_out(tmp_path: Path) -> None:
+    """It should hold with titles that take as much room as titles can."""
+    lines = [";FFMETADATA1"]
+    for n in range(300):
+        lines += ["[CHAPTER]", "TIMEBASE=1/1000", f"START={n * 10}", f"END={n * 10 + 10}", "title=" + "🎧" * 300]
+    (tmp_path / "chapters").write_text("\n".join(lines))
+    inputs = ["-f", "lavfi", "-i", "sine=d=3", "-i", str(tmp_path / "chapters"), "-map_chapters", "1"]
+    found = probed(make(tmp_path / "a.mkv", *inputs, "-c:a", "flac"))
+    assert len(found.chapters) == 255
+    assert found.chapters[-1].title == "🎧" * 70
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"bitrate_kbps": 64},
+        {"preset": "voice"},
+        {"start_s": 2.0, "end_s": 5.0},
+        {"average_kbps": 128},
+        {"vbr_quality": 2},
+        {"vbr_quality": 7, "channels": 1},
+    ],
+)
+def test_the_size_is_about_what_was_estimated(options: dict[str, Any], tmp_path: Path) -> None:
+    noise = "anoisesrc=color=pink:amplitude=0.3:sample_rate=44100:duration=10:seed="
+    inputs = [a for seed in "12" for a in ("-f", "lavfi", "-i", noise + seed)]
+    source = make(tmp_path / "a.wav", *inputs, "-filter_complex", "join=inputs=2:channel_layout=stereo")
+    estimated = probed(source, **options).estimated_size_bytes
+    assert converted(source, tmp_path / "a.mp3", **options).size_bytes == pytest.approx(estimated, rel=0.35)
+
+
+def test_a_file_without_a_known_length_has_no_estimates(tmp_path: Path) -> None:
+    found = probed(corpus_file("mp4/sample_video_only.mp4"))
+    assert (found.estimated_size_bytes, found.estimated_time_s) == (None, None)
+    assert (probed(write_wav(tmp_path / "a.wav", 44100)).estimated_time_s or 0) > 0
+
+
+def test_a_file_that_was_cut_short_is_warned_of(tmp_path: Path) -> None:
+    source = write_wav(tmp_path / "a.wav", 44100)
+    assert probed(source).warnings == ()
+    source.write_bytes(source.read_bytes()[:-1000])
+    assert "cut short" in probed(source).warnings[0]
+
+
+def test_what_is_not_media_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_text("not a video")
+    with pytest.raises(NotMedia):
+        probed(tmp_path / "a.mp4")
