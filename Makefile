@@ -3,8 +3,6 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
-HOST ?= 127.0.0.1
-PORT ?= 8000
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -18,7 +16,7 @@ help: ## List the targets
 .PHONY: run
 run: export VIDEO2MP3_DATA_DIR ?= $(CURDIR)/data
 run: $(RUNTIME) ## Start the service on http://127.0.0.1:8000 (HOST, PORT and VIDEO2MP3_DATA_DIR are respected)
-	@exec $(BIN)/video2mp3 serve --host "$(HOST)" --port "$(PORT)"
+	@exec $(BIN)/video2mp3 serve $(if $(HOST),--host "$(HOST)") $(if $(PORT),--port "$(PORT)")
 
 .PHONY: install
 install: $(RUNTIME) ## Make .venv with what running needs

@@ -1,5 +1,6 @@
 """The commands apart from `convert` and those that serve."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -67,6 +68,21 @@ def test_user_add_makes_an_account_that_can_sign_in(tmp_path: Path) -> None:
     again = run(tmp_path, *arguments, stdin="correct horse\n")
     assert again.returncode == 1
     assert again.stderr == "video2mp3: Username already registered\n"
+
+
+def test_user_add_without_a_terminal_says_how(tmp_path: Path) -> None:
+    """It should not wait for a password that nobody can type."""
+    result = run(tmp_path, "user", "add", "grace")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == "video2mp3: There is no terminal to ask for the password; use --password-stdin.\n"
+
+
+def test_help_is_plain_and_whole(tmp_path: Path) -> None:
+    """It should show every command's line in full, and no switch as if it took a value."""
+    overview = run(tmp_path, "--help").stdout
+    assert re.search(r"^  migrate +Bring the database to this version's tables\.$", overview, re.MULTILINE)
+    assert "..." not in overview.split("Commands:")[1]
+    assert re.search(r"^  --force +Overwrite", run(tmp_path, "convert", "-h").stdout, re.MULTILINE)
 
 
 def test_converting_loads_no_server(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    # Plain text: frames break what people copy, and show switches as if they took a value.
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Turns video into MP3: converts files here, or serves others over HTTP.",
 )
@@ -24,7 +26,7 @@ app.command("worker")(commands.worker)
 app.command("notifier")(commands.notifier)
 app.command("migrate")(commands.migrate)
 app.command("doctor")(commands.doctor)
-user = typer.Typer(no_args_is_help=True, help="Make accounts.")
+user = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make accounts.")
 user.command("add")(commands.add_user)
 # A group of one command would be taken for the command itself.
 user.callback()(lambda: None)

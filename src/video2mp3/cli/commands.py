@@ -10,16 +10,29 @@ from typing import Annotated, Any
 
 import typer
 
+from video2mp3.errors import InvalidRequest
 from video2mp3.settings import Settings, load_settings
 
-Host = Annotated[str | None, typer.Option(help="Address to listen on [VIDEO2MP3_HOST, default 127.0.0.1].")]
-Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 picks a free one [VIDEO2MP3_PORT, default 8000].")]
-DataDir = Annotated[Path | None, typer.Option(help="Folder for the data of the embedded mode [VIDEO2MP3_DATA_DIR].")]
+Host = Annotated[
+    str | None, typer.Option(metavar="ADDRESS", help="Address to listen on [VIDEO2MP3_HOST, default 127.0.0.1].")
+]
+Port = Annotated[
+    int | None,
+    typer.Option(metavar="NUMBER", help="Port to listen on; 0 picks a free one [VIDEO2MP3_PORT, default 8000]."),
+]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="Folder for the data [VIDEO2MP3_DATA_DIR, default ~/.local/share/video2mp3]."),
+]
 RequireLogin = Annotated[bool, typer.Option("--require-login", help="Ask for a login even on a loopback address.")]
-Email = Annotated[str | None, typer.Option(help="Where mails about conversions go.")]
+Email = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Where mails about conversions go.")]
 Admin = Annotated[bool, typer.Option("--admin", help="May administer the service.")]
 PasswordStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
-Slots = Annotated[int | None, typer.Option(help="Conversions at once [VIDEO2MP3_WORKER_SLOTS, default one per core].")]
+Slots = Annotated[
+    int | None,
+    typer.Option(metavar="NUMBER", help="Conversions at once [VIDEO2MP3_WORKER_SLOTS, default one per core]."),
+]
+Username = Annotated[str, typer.Argument(metavar="NAME", help="The name to sign in with.", show_default=False)]
 
 
 def serve(host: Host = None, port: Port = None, data_dir: DataDir = None, require_login: RequireLogin = False) -> None:
@@ -44,35 +57,44 @@ def worker(slots: Slots = None) -> None:
 
 
 def notifier() -> None:
-    """Run the notifier, which mails owners how their conversions ended."""
+    """Run the notifier, which mails how conversions ended."""
     from video2mp3.cli import running
 
     running.notifier(_settings())
 
 
 def migrate() -> None:
-    """Bring the database to this version's tables; safe to run again, and from several machines at once."""
+    """Bring the database to this version's tables.
+
+    Safe to run again, and from several machines at once.
+    """
     from video2mp3.cli import running
 
     running.migrate(_settings())
 
 
 def doctor() -> None:
-    """Check the machine, the engine, the database, the broker and the storage, and say what to do."""
+    """Check all parts, and say what to do.
+
+    The machine, the engine, the database, the broker and the storage, as the settings choose them.
+    """
     from video2mp3.cli.doctor import examine
 
     sys.exit(0 if examine(_settings(log_level="error")) else 1)
 
 
-def add_user(username: str, email: Email = None, admin: Admin = False, password_stdin: PasswordStdin = False) -> None:
+def add_user(
+    username: Username, email: Email = None, admin: Admin = False, password_stdin: PasswordStdin = False
+) -> None:
     """Make an account; asks for its password."""
     from video2mp3.cli.accounts import add
 
-    password = (
-        sys.stdin.readline().rstrip("\n")
-        if password_stdin
-        else str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
-    )
+    if password_stdin:
+        password = sys.stdin.readline().rstrip("\n")
+    elif sys.stdin.isatty():
+        password = str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+    else:
+        raise InvalidRequest("There is no terminal to ask for the password; use --password-stdin.")
     add(_settings(), username, password, email=email, role="admin" if admin else "user")
     typer.echo(f"The account {username} is made.")
 

@@ -1,11 +1,14 @@
 """Runs the service: all of it in one process, or one role."""
 
 import ipaddress
+import shlex
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import typer
 import uvicorn
@@ -22,7 +25,7 @@ from video2mp3.errors import ConfigurationError
 from video2mp3.jobs.housekeeping import Housekeeping
 from video2mp3.notify.loop import NotifierLoop
 from video2mp3.notify.mail import Mailer
-from video2mp3.settings import Settings
+from video2mp3.settings import Settings, default_data_dir
 from video2mp3.wiring import Backends, open_backends
 from video2mp3.worker.loop import WorkerLoop
 from video2mp3.worker.sandbox import require_sandbox
@@ -33,13 +36,12 @@ def serve(settings: Settings) -> None:
     require_sandbox(allow_unsandboxed=settings.allow_unsandboxed)
     with _listen(settings) as listener, open_backends(settings) as backends:
         migrations.upgrade(backends.database)
-        trust_loopback = _is_loopback(settings.host) and not settings.require_login
         with _housekeeping(backends) as housekeeping, _notifier(settings, backends, housekeeping):
             worker = _make_worker(settings, backends, housekeeping)
             worker.start()
             try:
-                app = _make_app(settings, backends, housekeeping, trust_loopback=trust_loopback)
-                _run_http(settings, app, listener, lambda url: _greet(backends, url, trust_loopback=trust_loopback))
+                app = _make_app(settings, backends, housekeeping, trust_loopback=_trusts_loopback(settings))
+                _run_http(settings, app, listener, lambda url: _greet(settings, backends, url))
             finally:
                 worker.drain()
                 worker.join()
@@ -160,7 +162,7 @@ def _listen(settings: Settings) -> Iterator[socket.socket]:
     except OSError as error:
         raise ConfigurationError(
             f"Cannot listen on {settings.host} port {settings.port} ({error.strerror}); "
-            "choose others with --host and --port (VIDEO2MP3_HOST, VIDEO2MP3_PORT)."
+            "choose others with --host and --port (VIDEO2MP3_HOST, VIDEO2MP3_PORT; make run HOST=… PORT=…)."
         ) from None
     with listener:
         yield listener
@@ -204,21 +206,35 @@ def _run_http(settings: Settings, app: FastAPI, listener: socket.socket, greet: 
     server.run(sockets=[listener])
 
 
-def _greet(backends: Backends, url: str, *, trust_loopback: bool) -> None:
+def _greet(settings: Settings, backends: Backends, url: str) -> None:
     # Whoever read the output may have gone.
     with suppress(BrokenPipeError):
-        _print_greeting(backends, url, trust_loopback=trust_loopback)
+        _print_greeting(settings, backends, url)
 
 
-def _print_greeting(backends: Backends, url: str, *, trust_loopback: bool) -> None:
+def _print_greeting(settings: Settings, backends: Backends, url: str) -> None:
     typer.echo(f"video2mp3 listens on {url}")
-    if trust_loopback:
+    if _trusts_loopback(settings):
         with backends.database.write() as session:
             secret = sign_ins.make_link(session, users.local_user(session))
         typer.echo(f"Open this link once to sign in with a browser: {url}/sign-in?token={secret}")
         typer.echo("Programs on this machine need no sign-in; stop with Ctrl-C.")
     else:
-        typer.echo("Every request needs an account; make the first with: video2mp3 user add NAME")
+        where = "on the page, or " if settings.registration_open else ""
+        typer.echo(f"Every request needs an account; make one {where}with: {_own_command(settings)} user add NAME")
+
+
+def _own_command(settings: Settings) -> str:
+    """Returns how to call this program from here so that it finds the same data."""
+    program = Path(sys.argv[0])
+    command = shlex.quote(str(program)) if program.name == "video2mp3" else "video2mp3"
+    if settings.data_dir.absolute() == default_data_dir().absolute():
+        return command
+    return f"VIDEO2MP3_DATA_DIR={shlex.quote(str(settings.data_dir.absolute()))} {command}"
+
+
+def _trusts_loopback(settings: Settings) -> bool:
+    return _is_loopback(settings.host) and not settings.require_login
 
 
 def _is_loopback(host: str) -> bool:
