@@ -1,13 +1,17 @@
-"""What a connection may do before it is a request."""
+"""What a connection may do before it is a whole request."""
 
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import pytest
 
-from video2mp3.api import protocol
+from tests.api.conftest import SignedIn
+from tests.api.stored import NOTHING, finish, stored
+from video2mp3.api import middleware, protocol
+from video2mp3.api.services import Services
 
 
 @contextmanager
@@ -80,3 +84,36 @@ def test_a_body_may_take_longer_than_a_head(url: str, monkeypatch: pytest.Monkey
             connection.recv(1)
         connection.sendall(b"}")
         assert b" 422 " in answer(connection)[:20]
+
+
+def head_of(ada: SignedIn, method: str, path: str, size_bytes: int) -> bytes:
+    return (
+        f"{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ada.access_token}\r\n"
+        f"Content-Length: {size_bytes}\r\nConnection: close\r\n\r\n"
+    ).encode()
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/v1/uploads"), ("PUT", "/v1/mp3"), ("POST", "/v1/sessions")])
+def test_a_body_that_stops_in_the_middle_is_given_up(
+    url: str, ada: SignedIn, services: Services, monkeypatch: pytest.MonkeyPatch, method: str, path: str
+) -> None:
+    monkeypatch.setattr(middleware, "BODY_PAUSE_S", 0.5)
+    with connected(url) as connection:
+        connection.sendall(head_of(ada, method, path, 1000) + b"x" * 500)
+        assert answer(connection).startswith(b"HTTP/1.1 400")
+    assert stored(services) == NOTHING
+
+
+def test_a_slow_body_is_stored_and_a_slow_answer_is_waited_for(
+    url: str, ada: SignedIn, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(middleware, "BODY_PAUSE_S", 2)
+    with connected(url) as connection:
+        connection.sendall(head_of(ada, "PUT", "/v1/mp3", 5))
+        for _ in range(5):
+            time.sleep(0.5)
+            connection.sendall(b"x")
+        time.sleep(2.5)
+        [job] = ada.http.get("/v1/conversions").json()["items"]
+        finish(services, job["id"], b"an MP3")
+        assert answer(connection).endswith(b"\r\n\r\nan MP3")

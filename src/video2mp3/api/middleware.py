@@ -1,5 +1,6 @@
 """What surrounds every request: its id, its line in the log, the last catch for errors, the security headers."""
 
+import asyncio
 import re
 import secrets
 import time
@@ -17,6 +18,9 @@ log = structlog.get_logger()
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _MAX_PATH_LENGTH = 200
+
+BODY_PAUSE_S = 60.0
+"""Longest silence in the middle of a body: a line that was cut says nothing, and would be waited for for ever."""
 
 _SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -42,11 +46,11 @@ class Frame:
             return
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
-        answer = _Answer(send, request_id)
+        body, answer = _Body(receive), _Answer(send, request_id)
         started_s = time.monotonic()
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
-                await self._app(scope, receive, answer.send)
+                await self._app(scope, body.receive, answer.send)
             except Exception as error:
                 _log_fault(error)
                 # Else it is too late for another answer: the server cuts the connection when one is left unfinished,
@@ -55,6 +59,26 @@ class Frame:
                     await problem_response(Request(scope), Video2mp3Error())(scope, receive, answer.send)
             finally:
                 _log_request(scope, answer.status, time.monotonic() - started_s)
+
+
+class _Body:
+    """The body as it passes: a client that stops in the middle of it, and says nothing more, counts as gone."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._ended = False
+
+    async def receive(self) -> Message:
+        if self._ended:
+            # What comes now is the client's end, whenever that is.
+            return await self._receive()
+        try:
+            async with asyncio.timeout(BODY_PAUSE_S):
+                message = await self._receive()
+        except TimeoutError:
+            message = {"type": "http.disconnect"}
+        self._ended = not message.get("more_body", False)
+        return message
 
 
 class _Answer:
