@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, FilePayload, Page, expect, sync_playwright
 
 from tests.acceptance.service import PASSWORD, Service, embedded
 from tests.media import corpus_file, make_video, samples_by_ffmpeg
@@ -54,11 +54,13 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 def test_the_printed_link_signs_in_once(service: Service, page: Page) -> None:
-    """It should sign the browser in with the link that `serve` prints, and never again."""
+    """It should sign the browser in with the link that `serve` prints, and show the page again while that lasts."""
     link = service.roles["serve"].wait_for_output(r"http://\S+/sign-in\?token=\S+")[0]
     page.goto(link)
     expect(page.locator("#username")).to_have_text("local")
     assert "token" not in page.url
+    page.goto(link)
+    expect(page.locator("#username")).to_have_text("local")
     page.get_by_role("button", name="Sign out").click()
     expect(page.locator("#sign-in")).to_be_visible()
     answer = page.goto(link)
@@ -99,6 +101,28 @@ def test_a_file_without_sound_is_explained(service: Service, page: Page) -> None
     page.locator("#file").set_input_files(corpus_file("mp4/sample_video_only.mp4"))
     row = page.locator("#conversions li").first
     expect(row.locator(".state")).to_have_text(re.compile("no audio track"), timeout=30_000)
+
+
+def test_a_file_that_was_not_taken_is_explained_and_goes_away(service: Service, page: Page) -> None:
+    """It should say why, and delete the row, though there is nothing to delete in the service."""
+    register(page, service, "page-user-3")
+    empty = FilePayload(name="empty.mp4", mimeType="video/mp4", buffer=b"")
+    page.locator("#file").set_input_files([empty])
+    row = page.locator("#conversions li")
+    expect(row.locator(".state")).to_have_text("The file is empty.")
+    row.get_by_role("button", name="Delete").click()
+    expect(row).to_have_count(0)
+
+    page.context.clear_cookies()
+    page.locator("#file").set_input_files([FilePayload(name="talk.mp4", mimeType="video/mp4", buffer=b"a video")])
+    expect(row.locator(".state")).to_have_text(re.compile("Send credentials|sign in", re.IGNORECASE))
+    row.get_by_role("button", name="Delete").click()
+    expect(row).to_have_count(0)
+
+
+def test_a_visitor_on_this_machine_is_told_of_the_link(service: Service, page: Page) -> None:
+    page.goto(service.url)
+    expect(page.get_by_text("Open the link that the service printed")).to_be_visible()
 
 
 def register(page: Page, service: Service, username: str) -> None:

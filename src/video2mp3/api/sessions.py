@@ -93,7 +93,8 @@ def sign_in_with_link(request: Request, services: CurrentServices, token: str = 
         user = users.find(session, sign_ins.use_link(session, token) or "")
         secret = sign_ins.start(session, user, "cookie", lifetime_s=lifetime_s) if user else None
     if secret is None:
-        return _refuse_link(request)
+        # People follow the link again where it was used before.
+        return RedirectResponse("/", 303, headers=NO_STORE) if _has_cookie(request, services) else _refuse_link(request)
     response = RedirectResponse("/", 303, headers=NO_STORE)
     _set_cookie(request, response, services, secret)
     return response
@@ -155,6 +156,11 @@ def _is_secure(request: Request, services: Services) -> bool:
     return request.scope["scheme"] == "https" or services.settings.public_url.startswith("https:")
 
 
+def _has_cookie(request: Request, services: Services) -> bool:
+    with services.database.read() as session:
+        return sign_ins.find_cookie(session, request.cookies.get(COOKIE, "")) is not None
+
+
 def _refuse_link(request: Request) -> Response:
     if "text/html" not in request.headers.get("accept", ""):
         raise Unauthenticated(
@@ -162,6 +168,8 @@ def _refuse_link(request: Request) -> Response:
         )
     return HTMLResponse(
         "<!doctype html><html lang=en><meta charset=utf-8><title>Sign in · video2mp3</title>"
+        '<meta name=viewport content="width=device-width, initial-scale=1">'
+        '<link rel=icon href="/page/icon.svg"><link rel=stylesheet href="/page/style.css">'
         "<h1>This sign-in link no longer works</h1>"
         "<p>It was used before, or is too old. Start the service again for a new one, "
         'or <a href="/">sign in with a name and a password</a>.</p></html>',

@@ -31,6 +31,7 @@ async function start() {
   try {
     const me = await call("GET", "/v1/me");
     // This machine's programs need no sign-in, but a browser does: any site can make it send requests.
+    find("link-hint").hidden = me.signed_in_by !== "loopback";
     if (me.signed_in_by === "loopback") throw new Problem(401);
     find("username").textContent = me.username;
     show(true);
@@ -89,6 +90,14 @@ function addRow(name) {
 
 function upload(file) {
   const row = addRow(file.name);
+  const dismiss = (text) => {
+    fail(row, text);
+    row.querySelector(".remove").onclick = () => row.remove();
+  };
+  if (file.size === 0) {
+    dismiss("The file is empty.");
+    return;
+  }
   update(row, "Uploading", 0);
   const form = new FormData();
   const [option, value] = find("quality").value.split("=");
@@ -103,9 +112,9 @@ function upload(file) {
   });
   request.addEventListener("load", () => {
     if (request.status === 202) follow(row, request.response);
-    else fail(row, new Problem(request.status, request.response).message);
+    else dismiss(new Problem(request.status, request.response).message);
   });
-  request.addEventListener("error", () => fail(row, "The connection was lost; drop the file again."));
+  request.addEventListener("error", () => dismiss("The connection was lost; drop the file again."));
   request.addEventListener("abort", () => row.remove());
   row.querySelector(".remove").onclick = () => request.abort();
   request.send(form);
@@ -119,14 +128,29 @@ function follow(row, job) {
     return;
   }
   const events = new EventSource(`${path}/events`);
-  events.addEventListener("message", async (event) => {
+  events.addEventListener("message", (event) => {
     const now = JSON.parse(event.data);
     update(row, now.state === "processing" ? "Converting" : "Waiting", now.percent);
     if (ENDED.includes(now.state)) {
       events.close();
-      end(row, path, await call("GET", path));
+      look(row, path);
     }
   });
+  // After a lost connection the browser comes back by itself; after a refusal it does not.
+  events.addEventListener("error", () => {
+    if (events.readyState === EventSource.CLOSED) look(row, path);
+  });
+}
+
+async function look(row, path) {
+  try {
+    const job = await call("GET", path);
+    if (ENDED.includes(job.state)) end(row, path, job);
+    else say("The connection was lost; load the page again.");
+  } catch (problem) {
+    if (problem.status === 404) row.remove();
+    else say(problem.message);
+  }
 }
 
 function update(row, state, percent) {
@@ -142,7 +166,7 @@ function end(row, path, job) {
   } else if (job.state === "canceled") {
     row.querySelector(".state").textContent = "Canceled";
   } else {
-    row.querySelector(".state").textContent = `${(job.result.size_bytes / 1e6).toFixed(1)} MB`;
+    row.querySelector(".state").textContent = size(job.result.size_bytes);
     row.querySelector(".download").href = `${path}/mp3`;
     row.querySelector(".download").hidden = false;
     row.querySelector("audio").src = `${path}/mp3`;
@@ -150,12 +174,15 @@ function end(row, path, job) {
   }
 }
 
+function size(bytes) {
+  return bytes < 1e6 ? `${Math.round(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+}
+
 function fail(row, text) {
   row.classList.add("failed");
   row.querySelector(".state").textContent = text;
   row.querySelector("progress").hidden = true;
   row.querySelector(".remove").textContent = "Delete";
-  row.querySelector(".remove").onclick ??= () => row.remove();
 }
 
 async function remove(row, path) {
@@ -168,6 +195,9 @@ async function remove(row, path) {
     else say(problem.message);
   }
 }
+
+// A file dropped beside the frame would replace the page.
+for (const name of ["dragover", "drop"]) window.addEventListener(name, (event) => event.preventDefault());
 
 const drop = find("drop");
 find("file").addEventListener("change", (event) => {
