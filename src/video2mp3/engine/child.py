@@ -58,6 +58,7 @@ def _answer(job: Mapping[str, Any], descriptors: Sequence[int], zygote_pid: int,
     read_at = _read_at(job["source"], descriptors[0]) if descriptors else None
     sandbox.confine(job["limits"], job["threads"], guarded=guarded)
     pool = EncoderPool(job["threads"])  # not closed: the process ends with the job, even where one of them hangs
+    sandbox.limit_memory(job["limits"], job["threads"])
     if guarded:
         sandbox.seal()
     if read_at is None:

@@ -13,6 +13,8 @@ PR_SET_NO_NEW_PRIVS = 38
 MAX_OPEN_FILES = 32
 _FIRST_DESCRIPTOR = 3
 BYTES_PER_SECOND_OF_MP3 = 320_000 // 8
+BYTES_PER_THREAD = 16 * 1024**2
+"""Address space for an encoder thread: its stack, its segment of PCM and LAME."""
 
 
 def separate(parent_pid: int, descriptors: Iterable[int]) -> None:
@@ -35,10 +37,12 @@ def separate(parent_pid: int, descriptors: Iterable[int]) -> None:
 def confine(limits: Mapping[str, float], threads: int, *, guarded: bool = True) -> None:
     """Takes away what the child does not need, while it has one thread. Nothing of it can be undone.
 
+    The limit of memory is not among it: Python waits for ever for a thread that lacks the memory to start.
+
     Args:
         limits: `Limits.as_dict()`.
         threads: the encoder threads that will be started.
-        guarded: False leaves out all but the limits; for the self-test's own test only.
+        guarded: False leaves out all but the limits; only for the test of the self-test.
 
     Raises:
         OSError: the system has a guard that could not be put up.
@@ -47,6 +51,11 @@ def confine(limits: Mapping[str, float], threads: int, *, guarded: bool = True) 
     if guarded:
         _prctl(PR_SET_NO_NEW_PRIVS, 1)
         landlock.restrict()
+
+
+def limit_memory(limits: Mapping[str, float], threads: int) -> None:
+    """Limits the address space, of which every thread has its share, once the threads exist."""
+    _limit(resource.RLIMIT_AS, int(limits["memory_bytes"]) + threads * BYTES_PER_THREAD)
 
 
 def guards() -> dict[str, int | bool]:
@@ -76,15 +85,18 @@ def _limit_resources(limits: Mapping[str, float], threads: int) -> None:
     cpu_s = int(limits["wall_clock_s"]) * (threads + 1) + 10
     mp3_bytes = int(limits["max_audio_s"] + 60) * BYTES_PER_SECOND_OF_MP3 + 1024**2
     for kind, amount in (
-        (resource.RLIMIT_AS, int(limits["memory_bytes"])),
         (resource.RLIMIT_CPU, cpu_s),
         (resource.RLIMIT_FSIZE, mp3_bytes),
         (resource.RLIMIT_NOFILE, MAX_OPEN_FILES),
         (resource.RLIMIT_CORE, 0),
     ):
-        hard = resource.getrlimit(kind)[1]
-        amount = amount if hard == resource.RLIM_INFINITY else min(amount, hard)
-        resource.setrlimit(kind, (amount, amount))
+        _limit(kind, amount)
+
+
+def _limit(kind: int, amount: int) -> None:
+    hard = resource.getrlimit(kind)[1]
+    amount = amount if hard == resource.RLIM_INFINITY else min(amount, hard)
+    resource.setrlimit(kind, (amount, amount))
 
 
 def _prctl(option: int, value: int) -> None:
