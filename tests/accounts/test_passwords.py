@@ -1,5 +1,9 @@
+import subprocess
+import sys
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Barrier, Event
 
 import pytest
 
@@ -63,11 +67,48 @@ def test_a_longer_password_never_matches_by_its_beginning() -> None:
     assert not passwords.verify_password(longest + "x", passwords.hash_password(longest))
 
 
+@contextmanager
+def all_hashers_busy() -> Iterator[None]:
+    """Every hash has to wait until the end of the block."""
+    begun, ended = Barrier(passwords._MAX_CONCURRENT + 1), Event()
+
+    def work() -> None:
+        begun.wait(10)
+        ended.wait(60)
+
+    for _ in range(passwords._MAX_CONCURRENT):
+        passwords._hashers.submit(work)
+    begun.wait(10)
+    try:
+        yield
+    finally:
+        ended.set()
+
+
+# Prints by how many MiB a process has grown after sign-ins in as many threads as a server has.
+MANY_HASHES = """
+import resource
+from concurrent.futures import ThreadPoolExecutor
+from video2mp3.accounts import passwords
+
+def peak_mib():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+passwords.hash_password("x")
+before = peak_mib()
+with ThreadPoolExecutor(40) as threads:
+    list(threads.map(passwords.hash_password, ["x"] * 120))
+print(peak_mib() - before)
+"""
+
+
+def test_many_sign_ins_at_once_take_the_memory_of_a_few() -> None:
+    done = subprocess.run([sys.executable, "-c", MANY_HASHES], capture_output=True, check=True, text=True)
+    assert int(done.stdout) < 120
+
+
 def test_only_so_many_are_hashed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passwords, "_MAX_WAIT_S", 0.05)
-    with ExitStack() as stack:
-        for _ in range(passwords._MAX_CONCURRENT):
-            stack.enter_context(passwords._turn())
-        with pytest.raises(TooBusy):
-            passwords.hash_password("correct horse")
+    with all_hashers_busy(), pytest.raises(TooBusy):
+        passwords.hash_password("correct horse")
     assert passwords.hash_password("correct horse")

@@ -11,6 +11,7 @@ import pytest
 import structlog
 from structlog.typing import EventDict
 
+from tests.accounts.test_passwords import all_hashers_busy
 from tests.api.conftest import PASSWORD, Serve, SignedIn
 from tests.servers import wait_until
 from video2mp3.accounts import passwords
@@ -117,14 +118,8 @@ def test_a_database_out_of_reach_is_told_as_such(services: Services, serve: Serv
 
 def test_too_many_sign_ins_at_once_are_told_to_wait(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passwords, "_MAX_WAIT_S", 0.05)
-    held = [passwords._turn() for _ in range(passwords._MAX_CONCURRENT)]
-    for turn in held:
-        turn.__enter__()
-    try:
+    with all_hashers_busy():
         answer = client.post("/v1/sessions", json={"username": "ada", "password": PASSWORD})
-    finally:
-        for turn in held:
-            turn.__exit__(None, None, None)
     check(answer, 503, "too_busy")
     assert answer.headers["Retry-After"]
     assert client.post("/v1/sessions", json={"username": "ada", "password": PASSWORD}).status_code == 401
