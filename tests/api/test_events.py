@@ -94,6 +94,9 @@ def test_a_conversion_is_followed_to_its_end(ada: SignedIn, services: Services) 
     assert (middle["id"], middle["done_s"], middle["error"]) == (job_id, 12.5, None)
     assert middle["speed"] > 0
     assert middle["eta_s"] > 0
+    last = follower.seen[-1]
+    assert last["done_s"] > 0
+    assert last["speed"] > 0
 
 
 def test_an_ended_conversion_tells_its_end_once(ada: SignedIn, services: Services) -> None:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import func, select
 from starlette.concurrency import run_in_threadpool
 
 from video2mp3.database.clock import SECOND, now
@@ -29,7 +29,7 @@ class JobStatus:
     done_s: float
     """Seconds of audio converted."""
     elapsed_s: float
-    """Seconds since the conversion started; 0 before that."""
+    """Seconds that the conversion has taken so far; 0 before it starts."""
     error_code: str | None
 
     @property
@@ -152,7 +152,8 @@ def _visible(status: JobStatus | None) -> tuple[object, ...] | None:
 
 
 def _query(database: Database, job_ids: Sequence[str]) -> dict[str, JobStatus]:
-    columns = (Job.id, Job.state, Job.percent, Job.done_s, Job.started_at, Job.error_code, now())
+    until = func.coalesce(Job.ended_at, now())
+    columns = (Job.id, Job.state, Job.percent, Job.done_s, Job.started_at, Job.error_code, until)
     with database.read() as session:
         rows = session.execute(select(*columns).where(Job.id.in_(job_ids))).all()
     return {
@@ -160,8 +161,8 @@ def _query(database: Database, job_ids: Sequence[str]) -> dict[str, JobStatus]:
             state=state,
             percent=100 if state == "finished" else percent,
             done_s=done_s,
-            elapsed_s=(current - started_at) / SECOND if started_at else 0.0,
+            elapsed_s=(until - started_at) / SECOND if started_at else 0.0,
             error_code=error_code,
         )
-        for job_id, state, percent, done_s, started_at, error_code, current in rows
+        for job_id, state, percent, done_s, started_at, error_code, until in rows
     }

@@ -277,6 +277,7 @@ def finish(
         result_duration_s=duration_s,
         report=report,
         percent=100,
+        done_s=duration_s,
         expires_at=now() + lifetime_s * SECOND,
     )
     if finished:
