@@ -6,9 +6,10 @@ own, a little beyond its end, and the stitcher joins what comes out.
 
 import math
 import threading
+import time
 from collections import deque
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from queue import SimpleQueue
 from types import TracebackType
@@ -19,8 +20,8 @@ from video2mp3.engine.mp3.frames import MPEG1_RATES_HZ, samples_per_frame
 from video2mp3.engine.mp3.stitch import Stitcher
 from video2mp3.engine.pcm import BYTES_PER_SAMPLE
 
-_BLOCK_BYTES = 1024**2
-"""PCM given to LAME at once: 5.5 s of it. Between two blocks the encoder looks whether it is to stop."""
+_WAIT_S = 0.2
+"""How long to wait for an encoder before the caller is told that it is still being waited for."""
 _STACK_BYTES = 2 * 1024**2
 _SEGMENT_FRAMES = 1225
 _OVERLAP_FRAMES = 35
@@ -118,42 +119,86 @@ class ParallelEncoder:
 
     def __init__(self, settings: EncoderSettings, pool: EncoderPool, segmentation: Segmentation | None = None) -> None:
         segmentation = segmentation or segmentation_for(settings)
-        frame_bytes = BYTES_PER_SAMPLE * settings.channels * samples_per_frame(settings.sample_rate_hz)
+        self._bytes_per_sample = BYTES_PER_SAMPLE * settings.channels
+        frame_bytes = self._bytes_per_sample * samples_per_frame(settings.sample_rate_hz)
         self._settings = settings
         self._pool = pool
         self._segment_bytes = segmentation.frames * frame_bytes
         self._encoded_bytes = (segmentation.frames + segmentation.overlap) * frame_bytes
-        self._stitcher = Stitcher(segmentation.frames, segmentation.overlap)
-        self._pcm = bytearray()
+        self.stitcher = Stitcher(segmentation.frames, segmentation.overlap)
+        self._pcm: list[bytes] = []
+        self._pcm_bytes = 0
         self._in_work: deque[Future[bytes]] = deque()
         self._most_in_work = pool.threads + 2
+        self._lock = threading.Lock()
+        self._samples = 0
+        self._cpu_s = 0.0
 
-    def encode(self, pcm: bytes) -> bytes:
-        """Takes PCM and returns the frames that are complete; waits while too many segments are in work."""
-        self._pcm += pcm
-        mp3 = b""
-        while len(self._pcm) > self._encoded_bytes:
-            self._submit(bytes(memoryview(self._pcm)[: self._encoded_bytes]))
-            del self._pcm[: self._segment_bytes]
-            while len(self._in_work) > self._most_in_work or (self._in_work and self._in_work[0].done()):
-                mp3 += self._stitcher.add(self._in_work.popleft().result())
-        return mp3
+    @property
+    def cpu_s(self) -> float:
+        """CPU time that the encoders have taken so far, in seconds."""
+        return self._cpu_s
 
-    def finish(self) -> bytes:
-        """Returns what is left."""
-        self._submit(bytes(self._pcm))
-        self._pcm.clear()
-        mp3 = b"".join(self._stitcher.add(future.result()) for future in self._in_work)
-        return mp3 + self._stitcher.finish()
+    @property
+    def samples(self) -> int:
+        """Samples per channel that the encoders have taken so far, those that two of them took twice."""
+        return self._samples
 
-    def _submit(self, pcm: bytes) -> None:
+    def encode(self, pcm: bytes) -> Iterator[bytes]:
+        """Takes PCM and yields frames that are complete; nothing, now and then, while it waits for an encoder."""
+        self._pcm.append(pcm)
+        self._pcm_bytes += len(pcm)
+        while self._pcm_bytes > self._encoded_bytes:
+            self._submit(_cut(self._pcm, 0, self._encoded_bytes))
+            self._pcm = _cut(self._pcm, self._segment_bytes, self._pcm_bytes)
+            self._pcm_bytes -= self._segment_bytes
+            while self._in_work and (len(self._in_work) > self._most_in_work or self._in_work[0].done()):
+                yield from self._stitch_next()
+
+    def finish(self, lead_in: int = 0) -> Iterator[bytes]:
+        """Yields what is left, and nothing, now and then, while it waits for it.
+
+        Args:
+            lead_in: samples of silence to put in front, where all there is is less than a segment.
+        """
+        assert not lead_in or not self._in_work
+        self._submit([bytes(lead_in * self._bytes_per_sample), *self._pcm])
+        self._pcm = []
+        while self._in_work:
+            yield from self._stitch_next()
+        yield self.stitcher.finish()
+
+    def _submit(self, pcm: list[bytes]) -> None:
         self._in_work.append(self._pool.submit(lambda: self._encode_segment(pcm)))
 
-    def _encode_segment(self, pcm: bytes) -> bytes:
+    def _stitch_next(self) -> Iterator[bytes]:
+        future = self._in_work.popleft()
+        while not future.done():
+            wait([future], _WAIT_S)
+            yield b""
+        yield self.stitcher.add(future.result())
+
+    def _encode_segment(self, pcm: list[bytes]) -> bytes:
         encoder = Encoder(self._settings)
-        blocks = []
-        for start in range(0, len(pcm), _BLOCK_BYTES):
+        mp3 = []
+        for block in pcm:
             if self._pool.stopping:
                 break
-            blocks.append(encoder.encode(pcm[start : start + _BLOCK_BYTES]))
-        return b"".join([*blocks, encoder.finish()])
+            started_s = time.thread_time()
+            mp3.append(encoder.encode(block))
+            with self._lock:
+                self._samples += len(block) // self._bytes_per_sample
+                self._cpu_s += time.thread_time() - started_s
+        mp3.append(encoder.finish())
+        return b"".join(mp3)
+
+
+def _cut(blocks: list[bytes], start: int, end: int) -> list[bytes]:
+    """Returns the bytes from `start` to `end`, copying no block as a whole."""
+    found, place = [], 0
+    for block in blocks:
+        part = block[max(0, start - place) : max(0, end - place)]
+        if part:
+            found.append(part)
+        place += len(block)
+    return found

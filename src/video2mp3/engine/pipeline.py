@@ -1,7 +1,8 @@
 """Decode → convert to PCM → encode → write, a block at a time. Runs in the child."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from av import AudioFrame
@@ -13,13 +14,13 @@ from video2mp3.engine.fade import Fade
 from video2mp3.engine.mp3.id3 import id3_tag
 from video2mp3.engine.mp3.writer import Mp3Writer
 from video2mp3.engine.parallel import EncoderPool, ParallelEncoder
-from video2mp3.engine.pcm import BYTES_PER_SAMPLE, PcmConverter, mp3_rate_for
+from video2mp3.engine.pcm import PcmConverter, mp3_rate_for
 from video2mp3.engine.tags import tags_for
 from video2mp3.engine.trim import Trim
 from video2mp3.errors import AudioTooLong, DamagedAudio
 
-PCM_BLOCK_BYTES = 128 * 1024
-"""PCM given to the encoder at once: 0.7 s of CD audio."""
+_DECODING_SHARE = 0.1
+"""Of the work: what has been decoded is not done before it has been encoded."""
 
 
 class Pipeline:
@@ -41,15 +42,14 @@ class Pipeline:
         self._track = media.find_track(options.get("track"))
         self._decoder = media.decoder(self._track)
         self._tags = tags_for(options, media.tags, source_name)
-        self._encode_s = 0.0
-        self._started_s = time.monotonic()
+        self._started_cpu_s = time.process_time()
         self._source_format: tuple[int, int] = (0, 0)
         duration_s = media.tracks[self._track].duration_s or media.duration_s
         self.total_s = min(duration_s, options.get("end_s", duration_s)) if duration_s else None
         """The length to be decoded, as the file claims, in seconds."""
 
     def run(self) -> Iterator[float]:
-        """Converts, and yields the seconds done after each frame.
+        """Converts, and yields the seconds done, as often as there is something to say.
 
         Raises:
             AudioTooLong: more came out than may be converted.
@@ -58,34 +58,24 @@ class Pipeline:
             DamagedAudio: it is damaged, where that was asked for.
         """
         frames = self._decoder.frames()
-        first, samples = next(frames)
-        self._set_up(first)
-        self._take(first, samples)
-        done_s = samples / first.sample_rate
-        for frame, samples in frames:
-            self._take(frame, samples)
-            done_s += samples / frame.sample_rate
-            if done_s > self._max_audio_s:
-                raise AudioTooLong(f"The audio is longer than the {self._max_audio_s:.0f} s that are converted.")
-            yield done_s
-            if self._trim.ended:
-                break
-        for block in self._converter.finish():
-            self._block += self._fade.take(self._trim.take(block))
+        first = next(frames)
+        self._set_up(first[0])
+        for frame, count in chain([first], frames):
+            if blocks := self._converter.convert(frame, count):  # most frames only wait
+                yield from self._take(blocks)
+                if self._trim.ended:
+                    break
+        yield from self._take(self._converter.finish())
         self._trim.finish()
         self._refuse_damage(self._truncated)
-        self._block += self._fade.finish()
         samples = self._trim.samples
+        yield from self._write(self._encoder.encode(self._fade.finish()))
         lead_in = lead_in_samples(self._settings.sample_rate_hz, samples)
-        if lead_in:  # so short that all of it is still here
-            self._block[:0] = bytes(BYTES_PER_SAMPLE * self._settings.channels * lead_in)
-        self._encode()
-        self._writer.write(self._encoder.finish())
+        yield from self._write(self._encoder.finish(lead_in))
         self._writer.finish(samples, lead_in)
 
     def facts(self) -> dict[str, Any]:
         """Returns what is to be reported."""
-        total_s = time.monotonic() - self._started_s
         return {
             "codec": self._decoder.codec,
             "sample_rate_hz": self._source_format[0],
@@ -103,8 +93,8 @@ class Pipeline:
             "vbr_quality": self._settings.vbr_quality,
             "average_kbps": self._settings.average_kbps,
             "quality": self._settings.quality,
-            "decode_s": round(total_s - self._encode_s, 3),
-            "encode_s": round(self._encode_s, 3),
+            "decode_s": round(time.process_time() - self._started_cpu_s - self._encoder.cpu_s, 3),
+            "encode_s": round(self._encoder.cpu_s, 3),
         }
 
     def _set_up(self, first: AudioFrame) -> None:
@@ -129,20 +119,24 @@ class Pipeline:
             average_kbps=self._settings.average_kbps,
             id3=id3_tag(self._tags.texts, self._tags.comment, self._tags.others),
         )
-        self._block = bytearray()
 
-    def _take(self, frame: AudioFrame, samples: int) -> None:
-        for block in self._converter.convert(frame, samples):
-            self._block += self._fade.take(self._trim.take(block))
+    def _take(self, blocks: Sequence[bytes]) -> Iterator[float]:
+        if self._converter.samples > self._max_audio_s * self._settings.sample_rate_hz:
+            raise AudioTooLong(f"The audio is longer than the {self._max_audio_s:.0f} s that are converted.")
         self._refuse_damage(self._decoder.damage.packets > 0)
-        if len(self._block) >= PCM_BLOCK_BYTES:
-            self._encode()
+        for block in blocks:
+            yield from self._write(self._encoder.encode(self._fade.take(self._trim.take(block))))
+            yield self._done_s()
 
-    def _encode(self) -> None:
-        started_s = time.monotonic()
-        self._writer.write(self._encoder.encode(bytes(self._block)))
-        self._block.clear()
-        self._encode_s += time.monotonic() - started_s
+    def _write(self, blocks: Iterator[bytes]) -> Iterator[float]:
+        for block in blocks:
+            self._writer.write(block)
+            yield self._done_s()
+
+    def _done_s(self) -> float:
+        decoded = self._converter.samples
+        encoded = min(self._encoder.samples, decoded)
+        return (decoded * _DECODING_SHARE + encoded * (1 - _DECODING_SHARE)) / self._settings.sample_rate_hz
 
     @property
     def _truncated(self) -> bool:

@@ -1,6 +1,7 @@
 """MP3 frames: headers, and walking over a stream of them. Source: ISO/IEC 11172-3 §2.4, 13818-3."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 MPEG1_RATES_HZ = (44100, 48000, 32000)
 MPEG2_RATES_HZ = (22050, 24000, 16000)
@@ -47,7 +48,7 @@ class FrameHeader:
         """Samples per channel."""
         return samples_per_frame(self.sample_rate_hz)
 
-    @property
+    @cached_property
     def size_bytes(self) -> int:
         """The frame's size, header included."""
         return self.samples // 8 * self.bitrate_kbps * 1000 // self.sample_rate_hz + self.padded
