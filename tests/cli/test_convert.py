@@ -9,8 +9,10 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from mutagen.id3 import ID3
 
 from tests.engine.decoders import samples_decoded
 from tests.engine.sounds import tone, write_wav
@@ -44,14 +46,29 @@ def test_a_video_becomes_an_mp3_beside_it(folder: Path) -> None:
 
 
 def test_each_failure_is_one_sentence_and_the_others_go_on(folder: Path) -> None:
-    result = video2mp3("nowhere.mp4", "broken.mp4", "song.mkv", folder, folder=folder)
+    (folder / "nothing").mkdir()
+    result = video2mp3("nowhere.mp4", "broken.mp4", "song.mkv", "nothing", folder=folder)
     assert result.returncode == 1
-    lines = result.stderr.splitlines()
+    lines = sorted(result.stderr.splitlines(), reverse=True)
     assert lines[0] == "video2mp3: nowhere.mp4: There is no such file."
-    assert lines[1].startswith("video2mp3: broken.mp4: This is not an audio or video file")
-    assert lines[2].endswith("This is a folder; name the files in it.")
+    assert lines[1] == "video2mp3: nothing: warning: There are no media files in this folder."
+    assert lines[2].startswith("video2mp3: broken.mp4: This is not an audio or video file")
     assert len(lines) == 3
     assert mp3s(folder) == ["song.mp3"]
+
+
+def test_a_folder_is_converted_with_the_folders_in_it(folder: Path) -> None:
+    (folder / "more" / "deep").mkdir(parents=True)
+    (folder / "more" / ".hidden").mkdir()
+    for name in ("talk.MP4", "deep/talk.mp4", "notes.txt", "old.mp3", ".hidden/a.mp4"):
+        write_wav(folder / "more" / name, 20_000)
+    result = video2mp3("more", "-o", "out", folder=folder)
+    assert (result.returncode, result.stderr) == (0, "")
+    found = sorted(str(path.relative_to(folder / "out")) for path in (folder / "out").rglob("*") if path.is_file())
+    assert found == ["deep/talk.mp3", "talk.mp3"]
+    assert samples_decoded(folder / "out" / "deep" / "talk.mp3", 1) == (20_000, 20_000)
+    assert video2mp3("more", folder=folder).returncode == 0
+    assert mp3s(folder / "more") == ["old.mp3", "talk.mp3"]
 
 
 def test_what_exists_is_kept_unless_forced(folder: Path) -> None:
@@ -154,6 +171,12 @@ def test_a_folder_that_is_missing_is_said(folder: Path) -> None:
         (["talk.mov", "--vbr", "10"], "--vbr"),
         (["talk.mov", "song.mkv", "-o", "one.mp3"], "name a folder"),
         (["talk.mov", "--nonsense"], "--nonsense"),
+        (["talk.mov", "--start", "1:60"], "'1:60' is not a time; write 90, 1:30 or 1:02:03.5."),
+        (["talk.mov", "--start", "10", "--end", "5"], "--end: must be later than --start."),
+        (["talk.mov", "--channels", "3"], "--channels: must be from 1 to 2."),
+        (["talk.mov", "--preset", "best"], "--preset: 'best' is not one of voice"),
+        (["talk.mov", "--preset", "max", "--abr", "96"], "--preset: cannot be used together with --abr"),
+        (["talk.mov", "--threads", "0"], "--threads"),
     ],
 )
 def test_wrong_usage_has_exit_status_2_and_converts_nothing(arguments: list[str], words: str, folder: Path) -> None:
@@ -172,6 +195,30 @@ def test_options_reach_the_mp3(folder: Path) -> None:
     small = (folder / "talk.mp3").read_bytes()
     assert b"Xing" in small
     assert len(small) < len(large) / 2
+
+
+def test_every_option_has_a_flag_that_reaches_the_mp3(folder: Path) -> None:
+    arguments = "--abr 96 --channels 2 --sample-rate 48000 --start 0:00:00.1 --end 0:0.3 --track 1 --artist Ada"
+    arguments += " --album Talks --date 2024 --genre Speech --comment Hello --track-number 3 --fade-in 0.01"
+    arguments += " --fade-out .01 --fail-on-damage --keep-private-tags --json"
+    result = video2mp3("talk.mov", *arguments.split(), folder=folder)
+    assert result.returncode == 0, result.stderr
+    report = json.loads(result.stdout)["report"]
+    assert (report["samples"], report["mp3_channels"], report["mp3_sample_rate_hz"]) == (9600, 2, 48000)
+    assert report["encoder"]["average_kbps"] == 96
+    tags: Any = ID3(folder / "talk.mp3")  # type: ignore[no-untyped-call]
+    assert {str(frame) for frame in tags.values()} >= {"talk", "Ada", "Talks", "2024", "Speech", "Hello", "3"}
+    result = video2mp3("talk.mov", "--preset", "voice", "--no-keep-tags", "--force", "--json", folder=folder)
+    report = json.loads(result.stdout)["report"]
+    assert (report["title"], report["mp3_channels"], report["mp3_sample_rate_hz"]) == (None, 1, 24000)
+
+
+def test_several_at_once_give_the_bytes_of_one_alone(folder: Path) -> None:
+    files = [write_wav(folder / f"{n}.wav", 30_000 + n).name for n in range(5)]
+    assert video2mp3(*files, "-o", "out", folder=folder).returncode == 0
+    assert video2mp3("3.wav", "-o", "alone.mp3", "--threads", "1", folder=folder).returncode == 0
+    assert (folder / "out" / "3.mp3").read_bytes() == (folder / "alone.mp3").read_bytes()
+    assert len(mp3s(folder / "out")) == 5
 
 
 def test_json_is_one_object_per_file(folder: Path) -> None:
@@ -228,20 +275,33 @@ def test_an_interrupt_leaves_nothing_behind(
     assert not list(folder.glob(".*"))
 
 
-def test_a_terminal_shows_a_bar_and_a_pipe_does_not(folder: Path) -> None:
+def on_a_terminal(*arguments: str, folder: Path) -> str:
+    """What a terminal gets to see of a conversion that succeeds."""
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "video2mp3", "convert", "talk.mov"]
+    command = [sys.executable, "-m", "video2mp3", "convert", *arguments]
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
     with subprocess.Popen(command, cwd=folder, stdout=theirs, stderr=theirs, env=environment) as process:
         os.close(theirs)
-        shown = b""
+        seen = b""
         try:
             while part := os.read(ours, 4096):
-                shown += part
+                seen += part
         except OSError:
             pass  # the end of a terminal
     os.close(ours)
     assert process.returncode == 0
-    assert "━".encode() in shown
-    assert b"talk.mov -> talk.mp3" in shown
+    return seen.decode()
+
+
+def test_a_terminal_shows_a_bar_and_a_pipe_does_not(folder: Path) -> None:
+    seen = on_a_terminal("talk.mov", folder=folder)
+    assert "━" in seen
+    assert "talk.mov -> talk.mp3" in seen
     assert "━" not in video2mp3("talk.mp4", "-o", "2.mp3", folder=folder).stderr
+
+
+def test_several_files_have_a_bar_each_and_one_for_all(folder: Path) -> None:
+    seen = on_a_terminal("talk.mov", "song.mkv", folder=folder)
+    assert "2 files" in seen
+    assert "talk.mov -> talk.mp3" in seen
+    assert "song.mkv -> song.mp3" in seen

@@ -7,6 +7,7 @@ import typer
 from video2mp3 import __version__
 from video2mp3.cli import commands
 from video2mp3.cli.convert import convert_command
+from video2mp3.cli.probe import probe_command
 from video2mp3.errors import Video2mp3Error
 
 app = typer.Typer(
@@ -20,6 +21,7 @@ app = typer.Typer(
     help="Turns video into MP3: converts files here, or serves others over HTTP.",
 )
 app.command("convert")(convert_command)
+app.command("probe")(probe_command)
 app.command("serve")(commands.serve)
 app.command("api")(commands.api)
 app.command("worker")(commands.worker)

@@ -1,0 +1,90 @@
+"""The engine's options as flags: each option has one, with its own description as help."""
+
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import Field, fields
+from typing import Annotated, Any
+
+import typer
+
+from video2mp3.engine import Options
+
+_SHORT = {"vbr_quality": "vbr", "average_kbps": "abr"}
+_UNIT = re.compile(r"_(kbps|hz|s|lufs)$")
+_METAVARS = {"kbps": "KBPS", "hz": "HZ", "s": "TIME", "lufs": "LUFS"}
+_OTHER_METAVARS = {
+    "vbr_quality": "QUALITY",
+    "track": "NUMBER|LANGUAGE",
+    "channels": "1|2",
+    "date": "DATE",
+    "track_number": "NUMBER",
+}
+_NAMES = frozenset(option.name for option in fields(Options))
+_TIME = re.compile(r"(?:(?:(\d+):)?([0-5]?\d):)?(\d+(?:\.\d*)?|\.\d+)")
+
+
+def flag_of(name: str) -> str:
+    """Returns an option's flag: `--bitrate` for `bitrate_kbps`."""
+    return "--" + _SHORT.get(name, _UNIT.sub("", name)).replace("_", "-")
+
+
+def with_flags(text: str) -> str:
+    """Returns a sentence of the engine's with the options' flags in place of their names."""
+    for name in sorted(_NAMES, key=len, reverse=True):
+        # a name without an underscore is a word as well: only what stands in front is the option's then
+        text = re.sub(rf"\b{name}\b" if "_" in name else rf"^{name}(?=:)", flag_of(name), text)
+    return text
+
+
+def seconds(text: str) -> float:
+    """Returns the seconds of a time such as 90, 1:30 or 1:02:03.5."""
+    found = _TIME.fullmatch(text)
+    if found is None or (found[2] is not None and float(found[3]) >= 60):
+        raise typer.BadParameter(f"{text!r} is not a time; write 90, 1:30 or 1:02:03.5.")
+    return int(found[1] or 0) * 3600 + int(found[2] or 0) * 60 + float(found[3])
+
+
+def takes_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Gives a command a flag for every option; it gets those that were given as a dict, `options`."""
+    own = inspect.signature(command, eval_str=True)
+
+    def run(**values: Any) -> None:
+        given = {name: values.pop(name) for name in _NAMES if name in values}
+        command(options={name: value for name, value in given.items() if value is not None}, **values)
+
+    parameters = [
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for name, parameter in own.parameters.items()
+        if name != "options"
+    ]
+    parameters[1:1] = [_parameter(option) for option in fields(Options)]
+    run.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    run.__doc__ = command.__doc__
+    return run
+
+
+def _parameter(option: "Field[Any]") -> inspect.Parameter:
+    name, flag = option.name, flag_of(option.name)
+    is_switch = isinstance(option.default, bool)
+    settings: dict[str, Any] = {"parser": seconds} if name.endswith("_s") else {}
+    info = typer.Option(
+        f"{flag}/--no-{flag[2:]}" if option.default is True else flag,
+        help=with_flags(option.metadata["description"]),
+        metavar=None if is_switch else _metavar(option),
+        show_default=False,
+        **settings,
+    )
+    annotation: Any = Annotated[_plain(option), info]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=option.default, annotation=annotation)
+
+
+def _metavar(option: "Field[Any]") -> str:
+    choices = [value for value in option.metadata["json_schema_extra"].get("enum", []) if isinstance(value, str)]
+    unit = _UNIT.search(option.name)
+    return "|".join(choices) or _OTHER_METAVARS.get(option.name) or (_METAVARS[unit[1]] if unit else "TEXT")
+
+
+def _plain(option: "Field[Any]") -> Any:
+    return str | None if option.type == (int | str | None) else option.type

@@ -1,0 +1,69 @@
+"""`video2mp3 probe`: what is in a file, before anything is converted."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from video2mp3.cli.files import open_source
+from video2mp3.cli.terminal import clock, complain, shown, size
+from video2mp3.engine import Probe, Track, probe
+from video2mp3.errors import Video2mp3Error
+
+
+def probe_command(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE", help="Videos to look into.", show_default=False, readable=False)
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per file.")] = False,
+) -> None:
+    """Tell what is in videos: tracks, languages, chapters.
+
+    And how large the MP3 would be, and how long it would take. Exit status: 0 all are media, 1 some are not, 2 wrong
+    usage.
+    """
+    good = [_probe_one(file, as_json) for file in files]
+    if not all(good):
+        raise typer.Exit(1)
+
+
+def _probe_one(file: Path, as_json: bool) -> bool:
+    try:
+        with open_source(file) as source:
+            found = probe(source)
+    except Video2mp3Error as error:
+        complain(shown(file), error.detail)
+        if as_json:
+            error_facts = {"code": error.code, "detail": error.detail}
+            print(json.dumps({"source": str(file), "error": error_facts}), flush=True)
+        return False
+    if as_json:
+        print(json.dumps({"source": str(file), "probe": found.as_dict()}), flush=True)
+    else:
+        print("\n".join(_lines(file, found)), flush=True)
+    return True
+
+
+def _lines(file: Path, found: Probe) -> Iterator[str]:
+    length = clock(found.duration_s) if found.duration_s else "length not known"
+    title = f", “{shown(found.title)}”" if found.title else ""
+    yield f"{shown(file)}: {shown(found.container)}, {length}{title}"
+    for number, track in enumerate(found.tracks, 1):
+        yield f"  track {number}: {_track(track)}"
+    for number, chapter in enumerate(found.chapters, 1):
+        yield f"  chapter {number}: {clock(chapter.start_s)} {shown(chapter.title or '')}".rstrip()
+    if found.estimated_size_bytes is not None and found.estimated_time_s is not None:
+        time = f"about {found.estimated_time_s:.0f} s" if found.estimated_time_s >= 1 else "less than a second"
+        yield f"  as MP3: about {size(found.estimated_size_bytes)}, in {time}"
+    for warning in found.warnings:
+        yield f"  warning: {shown(warning)}"
+
+
+def _track(track: Track) -> str:
+    parts = [shown(track.codec), f"{track.sample_rate_hz} Hz"]
+    parts.append({1: "mono", 2: "stereo"}.get(track.channels, f"{track.channels} channels"))
+    parts += [shown(track.language)] if track.language else []
+    parts += [clock(track.duration_s)] if track.duration_s else []
+    return ", ".join(parts) + ("" if track.decodable else " (cannot be decoded)")

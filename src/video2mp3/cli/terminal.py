@@ -1,0 +1,40 @@
+"""What people at a terminal see, and what a terminal must never get."""
+
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import typer
+
+
+def shown(text: Path | str) -> str:
+    """Returns text that cannot upset a terminal, whatever is in it."""
+    return "".join(c if c.isprintable() else "?" for c in str(text))
+
+
+def complain(name: str, sentence: str) -> None:
+    """Prints one line on standard error."""
+    print(": ".join(part for part in ("video2mp3", name, sentence) if part), file=sys.stderr, flush=True)
+
+
+def stop(sentence: str) -> NoReturn:
+    """Ends with the exit status for wrong usage."""
+    complain("", sentence)
+    raise typer.Exit(2)
+
+
+def reason(error: OSError) -> str:
+    """Returns why the system refused."""
+    return (error.strerror or "it failed").lower()
+
+
+def clock(seconds: float) -> str:
+    """Returns 3:07 or 1:02:03."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def size(size_bytes: int) -> str:
+    """Returns 5.4 MB or 12 kB."""
+    return f"{size_bytes / 1e6:.1f} MB" if size_bytes >= 1e6 else f"{size_bytes / 1e3:.0f} kB"

@@ -1,0 +1,33 @@
+from dataclasses import fields
+
+import pytest
+import typer
+
+from video2mp3.cli.flags import flag_of, seconds, with_flags
+from video2mp3.engine import Options
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("90", 90), ("1.5", 1.5), (".5", 0.5), ("1:30", 90), ("1:02:03.5", 3723.5), ("100:00:00", 360_000), ("0:07", 7)],
+)
+def test_times_are_read_as_people_write_them(text: str, expected: float) -> None:
+    assert seconds(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "-1", "1:60", "1:60:00", "1:2:3:4", "1m", "nan", "1:", "."])
+def test_other_times_are_refused(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match="is not a time"):
+        seconds(text)
+
+
+def test_flags_are_the_names_of_the_field() -> None:
+    flags = {flag_of(option.name) for option in fields(Options)}
+    assert len(flags) == len(fields(Options))
+    assert flags >= {"--bitrate", "--vbr", "--abr", "--preset", "--channels", "--sample-rate", "--start", "--end"}
+
+
+def test_sentences_name_the_flags() -> None:
+    assert with_flags("end_s: must be later than start_s.") == "--end: must be later than --start."
+    assert with_flags("title: must not be longer.") == "--title: must not be longer."
+    assert with_flags("1: mono, the title: mine") == "1: mono, the title: mine"
