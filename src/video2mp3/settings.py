@@ -23,9 +23,11 @@ def default_data_dir() -> Path:
 class Settings(BaseSettings):
     """All settings, with their defaults."""
 
-    model_config = SettingsConfigDict(env_prefix="VIDEO2MP3_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="VIDEO2MP3_", env_ignore_empty=True, extra="ignore", frozen=True)
 
-    data_dir: Path = Field(default_factory=default_data_dir, description="Folder of the embedded mode's data.")
+    data_dir: Path = Field(
+        default_factory=default_data_dir, description="Folder of the data (empty: ~/.local/share/video2mp3)."
+    )
     database_url: str = Field("", description="sqlite:///file or mysql+pymysql://… (empty: SQLite in data_dir).")
     queue_url: str = Field("memory://", description="memory:// or amqp://…")
     storage_url: str = Field("", description="file:///folder or s3://bucket/prefix (empty: disk in data_dir).")
