@@ -95,6 +95,13 @@ class Settings(BaseSettings):
         return self.worker_slots or len(os.sched_getaffinity(0))
 
 
+def unknown_variables() -> list[str]:
+    """Returns the environment's variables that look like settings and are none."""
+    prefix = "VIDEO2MP3_"
+    known = {f"{prefix}{name.upper()}" for name in Settings.model_fields}
+    return sorted(name for name in os.environ if name.upper().startswith(prefix) and name.upper() not in known)
+
+
 def load_settings(**overrides: object) -> Settings:
     """Reads the settings from the environment; `overrides` (from command line flags) win.
 

@@ -30,7 +30,7 @@ def test_doctor_finds_a_new_machine_well(tmp_path: Path) -> None:
     """It should check every part, and say so when all work."""
     result = run(tmp_path, "doctor")
     assert result.returncode == 0, result.stdout
-    for part in ("machine", "disk", "engine", "sandbox", "database", "broker", "storage"):
+    for part in ("machine", "settings", "disk", "engine", "sandbox", "database", "broker", "storage"):
         assert f"ok    {part}: " in result.stdout
     assert "Everything works." in result.stdout
 
@@ -50,8 +50,16 @@ def test_doctor_names_what_is_wrong_and_checks_the_rest(part: str, setting: str,
     (failure,) = [line for line in result.stdout.splitlines() if line.startswith("FAIL")]
     assert part in failure
     assert setting in failure
-    assert result.stdout.count("ok    ") == 6
+    assert result.stdout.count("ok    ") == 7
     assert "hunter2" not in result.stdout + result.stderr
+
+
+def test_doctor_finds_a_mistyped_setting(tmp_path: Path) -> None:
+    """It should name the variable that nothing reads."""
+    result = run(tmp_path, "doctor", VIDEO2MP3_S3_ENDPOINT="http://127.0.0.1:9000")
+    assert result.returncode == 1
+    (failure,) = [line for line in result.stdout.splitlines() if line.startswith("FAIL")]
+    assert failure == "FAIL  settings: There is no VIDEO2MP3_S3_ENDPOINT; all settings are in docs/settings.md."
 
 
 def test_user_add_makes_an_account_that_can_sign_in(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ import typer
 
 from video2mp3.database import migrate
 from video2mp3.engine import FileSource, Options, convert
-from video2mp3.errors import Unavailable, Video2mp3Error
-from video2mp3.settings import Settings
+from video2mp3.errors import ConfigurationError, Unavailable, Video2mp3Error
+from video2mp3.settings import Settings, unknown_variables
 from video2mp3.wiring import open_database, open_queue, open_storage
 from video2mp3.worker.sandbox import require_sandbox
 
@@ -25,6 +25,7 @@ def examine(settings: Settings) -> bool:
     """Prints a line for each check; returns whether all is well."""
     checks: dict[str, Callable[[], str]] = {
         "machine": lambda: f"Python {platform.python_version()} on {platform.system()} {platform.machine()}",
+        "settings": _check_settings,
         "disk": lambda: _check_disk(settings),
         "engine": _check_engine,
         "sandbox": lambda: require_sandbox(allow_unsandboxed=settings.allow_unsandboxed).sentence,
@@ -47,6 +48,14 @@ def _run(name: str, check: Callable[[], str]) -> bool:
         typer.echo(f"FAIL  {name}: {error.detail}")
         return False
     return True
+
+
+def _check_settings() -> str:
+    """A name that was mistyped is otherwise passed over in silence."""
+    unknown = unknown_variables()
+    if unknown:
+        raise ConfigurationError(f"There is no {' and no '.join(unknown)}; all settings are in docs/settings.md.")
+    return "every variable that is set is one"
 
 
 def _check_disk(settings: Settings) -> str:
