@@ -134,6 +134,16 @@ def test_an_interrupt_leaves_no_child(sink: BinaryIO) -> None:
         convert(BytesSource(SOUND), sink, on_progress=interrupt)
 
 
+def test_it_has_as_many_encoders_as_it_is_told(sink: BinaryIO) -> None:
+    seen: set[int] = set()
+
+    def count(progress: Progress) -> None:
+        seen.add(len(list(Path(f"/proc/{children()[0]}/task").iterdir())))
+
+    convert(BytesSource(SOUND), sink, limits=Limits(threads=5), on_progress=count)
+    assert seen == {1 + 5}
+
+
 def test_it_tells_its_progress(sink: BinaryIO) -> None:
     told: list[Progress] = []
     convert(BytesSource(SOUND * 1), sink, on_progress=told.append)

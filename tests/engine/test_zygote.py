@@ -69,6 +69,13 @@ def test_the_zygote_has_one_thread_and_no_environment(zygote: Zygote, fork: Call
     assert Path(f"/proc/{zygote.pid}/environ").read_bytes() == b""
 
 
+def test_the_kernel_ends_a_fork_first_where_memory_runs_out(zygote: Zygote, fork: Callable[[], Forked]) -> None:
+    pid = fork().pid
+    wait_until(lambda: Path(f"/proc/{pid}/oom_score_adj").read_text() == "500\n")
+    own = Path("/proc/self/oom_score_adj").read_text()
+    assert Path(f"/proc/{zygote.pid}/oom_score_adj").read_text() == own != "500\n"
+
+
 def test_a_fork_keeps_no_descriptor_but_its_own(fork: Callable[[], Forked]) -> None:
     pids = [fork().pid for _ in range(3)]
 

@@ -32,7 +32,7 @@ class Child:
         job = {
             "options": dict(options),
             "limits": limits.as_dict(),
-            "threads": 0 if sink is None else available_cpus(),
+            "threads": 0 if sink is None else limits.threads or available_cpus(),
             "source": {"name": source.name, "size_bytes": source.size_bytes, "ranges": self._server is not None},
         }
         try:

@@ -1,9 +1,11 @@
 """What the process that reads hostile media takes from itself before it reads the first byte."""
 
+import contextlib
 import os
 import resource
 import signal
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from video2mp3.engine import landlock, seccomp, system_calls
 from video2mp3.engine.system_calls import this_machine
@@ -11,6 +13,9 @@ from video2mp3.engine.system_calls import this_machine
 PR_SET_PDEATHSIG = 1
 PR_SET_NO_NEW_PRIVS = 38
 MAX_OPEN_FILES = 32
+OOM_SCORE = 500
+"""Of -1000 (never) to 1000 (first)."""
+_OOM_SCORE = Path("/proc/self/oom_score_adj")
 _FIRST_DESCRIPTOR = 3
 BYTES_PER_SECOND_OF_MP3 = 320_000 // 8
 BYTES_PER_THREAD = 16 * 1024**2
@@ -26,6 +31,7 @@ def separate(parent_pid: int, descriptors: Iterable[int]) -> None:
     """
     _die_with(parent_pid)
     os.setsid()
+    _offer_to_the_oom_killer()
     first = 0
     for keep in sorted({*range(_FIRST_DESCRIPTOR), *descriptors}):
         if first < keep:  # an empty range is taken for all
@@ -79,6 +85,12 @@ def _die_with(parent_pid: int) -> None:
     _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent_pid:  # it ended before the signal was asked for
         os._exit(1)
+
+
+def _offer_to_the_oom_killer() -> None:
+    """Lets the kernel, where memory runs out, end this process rather than the worker."""
+    with contextlib.suppress(OSError):
+        _OOM_SCORE.write_text(str(OOM_SCORE))
 
 
 def _limit_resources(limits: Mapping[str, float], threads: int) -> None:
