@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from video2mp3.api.problems import problem_response
-from video2mp3.errors import Video2mp3Error
+from video2mp3.errors import Unavailable, Video2mp3Error
 
 log = structlog.get_logger()
 
@@ -57,6 +57,11 @@ class Frame:
                 # so that nobody takes it for whole.
                 if answer.status is None:
                     await problem_response(Request(scope), Video2mp3Error())(scope, receive, answer.send)
+            except asyncio.CancelledError:
+                # The server ends, and does not wait any longer. Not raised again: to the server that were a fault.
+                log.warning("request_cut_by_shutdown")
+                if answer.status is None:
+                    await problem_response(Request(scope), Unavailable())(scope, receive, answer.send)
             finally:
                 _log_request(scope, answer.status, time.monotonic() - started_s)
 
