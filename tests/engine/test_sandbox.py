@@ -3,7 +3,6 @@
 import errno
 import mmap
 import os
-import shutil
 import struct
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import pytest
 
 from tests.engine.processes import children
 from tests.engine.sounds import BytesSource, tone, wav_with
+from tests.engine.tracing import needs_strace, trace
 from video2mp3.engine import FileSource, Progress, SelfTest, convert, seccomp, self_test
 from video2mp3.engine.self_test import ThreadTest
 from video2mp3.engine.system_calls import _MACHINES, Machine, this_machine
@@ -167,13 +167,7 @@ sys.exit(1)
     assert status == 0
 
 
-@linux_only
-@pytest.mark.skipif(shutil.which("strace") is None, reason="There is no strace here.")
-def test_a_conversion_makes_no_call_that_is_denied_but_for_threads_of_filters(tmp_path: Path) -> None:
-    """It should have loaded before it was sealed whatever it needs: a module, a table, the time zone."""
-    sound, log = tmp_path / "talk.wav", tmp_path / "log"
-    sound.write_bytes(MINUTE)
-    program = """
+CONVERTING = """
 import sys, tempfile
 from video2mp3.engine import FileSource, convert, probe
 for path in sys.argv[1:]:
@@ -181,17 +175,20 @@ for path in sys.argv[1:]:
         probe(source)
         convert(source, sink)
 """
-    strace = ["strace", "-f", "-o", str(log), "-e", "trace=!futex", sys.executable, "-c", program, str(sound)]
-    traced = subprocess.run(strace, check=False, capture_output=True, timeout=120)
-    if traced.returncode and b"ptrace" in traced.stderr:
-        pytest.skip("Nobody may trace here.")
-    assert traced.returncode == 0, traced.stderr
-    lines = log.read_text().splitlines()
-    sealed = {line.split()[0] for line in lines if "SECCOMP_SET_MODE_FILTER" in line}
-    assert len(sealed) == 2
-    denied = [line for line in lines if line.split()[0] in sealed and "EPERM" in line]
+
+
+@linux_only
+@needs_strace
+def test_a_conversion_makes_no_call_that_is_denied_but_for_threads_of_filters(tmp_path: Path) -> None:
+    """It should have loaded before it was sealed whatever it needs: a module, a table, the time zone."""
+    sound = tmp_path / "talk.wav"
+    sound.write_bytes(MINUTE)
+    traced = trace(CONVERTING, str(sound), calls="!futex")
+    assert traced.sealed == 2
+    assert any("pwrite64" in call for call in traced.calls)
     tolerated = ("clone", "/proc/sys/vm/overcommit_memory")  # libavfilter's threads; the allocator's advice
-    assert [line for line in denied if not any(call in line for call in tolerated)] == []
+    denied = [call for call in traced.calls if "EPERM" in call]
+    assert [call for call in denied if not any(name in call for name in tolerated)] == []
 
 
 @linux_only

@@ -19,6 +19,7 @@ import pytest
 from tests.engine.processes import wait_until
 from tests.engine.sounds import tone, wav_with
 from tests.engine.test_hostile import PLAYLISTS, Canary, outcome_of, outcome_of_bytes
+from tests.engine.tracing import needs_strace, trace
 from tests.media import make_video
 from tests.servers import require_program
 from video2mp3.engine import FileSource, Limits, Report, probe
@@ -168,7 +169,7 @@ for path in sys.argv[1:]:
 
 
 @needs_seccomp
-@pytest.mark.skipif(shutil.which("strace") is None, reason="There is no strace here.")
+@needs_strace
 def test_no_trap_even_tries_to_open_or_connect(canary: Canary, secret: Path, tmp_path: Path) -> None:
     paths = []
     for number, kind in enumerate(PLAYLISTS):
@@ -176,19 +177,9 @@ def test_no_trap_even_tries_to_open_or_connect(canary: Canary, secret: Path, tmp
             path = tmp_path / f"innocent{number}{len(url)}.mp4"
             path.write_text(PLAYLISTS[kind].format(url=url, port=canary.port))
             paths.append(str(path))
-    log = tmp_path / "log"
-    strace = ["strace", "-f", "-o", str(log), "-e", "trace=open,openat,openat2,socket,connect,seccomp,execve,creat"]
-    traced = subprocess.run(
-        [*strace, sys.executable, "-c", CONVERTING, *paths], check=False, capture_output=True, timeout=120
-    )
-    if traced.returncode and b"ptrace" in traced.stderr:
-        pytest.skip("Nobody may trace here.")
-    assert traced.stdout.split(b"\n").count(b"not media") == len(paths)
-    lines = log.read_text().splitlines()
-    sealed = {line.split()[0] for line in lines if "SECCOMP_SET_MODE_FILTER" in line}
-    assert len(sealed) == len(paths)
-    after = [line for line in lines if line.split()[0] in sealed and "seccomp(" not in line and "(" in line]
-    assert after == []
+    traced = trace(CONVERTING, *paths, calls="open,openat,openat2,creat,socket,connect,execve,seccomp")
+    assert traced.output.split("\n").count("not media") == traced.sealed == len(paths)
+    assert traced.calls == []
 
 
 # -- bombs of time --------------------------------------------------------------------------------------
