@@ -32,6 +32,10 @@ tools: $(DEV) ## Install the programs that the tests use (Debian packages, Postm
 test: tools ## Run all tests against the tests' own RabbitMQ, MariaDB, S3 and SMTP servers
 	$(BIN)/pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder $(ARGS)
 
+.PHONY: matrix
+matrix: tools ## Compare parallel with sequential encoding in all modes: 106 combinations, ten minutes
+	VIDEO2MP3_MATRIX=1 $(BIN)/pytest tests/engine/test_matrix.py $(ARGS)
+
 .PHONY: lint
 lint: $(DEV) ## Check style, format and the import rule
 	$(BIN)/ruff check .

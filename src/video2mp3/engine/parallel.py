@@ -38,7 +38,10 @@ class Segmentation:
     frames: int
     """From the start of a segment to the start of the next; a multiple of 49, the cycle of padding at 44.1 kHz."""
     overlap: int
-    """Frames that a segment is encoded beyond that; in them the next one's encoder settles."""
+    """Frames that a segment is encoded beyond that, two at least; in them the next one's encoder settles."""
+
+    def __post_init__(self) -> None:
+        assert 2 <= self.overlap <= self.frames
 
 
 def segmentation_for(settings: EncoderSettings) -> Segmentation:

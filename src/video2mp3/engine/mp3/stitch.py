@@ -120,7 +120,7 @@ def _fit(left: Sequence[Frame], right: Sequence[Frame], offset: int, at: int) ->
 def _grow_left(left: Sequence[Frame], right: Sequence[Frame], offset: int, at: int) -> Seam | None:
     room, need = left[offset + at].main_data_begin, right[at].main_data_begin
     tail = _tail(left[: offset + at], room)
-    grown = tail[-1].grown(need - room) if tail else None
+    grown = tail[-1].grown(need - room) if tail and need > room else None
     if tail is None or grown is None:
         return None
     room += len(grown.data) - len(tail[-1].data)
@@ -131,7 +131,7 @@ def _grow_right(left: Sequence[Frame], right: Sequence[Frame], offset: int, at: 
     """The right one's first frame grows: what does not fit before it moves into it, and nothing after it moves."""
     room, need = left[offset + at].main_data_begin, right[at].main_data_begin
     tail = _tail(left[: offset + at], room)
-    frame = right[at].grown(need - room)
+    frame = right[at].grown(need - room) if tail and need > room else None
     if tail is None or frame is None or at + 1 >= len(right):
         return None
     own, next_begin = right[at].main_data, right[at + 1].main_data_begin
