@@ -1,4 +1,4 @@
-"""A worker starts only where the sandbox holds, or where it was told that it need not."""
+"""A worker, or an API that looks into uploads, starts only where the sandbox holds, or where it was told that it need not."""
 
 import subprocess
 import sys
@@ -42,7 +42,7 @@ def run(folder: Path, *arguments: str, **env: str) -> "subprocess.CompletedProce
     )
 
 
-@pytest.mark.parametrize("role", ["serve", "worker"])
+@pytest.mark.parametrize("role", ["serve", "worker", "api"])
 def test_a_worker_refuses_to_start_without_its_sandbox(role: str, tmp_path: Path) -> None:
     result = run(tmp_path, role)
     assert result.returncode == 1

@@ -49,6 +49,7 @@ def serve(settings: Settings) -> None:
 
 def api(settings: Settings) -> None:
     """Runs the HTTP API."""
+    require_sandbox(allow_unsandboxed=settings.allow_unsandboxed)  # it looks into uploads
     with _listen(settings) as listener, open_backends(settings) as backends:
         migrations.require_current(backends.database)
         with _housekeeping(backends) as housekeeping:

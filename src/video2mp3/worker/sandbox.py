@@ -1,4 +1,4 @@
-"""No worker decodes strangers' files where the sandbox does not hold."""
+"""Nobody looks into strangers' files where the sandbox does not hold."""
 
 import sys
 
