@@ -46,11 +46,12 @@ def services(settings: Settings, tmp_path: Path) -> Iterator[Services]:
 def serve() -> Iterator[Serve]:
     """Starts the API with the given services and returns its URL."""
     with contextlib.ExitStack() as stack:
-        yield lambda services: stack.enter_context(_serving(services))
+        yield lambda services: stack.enter_context(serving(services))
 
 
 @contextlib.contextmanager
-def _serving(services: Services) -> Iterator[str]:
+def serving(services: Services) -> Iterator[str]:
+    """The API with these services; its URL. At the end it waits 2 s for requests that are under way."""
     config = uvicorn.Config(
         create_app(services),
         http=BoundedHeadProtocol,

@@ -3,13 +3,15 @@
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.api.conftest import SignedIn
+from tests.api.conftest import SignedIn, serving
 from tests.api.stored import NOTHING, finish, stored
+from tests.servers import wait_until
 from video2mp3.api import middleware, protocol
 from video2mp3.api.services import Services
 
@@ -117,3 +119,17 @@ def test_a_slow_body_is_stored_and_a_slow_answer_is_waited_for(
         [job] = ada.http.get("/v1/conversions").json()["items"]
         finish(services, job["id"], b"an MP3")
         assert answer(connection).endswith(b"\r\n\r\nan MP3")
+
+
+def test_a_request_that_outlasts_the_shutdown_is_told_to_come_again(
+    services: Services, caplog: pytest.LogCaptureFixture
+) -> None:
+    with ExitStack() as stack:
+        with serving(replace(services, trust_loopback=True)) as url:
+            connection = stack.enter_context(connected(url))
+            connection.sendall(b"POST /v1/uploads HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n")
+            connection.sendall(bytes(500_000))
+            wait_until(lambda: stored(services)["uploads"], 10, "the upload to begin")
+        assert answer(connection).startswith(b"HTTP/1.1 503")
+    wait_until(lambda: stored(services) == NOTHING, 10, "the upload to be taken away")
+    assert [record for record in caplog.records if record.exc_info] == []
