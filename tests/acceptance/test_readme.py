@@ -50,6 +50,22 @@ def test_the_commands_do_what_the_readme_says(service: Service, tmp_path: Path) 
     assert '"finished"' in result.stdout
 
 
+def test_the_library_does_what_the_readme_says(tmp_path: Path) -> None:
+    """It should run the README's Python as it stands there."""
+    make_video(tmp_path / "talk.mp4", 5)
+    (program,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env=base_env(tmp_path),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"{5 * 48_000} samples" in result.stdout
+    assert samples_by_ffmpeg(tmp_path / "talk-library.mp3") == 5 * 48_000
+
+
 def test_the_two_commands_are_the_makefile_s() -> None:
     """It should name first what a new user types first; CI runs the same `make test`."""
     assert BLOCKS[0].splitlines() == ["make run", "make test"]
