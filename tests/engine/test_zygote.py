@@ -138,6 +138,15 @@ def test_one_that_cannot_start_is_an_error(zygote: Zygote, monkeypatch: pytest.M
         zygote.fork([])
 
 
+def test_the_error_says_why_it_does_not_start(zygote: Zygote, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\necho Traceback: many lines >&2\necho 'ImportError: no module av' >&2\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(broken))
+    with pytest.raises(EngineCrashed, match=r"could not be started. ImportError: no module av$"):
+        zygote.fork([])
+
+
 def test_what_the_caller_did_wrong_does_not_end_the_zygote(zygote: Zygote) -> None:
     zygote.fork([]).close()
     before = zygote.pid

@@ -1,4 +1,4 @@
-"""A worker, or an API that looks into uploads, starts only where the sandbox holds, or where it was told that it need not."""
+"""Whoever looks into uploads starts only where the sandbox holds, or where that is not asked for."""
 
 import subprocess
 import sys

@@ -25,6 +25,7 @@ START_TIMEOUT_S = 60.0
 _ATTEMPTS = 3
 _NOT_STARTED = "The process that converts could not be started."
 _EXIT_TIMEOUT_S = 10.0
+_MAX_WORDS = 200
 
 
 @dataclass(frozen=True)
@@ -85,22 +86,21 @@ class Zygote:
         Raises:
             EngineCrashed: none could be started.
         """
+        reason = ""
         for _ in range(_ATTEMPTS):
-            control = self._started()
+            process, control = self._started()
             try:
-                return _ask(control, descriptors)
+                with control:
+                    return _ask(control, descriptors)
             except (ConnectionError, TimeoutError):
-                self._give_up(control)
-        raise EngineCrashed(_NOT_STARTED)
+                reason = self._give_up(process) or reason
+        raise EngineCrashed(f"{_NOT_STARTED} {reason}".strip())
 
     def close(self) -> None:
         """Ends it, and with it the processes that it forked."""
         with self._lock:
-            if self._control is not None:
-                self._control.shutdown(socket.SHUT_RDWR)
-            if self._process is not None:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    self._process.wait(_EXIT_TIMEOUT_S)
+            if self._control is not None and self._process is not None:
+                _end(self._control, self._process)
             self._process = self._control = None
 
     def forget(self) -> None:
@@ -112,22 +112,22 @@ class Zygote:
             self._process.returncode = 0  # another's child; not to be waited for
         self._process = self._control = None
 
-    def _started(self) -> socket.socket:
+    def _started(self) -> tuple["subprocess.Popen[bytes]", socket.socket]:
+        """Returns the process and a copy of its control socket: another thread may close the socket at any time."""
         with self._lock:
-            if self._control is None:
+            if self._control is None or self._process is None:
                 self._control, self._process = _start()
-            return self._control
+            return self._process, self._control.dup()
 
-    def _give_up(self, control: socket.socket) -> None:
-        """Ends the one that failed; it has been done already where another thread noticed first."""
+    def _give_up(self, process: "subprocess.Popen[bytes]") -> str:
+        """Ends the one that failed, and returns its last words; another thread may have done so already."""
         with self._lock:
-            if self._control is not control or self._process is None:
-                return
-            # Not close(): another thread may be about to use the descriptor's number.
-            control.shutdown(socket.SHUT_RDWR)
-            self._process.kill()
-            self._process.wait()
+            if self._control is None or self._process is not process:
+                return ""
+            process.kill()
+            words = _end(self._control, process)
             self._process = self._control = None
+            return words
 
 
 def _start() -> tuple[socket.socket, "subprocess.Popen[bytes]"]:
@@ -138,7 +138,7 @@ def _start() -> tuple[socket.socket, "subprocess.Popen[bytes]"]:
                 [sys.executable, "-I", "-m", "video2mp3.engine.zygote", str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
                 env={},
                 cwd="/",
                 pass_fds=[theirs.fileno()],
@@ -148,6 +148,17 @@ def _start() -> tuple[socket.socket, "subprocess.Popen[bytes]"]:
             ours.close()
             raise EngineCrashed(_NOT_STARTED) from error
     return ours, process
+
+
+def _end(control: socket.socket, process: "subprocess.Popen[bytes]") -> str:
+    """Waits for the end of a zygote, and returns what it complained of at last: why it could not start."""
+    with control, contextlib.suppress(OSError):
+        control.shutdown(socket.SHUT_RDWR)  # copies of it may be in use
+    try:
+        complaints = process.communicate(timeout=_EXIT_TIMEOUT_S)[1]
+    except subprocess.TimeoutExpired:
+        return ""
+    return complaints.decode(errors="replace").strip().rpartition("\n")[2][:_MAX_WORDS]
 
 
 def _ask(control: socket.socket, descriptors: Sequence[int]) -> Forked:

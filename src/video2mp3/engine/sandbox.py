@@ -16,7 +16,7 @@ MAX_OPEN_FILES = 32
 OOM_SCORE = 500
 """Of -1000 (never) to 1000 (first)."""
 _OOM_SCORE = Path("/proc/self/oom_score_adj")
-_FIRST_DESCRIPTOR = 3
+_STDOUT, _STDERR, _FIRST_DESCRIPTOR = 1, 2, 3
 BYTES_PER_SECOND_OF_MP3 = 320_000 // 8
 BYTES_PER_THREAD = 16 * 1024**2
 """Address space for an encoder thread: its stack, its segment of PCM and LAME."""
@@ -32,6 +32,7 @@ def separate(parent_pid: int, descriptors: Iterable[int]) -> None:
     _die_with(parent_pid)
     os.setsid()
     _offer_to_the_oom_killer()
+    os.dup2(_STDOUT, _STDERR)  # the zygote's complaints go to the parent
     first = 0
     for keep in sorted({*range(_FIRST_DESCRIPTOR), *descriptors}):
         if first < keep:  # an empty range is taken for all
