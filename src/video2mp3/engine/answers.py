@@ -23,6 +23,8 @@ from video2mp3.errors import (
 
 _MAX_TRACKS = 100
 _MAX_CHAPTERS = 255
+_MAX_LEVEL_DB = 300
+_LOUDNESS_TOLERANCE_LU = 0.3
 _MAX_COUNT = 2**48
 _MAX_TEXT = 300
 _ERRORS: dict[str, type[Video2mp3Error]] = {
@@ -86,6 +88,13 @@ class Fields:
         """Returns a time, or None where there is none."""
         return None if self.values.get(name) is None else self.seconds(name)
 
+    def level(self, name: str) -> float:
+        """Returns a level or a gain in decibels."""
+        value = self.values.get(name)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= _MAX_LEVEL_DB:
+            raise EngineCrashed
+        return float(value)
+
     def truth(self, name: str) -> bool:
         """Returns yes or no."""
         value = self.values.get(name)
@@ -137,6 +146,24 @@ def tracks_of(fields: Fields) -> tuple[Track, ...]:
         )
         for track in fields.several("tracks")
     )
+
+
+def loudness_of(fields: Fields) -> dict[str, float] | None:
+    """Returns what was measured, where it was."""
+    if fields.values.get("loudness") is None:
+        return None
+    found = Fields(fields.values["loudness"])
+    names = ("source_lufs", "source_true_peak_dbtp", "gain_db", "lufs", "true_peak_dbtp")
+    return {name: found.level(name) for name in names}
+
+
+def loudness_warnings(fields: Fields, wanted_lufs: float | None) -> tuple[str, ...]:
+    """Returns what is to be said where the loudness asked for could not be reached."""
+    found = loudness_of(fields)
+    if found is None or wanted_lufs is None or found["lufs"] >= wanted_lufs - _LOUDNESS_TOLERANCE_LU:
+        return ()
+    sentence = f"The MP3 is quieter than asked for ({found['lufs']:.1f} LUFS): louder, its peaks would be clipped."
+    return (sentence,)
 
 
 def chapters_of(fields: Fields) -> tuple[Chapter, ...]:

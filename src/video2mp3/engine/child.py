@@ -16,6 +16,7 @@ from typing import Any
 
 from video2mp3.engine import probes, sandbox
 from video2mp3.engine.decode import Media
+from video2mp3.engine.leveling import LeveledPipeline, Work
 from video2mp3.engine.parallel import EncoderPool
 from video2mp3.engine.pipeline import Pipeline
 from video2mp3.engine.source import RangeReader, SourceFile
@@ -85,9 +86,16 @@ def answer(
 ) -> dict[str, Any]:
     """Does the job and returns what is to be said last; progress is sent."""
     file = SourceFile(read_at, job["source"]["size_bytes"])
+
+    def open_media() -> Media:
+        file.seek(0)
+        return Media(file, job["source"]["size_bytes"])
+
     try:
-        media = Media(file, job["source"]["size_bytes"])
-        return {"probe": _probe(media)} if sink is None else {"report": _convert(media, job, sink, pool, send)}
+        media = open_media()
+        if sink is None:
+            return {"probe": _probe(media)}
+        return {"report": _convert(media, open_media, job, sink, pool, send)}
     except MemoryError:
         raise
     except Exception:
@@ -123,9 +131,12 @@ def _probe(media: Media) -> dict[str, Any]:
     }
 
 
-def _convert(media: Media, job: Mapping[str, Any], sink: int, pool: EncoderPool, send: Send) -> dict[str, Any]:
-    max_audio_s = job["limits"]["max_audio_s"]
-    pipeline = Pipeline(media, sink, job["options"], job["source"]["name"], max_audio_s, pool)
+def _convert(
+    media: Media, reopen: Callable[[], Media], job: Mapping[str, Any], sink: int, pool: EncoderPool, send: Send
+) -> dict[str, Any]:
+    work = Work(reopen, sink, job["options"], job["source"]["name"], job["limits"]["max_audio_s"], pool)
+    leveled = "loudness_lufs" in job["options"]
+    pipeline = LeveledPipeline(media, work) if leveled else Pipeline(*work.arguments(media))
     announced_s = 0.0
     for done_s in pipeline.run():
         if time.monotonic() - announced_s >= PROGRESS_INTERVAL_S:

@@ -6,7 +6,16 @@ import os
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
-from video2mp3.engine.answers import Fields, error_of, probe_of, progress_of, track_warnings, tracks_of
+from video2mp3.engine.answers import (
+    Fields,
+    error_of,
+    loudness_of,
+    loudness_warnings,
+    probe_of,
+    progress_of,
+    track_warnings,
+    tracks_of,
+)
 from video2mp3.engine.cpus import available_cpus
 from video2mp3.engine.limits import Limits
 from video2mp3.engine.mp3.check import CheckedMp3, check_mp3
@@ -62,6 +71,8 @@ def convert(
     if answer is None:
         raise EngineCrashed
     fields = Fields(answer)
+    if fields.count("size_bytes") < os.fstat(sink.fileno()).st_size:  # an earlier try at the same was longer
+        os.ftruncate(sink.fileno(), fields.count("size_bytes"))
     sink.seek(0, os.SEEK_END)
     return _report(fields, _checked(fields, sink.fileno()), options)
 
@@ -153,8 +164,9 @@ def _report(fields: Fields, mp3: CheckedMp3, options: Options) -> Report:
         title=fields.text_or_none("title"),
         damaged_packets=damaged_packets,
         truncated=truncated,
+        loudness=loudness_of(fields),
         encoder={**mode, "quality": fields.count("quality")},
         decode_s=fields.seconds("decode_s"),
         encode_s=fields.seconds("encode_s"),
-        warnings=tuple(warnings),
+        warnings=(*warnings, *loudness_warnings(fields, options.resolved().get("loudness_lufs"))),
     )

@@ -103,6 +103,13 @@ class Options:
     keep_private_tags: bool = _option(
         False, "Keep all other tags of the source too: place, device, time of recording, comments, persons."
     )
+    loudness_lufs: float | None = _option(
+        None,
+        "Bring to this loudness in LUFS (EBU R128), such as -16 or -23, by one gain for all of it; true peaks of the "
+        "MP3 stay below -1 dBTP, if need be with less loudness.",
+        minimum=-50,
+        maximum=-5,
+    )
     fade_in_s: float | None = _option(None, "Fade in over this many seconds.", minimum=0, maximum=MAX_FADE_S)
     fade_out_s: float | None = _option(None, "Fade out over the last seconds.", minimum=0, maximum=MAX_FADE_S)
     fail_on_damage: bool = _option(

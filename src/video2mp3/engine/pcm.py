@@ -44,7 +44,8 @@ def mp3_rate_for(sample_rate_hz: int) -> int:
 class PcmConverter:
     """Converts frames of any format; the format may change on the way, what comes out does not."""
 
-    def __init__(self, sample_rate_hz: int, channels: int) -> None:
+    def __init__(self, sample_rate_hz: int, channels: int, gain_db: float = 0.0) -> None:
+        self._gain_db = gain_db
         self.sample_rate_hz = sample_rate_hz
         self.channels = channels
         self.samples = 0
@@ -56,7 +57,7 @@ class PcmConverter:
         if self._stretch is not None and self._stretch.takes(frame):
             return self._counted(self._stretch.convert(frame, samples))
         done = self.finish()
-        self._stretch = _Stretch(frame, self.sample_rate_hz, self.channels)
+        self._stretch = _Stretch(frame, self.sample_rate_hz, self.channels, self._gain_db)
         return [*done, *self._counted(self._stretch.convert(frame, samples))]
 
     def finish(self) -> Sequence[bytes]:
@@ -73,14 +74,14 @@ class PcmConverter:
 class _Stretch:
     """A stretch of frames of one format: comes out at exactly its length at the new sample rate."""
 
-    def __init__(self, first: AudioFrame, sample_rate_hz: int, channels: int) -> None:
+    def __init__(self, first: AudioFrame, sample_rate_hz: int, channels: int, gain_db: float) -> None:
         self._kind = _kind_of(first)
         self._ratio = Fraction(sample_rate_hz, first.sample_rate)
         self._bytes_per_sample = BYTES_PER_SAMPLE * channels
         self._samples_in = 0
         self._samples_out = 0
         self._waiting = AudioFifo()
-        self._graph = _graph(first, sample_rate_hz, "mono" if channels == 1 else "stereo")
+        self._graph = _graph(first, sample_rate_hz, "mono" if channels == 1 else "stereo", gain_db)
 
     def takes(self, frame: AudioFrame) -> bool:
         return _kind_of(frame) == self._kind
@@ -130,7 +131,7 @@ def _kind_of(frame: AudioFrame) -> tuple[str, str, int]:
     return frame.format.name, frame.layout.name, frame.sample_rate
 
 
-def _graph(first: AudioFrame, sample_rate_hz: int, layout: str) -> Graph:
+def _graph(first: AudioFrame, sample_rate_hz: int, layout: str, gain_db: float) -> Graph:
     """Returns the filters abuffer → aresample → aformat, as ffmpeg sets them up."""
     graph = Graph()
     try:
@@ -144,7 +145,12 @@ def _graph(first: AudioFrame, sample_rate_hz: int, layout: str) -> Graph:
         resample = graph.add("aresample", **(_LONG_FILTER if first.sample_rate != sample_rate_hz else {}))
         target = graph.add("aformat", sample_rates=str(sample_rate_hz), sample_fmts="s16", channel_layouts=layout)
         sink = graph.add("abuffersink")
-        source.link_to(resample)
+        if gain_db:
+            gain = graph.add("volume", volume=f"{gain_db:.4f}dB", precision="float")
+            source.link_to(gain)
+            gain.link_to(resample)  # in front of it: where it is to give integers, channels are mixed otherwise
+        else:
+            source.link_to(resample)
         resample.link_to(target)
         target.link_to(sink)
         graph.configure()

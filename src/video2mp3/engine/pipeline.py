@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, Protocol
 
 from av import AudioFrame
 
@@ -23,6 +23,55 @@ _DECODING_SHARE = 0.1
 """Of the work: what has been decoded is not done before it has been encoded."""
 
 
+class PcmEncoder(Protocol):
+    """What takes the PCM: see `ParallelEncoder`."""
+
+    @property
+    def samples(self) -> int:
+        """Samples per channel taken so far."""
+
+    @property
+    def cpu_s(self) -> float:
+        """CPU time taken so far, in seconds."""
+
+    def encode(self, pcm: bytes) -> Iterator[bytes]:
+        """Takes PCM and yields what is complete."""
+
+    def finish(self, lead_in: int = 0) -> Iterator[bytes]:
+        """Yields what is left."""
+
+
+class Writer(Protocol):
+    """What takes the MP3: see `Mp3Writer`."""
+
+    @property
+    def frames(self) -> int:
+        """Frames written so far."""
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of the whole file, once it is complete."""
+
+    def write(self, mp3: bytes) -> None:
+        """Takes the next bytes."""
+
+    def finish(self, samples: int, lead_in: int = 0) -> None:
+        """Completes the file."""
+
+
+class NoWriter:
+    """Writes nothing."""
+
+    frames = 0
+    size_bytes = 0
+
+    def write(self, mp3: bytes) -> None:
+        """Drops it."""
+
+    def finish(self, samples: int, lead_in: int = 0) -> None:
+        """Does nothing."""
+
+
 class Pipeline:
     """One conversion of one audio track."""
 
@@ -34,7 +83,10 @@ class Pipeline:
         source_name: str,
         max_audio_s: float,
         pool: EncoderPool | None = None,
+        *,
+        gain_db: float = 0.0,
     ) -> None:
+        self._gain_db = gain_db
         self._pool = pool or EncoderPool(available_cpus())
         self._options = options
         self._sink = sink
@@ -73,6 +125,7 @@ class Pipeline:
         lead_in = lead_in_samples(self._settings.sample_rate_hz, samples)
         yield from self._write(self._encoder.finish(lead_in))
         self._writer.finish(samples, lead_in)
+        self._finish()
 
     def facts(self) -> dict[str, Any]:
         """Returns what is to be reported."""
@@ -86,6 +139,7 @@ class Pipeline:
             "track": self._track + 1,
             "samples": self._trim.samples,
             "frames": self._writer.frames,
+            "size_bytes": self._writer.size_bytes,
             "title": self._tags.title,
             "damaged_packets": self._decoder.damage.packets,
             "truncated": self._truncated,
@@ -107,12 +161,18 @@ class Pipeline:
         self._settings = settings_for(sample_rate_hz, channels, *mode)
         self._trim = Trim(sample_rate_hz, channels, options.get("start_s"), options.get("end_s"))
         self._fade = Fade(sample_rate_hz, channels, options.get("fade_in_s"), options.get("fade_out_s"))
-        self._converter = PcmConverter(sample_rate_hz, channels)
-        self._encoder = ParallelEncoder(self._settings, self._pool)
-        self._writer = Mp3Writer(
+        self._converter = PcmConverter(sample_rate_hz, channels, self._gain_db)
+        self._encoder = self._make_encoder()
+        self._writer = self._make_writer()
+
+    def _make_encoder(self) -> PcmEncoder:
+        return ParallelEncoder(self._settings, self._pool)
+
+    def _make_writer(self) -> Writer:
+        return Mp3Writer(
             self._sink,
-            sample_rate_hz=sample_rate_hz,
-            channels=channels,
+            sample_rate_hz=self._settings.sample_rate_hz,
+            channels=self._settings.channels,
             bitrate_kbps=self._settings.bitrate_kbps,
             vbr_quality=self._settings.vbr_quality,
             quality=self._settings.quality,
@@ -132,6 +192,9 @@ class Pipeline:
         for block in blocks:
             self._writer.write(block)
             yield self._done_s()
+
+    def _finish(self) -> None:
+        """Does what is left to do when all is written."""
 
     def _done_s(self) -> float:
         decoded = self._converter.samples

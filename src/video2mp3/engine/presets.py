@@ -5,13 +5,14 @@ from typing import Any
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "voice": {"average_kbps": 48, "channels": 1, "sample_rate_hz": 24000},
-    "podcast": {"bitrate_kbps": 128, "sample_rate_hz": 44100},
+    "podcast": {"bitrate_kbps": 128, "sample_rate_hz": 44100, "loudness_lufs": -16},
     "standard": {"vbr_quality": 2},
     "high": {"vbr_quality": 0},
     "max": {"bitrate_kbps": 320},
 }
-"""`voice`: one speaker, as small as is good to listen to. `podcast`: plays everywhere. `standard`: cannot be
-told from the source by most ears, as LAME's V2. `high`: LAME's V0. `max`: the most that MP3 has."""
+"""`voice`: one speaker, as small as is good to listen to. `podcast`: plays everywhere, as loud as others.
+`standard`: cannot be told from the source by most ears, as LAME's V2. `high`: LAME's V0. `max`: the most that MP3
+has."""
 
 
 def described() -> str:

@@ -93,6 +93,9 @@ class Report:
     """Packets of the source that did not decode and are missing in the MP3."""
     truncated: bool
     """The source ends before its container says so."""
+    loudness: dict[str, float] | None
+    """Where a loudness was asked for: `source_lufs`, `source_true_peak_dbtp`, `gain_db`, and of the MP3 `lufs` and
+    `true_peak_dbtp`."""
     encoder: dict[str, Any]
     decode_s: float
     encode_s: float

@@ -49,6 +49,7 @@ def warm_up() -> None:
         for sound in (_wav(44100), _wav(96000), _wav(0), b"no media"):
             with contextlib.suppress(Exception):
                 _convert(sound, sink.descriptor, pool)
+        _convert(_wav(44100), sink.descriptor, pool, Options(loudness_lufs=-23, fade_in_s=0.1, fade_out_s=0.1))
     _require_one_thread()
 
 
@@ -73,7 +74,7 @@ class _Scratch:
         os.close(self.descriptor)
 
 
-def _convert(sound: bytes, sink: int, pool: EncoderPool) -> None:
+def _convert(sound: bytes, sink: int, pool: EncoderPool, options: Options = Options()) -> None:  # noqa: B008 frozen
     def read_at(offset_bytes: int, size_bytes: int) -> bytes:
         return sound[offset_bytes : offset_bytes + size_bytes]
 
@@ -82,7 +83,7 @@ def _convert(sound: bytes, sink: int, pool: EncoderPool) -> None:
 
     job = {
         "source": {"name": "warm-up", "size_bytes": len(sound)},
-        "options": Options().as_dict(),
+        "options": options.resolved(),
         "limits": Limits().as_dict(),
     }
     ignore(child.answer(job, read_at, None, pool, ignore))

@@ -48,6 +48,11 @@ class Mp3Writer:
         """Frames of audio written so far."""
         return self._walker.frames
 
+    @property
+    def size_bytes(self) -> int:
+        """The size of the whole file, once it is complete."""
+        return self._info_offset + self._header.size_bytes + self._walker.size_bytes
+
     def write(self, mp3: bytes) -> None:
         """Takes the encoder's next bytes, cut anywhere."""
         self._block += mp3
