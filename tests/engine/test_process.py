@@ -186,7 +186,9 @@ class LyingChild(process.Child):
         ours, theirs = socket.socketpair()
         with theirs:
             words = f"import os; os.write({theirs.fileno()}, {LyingChild.words!r})"
-            liar = subprocess.Popen([sys.executable, "-c", words], pass_fds=[theirs.fileno()], start_new_session=True)
+            command = [sys.executable, "-c", words]
+            with subprocess.Popen(command, pass_fds=[theirs.fileno()], start_new_session=True) as liar:
+                pass  # what it says waits in the socket
         return Forked(liar.pid, None, ours)
 
 
@@ -216,7 +218,9 @@ def test_what_no_honest_child_says_is_a_crash(words: bytes, sink: BinaryIO, monk
 
 
 def test_a_child_cannot_claim_an_mp3_that_is_not_there(sink: BinaryIO, monkeypatch: pytest.MonkeyPatch) -> None:
-    words = b'{"report": {"frames": 10, "samples": 100, "mp3_sample_rate_hz": 44100, "mp3_channels": 1}}\n'
+    words = (
+        b'{"report": {"size_bytes": 0, "frames": 10, "samples": 100, "mp3_sample_rate_hz": 44100, "mp3_channels": 1}}\n'
+    )
     monkeypatch.setattr(LyingChild, "words", words)
     monkeypatch.setattr(process, "start", LyingChild.start)
     with pytest.raises(Video2mp3Error) as caught:
