@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 
 import typer
 import uvicorn
@@ -18,6 +19,7 @@ from video2mp3 import uploads
 from video2mp3.accounts import sign_ins, users
 from video2mp3.api import events
 from video2mp3.api.app import create_app
+from video2mp3.api.protocol import BoundedHeadProtocol
 from video2mp3.api.services import Services
 from video2mp3.database import migrate as migrations
 from video2mp3.engine import Limits
@@ -41,7 +43,7 @@ def serve(settings: Settings) -> None:
             worker.start()
             try:
                 app = _make_app(settings, backends, housekeeping, trust_loopback=_trusts_loopback(settings))
-                _run_http(settings, app, listener, lambda url: _greet(settings, backends, url))
+                _run_http(settings, app, listener, lambda url: _greet(settings, backends, url), worker.drain)
             finally:
                 worker.drain()
                 worker.join()
@@ -170,12 +172,15 @@ def _listen(settings: Settings) -> Iterator[socket.socket]:
 
 
 class _Server(uvicorn.Server):
-    """Says when it has started, and ends the event streams when it is about to end."""
+    """Says when it has started and when it is about to end; ends the event streams then."""
 
-    def __init__(self, config: uvicorn.Config, app: FastAPI, on_started: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, app: FastAPI, on_started: Callable[[], None], on_ending: Callable[[], None]
+    ) -> None:
         super().__init__(config)
         self._app = app
         self._on_started = on_started
+        self._on_ending = on_ending
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -183,16 +188,29 @@ class _Server(uvicorn.Server):
             self._on_started()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._on_ending()
         events.end_streams(self._app)
         await super().shutdown(sockets)
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        # uvicorn takes only a second SIGINT as "at once".
+        self.force_exit = self.should_exit
+        super().handle_exit(sig, frame)
 
-def _run_http(settings: Settings, app: FastAPI, listener: socket.socket, greet: Callable[[str], None]) -> None:
-    """Serves until SIGINT or SIGTERM."""
+
+def _run_http(
+    settings: Settings,
+    app: FastAPI,
+    listener: socket.socket,
+    greet: Callable[[str], None],
+    on_ending: Callable[[], None] = lambda: None,
+) -> None:
+    """Serves until SIGINT or SIGTERM; `on_ending` is called then, before the last answers are given."""
     port = listener.getsockname()[1]
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     config = uvicorn.Config(
         app,
+        http=BoundedHeadProtocol,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -201,7 +219,7 @@ def _run_http(settings: Settings, app: FastAPI, listener: socket.socket, greet: 
         # Without it one open download would hold up the shutdown for ever.
         timeout_graceful_shutdown=max(1, settings.drain_grace_s),
     )
-    server = _Server(config, app, lambda: greet(f"http://{host}:{port}"))
+    server = _Server(config, app, lambda: greet(f"http://{host}:{port}"), on_ending)
     # uvicorn sends itself the signal again when it has ended; taken here, the rest ends in the orderly way too.
     _on_first_signal(lambda: None)
     server.run(sockets=[listener])

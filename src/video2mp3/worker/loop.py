@@ -70,7 +70,12 @@ class WorkerLoop:
         log.info("worker_started", worker_id=self.worker_id, slots=len(self._slots))
 
     def drain(self) -> None:
-        """Takes no more; what runs may finish within the grace, and is given back to the queue after it."""
+        """Takes no more; what runs may finish within the grace, and is given back to the queue after it.
+
+        Only the first call counts.
+        """
+        if self._draining.is_set():
+            return
         self._drain_over_s = time.monotonic() + self._drain_grace_s
         self._heartbeat.drain()
         self._draining.set()
