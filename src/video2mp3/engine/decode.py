@@ -9,7 +9,7 @@ import av
 from av import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.stream import Discard
+from av.stream import Discard, Disposition
 
 from video2mp3.engine.extent import promised_size
 from video2mp3.engine.languages import same_language
@@ -154,6 +154,17 @@ class Media:
             if other is not stream:
                 other.discard = Discard.all
         return TrackDecoder(self._container, stream, self.is_cut_short)
+
+    def picture(self) -> bytes:
+        """Returns the picture that is attached to the file; nothing where there is none. To be called first."""
+        attached = [stream for stream in self._container.streams.video if stream.disposition & Disposition.attached_pic]
+        try:
+            for packet in self._container.demux(attached[0]) if attached else ():
+                return bytes(packet)
+        except Exception as error:
+            if _out_of_memory(error):
+                raise
+        return b""
 
     @property
     def is_cut_short(self) -> bool:

@@ -103,6 +103,10 @@ class Options:
     keep_private_tags: bool = _option(
         False, "Keep all other tags of the source too: place, device, time of recording, comments, persons."
     )
+    cover: str = _option(
+        "source", "The front cover (APIC): the picture attached to the source, or none.", enum=["source", "none"]
+    )
+    chapters: bool = _option(True, "Write the source's chapters (CHAP and CTOC).")
     loudness_lufs: float | None = _option(
         None,
         "Bring to this loudness in LUFS (EBU R128), such as -16 or -23, by one gain for all of it; true peaks of the "

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from av import AudioFrame
 
+from video2mp3.engine import cover
 from video2mp3.engine.cpus import available_cpus
 from video2mp3.engine.decode import Media
 from video2mp3.engine.encode import lead_in_samples, settings_for
@@ -15,7 +16,7 @@ from video2mp3.engine.mp3.id3 import id3_tag
 from video2mp3.engine.mp3.writer import Mp3Writer
 from video2mp3.engine.parallel import EncoderPool, ParallelEncoder
 from video2mp3.engine.pcm import PcmConverter, mp3_rate_for
-from video2mp3.engine.tags import tags_for
+from video2mp3.engine.tags import chapters_for, tags_for
 from video2mp3.engine.trim import Trim
 from video2mp3.errors import AudioTooLong, DamagedAudio
 
@@ -91,6 +92,8 @@ class Pipeline:
         self._options = options
         self._sink = sink
         self._max_audio_s = max_audio_s
+        self._cover = cover.cleaned(media.picture()) if options.get("cover", "source") == "source" else None
+        self._chapters = chapters_for(options, media.chapters)
         self._track = media.find_track(options.get("track"))
         self._decoder = media.decoder(self._track)
         self._tags = tags_for(options, media.tags, source_name)
@@ -177,8 +180,12 @@ class Pipeline:
             vbr_quality=self._settings.vbr_quality,
             quality=self._settings.quality,
             average_kbps=self._settings.average_kbps,
-            id3=id3_tag(self._tags.texts, self._tags.comment, self._tags.others),
+            id3=self._id3(),
         )
+
+    def _id3(self) -> bytes:
+        tags = self._tags
+        return id3_tag(tags.texts, tags.comment, tags.others, chapters=self._chapters, cover=self._cover)
 
     def _take(self, blocks: Sequence[bytes]) -> Iterator[float]:
         if self._converter.samples > self._max_audio_s * self._settings.sample_rate_hz:

@@ -1,14 +1,17 @@
 """Which tags an MP3 gets: the options' own, and of the source's those that are harmless. Runs in the child."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
 from video2mp3.engine.mp3.id3 import clean_text
+from video2mp3.engine.report import Chapter
 
 ENCODER_NAME = "video2mp3, LAME 4.0"
+_MAX_CHAPTER_END_S = 2**32 // 1000 - 1
+"""Of milliseconds in 32 bits."""
 MAX_PRIVATE_TAGS = 64
 MAX_PRIVATE_LENGTH = 2000
 
@@ -68,6 +71,21 @@ def tags_for(options: Mapping[str, Any], source: Mapping[str, str], source_name:
     if "comment" in options:
         comment = clean_text(options["comment"], MAX_PRIVATE_LENGTH)
     return Tags({frame: text for frame, text in texts.items() if text} | {"TSSE": ENCODER_NAME}, comment, others)
+
+
+def chapters_for(options: Mapping[str, Any], source: Sequence[Chapter]) -> list[tuple[int, int, str]]:
+    """Returns start and end in milliseconds and title of the chapters that the MP3 has something of.
+
+    Args:
+        options: as `Options.as_dict()`.
+        source: the source's chapters.
+    """
+    start_s, end_s = options.get("start_s", 0.0), options.get("end_s", _MAX_CHAPTER_END_S)
+    if not options.get("chapters", True):
+        return []
+    cut = [(max(c.start_s, start_s) - start_s, min(c.end_s, end_s) - start_s, c.title or "") for c in source]
+    whole = [(round(1000 * start), round(1000 * end), title) for start, end, title in cut if start < end]
+    return [chapter for chapter in whole if chapter[1] <= 1000 * _MAX_CHAPTER_END_S]
 
 
 def _harmless(own: Mapping[str, str]) -> dict[str, str]:

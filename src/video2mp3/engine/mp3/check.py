@@ -31,16 +31,15 @@ def check_mp3(descriptor: int) -> CheckedMp3:
     Raises:
         ValueError: it is anything else.
     """
-    head = os.pread(descriptor, _HEAD_BYTES, 0)
-    start = _id3_size(head)
-    tag = read_info_tag(head, start)
+    start = _id3_size(os.pread(descriptor, 10, 0))
+    tag = read_info_tag(os.pread(descriptor, _HEAD_BYTES, start), 0)
     if tag is None or tag.delay is None or tag.padding is None:
         raise ValueError("no info tag")
     walker, sha256 = FrameWalker(), hashlib.sha256()
     place = 0
     while block := os.pread(descriptor, _BLOCK_BYTES, place):
         sha256.update(block)
-        walker.feed(block[start:] if place == 0 else block)
+        walker.feed(block[max(0, start - place) :])
         place += len(block)
     first, frames = walker.first, walker.frames - 1
     if first is None or frames < 1 or not walker.complete:
