@@ -339,6 +339,18 @@ def chunk(name: bytes, content: bytes) -> bytes:
     return struct.pack(">4sI", name, len(content)) + content
 
 
+@pytest.mark.parametrize("codec", ["aac", "pcm_f32le", "libopus -mapping_family 1", "flac"])
+def test_sound_of_eight_channels_is_no_trap(codec: str, tmp_path: Path) -> None:
+    """It should not take a ninth plane for sound, which PyAV counts where there are eight: that ends the process."""
+    path = tmp_path / "eight.mkv"
+    noise = "anoisesrc=duration=1:sample_rate=48000,aformat=channel_layouts=7.1"
+    make = [require_program("ffmpeg"), "-v", "error", "-f", "lavfi", "-i", noise, "-strict", "-2"]
+    subprocess.run([*make, "-c:a", *codec.split(), str(path)], check=True)
+    outcome = outcome_of(path, Limits(wall_clock_s=20))
+    assert isinstance(outcome, Report), outcome
+    assert outcome.channels == 8
+
+
 # -- bombs of memory ------------------------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 from av import AudioFifo, AudioFrame
+from av.audio.plane import AudioPlane
 from av.error import BlockingIOError as WantsMore
 from av.filter import Graph
 
@@ -164,6 +165,11 @@ def _layout_of(frame: AudioFrame) -> str:
     return _DEFAULT_LAYOUTS.get(frame.layout.nb_channels, name) if name.endswith(" channels") else name
 
 
+def _planes_of(frame: AudioFrame) -> tuple[AudioPlane, ...]:
+    """Returns the planes that there are: where there are eight or more, `frame.planes` counts on beyond them."""
+    return frame.planes[: frame.layout.nb_channels if frame.format.is_planar else 1]
+
+
 def _silence_what_is_no_number(frame: AudioFrame) -> None:
     """Makes NaN and infinities in floating-point audio zero: damaged AAC and hostile PCM have them.
 
@@ -173,7 +179,7 @@ def _silence_what_is_no_number(frame: AudioFrame) -> None:
     if typecode is None:
         return
     size = array.array(typecode).itemsize
-    for plane in frame.planes:
+    for plane in _planes_of(frame):
         data = bytes(memoryview(plane))
         tops = data[size - 1 :: size]
         if b"\x7f" in tops or b"\xff" in tops:
