@@ -8,6 +8,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 RUNTIME := .venv/.runtime-installed
 DEV := .venv/.dev-installed
+BENCH := .venv-bench/.installed
 
 .PHONY: help
 help: ## List the targets
@@ -36,6 +37,10 @@ test: tools ## Run all tests against the tests' own RabbitMQ, MariaDB, S3 and SM
 matrix: tools ## Compare parallel with sequential encoding in all modes: 106 combinations, ten minutes
 	VIDEO2MP3_MATRIX=1 $(BIN)/pytest tests/engine/test_matrix.py $(ARGS)
 
+.PHONY: bench
+bench: $(BENCH) ## Compare the engine with ffmpeg and others, and write benchmarks/report/ (an hour; ARGS=--quick: minutes)
+	.venv-bench/bin/python -m benchmarks $(ARGS)
+
 .PHONY: lint
 lint: $(DEV) ## Check style, format and the import rule
 	$(BIN)/ruff check .
@@ -53,13 +58,13 @@ format: $(DEV) ## Format the code
 
 .PHONY: lock
 lock: $(DEV) ## Pin the newest dependencies, with hashes, in requirements/*.txt
-	@for name in runtime build dev; do \
+	@for name in runtime build dev bench; do \
 	  $(BIN)/pip-compile --quiet --upgrade --no-header --strip-extras --allow-unsafe --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links requirements/$$name.in --output-file requirements/$$name.txt; done
 
 .PHONY: clean
 clean: ## Remove .venv and all caches; keeps data/
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/postman/node_modules
+	rm -rf .venv .venv-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/postman/node_modules
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "video2mp3 needs Python 3.11 or newer; name one with PYTHON=…" >&2; exit 1; }
@@ -74,4 +79,12 @@ $(RUNTIME): .venv/bin/python requirements/runtime.txt requirements/build.txt pyp
 $(DEV): $(RUNTIME) requirements/dev.txt
 	@echo "Installing what the tests need in .venv …"
 	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(BENCH): .venv/bin/python requirements/runtime.txt requirements/build.txt requirements/bench.txt pyproject.toml
+	@echo "Installing what the benchmarks need in .venv-bench …"
+	@.venv/bin/python -m venv .venv-bench
+	@.venv-bench/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes \
+	  -r requirements/build.txt -r requirements/runtime.txt -r requirements/bench.txt
+	@.venv-bench/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --no-build-isolation --editable .
 	@touch $@

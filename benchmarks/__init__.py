@@ -1,0 +1,1 @@
+"""How fast the engine is, next to others, on the same machine in the same minutes."""
