@@ -163,6 +163,7 @@ def _report(fields: Fields, mp3: CheckedMp3, options: Options) -> Report:
         sha256=mp3.sha256,
         title=fields.text_or_none("title"),
         damaged_packets=damaged_packets,
+        silenced_samples=fields.count("silenced_samples"),
         truncated=truncated,
         loudness=loudness_of(fields),
         encoder={**mode, "quality": fields.count("quality")},

@@ -44,11 +44,14 @@ IO_BUFFER_BYTES = 128 * 1024
 MAX_CHANNELS = 64
 MAX_SAMPLE_RATE_HZ = 768_000
 MAX_DURATION_S = 10**7
+MAX_PACKET_S = 2
 MAX_CHAPTERS = 255
 """ID3 counts them in one byte."""
 
 _TRIMMED_CODECS = ("aac", "opus")
 _SAMPLE_EXACT_FORMATS = ("flac", "wav", "w64", "aiff", "caf")
+_FRAMED_FORMATS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "flv", "avi", "asf", "ogg")
+"""Containers that say where a packet is and how long; in the others what does not decode is often no audio at all."""
 _DEPENDENT = 1 << 19
 """AV_DISPOSITION_DEPENDENT: a part of another track, as in immersive audio."""
 
@@ -59,6 +62,8 @@ class Damage:
 
     packets: int = 0
     truncated: bool = False
+    silenced_samples: int = 0
+    """Samples per channel of silence in the place of damaged packets."""
 
 
 class Media:
@@ -271,6 +276,7 @@ class TrackDecoder:
         yield held, samples
 
     def _all_frames(self) -> Iterator[AudioFrame]:
+        last: AudioFrame | None = None
         for packet in self._packets():
             try:
                 frames = packet.decode()
@@ -278,12 +284,29 @@ class TrackDecoder:
                 if _out_of_memory(error):
                     raise
                 self.damage.packets += packet.size > 0
+                if last is not None and packet.size > 0 and self._container.format.name in _FRAMED_FORMATS:
+                    yield from self._silence(packet, last)
                 continue
             for frame in frames:
                 if frame.samples > 0:
                     _check(frame)
                     self._largest_frame = max(self._largest_frame, frame.samples)
+                    last = frame
                     yield frame
+
+    def _silence(self, packet: "av.Packet[AudioStream]", like: AudioFrame) -> Iterator[AudioFrame]:
+        """Yields as much silence as the packet says it is long, or as frames are where it does not say."""
+        samples = round((packet.duration or 0) * _time_base(self._stream) * like.sample_rate) or self._largest_frame
+        samples = min(samples, MAX_PACKET_S * like.sample_rate)
+        try:
+            frame = AudioFrame(like.format.name, like.layout.name, samples)
+        except ValueError:  # channels that have no names
+            return
+        frame.sample_rate = like.sample_rate
+        for plane in frame.planes:
+            plane.update((b"\x80" if like.format.name.startswith("u8") else b"\0") * plane.buffer_size)
+        self.damage.silenced_samples += samples
+        yield frame
 
     def _packets(self) -> Iterator["av.Packet[AudioStream]"]:
         try:

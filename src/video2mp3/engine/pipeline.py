@@ -145,6 +145,7 @@ class Pipeline:
             "size_bytes": self._writer.size_bytes,
             "title": self._tags.title,
             "damaged_packets": self._decoder.damage.packets,
+            "silenced_samples": self._decoder.damage.silenced_samples,
             "truncated": self._truncated,
             "bitrate_kbps": self._settings.bitrate_kbps,
             "vbr_quality": self._settings.vbr_quality,

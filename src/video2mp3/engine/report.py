@@ -90,7 +90,9 @@ class Report:
     sha256: str
     title: str | None
     damaged_packets: int
-    """Packets of the source that did not decode and are missing in the MP3."""
+    """Packets of the source that did not decode."""
+    silenced_samples: int
+    """Samples per channel of the source that are silence in the MP3, in the place of damaged packets."""
     truncated: bool
     """The source ends before its container says so."""
     loudness: dict[str, float] | None
