@@ -89,11 +89,6 @@ class Settings(BaseSettings):
         """The address for links, without a slash at the end."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
 
-    @property
-    def effective_worker_slots(self) -> int:
-        """Conversions at once in one worker."""
-        return self.worker_slots or len(os.sched_getaffinity(0))
-
 
 def unknown_variables() -> list[str]:
     """Returns the environment's variables that look like settings and are none."""

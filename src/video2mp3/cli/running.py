@@ -23,6 +23,7 @@ from video2mp3.api.protocol import BoundedHeadProtocol
 from video2mp3.api.services import Services
 from video2mp3.database import migrate as migrations
 from video2mp3.engine import Limits
+from video2mp3.engine.cpus import available_cpus
 from video2mp3.errors import ConfigurationError
 from video2mp3.jobs.housekeeping import Housekeeping
 from video2mp3.notify.loop import NotifierLoop
@@ -31,6 +32,9 @@ from video2mp3.settings import Settings, default_data_dir
 from video2mp3.wiring import Backends, open_backends
 from video2mp3.worker.loop import WorkerLoop
 from video2mp3.worker.sandbox import require_sandbox
+
+# More encoders than this wait for the one decoder of their file.
+_MOST_THREADS = 4
 
 
 def serve(settings: Settings) -> None:
@@ -67,7 +71,7 @@ def worker(settings: Settings) -> None:
         with _housekeeping(backends) as housekeeping:
             loop = _make_worker(settings, backends, housekeeping)
             loop.start()
-            typer.echo(f"video2mp3 worker ready, {settings.effective_worker_slots} slots")
+            typer.echo(f"video2mp3 worker ready, {_slots(settings)} slots")
             _wait_for_signal()
             loop.drain()
             loop.join()
@@ -107,12 +111,20 @@ def _make_worker(settings: Settings, backends: Backends, housekeeping: Housekeep
         backends.database,
         backends.queue,
         backends.storage,
-        slots=settings.effective_worker_slots,
-        limits=Limits(max_audio_s=settings.max_audio_s, wall_clock_s=settings.conversion_limit_s),
+        slots=_slots(settings),
+        limits=Limits(
+            max_audio_s=settings.max_audio_s,
+            wall_clock_s=settings.conversion_limit_s,
+            threads=min(available_cpus(), _MOST_THREADS),
+        ),
         drain_grace_s=settings.drain_grace_s,
         result_lifetime_s=settings.result_lifetime_s,
         nudge=housekeeping.nudge,
     )
+
+
+def _slots(settings: Settings) -> int:
+    return settings.worker_slots or available_cpus()
 
 
 @contextmanager
