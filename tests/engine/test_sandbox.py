@@ -47,6 +47,12 @@ def test_without_the_guards_all_of_it_works() -> None:
     assert "holes" in result.sentence
 
 
+def test_what_is_tried_without_the_guards_hangs_nowhere() -> None:
+    """It should answer every time, though all threads fork and clone at once."""
+    for _ in range(10):
+        assert len(self_test(4, guarded=False).threads) == 5
+
+
 def test_a_hole_in_one_thread_is_a_failure() -> None:
     tight, open_to_one = ThreadTest("MainThread", ("open", "fork"), 2), ThreadTest("encoder-0", ("open",), 2)
     assert SelfTest(True, 0, (tight, tight)).passed
