@@ -32,18 +32,18 @@ def test_the_container_s_quota_counts(quota: str, cpus: int, tmp_path: Path, own
 
 @pytest.mark.skipif(HERE < 2, reason="needs two processors")
 def test_the_smallest_quota_on_the_way_up_counts(tmp_path: Path, own_group: Path) -> None:
-    write(own_group, "0::/work/video2mp3\n")
-    write(tmp_path / "work" / "video2mp3" / "cpu.max", "max 100000")
+    write(own_group, "0::/jobs/video2mp3\n")
+    write(tmp_path / "jobs" / "video2mp3" / "cpu.max", "max 100000")
     assert available_cpus(tmp_path, own_group) == HERE
-    write(tmp_path / "work" / "cpu.max", "100000 100000")
+    write(tmp_path / "jobs" / "cpu.max", "100000 100000")
     assert available_cpus(tmp_path, own_group) == 1
 
 
 @pytest.mark.skipif(HERE < 2, reason="needs two processors")
 def test_version_1_groups_count(tmp_path: Path, own_group: Path) -> None:
-    write(own_group, "4:memory:/other\n3:cpu,cpuacct:/work\n")
-    write(tmp_path / "cpu" / "work" / "cpu.cfs_quota_us", "-1")
-    write(tmp_path / "cpu" / "work" / "cpu.cfs_period_us", "100000")
+    write(own_group, "4:memory:/other\n3:cpu,cpuacct:/jobs\n")
+    write(tmp_path / "cpu" / "jobs" / "cpu.cfs_quota_us", "-1")
+    write(tmp_path / "cpu" / "jobs" / "cpu.cfs_period_us", "100000")
     assert available_cpus(tmp_path, own_group) == HERE
-    write(tmp_path / "cpu" / "work" / "cpu.cfs_quota_us", "90000")
+    write(tmp_path / "cpu" / "jobs" / "cpu.cfs_quota_us", "90000")
     assert available_cpus(tmp_path, own_group) == 1
