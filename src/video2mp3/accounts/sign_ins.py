@@ -8,12 +8,13 @@ id and is its lock: a refresh and an end of the same family wait for each other 
 import hashlib
 import secrets
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from sqlalchemy import ColumnElement, CursorResult, Update, delete, select, update
+from sqlalchemy import ColumnElement, Update, delete, select, update
 from sqlalchemy.orm import Session
 
 from video2mp3.database.clock import SECOND, now
+from video2mp3.database.statements import rows_changed
 from video2mp3.database.tables import SignIn, User, new_id
 
 LINK_LIFETIME_S = 24 * 3600
@@ -120,10 +121,7 @@ def _end_family(session: Session, family: str) -> None:
 
 
 def _changed(session: Session, statement: Update) -> bool:
-    result: CursorResult[Any] = session.execute(  # type: ignore[assignment]
-        statement.execution_options(synchronize_session=False)
-    )
-    return result.rowcount > 0
+    return rows_changed(session, statement) > 0
 
 
 def _is(secret: str) -> ColumnElement[bool]:

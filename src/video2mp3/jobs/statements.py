@@ -6,9 +6,10 @@ only.
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, CursorResult, Update, update
+from sqlalchemy import ColumnElement, update
 from sqlalchemy.orm import Session
 
+from video2mp3.database.statements import rows_changed
 from video2mp3.database.tables import Job, Notification, Worker
 
 Table = type[Job] | type[Notification] | type[Worker]
@@ -21,15 +22,9 @@ def change(session: Session, table: Table, row_id: str, *conditions: ColumnEleme
     # the index in different orders: a deadlock (seen with cancel against finish).
     for dialect in ("mysql", "mariadb"):
         statement = statement.with_hint("FORCE INDEX (PRIMARY)", dialect_name=dialect)
-    return _execute(session, statement) == 1
+    return rows_changed(session, statement) == 1
 
 
 def change_all(session: Session, table: Table, *conditions: ColumnElement[bool], **values: Any) -> int:
     """Changes all rows that meet the conditions; returns their number."""
-    return _execute(session, update(table).where(*conditions).values(**values))
-
-
-def _execute(session: Session, statement: Update) -> int:
-    result = session.execute(statement, execution_options={"synchronize_session": False})
-    assert isinstance(result, CursorResult)
-    return result.rowcount
+    return rows_changed(session, update(table).where(*conditions).values(**values))

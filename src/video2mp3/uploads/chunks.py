@@ -1,10 +1,11 @@
 """The rows of uploads and their chunks. Every change is one conditional statement."""
 
-from sqlalchemy import CursorResult, UpdateBase, exists, func, or_, select, update
 from sqlalchemy import delete as sql_delete
+from sqlalchemy import exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from video2mp3.database.clock import SECOND, now
+from video2mp3.database.statements import rows_changed
 from video2mp3.database.tables import Job, Upload, UploadChunk, new_id
 from video2mp3.errors import NotFound, UploadTooLarge, WrongState
 from video2mp3.uploads.names import clean_name
@@ -50,7 +51,7 @@ def append_chunk(
         UploadTooLarge: when the upload has all the chunks that it may have.
     """
     end_bytes = offset_bytes + size_bytes
-    moved = _changed_rows(
+    moved = rows_changed(
         session,
         update(Upload)
         .where(
@@ -75,7 +76,7 @@ def append_chunk(
 
 def complete(session: Session, upload_id: str) -> bool:
     """Closes an open upload; False when it is not open, or when bytes of the declared size are missing."""
-    closed = _changed_rows(
+    closed = rows_changed(
         session,
         update(Upload)
         .where(
@@ -112,7 +113,7 @@ def delete(session: Session, upload_id: str, user_id: str) -> list[str]:
     find(session, upload_id, user_id)
     keys = _keys(session, upload_id)
     # The check is part of the statement: a conversion submitted meanwhile would lose its source.
-    if _changed_rows(session, sql_delete(Upload).where(Upload.id == upload_id, ~_needed)) != 1:
+    if rows_changed(session, sql_delete(Upload).where(Upload.id == upload_id, ~_needed)) != 1:
         raise WrongState("A conversion still needs this upload; cancel it first.")
     return keys
 
@@ -123,7 +124,7 @@ def remove(session: Session, upload_id: str) -> list[str]:
     Returns the storage keys to delete after the commit.
     """
     keys = _keys(session, upload_id)
-    gone = _changed_rows(session, sql_delete(Upload).where(Upload.id == upload_id, ~_needed))
+    gone = rows_changed(session, sql_delete(Upload).where(Upload.id == upload_id, ~_needed))
     return keys if gone == 1 else []
 
 
@@ -137,9 +138,3 @@ def delete_expired(session: Session, limit: int) -> list[str]:
 
 def _keys(session: Session, upload_id: str) -> list[str]:
     return list(session.scalars(select(UploadChunk.storage_key).where(UploadChunk.upload_id == upload_id)))
-
-
-def _changed_rows(session: Session, statement: UpdateBase) -> int:
-    result = session.execute(statement, execution_options={"synchronize_session": False})
-    assert isinstance(result, CursorResult)
-    return result.rowcount
