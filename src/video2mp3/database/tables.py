@@ -105,6 +105,8 @@ class Upload(Base):
     received_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
     created_at: Mapped[Timestamp]
     expires_at: Mapped[Timestamp] = mapped_column(index=True)
+    # When bytes came last: one that was given up does not count as being uploaded.
+    active_at: Mapped[Timestamp] = mapped_column(default=0, server_default="0")
 
 
 class UploadChunk(Base):
@@ -132,6 +134,7 @@ class Job(Base):
         Index("ix_jobs_announced", "state", "announced_until"),
         Index("ix_jobs_lease", "state", "lease_until"),
         Index("ix_jobs_user", "user_id", "id"),
+        Index("ix_jobs_user_state", "user_id", "state", "expires_at", "result_size_bytes"),
         Index("ix_jobs_turn", "user_id", "priority", "turn"),
         Index("ix_jobs_expiry", "expires_at"),
     )
@@ -214,5 +217,16 @@ class Worker(Base):
     host: Mapped[str] = mapped_column(_Text255)
     slots: Mapped[int] = mapped_column(SmallInteger)
     draining: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    # Written by an administrator; the worker reads it with each heartbeat.
+    drain_requested: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     started_at: Mapped[Timestamp]
     heartbeat_at: Mapped[Timestamp] = mapped_column(index=True)
+
+
+class Routine(Base):
+    """Something that one process does for all, every so often: whoever moves `due_at` on has the turn."""
+
+    __tablename__ = "routines"
+
+    name: Mapped[Word] = mapped_column(primary_key=True)
+    due_at: Mapped[Timestamp]
