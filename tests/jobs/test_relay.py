@@ -100,6 +100,8 @@ def test_relays_in_several_processes_announce_each_job_once(
 ) -> None:
     upload_id = make_upload(database, user_id)
     jobs = {submit(database, user_id, upload_id).id for _ in range(9)}
+    # Else the first relay takes back what the others have announced: this queue is new.
+    assert memory.was_emptied()
     with ThreadPoolExecutor(4) as pool:
         published = sum(pool.map(lambda _: Relay(database, memory).announce_due(), range(4)))
     assert published == 9
@@ -119,9 +121,7 @@ def test_after_a_restart_without_a_durable_queue_all_is_announced_at_once(databa
     submit(database, user_id)
     assert Relay(database, MemoryQueue()).announce_due() == 1
     after_restart = Relay(database, MemoryQueue())
-    assert after_restart.announce_due() == 0
-    after_restart.forget_announcements()
-    assert after_restart.announce_due() == 1
+    assert [after_restart.announce_due(), after_restart.announce_due()] == [1, 0]
 
 
 def test_notifications_have_a_window_of_their_own(database: Database, memory: MemoryQueue, user_id: str) -> None:

@@ -29,12 +29,13 @@ def test_when_the_broker_takes_nothing_all_stays_due(
     working.close()
 
 
-def test_a_broker_whose_data_was_wiped_is_filled_again(
+def test_a_broker_whose_data_was_wiped_is_filled_again_at_once(
     database: Database, rabbitmq: RabbitMQServer, user_id: str
 ) -> None:
     rabbitmq.clear()
     queue = RabbitQueue(rabbitmq.url)
-    relay = Relay(database, queue, announced_s=3)
+    # So long that only the loss of the queues can make it announce again.
+    relay = Relay(database, queue, announced_s=3600)
     upload_id = make_upload(database, user_id)
     jobs = {submit(database, user_id, upload_id).id for _ in range(20)}
     with database.write() as session:

@@ -46,9 +46,7 @@ class Housekeeping:
         self._queue = queue
         self._storage = storage
         self._expire = (lifecycle.expire, *expire)
-        relay = Relay(database, queue)
-        self._forget = None if queue.durable else relay.forget_announcements
-        self._relay = _Periodic("relay", relay.announce_due, RELAY_EVERY_S)
+        self._relay = _Periodic("relay", Relay(database, queue).announce_due, RELAY_EVERY_S)
         self._routines = (
             self._relay,
             _Periodic("reaper", self._reap, REAP_EVERY_S),
@@ -57,13 +55,7 @@ class Housekeeping:
         )
 
     def start(self) -> None:
-        """Starts the threads; with a queue that forgets, all that is queued is announced again.
-
-        Raises:
-            DatabaseUnavailable: when the database does not answer.
-        """
-        if self._forget is not None:
-            self._forget()
+        """Starts the threads."""
         for routine in self._routines:
             routine.start()
 

@@ -44,24 +44,31 @@ class Relay:
         self._database = database
         self._queue = queue
         self._announced_s = announced_s
+        self._has_to_forget = False
 
     def announce_due(self) -> int:
         """Announces what is due, as far as there is room in the window; returns the number of messages published.
+
+        Where the queue has lost its messages, all that was announced is due again.
 
         Raises:
             QueueUnavailable: when the broker took none or not all; the rest is due again at once.
             DatabaseUnavailable: when the database does not answer.
         """
+        if self._queue.was_emptied():
+            self._has_to_forget = True
+        if self._has_to_forget:
+            self._forget_announcements()
         with self._database.read() as session:
             jobs = _next_jobs(session, jobs_window(session) - _out(session, Job))
             notifications = _next_notifications(session, NOTIFICATIONS_WINDOW - _out(session, Notification))
         return self._announce(Job, VIDEO_QUEUE, jobs) + self._announce(Notification, MP3_QUEUE, notifications)
 
-    def forget_announcements(self) -> None:
-        """Makes all that is queued due again: for the start with a queue whose messages ended with the last process."""
+    def _forget_announcements(self) -> None:
         with self._database.write() as session:
             for table in (Job, Notification):
                 change_all(session, table, table.state == "queued", table.announced_until > 0, announced_until=0)
+        self._has_to_forget = False
 
     def _announce(self, table: Table, queue: str, due: Sequence[_Announcement]) -> int:
         mine = self._mark(table, due)

@@ -45,13 +45,16 @@ class Queue(Protocol):
     """A message broker. Safe to use from several threads."""
 
     durable: bool
-    """False when the messages end with this process: all jobs are then announced again at start."""
+    """False when the messages end with this process."""
 
     def publish(self, queue: str, body: bytes, expires_s: float) -> None:
         """Publishes a persistent message and returns when the broker has confirmed it.
 
         Raises QueueUnavailable when no confirm came within 2 s, or when the queue does not exist.
         """
+
+    def was_emptied(self) -> bool:
+        """Tells whether the queues had to be made since this was last asked: what was in them before is lost."""
 
     def depth(self, queue: str) -> int:
         """Returns the number of messages that wait for a consumer."""

@@ -12,6 +12,7 @@ from aiormq.exceptions import (
     AMQPError,
     AuthenticationError,
     ChannelAccessRefused,
+    ChannelNotFoundEntity,
     ChannelPreconditionFailed,
     ConnectionInternalError,
     ConnectionNotAllowed,
@@ -55,20 +56,19 @@ def parse_url(url: str) -> URL:
     return parsed if "heartbeat" in parsed.query else parsed.update_query(heartbeat=_HEARTBEAT_S)
 
 
-async def declare(channel: AbstractChannel, name: str) -> AbstractQueue:
-    """Makes the queue and its dead-letter queue, where they are not there yet, and returns the queue.
-
-    The broker itself does not move messages to the dead-letter queue: it would move the expired ones too.
-    """
-    quorum: FieldTable = {"x-queue-type": "quorum"}
-    dead: FieldTable = {**quorum, "x-max-length": _DEAD_LETTERS_KEPT}
-    await channel.declare_queue(dead_letter_queue(name), durable=True, arguments=dead)
-    return await channel.declare_queue(name, durable=True, arguments=quorum)
-
-
 def dead_letter_queue(name: str) -> str:
     """Returns the name of the queue for the unusable messages of queue `name`."""
     return f"{name}.dead"
+
+
+async def _exists(connection: AbstractConnection, name: str) -> bool:
+    # On a channel of its own: the broker closes it when the answer is no.
+    async with connection.channel(publisher_confirms=False) as channel:
+        try:
+            await channel.declare_queue(name, passive=True)
+        except ChannelNotFoundEntity:
+            return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -91,9 +91,11 @@ class Broker:
     the consumers on it, nor queues that were lost with the broker's data.
     """
 
-    def __init__(self, url: URL, purpose: str) -> None:
+    def __init__(self, url: URL, purpose: str, on_made: Callable[[], None]) -> None:
+        """`on_made` is called when queues were missing and had to be made: what was in them is lost."""
         self._url = url
         self._purpose = purpose
+        self._on_made = on_made
         self._opened: Opened | None = None
         self._opening: asyncio.Task[Opened] | None = None
         self._closing: set[asyncio.Task[None]] = set()
@@ -119,7 +121,7 @@ class Broker:
                 try:
                     channel = await connection.channel(on_return_raises=True)
                     for name in QUEUE_NAMES:
-                        await declare(channel, name)
+                        await self.declare(connection, channel, name)
                 except BaseException:
                     self.in_background(connection.close())
                     raise
@@ -127,6 +129,20 @@ class Broker:
             return self._opened
         finally:
             self._opening = None
+
+    async def declare(self, connection: AbstractConnection, channel: AbstractChannel, name: str) -> AbstractQueue:
+        """Makes the queue and its dead-letter queue, where they are not there yet, and returns the queue.
+
+        The broker itself does not move messages to the dead-letter queue: it would move the expired ones too.
+        """
+        was_there = await _exists(connection, name)
+        quorum: FieldTable = {"x-queue-type": "quorum"}
+        dead: FieldTable = {**quorum, "x-max-length": _DEAD_LETTERS_KEPT}
+        await channel.declare_queue(dead_letter_queue(name), durable=True, arguments=dead)
+        queue = await channel.declare_queue(name, durable=True, arguments=quorum)
+        if not was_there:
+            self._on_made()
+        return queue
 
     def discard(self, opened: Opened) -> None:
         """Gives up a connection that failed; does nothing when that was done before."""

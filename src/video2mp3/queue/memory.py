@@ -41,12 +41,18 @@ class MemoryQueue:
         # Guards everything, also the consumers' and messages' state; notified at every change.
         self.changed = threading.Condition()
         self.closed = False
+        self._is_new = True
 
     def publish(self, queue: str, body: bytes, expires_s: float) -> None:
         """See `Queue`."""
         with self.changed:
             self.line(queue).waiting.append(_Entry(body, time.monotonic() + expires_s))
             self.changed.notify_all()
+
+    def was_emptied(self) -> bool:
+        """See `Queue`. The messages of the process before this one are lost."""
+        is_new, self._is_new = self._is_new, False
+        return is_new
 
     def depth(self, queue: str) -> int:
         """See `Queue`."""

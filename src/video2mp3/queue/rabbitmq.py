@@ -17,7 +17,7 @@ from aio_pika.abc import AbstractIncomingMessage
 
 from video2mp3.errors import QueueUnavailable
 from video2mp3.queue import QUEUE_NAMES
-from video2mp3.queue.broker import BROKER_ERRORS, Broker, Opened, dead_letter_queue, declare, parse_url
+from video2mp3.queue.broker import BROKER_ERRORS, Broker, Opened, dead_letter_queue, parse_url
 from video2mp3.queue.subscription import Subscription, SubscriptionLost
 
 T = TypeVar("T")
@@ -39,8 +39,9 @@ class RabbitQueue:
             ConfigurationError: when the URL is not one of a broker.
         """
         parsed = parse_url(url)
-        self._publisher = Broker(parsed, "publisher")
-        self.broker = Broker(parsed, "consumer")
+        self._emptied = threading.Event()
+        self._publisher = Broker(parsed, "publisher", self._emptied.set)
+        self.broker = Broker(parsed, "consumer", self._emptied.set)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="rabbitmq", daemon=True)
         self._thread.start()
@@ -62,6 +63,13 @@ class RabbitQueue:
 
         await self._publisher.call(action, _PUBLISH_TIMEOUT_S)
 
+    def was_emptied(self) -> bool:
+        """See `Queue`. It is noticed by whichever process connects first after the broker lost its data."""
+        if not self._emptied.is_set():
+            return False
+        self._emptied.clear()
+        return True
+
     def depth(self, queue: str) -> int:
         """See `Queue`."""
         return self.run(self._depth(queue))
@@ -69,7 +77,7 @@ class RabbitQueue:
     async def _depth(self, queue: str) -> int:
         async def action(opened: Opened) -> int:
             async with opened.connection.channel(publisher_confirms=False) as channel:
-                declared = await declare(channel, queue)
+                declared = await self.broker.declare(opened.connection, channel, queue)
                 return declared.declaration_result.message_count or 0
 
         if queue not in QUEUE_NAMES:
@@ -207,7 +215,7 @@ class RabbitConsumer:
             return self._subscription
 
     async def _subscribe(self, opened: Opened) -> Subscription:
-        return await Subscription.open(opened, self._queue)
+        return await Subscription.open(self._owner.broker, opened, self._queue)
 
     def _drop(self, *, with_connection: bool = False) -> None:
         subscription, self._subscription = self._subscription, None

@@ -4,7 +4,7 @@ import asyncio
 
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue, ConsumerTag
 
-from video2mp3.queue.broker import Opened, declare
+from video2mp3.queue.broker import Broker, Opened
 
 # Consumers can vanish without a word: 3.10 keeps one whose queue is deleted and made again within
 # milliseconds, but what is sent to it gets lost on the way. So one that hears nothing is replaced every so
@@ -31,11 +31,11 @@ class Subscription:
         self._inbox: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
 
     @classmethod
-    async def open(cls, opened: Opened, name: str) -> "Subscription":
+    async def open(cls, broker: Broker, opened: Opened, name: str) -> "Subscription":
         """Opens a channel, and makes the queue where it is not there."""
         channel = await opened.connection.channel(publisher_confirms=False)
         await channel.set_qos(prefetch_count=1)
-        subscription = cls(opened, channel, await declare(channel, name))
+        subscription = cls(opened, channel, await broker.declare(opened.connection, channel, name))
         channel.close_callbacks.add(lambda *_: subscription.end())
         underlay = await channel.get_underlay_channel()
         underlay.on_consumer_cancel_callbacks.add(lambda _: subscription.end())
