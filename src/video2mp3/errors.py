@@ -203,6 +203,18 @@ class StartBeyondEnd(MediaError):
     code = "start_beyond_end"
 
 
+class TooManyParts(MediaError):
+    """This would make more MP3s than one conversion may; choose longer parts."""
+
+    code = "too_many_parts"
+
+
+class NotMp3(MediaError):
+    """The audio is not MP3, so it cannot be copied; convert it instead."""
+
+    code = "not_mp3"
+
+
 class DamagedAudio(MediaError):
     """The audio is damaged or cut short, and the conversion was asked to fail then."""
 

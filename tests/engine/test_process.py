@@ -207,6 +207,7 @@ class LyingChild(process.Child):
         b'{"progress": 5}\n',
         b'{"report": {}}\n',
         b'{"report": 7}\n',
+        b'{"part": {}}\n',
         b'{"other": 7}\n',
     ],
 )
@@ -219,7 +220,8 @@ def test_what_no_honest_child_says_is_a_crash(words: bytes, sink: BinaryIO, monk
 
 def test_a_child_cannot_claim_an_mp3_that_is_not_there(sink: BinaryIO, monkeypatch: pytest.MonkeyPatch) -> None:
     words = (
-        b'{"report": {"size_bytes": 0, "frames": 10, "samples": 100, "mp3_sample_rate_hz": 44100, "mp3_channels": 1}}\n'
+        b'{"part": {"offset_bytes": 0, "size_bytes": 0, "track": 1, "start_s": 0, "samples": 100, "frames": 10, '
+        b'"sample_rate_hz": 44100, "channels": 1}}\n{"report": {}}\n'
     )
     monkeypatch.setattr(LyingChild, "words", words)
     monkeypatch.setattr(process, "start", LyingChild.start)

@@ -4,7 +4,7 @@ import inspect
 import re
 from collections.abc import Callable
 from dataclasses import Field, fields
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
@@ -87,4 +87,4 @@ def _metavar(option: "Field[Any]") -> str:
 
 
 def _plain(option: "Field[Any]") -> Any:
-    return str | None if option.type == (int | str | None) else option.type
+    return str | None if str in get_args(option.type) else option.type

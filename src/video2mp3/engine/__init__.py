@@ -3,7 +3,7 @@
 from video2mp3.engine.conversion import convert, probe
 from video2mp3.engine.limits import Limits
 from video2mp3.engine.options import Options
-from video2mp3.engine.report import Chapter, Probe, Progress, Report, Track
+from video2mp3.engine.report import Chapter, Part, Probe, Progress, Report, Track
 from video2mp3.engine.self_test import SelfTest, self_test
 from video2mp3.engine.source import FileSource, Source
 
@@ -12,6 +12,7 @@ __all__ = [
     "FileSource",
     "Limits",
     "Options",
+    "Part",
     "Probe",
     "Progress",
     "Report",

@@ -1,6 +1,7 @@
 """Makes facts of what the child says: checked field by field, because the child has read hostile media."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from video2mp3.engine import estimate
@@ -14,8 +15,10 @@ from video2mp3.errors import (
     MediaError,
     NoAudio,
     NotMedia,
+    NotMp3,
     StartBeyondEnd,
     StorageFull,
+    TooManyParts,
     TrackNotFound,
     UndecodableAudio,
     Video2mp3Error,
@@ -36,11 +39,28 @@ _ERRORS: dict[str, type[Video2mp3Error]] = {
         AudioTooLong,
         TrackNotFound,
         StartBeyondEnd,
+        TooManyParts,
+        NotMp3,
         DamagedAudio,
         EngineError,
         StorageFull,
     )
 }
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What the child says of an MP3 that it has written."""
+
+    offset_bytes: int
+    size_bytes: int
+    track: int
+    start_s: float
+    samples: int
+    frames: int
+    sample_rate_hz: int
+    channels: int
+    title: str | None
 
 
 class Fields:
@@ -121,6 +141,19 @@ def progress_of(values: object) -> Progress:
     """Returns the progress that the child told."""
     fields = Fields(values)
     return Progress(done_s=fields.seconds("done_s"), total_s=fields.seconds_or_none("total_s"))
+
+
+def promise_of(values: object) -> Promise:
+    """Returns what the child says of an MP3."""
+    fields = Fields(values)
+    return Promise(
+        start_s=fields.seconds("start_s"),
+        title=fields.text_or_none("title"),
+        **{
+            name: fields.count(name)
+            for name in ("offset_bytes", "size_bytes", "track", "samples", "frames", "sample_rate_hz", "channels")
+        },
+    )
 
 
 def error_of(message: Mapping[str, Any]) -> Video2mp3Error:

@@ -1,7 +1,8 @@
 """What a process does that was forked for one job: it decodes and encodes.
 
-Through its job's socket comes one line of JSON, the job, and go lines of JSON: `{"progress": …}` while it runs and at
-last `{"report": …}`, `{"probe": …}` or `{"error": …}`. The parent trusts none of it.
+Through its job's socket comes one line of JSON, the job, and go lines of JSON: `{"progress": …}` while it runs, a
+`{"part": …}` for each MP3 that it made, and at last `{"report": …}`, `{"probe": …}` or `{"error": …}`. The parent
+trusts none of it.
 """
 
 import contextlib
@@ -142,4 +143,6 @@ def _convert(
         if time.monotonic() - announced_s >= PROGRESS_INTERVAL_S:
             announced_s = time.monotonic()
             send({"progress": {"done_s": done_s, "total_s": pipeline.total_s}})
+    for part in pipeline.parts():
+        send({"part": part})
     return {**_probe(media), **pipeline.facts()}

@@ -2,30 +2,60 @@
 
 import contextlib
 import fcntl
+import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import BinaryIO
 
 from video2mp3.engine.answers import (
     Fields,
+    Promise,
     error_of,
     loudness_of,
     loudness_warnings,
     probe_of,
     progress_of,
+    promise_of,
     track_warnings,
     tracks_of,
 )
 from video2mp3.engine.cpus import available_cpus
 from video2mp3.engine.limits import Limits
 from video2mp3.engine.mp3.check import CheckedMp3, check_mp3
-from video2mp3.engine.options import Options
+from video2mp3.engine.options import MAX_PARTS, Options
 from video2mp3.engine.process import Child
-from video2mp3.engine.report import Probe, Progress, Report
+from video2mp3.engine.report import Part, Probe, Progress, Report
 from video2mp3.engine.source import Source
 from video2mp3.errors import EngineCrashed, EngineError, NotMedia, ResultCheckFailed, StorageFull
 
 _NO_ROOM_BYTES = 16 * 1024**2
+
+
+@dataclass(frozen=True)
+class CheckedSink:
+    """The MP3s that were found where the child said that they are."""
+
+    promises: Sequence[Promise]
+    mp3s: Sequence[CheckedMp3]
+    sha256: str
+    """Of all of them together."""
+
+    def parts(self) -> tuple[Part, ...]:
+        """Returns them as the report has them."""
+        return tuple(
+            Part(
+                offset_bytes=promise.offset_bytes,
+                size_bytes=mp3.size_bytes,
+                sha256=mp3.sha256,
+                track=promise.track,
+                start_s=promise.start_s,
+                samples=mp3.samples,
+                duration_s=mp3.samples / mp3.sample_rate_hz,
+                title=promise.title,
+            )
+            for promise, mp3 in zip(self.promises, self.mp3s, strict=True)
+        )
 
 
 def convert(
@@ -37,11 +67,12 @@ def convert(
     should_stop: Callable[[], bool] | None = None,
     limits: Limits = Limits(),  # noqa: B008 frozen
 ) -> Report:
-    """Converts an audio track of `source`, in a process of its own, and checks the result.
+    """Converts audio of `source`, in a process of its own, and checks the result.
 
     Args:
         source: the media.
-        sink: a real, empty file; complete on return, garbage after an error (the caller deletes it).
+        sink: a real, empty file; complete on return, garbage after an error (the caller deletes it). Where the options
+            ask for several MP3s, it holds one directly after the other, and `Report.parts` says where each is.
         options: how the MP3 is to be made.
         on_progress: called from this thread, about five times a second while it goes on.
         should_stop: asked from this thread at least every 0.5 s; True ends the conversion.
@@ -57,12 +88,15 @@ def convert(
     _refuse_empty(source)
     sink.flush()
     answer = None
+    promises: list[Promise] = []
     with Child(source, sink.fileno(), options.resolved(), limits) as child:
         for message in child.messages(should_stop):
             if "progress" in message:
                 progress = progress_of(message["progress"])
                 if on_progress is not None:
                     on_progress(progress)
+            elif "part" in message:
+                promises.append(promise_of(message["part"]))
             elif "error" in message:
                 _check_room(message.get("error"), sink.fileno())
                 raise error_of(message)
@@ -71,10 +105,11 @@ def convert(
     if answer is None:
         raise EngineCrashed
     fields = Fields(answer)
-    if fields.count("size_bytes") < os.fstat(sink.fileno()).st_size:  # an earlier try at the same was longer
-        os.ftruncate(sink.fileno(), fields.count("size_bytes"))
+    size_bytes = sum(promise.size_bytes for promise in promises)
+    if size_bytes < os.fstat(sink.fileno()).st_size:  # an earlier try at the same was longer
+        os.ftruncate(sink.fileno(), size_bytes)
     sink.seek(0, os.SEEK_END)
-    return _report(fields, _checked(fields, sink.fileno()), options)
+    return _report(fields, _checked(promises, sink.fileno()), options)
 
 
 def probe(
@@ -113,16 +148,35 @@ def _check_room(code: object, sink: int) -> None:
             raise EngineError
 
 
-def _checked(fields: Fields, sink: int) -> CheckedMp3:
-    promised = [fields.count(name) for name in ("frames", "samples", "mp3_sample_rate_hz", "mp3_channels")]
+def _checked(promises: Sequence[Promise], sink: int) -> CheckedSink:
+    if not 1 <= len(promises) <= MAX_PARTS:
+        raise EngineCrashed
+    mp3s, offset_bytes = [], 0
     with _readable(sink) as descriptor:
-        try:
-            mp3 = check_mp3(descriptor)
-        except ValueError as error:
-            raise ResultCheckFailed from error
+        for promise in promises:
+            if promise.offset_bytes != offset_bytes:
+                raise ResultCheckFailed
+            mp3s.append(_checked_part(promise, descriptor))
+            offset_bytes += promise.size_bytes
+        sha256 = mp3s[0].sha256 if len(mp3s) == 1 else _sha256(descriptor)
+    return CheckedSink(promises, mp3s, sha256)
+
+
+def _checked_part(promise: Promise, descriptor: int) -> CheckedMp3:
+    try:
+        mp3 = check_mp3(descriptor, promise.offset_bytes, promise.size_bytes)
+    except ValueError as error:
+        raise ResultCheckFailed from error
+    promised = [promise.frames, promise.samples, promise.sample_rate_hz, promise.channels]
     if promised != [mp3.frames, mp3.samples, mp3.sample_rate_hz, mp3.channels]:
         raise ResultCheckFailed
     return mp3
+
+
+def _sha256(descriptor: int) -> str:
+    with os.fdopen(os.dup(descriptor), "rb") as file:
+        file.seek(0)
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextlib.contextmanager
@@ -138,7 +192,8 @@ def _readable(sink: int) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _report(fields: Fields, mp3: CheckedMp3, options: Options) -> Report:
+def _report(fields: Fields, sink: CheckedSink, options: Options) -> Report:
+    parts = sink.parts()
     mode = {name: fields.count_or_none(name) for name in ("bitrate_kbps", "vbr_quality", "average_kbps")}
     damaged_packets, truncated = fields.count("damaged_packets"), fields.truth("truncated")
     warnings = [*track_warnings(fields, options.track)]
@@ -154,14 +209,15 @@ def _report(fields: Fields, mp3: CheckedMp3, options: Options) -> Report:
         sample_rate_hz=fields.count("sample_rate_hz"),
         channels=fields.count("channels"),
         samples_in=fields.count("samples_in"),
-        mp3_sample_rate_hz=mp3.sample_rate_hz,
-        mp3_channels=mp3.channels,
-        samples=mp3.samples,
-        duration_s=mp3.samples / mp3.sample_rate_hz,
-        frames=mp3.frames,
-        size_bytes=mp3.size_bytes,
-        sha256=mp3.sha256,
+        mp3_sample_rate_hz=sink.mp3s[0].sample_rate_hz,
+        mp3_channels=sink.mp3s[0].channels,
+        samples=sum(part.samples for part in parts),
+        duration_s=sum(part.duration_s for part in parts),
+        frames=sum(mp3.frames for mp3 in sink.mp3s),
+        size_bytes=sum(part.size_bytes for part in parts),
+        sha256=sink.sha256,
         title=fields.text_or_none("title"),
+        parts=parts,
         damaged_packets=damaged_packets,
         silenced_samples=fields.count("silenced_samples"),
         truncated=truncated,

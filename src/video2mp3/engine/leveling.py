@@ -82,6 +82,11 @@ class LeveledPipeline:
             "loudness": {name: round(max(value, _INAUDIBLE_DBTP), 2) for name, value in loudness.items()},
         }
 
+    def parts(self) -> list[dict[str, Any]]:
+        """Returns what is to be reported of each MP3 that was written."""
+        assert self._encoding is not None
+        return self._encoding.parts()
+
     @property
     def _meter(self) -> LoudnessMeter:
         assert self._encoding is not None

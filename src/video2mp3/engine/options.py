@@ -15,11 +15,19 @@ BITRATES_KBPS = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 192,
 DEFAULT_BITRATE_KBPS = 192
 MAX_TITLE_LENGTH = 300
 MAX_COMMENT_LENGTH = 2000
+MAX_PARTS = 999
+"""MP3s that one conversion may make."""
+DEFAULT_SILENCE_S, DEFAULT_SILENCE_DB = 2.0, -50.0
 MAX_FADE_S = 60
 """What is faded out is held in memory."""
 MODES = ("bitrate_kbps", "vbr_quality", "average_kbps", "preset")
 """The options of which one at most may be given."""
 
+SPLITS = ("chapters", "silence")
+"""Where to split, other than after a time."""
+
+_CHANGES_SOUND = (*MODES, "channels", "sample_rate_hz", "loudness_lufs", "fade_in_s", "fade_out_s")
+_SECONDS = re.compile(r"[0-9]{1,8}(\.[0-9]{1,9})?")
 _MAX_TIME_S = 10**7
 _DATE = re.compile(r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
@@ -77,10 +85,37 @@ class Options:
     )
     track: int | str | None = _option(
         None,
-        "The audio track: its number, from 1 on, or its language's code (ISO 639: de, deu or ger); none: the first.",
+        "The audio track: its number, from 1 on, or its language's code (ISO 639: de, deu or ger); none: the first; "
+        "all: every one that can be decoded, each as an MP3 of its own.",
         minimum=1,
         maximum=100,
         maxLength=20,
+    )
+    split: float | str | None = _option(
+        None,
+        "Make several MP3s that play without a gap: one for each of the source's chapters (chapters), one from each "
+        "silence to the next (silence), or each of so many seconds (a number); none: one MP3.",
+        minimum=1,
+        maximum=_MAX_TIME_S,
+        maxLength=20,
+    )
+    silence_s: float = _option(
+        DEFAULT_SILENCE_S,
+        "How long, in seconds, it has to be quiet for split silence; the next MP3 begins half of that after the sound "
+        "ends.",
+        minimum=0.2,
+        maximum=60,
+    )
+    silence_db: float = _option(
+        DEFAULT_SILENCE_DB,
+        "How quiet it has to be for split silence: no sample of the source is louder than this, in dBFS.",
+        minimum=-96,
+        maximum=-10,
+    )
+    copy: bool = _option(
+        False,
+        "Take the source's own MP3 frames over as they are, without decoding and encoding; only where the audio is "
+        "MP3, and not together with options that change the sound.",
     )
     title: str | None = _option(
         None,
@@ -132,8 +167,30 @@ class Options:
             raise InvalidOption("date: must be YYYY, YYYY-MM or YYYY-MM-DD.")
         if isinstance(self.track, str) and _number(self.track) is None and not _LANGUAGE.fullmatch(self.track):
             raise InvalidOption("track: must be a track's number, from 1 on, or the code of a language, such as deu.")
+        self._require_what_is_built()
+        self._require_sense_of_parts()
         if self.keep_private_tags and not self.keep_tags:
             raise InvalidOption("keep_private_tags: cannot be used where keep_tags is false.")
+
+    def _require_what_is_built(self) -> None:
+        if self.split is not None or self.copy or self.track == "all":
+            raise InvalidOption("split, copy and all tracks: not available yet.")
+
+    def _require_sense_of_parts(self) -> None:
+        seconds = interval_s(self.split)
+        if seconds is None and self.split not in (None, *SPLITS):
+            raise InvalidOption(f"split: must be {', '.join(SPLITS)} or a number of seconds.")
+        if seconds is not None and seconds < 1:
+            raise InvalidOption("split: must be at least 1 second.")
+        given = self.as_dict()
+        if self.split != "silence":
+            for name in ("silence_s", "silence_db"):
+                if name in given:
+                    raise InvalidOption(f"{name}: is only for split silence.")
+        if self.copy:
+            for name in _CHANGES_SOUND:
+                if name in given:
+                    raise InvalidOption(f"copy: cannot be used together with {name}, which changes the sound.")
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Options":
@@ -161,6 +218,13 @@ class Options:
     def resolved(self) -> dict[str, Any]:
         """Returns what is set, with what the preset stands for in its place."""
         return with_preset(self.as_dict())
+
+
+def interval_s(split: float | str | None) -> float | None:
+    """Returns the length of each part in seconds, where `split` says one, as a number or in digits."""
+    if isinstance(split, str):
+        return float(split) if _SECONDS.fullmatch(split) else None
+    return split
 
 
 def description_of(name: str) -> str:

@@ -137,12 +137,7 @@ class Pipeline:
             "sample_rate_hz": self._source_format[0],
             "channels": self._source_format[1],
             "samples_in": self._decoder.samples,
-            "mp3_sample_rate_hz": self._settings.sample_rate_hz,
-            "mp3_channels": self._settings.channels,
             "track": self._track + 1,
-            "samples": self._trim.samples,
-            "frames": self._writer.frames,
-            "size_bytes": self._writer.size_bytes,
             "title": self._tags.title,
             "damaged_packets": self._decoder.damage.packets,
             "silenced_samples": self._decoder.damage.silenced_samples,
@@ -154,6 +149,22 @@ class Pipeline:
             "decode_s": round(time.process_time() - self._started_cpu_s - self._encoder.cpu_s, 3),
             "encode_s": round(self._encoder.cpu_s, 3),
         }
+
+    def parts(self) -> list[dict[str, Any]]:
+        """Returns what is to be reported of each MP3 that was written."""
+        return [
+            {
+                "offset_bytes": 0,
+                "size_bytes": self._writer.size_bytes,
+                "track": self._track + 1,
+                "start_s": self._options.get("start_s", 0.0),
+                "samples": self._trim.samples,
+                "frames": self._writer.frames,
+                "sample_rate_hz": self._settings.sample_rate_hz,
+                "channels": self._settings.channels,
+                "title": self._tags.title,
+            }
+        ]
 
     def _set_up(self, first: AudioFrame) -> None:
         """Makes the stages for what the decoder really gives: headers are often wrong."""

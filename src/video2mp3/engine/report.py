@@ -64,13 +64,32 @@ class Probe:
 
 
 @dataclass(frozen=True)
+class Part:
+    """One MP3 of those that a conversion made; they stand one directly after the other."""
+
+    offset_bytes: int
+    """Where in what was written it begins."""
+    size_bytes: int
+    sha256: str
+    track: int
+    """The number of the track that it is of, from 1 on."""
+    start_s: float
+    """Where in the source's time it begins."""
+    samples: int
+    """Samples per channel that it decodes to."""
+    duration_s: float
+    title: str | None
+    """Untrusted."""
+
+
+@dataclass(frozen=True)
 class Report:
-    """The facts of a finished conversion."""
+    """The facts of a finished conversion; where it made several MP3s, those of all of them together."""
 
     container: str
     tracks: tuple[Track, ...]
     track: int
-    """The number of the track that was converted, from 1 on."""
+    """The number of the track that was converted, from 1 on; of several the first, as in all that is of one track."""
     codec: str
     """Of the track that was converted."""
     sample_rate_hz: int
@@ -89,6 +108,8 @@ class Report:
     size_bytes: int
     sha256: str
     title: str | None
+    parts: tuple[Part, ...]
+    """The MP3s, one at least, in the order in which they were written."""
     damaged_packets: int
     """Packets of the source that did not decode."""
     silenced_samples: int

@@ -25,31 +25,37 @@ class CheckedMp3:
     channels: int
 
 
-def check_mp3(descriptor: int) -> CheckedMp3:
-    """Walks over the whole file: an ID3 tag, an info frame, frames of one kind to the last byte.
+def check_mp3(descriptor: int, offset_bytes: int, size_bytes: int) -> CheckedMp3:
+    """Walks over a whole MP3: an ID3 tag, an info frame, frames of one kind to the last byte.
+
+    Args:
+        descriptor: of the file that it is in.
+        offset_bytes: where in the file it begins.
+        size_bytes: how long it should be.
 
     Raises:
         ValueError: it is anything else.
     """
-    start = _id3_size(os.pread(descriptor, 10, 0))
+    end = offset_bytes + size_bytes
+    start = offset_bytes + _id3_size(os.pread(descriptor, 10, offset_bytes))
     tag = read_info_tag(os.pread(descriptor, _HEAD_BYTES, start), 0)
     if tag is None or tag.delay is None or tag.padding is None:
         raise ValueError("no info tag")
     walker, sha256 = FrameWalker(), hashlib.sha256()
-    place = 0
-    while block := os.pread(descriptor, _BLOCK_BYTES, place):
+    place = offset_bytes
+    while block := os.pread(descriptor, min(_BLOCK_BYTES, end - place), place):
         sha256.update(block)
         walker.feed(block[max(0, start - place) :])
         place += len(block)
     first, frames = walker.first, walker.frames - 1
-    if first is None or frames < 1 or not walker.complete:
+    if place < end or first is None or frames < 1 or not walker.complete:
         raise ValueError("no frames, or the last one is cut")
     if (tag.frames, tag.size_bytes) != (frames, min(walker.size_bytes, 0xFFFFFFFF)):
         raise ValueError("the info tag does not count what is there")
     samples = frames * first.samples - tag.delay - tag.padding
     if samples < 0:
         raise ValueError("more padding than audio")
-    return CheckedMp3(place, sha256.hexdigest(), frames, samples, first.sample_rate_hz, first.channels)
+    return CheckedMp3(size_bytes, sha256.hexdigest(), frames, samples, first.sample_rate_hz, first.channels)
 
 
 def _id3_size(head: bytes) -> int:
