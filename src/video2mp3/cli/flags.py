@@ -76,8 +76,9 @@ def _parameter(option: "Field[Any]") -> inspect.Parameter:
         show_default=False,
         **settings,
     )
-    annotation: Any = Annotated[_plain(option), info]
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=option.default, annotation=annotation)
+    annotation: Any = Annotated[option.type if is_switch else _plain(option) | None, info]
+    default = option.default if is_switch else None  # the engine's own then
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
 def _metavar(option: "Field[Any]") -> str:

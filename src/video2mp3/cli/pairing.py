@@ -1,0 +1,114 @@
+"""Inputs and outputs of `video2mp3 convert`: which file becomes which."""
+
+import os
+import stat
+from collections.abc import Collection, Iterator, Sequence
+from itertools import count
+from pathlib import Path
+
+from video2mp3.cli.files import kind_of
+from video2mp3.cli.terminal import complain, reason, shown, stop
+
+MEDIA_SUFFIXES = frozenset((
+    ".3gp", ".aac", ".ac3", ".aif", ".aiff", ".amr", ".asf", ".avi", ".caf", ".dts", ".eac3", ".flac", ".flv", ".m2ts",
+    ".m4a", ".m4b", ".m4v", ".mka", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".oga", ".ogg", ".ogv", ".opus",
+    ".ts", ".vob", ".w64", ".wav", ".webm", ".wma", ".wmv",
+))  # fmt: skip
+"""Files of a folder that are converted. MP3 is not among them: most are somebody's results."""
+
+
+def pairs(inputs: Sequence[Path], wanted: str | None) -> list[tuple[Path, Path]]:
+    """Pairs each input with its output; no two are the same.
+
+    Args:
+        inputs: files, and folders whose media files are meant, also those in folders within.
+        wanted: the output as it was given: a file, a folder or nothing.
+    """
+    found = [item for path in inputs for item in (_inside(path) if is_folder(path) else [(path, None)])]
+    output = Path(wanted) if wanted else None
+    if output is not None and not _goes_into_folder(output, wanted or "", inputs):
+        return [(file, output) for file, _ in found]
+    taken: set[Path] = set()
+    chosen = []
+    for file, folder in found:
+        target_folder = folder_for(file, folder, output)
+        if output is not None:
+            _make_folder(target_folder)
+        target = next(name for name in names_for(file, target_folder) if name not in taken)
+        taken.add(target)
+        chosen.append((file, target))
+    return chosen
+
+
+def folders_to_watch(inputs: Sequence[Path], wanted: str | None) -> tuple[Sequence[Path], Path | None]:
+    """Checks that the inputs are folders, and the output one too; makes that. Returns both."""
+    for path in inputs:
+        if not is_folder(path):
+            stop(f"--watch: {shown(path)} is not a folder.")
+    output = Path(wanted) if wanted else None
+    if output is not None:
+        _goes_into_folder(output, wanted or "", inputs)
+    return inputs, output
+
+
+def folder_for(file: Path, folder: Path | None, output: Path | None) -> Path:
+    """Returns where a file's MP3 goes: beside it, or to the same place in the output as the file has in its folder."""
+    if output is None:
+        return file.parent
+    return output / file.parent.relative_to(folder) if folder else output
+
+
+def names_for(file: Path, folder: Path) -> Iterator[Path]:
+    """Yields the names that the MP3 may have: talk.mp3; where another input has that, talk.mov.mp3, talk (2).mp3 …"""
+    yield folder / (f"{file.stem}.video2mp3.mp3" if file.suffix.lower() == ".mp3" else f"{file.stem}.mp3")
+    yield folder / f"{file.name}.mp3"
+    yield from (folder / f"{file.stem} ({number}).mp3" for number in count(2))
+
+
+def is_folder(path: Path) -> bool:
+    """Tells whether a folder is there that may be looked at."""
+    try:
+        return path.is_dir()
+    except OSError:  # said when it is opened
+        return False
+
+
+def media_files(folder: Path) -> list[Path]:
+    """Returns the media files of a folder and of those in it, in their names' order, without hidden ones."""
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in MEDIA_SUFFIXES and path.is_file())
+    return [path for path in files if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
+
+
+def _inside(folder: Path) -> list[tuple[Path, Path | None]]:
+    files = media_files(folder)
+    if not files:
+        complain(shown(folder), "warning: There are no media files in this folder.")
+    return [(path, folder) for path in files]
+
+
+def _goes_into_folder(output: Path, wanted: str, inputs: Collection[Path]) -> bool:
+    """Tells whether the output is a folder, as it has to be where there can be several; makes it then."""
+    kind = _kind_of_output(output)
+    several = len(inputs) > 1 or any(is_folder(path) for path in inputs)
+    if kind != stat.S_IFDIR and (several or wanted.endswith(os.sep)):
+        if several and (kind is not None or output.suffix):
+            stop(f"-o {shown(output)} is a file, but there can be several outputs: name a folder.")
+        _make_folder(output)
+        return True
+    return kind == stat.S_IFDIR
+
+
+def _kind_of_output(output: Path) -> int | None:
+    if str(output) == "-":
+        stop("-o -: an MP3 cannot go to standard output; name a file.")
+    try:
+        return kind_of(output)
+    except OSError as error:
+        stop(f"-o {shown(output)}: {reason(error)}.")
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        stop(f"-o {shown(folder)}: {reason(error)}.")

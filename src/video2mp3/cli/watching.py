@@ -1,0 +1,141 @@
+"""`video2mp3 convert --watch`: converts what is in folders, then what comes into them.
+
+Looks once a second: that needs no library, and works on network file systems, which tell of no change.
+"""
+
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from video2mp3.cli.converting import Order, Task, convert_files
+from video2mp3.cli.files import earlier_output
+from video2mp3.cli.pairing import folder_for, is_folder, media_files, names_for
+from video2mp3.cli.terminal import complain, reason, shown
+
+INTERVAL_S = 1.0
+SETTLED_S = 2.0
+"""A file that has not changed for this long is complete."""
+
+# What browsers, yt-dlp, sync programs and editors call a file, or its folder, that is not complete.
+_PARTIAL = re.compile(r"~.*|.*~|.*\.(part|partial|crdownload|download|tmp|temp)|.*\.(tmp|temp)\.\w+")
+
+Stamp = tuple[int, int]
+"""A file's size in bytes and its time of change in nanoseconds."""
+
+
+class Arrivals:
+    """Tells which files have come, or have changed, and are complete."""
+
+    def __init__(self) -> None:
+        self._since: dict[Path, tuple[Stamp, float]] = {}
+        self._handled: dict[Path, Stamp] = {}
+
+    def due(self, found: Mapping[Path, Stamp], now_s: float) -> Iterator[tuple[Path, Stamp, bool]]:
+        """Yields each file once for each of its stamps, with that, and whether there was another before.
+
+        Args:
+            found: all files that are there now.
+            now_s: seconds of a clock that never goes back.
+        """
+        self._since = {file: self._first_seen(file, stamp, now_s) for file, stamp in found.items()}
+        self._handled = {file: stamp for file, stamp in self._handled.items() if file in found}
+        for file, (stamp, since_s) in self._since.items():
+            before = self._handled.get(file)
+            if before != stamp and now_s - since_s >= SETTLED_S:
+                self._handled[file] = stamp
+                yield file, stamp, before is not None
+
+    def _first_seen(self, file: Path, stamp: Stamp, now_s: float) -> tuple[Stamp, float]:
+        known = self._since.get(file)
+        return known if known is not None and known[0] == stamp else (stamp, now_s)
+
+
+class Watch:
+    """Folders that are watched."""
+
+    def __init__(self, folders: Sequence[Path], output: Path | None, order: Order) -> None:
+        """Nothing happens before `run`.
+
+        Args:
+            folders: whose media files are converted, also those in folders within.
+            output: the folder for the MP3s; None: beside each file.
+            order: what is asked of every file.
+        """
+        self._arrivals = {folder: Arrivals() for folder in folders}
+        self._output = output
+        self._order = order
+        self._targets: dict[Path, Path] = {}
+        self._taken: set[Path] = set()
+        self._missing: set[Path] = set()
+
+    def run(self) -> NoReturn:
+        """Watches until something is raised: KeyboardInterrupt, SystemExit."""
+        complain("", f"watching {', '.join(map(shown, self._arrivals))}; press Ctrl-C to stop")
+        while True:
+            if tasks := list(self._tasks()):
+                convert_files(tasks, self._order)
+            else:
+                time.sleep(INTERVAL_S)
+
+    def _tasks(self) -> Iterator[Task]:
+        """Yields what is to be converted now."""
+        if self._output is not None and not self._is_there(self._output):
+            return
+        for folder, arrivals in self._arrivals.items():
+            if self._is_there(folder):
+                for file, stamp, changed in arrivals.due(dict(_stamped(folder)), time.monotonic()):
+                    yield from self._task(file, folder, stamp, changed)
+
+    def _task(self, file: Path, folder: Path, stamp: Stamp, changed: bool) -> Iterator[Task]:
+        try:
+            target = self._target(file, folder_for(file, folder, self._output))
+            earlier = earlier_output(target, self._order.options)
+            changed = changed or (earlier is not None and earlier.stat().st_mtime_ns < stamp[1])
+        except OSError as error:
+            complain(shown(file), f"Its MP3 cannot be written: {reason(error)}.")
+            return
+        if earlier is None or (changed and self._order.force):
+            yield Task(file, target, lambda: _stamp(file) != stamp)
+        elif changed:
+            complain(shown(file), f"changed since {shown(earlier)} was made; --force converts such files again")
+
+    def _target(self, file: Path, folder: Path) -> Path:
+        """Returns where a file's MP3 goes, or is already: no two files have the same. Makes the folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        if file not in self._targets:
+            free = (name for name in names_for(file, folder) if name not in self._taken)
+            plain, full = next(free), next(free)
+            # Where talk.mp4.mp3 is there, another file had the name talk.mp3 when it was made.
+            self._targets[file] = full if earlier_output(full, self._order.options) else plain
+            self._taken.add(self._targets[file])
+        return self._targets[file]
+
+    def _is_there(self, folder: Path) -> bool:
+        """Tells whether a folder is there; says where that changes."""
+        there = is_folder(folder)
+        if there and folder in self._missing:
+            self._missing.remove(folder)
+            complain(shown(folder), "is there again")
+        elif not there and folder not in self._missing:
+            self._missing.add(folder)
+            complain(shown(folder), "is gone; waiting for it")
+        return there
+
+
+def _stamped(folder: Path) -> Iterator[tuple[Path, Stamp]]:
+    for file in media_files(folder):
+        if not any(_PARTIAL.fullmatch(part) for part in file.relative_to(folder).parts):
+            stamp = _stamp(file)
+            if stamp is not None and stamp[0] > 0:  # Firefox holds the name of a download with an empty file
+                yield file, stamp
+
+
+def _stamp(file: Path) -> Stamp | None:
+    """Returns None for a file that is gone."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns
