@@ -10,7 +10,7 @@ import structlog
 
 from video2mp3.database.connection import Database
 from video2mp3.errors import Unavailable
-from video2mp3.jobs import lifecycle, notifications, sweeper, workers
+from video2mp3.jobs import lifecycle, notifications, routines, sweeper, workers
 from video2mp3.jobs.relay import Relay
 from video2mp3.queue import Queue
 from video2mp3.storage import Storage
@@ -21,6 +21,8 @@ log = structlog.get_logger()
 RELAY_EVERY_S = 1.0
 REAP_EVERY_S = 10.0
 SWEEP_EVERY_S = 300.0
+ORPHANS_EVERY_S = 900
+"""One process of all looks for orphans: that lists the whole storage."""
 _FIRST_BACKOFF_S = 1.0
 _MAX_BACKOFF_S = 5.0
 _STOP_S = 10.0
@@ -83,7 +85,10 @@ class Housekeeping:
     def _sweep(self) -> None:
         for expire in self._expire:
             sweeper.delete_expired(self._database, self._storage, expire)
-        sweeper.delete_orphans(self._database, self._storage)
+        with self._database.write() as session:
+            is_my_turn = routines.take_turn(session, "orphans", ORPHANS_EVERY_S)
+        if is_my_turn:
+            sweeper.delete_orphans(self._database, self._storage)
         sweep_scratch(self._storage.scratch_folder, _SCRATCH_AGE_S)
 
 
