@@ -14,10 +14,9 @@ def take_turn(session: Session, name: str, every_s: int) -> bool:
 
     Whoever dies in its turn is followed by another one after that time.
     """
-    next_s = now() + every_s * SECOND
-    if rows_changed(
-        session, update(Routine).where(Routine.name == name, Routine.due_at <= now()).values(due_at=next_s)
-    ):
+    next_at = now() + every_s * SECOND
+    due = (Routine.name == name, Routine.due_at <= now())
+    if rows_changed(session, update(Routine).where(*due).values(due_at=next_at)):
         return True
     if session.scalar(select(Routine.name).where(Routine.name == name)) is not None:
         return False
