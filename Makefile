@@ -37,6 +37,10 @@ test: tools ## Run all tests against the tests' own RabbitMQ, MariaDB, S3 and SM
 matrix: tools ## Compare parallel with sequential encoding in all modes: 106 combinations, ten minutes
 	VIDEO2MP3_MATRIX=1 $(BIN)/pytest tests/engine/test_matrix.py $(ARGS)
 
+.PHONY: fuzz
+fuzz: tools ## Convert 5,000 mutated files (five minutes; ARGS="--first 1234 --count 1 --keep FOLDER" does one again)
+	$(BIN)/python -m tests.engine.fuzz $(ARGS)
+
 .PHONY: bench
 bench: $(BENCH) ## Compare the engine with ffmpeg and others, and write benchmarks/report/ (an hour; ARGS=--quick: minutes)
 	.venv-bench/bin/python -m benchmarks $(ARGS)

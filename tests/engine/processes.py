@@ -38,6 +38,16 @@ def is_running(pid: int) -> bool:
         return False
 
 
+def peak_rss_bytes(pid: int) -> int:
+    """The largest memory that it has had so far; 0 once it has ended."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    lines = [line for line in status.splitlines() if line.startswith("VmHWM:")]  # none where it is ending
+    return int(lines[0].split()[1]) * 1024 if lines else 0
+
+
 def wait_until(condition: Callable[[], object], timeout_s: float = WAIT_S) -> None:
     deadline_s = time.monotonic() + timeout_s
     while not condition():
