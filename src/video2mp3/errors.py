@@ -12,6 +12,8 @@ class Video2mp3Error(Exception):
     code = "internal_error"
     status = 500
     retryable = False
+    retry_after_s = 5
+    """Seconds that a client is told to wait, with the statuses 429, 503 and 507."""
 
     def __init__(self, detail: str | None = None) -> None:
         self.detail = detail or (type(self).__doc__ or "").strip().splitlines()[0]
@@ -136,6 +138,40 @@ class TooBusy(Video2mp3Error):
     retryable = True
 
 
+class TooManyJobs(Video2mp3Error):
+    """As many conversions of yours wait as an account may have waiting; try again when some of them are done."""
+
+    code = "too_many_jobs"
+    status = 429
+    retryable = True
+    retry_after_s = 30
+
+
+class TooManyUploads(Video2mp3Error):
+    """You send as many files at once as an account may; try again when one of them has arrived."""
+
+    code = "too_many_uploads"
+    status = 429
+    retryable = True
+
+
+class QuotaExceeded(Video2mp3Error):
+    """Your account has no room left for this file; delete uploads or conversions, or wait until some expire."""
+
+    code = "quota_exceeded"
+    status = 403
+    retryable = True
+
+
+class Overloaded(Video2mp3Error):
+    """So many conversions wait here that no more are taken now; try again later."""
+
+    code = "overloaded"
+    status = 503
+    retryable = True
+    retry_after_s = 60
+
+
 class UnsupportedMediaType(Video2mp3Error):
     """The Content-Type of the request is not one that this address takes."""
 
@@ -219,6 +255,18 @@ class DamagedAudio(MediaError):
     """The audio is damaged or cut short, and the conversion was asked to fail then."""
 
     code = "damaged_audio"
+
+
+class NoPicture(MediaError):
+    """No picture for the cover can be had from the file's video."""
+
+    code = "no_picture"
+
+
+class BadCover(MediaError):
+    """The picture for the cover is no whole JPEG or PNG that can be decoded."""
+
+    code = "bad_cover"
 
 
 class UploadGone(MediaError):
@@ -311,6 +359,7 @@ class StorageFull(Unavailable):
 
     code = "storage_full"
     status = 507
+    retry_after_s = 60
 
 
 class MailUnavailable(Unavailable):

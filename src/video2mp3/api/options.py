@@ -11,7 +11,14 @@ from video2mp3.errors import InvalidOption, InvalidRequest
 _MAX_TAG_CHARACTERS = 255
 _from_text: TypeAdapter[Options] = TypeAdapter(Options)
 
-OPTIONS_SCHEMA: dict[str, Any] = {**_from_text.json_schema(), "description": "Options; none: CBR 192 kbit/s."}
+_NOT_OVER_HTTP = "cover_picture"
+"""What is no text: it is uploaded, and named as `cover_upload_id`."""
+_schema = _from_text.json_schema()
+OPTIONS_SCHEMA: dict[str, Any] = {
+    **_schema,
+    "properties": {name: schema for name, schema in _schema["properties"].items() if name != _NOT_OVER_HTTP},
+    "description": "Options; none: CBR 192 kbit/s.",
+}
 """The JSON schema of all options."""
 OPTION_PARAMETERS: list[dict[str, Any]] = [
     {"name": name, "in": "query", "required": False, "schema": schema}
@@ -26,6 +33,7 @@ def options_from_json(options: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         InvalidOption: naming the option.
     """
+    _require_text(options)
     return Options.from_dict(options).as_dict()
 
 
@@ -35,6 +43,7 @@ def options_from_text(fields: Mapping[str, str]) -> dict[str, Any]:
     Raises:
         InvalidOption: naming the option.
     """
+    _require_text(fields)
     Options.from_dict(dict.fromkeys(fields))
     given = {name: value for name, value in fields.items() if value != ""}
     try:
@@ -43,6 +52,11 @@ def options_from_text(fields: Mapping[str, str]) -> dict[str, Any]:
         first = error.errors(include_url=False, include_context=False)[0]
         name = str(first["loc"][0])[:64] if first["loc"] else "options"
         raise InvalidOption(f"{name}: {first['msg']}.") from None
+
+
+def _require_text(names: Iterable[str]) -> None:
+    if _NOT_OVER_HTTP in names:
+        raise InvalidOption(f"{_NOT_OVER_HTTP}: upload the picture, and give the upload's id as cover_upload_id.")
 
 
 def options_from_query(parameters: Iterable[tuple[str, str]], others: frozenset[str]) -> dict[str, Any]:

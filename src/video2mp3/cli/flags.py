@@ -4,13 +4,15 @@ import inspect
 import re
 from collections.abc import Callable
 from dataclasses import Field, fields
+from pathlib import Path
 from typing import Annotated, Any, get_args
 
 import typer
 
 from video2mp3.engine import Options
+from video2mp3.engine.options import MAX_COVER_BYTES
 
-_SHORT = {"vbr_quality": "vbr", "average_kbps": "abr"}
+_SHORT = {"vbr_quality": "vbr", "average_kbps": "abr", "cover_picture": "cover-file"}
 _UNIT = re.compile(r"_(kbps|hz|s|lufs)$")
 _METAVARS = {"kbps": "KBPS", "hz": "HZ", "s": "TIME", "lufs": "LUFS"}
 _OTHER_METAVARS = {
@@ -18,6 +20,7 @@ _OTHER_METAVARS = {
     "track": "NUMBER|LANGUAGE",
     "channels": "1|2",
     "date": "DATE",
+    "cover_picture": "FILE",
     "track_number": "NUMBER",
 }
 _NAMES = frozenset(option.name for option in fields(Options))
@@ -45,6 +48,15 @@ def seconds(text: str) -> float:
     return int(found[1] or 0) * 3600 + int(found[2] or 0) * 60 + float(found[3])
 
 
+def picture(path: str) -> bytes:
+    """Returns the bytes of a file, of one that is too large as many as show it."""
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(MAX_COVER_BYTES + 1)
+    except OSError as error:
+        raise typer.BadParameter(f"{path!r} cannot be read: {error.strerror}.") from None
+
+
 def takes_options(command: Callable[..., None]) -> Callable[..., None]:
     """Gives a command a flag for every option; it gets those that were given as a dict, `options`."""
     own = inspect.signature(command, eval_str=True)
@@ -68,7 +80,8 @@ def takes_options(command: Callable[..., None]) -> Callable[..., None]:
 def _parameter(option: "Field[Any]") -> inspect.Parameter:
     name, flag = option.name, flag_of(option.name)
     is_switch = isinstance(option.default, bool)
-    settings: dict[str, Any] = {"parser": seconds} if name.endswith("_s") else {}
+    parser = picture if name == "cover_picture" else seconds if name.endswith("_s") else None
+    settings: dict[str, Any] = {"parser": parser} if parser else {}
     info = typer.Option(
         f"{flag}/--no-{flag[2:]}" if option.default is True else flag,
         help=with_flags(option.metadata["description"]),

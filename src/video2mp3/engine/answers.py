@@ -9,11 +9,13 @@ from video2mp3.engine.mp3.id3 import clean_text
 from video2mp3.engine.report import Chapter, Probe, Progress, Track
 from video2mp3.errors import (
     AudioTooLong,
+    BadCover,
     DamagedAudio,
     EngineCrashed,
     EngineError,
     MediaError,
     NoAudio,
+    NoPicture,
     NotMedia,
     NotMp3,
     StartBeyondEnd,
@@ -42,6 +44,8 @@ _ERRORS: dict[str, type[Video2mp3Error]] = {
         TooManyParts,
         NotMp3,
         DamagedAudio,
+        NoPicture,
+        BadCover,
         EngineError,
         StorageFull,
     )

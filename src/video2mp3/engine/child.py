@@ -5,6 +5,7 @@ Through its job's socket comes one line of JSON, the job, and go lines of JSON: 
 trusts none of it.
 """
 
+import base64
 import contextlib
 import errno
 import json
@@ -16,6 +17,7 @@ from dataclasses import asdict
 from typing import Any
 
 from video2mp3.engine import probes, sandbox
+from video2mp3.engine.cover import with_cover_picture
 from video2mp3.engine.decode import Media
 from video2mp3.engine.leveling import LeveledPipeline, Work
 from video2mp3.engine.parallel import EncoderPool
@@ -23,6 +25,8 @@ from video2mp3.engine.pipeline import Pipeline
 from video2mp3.engine.source import RangeReader, SourceFile
 
 PROGRESS_INTERVAL_S = 0.2
+_PICTURE_S = 1e-6
+"""What a decoded picture counts as, so that the search for the cover's is seen to go on."""
 MAX_CHAPTER_TITLE = 70
 """All of them together have to fit into one message."""
 Send = Callable[[Mapping[str, Any]], None]
@@ -39,8 +43,15 @@ def main(zygote_pid: int, descriptors: Sequence[int]) -> None:
     connection = socket.socket(fileno=descriptors[0])
     line = _read_line(connection)
     if line:  # else the parent has changed its mind
-        _run(json.loads(line), connection, descriptors[1:], zygote_pid)
+        _run(_job_of(line), connection, descriptors[1:], zygote_pid)
     os._exit(0)  # what there is to tidy up, the kernel does
+
+
+def _job_of(line: bytes) -> dict[str, Any]:
+    job: dict[str, Any] = json.loads(line)
+    if "cover_picture" in job.get("options", {}):
+        job["options"]["cover_picture"] = base64.b64decode(job["options"]["cover_picture"])
+    return job
 
 
 def _run(job: Mapping[str, Any], connection: socket.socket, descriptors: Sequence[int], zygote_pid: int) -> None:
@@ -69,13 +80,13 @@ def _answer(job: Mapping[str, Any], descriptors: Sequence[int], zygote_pid: int,
 
 
 def _read_line(connection: socket.socket) -> bytes:
-    line = b""
+    line = bytearray()
     while not line.endswith(b"\n"):
         part = connection.recv(65536)
         if not part:
             return b""
         line += part
-    return line
+    return bytes(line)
 
 
 def answer(
@@ -135,14 +146,23 @@ def _probe(media: Media) -> dict[str, Any]:
 def _convert(
     media: Media, reopen: Callable[[], Media], job: Mapping[str, Any], sink: int, pool: EncoderPool, send: Send
 ) -> dict[str, Any]:
-    work = Work(reopen, sink, job["options"], job["source"]["name"], job["limits"]["max_audio_s"], pool)
-    leveled = "loudness_lufs" in job["options"]
-    pipeline = LeveledPipeline(media, work) if leveled else Pipeline(*work.arguments(media))
     announced_s = 0.0
-    for done_s in pipeline.run():
+
+    def announce(done_s: float, total_s: float | None) -> None:
+        nonlocal announced_s
         if time.monotonic() - announced_s >= PROGRESS_INTERVAL_S:
             announced_s = time.monotonic()
-            send({"progress": {"done_s": done_s, "total_s": pipeline.total_s}})
+            send({"progress": {"done_s": done_s, "total_s": total_s}})
+
+    options = with_cover_picture(job["options"], reopen, lambda pictures: announce(pictures * _PICTURE_S, None))
+    if "cover_at_s" in options:  # the file was read from elsewhere meanwhile
+        media.close()
+        media = reopen()
+    work = Work(reopen, sink, options, job["source"]["name"], job["limits"]["max_audio_s"], pool)
+    leveled = "loudness_lufs" in options
+    pipeline = LeveledPipeline(media, work) if leveled else Pipeline(*work.arguments(media))
+    for done_s in pipeline.run():
+        announce(done_s, pipeline.total_s)
     for part in pipeline.parts():
         send({"part": part})
     return {**_probe(media), **pipeline.facts()}

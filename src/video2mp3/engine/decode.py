@@ -10,6 +10,7 @@ from av import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Discard, Disposition
+from av.video.stream import VideoStream
 
 from video2mp3.engine.extent import promised_size
 from video2mp3.engine.languages import same_language
@@ -104,6 +105,12 @@ class Media:
         return bool(self._container.streams.video)
 
     @property
+    def video_stream(self) -> VideoStream | None:
+        """The first video; pictures that are attached to the file are none. To be read instead of the audio."""
+        stills = Disposition.attached_pic | Disposition.timed_thumbnails
+        return next((stream for stream in self._container.streams.video if not stream.disposition & stills), None)
+
+    @property
     def chapters(self) -> tuple[Chapter, ...]:
         """The chapters that make sense, in order of time."""
         found = [_chapter(dict(chapter)) for chapter in self._container.chapters()[:MAX_CHAPTERS]]
@@ -127,6 +134,11 @@ class Media:
         """The whole file's length, as it claims."""
         duration = self._container.duration
         return _bounded(duration / 1e6) if duration else None
+
+    @property
+    def start_s(self) -> Fraction:
+        """Where the file's own time begins, in seconds."""
+        return Fraction(self._container.start_time or 0, 1_000_000)
 
     def find_track(self, wanted: int | str | None) -> int:
         """Returns the place among the audio tracks, from 0 on, of the one of this number or language.
@@ -167,7 +179,7 @@ class Media:
             for packet in self._container.demux(attached[0]) if attached else ():
                 return bytes(packet)
         except Exception as error:
-            if _out_of_memory(error):
+            if out_of_memory(error):
                 raise
         return b""
 
@@ -197,7 +209,7 @@ def _open(file: SourceFile) -> InputContainer:
             io_open=_open_nothing,
         )
     except Exception as error:  # hostile files raise UnicodeDecodeError and IndexError too
-        if _out_of_memory(error):
+        if out_of_memory(error):
             raise
         raise NotMedia from error
     assert isinstance(container, InputContainer)
@@ -281,7 +293,7 @@ class TrackDecoder:
             try:
                 frames = packet.decode()
             except Exception as error:  # hostile files raise more than FFmpeg's own errors
-                if _out_of_memory(error):
+                if out_of_memory(error):
                     raise
                 self.damage.packets += packet.size > 0
                 if last is not None and packet.size > 0 and self._container.format.name in _FRAMED_FORMATS:
@@ -314,7 +326,7 @@ class TrackDecoder:
                 self._end_pts = max(self._end_pts, (packet.pts or 0) + (packet.duration or 0))
                 yield packet
         except Exception as error:
-            if _out_of_memory(error):
+            if out_of_memory(error):
                 raise
             self.damage.truncated = True
 
@@ -354,6 +366,6 @@ def _check(frame: AudioFrame) -> None:
         raise UndecodableAudio(f"The audio claims {channels} channels at {frame.sample_rate} Hz, which cannot be.")
 
 
-def _out_of_memory(error: Exception) -> bool:
+def out_of_memory(error: Exception) -> bool:
     """Says whether this process is out of memory; FFmpeg says ENOMEM for absurd sizes in a file too."""
     return isinstance(error, MemoryError) and not isinstance(error, av.FFmpegError)

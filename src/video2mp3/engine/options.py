@@ -15,6 +15,7 @@ BITRATES_KBPS = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 192,
 DEFAULT_BITRATE_KBPS = 192
 MAX_TITLE_LENGTH = 300
 MAX_COMMENT_LENGTH = 2000
+MAX_COVER_BYTES = 5_000_000
 MAX_PARTS = 999
 """MP3s that one conversion may make."""
 DEFAULT_SILENCE_S, DEFAULT_SILENCE_DB = 2.0, -50.0
@@ -31,7 +32,7 @@ _SECONDS = re.compile(r"[0-9]{1,8}(\.[0-9]{1,9})?")
 _MAX_TIME_S = 10**7
 _DATE = re.compile(r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
-_KINDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+_KINDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", bytes: "bytes"}
 
 
 def _option(default: Any, description: str, **schema: Any) -> Any:
@@ -141,6 +142,19 @@ class Options:
     cover: str = _option(
         "source", "The front cover (APIC): the picture attached to the source, or none.", enum=["source", "none"]
     )
+    cover_at_s: float | None = _option(
+        None,
+        "Take the video's picture at this time, in seconds of the source, as the front cover: a JPEG of at most 1000 "
+        "pixels a side.",
+        minimum=0,
+        maximum=_MAX_TIME_S,
+    )
+    cover_picture: bytes | None = _option(
+        None,
+        "Take this picture as the front cover: a JPEG or PNG of at most 5 MB; it loses its Exif, comments and texts, "
+        "and stays as it is else.",
+        maxLength=MAX_COVER_BYTES,
+    )
     chapters: bool = _option(True, "Write the source's chapters (CHAP and CTOC).")
     loudness_lufs: float | None = _option(
         None,
@@ -161,6 +175,7 @@ class Options:
         given = [name for name in MODES if getattr(self, name) is not None]
         if len(given) > 1:
             raise InvalidOption(f"{given[1]}: cannot be used together with {given[0]}; choose one of them.")
+        self._require_one_cover()
         if self.end_s is not None and self.end_s <= (self.start_s or 0):
             raise InvalidOption("end_s: must be later than start_s.")
         if self.date and not _DATE.fullmatch(self.date):
@@ -171,6 +186,17 @@ class Options:
         self._require_sense_of_parts()
         if self.keep_private_tags and not self.keep_tags:
             raise InvalidOption("keep_private_tags: cannot be used where keep_tags is false.")
+
+    def _require_one_cover(self) -> None:
+        chosen = {
+            "cover": self.cover == "none",
+            "cover_at_s": self.cover_at_s is not None,
+            "cover_picture": self.cover_picture is not None,
+        }
+        given = [name for name, is_given in chosen.items() if is_given]
+        if len(given) > 1:
+            first = "cover: none" if given[0] == "cover" else f"{given[0]}:"
+            raise InvalidOption(f"{first} cannot be used together with {given[1]}; choose one of them.")
 
     def _require_what_is_built(self) -> None:
         if self.split is not None or self.copy or self.track == "all":
@@ -247,6 +273,8 @@ def _check(option: "Field[Any]", value: Any) -> None:
     low, high = schema.get("minimum", -math.inf), schema.get("maximum", math.inf)
     if number is not None and not low <= number <= high:  # NaN is not between them either
         raise InvalidOption(f"{option.name}: must be from {low} to {high}.")
+    if isinstance(value, bytes) and len(value) > schema["maxLength"]:
+        raise InvalidOption(f"{option.name}: must not be larger than {schema['maxLength'] // 10**6} MB.")
     if isinstance(value, str) and len(value) > schema.get("maxLength", math.inf):
         raise InvalidOption(f"{option.name}: must not be longer than {schema['maxLength']} characters.")
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from av import AudioFrame
 
-from video2mp3.engine import cover
+from video2mp3.engine.cover import front_cover
 from video2mp3.engine.cpus import available_cpus
 from video2mp3.engine.decode import Media
 from video2mp3.engine.encode import lead_in_samples, settings_for
@@ -92,7 +92,7 @@ class Pipeline:
         self._options = options
         self._sink = sink
         self._max_audio_s = max_audio_s
-        self._cover = cover.cleaned(media.picture()) if options.get("cover", "source") == "source" else None
+        self._cover = front_cover(options, media)
         self._chapters = chapters_for(options, media.chapters)
         self._track = media.find_track(options.get("track"))
         self._decoder = media.decoder(self._track)

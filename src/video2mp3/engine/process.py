@@ -1,5 +1,6 @@
 """The parent's side of one child process: gives it its job, watches it, kills it. Nothing it says is trusted."""
 
+import base64
 import contextlib
 import json
 import selectors
@@ -151,8 +152,13 @@ def start(descriptors: Sequence[int], job: Mapping[str, Any]) -> Forked:
     """Starts a process and gives it its job. The caller ends it."""
     forked = ZYGOTE.fork(descriptors)
     with contextlib.suppress(ConnectionError):  # it has been killed: its silence will tell
-        forked.job.sendall(json.dumps(job).encode() + b"\n")
+        forked.job.sendall(json.dumps(job, default=_as_text).encode() + b"\n")
     return forked
+
+
+def _as_text(picture: bytes) -> str:
+    """Returns the one thing of a job that JSON has no words for."""
+    return base64.b64encode(picture).decode()
 
 
 def _receive(connection: socket.socket) -> bytes:

@@ -13,12 +13,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from av import CodecContext, FFmpegError
+from av import CodecContext, FFmpegError, VideoFrame
 
 from video2mp3.engine import child
+from video2mp3.engine.jpeg import jpeg_of
 from video2mp3.engine.limits import Limits
 from video2mp3.engine.options import Options
 from video2mp3.engine.parallel import EncoderPool
@@ -45,11 +47,13 @@ def warm_up() -> None:
     for name in _COMMON_DECODERS:
         with contextlib.suppress(FFmpegError):  # some want to see a header first, and fail after what counts here
             CodecContext.create(name, "r").open()
+    picture = jpeg_of(VideoFrame(64, 36, "yuv420p"), Fraction(1))
     with contextlib.closing(_Scratch()) as sink, EncoderPool(1) as pool:
         for sound in (_wav(44100), _wav(96000), _wav(0), b"no media"):
             with contextlib.suppress(Exception):
                 _convert(sound, sink.descriptor, pool)
-        _convert(_wav(44100), sink.descriptor, pool, Options(loudness_lufs=-23, fade_in_s=0.1, fade_out_s=0.1))
+        options = Options(loudness_lufs=-23, fade_in_s=0.1, fade_out_s=0.1, cover_picture=picture)
+        _convert(_wav(44100), sink.descriptor, pool, options)
     _require_one_thread()
 
 
