@@ -70,6 +70,7 @@ def test_a_png_loses_its_texts_and_nothing_else(tmp_path: Path) -> None:
     text = b"\0\0\0\x08tEXtGPS\x00here\0\0\0\0"
     assert cleaned(plain[:33] + text + plain[33:]) == ("image/png", plain)
     assert cleaned(plain[:-20]) is None
+    assert cleaned(plain[:60] + bytes([plain[60] ^ 1]) + plain[61:]) is None  # damaged: its checksum tells
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ markers), the PNG specification §5.
 """
 
 import re
+import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -99,8 +100,11 @@ def _clean_png(picture: bytes) -> bytes | None:
     kept, place = [_PNG], len(_PNG)
     while place + 12 <= len(picture):
         size, kind = int.from_bytes(picture[place : place + 4], "big"), picture[place + 4 : place + 8]
+        chunk = picture[place : place + 12 + size]
         if kind not in _PRIVATE_CHUNKS:
-            kept.append(picture[place : place + 12 + size])
+            if zlib.crc32(chunk[4:-4]) != int.from_bytes(chunk[-4:], "big"):
+                return None
+            kept.append(chunk)
         place += 12 + size
         if kind == b"IEND":
             return b"".join(kept)
