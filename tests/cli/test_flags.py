@@ -1,9 +1,12 @@
+import re
 from dataclasses import fields
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
-from video2mp3.cli.flags import flag_of, seconds, with_flags
+from video2mp3.cli import app
+from video2mp3.cli.flags import flag_of, seconds, split_at, with_flags
 from video2mp3.engine import Options
 
 
@@ -27,7 +30,26 @@ def test_flags_are_the_names_of_the_field() -> None:
     assert flags >= {"--bitrate", "--vbr", "--abr", "--preset", "--channels", "--sample-rate", "--start", "--end"}
 
 
+def test_a_split_is_a_word_or_a_time() -> None:
+    assert [split_at(text) for text in ("chapters", "silence", "10:00")] == ["chapters", "silence", 600]
+    with pytest.raises(typer.BadParameter, match="'parts' is not a time"):
+        split_at("parts")
+
+
+def test_help_lists_each_option_once_in_groups() -> None:
+    """It should tell what belongs together, in plain text that can be copied."""
+    found = CliRunner().invoke(app, ["convert", "--help"])
+    heads = [line for line in found.output.splitlines() if line.endswith(":") and not line.startswith(" ")]
+    groups = ["Encoding:", "What to convert:", "Tags and cover:", "Sound:", "Output:"]
+    assert heads == ["Arguments:", *groups, "Options:"]
+    listed = re.findall(r"^  (?:-\w, )?(--[a-z-]+)", found.output, re.MULTILINE)
+    flags = {flag_of(option.name) for option in fields(Options)}
+    assert set(listed) == flags | {"--output", "--threads", "--force", "--watch", "--json", "--help"}
+    assert len(set(listed)) == len(listed)
+
+
 def test_sentences_name_the_flags() -> None:
     assert with_flags("end_s: must be later than start_s.") == "--end: must be later than --start."
     assert with_flags("title: must not be longer.") == "--title: must not be longer."
     assert with_flags("1: mono, the title: mine") == "1: mono, the title: mine"
+    assert with_flags("channels 1 and preset, for split silence") == "--channels 1 and --preset, for --split silence"

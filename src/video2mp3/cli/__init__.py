@@ -7,6 +7,7 @@ import typer
 from video2mp3 import __version__
 from video2mp3.cli import commands
 from video2mp3.cli.convert import convert_command
+from video2mp3.cli.flags import GroupedHelp
 from video2mp3.cli.probe import probe_command
 from video2mp3.errors import Video2mp3Error
 
@@ -20,7 +21,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Turns video into MP3: converts files here, or serves others over HTTP.",
 )
-app.command("convert")(convert_command)
+app.command("convert", cls=GroupedHelp)(convert_command)
 app.command("probe")(probe_command)
 app.command("serve")(commands.serve)
 app.command("api")(commands.api)

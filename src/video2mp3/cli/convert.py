@@ -18,6 +18,7 @@ from video2mp3.engine.cpus import available_cpus
 from video2mp3.errors import InvalidOption
 
 A_WEEK_S = 7 * 86_400.0
+_OUTPUT = "Output"
 LIMITS = Limits(max_audio_s=A_WEEK_S, wall_clock_s=A_WEEK_S)
 
 
@@ -31,22 +32,40 @@ def convert_command(
     options: dict[str, Any],
     output: Annotated[
         str | None,
-        typer.Option("-o", "--output", metavar="FILE|FOLDER", help="Where to write (default: beside each input)."),
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE|FOLDER",
+            help="Where to write (default: beside each input).",
+            rich_help_panel=_OUTPUT,
+        ),
     ] = None,
     threads: Annotated[
         int | None,
-        typer.Option(min=1, metavar="NUMBER", help="Threads per file (default: the cores, shared among the files)."),
+        typer.Option(
+            min=1,
+            metavar="NUMBER",
+            help="Threads per file (default: the cores, shared among the files).",
+            rich_help_panel=_OUTPUT,
+        ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite files that exist.", rich_help_panel=_OUTPUT)
+    ] = False,
     watch: Annotated[
         bool,
-        typer.Option("--watch", help="Go on with what comes into the folders later, until Ctrl-C."),
+        typer.Option(
+            "--watch", help="Go on with what comes into the folders later, until Ctrl-C.", rich_help_panel=_OUTPUT
+        ),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per file, with its report.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object per file, with its report.", rich_help_panel=_OUTPUT)
+    ] = False,
 ) -> None:
     """Convert videos on this machine to MP3.
 
-    As many files are converted at once as there are cores for their threads. With --watch, what has an MP3 already is
+    TIME is written as 90, 1:30 or 1:02:03.5. Several MP3s of one file are named talk-01.mp3 or talk-track1.mp3. As many
+    files are converted at once as there are cores for their threads. With --watch, files that have an MP3 already are
     left alone. Exit status: 0 all converted, 1 some failed, 2 wrong usage.
     """
     try:

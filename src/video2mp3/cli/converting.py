@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from video2mp3.cli.bars import Bars, OnProgress
-from video2mp3.cli.files import check_target, open_source, part_file, rename
+from video2mp3.cli.files import check_before, no_room, open_source, outputs_of, part_file, place
 from video2mp3.cli.terminal import clock, complain, shown, size
 from video2mp3.engine import Limits, Options, Report, convert
+from video2mp3.engine.part_names import makes_parts
 from video2mp3.errors import Canceled, StorageFull, Video2mp3Error
 
 
@@ -37,30 +38,41 @@ class Task:
     """Asked while it is converted, and before the MP3 gets its name: True gives it up, and nothing is told."""
 
 
+@dataclass(frozen=True)
+class Converted:
+    """What came of a file."""
+
+    report: Report
+    outputs: Sequence[Path]
+    """The MP3s, one for each of the report's parts."""
+
+
 def convert_files(tasks: Sequence[Task], order: Order) -> bool:
     """Converts several at once; says in their order what became of them. Returns whether all succeeded."""
     stopping = threading.Event()
     with Bars(len(tasks)) as bars, ThreadPoolExecutor(order.jobs) as pool:
         try:
             futures = [pool.submit(_convert_one, task, order, bars, stopping) for task in tasks]
-            told = [_told(task, future, order.as_json) for task, future in zip(tasks, futures, strict=True)]
+            told = [
+                _told(task, future, order.options, order.as_json) for task, future in zip(tasks, futures, strict=True)
+            ]
             return all(told)
         finally:  # where it was interrupted
             stopping.set()
             pool.shutdown(cancel_futures=True)
 
 
-def _convert_one(task: Task, order: Order, bars: Bars, stopping: threading.Event) -> Report:
+def _convert_one(task: Task, order: Order, bars: Bars, stopping: threading.Event) -> Converted:
     with bars.bar(task.file) as on_progress:
         return _write(task, order, on_progress, lambda: stopping.is_set() or task.is_stale())
 
 
-def _told(task: Task, future: "Future[Report]", as_json: bool) -> bool:
+def _told(task: Task, future: "Future[Converted]", options: Options, as_json: bool) -> bool:
     """Waits for a file's end, and says it on standard output, or what went wrong on standard error."""
-    facts: dict[str, Any] = {"source": str(task.file), "output": str(task.target)}
-    name = shown(task.file)
+    name, in_parts = shown(task.file), makes_parts(options.as_dict())
+    facts: dict[str, Any] = {"source": str(task.file)} | ({} if in_parts else {"output": str(task.target)})
     try:
-        report = future.result()
+        done = future.result()
     except Canceled:
         return False
     except Video2mp3Error as error:
@@ -68,26 +80,31 @@ def _told(task: Task, future: "Future[Report]", as_json: bool) -> bool:
         if as_json:
             print(json.dumps({**facts, "error": {"code": error.code, "detail": error.detail}}), flush=True)
         return False
-    for warning in report.warnings:
+    for warning in done.report.warnings:
         complain(name, f"warning: {warning}")
     if as_json:
-        print(json.dumps({**facts, "report": report.as_dict()}), flush=True)
+        outputs = {"outputs": [str(output) for output in done.outputs]} if in_parts else {}
+        print(json.dumps({**facts, **outputs, "report": done.report.as_dict()}), flush=True)
     else:
-        result = f"{clock(report.duration_s)}, {size(report.size_bytes)}"
-        print(f"{name} -> {shown(task.target)} ({result})", flush=True)
+        print(f"{name} -> {_summary(done, in_parts)}", flush=True)
     return True
 
 
-def _write(task: Task, order: Order, on_progress: OnProgress, should_stop: Callable[[], bool]) -> Report:
+def _summary(done: Converted, in_parts: bool) -> str:
+    """Returns the names and the facts of what was made, for people."""
+    number = len(done.outputs)
+    names = " … ".join(shown(output) for output in (done.outputs[0], done.outputs[-1])[:number])
+    parts = f"{number} part{'s' if number > 1 else ''}, " if in_parts else ""
+    return f"{names} ({parts}{clock(done.report.duration_s)}, {size(done.report.size_bytes)})"
+
+
+def _write(task: Task, order: Order, on_progress: OnProgress, should_stop: Callable[[], bool]) -> Converted:
     """Converts into a file beside the target, which then takes its name: none is ever half-written."""
-    target = task.target
     with open_source(task.file) as source:
-        check_target(target, task.file, order.force)
-        if target.is_symlink():
-            target = target.resolve()  # the link stays; what it points to is written
-        with part_file(target) as part:
+        check_before(task.target, task.file, order.options, order.force)
+        with part_file(task.target) as written:
             try:
-                with part.open("wb") as sink:
+                with written.open("wb") as sink:
                     report = convert(
                         source,
                         sink,
@@ -97,8 +114,9 @@ def _write(task: Task, order: Order, on_progress: OnProgress, should_stop: Calla
                         limits=order.limits,
                     )
             except StorageFull:
-                raise StorageFull(f"There is no room left in {shown(target.parent)}.") from None
+                raise no_room(task.target.parent) from None
             if task.is_stale():
                 raise Canceled
-            rename(part, target, order.force)
-    return report
+            outputs = outputs_of(task.target, report, order.options)
+            place(written, report.parts, outputs, task.file, order.force)
+    return Converted(report, outputs)

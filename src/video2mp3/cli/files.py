@@ -1,17 +1,21 @@
 """Opening inputs and naming outputs: nothing is ever half-written."""
 
 import contextlib
+import errno
 import os
 import re
+import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from video2mp3.cli.terminal import reason, shown
-from video2mp3.engine import FileSource, Options
-from video2mp3.engine.part_names import first_ending, makes_parts
-from video2mp3.errors import FileExists, InvalidRequest, NotFound
+from video2mp3.engine import FileSource, Options, Part, Report
+from video2mp3.engine.part_names import first_ending, makes_parts, part_endings
+from video2mp3.errors import FileExists, InvalidRequest, NotFound, StorageFull
+
+_PIECE_SIZE_BYTES = 1024**2
 
 
 def kind_of(path: Path) -> int | None:
@@ -45,6 +49,24 @@ def open_source(file: Path) -> FileSource:
         raise NotFound("There is no such file.") from None
     except OSError as error:
         raise InvalidRequest(f"The file cannot be read: {reason(error)}.") from None
+
+
+def check_before(target: Path, file: Path, options: Options, force: bool) -> None:
+    """Checks before a conversion what may be written; how many parts there will be is not known yet.
+
+    Raises:
+        FileExists, InvalidRequest: as `check_target`.
+    """
+    if not makes_parts(options.as_dict()):
+        check_target(target, file, force)
+    elif not force and target.parent.is_dir() and (earlier := earlier_output(target, options)):
+        raise _already_there(earlier)
+
+
+def outputs_of(target: Path, report: Report, options: Options) -> list[Path]:
+    """Returns the name of each MP3 that a conversion made."""
+    endings = part_endings([part.track for part in report.parts], options.as_dict())
+    return [target.with_name(f"{target.stem}{ending}{target.suffix}") for ending in endings]
 
 
 def check_target(target: Path, file: Path, force: bool) -> None:
@@ -84,6 +106,8 @@ def earlier_output(target: Path, options: Options) -> Path | None:
 @contextlib.contextmanager
 def part_file(target: Path) -> Iterator[Path]:
     """Gives an empty file beside the target; it is gone after the with block, unless it was renamed."""
+    if target.is_symlink():
+        target = target.resolve()
     try:
         descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.", suffix=".part")
     except OSError as error:
@@ -97,13 +121,52 @@ def part_file(target: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
-def rename(part: Path, target: Path, force: bool) -> None:
+def place(written: Path, parts: Sequence[Part], outputs: Sequence[Path], file: Path, force: bool) -> None:
+    """Cuts a finished file into its parts, and gives them their names: all of them, or none where one may not be had.
+
+    Raises:
+        FileExists, InvalidRequest: as `check_target`.
+        StorageFull: there is no room for the largest part twice.
+    """
+    for output in outputs:
+        check_target(output, file, force)
+    with contextlib.ExitStack() as temporary:
+        cut = []
+        # From the end on: what is left then is the first part.
+        for part, output in zip(parts[:0:-1], outputs[:0:-1], strict=True):
+            cut.append(temporary.enter_context(part_file(output)))
+            _cut_off(written, part.offset_bytes, cut[-1])
+        for path, output in zip([written, *reversed(cut)], outputs, strict=True):
+            _rename(path, output, force)
+
+
+def _cut_off(whole: Path, offset_bytes: int, rest: Path) -> None:
+    """Moves what is in a file from an offset on to another file."""
+    try:
+        with whole.open("r+b") as source, rest.open("wb") as sink:
+            source.seek(offset_bytes)
+            shutil.copyfileobj(source, sink, _PIECE_SIZE_BYTES)
+            source.truncate(offset_bytes)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise no_room(rest.parent) from None
+        raise InvalidRequest(f"{shown(rest.parent)} cannot be written to: {reason(error)}.") from None
+
+
+def no_room(folder: Path) -> StorageFull:
+    """Returns the error that a folder's disk is full."""
+    return StorageFull(f"There is no room left in {shown(folder)}.")
+
+
+def _rename(part: Path, target: Path, force: bool) -> None:
     """Gives the finished file its name.
 
     Raises:
         FileExists: there is a file of that name, and it is not to be overwritten.
         InvalidRequest: it cannot be.
     """
+    if target.is_symlink():
+        target = target.resolve()  # the link stays; what it points to is written
     if force:
         try:
             part.replace(target)

@@ -8,22 +8,33 @@ from pathlib import Path
 from typing import Annotated, Any, get_args
 
 import typer
+from typer.core import TyperCommand
 
 from video2mp3.engine import Options
-from video2mp3.engine.options import MAX_COVER_BYTES
+from video2mp3.engine.options import MAX_COVER_BYTES, MODES, SPLITS
 
 _SHORT = {"vbr_quality": "vbr", "average_kbps": "abr", "cover_picture": "cover-file"}
 _UNIT = re.compile(r"_(kbps|hz|s|lufs)$")
 _METAVARS = {"kbps": "KBPS", "hz": "HZ", "s": "TIME", "lufs": "LUFS"}
 _OTHER_METAVARS = {
     "vbr_quality": "QUALITY",
-    "track": "NUMBER|LANGUAGE",
+    "track": "NUMBER|LANGUAGE|all",
+    "split": "chapters|silence|TIME",
+    "silence_db": "DBFS",
     "channels": "1|2",
     "date": "DATE",
     "cover_picture": "FILE",
     "track_number": "NUMBER",
 }
+_GROUPS = {
+    "Encoding": (*MODES, "channels", "sample_rate_hz", "copy"),
+    "What to convert": ("start_s", "end_s", "track", "split", "silence_s", "silence_db", "fail_on_damage"),
+    "Sound": ("loudness_lufs", "fade_in_s", "fade_out_s"),
+}
+_OTHER_GROUP = "Tags and cover"
 _NAMES = frozenset(option.name for option in fields(Options))
+# Names that are words as well, where they mean the option.
+_NAMES_IN_SENTENCES = re.compile(r"\b(?:channels(?= \d)|split(?= silence)|(?<=and )preset)\b")
 _TIME = re.compile(r"(?:(?:(\d+):)?([0-5]?\d):)?(\d+(?:\.\d*)?|\.\d+)")
 
 
@@ -37,7 +48,7 @@ def with_flags(text: str) -> str:
     for name in sorted(_NAMES, key=len, reverse=True):
         # a name without an underscore is a word as well: only what stands in front is the option's then
         text = re.sub(rf"\b{name}\b" if "_" in name else rf"^{name}(?=:)", flag_of(name), text)
-    return text
+    return _NAMES_IN_SENTENCES.sub(lambda found: flag_of(found[0]), text)
 
 
 def seconds(text: str) -> float:
@@ -48,6 +59,11 @@ def seconds(text: str) -> float:
     return int(found[1] or 0) * 3600 + int(found[2] or 0) * 60 + float(found[3])
 
 
+def split_at(text: str) -> float | str:
+    """Returns where to split: a word, or the seconds of a time."""
+    return text if text in SPLITS else seconds(text)
+
+
 def picture(path: str) -> bytes:
     """Returns the bytes of a file, of one that is too large as many as show it."""
     try:
@@ -55,6 +71,9 @@ def picture(path: str) -> bytes:
             return file.read(MAX_COVER_BYTES + 1)
     except OSError as error:
         raise typer.BadParameter(f"{path!r} cannot be read: {error.strerror}.") from None
+
+
+_PARSERS: dict[str, Callable[[str], Any]] = {"cover_picture": picture, "split": split_at}
 
 
 def takes_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -80,13 +99,14 @@ def takes_options(command: Callable[..., None]) -> Callable[..., None]:
 def _parameter(option: "Field[Any]") -> inspect.Parameter:
     name, flag = option.name, flag_of(option.name)
     is_switch = isinstance(option.default, bool)
-    parser = picture if name == "cover_picture" else seconds if name.endswith("_s") else None
+    parser = _PARSERS.get(name, seconds if name.endswith("_s") else None)
     settings: dict[str, Any] = {"parser": parser} if parser else {}
     info = typer.Option(
         f"{flag}/--no-{flag[2:]}" if option.default is True else flag,
         help=with_flags(option.metadata["description"]),
         metavar=None if is_switch else _metavar(option),
         show_default=False,
+        rich_help_panel=next((group for group, names in _GROUPS.items() if name in names), _OTHER_GROUP),
         **settings,
     )
     annotation: Any = Annotated[option.type if is_switch else _plain(option) | None, info]
@@ -102,3 +122,20 @@ def _metavar(option: "Field[Any]") -> str:
 
 def _plain(option: "Field[Any]") -> Any:
     return str | None if str in get_args(option.type) else option.type
+
+
+class GroupedHelp(TyperCommand):
+    """A command whose options are listed in groups, as plain text."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Writes the arguments, then each group in the order of its first option."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                group = getattr(parameter, "rich_help_panel", None)
+                of_kind = "Arguments" if parameter.param_type_name == "argument" else "Options"
+                groups.setdefault(group or of_kind, []).append(record)
+        for name, records in groups.items():
+            with formatter.section(name):
+                formatter.write_dl(records)
