@@ -92,17 +92,27 @@ def test_its_threads_exist_before_there_is_work() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "frames", "overlap"),
+    ("settings", "segmentation"),
     [
-        (settings_for(48000, 2, 192, None), 1225, 35),
-        (settings_for(44100, 2, None, 4), 1225, 35),
-        (settings_for(48000, 1, 64, None), 2450, 70),
-        (settings_for(22050, 1, 64, None), 2450, 70),
-        (settings_for(24000, 2, 8, None), 4900, 980),
+        (settings_for(48000, 2, 192, None), Segmentation(1225, 35, growth=2, last_frames=490)),
+        (settings_for(44100, 2, None, 4), Segmentation(1225, 35, growth=2, last_frames=490)),
+        (settings_for(48000, 1, 64, None), Segmentation(2450, 70, last_frames=490)),
+        (settings_for(22050, 1, 64, None), Segmentation(2450, 70, growth=2, last_frames=980)),
+        (settings_for(24000, 2, 8, None), Segmentation(4900, 980, last_frames=1960)),
     ],
 )
-def test_the_fewer_bits_the_longer_the_overlap(settings: EncoderSettings, frames: int, overlap: int) -> None:
-    assert segmentation_for(settings) == Segmentation(frames, overlap)
+def test_the_fewer_bits_the_longer_the_overlap(settings: EncoderSettings, segmentation: Segmentation) -> None:
+    assert segmentation_for(settings) == segmentation
+
+
+def test_segments_grow_and_the_rest_is_cut_small() -> None:
+    with EncoderPool(1) as pool:
+        encoder = ParallelEncoder(settings_for(8000, 1, 8, None), pool, Segmentation(6, 2, growth=3, last_frames=4))
+        list(encoder.encode(bytes(2 * 576 * (8 * 6 + 2 * 18 + 15))))
+        list(encoder.finish())
+    starts = [6, 12, 18, 24, 30, 36, 42, 48, 66, 84, 88, 92, 96]
+    assert len(encoder.stitcher.seams) == len(starts)
+    assert all(0 < at - start < 2 + 1 for start, (at, _) in zip(starts, encoder.stitcher.seams, strict=True))
 
 
 @pytest.fixture(scope="module")

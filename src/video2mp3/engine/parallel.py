@@ -24,6 +24,8 @@ _WAIT_S = 0.2
 """How long to wait for an encoder before the caller is told that it is still being waited for."""
 _STACK_BYTES = 2 * 1024**2
 _SEGMENT_FRAMES = 1225
+_LAST_FRAMES = 490
+_SHORTER_SEGMENTS = 8
 _OVERLAP_FRAMES = 35
 _OVERLAP_FACTORS = ((1.6, 1), (0.8, 2), (0.5, 4), (0.3, 7), (0.0, 14))
 """Bits per sample from which on the overlap is so many times as long."""
@@ -39,20 +41,34 @@ class Segmentation:
     """From the start of a segment to the start of the next; a multiple of 49, the cycle of padding at 44.1 kHz."""
     overlap: int
     """Frames that a segment is encoded beyond that, two at least; in them the next one's encoder settles."""
+    growth: int = 1
+    """So many times as long are the segments after the first few: the longer, the less the overlaps cost."""
+    last_frames: int | None = None
+    """The length of the segments that the rest at the end is cut into, so that all threads end together."""
 
     def __post_init__(self) -> None:
-        assert 2 <= self.overlap <= self.frames
+        assert 2 <= self.overlap <= min(self.frames, self.last_frames or self.frames)
+
+    def frames_of(self, number: int) -> int:
+        """Returns the frames from the start of a segment, counted from 0 on, to the start of the next."""
+        return self.frames * (self.growth if number >= _SHORTER_SEGMENTS else 1)
 
 
 def segmentation_for(settings: EncoderSettings) -> Segmentation:
-    """Returns segments of half a minute to two, overlapping by as much as an encoder needs to forget how it began.
+    """Returns segments of half a minute to one, overlapping by as much as an encoder needs to forget how it began.
 
     It begins with an empty bit reservoir. The fewer bits there are, the longer it takes until that has no effect on
     how many each frame gets; measured: a seam never cost 0.3 dB with these overlaps.
     """
     halves = 1 if settings.sample_rate_hz in MPEG1_RATES_HZ else 2  # frames of MPEG-2 have half the samples
     longer = next(factor for least, factor in _OVERLAP_FACTORS if _bits_per_sample(settings) >= least)
-    return Segmentation(_SEGMENT_FRAMES * halves * min(longer, 2), _OVERLAP_FRAMES * halves * longer)
+    overlap = _OVERLAP_FRAMES * halves * longer
+    return Segmentation(
+        frames=_SEGMENT_FRAMES * halves * min(longer, 2),
+        overlap=overlap,
+        growth=2 if longer == 1 else 1,
+        last_frames=max(_LAST_FRAMES * halves, 2 * overlap),
+    )
 
 
 def _bits_per_sample(settings: EncoderSettings) -> float:
@@ -123,15 +139,15 @@ class ParallelEncoder:
     def __init__(self, settings: EncoderSettings, pool: EncoderPool, segmentation: Segmentation | None = None) -> None:
         segmentation = segmentation or segmentation_for(settings)
         self._bytes_per_sample = BYTES_PER_SAMPLE * settings.channels
-        frame_bytes = self._bytes_per_sample * samples_per_frame(settings.sample_rate_hz)
+        self._frame_bytes = self._bytes_per_sample * samples_per_frame(settings.sample_rate_hz)
         self._settings = settings
         self._pool = pool
-        self._segment_bytes = segmentation.frames * frame_bytes
-        self._encoded_bytes = (segmentation.frames + segmentation.overlap) * frame_bytes
-        self.stitcher = Stitcher(segmentation.frames, segmentation.overlap)
+        self._segmentation = segmentation
+        self._segments = 0
+        self.stitcher = Stitcher(segmentation.overlap)
         self._pcm: list[bytes] = []
         self._pcm_bytes = 0
-        self._in_work: deque[Future[bytes]] = deque()
+        self._in_work: deque[tuple[Future[bytes], int]] = deque()
         self._most_in_work = pool.threads + 2
         self._lock = threading.Lock()
         self._samples = 0
@@ -151,11 +167,8 @@ class ParallelEncoder:
         """Takes PCM and yields frames that are complete; nothing, now and then, while it waits for an encoder."""
         self._pcm.append(pcm)
         self._pcm_bytes += len(pcm)
-        while self._pcm_bytes > self._encoded_bytes:
-            self._submit(_cut(self._pcm, 0, self._encoded_bytes))
-            self._pcm = _cut(self._pcm, self._segment_bytes, self._pcm_bytes)
-            self._pcm_bytes -= self._segment_bytes
-            while self._in_work and (len(self._in_work) > self._most_in_work or self._in_work[0].done()):
+        while self._cut_off(self._segmentation.frames_of(self._segments)):
+            while self._in_work and (len(self._in_work) > self._most_in_work or self._in_work[0][0].done()):
                 yield from self._stitch_next()
 
     def finish(self, lead_in: int = 0) -> Iterator[bytes]:
@@ -164,22 +177,35 @@ class ParallelEncoder:
         Args:
             lead_in: samples of silence to put in front, where all there is is less than a segment.
         """
-        assert not lead_in or not self._in_work
-        self._submit([bytes(lead_in * self._bytes_per_sample), *self._pcm])
+        assert not lead_in or not self._segments
+        while self._segments and self._segmentation.last_frames and self._cut_off(self._segmentation.last_frames):
+            pass
+        self._submit([bytes(lead_in * self._bytes_per_sample), *self._pcm], 0)
         self._pcm = []
         while self._in_work:
             yield from self._stitch_next()
         yield self.stitcher.finish()
 
-    def _submit(self, pcm: list[bytes]) -> None:
-        self._in_work.append(self._pool.submit(lambda: self._encode_segment(pcm)))
+    def _cut_off(self, frames: int) -> bool:
+        """Hands on the next segment, where there is more PCM than it needs; returns whether there was."""
+        encoded_bytes = (frames + self._segmentation.overlap) * self._frame_bytes
+        if self._pcm_bytes <= encoded_bytes:
+            return False
+        self._submit(_cut(self._pcm, 0, encoded_bytes), frames)
+        self._pcm = _cut(self._pcm, frames * self._frame_bytes, self._pcm_bytes)
+        self._pcm_bytes -= frames * self._frame_bytes
+        return True
+
+    def _submit(self, pcm: list[bytes], frames: int) -> None:
+        self._segments += 1
+        self._in_work.append((self._pool.submit(lambda: self._encode_segment(pcm)), frames))
 
     def _stitch_next(self) -> Iterator[bytes]:
-        future = self._in_work.popleft()
+        future, frames = self._in_work.popleft()
         while not future.done():
             wait([future], _WAIT_S)
             yield b""
-        yield self.stitcher.add(future.result())
+        yield self.stitcher.add(future.result(), frames)
 
     def _encode_segment(self, pcm: list[bytes]) -> bytes:
         encoder = Encoder(self._settings)

@@ -43,8 +43,7 @@ class Seam:
 class Stitcher:
     """Joins streams one after the other; holds the last of them."""
 
-    def __init__(self, segment_frames: int, overlap_frames: int) -> None:
-        self._segment_frames = segment_frames
+    def __init__(self, overlap_frames: int) -> None:
         self._overlap_frames = overlap_frames
         self._held: list[Frame] = []
         self._offset = 0
@@ -53,11 +52,16 @@ class Stitcher:
         self.seams: list[tuple[int, Joint]] = []
         """For each, the first frame after it."""
 
-    def add(self, stream: bytes) -> bytes:
-        """Takes the next segment's frames, and returns what is final."""
+    def add(self, stream: bytes, segment_frames: int) -> bytes:
+        """Takes the next segment's frames, and returns what is final.
+
+        Args:
+            stream: the segment with its overlap, encoded.
+            segment_frames: where in it the next segment begins.
+        """
         right = list(split(stream))
         if not self._held:
-            self._held, self._offset = right, self._segment_frames
+            self._held, self._offset = right, segment_frames
             return b""
         left = self._held[: self._offset + self._overlap_frames]  # what is beyond it was made of silence
         seam = find_seam(left, right, self._offset)
@@ -66,7 +70,7 @@ class Stitcher:
         cut = self._offset + seam.at - len(seam.left)
         done = b"".join(frame.data for frame in (*left[:cut], *seam.left))
         self._held = [*seam.right, *right[seam.at + len(seam.right) :]]
-        self._offset = self._segment_frames - seam.at
+        self._offset = segment_frames - seam.at
         return done
 
     def finish(self) -> bytes:
@@ -146,14 +150,21 @@ def _grow_right(left: Sequence[Frame], right: Sequence[Frame], offset: int, at: 
 
 
 def _silence(right: Sequence[Frame], at: int) -> Seam:
-    """Silences the right one's frames whose data begin before the cut."""
+    """Silences the right one's frames whose data begin before the cut.
+
+    They still say that their data begin at the cut, or as near as can be said: decoders forget what is before it.
+    """
     silenced, behind = [], 0
     for frame in right[at:]:
         if frame.main_data_begin <= behind:
             break
-        silenced.append(frame.silent())
+        silenced.append(frame.silent().with_main_data_begin(min(behind, _most_main_data_begin(frame))))
         behind += frame.main_size
     return Seam(at, [], silenced, Joint.SILENCED)
+
+
+def _most_main_data_begin(frame: Frame) -> int:
+    return 511 if frame.is_mpeg1 else 255
 
 
 def _before(frames: Sequence[Frame], at: int, size: int) -> bytes:
