@@ -144,6 +144,8 @@ class Job(Base):
     upload_id: Mapped[Id | None] = mapped_column(
         ForeignKey("uploads.id", ondelete="SET NULL"), default=None, index=True
     )
+    # Refers to no row: it stays when the upload is gone, so that the job is not tried again without its cover.
+    cover_upload_id: Mapped[Id | None] = mapped_column(default=None, index=True)
     source_name: Mapped[str] = mapped_column(_Text255)
     source_size_bytes: Mapped[int] = mapped_column(BigInteger)
     source_duration_s: Mapped[float | None] = mapped_column(default=None)

@@ -74,6 +74,7 @@ class Claim:
     upload_id: str | None
     source_name: str
     options: dict[str, Any]
+    cover_upload_id: str | None = None
 
 
 # -- The owner's side ---------------------------------------------------------------------------------
@@ -85,6 +86,7 @@ def submit(
     user_id: str,
     upload: Upload,
     options: dict[str, Any],
+    cover: Upload | None = None,
     tag: str | None = None,
     priority: int = 1,
     idempotency_key: str | None = None,
@@ -92,15 +94,15 @@ def submit(
 ) -> Job:
     """Makes a job of an upload; with a key that the user has used before: returns the job made then.
 
-    `upload` is read in this transaction, with a lock; while it is still open, the job waits for it. The `options`
-    were checked before. `priority` is 0 high, 1 normal, 2 low. `request_sha256` tells whether the key was used for
-    the same request. After the commit the relay wants a nudge.
+    `upload` is read in this transaction, with a lock; while it is still open, the job waits for it. `cover` is read so
+    too, and complete: the front cover. The `options` were checked before. `priority` is 0 high, 1 normal, 2 low.
+    `request_sha256` tells whether the key was used for the same request. After the commit the relay wants a nudge.
 
     Raises:
         IdempotencyKeyReused: when the key was used for another request.
-        NotFound: when the upload is another user's, or was deleted meanwhile.
+        NotFound: when an upload is another user's, or was deleted meanwhile.
     """
-    if upload.user_id != user_id:
+    if upload.user_id != user_id or (cover is not None and cover.user_id != user_id):
         raise NotFound
     if earlier := _earlier(session, user_id, idempotency_key, request_sha256):
         return earlier
@@ -108,6 +110,7 @@ def submit(
         id=new_id(),
         user_id=user_id,
         upload_id=upload.id,
+        cover_upload_id=cover.id if cover else None,
         source_name=upload.name,
         source_size_bytes=upload.received_bytes if upload.size_bytes is None else upload.size_bytes,
         options=options,
@@ -171,15 +174,24 @@ def retry(session: Session, job_id: str, user_id: str) -> Job:
     Raises:
         NotFound: when the user has no such job.
         WrongState: when it has not failed and was not canceled.
-        UploadGone: when its upload is no more.
+        UploadGone: when its upload, or its cover's, is no more.
     """
     job = find(session, job_id, user_id)
     if job.state not in ("failed", "canceled"):
         raise WrongState("Only a conversion that failed or was canceled can be tried again.")
     upload = session.get(Upload, job.upload_id, with_for_update=True) if job.upload_id else None
-    if upload is None:
+    cover = session.get(Upload, job.cover_upload_id, with_for_update=True) if job.cover_upload_id else None
+    if upload is None or (job.cover_upload_id and cover is None):
         raise UploadGone
-    return submit(session, user_id=user_id, upload=upload, options=job.options, tag=job.tag, priority=job.priority)
+    return submit(
+        session,
+        user_id=user_id,
+        upload=upload,
+        options=job.options,
+        cover=cover,
+        tag=job.tag,
+        priority=job.priority,
+    )
 
 
 def delete(session: Session, job_id: str, user_id: str) -> list[str]:
@@ -235,7 +247,7 @@ def claim(session: Session, job_id: str, worker_id: str) -> Claim | None:
     if not taken:
         return None
     job = session.get_one(Job, job_id, populate_existing=True)
-    return Claim(job.id, job.fence, job.user_id, job.upload_id, job.source_name, job.options)
+    return Claim(job.id, job.fence, job.user_id, job.upload_id, job.source_name, job.options, job.cover_upload_id)
 
 
 def heartbeat(session: Session, claim: Claim, *, percent: int, done_s: float) -> Literal["held", "cancel", "lost"]:

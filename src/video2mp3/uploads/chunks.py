@@ -15,7 +15,11 @@ CHUNK_SIZE_BYTES = 8 * 1024**2
 MAX_CHUNKS = 10_000
 """Most chunks of one upload: its list must stay quick to read."""
 
-_needed = exists().where(Job.upload_id == Upload.id, Job.state.in_(("waiting", "queued", "processing")))
+_not_ended = Job.state.in_(("waiting", "queued", "processing"))
+_needed = or_(
+    exists().where(Job.upload_id == Upload.id, _not_ended),
+    exists().where(Job.cover_upload_id == Upload.id, _not_ended),
+)
 
 
 def create(session: Session, *, user_id: str, name: str, size_bytes: int | None, lifetime_s: int) -> Upload:

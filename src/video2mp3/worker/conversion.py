@@ -75,7 +75,7 @@ class Conversion:
             path.unlink(missing_ok=True)
 
     def _convert(self, path: Path) -> Report:
-        options = Options.from_dict(self._claim.options)
+        options = Options.from_dict(self._claim.options | self._cover())
         source = self._open_source()
         try:
             sink = path.open("xb+")
@@ -99,11 +99,25 @@ class Conversion:
             raise ResultCheckFailed
         return report
 
+    def _cover(self) -> dict[str, bytes]:
+        """Returns the picture for the cover as an option, where there is one."""
+        if self._claim.cover_upload_id is None:
+            return {}
+        picture = self._open(self._claim.cover_upload_id)
+        try:
+            return {"cover_picture": picture.read_at(0, picture.size_bytes)}  # its size was checked when it was ordered
+        except NotFound as error:
+            self._open(self._claim.cover_upload_id)
+            raise UploadDamaged from error
+
     def _open_source(self) -> UploadSource:
-        if self._claim.upload_id is None:
+        return self._open(self._claim.upload_id)
+
+    def _open(self, upload_id: str | None) -> UploadSource:
+        if upload_id is None:
             raise UploadGone
         try:
-            return UploadSource(self._database, self._storage, self._claim.upload_id)
+            return UploadSource(self._database, self._storage, upload_id)
         except NotFound as error:
             raise UploadGone from error
 
