@@ -51,6 +51,12 @@ class Settings(BaseSettings):
     upload_lifetime_s: int = Field(86_400, ge=1, description="Uploads are deleted after this time.")
     result_lifetime_s: int = Field(7 * 86_400, ge=1, description="Results are deleted after this time.")
 
+    max_user_jobs: int = Field(1000, ge=1, description="Conversions that one user may have waiting.")
+    max_user_uploads: int = Field(50, ge=1, description="Files that one user may send at once.")
+    max_user_bytes: int = Field(100 * 1024**3, ge=1, description="Bytes of uploads and results kept for one user.")
+    max_jobs: int = Field(100_000, ge=1, description="Conversions of all users that may wait.")
+    min_free_bytes: int = Field(1024**3, ge=0, description="No more is taken where less is free on the disk.")
+
     worker_slots: int = Field(0, ge=0, description="Conversions at once per worker (0: one per core).")
     conversion_limit_s: int = Field(4 * 3600, ge=1, description="Longest time one conversion may take.")
     allow_unsandboxed: bool = Field(False, description="Convert even where the sandbox fails its self-test.")

@@ -34,6 +34,7 @@ def test_an_upload_is_converted_by_its_id(ada: SignedIn) -> None:
         "id": job["id"],
         "state": "queued",
         "percent": 0,
+        "priority": "normal",
         "tag": "my tag",
         "source": {"name": "talk.mp4", "size_bytes": len(VIDEO), "duration_s": None, "upload_id": upload_id},
         "options": {"bitrate_kbps": 128, "title": "Talk"},

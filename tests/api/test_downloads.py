@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.api.conftest import SignedIn
 from tests.api.stored import convert, fail, finish
 from tests.servers import wait_until
-from video2mp3.api.disposition import attachment, filename_of, mp3_name
+from video2mp3.api.disposition import attachment, filename_of
 from video2mp3.api.services import Services
 from video2mp3.api.serving import parse_range
 from video2mp3.errors import NoAudio, RangeNotSatisfiable
@@ -184,15 +184,6 @@ def test_a_name_in_an_unknown_encoding_is_passed_over() -> None:
         assert filename_of(f"attachment; filename*={encoding}''x%ff{plain}") == "talk.mp4"
     assert filename_of(f"attachment; filename*=iso-8859-1''x%ff{plain}") == "xÿ"
     assert filename_of(f"attachment; filename*=utf-8''x%C3%BF{plain}") == "xÿ"
-
-
-def test_the_mp3_is_named_after_its_source() -> None:
-    assert [mp3_name(name) for name in ("a.b.mp4", "talk", ".mp4", "upload")] == [
-        "a.b.mp3",
-        "talk.mp3",
-        ".mp4.mp3",
-        "upload.mp3",
-    ]
 
 
 @given(st.text(alphabet="bytes=0123456789-, ", max_size=30), st.integers(0, 1000))

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from video2mp3 import uploads
 from video2mp3.api.accounts import CurrentUser
 from video2mp3.api.conversions import FORM_BODY, convert_form
-from video2mp3.api.downloads import MP3_RESPONSES, mp3_of, original_of
+from video2mp3.api.downloads import MP3_RESPONSES, original_of, result_of
 from video2mp3.api.parameters import ItemId
 from video2mp3.api.services import CurrentServices
 from video2mp3.api.serving import serve
@@ -34,7 +34,7 @@ class StartedConversion(BaseModel):
 @router.post("/upload_video", openapi_extra=FORM_BODY)
 async def upload_video(request: Request, user: CurrentUser, services: CurrentServices) -> StoredVideo:
     """Stores a video and queues its conversion."""
-    job = await convert_form(request, services, user.user_id)
+    job = await convert_form(request, services, user)
     return StoredVideo(video_id=job.upload_id or "")
 
 
@@ -53,7 +53,7 @@ def download_video(request: Request, video_id: ItemId, user: CurrentUser, servic
 @router.post("/upload", openapi_extra=FORM_BODY)
 async def upload(request: Request, user: CurrentUser, services: CurrentServices) -> StartedConversion:
     """Stores a video and queues its conversion."""
-    job = await convert_form(request, services, user.user_id)
+    job = await convert_form(request, services, user)
     return StartedConversion(msg="success!", video_fid=job.upload_id or "", mp3_fid=job.id)
 
 
@@ -67,4 +67,4 @@ def download(
     """Returns the MP3 of a finished conversion."""
     with services.database.read() as session:
         job = lifecycle.find(session, fid, user.user_id)
-    return serve(request, mp3_of(job, services.storage))
+    return serve(request, result_of(job, services.storage))

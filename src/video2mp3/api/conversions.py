@@ -1,6 +1,7 @@
 """Conversions: ordered, listed, read, canceled, deleted, tried again."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -8,22 +9,27 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 
-from video2mp3.api.accounts import CurrentUser
-from video2mp3.api.incoming import IncomingUpload
+from video2mp3.api.accounts import CurrentUser, Principal
+from video2mp3.api.incoming import IncomingUpload, RepeatedUpload
 from video2mp3.api.multipart import MAX_OVERHEAD_BYTES
 from video2mp3.api.options import OPTIONS_SCHEMA, checked_tag, options_from_json, options_from_text
 from video2mp3.api.parameters import ItemId
 from video2mp3.api.representations import ConversionJSON, ConversionPage
 from video2mp3.api.services import CurrentServices, Services
 from video2mp3.api.streaming import abort, declared_size_bytes, read_small, receive_form
-from video2mp3.api.submitting import delete_objects, request_sha256, submit
+from video2mp3.api.submitting import Order, checked_priority, delete_objects, require_room, retry, submit
 from video2mp3.database.tables import Job
-from video2mp3.errors import MissingFile, UnsupportedMediaType
+from video2mp3.errors import IdempotencyKeyReused, MissingFile, UnsupportedMediaType
 from video2mp3.jobs import lifecycle
+from video2mp3.jobs.lifecycle import PRIORITIES, Priority
+from video2mp3.uploads import clean_name
 
 router = APIRouter(prefix="/v1/conversions", tags=["conversions"])
 
 _MAX_JSON_BYTES = 64 * 1024
+
+
+_PRIORITY = "`low`: only when nothing else waits; `high` is for administrators."
 
 
 class NewConversion(BaseModel):
@@ -34,6 +40,7 @@ class NewConversion(BaseModel):
     upload_id: ItemId = Field(description="From POST /v1/uploads.")
     options: dict[str, Any] = Field(default_factory=dict, json_schema_extra=OPTIONS_SCHEMA)
     tag: str | None = Field(None, max_length=255, description="A text of your own, given back with the conversion.")
+    priority: Priority = Field("normal", description=_PRIORITY)
 
 
 _FORM_SCHEMA = {
@@ -41,6 +48,7 @@ _FORM_SCHEMA = {
     "properties": {
         **OPTIONS_SCHEMA["properties"],
         "tag": {"type": "string", "maxLength": 255},
+        "priority": {"enum": list(PRIORITIES), "default": "normal", "description": _PRIORITY},
         "file": {"type": "string", "format": "binary"},
     },
     "required": ["file"],
@@ -62,13 +70,14 @@ async def create_conversion(
 ) -> ConversionJSON:
     """Queues a conversion: of an upload (JSON), or of the file in a form.
 
-    Fields that come before the file in a form are checked before the file is stored.
+    Fields that come before the file in a form are checked before the file is stored. The same request again with the
+    same Idempotency-Key makes no other conversion: it is answered with the one that it made.
     """
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type == "multipart/form-data":
-        job = await convert_form(request, services, user.user_id, idempotency_key=idempotency_key)
+        job = await convert_form(request, services, user, idempotency_key=idempotency_key)
     elif content_type == "application/json":
-        job = await _convert_json(request, services, user.user_id, idempotency_key)
+        job = await _convert_json(request, services, user, idempotency_key)
     elif content_type:
         raise UnsupportedMediaType("Send application/json or multipart/form-data.")
     else:
@@ -135,40 +144,54 @@ def retry_conversion(
     request: Request, response: Response, conversion_id: ItemId, user: CurrentUser, services: CurrentServices
 ) -> ConversionJSON:
     """Makes a new conversion of one that failed or was canceled: the same upload, the same options."""
-    with services.database.write() as session:
-        job = lifecycle.retry(session, conversion_id, user.user_id)
-    services.nudge()
+    job = retry(services, user.user_id, conversion_id)
     conversion = represent(request, job)
     response.headers["Location"] = conversion.links.self
     return conversion
 
 
 async def convert_form(
-    request: Request, services: Services, user_id: str, *, idempotency_key: str | None = None
+    request: Request, services: Services, user: Principal, *, idempotency_key: str | None = None
 ) -> Job:
     """Stores the file of a form and queues its conversion; on any error nothing stays stored."""
-    declared_size_bytes(request, services.settings.max_upload_bytes + MAX_OVERHEAD_BYTES)
-    incoming = IncomingUpload(services, user_id, with_sha256=idempotency_key is not None)
-    upload, fields = await receive_form(request, incoming, _options_and_tag)
+    declared = declared_size_bytes(request, services.settings.max_upload_bytes + MAX_OVERHEAD_BYTES)
+    earlier = await run_in_threadpool(require_room, services, user.user_id, idempotency_key)
+    if earlier is not None:
+        return await _compare_form(request, services, user, earlier)
+    incoming = IncomingUpload(
+        services,
+        user.user_id,
+        least_size_bytes=max(0, (declared or 0) - MAX_OVERHEAD_BYTES),
+        with_sha256=idempotency_key is not None,
+    )
+    upload, fields = await receive_form(request, incoming, partial(_order, role=user.role))
     try:
-        options, tag = _options_and_tag(fields)
+        order = _order(fields, user.role)
         job = await run_in_threadpool(
             submit,
             services,
-            user_id,
+            user.user_id,
             upload.id,
-            options,
-            tag=tag,
+            order,
             idempotency_key=idempotency_key,
-            request_sha256=request_sha256(upload.name, incoming.sha256, options, tag),
+            request_sha256=order.sha256(upload.name, incoming.sha256),
         )
     except BaseException:
         await abort(incoming)
         raise
     if job.upload_id != upload.id:
-        # An earlier request with this Idempotency-Key has brought the same file.
+        # Another request with this Idempotency-Key was quicker, and has brought the same file.
         await abort(incoming)
     return job
+
+
+async def _compare_form(request: Request, services: Services, user: Principal, earlier: Job) -> Job:
+    """Reads a form whose Idempotency-Key was used before; stores nothing."""
+    repeated = RepeatedUpload(services.settings.max_upload_bytes)
+    sha256, fields = await receive_form(request, repeated, partial(_order, role=user.role))
+    if _order(fields, user.role).sha256(clean_name(repeated.name), sha256) != earlier.request_sha256:
+        raise IdempotencyKeyReused
+    return earlier
 
 
 def represent(request: Request, job: Job) -> ConversionJSON:
@@ -176,24 +199,24 @@ def represent(request: Request, job: Job) -> ConversionJSON:
     return ConversionJSON.of(job, request.scope.get("root_path", ""))
 
 
-async def _convert_json(request: Request, services: Services, user_id: str, idempotency_key: str | None) -> Job:
+async def _convert_json(request: Request, services: Services, user: Principal, idempotency_key: str | None) -> Job:
     try:
-        order = NewConversion.model_validate_json(await read_small(request, _MAX_JSON_BYTES))
+        new = NewConversion.model_validate_json(await read_small(request, _MAX_JSON_BYTES))
     except ValidationError as error:
         raise RequestValidationError(error.errors(include_url=False, include_context=False)) from None
-    options, tag = options_from_json(order.options), checked_tag(order.tag)
+    order = Order(options_from_json(new.options), checked_tag(new.tag), checked_priority(new.priority, user.role))
     return await run_in_threadpool(
         submit,
         services,
-        user_id,
-        order.upload_id,
-        options,
-        tag=tag,
+        user.user_id,
+        new.upload_id,
+        order,
         idempotency_key=idempotency_key,
-        request_sha256=request_sha256(order.upload_id, options, tag),
+        request_sha256=order.sha256(new.upload_id),
     )
 
 
-def _options_and_tag(fields: Mapping[str, str]) -> tuple[dict[str, Any], str | None]:
-    options = {name: value for name, value in fields.items() if name != "tag"}
-    return options_from_text(options), checked_tag(fields.get("tag"))
+def _order(fields: Mapping[str, str], role: str) -> Order:
+    options = {name: value for name, value in fields.items() if name not in ("tag", "priority")}
+    priority = checked_priority(fields.get("priority") or "normal", role)
+    return Order(options_from_text(options), checked_tag(fields.get("tag")), priority)

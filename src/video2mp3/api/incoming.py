@@ -4,13 +4,14 @@ import hashlib
 
 from video2mp3.api.services import Services
 from video2mp3.database.tables import Upload
-from video2mp3.errors import MissingFile, UploadIncomplete
+from video2mp3.errors import MissingFile, QuotaExceeded, UploadIncomplete, UploadTooLarge
 from video2mp3.jobs import lifecycle
-from video2mp3.uploads import ChunkWriter, complete, create, find
+from video2mp3.storage.scratch import require_free
+from video2mp3.uploads import ChunkWriter, UploadLimits, complete, create, find, require_room
 
 
 class IncomingUpload:
-    """Stores a file as it comes. Blocking. Nothing is stored before its first byte."""
+    """Stores a file as it comes. Blocking. Nothing is stored before its first byte, nor where a limit is reached."""
 
     def __init__(
         self,
@@ -19,16 +20,22 @@ class IncomingUpload:
         *,
         name: str = "",
         declared_size_bytes: int | None = None,
+        least_size_bytes: int = 0,
         with_sha256: bool = False,
     ) -> None:
-        """`name` may be set until the first byte comes; hashing is asked for, because it costs time."""
+        """`name` may be set until the first byte comes; hashing is asked for, because it costs time.
+
+        `least_size_bytes` is what can be told of a size that is not declared.
+        """
         self.name = name
         self.size_bytes = 0
         self._services = services
         self._user_id = user_id
         self._declared_size_bytes = declared_size_bytes
+        self._least_size_bytes = declared_size_bytes or least_size_bytes
         self._upload_id = ""
         self._writer: ChunkWriter | None = None
+        self._left_bytes = 0
         self._sha256 = hashlib.sha256() if with_sha256 else None
 
     @property
@@ -37,11 +44,19 @@ class IncomingUpload:
         return self._sha256.hexdigest() if self._sha256 else None
 
     def write(self, data: bytes) -> None:
-        """Takes the next bytes; raises what `ChunkWriter.write` raises."""
+        """Takes the next bytes.
+
+        Raises:
+            TooManyUploads: when the user sends too many at once.
+            QuotaExceeded: when the user has no room left.
+            StorageFull, UploadTooLarge, WrongState: see `ChunkWriter.write`.
+        """
         if not data:
             return
         if self._writer is None:
             self._writer = self._begin()
+        if self._writer.received_bytes + len(data) > self._left_bytes:
+            raise QuotaExceeded
         self._writer.write(data)
         self.size_bytes += len(data)
         if self._sha256 is not None:
@@ -70,7 +85,10 @@ class IncomingUpload:
 
     def _begin(self) -> ChunkWriter:
         settings = self._services.settings
+        require_free(self._services.storage.scratch_folder, settings.min_free_bytes + self._least_size_bytes)
+        limits = UploadLimits(settings.max_user_uploads, settings.max_user_bytes)
         with self._services.database.write() as session:
+            self._left_bytes = require_room(session, self._user_id, limits, self._least_size_bytes)
             upload = create(
                 session,
                 user_id=self._user_id,
@@ -84,4 +102,35 @@ class IncomingUpload:
             self._services.storage,
             upload.id,
             max_size_bytes=settings.max_upload_bytes,
+            min_free_bytes=settings.min_free_bytes,
         )
+
+
+class RepeatedUpload:
+    """A file that an earlier request with the same Idempotency-Key has stored: it is read, and compared by its hash."""
+
+    def __init__(self, max_size_bytes: int) -> None:
+        self.name = ""
+        self._size_bytes = 0
+        self._max_size_bytes = max_size_bytes
+        self._sha256 = hashlib.sha256()
+
+    def write(self, data: bytes) -> None:
+        """Takes the next bytes.
+
+        Raises:
+            UploadTooLarge: when it can be no file that was stored.
+        """
+        self._size_bytes += len(data)
+        if self._size_bytes > self._max_size_bytes:
+            raise UploadTooLarge(f"The file is larger than the {self._max_size_bytes} bytes that are accepted.")
+        self._sha256.update(data)
+
+    def finish(self) -> str:
+        """Returns the SHA-256; raises MissingFile when no byte came."""
+        if not self._size_bytes:
+            raise MissingFile
+        return self._sha256.hexdigest()
+
+    def abort(self) -> None:
+        """There is nothing to remove."""

@@ -9,14 +9,14 @@ from starlette.concurrency import run_in_threadpool
 
 from video2mp3.api.accounts import CurrentUser
 from video2mp3.api.disposition import filename_of
-from video2mp3.api.downloads import MP3_RESPONSES, mp3_of
+from video2mp3.api.downloads import MP3_RESPONSES, result_of
 from video2mp3.api.events import get_watcher
 from video2mp3.api.incoming import IncomingUpload
 from video2mp3.api.options import OPTION_PARAMETERS, options_from_query
 from video2mp3.api.services import CurrentServices, Services
 from video2mp3.api.serving import serve
-from video2mp3.api.streaming import declared_size_bytes, receive_file
-from video2mp3.api.submitting import HIGH_PRIORITY, submit
+from video2mp3.api.streaming import abort, declared_size_bytes, receive_file
+from video2mp3.api.submitting import Order, require_room, submit
 from video2mp3.api.uploads import RAW_BODY, Name
 from video2mp3.api.watcher import JobWatcher
 from video2mp3.database.tables import Job
@@ -60,9 +60,14 @@ async def convert_named(
 async def _convert(request: Request, services: Services, user_id: str, watcher: JobWatcher, name: str) -> Response:
     options = options_from_query(request.query_params.multi_items(), frozenset({"name"}))
     declared = declared_size_bytes(request, services.settings.max_upload_bytes)
+    await run_in_threadpool(require_room, services, user_id)
     incoming = IncomingUpload(services, user_id, name=name, declared_size_bytes=declared)
     upload = await receive_file(request, incoming)
-    job = await run_in_threadpool(submit, services, user_id, upload.id, options, priority=HIGH_PRIORITY)
+    try:
+        job = await run_in_threadpool(submit, services, user_id, upload.id, Order(options, priority="high"))
+    except BaseException:
+        await abort(incoming)
+        raise
     await _wait_for_end(request, services, watcher, job)
     return await run_in_threadpool(_answer, request, services, job)
 
@@ -70,7 +75,7 @@ async def _convert(request: Request, services: Services, user_id: str, watcher: 
 def _answer(request: Request, services: Services, job: Job) -> Response:
     with services.database.read() as session:
         job = lifecycle.find(session, job.id, job.user_id)
-    return serve(request, mp3_of(job, services.storage), {"Content-Location": f"/v1/conversions/{job.id}/mp3"})
+    return serve(request, result_of(job, services.storage), {"Content-Location": f"/v1/conversions/{job.id}/mp3"})
 
 
 async def _wait_for_end(request: Request, services: Services, watcher: JobWatcher, job: Job) -> None:

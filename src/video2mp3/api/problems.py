@@ -15,7 +15,6 @@ from video2mp3.api.schemas import FieldError, Problem
 from video2mp3.errors import Video2mp3Error
 
 MEDIA_TYPE = "application/problem+json"
-_RETRY_AFTER_S = 5
 _MAX_ERRORS = 20
 _MAX_FIELD_LENGTH = 200
 
@@ -61,17 +60,17 @@ def problem_response(
     return JSONResponse(
         problem.model_dump(exclude_none=True),
         status,
-        headers={**_headers(request, status), **(headers or {})},
+        headers={**_headers(request, error, status), **(headers or {})},
         media_type=MEDIA_TYPE,
     )
 
 
-def _headers(request: Request, status: int) -> dict[str, str]:
+def _headers(request: Request, error: Video2mp3Error, status: int) -> dict[str, str]:
     if status == 401:
         scheme = "Basic" if request.scope["path"] == "/login" else "Bearer"
         return {"WWW-Authenticate": f'{scheme} realm="video2mp3"'}
-    if status in (429, 503):
-        return {"Retry-After": str(_RETRY_AFTER_S)}
+    if status in (429, 503, 507):
+        return {"Retry-After": str(error.retry_after_s)}
     return {}
 
 

@@ -5,9 +5,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from video2mp3.api.results import ResultJSON
 from video2mp3.api.schemas import moment
 from video2mp3.database.tables import Job, Upload
 from video2mp3.errors import Video2mp3Error
+from video2mp3.jobs.lifecycle import PRIORITIES, Priority
 
 State = Literal["waiting", "queued", "processing", "finished", "failed", "canceled"]
 
@@ -46,15 +48,6 @@ class SourceJSON(BaseModel):
     upload_id: str | None = Field(description="null when the upload was deleted or has expired.")
 
 
-class ResultJSON(BaseModel):
-    """The MP3."""
-
-    size_bytes: int
-    sha256: str
-    duration_s: float | None
-    url: str | None = Field(description="null when the MP3 has expired.")
-
-
 class ErrorJSON(BaseModel):
     """Why a conversion failed."""
 
@@ -79,6 +72,7 @@ class ConversionJSON(BaseModel):
     id: str
     state: State
     percent: int = Field(ge=0, le=100)
+    priority: Priority
     tag: str | None
     source: SourceJSON
     options: dict[str, Any] = Field(description="What was asked for; the rest has its default.")
@@ -98,6 +92,7 @@ class ConversionJSON(BaseModel):
             id=job.id,
             state=job.state,  # type: ignore[arg-type]  # checked by the model
             percent=100 if job.state == "finished" else job.percent,
+            priority=PRIORITIES[job.priority],
             tag=job.tag,
             source=SourceJSON(
                 name=job.source_name,
@@ -110,7 +105,7 @@ class ConversionJSON(BaseModel):
             started_at=_moment(job.started_at),
             ended_at=_moment(job.ended_at),
             expires_at=_moment(job.expires_at),
-            result=_result(job, f"{path}/mp3"),
+            result=ResultJSON.of(job, f"{path}/mp3"),
             error=_error(job),
             links=LinksJSON(
                 self=path,
@@ -145,17 +140,6 @@ def error_class(code: str) -> type[Video2mp3Error]:
             return candidate
         waiting += candidate.__subclasses__()
     return Video2mp3Error
-
-
-def _result(job: Job, url: str) -> ResultJSON | None:
-    if job.state != "finished" or job.result_size_bytes is None or job.result_sha256 is None:
-        return None
-    return ResultJSON(
-        size_bytes=job.result_size_bytes,
-        sha256=job.result_sha256,
-        duration_s=job.result_duration_s,
-        url=url if job.result_key else None,
-    )
 
 
 def _error(job: Job) -> ErrorJSON | None:

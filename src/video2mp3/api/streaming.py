@@ -2,15 +2,16 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 
-from video2mp3.api.incoming import IncomingUpload
 from video2mp3.api.multipart import FormReader
-from video2mp3.database.tables import Upload
 from video2mp3.errors import InvalidRequest, RequestTooLarge, UnsupportedMediaType, UploadIncomplete, UploadTooLarge
+
+T_co = TypeVar("T_co", covariant=True)
+T = TypeVar("T")
 
 # Bytes gathered before a thread is woken: pieces come in 64 KiB at most, and often far smaller.
 _BATCH_SIZE_BYTES = 256 * 1024
@@ -21,6 +22,18 @@ class Sink(Protocol):
 
     def write(self, data: bytes) -> None:
         """Takes the next bytes; blocking."""
+
+
+class Incoming(Sink, Protocol[T_co]):
+    """A file on its way in."""
+
+    name: str
+
+    def finish(self) -> T_co:
+        """Returns what became of it; blocking."""
+
+    def abort(self) -> None:
+        """Removes what was stored; blocking."""
 
 
 def declared_size_bytes(request: Request, limit_bytes: int) -> int | None:
@@ -61,14 +74,14 @@ async def feed(request: Request, sink: Sink) -> None:
     await run_in_threadpool(sink.write, bytes(batch))
 
 
-async def abort(incoming: IncomingUpload) -> None:
+async def abort(incoming: Incoming[object]) -> None:
     """Removes what was stored, also while the request itself is being cancelled."""
     # Begun before anything is waited for, as a server that ends cancels twice; and in the loop's own threads, which it
     # waits for.
     await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, incoming.abort))
 
 
-async def receive_file(request: Request, incoming: IncomingUpload) -> Upload:
+async def receive_file(request: Request, incoming: Incoming[T]) -> T:
     """Stores the body as one file; on any error nothing stays stored."""
     try:
         await feed(request, incoming)
@@ -79,12 +92,12 @@ async def receive_file(request: Request, incoming: IncomingUpload) -> Upload:
 
 
 async def receive_form(
-    request: Request, incoming: IncomingUpload, check: Callable[[Mapping[str, str]], object]
-) -> tuple[Upload, Mapping[str, str]]:
+    request: Request, incoming: Incoming[T], check: Callable[[Mapping[str, str]], object]
+) -> tuple[T, Mapping[str, str]]:
     """Stores the file of a multipart form; on any error nothing stays stored.
 
     `check` raises an error for fields that are not right: it sees those before the file before the file is
-    stored, and in the end all of them. Returns the upload and the fields.
+    stored, and in the end all of them. Returns what became of the file, and the fields.
     """
 
     def begin_file(name: str) -> None:

@@ -2,48 +2,102 @@
 
 import hashlib
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from video2mp3 import uploads
 from video2mp3.api.services import Services
+from video2mp3.database.statements import lock_user
 from video2mp3.database.tables import Job
-from video2mp3.errors import Unavailable
-from video2mp3.jobs import lifecycle
+from video2mp3.errors import Forbidden, InvalidRequest, Unavailable
+from video2mp3.jobs import lifecycle, limits
+from video2mp3.jobs.lifecycle import Priority
+from video2mp3.storage.scratch import require_free
 
 log = structlog.get_logger()
 
-HIGH_PRIORITY = 0
-NORMAL_PRIORITY = 1
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be made of an upload."""
+
+    options: dict[str, Any]
+    tag: str | None = None
+    priority: Priority = "normal"
+
+    def sha256(self, *source: str | None) -> str:
+        """Returns what tells this order for that source from another one with the same Idempotency-Key."""
+        parts = (*source, self.options, self.tag, self.priority)
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def checked_priority(priority: str, role: str) -> Priority:
+    """Returns the priority that a user of that role asks for.
+
+    Raises:
+        InvalidRequest: when there is no such priority.
+        Forbidden: for `high`, which is for administrators, and for the call that somebody waits for on the line.
+    """
+    if priority == "high" and role != "admin":
+        raise Forbidden("The priority `high` is for administrators.")
+    for known in lifecycle.PRIORITIES:
+        if priority == known:
+            return known
+    raise InvalidRequest("priority: low, normal or high.")
+
+
+def require_room(services: Services, user_id: str, idempotency_key: str | None = None) -> Job | None:
+    """Checks before the bytes come whether their job would be taken; blocking.
+
+    Returns the job that an earlier request with this key has made: then nothing is checked, for it is there.
+
+    Raises:
+        TooManyJobs, Overloaded, StorageFull: see `errors`.
+    """
+    with services.database.read() as session:
+        if idempotency_key is not None:
+            mine = (Job.user_id == user_id, Job.idempotency_key == idempotency_key)
+            if earlier := session.scalar(select(Job).where(*mine)):
+                return earlier
+        _require_room(session, services, user_id)
+    return None
 
 
 def submit(
     services: Services,
     user_id: str,
     upload_id: str,
-    options: dict[str, Any],
+    order: Order,
     *,
-    tag: str | None = None,
-    priority: int = NORMAL_PRIORITY,
     idempotency_key: str | None = None,
     request_sha256: str | None = None,
 ) -> Job:
     """Queues a conversion of the user's upload; blocking.
 
+    Returns the job made before by the same request with this key, also where its upload was deleted meanwhile.
+
     Raises:
         NotFound: when the user has no such upload.
         IdempotencyKeyReused: when the key stands for another request.
+        TooManyJobs, Overloaded, StorageFull: see `errors`.
     """
     with services.database.write() as session:
+        lock_user(session, user_id)
+        if earlier := lifecycle.find_by_key(session, user_id, idempotency_key, request_sha256):
+            return earlier
+        _require_room(session, services, user_id)
         upload = uploads.find(session, upload_id, user_id, lock=True)
         job = lifecycle.submit(
             session,
             user_id=user_id,
             upload=upload,
-            options=options,
-            tag=tag,
-            priority=priority,
+            options=order.options,
+            tag=order.tag,
+            priority=lifecycle.PRIORITIES.index(order.priority),
             idempotency_key=idempotency_key,
             request_sha256=request_sha256,
         )
@@ -52,9 +106,20 @@ def submit(
     return job
 
 
-def request_sha256(*parts: Any) -> str:
-    """Returns what tells one request from another that has the same Idempotency-Key."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+def retry(services: Services, user_id: str, job_id: str) -> Job:
+    """Makes a new job of the user's that failed or was canceled; blocking.
+
+    Raises:
+        TooManyJobs, Overloaded, StorageFull: see `errors`.
+        NotFound, WrongState, UploadGone: see `lifecycle.retry`.
+    """
+    with services.database.write() as session:
+        lock_user(session, user_id)
+        lifecycle.find(session, job_id, user_id)
+        _require_room(session, services, user_id)
+        job = lifecycle.retry(session, job_id, user_id)
+    services.nudge()
+    return job
 
 
 def delete_objects(services: Services, keys: list[str]) -> None:
@@ -64,3 +129,9 @@ def delete_objects(services: Services, keys: list[str]) -> None:
             services.storage.delete(key)
     except Unavailable as error:
         log.warning("objects_not_deleted", count=len(keys), error=error.code)
+
+
+def _require_room(session: Session, services: Services, user_id: str) -> None:
+    settings = services.settings
+    require_free(services.storage.scratch_folder, settings.min_free_bytes)
+    limits.require_room(session, user_id, limits.JobLimits(settings.max_user_jobs, settings.max_jobs))

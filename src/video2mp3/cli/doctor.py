@@ -17,9 +17,6 @@ from video2mp3.settings import Settings, unknown_variables
 from video2mp3.wiring import open_database, open_queue, open_storage
 from video2mp3.worker.sandbox import require_sandbox
 
-# Below this the service would soon answer 507.
-_LEAST_FREE_BYTES = 1024**3
-
 
 def examine(settings: Settings) -> bool:
     """Prints a line for each check; returns whether all is well."""
@@ -63,7 +60,7 @@ def _check_disk(settings: Settings) -> str:
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free
-    if free < _LEAST_FREE_BYTES:
+    if free < settings.min_free_bytes:
         raise Video2mp3Error(f"Only {free // 1024**2} MiB are free on {folder}; make room or set VIDEO2MP3_DATA_DIR.")
     return f"{free // 1024**3} GiB free on {folder}"
 

@@ -21,7 +21,7 @@ never commit.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy import delete as sql_delete
@@ -48,6 +48,11 @@ from video2mp3.jobs.turns import next_turn
 
 ENDED = ("finished", "failed", "canceled")
 """The states that never change."""
+Priority = Literal["high", "normal", "low"]
+PRIORITIES: tuple[Priority, ...] = get_args(Priority)
+"""A row holds the index: the relay takes the lowest first. `low` is taken only where nothing else waits."""
+HIGH = 0
+NORMAL = 1
 LEASE_S = 30
 """A claim holds for this long after its last heartbeat."""
 FAILURES_LIMIT = 3
@@ -88,14 +93,14 @@ def submit(
     options: dict[str, Any],
     cover: Upload | None = None,
     tag: str | None = None,
-    priority: int = 1,
+    priority: int = NORMAL,
     idempotency_key: str | None = None,
     request_sha256: str | None = None,
 ) -> Job:
     """Makes a job of an upload; with a key that the user has used before: returns the job made then.
 
     `upload` is read in this transaction, with a lock; while it is still open, the job waits for it. `cover` is read so
-    too, and complete: the front cover. The `options` were checked before. `priority` is 0 high, 1 normal, 2 low.
+    too, and complete: the front cover. The `options` were checked before. `priority` is an index of PRIORITIES.
     `request_sha256` tells whether the key was used for the same request. After the commit the relay wants a nudge.
 
     Raises:
@@ -104,7 +109,7 @@ def submit(
     """
     if upload.user_id != user_id or (cover is not None and cover.user_id != user_id):
         raise NotFound
-    if earlier := _earlier(session, user_id, idempotency_key, request_sha256):
+    if earlier := find_by_key(session, user_id, idempotency_key, request_sha256):
         return earlier
     job = Job(
         id=new_id(),
@@ -128,14 +133,19 @@ def submit(
             session.flush()
     except IntegrityError:
         # Another request with the same key was quicker, or the upload was deleted in between.
-        if earlier := _earlier(session, user_id, idempotency_key, request_sha256):
+        if earlier := find_by_key(session, user_id, idempotency_key, request_sha256):
             return earlier
         raise NotFound("The upload is gone.") from None
     session.refresh(job)
     return job
 
 
-def _earlier(session: Session, user_id: str, idempotency_key: str | None, request_sha256: str | None) -> Job | None:
+def find_by_key(session: Session, user_id: str, idempotency_key: str | None, request_sha256: str | None) -> Job | None:
+    """Returns the job that the same request of the user has made before; None when there is none, or no key.
+
+    Raises:
+        IdempotencyKeyReused: when the key was used for another request.
+    """
     if idempotency_key is None:
         return None
     job = session.scalar(select(Job).where(Job.user_id == user_id, Job.idempotency_key == idempotency_key))
@@ -171,6 +181,8 @@ def cancel(session: Session, job_id: str, user_id: str) -> Job:
 def retry(session: Session, job_id: str, user_id: str) -> Job:
     """Makes a new job of a failed or canceled one: the same upload, the same options.
 
+    Its priority is normal where it was high: nobody waits on the line for it.
+
     Raises:
         NotFound: when the user has no such job.
         WrongState: when it has not failed and was not canceled.
@@ -190,7 +202,7 @@ def retry(session: Session, job_id: str, user_id: str) -> Job:
         options=job.options,
         cover=cover,
         tag=job.tag,
-        priority=job.priority,
+        priority=max(NORMAL, job.priority),
     )
 
 

@@ -22,7 +22,7 @@ ORPHAN_AGE_S = 3600
 """An object is stored before its row refers to it: a younger one may still get its row."""
 _BATCH = 100
 _UPLOAD_KEY = re.compile(r"uploads/([0-9a-f]{32})/[0-9]+-[0-9a-f]+")
-_RESULT_KEY = re.compile(r"results/([0-9a-f]{32})/[0-9]+\.mp3")
+_RESULT_KEY = re.compile(r"results/([0-9a-f]{32})/[0-9]+\.(?:mp3|zip)")
 
 
 def delete_expired(database: Database, storage: Storage, expire: Expire) -> int:

@@ -1,8 +1,21 @@
-"""Scratch files that nobody will come back for."""
+"""The scratch folder: the room on its disk, and files that nobody will come back for."""
 
+import shutil
 import time
 from contextlib import suppress
 from pathlib import Path
+
+from video2mp3.errors import StorageFull, StorageUnavailable
+
+
+def require_free(folder: Path, size_bytes: int) -> None:
+    """Raises StorageFull when fewer bytes than that are free on the folder's disk."""
+    try:
+        free_bytes = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise StorageUnavailable(f"The scratch folder cannot be used: {error.strerror}.") from error
+    if free_bytes < size_bytes:
+        raise StorageFull("The service has too little room left for this; try again later.")
 
 
 def sweep_scratch(folder: Path, older_than_s: float) -> int:

@@ -11,6 +11,7 @@ from video2mp3.uploads.chunks import (
     find,
     remove,
 )
+from video2mp3.uploads.limits import UploadLimits, require_room
 from video2mp3.uploads.names import clean_name
 from video2mp3.uploads.source import UploadSource
 from video2mp3.uploads.writer import ChunkWriter
@@ -19,6 +20,7 @@ __all__ = [
     "CHUNK_SIZE_BYTES",
     "MAX_CHUNKS",
     "ChunkWriter",
+    "UploadLimits",
     "UploadSource",
     "append_chunk",
     "clean_name",
@@ -28,4 +30,5 @@ __all__ = [
     "delete_expired",
     "find",
     "remove",
+    "require_room",
 ]

@@ -30,6 +30,7 @@ def create(session: Session, *, user_id: str, name: str, size_bytes: int | None,
         name=clean_name(name),
         size_bytes=size_bytes,
         created_at=now(),
+        active_at=now(),
         expires_at=now() + lifetime_s * SECOND,
     )
     session.add(upload)
@@ -64,7 +65,7 @@ def append_chunk(
             Upload.received_bytes == offset_bytes,
             or_(Upload.size_bytes.is_(None), Upload.size_bytes >= end_bytes),
         )
-        .values(received_bytes=end_bytes),
+        .values(received_bytes=end_bytes, active_at=now()),
     )
     if moved != 1:
         return False

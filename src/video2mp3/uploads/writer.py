@@ -11,6 +11,7 @@ import structlog
 from video2mp3.database.connection import Database
 from video2mp3.errors import StorageFull, StorageUnavailable, Unavailable, UploadTooLarge, WrongState
 from video2mp3.storage import Storage
+from video2mp3.storage.scratch import require_free
 from video2mp3.uploads import chunks
 
 log = structlog.get_logger()
@@ -31,15 +32,20 @@ class ChunkWriter:
         offset_bytes: int = 0,
         *,
         max_size_bytes: int,
+        min_free_bytes: int = 0,
         chunk_size_bytes: int = chunks.CHUNK_SIZE_BYTES,
     ) -> None:
-        """Begins at `offset_bytes`; nothing is taken past `max_size_bytes` of the whole upload."""
+        """Begins at `offset_bytes`; nothing is taken past `max_size_bytes` of the whole upload.
+
+        No chunk is begun where fewer than `min_free_bytes` are free on the disk.
+        """
         self.offset_bytes = offset_bytes
         """How much of the upload is durable and listed."""
         self._database = database
         self._storage = storage
         self._upload_id = upload_id
         self._max_size_bytes = max_size_bytes
+        self._min_free_bytes = min_free_bytes
         self._chunk_size_bytes = chunk_size_bytes
         self._scratch: BinaryIO | None = None
         self._path = Path()
@@ -95,6 +101,8 @@ class ChunkWriter:
             log.warning("upload_not_removed", upload_id=self._upload_id, error=error.code)
 
     def _gather(self, data: memoryview) -> None:
+        if self._scratch is None:
+            require_free(self._storage.scratch_folder, self._min_free_bytes)
         try:
             if self._scratch is None:
                 self._path = self._storage.scratch_folder / f"chunk-{secrets.token_hex(16)}"

@@ -1,0 +1,39 @@
+"""How many jobs may wait: a user's, and all together."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import Session
+
+from video2mp3.database.tables import Job
+from video2mp3.errors import Overloaded, TooManyJobs
+
+
+@dataclass(frozen=True)
+class JobLimits:
+    """How many jobs may wait, for their uploads or for a worker."""
+
+    of_a_user: int
+    of_all: int
+
+
+def require_room(session: Session, user_id: str, limits: JobLimits) -> None:
+    """Checks whether one more job of the user may wait.
+
+    The user's own limit is exact where the job is made in the same transaction, after `lock_user`; the other one can be
+    passed by the number of requests at the same time.
+
+    Raises:
+        TooManyJobs: when the user has too many.
+        Overloaded: when all users together have.
+    """
+    if _reaches(session, limits.of_a_user, Job.user_id == user_id):
+        raise TooManyJobs
+    if _reaches(session, limits.of_all):
+        raise Overloaded
+
+
+def _reaches(session: Session, limit: int, *of: ColumnElement[bool]) -> bool:
+    # Counts no further than the limit.
+    waiting = select(Job.id).where(Job.state.in_(("waiting", "queued")), *of).limit(limit).subquery()
+    return session.scalars(select(func.count()).select_from(waiting)).one() >= limit

@@ -1,0 +1,57 @@
+"""What one user may store, and send at once."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, and_, case, func, select
+from sqlalchemy.orm import Session
+
+from video2mp3.database.clock import SECOND, now
+from video2mp3.database.statements import lock_user
+from video2mp3.database.tables import Job, Upload
+from video2mp3.errors import QuotaExceeded, TooManyUploads
+
+ACTIVE_S = 3600
+"""An open upload to which nothing came for this long is not being sent any more: only its bytes count."""
+
+
+@dataclass(frozen=True)
+class UploadLimits:
+    """For each user."""
+
+    uploads_at_once: int
+    stored_bytes: int
+    """Of uploads and results; an upload that is being sent counts with the size that was declared."""
+
+
+def require_room(session: Session, user_id: str, limits: UploadLimits, size_bytes: int) -> int:
+    """Checks whether the user may begin to send a file of that size (0: not known); returns the bytes left.
+
+    Of requests at the same time each sees those before it, when the upload is made in the same transaction. Only files
+    of a size that is not known are counted as they come: together they can pass the limit by what is sent at once.
+
+    Raises:
+        TooManyUploads: when the user sends too many at once.
+        QuotaExceeded: when there is no room for so many bytes.
+    """
+    lock_user(session, user_id)
+    sent_now = _sent_now()
+    size = case((sent_now, func.coalesce(Upload.size_bytes, Upload.received_bytes)), else_=Upload.received_bytes)
+    sending, uploaded_bytes = session.execute(
+        select(func.count(case((sent_now, 1))), func.coalesce(func.sum(size), 0)).where(Upload.user_id == user_id)
+    ).one()
+    if sending >= limits.uploads_at_once:
+        raise TooManyUploads
+    left_bytes = limits.stored_bytes - int(uploaded_bytes) - _result_bytes(session, user_id)
+    if left_bytes <= 0 or left_bytes < size_bytes:
+        raise QuotaExceeded
+    return left_bytes
+
+
+def _sent_now() -> ColumnElement[bool]:
+    return and_(Upload.state == "open", Upload.active_at > now() - ACTIVE_S * SECOND)
+
+
+def _result_bytes(session: Session, user_id: str) -> int:
+    # Those that are stored yet have an `expires_at`; the index `ix_jobs_user_state` answers this alone.
+    stored = (Job.user_id == user_id, Job.state == "finished", Job.expires_at.is_not(None))
+    return int(session.scalar(select(func.sum(Job.result_size_bytes)).where(*stored)) or 0)
