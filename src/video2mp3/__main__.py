@@ -1,5 +1,20 @@
 """Runs the command line: ``python -m video2mp3``."""
 
-from video2mp3.cli import main
+import sys
 
-main()
+_CONVERTING = ("convert", "probe")
+
+
+def main() -> None:
+    """Runs the command line; what conversions are forked from loads at the same time as what reads the flags."""
+    if sys.argv[1:2] and sys.argv[1] in _CONVERTING and not {"-h", "--help"} & set(sys.argv):
+        from video2mp3 import engine
+
+        engine.prepare()
+    from video2mp3 import cli
+
+    cli.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -14,7 +14,7 @@ import pytest
 
 from tests.engine.processes import children, children_of, descendants_of, is_running, wait_until
 from tests.engine.sounds import BytesSource, tone, wav_with
-from video2mp3.engine import Probe, convert, forking, probe
+from video2mp3.engine import Probe, convert, forking, prepare, probe
 from video2mp3.engine.forking import ZYGOTE, Forked, Zygote
 from video2mp3.errors import EngineCrashed
 
@@ -47,6 +47,15 @@ def fork(zygote: Zygote) -> Iterator[Callable[[], Forked]]:
 def pid_of(zygote: Zygote) -> int:
     assert zygote.pid is not None
     return zygote.pid
+
+
+def test_one_that_was_prepared_serves_the_first_job() -> None:
+    ZYGOTE.close()
+    prepare()
+    pid = ZYGOTE.pid
+    assert pid is not None
+    probe(BytesSource(SOUND))
+    assert ZYGOTE.pid == pid
 
 
 def test_one_zygote_serves_all_jobs() -> None:

@@ -6,12 +6,14 @@ What they run is imported when they are called: the web framework and the databa
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from video2mp3.errors import InvalidRequest
-from video2mp3.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from video2mp3.settings import Settings
 
 Host = Annotated[
     str | None, typer.Option(metavar="ADDRESS", help="Address to listen on [VIDEO2MP3_HOST, default 127.0.0.1].")
@@ -99,7 +101,8 @@ def add_user(
     typer.echo(f"The account {username} is made.")
 
 
-def _settings(**flags: Any) -> Settings:
+def _settings(**flags: Any) -> "Settings":
+    from video2mp3.settings import load_settings
     from video2mp3.wiring import configure_logging
 
     settings = load_settings(**{name: value for name, value in flags.items() if value is not None})

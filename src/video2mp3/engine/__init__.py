@@ -1,6 +1,6 @@
 """The engine: media in, MP3 out. It knows no job, HTTP or database."""
 
-from video2mp3.engine.conversion import convert, probe
+from video2mp3.engine.conversion import convert, prepare, probe
 from video2mp3.engine.limits import Limits
 from video2mp3.engine.options import Options
 from video2mp3.engine.report import Chapter, Part, Probe, Progress, Report, Track
@@ -20,6 +20,7 @@ __all__ = [
     "Source",
     "Track",
     "convert",
+    "prepare",
     "probe",
     "self_test",
 ]

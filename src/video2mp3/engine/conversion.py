@@ -21,6 +21,7 @@ from video2mp3.engine.answers import (
     tracks_of,
 )
 from video2mp3.engine.cpus import available_cpus
+from video2mp3.engine.forking import ZYGOTE
 from video2mp3.engine.limits import Limits
 from video2mp3.engine.mp3.check import CheckedMp3, check_mp3
 from video2mp3.engine.options import MAX_PARTS, Options
@@ -135,6 +136,12 @@ def probe(
     raise EngineCrashed
 
 
+def prepare() -> None:
+    """Starts what conversions are forked from, in the background, so that the first one need not wait for it."""
+    with contextlib.suppress(EngineError):  # the first conversion will say what is wrong
+        ZYGOTE.start()
+
+
 def _refuse_empty(source: Source) -> None:
     if source.size_bytes == 0:
         raise NotMedia("The file is empty.")
@@ -197,6 +204,9 @@ def _report(fields: Fields, sink: CheckedSink, options: Options) -> Report:
     mode = {name: fields.count_or_none(name) for name in ("bitrate_kbps", "vbr_quality", "average_kbps")}
     damaged_packets, truncated = fields.count("damaged_packets"), fields.truth("truncated")
     warnings = [*track_warnings(fields, options.track)]
+    if left_out := fields.counts("tracks_left_out"):
+        numbers = ", ".join(map(str, left_out))
+        warnings.append(f"Audio tracks that gave nothing are left out: {numbers}.")
     if damaged_packets:
         warnings.append(f"The file is damaged: {damaged_packets} packets of audio could not be decoded.")
     if truncated:

@@ -96,6 +96,15 @@ class Zygote:
                 reason = self._give_up(process) or reason
         raise EngineCrashed(f"{_NOT_STARTED} {reason}".strip())
 
+    def start(self) -> None:
+        """Starts it, where it does not run yet, and does not wait until it is ready.
+
+        Raises:
+            EngineCrashed: it could not be started.
+        """
+        _, control = self._started()
+        control.close()
+
     def close(self) -> None:
         """Ends it, and with it the processes that it forked."""
         with self._lock:
