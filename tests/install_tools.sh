@@ -11,6 +11,7 @@ declare -A package_of=(
   [/usr/bin/mpg123]=mpg123
   [/usr/bin/chromium]=chromium
   [/usr/bin/curl]=curl
+  [/usr/bin/unzip]=unzip
   ["/usr/lib/$(uname -m)-linux-gnu/libatomic.so.1"]=libatomic1 # Playwright's Node needs it
 )
 missing=()

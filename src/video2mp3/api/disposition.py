@@ -2,7 +2,6 @@
 
 import re
 import unicodedata
-from pathlib import PurePosixPath
 from urllib.parse import quote, unquote
 
 # RFC 8187's attr-char, without the letters, digits and `_.-~` that `quote` leaves alone anyway.
@@ -17,11 +16,6 @@ def attachment(name: str) -> str:
     plain = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
     plain = re.sub(r"[^A-Za-z0-9 ._()\[\]+,=@~-]", "_", plain)
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe=_ATTR_CHAR, errors='replace')}"
-
-
-def mp3_name(source_name: str) -> str:
-    """Returns the name of the MP3 made from a file of this name."""
-    return (PurePosixPath(source_name).stem or "audio") + ".mp3"
 
 
 def filename_of(header: str | None) -> str | None:

@@ -1,19 +1,20 @@
 """Results and originals as downloads."""
 
 from collections.abc import Iterator
-from typing import Any
+from functools import partial
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from video2mp3.api.accounts import CurrentUser
-from video2mp3.api.disposition import mp3_name
 from video2mp3.api.parameters import ItemId
 from video2mp3.api.representations import error_of
 from video2mp3.api.services import CurrentServices, Services
 from video2mp3.api.serving import Download, serve
 from video2mp3.database.tables import Job, Upload
-from video2mp3.errors import Expired, NotFinished, Video2mp3Error, WrongState
+from video2mp3.errors import Expired, NotFinished, NotFound, Video2mp3Error, WrongState
 from video2mp3.jobs import lifecycle
+from video2mp3.jobs.results import media_type, parts_of, result_name
 from video2mp3.storage import Storage
 from video2mp3.uploads import UploadSource
 
@@ -21,9 +22,14 @@ router = APIRouter(prefix="/v1/conversions/{conversion_id}", tags=["conversions"
 
 _PIECE_SIZE_BYTES = 256 * 1024
 MP3_RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The MP3.", "content": {"audio/mpeg": {"schema": {"type": "string", "format": "binary"}}}},
+    200: {
+        "description": "The MP3; where the options ask for several (`split`, `track=all`), a ZIP of them.",
+        "content": {
+            kind: {"schema": {"type": "string", "format": "binary"}} for kind in ("audio/mpeg", "application/zip")
+        },
+    },
 }
-"""OpenAPI's description of an answer that is an MP3."""
+"""OpenAPI's description of an answer that is a result."""
 _RANGE_RESPONSES: dict[int | str, dict[str, Any]] = {
     **MP3_RESPONSES,
     206: {**MP3_RESPONSES[200], "description": "The range of it that was asked for."},
@@ -33,11 +39,20 @@ _RANGE_RESPONSES: dict[int | str, dict[str, Any]] = {
 
 @router.head("/mp3", response_class=Response, include_in_schema=False)
 @router.get("/mp3", response_class=Response, responses=_RANGE_RESPONSES)
-def read_mp3(request: Request, conversion_id: ItemId, user: CurrentUser, services: CurrentServices) -> Response:
-    """Returns the MP3 of a finished conversion. Takes Range and If-None-Match; the ETag is its SHA-256."""
+def read_mp3(
+    request: Request,
+    conversion_id: ItemId,
+    user: CurrentUser,
+    services: CurrentServices,
+    part: Annotated[int | None, Query(description="One MP3 of several: its number, from 1 on.")] = None,
+) -> Response:
+    """Returns the MP3 of a finished conversion. Takes Range and If-None-Match; the ETag is its SHA-256.
+
+    Of a conversion that makes several, it is a ZIP; each MP3 alone is there as a `part`.
+    """
     with services.database.read() as session:
         job = lifecycle.find(session, conversion_id, user.user_id)
-    return serve(request, mp3_of(job, services.storage))
+    return serve(request, result_of(job, services.storage) if part is None else part_of(job, part, services.storage))
 
 
 @router.get("/report")
@@ -50,27 +65,53 @@ def read_report(conversion_id: ItemId, user: CurrentUser, services: CurrentServi
     return job.report or {}
 
 
-def mp3_of(job: Job, storage: Storage) -> Download:
-    """Returns the job's MP3.
+def result_of(job: Job, storage: Storage) -> Download:
+    """Returns the job's MP3, or the ZIP of several.
 
     Raises:
         NotFinished: when there is none yet.
         Expired: when it was deleted after its time.
         Video2mp3Error: the one that ended the job, when it was not finished.
     """
-    key, size_bytes = job.result_key, job.result_size_bytes
-    if job.state != "finished" or key is None or size_bytes is None:
-        raise why_no_mp3(job)
+    key, size_bytes = _stored(job)
+    name, kind = result_name(job.source_name, job.options), media_type(job.options)
+    return Download(name, kind, size_bytes, f'"{job.result_sha256}"', partial(_stream, storage, key))
+
+
+def part_of(job: Job, number: int, storage: Storage) -> Download:
+    """Returns one MP3 of several, out of the ZIP.
+
+    Raises:
+        NotFound: when there is none of that number.
+        Video2mp3Error: as `result_of`.
+    """
+    key, _ = _stored(job)
+    parts = parts_of(job)
+    part = next((part for part in parts if part.number == number), None)
+    if part is None:
+        made = f"{len(parts)} parts" if parts else "one MP3, without parts"
+        raise NotFound(f"There is no part {number}: the conversion made {made}.")
 
     def stream(start: int, end: int) -> Iterator[bytes]:
-        while start < end:
-            piece = storage.read(key, start, min(_PIECE_SIZE_BYTES, end - start))
-            if not piece:
-                raise Expired
-            start += len(piece)
-            yield piece
+        return _stream(storage, key, part.offset_bytes + start, part.offset_bytes + end)
 
-    return Download(mp3_name(job.source_name), "audio/mpeg", size_bytes, f'"{job.result_sha256}"', stream)
+    return Download(part.name, "audio/mpeg", part.size_bytes, f'"{part.sha256}"', stream)
+
+
+def _stored(job: Job) -> tuple[str, int]:
+    """Returns the key and the size of what a job has made."""
+    if job.state != "finished" or job.result_key is None or job.result_size_bytes is None:
+        raise why_no_mp3(job)
+    return job.result_key, job.result_size_bytes
+
+
+def _stream(storage: Storage, key: str, start: int, end: int) -> Iterator[bytes]:
+    while start < end:
+        piece = storage.read(key, start, min(_PIECE_SIZE_BYTES, end - start))
+        if not piece:
+            raise Expired
+        start += len(piece)
+        yield piece
 
 
 def original_of(upload: Upload, services: Services) -> Download:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from video2mp3.database.connection import Database
 from video2mp3.engine import Limits, Options, Report, convert
+from video2mp3.engine.part_names import makes_parts
 from video2mp3.errors import (
     Canceled,
     DatabaseUnavailable,
@@ -23,9 +24,11 @@ from video2mp3.errors import (
     Video2mp3Error,
 )
 from video2mp3.jobs import lifecycle
+from video2mp3.jobs.results import part_names, result_suffix
 from video2mp3.jobs.settling import settle
 from video2mp3.storage import Storage
 from video2mp3.uploads import UploadSource
+from video2mp3.worker.archive import archive
 from video2mp3.worker.leases import Lease
 
 log = structlog.get_logger()
@@ -47,7 +50,7 @@ class Conversion:
         self._claim = lease.claim
         self._limits = limits
         self._result_lifetime_s = result_lifetime_s
-        self._key = f"results/{self._claim.job_id}/{self._claim.fence}.mp3"
+        self._key = f"results/{self._claim.job_id}/{self._claim.fence}{result_suffix(self._claim.options)}"
         self._log = log.bind(job_id=self._claim.job_id, fence=self._claim.fence)
 
     def run(self) -> None:
@@ -56,6 +59,8 @@ class Conversion:
         path = self._storage.scratch_folder / f"result-{secrets.token_hex(16)}"
         try:
             report = self._convert(path)
+            if makes_parts(self._claim.options):
+                report = self._archive(path, report)
             self._store(path)
             if self._finish(report):
                 self._log.info(
@@ -99,6 +104,17 @@ class Conversion:
             raise ResultCheckFailed
         return report
 
+    def _archive(self, path: Path, report: Report) -> Report:
+        """Puts a ZIP in the place of the MP3s that it holds."""
+        names = part_names(self._claim.source_name, self._claim.options, [part.track for part in report.parts])
+        archived = path.with_suffix(".zip")
+        try:
+            report = archive(path, report, names, archived)
+            archived.replace(path)
+        finally:
+            archived.unlink(missing_ok=True)
+        return report
+
     def _cover(self) -> dict[str, bytes]:
         """Returns the picture for the cover as an option, where there is one."""
         if self._claim.cover_upload_id is None:
@@ -122,7 +138,7 @@ class Conversion:
             raise UploadGone from error
 
     def _store(self, path: Path) -> None:
-        """Stores the MP3, with patience: a short outage must not cost an hour's work."""
+        """Stores the result, with patience: a short outage must not cost an hour's work."""
         deadline_s = time.monotonic() + _STORE_PATIENCE_S
         while not self._lease.should_stop():
             try:

@@ -1,0 +1,66 @@
+"""What a conversion has made, as JSON."""
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from video2mp3.database.tables import Job
+from video2mp3.jobs.results import media_type, parts_of
+
+
+class PartJSON(BaseModel):
+    """One MP3 of several."""
+
+    number: int = Field(description="From 1 on.")
+    name: str = Field(description="Its name in the ZIP.")
+    title: str | None = Field(description="Its chapter's.")
+    track: int = Field(description="The number of the source's audio track that it is of.")
+    start_s: float = Field(description="Where in the source it begins.")
+    duration_s: float
+    size_bytes: int
+    sha256: str
+    url: str | None = Field(description="null when it has expired.")
+
+
+class ResultJSON(BaseModel):
+    """The MP3; where the options ask for several, the ZIP."""
+
+    media_type: Literal["audio/mpeg", "application/zip"] = Field(
+        description="A ZIP exactly where the options ask for several MP3s (`split`, `track=all`), even if it is one."
+    )
+    size_bytes: int
+    sha256: str
+    duration_s: float | None = Field(description="Of several MP3s together.")
+    url: str | None = Field(description="null when it has expired.")
+    parts: list[PartJSON] | None = Field(description="The MP3s in the ZIP; null where there is none.")
+
+    @classmethod
+    def of(cls, job: Job, url: str) -> "ResultJSON | None":
+        """Represents what a job has made; `url` is its address. None where there is none, and never was."""
+        if job.state != "finished" or job.result_size_bytes is None or job.result_sha256 is None:
+            return None
+        return cls(
+            media_type=media_type(job.options),
+            size_bytes=job.result_size_bytes,
+            sha256=job.result_sha256,
+            duration_s=job.result_duration_s,
+            url=url if job.result_key else None,
+            parts=_parts(job, url) or None,
+        )
+
+
+def _parts(job: Job, url: str) -> list[PartJSON]:
+    return [
+        PartJSON(
+            number=part.number,
+            name=part.name,
+            title=part.title,
+            track=part.track,
+            start_s=part.start_s,
+            duration_s=part.duration_s,
+            size_bytes=part.size_bytes,
+            sha256=part.sha256,
+            url=f"{url}?part={part.number}" if job.result_key else None,
+        )
+        for part in parts_of(job)
+    ]

@@ -1,0 +1,74 @@
+"""A job's result as it is stored: one MP3, or, exactly where the options ask for several, a ZIP of them."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any, Literal
+
+from video2mp3.database.tables import Job
+from video2mp3.engine.part_names import makes_parts, part_endings
+
+_MAX_STEM_BYTES = 200
+# What Windows takes in no name, and what it takes for a device.
+_FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
+_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class ResultPart:
+    """An MP3 in a stored ZIP. The title comes from the source: untrusted."""
+
+    number: int
+    """From 1 on, in the ZIP's order."""
+    name: str
+    title: str | None
+    track: int
+    start_s: float
+    duration_s: float
+    offset_bytes: int
+    """Where its bytes begin in the ZIP."""
+    size_bytes: int
+    sha256: str
+
+
+def result_suffix(options: Mapping[str, Any]) -> str:
+    """Returns `.zip` for a job with these options where it makes several MP3s, else `.mp3`."""
+    return ".zip" if makes_parts(options) else ".mp3"
+
+
+def media_type(options: Mapping[str, Any]) -> Literal["audio/mpeg", "application/zip"]:
+    """Returns the media type of the result of a job with these options."""
+    return "application/zip" if makes_parts(options) else "audio/mpeg"
+
+
+def result_name(source_name: str, options: Mapping[str, Any]) -> str:
+    """Returns the name of what is made from a file of this name. As untrusted as that: for headers only."""
+    return (PurePosixPath(source_name).stem or "audio") + result_suffix(options)
+
+
+def part_names(source_name: str, options: Mapping[str, Any], tracks: Sequence[int]) -> list[str]:
+    """Returns the names of the MP3s in a ZIP, which every system can write: talk-01.mp3, talk-02.mp3 …
+
+    Args:
+        source_name: the source's, untrusted.
+        options: the job's.
+        tracks: the number of the track that each MP3 is of.
+    """
+    stem = _FORBIDDEN.sub("_", PurePosixPath(source_name).stem)
+    stem = stem.encode("utf-8", "ignore")[:_MAX_STEM_BYTES].decode("utf-8", "ignore").strip(" ")
+    stem = f"_{stem}" if _DEVICE.fullmatch(stem) else stem
+    return [f"{stem or 'audio'}{ending}.mp3" for ending in part_endings(tracks, options)]
+
+
+def parts_of(job: Job) -> list[ResultPart]:
+    """Returns the MP3s in a finished job's ZIP; none where its result is one MP3."""
+    if job.report is None or not makes_parts(job.options):
+        return []
+    parts: list[dict[str, Any]] = job.report["parts"]
+    names = part_names(job.source_name, job.options, [part["track"] for part in parts])
+    known = ("title", "track", "start_s", "duration_s", "offset_bytes", "size_bytes", "sha256")
+    return [
+        ResultPart(number, name, **{field: part[field] for field in known})
+        for number, (name, part) in enumerate(zip(names, parts, strict=True), 1)
+    ]
