@@ -61,6 +61,16 @@ def test_options_survive_as_plain_values() -> None:
         ({"fade_in_s": 61}, "fade_in_s: must be from 0 to 60"),
         ({"fail_on_damage": "yes"}, "fail_on_damage"),
         ({"bitrate": 192}, "bitrate"),
+        ({"split": "words"}, "split: must be chapters, silence or a number"),
+        ({"split": 0.5}, "split"),
+        ({"split": "0.5"}, "split"),
+        ({"split": True}, "split"),
+        ({"split": 2, "silence_s": 1}, "silence_s: is only for split silence"),
+        ({"silence_db": -20}, "silence_db: is only for split silence"),
+        ({"split": "silence", "silence_s": 0.1}, "silence_s: must be from 0.2"),
+        ({"copy": True, "vbr_quality": 2}, "copy: cannot be used together with vbr_quality"),
+        ({"copy": True, "preset": "voice"}, "copy: cannot be used together with preset"),
+        ({"copy": True, "fade_in_s": 1}, "copy: cannot be used together with fade_in_s"),
     ],
 )
 def test_a_bad_option_is_named(values: dict[str, object], words: str) -> None:

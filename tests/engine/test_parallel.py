@@ -15,6 +15,7 @@ from video2mp3.engine.mp3.frames import samples_per_frame
 from video2mp3.engine.parallel import EncoderPool, ParallelEncoder, Segmentation, segmentation_for
 from video2mp3.engine.pipeline import Pipeline
 from video2mp3.engine.source import SourceFile
+from video2mp3.engine.work import Work
 
 CD = settings_for(44100, 2, 128, None)
 TINY = Segmentation(7, 5)
@@ -144,7 +145,8 @@ def test_progress_goes_on_while_the_last_segments_are_encoded(two_minutes: Path,
     data = two_minutes.read_bytes()
     media = Media(SourceFile(lambda offset, size: data[offset : offset + size], len(data)), len(data))
     with (tmp_path / "a.mp3").open("w+b") as sink, EncoderPool(1) as pool:
-        done = list(Pipeline(media, sink.fileno(), {"bitrate_kbps": 128}, "a.wav", 1e6, pool).run())
+        work = Work(lambda: media, sink.fileno(), {"bitrate_kbps": 128}, "a.wav", 1e6, pool)
+        done = list(Pipeline(media, work).run())
     assert done == sorted(done)
     assert done[-1] == pytest.approx(120)
     assert sum(20 < seconds < 119 for seconds in done) >= 2  # decoding alone is a tenth of the work

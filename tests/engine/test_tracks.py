@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.engine.converting import converted, make
-from video2mp3.engine import FileSource, probe
+from video2mp3.engine import FileSource, Limits, Options, convert, probe
 from video2mp3.engine.languages import same_language
-from video2mp3.errors import TrackNotFound
+from video2mp3.errors import AudioTooLong, StartBeyondEnd, TrackNotFound
 
 
 @pytest.fixture(scope="module")
@@ -44,3 +44,39 @@ def test_codes_of_one_language_are_the_same() -> None:
     assert same_language("zh-Hans", "zho")
     assert same_language("xyz", "xyz")
     assert not same_language("deu", "nld")
+
+
+def test_all_tracks_are_mp3s_of_their_own(film: Path, tmp_path: Path) -> None:
+    report = converted(film, tmp_path / "all.mp3", track="all")
+    data = (tmp_path / "all.mp3").read_bytes()
+    assert [(part.track, part.samples) for part in report.parts] == [(n, n * 44100) for n in (1, 2, 3)]
+    for part in report.parts:
+        alone = converted(film, tmp_path / "alone.mp3", track=part.track)
+        assert (tmp_path / "alone.mp3").read_bytes() == data[part.offset_bytes :][: part.size_bytes]
+        assert alone.sha256 == part.sha256
+    assert (report.samples, report.duration_s, report.size_bytes) == (6 * 44100, 6.0, len(data))
+    assert report.warnings == ()
+
+
+def test_all_tracks_can_be_split_and_levelled(film: Path, tmp_path: Path) -> None:
+    report = converted(film, tmp_path / "all.mp3", track="all", split=2, loudness_lufs=-30)
+    assert [(part.track, part.start_s) for part in report.parts] == [(1, 0), (2, 0), (3, 0), (3, 2)]
+    assert report.samples == 6 * 44100
+    assert report.loudness is not None
+    assert report.loudness["lufs"] == pytest.approx(-30, abs=0.3)
+
+
+def test_tracks_that_give_nothing_are_left_out_and_said(film: Path, tmp_path: Path) -> None:
+    report = converted(film, tmp_path / "all.mp3", track="all", start_s=1.5)
+    assert [(part.track, part.start_s, part.samples) for part in report.parts] == [(2, 1.5, 22050), (3, 1.5, 66150)]
+    assert report.warnings == ("Audio tracks that gave nothing are left out: 1.",)
+    with pytest.raises(StartBeyondEnd):
+        converted(film, tmp_path / "all.mp3", track="all", start_s=3)
+
+
+def test_all_tracks_together_are_no_longer_than_is_converted(film: Path, tmp_path: Path) -> None:
+    with FileSource(film) as source, (tmp_path / "all.mp3").open("wb") as sink:
+        assert convert(source, sink, Options(track="all"), limits=Limits(max_audio_s=6.1)).duration_s == 6
+        sink.seek(0)
+        with pytest.raises(AudioTooLong):
+            convert(source, sink, Options(track="all"), limits=Limits(max_audio_s=5.5))

@@ -119,6 +119,13 @@ class Fields:
             raise EngineCrashed
         return float(value)
 
+    def counts(self, name: str) -> tuple[int, ...]:
+        """Returns a list of whole numbers, none where there is no list."""
+        values = self.values.get(name, [])
+        if not isinstance(values, list) or len(values) > _MAX_TRACKS:
+            raise EngineCrashed
+        return tuple(Fields({name: value}).count(name) for value in values)
+
     def truth(self, name: str) -> bool:
         """Returns yes or no."""
         value = self.values.get(name)

@@ -17,12 +17,14 @@ from dataclasses import asdict
 from typing import Any
 
 from video2mp3.engine import probes, sandbox
+from video2mp3.engine.all_tracks import AllTracks
 from video2mp3.engine.cover import with_cover_picture
 from video2mp3.engine.decode import Media
-from video2mp3.engine.leveling import LeveledPipeline, Work
+from video2mp3.engine.leveling import LeveledPipeline
 from video2mp3.engine.parallel import EncoderPool
 from video2mp3.engine.pipeline import Pipeline
 from video2mp3.engine.source import RangeReader, SourceFile
+from video2mp3.engine.work import Conversion, Work
 
 PROGRESS_INTERVAL_S = 0.2
 _PICTURE_S = 1e-6
@@ -159,10 +161,13 @@ def _convert(
         media.close()
         media = reopen()
     work = Work(reopen, sink, options, job["source"]["name"], job["limits"]["max_audio_s"], pool)
-    leveled = "loudness_lufs" in options
-    pipeline = LeveledPipeline(media, work) if leveled else Pipeline(*work.arguments(media))
-    for done_s in pipeline.run():
-        announce(done_s, pipeline.total_s)
-    for part in pipeline.parts():
+    conversion = AllTracks(media, work, _one_track) if options.get("track") == "all" else _one_track(media, work)
+    for done_s in conversion.run():
+        announce(done_s, conversion.total_s)
+    for part in conversion.parts():
         send({"part": part})
-    return {**_probe(media), **pipeline.facts()}
+    return {**_probe(media), **conversion.facts()}
+
+
+def _one_track(media: Media, work: Work) -> Conversion:
+    return LeveledPipeline(media, work) if "loudness_lufs" in work.options else Pipeline(media, work)

@@ -8,14 +8,13 @@ Source: EBU R 128 and its Tech 3343, for the gain and the limit.
 
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
 from video2mp3.engine.decode import Media
 from video2mp3.engine.loudness import SILENCE_LUFS, LoudnessMeter, MeasuringEncoder, Mp3Listener
-from video2mp3.engine.parallel import EncoderPool
 from video2mp3.engine.pipeline import NoWriter, PcmEncoder, Pipeline, Writer
+from video2mp3.engine.work import Work
 
 TRUE_PEAK_LIMIT_DBTP = -1.0
 _PASSES = 3
@@ -27,28 +26,12 @@ _ENCODER_GAIN_DB = ((176, -0.45), (208, -0.27), (240, -0.18), (math.inf, 0.0))
 _INAUDIBLE_DBTP = -150.0
 
 
-@dataclass(frozen=True)
-class Work:
-    """What every pass needs."""
-
-    open_media: Callable[[], Media]
-    sink: int
-    options: Mapping[str, Any]
-    source_name: str
-    max_audio_s: float
-    pool: EncoderPool
-
-    def arguments(self, media: Media) -> tuple[Media, int, Mapping[str, Any], str, float, EncoderPool]:
-        """Returns the arguments of a `Pipeline`."""
-        return media, self.sink, self.options, self.source_name, self.max_audio_s, self.pool
-
-
 class LeveledPipeline:
     """A conversion to `loudness_lufs`; what it offers is what `Pipeline` offers."""
 
     def __init__(self, media: Media, work: Work) -> None:
         self._work = work
-        self._measuring = _Measuring(*work.arguments(media))
+        self._measuring = _Measuring(media, work)
         self._encoding: _Listening | None = None
         self._gain_db = 0.0
         self.total_s = self._measuring.total_s
@@ -108,8 +91,8 @@ class LeveledPipeline:
         return min(wanted_db, limit_dbtp - measured.true_peak_dbtp)
 
     def _encode(self, before_s: float) -> Iterator[float]:
-        os.lseek(self._work.sink, 0, os.SEEK_SET)
-        self._encoding = _Listening(*self._work.arguments(self._work.open_media()), gain_db=self._gain_db)
+        os.lseek(self._work.sink, self._work.offset_bytes, os.SEEK_SET)
+        self._encoding = _Listening(self._work.open_media(), self._work, gain_db=self._gain_db)
         for done_s in self._encoding.run():
             yield (before_s + done_s) / _PASSES
 
@@ -122,6 +105,9 @@ class _Measuring(Pipeline):
     """A pass that only measures."""
 
     meter: LoudnessMeter
+
+    def _make_cuts(self) -> None:
+        return None
 
     @property
     def encoder_gain_db(self) -> float:

@@ -182,8 +182,8 @@ class Options:
             raise InvalidOption("date: must be YYYY, YYYY-MM or YYYY-MM-DD.")
         if isinstance(self.track, str) and _number(self.track) is None and not _LANGUAGE.fullmatch(self.track):
             raise InvalidOption("track: must be a track's number, from 1 on, or the code of a language, such as deu.")
-        self._require_what_is_built()
         self._require_sense_of_parts()
+        self._require_what_is_built()
         if self.keep_private_tags and not self.keep_tags:
             raise InvalidOption("keep_private_tags: cannot be used where keep_tags is false.")
 
@@ -199,8 +199,8 @@ class Options:
             raise InvalidOption(f"{first} cannot be used together with {given[1]}; choose one of them.")
 
     def _require_what_is_built(self) -> None:
-        if self.split is not None or self.copy or self.track == "all":
-            raise InvalidOption("split, copy and all tracks: not available yet.")
+        if self.copy:
+            raise InvalidOption("copy: not available yet.")
 
     def _require_sense_of_parts(self) -> None:
         seconds = interval_s(self.split)

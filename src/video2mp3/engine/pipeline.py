@@ -1,23 +1,26 @@
 """Decode → convert to PCM → encode → write, a block at a time. Runs in the child."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any, Protocol
 
 from av import AudioFrame
 
 from video2mp3.engine.cover import front_cover
-from video2mp3.engine.cpus import available_cpus
+from video2mp3.engine.cuts import Cuts, cuts_for
 from video2mp3.engine.decode import Media
 from video2mp3.engine.encode import lead_in_samples, settings_for
 from video2mp3.engine.fade import Fade
 from video2mp3.engine.mp3.id3 import id3_tag
+from video2mp3.engine.mp3.info_tag import ENCODER_DELAY
 from video2mp3.engine.mp3.writer import Mp3Writer
-from video2mp3.engine.parallel import EncoderPool, ParallelEncoder
+from video2mp3.engine.parallel import ParallelEncoder
+from video2mp3.engine.parts import PartsWriter, WrittenPart
 from video2mp3.engine.pcm import PcmConverter, mp3_rate_for
-from video2mp3.engine.tags import chapters_for, tags_for
+from video2mp3.engine.tags import Tags, chapters_for, tags_for, tags_of_part
 from video2mp3.engine.trim import Trim
+from video2mp3.engine.work import Work
 from video2mp3.errors import AudioTooLong, DamagedAudio
 
 _DECODING_SHARE = 0.1
@@ -45,31 +48,20 @@ class PcmEncoder(Protocol):
 class Writer(Protocol):
     """What takes the MP3: see `Mp3Writer`."""
 
-    @property
-    def frames(self) -> int:
-        """Frames written so far."""
-
-    @property
-    def size_bytes(self) -> int:
-        """The size of the whole file, once it is complete."""
-
     def write(self, mp3: bytes) -> None:
         """Takes the next bytes."""
 
-    def finish(self, samples: int, lead_in: int = 0) -> None:
+    def finish(self, samples: int, delay: int = ENCODER_DELAY) -> None:
         """Completes the file."""
 
 
 class NoWriter:
     """Writes nothing."""
 
-    frames = 0
-    size_bytes = 0
-
     def write(self, mp3: bytes) -> None:
         """Drops it."""
 
-    def finish(self, samples: int, lead_in: int = 0) -> None:
+    def finish(self, samples: int, delay: int = ENCODER_DELAY) -> None:
         """Does nothing."""
 
 
@@ -79,24 +71,18 @@ class Pipeline:
     def __init__(
         self,
         media: Media,
-        sink: int,
-        options: Mapping[str, Any],
-        source_name: str,
-        max_audio_s: float,
-        pool: EncoderPool | None = None,
+        work: Work,
         *,
         gain_db: float = 0.0,
     ) -> None:
         self._gain_db = gain_db
-        self._pool = pool or EncoderPool(available_cpus())
-        self._options = options
-        self._sink = sink
-        self._max_audio_s = max_audio_s
+        self._work = work
+        self._options = options = work.options
         self._cover = front_cover(options, media)
-        self._chapters = chapters_for(options, media.chapters)
+        self._chapters = media.chapters
         self._track = media.find_track(options.get("track"))
         self._decoder = media.decoder(self._track)
-        self._tags = tags_for(options, media.tags, source_name)
+        self._tags = tags_for(options, media.tags, work.source_name)
         self._started_cpu_s = time.process_time()
         self._source_format: tuple[int, int] = (0, 0)
         duration_s = media.tracks[self._track].duration_s or media.duration_s
@@ -123,11 +109,13 @@ class Pipeline:
         yield from self._take(self._converter.finish())
         self._trim.finish()
         self._refuse_damage(self._truncated)
+        if self._cuts:
+            self._cuts.finish()
         samples = self._trim.samples
         yield from self._write(self._encoder.encode(self._fade.finish()))
         lead_in = lead_in_samples(self._settings.sample_rate_hz, samples)
         yield from self._write(self._encoder.finish(lead_in))
-        self._writer.finish(samples, lead_in)
+        self._writer.finish(samples, ENCODER_DELAY + lead_in)
         self._finish()
 
     def facts(self) -> dict[str, Any]:
@@ -154,17 +142,25 @@ class Pipeline:
         """Returns what is to be reported of each MP3 that was written."""
         return [
             {
-                "offset_bytes": 0,
-                "size_bytes": self._writer.size_bytes,
+                "offset_bytes": part.offset_bytes,
+                "size_bytes": part.size_bytes,
                 "track": self._track + 1,
-                "start_s": self._options.get("start_s", 0.0),
-                "samples": self._trim.samples,
-                "frames": self._writer.frames,
+                "start_s": self._options.get("start_s", 0.0) + part.first_sample / self._settings.sample_rate_hz,
+                "samples": part.samples,
+                "frames": part.frames,
                 "sample_rate_hz": self._settings.sample_rate_hz,
                 "channels": self._settings.channels,
-                "title": self._tags.title,
+                "title": self._tags_of(part.number, part.chapter_title).title,
             }
+            for part in self._written()
         ]
+
+    def _written(self) -> Sequence[WrittenPart]:
+        if isinstance(self._writer, PartsWriter):
+            return self._writer.parts
+        assert isinstance(self._writer, Mp3Writer)
+        size_bytes, frames = self._writer.size_bytes, self._writer.frames
+        return [WrittenPart(1, None, self._work.offset_bytes, size_bytes, 0, self._trim.samples, frames)]
 
     def _set_up(self, first: AudioFrame) -> None:
         """Makes the stages for what the decoder really gives: headers are often wrong."""
@@ -177,34 +173,57 @@ class Pipeline:
         self._trim = Trim(sample_rate_hz, channels, options.get("start_s"), options.get("end_s"))
         self._fade = Fade(sample_rate_hz, channels, options.get("fade_in_s"), options.get("fade_out_s"))
         self._converter = PcmConverter(sample_rate_hz, channels, self._gain_db)
+        self._cuts = self._make_cuts()
         self._encoder = self._make_encoder()
         self._writer = self._make_writer()
 
     def _make_encoder(self) -> PcmEncoder:
-        return ParallelEncoder(self._settings, self._pool)
+        return ParallelEncoder(self._settings, self._work.pool)
+
+    def _make_cuts(self) -> Cuts | None:
+        if "split" not in self._options:
+            return None
+        settings = self._settings
+        return cuts_for(self._options, self._chapters, settings.sample_rate_hz, settings.channels, self._gain_db)
 
     def _make_writer(self) -> Writer:
+        if self._cuts:
+            return PartsWriter(self._cuts, self._open_mp3, self._work.offset_bytes, self._work.most_parts)
+        return self._open_mp3(self._work.offset_bytes)
+
+    def _open_mp3(self, offset_bytes: int, number: int = 1, chapter_title: str | None = None) -> Mp3Writer:
         return Mp3Writer(
-            self._sink,
+            self._work.sink,
             sample_rate_hz=self._settings.sample_rate_hz,
             channels=self._settings.channels,
             bitrate_kbps=self._settings.bitrate_kbps,
             vbr_quality=self._settings.vbr_quality,
             quality=self._settings.quality,
             average_kbps=self._settings.average_kbps,
-            id3=self._id3(),
+            id3=self._id3(number, chapter_title),
+            offset_bytes=offset_bytes,
         )
 
-    def _id3(self) -> bytes:
-        tags = self._tags
-        return id3_tag(tags.texts, tags.comment, tags.others, chapters=self._chapters, cover=self._cover)
+    def _id3(self, number: int, chapter_title: str | None) -> bytes:
+        tags = self._tags_of(number, chapter_title)
+        chapters = [] if self._cuts else chapters_for(self._options, self._chapters)
+        return id3_tag(tags.texts, tags.comment, tags.others, chapters=chapters, cover=self._cover)
+
+    def _tags_of(self, number: int, chapter_title: str | None) -> Tags:
+        if not self._cuts:
+            return self._tags
+        return tags_of_part(self._tags, number + self._options.get("track_number", 1) - 1, number, chapter_title)
 
     def _take(self, blocks: Sequence[bytes]) -> Iterator[float]:
-        if self._converter.samples > self._max_audio_s * self._settings.sample_rate_hz:
-            raise AudioTooLong(f"The audio is longer than the {self._max_audio_s:.0f} s that are converted.")
+        max_audio_s = self._work.max_audio_s
+        if self._converter.samples > max_audio_s * self._settings.sample_rate_hz:
+            raise AudioTooLong(f"The audio is longer than the {max_audio_s:.0f} s that are converted.")
         self._refuse_damage(self._decoder.damage.packets > 0)
         for block in blocks:
-            yield from self._write(self._encoder.encode(self._fade.take(self._trim.take(block))))
+            kept = self._trim.take(block)
+            if self._cuts:
+                self._cuts.take(kept)
+            yield from self._write(self._encoder.encode(self._fade.take(kept)))
             yield self._done_s()
 
     def _write(self, blocks: Iterator[bytes]) -> Iterator[float]:

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 
-from video2mp3.engine.mp3.id3 import clean_text
+from video2mp3.engine.mp3.id3 import MAX_TEXT_LENGTH, clean_text
 from video2mp3.engine.report import Chapter
 
 ENCODER_NAME = "video2mp3, LAME 4.0"
@@ -71,6 +71,22 @@ def tags_for(options: Mapping[str, Any], source: Mapping[str, str], source_name:
     if "comment" in options:
         comment = clean_text(options["comment"], MAX_PRIVATE_LENGTH)
     return Tags({frame: text for frame, text in texts.items() if text} | {"TSSE": ENCODER_NAME}, comment, others)
+
+
+def tags_of_part(tags: Tags, track_number: int, number: int, chapter_title: str | None) -> Tags:
+    """Returns the tags for one of several MP3s.
+
+    Args:
+        tags: those of all of them.
+        track_number: its number in the album.
+        number: its number among them, from 1 on.
+        chapter_title: of the chapter that it is, if that has one.
+    """
+    texts = {**tags.texts, "TRCK": str(track_number)}
+    if chapter_title or tags.title:
+        suffix = f" ({number})"
+        texts["TIT2"] = chapter_title or clean_text(tags.title or "", MAX_TEXT_LENGTH - len(suffix)) + suffix
+    return replace(tags, texts=texts)
 
 
 def chapters_for(options: Mapping[str, Any], source: Sequence[Chapter]) -> list[tuple[int, int, str]]:

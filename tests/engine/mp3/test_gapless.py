@@ -15,7 +15,7 @@ from video2mp3.engine.encode import Encoder, lead_in_samples, settings_for
 from video2mp3.engine.mp3.check import check_mp3
 from video2mp3.engine.mp3.frames import RATES_HZ
 from video2mp3.engine.mp3.id3 import id3_tag
-from video2mp3.engine.mp3.info_tag import LAME_VERSION
+from video2mp3.engine.mp3.info_tag import ENCODER_DELAY, LAME_VERSION
 from video2mp3.engine.mp3.writer import Mp3Writer
 
 AWKWARD_LENGTHS = (1, 47, 48, 575, 576, 577, 1151, 1152, 1153, 1728, 5000)
@@ -38,7 +38,7 @@ def make_mp3(path: Path, pcm: bytes, rate_hz: int, channels: int, mode: str, sam
         lead_in = lead_in_samples(rate_hz, samples)
         writer.write(encoder.encode(bytes(2 * channels * lead_in) + pcm))
         writer.write(encoder.finish())
-        writer.finish(samples, lead_in)
+        writer.finish(samples, ENCODER_DELAY + lead_in)
     return path
 
 

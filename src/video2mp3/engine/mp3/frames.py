@@ -131,7 +131,7 @@ class FrameWalker:
             if self.first is None:
                 self._learn(parse_header(buffer, position))
             size = self._sizes[buffer[position + 2]]
-            if not size or buffer[position] != 0xFF or buffer[position + 1] != self._second_byte:
+            if not size or buffer[position] != 0xFF or buffer[position + 1] | 1 != self._second_byte:
                 raise BrokenStream(f"no frame {self.frames} at byte {base + position}")
             if self.frames % self._frames_per_mark == 0:
                 self._mark(base + position)
@@ -144,7 +144,7 @@ class FrameWalker:
             raise BrokenStream("no frame at the start")
         self.first = header
         second = header.to_bytes()[1]
-        self._second_byte = second
+        self._second_byte = second | 1  # frames with a CRC may stand among others
         self._sizes = [self._size_of(bytes((0xFF, second, third, 0)), header) for third in range(256)]
 
     @staticmethod

@@ -42,6 +42,8 @@ class InfoTag:
     music_crc: int
     average_kbps: int | None = None
     """Set: average bitrate."""
+    encoder: bytes = LAME_VERSION
+    """Nine bytes."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def info_frame(header: FrameHeader, tag: InfoTag) -> bytes:
     frame += (b"Info" if method == _CBR_METHOD else b"Xing") + _HAS_ALL.to_bytes(4, "big")
     frame += tag.frames.to_bytes(4, "big") + min(tag.size_bytes, 0xFFFFFFFF).to_bytes(4, "big") + tag.toc
     frame += (100 - 10 * (tag.vbr_quality or 0) - tag.quality).to_bytes(4, "big")
-    frame += LAME_VERSION + bytes((method,))
+    frame += tag.encoder + bytes((method,))
     frame += bytes(1 + 4 + 2 + 2 + 1)  # low-pass, peak, replay gains, flags: not known
     frame += bytes((0 if vbr else min(tag.average_kbps or header.bitrate_kbps, 255),))
     frame += (tag.delay << 12 | tag.padding).to_bytes(3, "big")

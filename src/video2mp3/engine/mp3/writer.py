@@ -6,6 +6,7 @@ from video2mp3.engine.mp3.crc16 import crc16
 from video2mp3.engine.mp3.frames import FrameWalker
 from video2mp3.engine.mp3.info_tag import (
     ENCODER_DELAY,
+    LAME_VERSION,
     InfoTag,
     info_frame,
     info_frame_header,
@@ -18,7 +19,7 @@ _BLOCK_BYTES = 256 * 1024
 
 
 class Mp3Writer:
-    """Writes one MP3 file to a descriptor, from its start."""
+    """Writes one MP3 to a descriptor, where that stands."""
 
     def __init__(
         self,
@@ -31,7 +32,12 @@ class Mp3Writer:
         quality: int,
         id3: bytes,
         average_kbps: int | None = None,
+        offset_bytes: int = 0,
+        encoder: bytes = LAME_VERSION,
     ) -> None:
+        self.offset_bytes = offset_bytes
+        """Where in the file it stands."""
+        self._encoder = encoder
         self._descriptor = descriptor
         self._vbr_quality = vbr_quality
         self._average_kbps = average_kbps
@@ -50,7 +56,7 @@ class Mp3Writer:
 
     @property
     def size_bytes(self) -> int:
-        """The size of the whole file, once it is complete."""
+        """The size of the whole MP3, once it is complete."""
         return self._info_offset + self._header.size_bytes + self._walker.size_bytes
 
     def write(self, mp3: bytes) -> None:
@@ -59,16 +65,16 @@ class Mp3Writer:
         if len(self._block) >= _BLOCK_BYTES:
             self._write_block()
 
-    def finish(self, samples: int, lead_in: int = 0) -> None:
-        """Completes the file.
+    def finish(self, samples: int, delay: int = ENCODER_DELAY) -> None:
+        """Completes the MP3.
 
         Args:
             samples: per channel, what players are to give out.
-            lead_in: samples of silence that the encoder was given before them.
+            delay: what they are to leave out before them, without what a decoder adds.
         """
         self._write_block()
-        frame = info_frame(self._header, self._tag(samples, ENCODER_DELAY + lead_in))
-        os.pwrite(self._descriptor, frame, self._info_offset)
+        frame = info_frame(self._header, self._tag(samples, delay))
+        os.pwrite(self._descriptor, frame, self.offset_bytes + self._info_offset)
 
     def _write_block(self) -> None:
         block = bytes(self._block)
@@ -88,6 +94,7 @@ class Mp3Writer:
             padding=padding_for(self.frames, self._header.samples, delay, samples),
             music_crc=self._crc,
             average_kbps=self._average_kbps,
+            encoder=self._encoder,
         )
 
 
