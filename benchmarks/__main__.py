@@ -1,104 +1,108 @@
-"""All comparisons, interleaved, in one run: `make bench`, or `make bench ARGS=--quick`."""
+"""All comparisons, each interleaved, in one run: `make bench`; `make bench ARGS=--quick` tries them out."""
 
 import argparse
-import json
-import statistics
-import subprocess
-import sys
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
 
-from benchmarks import report
+from benchmarks import inputs, report
 from benchmarks.contenders import Command, debian_ffmpeg, moviepy, ours, pyav, wheel_ffmpeg
+from benchmarks.curves import memory, threads
 from benchmarks.inputs import ensure
-from benchmarks.measure import Comparison, compare, run
-from benchmarks.segments import plot_segment_lengths
+from benchmarks.latency import latency, lines
+from benchmarks.measure import compare, share_of_limit
+from benchmarks.segments import segment_lengths
 
-THREADS = 2
+CBR, VBR, VOICE = ("--bitrate", "192"), ("--vbr", "2"), ("--bitrate", "64", "--channels", "1")
+FFMPEG = {CBR: ("-b:a", "192k"), VBR: ("-q:a", "2"), VOICE: ("-ac", "1", "-b:a", "64k")}
+LATENCY_ROUNDS = 31
+
+Part = tuple[str, str, Callable[[], Any]]
+"""Kind, title, and what measures it."""
 
 
 def main() -> None:
-    """Measures and writes the report."""
+    """Measures, and writes the report after each part."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="10 minutes instead of 60, fewer rounds, no slow peers")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds of the main comparison")
-    parser.add_argument("--only", help="comparisons whose title has this in it")
+    parser.add_argument("--quick", action="store_true", help="small inputs and few rounds; the report is thrown away")
+    parser.add_argument("--rounds", type=int, default=5, metavar="NUMBER", help="of each main comparison (5)")
+    parser.add_argument("--only", metavar="TEXT", help="measure parts with this in their title; keep all others")
     arguments = parser.parse_args()
-    length, rounds = ("10min", min(arguments.rounds, 2)) if arguments.quick else ("60min", arguments.rounds)
-
-    def chosen(title: str) -> bool:
-        return not arguments.only or arguments.only in title
-
-    comparisons = [
-        compare(title, ensure(name), contenders, rounds if length in name else max(2, rounds - 2))
-        for title, name, contenders in _comparisons(length, arguments.quick)
-        if chosen(title)
-    ]
-    limit = _limit(ensure(f"talk-{length}.mp4"), rounds) if chosen("limit") else None
-    if chosen("threads"):
-        _plot_threads(rounds)
-    if chosen("segments"):
-        plot_segment_lengths(ensure("talk.wav"))
-    if chosen("memory") and not arguments.quick:
-        comparisons.append(_plot_memory())
-    print(f"\n{report.write(comparisons, limit, [])}")
+    folder = inputs.FOLDER / "quick-report" if arguments.quick else report.FOLDER
+    numbers = report.load(folder) if arguments.only else {}
+    numbers["machine"] = {"is": report.machine()}
+    parts = _parts(arguments.quick, 1 if arguments.quick else arguments.rounds)
+    for kind, title, measure in parts:
+        if not arguments.only or arguments.only in title:
+            numbers.setdefault(kind, {})[title] = measure()
+            report.write(folder, _in_order(numbers, parts))
+    print(f"\n{folder / 'README.md'}")
 
 
-def _comparisons(length: str, quick: bool) -> list[tuple[str, str, dict[str, Command]]]:
-    cbr, vbr, voice = ("--bitrate", "192"), ("--vbr", "2"), ("--bitrate", "64", "--channels", "1")
-    both = {"ffmpeg (Debian)": debian_ffmpeg, "ffmpeg (imageio wheel)": wheel_ffmpeg}
+def _in_order(numbers: report.Numbers, parts: list[Part]) -> report.Numbers:
+    """Returns the numbers as one run of all parts would have given them; what is no part any more is left out."""
+    ordered: report.Numbers = {"machine": numbers["machine"]}
+    for kind, title, _ in parts:
+        if title in numbers.get(kind, {}):
+            ordered.setdefault(kind, {})[title] = numbers[kind][title]
+    return ordered
 
-    def against(mode: tuple[str, ...], *theirs: str) -> dict[str, Command]:
-        return {"video2mp3": ours(*mode)} | {name: make(*theirs) for name, make in both.items()}
 
-    slow = {} if quick else {"PyAV": pyav(), "moviepy": moviepy()}
+def _parts(quick: bool, rounds: int) -> list[Part]:
+    length, minutes = ("3min", "3 min") if quick else ("60min", "60 min")
+    talk, music = f"talk-{length}.mp4", f"music-{length}.mp4"
+    short, few_minutes = ("3min", "3 min") if quick else ("10min", "10 min")
+    fewer = max(1, rounds - 2)
+    slow = {"PyAV": pyav(), "moviepy": moviepy()}
+    main_ones = [(talk, "Talk", CBR, "CBR 192k"), (music, "Music", VBR, "V2"), (talk, "Talk", VOICE, "mono 64k")]
+    parts: list[Part] = []
+    for name, sound, mode, mode_name in main_ones:
+        title = f"{sound}, {minutes}, {mode_name}"
+        parts.append(_comparison(title, name, _against(mode), rounds))
+        parts.append(_limit(title, name, mode, rounds))
     return [
-        (f"talk, {length}, CBR 192k", f"talk-{length}.mp4", against(cbr, "-b:a", "192k")),
-        (f"music, {length}, V2", f"music-{length}.mp4", against(vbr, "-q:a", "2")),
-        (f"talk, {length}, mono 64k", f"talk-{length}.mp4", against(voice, "-ac", "1", "-b:a", "64k")),
-        ("talk, 10 min, CBR 192k, all peers", "talk-10min.mp4", against(cbr, "-b:a", "192k") | slow),
-        ("Opus in WebM, 10 min", "opus-10min.webm", against(cbr, "-b:a", "192k")),
-        ("PCM in MOV, 10 min", "pcm-10min.mov", against(cbr, "-b:a", "192k")),
-        ("talk, 3 min", "talk-3min.mp4", against(cbr, "-b:a", "192k")),
-        ("talk, 10 s", "talk-10s.mp4", against(cbr, "-b:a", "192k")),
-    ] + ([] if quick else [("1.5 GB of video, 3 min", "large-3min.mov", against(cbr, "-b:a", "192k"))])
+        *parts,
+        _limit(f"Opus in WebM, {few_minutes}, CBR 192k", f"opus-{short}.webm", CBR, fewer),
+        _comparison(f"All peers: talk, {few_minutes}, CBR 192k", f"talk-{short}.mp4", _against(CBR) | slow, fewer),
+        _comparison(f"Opus in WebM, {few_minutes}, CBR 192k", f"opus-{short}.webm", _against(CBR), fewer),
+        _comparison(f"PCM in MOV, {few_minutes}, CBR 192k", f"pcm-{short}.mov", _against(CBR), fewer),
+        _comparison("A video of 3 min, CBR 192k", "talk-3min.mp4", _against(CBR), rounds),
+        _comparison("A clip of 10 s, CBR 192k", "talk-10s.mp4", _against(CBR), rounds),
+        _comparison("1.5 GB of video of 3 min, CBR 192k", "large-3min.mov", _against(CBR), fewer),
+        ("latency", "A clip of 10 s in the library", lambda: _latency(4 if quick else LATENCY_ROUNDS)),
+        ("curves", "threads", lambda: threads(f"talk-{short}.mp4", fewer)),
+        ("curves", "segments", lambda: segment_lengths(ensure("talk.wav"))),
+        ("curves", "memory", lambda: memory(("10s", "3min") if quick else ("10min", "60min", "10h"))),
+    ]
 
 
-def _limit(source: Path, rounds: int) -> dict[str, float]:
-    """Measures ours and the limit in turns."""
-    target = source.with_name("out.mp3")
-    shares, found = [], {}
-    for _ in range(rounds):
-        wall_s = run(ours("--bitrate", "192", threads=THREADS)(source, target)).wall_s
-        command = [sys.executable, "-m", "benchmarks.limit", str(source), "192", str(THREADS)]
-        found = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
-        shares.append(found["limit_s"] / wall_s)
-    share = statistics.median(shares)
-    print(
-        f"\nlimit: {found['limit_s']:.2f} s; share reached {share:.3f} ({min(shares):.3f}-{max(shares):.3f})",
-        flush=True,
-    )
-    return {**found, "share": share}
-
-
-def _plot_threads(rounds: int) -> None:
-    """Speed against threads, in times real time."""
-    source, counts = ensure("talk-10min.mp4"), (1, 2, 3, 4, 8)
-    contenders = {f"{n} threads": ours("--bitrate", "192", threads=n) for n in counts}
-    comparison = compare("threads", source, contenders, rounds)
-    speeds = [600 / comparison.wall_s(name) for name in contenders]
-    report.plot("threads", "Speed, CBR 192k", ("threads", counts), "times real time", {"video2mp3": speeds})
-
-
-def _plot_memory() -> Comparison:
-    """Peak memory against duration."""
-    names = {"10 min": "talk-10min.mp4", "60 min": "talk-60min.mp4", "10 h": "talk-10h.mp4"}
-    runs = {
-        label: compare(f"memory, {label}", ensure(name), {"video2mp3": ours("--bitrate", "192")}, 1).runs["video2mp3"]
-        for label, name in names.items()
+def _against(mode: tuple[str, ...]) -> dict[str, Command]:
+    theirs = FFMPEG[mode]
+    return {
+        "video2mp3": ours(*mode),
+        "ffmpeg (Debian)": debian_ffmpeg(*theirs),
+        "ffmpeg (imageio wheel)": wheel_ffmpeg(*theirs),
     }
-    peaks = [each[0].peak_rss_bytes / 1e6 for each in runs.values()]
-    report.plot("memory", "Peak memory, parent and children", ("minutes", (10, 60, 600)), "MB", {"video2mp3": peaks})
-    return Comparison("Memory against duration", runs)
+
+
+def _comparison(title: str, name: str, contenders: dict[str, Command], rounds: int) -> Part:
+    def measure() -> dict[str, list[dict[str, float]]]:
+        runs = compare(title, ensure(name), contenders, rounds).runs
+        return {who: [asdict(run) for run in those] for who, those in runs.items()}
+
+    return "comparisons", title, measure
+
+
+def _limit(title: str, name: str, mode: tuple[str, ...], rounds: int) -> Part:
+    return "limits", title, lambda: share_of_limit(title, ensure(name), mode, rounds)
+
+
+def _latency(rounds: int) -> dict[str, list[float]]:
+    print("\nA clip of 10 s in the library", flush=True)
+    found = latency(ensure("talk-10s.mp4"), rounds)
+    for line in lines(found):
+        print(f"  {line}", flush=True)
+    return found
 
 
 if __name__ == "__main__":

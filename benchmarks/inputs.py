@@ -1,10 +1,13 @@
 """The files that are converted: made once, outside the repository (VIDEO2MP3_BENCH_DIR, else ~/.cache)."""
 
 import os
+import shutil
 import subprocess
+import sys
 import wave
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +15,10 @@ import numpy.typing as npt
 FOLDER = Path(os.environ.get("VIDEO2MP3_BENCH_DIR", Path.home() / ".cache" / "video2mp3-bench"))
 RATE_HZ = 48000
 LOOP_S = 120
-Signal = npt.NDArray[np.float64]
+_ROOM_BYTES = 6 * 10**9
+"""For the largest input and the MP3 of it."""
+_SECONDS = {"10s": 10, "3min": 180, "10min": 600, "60min": 3600, "10h": 36_000}
+Signal: TypeAlias = npt.NDArray[np.float64]
 
 
 def talk(seconds: int) -> Signal:
@@ -42,11 +48,18 @@ def music(seconds: int) -> Signal:
     return np.stack(sides, 1)
 
 
+def seconds(name: str) -> int:
+    """Returns the length of the audio, by the file's name."""
+    return _SECONDS[name.partition(".")[0].partition("-")[2]]
+
+
 def ensure(name: str) -> Path:
     """Returns the file of that name, made now where it is not there yet."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     path = FOLDER / name
     if not path.exists():
+        if shutil.disk_usage(FOLDER).free < _ROOM_BYTES:
+            sys.exit(f"There is less than {_ROOM_BYTES / 1e9:.0f} GB of room in {FOLDER}; see VIDEO2MP3_BENCH_DIR.")
         print(f"making {path} …", flush=True)
         unfinished = path.with_name(f"unfinished-{name}")
         _RECIPES[name](unfinished)
@@ -97,7 +110,7 @@ def _copy(source: str, *arguments: str, loops: int = 0) -> Callable[[Path], None
 
 def _large(path: Path) -> None:
     """1.5 GB in three minutes: what reading costs."""
-    picture = "testsrc2=size=640x360:rate=25:duration=180,format=yuv420p"
+    picture = "testsrc2=size=640x360:rate=18:duration=180,format=uyvy422"
     sound = ("-stream_loop", "-1", "-i", ensure("talk.wav"))
     _ffmpeg("-f", "lavfi", "-i", picture, *sound, "-t", "180", "-c:v", "rawvideo", "-c:a", "aac", path)
 
@@ -113,6 +126,9 @@ _RECIPES: dict[str, Callable[[Path], None]] = {
     "talk-60min.mp4": _copy("talk-10min.mp4", *_FAST, loops=5),
     "music-60min.mp4": _copy("music-10min.mp4", *_FAST, loops=5),
     "talk-10h.mp4": _copy("talk-10min.mp4", *_FAST, loops=59),
+    "music-3min.mp4": _copy("music-10min.mp4", *_FAST, "-t", "180"),
+    "opus-3min.webm": _copy("opus-10min.webm", "-t", "180"),
+    "pcm-3min.mov": _copy("pcm-10min.mov", "-t", "180"),
     "talk-3min.mp4": _copy("talk-10min.mp4", *_FAST, "-t", "180"),
     "talk-10s.mp4": _copy("talk-10min.mp4", *_FAST, "-t", "10"),
     "opus-10min.webm": _webm,

@@ -1,18 +1,23 @@
 """Runs commands in turns, and watches how long they take and how much memory they and their children have."""
 
-import os
+import json
+import re
 import statistics
 import subprocess
+import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.contenders import Command
+from benchmarks.contenders import Command, ours
+from video2mp3.engine.cpus import available_cpus
 
 _SAMPLE_INTERVAL_S = 0.1
+_WATCHING_SHARE = 0.05
+"""Of the time so far, until the next look: looking takes a core from whom it watches, more from those that use all."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +56,9 @@ class _Watch(threading.Thread):
         self._pid = pid
 
     def run(self) -> None:
-        while not self.stopping.wait(_SAMPLE_INTERVAL_S):
-            self.peak_rss_bytes = max(self.peak_rss_bytes, sum(map(_rss_bytes, _family(self._pid))))
+        started_s = time.monotonic()
+        while not self.stopping.wait(max(_SAMPLE_INTERVAL_S, _WATCHING_SHARE * (time.monotonic() - started_s))):
+            self.peak_rss_bytes = max(self.peak_rss_bytes, sum(map(_peak_rss_bytes, _family(self._pid))))
 
 
 def _family(pid: int) -> list[int]:
@@ -68,11 +74,44 @@ def _family(pid: int) -> list[int]:
     return family
 
 
-def _rss_bytes(pid: int) -> int:
+def _peak_rss_bytes(pid: int) -> int:
+    """Returns the most that a process has had so far."""
     try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, IndexError):
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
         return 0
+    found = re.search(r"VmHWM:\s*(\d+) kB", status)
+    return 1024 * int(found[1]) if found else 0
+
+
+def share_of_limit(
+    title: str, source: Path, mode: Sequence[str], rounds: int, threads: int | None = None
+) -> dict[str, list[float]]:
+    """Measures ours and the limit in turns; returns all that was measured, by name."""
+    threads = threads or available_cpus()
+    found: dict[str, list[float]] = {}
+    print(f"\n{title}: the limit of {threads} threads ({source.name}, {rounds} rounds)", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(rounds):
+            ours_s = run(ours(*mode, threads=threads)(source, Path(folder, "out.mp3"))).wall_s
+            for name, seconds in {"ours_s": ours_s, **_limit(source, mode, threads)}.items():
+                found.setdefault(name, []).append(seconds)
+    shares = [bound / mine for bound, mine in zip(found["limit_s"], found["ours_s"], strict=True)]
+    print(f"  limit {statistics.median(found['limit_s']):.2f} s, share reached {spread(shares)}", flush=True)
+    return found
+
+
+def _limit(source: Path, mode: Sequence[str], threads: int) -> dict[str, float]:
+    """Returns what `benchmarks.limit` says, run as a program of its own."""
+    command = [sys.executable, "-m", "benchmarks.limit", str(source), *mode, "--threads", str(threads)]
+    printed = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
+    found: dict[str, float] = json.loads(printed)
+    return found
+
+
+def spread(values: Sequence[float]) -> str:
+    """Returns the median with the smallest and the largest."""
+    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
 
 
 @dataclass
@@ -93,9 +132,8 @@ class Comparison:
 
     def ratios(self, name: str) -> list[float]:
         """How many times as long it took as ours, in each turn."""
-        return [
-            theirs.wall_s / ours.wall_s for theirs, ours in zip(self.runs[name], self.runs[self.first], strict=True)
-        ]
+        turns = zip(self.runs[name], self.runs[self.first], strict=True)
+        return [theirs.wall_s / mine.wall_s for theirs, mine in turns]
 
     def peak_rss_bytes(self, name: str) -> int:
         """Its largest."""
@@ -103,10 +141,8 @@ class Comparison:
 
     def line(self, name: str) -> str:
         """One line of text."""
-        ratios = self.ratios(name)
-        spread = f"{statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})"
-        memory = self.peak_rss_bytes(name) / 1e6
-        return f"{name:24} {self.wall_s(name):8.2f} s  ratio {spread:18} {memory:6.0f} MB"
+        memory = self.peak_rss_bytes(name) / 2**20
+        return f"{name:24} {self.wall_s(name):8.2f} s  ratio {spread(self.ratios(name)):21} {memory:6.0f} MiB"
 
 
 def compare(title: str, source: Path, contenders: Mapping[str, Command], rounds: int) -> Comparison:

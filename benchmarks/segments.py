@@ -2,38 +2,56 @@
 
 import time
 import wave
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from benchmarks.report import plot
-from video2mp3.engine.encode import Encoder, settings_for
+from video2mp3.engine.encode import Encoder, EncoderSettings, settings_for
 from video2mp3.engine.parallel import EncoderPool, ParallelEncoder, Segmentation
 
 FRAMES = (98, 245, 490, 980, 1225, 2450)
+OVERLAP_FRAMES = 35
 _REPEATS = 3
+_BLOCK_BYTES = 65536
 
 
-def plot_segment_lengths(path: Path) -> None:
-    """Draws the extra CPU time by the length of segments, for two minutes of sound and more."""
+def segment_lengths(path: Path) -> dict[str, Any]:
+    """Returns the curve of the CPU time beyond one encoder's, by the length of segments, for four minutes of sound."""
     with wave.open(str(path)) as file:
         pcm = file.readframes(file.getnframes()) * 2
-    settings = settings_for(48000, 2, 192, None)
-    alone, extra = [], {frames: [] for frames in FRAMES}  # type: ignore[var-annotated]
+        settings = settings_for(file.getframerate(), file.getnchannels(), 192, None)
+    alone = []
+    extra: dict[int, list[float]] = {frames: [] for frames in FRAMES}
     for _ in range(_REPEATS):
-        started_s = time.process_time()
-        encoder = Encoder(settings)
-        encoder.encode(pcm)
-        encoder.finish()
-        alone.append(time.process_time() - started_s)
+        alone.append(_cpu_s(lambda: _encode_alone(settings, pcm)))
         for frames in FRAMES:
-            started_s = time.process_time()
-            with EncoderPool(1) as pool:
-                parallel = ParallelEncoder(settings, pool, Segmentation(frames, 35))
-                for place in range(0, len(pcm), 65536):
-                    list(parallel.encode(pcm[place : place + 65536]))
-                list(parallel.finish())
-            extra[frames].append(time.process_time() - started_s)
+            extra[frames].append(_cpu_s(lambda: _encode_in_segments(settings, pcm, frames)))  # noqa: B023 called now
     percent = [100 * (min(times) / min(alone) - 1) for times in extra.values()]
-    for frames, cost in zip(FRAMES, percent, strict=True):
-        print(f"  segments of {frames} frames: {cost:+.1f} % CPU", flush=True)
-    title = "CPU time beyond one encoder's"
-    plot("segments", title, ("frames in a segment", FRAMES), "%", {"overlap of 35 frames": percent})
+    return {
+        "title": "CPU time of the encoders beyond one encoder's, by the length of segments",
+        "x": "frames in a segment",
+        "at": list(FRAMES),
+        "y": "%",
+        "series": {f"overlap of {OVERLAP_FRAMES} frames": percent},
+    }
+
+
+def _encode_alone(settings: EncoderSettings, pcm: bytes) -> None:
+    encoder = Encoder(settings)
+    for place in range(0, len(pcm), _BLOCK_BYTES):
+        encoder.encode(pcm[place : place + _BLOCK_BYTES])
+    encoder.finish()
+
+
+def _encode_in_segments(settings: EncoderSettings, pcm: bytes, frames: int) -> None:
+    with EncoderPool(1) as pool:
+        encoder = ParallelEncoder(settings, pool, Segmentation(frames, OVERLAP_FRAMES))
+        for place in range(0, len(pcm), _BLOCK_BYTES):
+            list(encoder.encode(pcm[place : place + _BLOCK_BYTES]))
+        list(encoder.finish())
+
+
+def _cpu_s(work: Callable[[], None]) -> float:
+    started_s = time.process_time()
+    work()
+    return time.process_time() - started_s
