@@ -7,6 +7,7 @@ from video2mp3.database.connection import Database
 from video2mp3.database.tables import Upload, UploadChunk, new_id
 from video2mp3.jobs import lifecycle, sweeper
 from video2mp3.storage.disk import DiskStorage
+from video2mp3.storage.keys import new_check_key
 
 
 def _finished(database: Database, disk: DiskStorage, user_id: str) -> str:
@@ -62,10 +63,11 @@ def test_old_objects_that_no_row_refers_to_are_deleted(database: Database, disk:
         put(disk, f"uploads/{new_id()}/8388608-ef01"),
         put(disk, f"results/{result.split('/')[1]}/7.mp3"),
         put(disk, f"results/{new_id()}/1.mp3"),
+        put(disk, new_check_key()),
     }
     assert sweeper.delete_orphans(database, disk) == 0, "they are young: their rows may still come"
     make_old(disk, listed, result, *lost)
-    assert sweeper.delete_orphans(database, disk) == 4
+    assert sweeper.delete_orphans(database, disk) == len(lost)
     assert keys_in(disk) == {listed, result}
 
 

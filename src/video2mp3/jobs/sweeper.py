@@ -22,6 +22,7 @@ ORPHAN_AGE_S = 3600
 """An object is stored before its row refers to it: a younger one may still get its row."""
 _BATCH = 100
 _UPLOAD_KEY = re.compile(r"uploads/([0-9a-f]{32})/[0-9]+-[0-9a-f]+")
+_CHECK_KEY = re.compile(r"checks/([0-9a-f]{16})")
 _RESULT_KEY = re.compile(r"results/([0-9a-f]{32})/[0-9]+\.(?:mp3|zip)")
 
 
@@ -39,7 +40,7 @@ def delete_expired(database: Database, storage: Storage, expire: Expire) -> int:
 
 
 def delete_orphans(database: Database, storage: Storage) -> int:
-    """Deletes old objects of uploads and results that no row refers to; returns their number.
+    """Deletes old objects of uploads, results and checks that no row refers to; returns their number.
 
     Objects with other names than ours are left alone.
     """
@@ -49,6 +50,7 @@ def delete_orphans(database: Database, storage: Storage) -> int:
     for prefix, pattern, kept_keys in (
         ("uploads/", _UPLOAD_KEY, _kept_chunks),
         ("results/", _RESULT_KEY, _kept_results),
+        ("checks/", _CHECK_KEY, _kept_checks),
     ):
         old = (stored.key for stored in storage.list(prefix) if stored.modified_at_s < oldest_kept_s)
         for batch in _batches(match for key in old if (match := pattern.fullmatch(key))):
@@ -73,6 +75,11 @@ def _kept_results(session: Session, owners: dict[str, str]) -> set[str]:
     # A worker that was cut off from the database may still finish its job with an object that is old by then.
     running = {job.id for job in jobs if job.state == "processing"}
     return {job.result_key for job in jobs} | {key for key, owner in owners.items() if owner in running}
+
+
+def _kept_checks(session: Session, owners: dict[str, str]) -> set[str]:  # noqa: ARG001
+    """Returns nothing: whoever wrote such an object to see whether the storage works was killed meanwhile."""
+    return set()
 
 
 def _batches(matches: Iterable[re.Match[str]]) -> Iterator[list[re.Match[str]]]:

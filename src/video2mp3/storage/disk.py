@@ -6,7 +6,6 @@ durable too. (Libraries rename without the two fsyncs: after a power cut the nam
 
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,7 +13,7 @@ from pathlib import Path
 
 from video2mp3.errors import NotFound, StorageFull, StorageUnavailable
 from video2mp3.storage import StoredObject
-from video2mp3.storage.keys import check_key, split_prefix
+from video2mp3.storage.keys import check_key, new_check_key, split_prefix
 
 
 class DiskStorage:
@@ -121,15 +120,15 @@ class DiskStorage:
 
     def check(self) -> None:
         """See `Storage`."""
-        name = f"check-{secrets.token_hex(8)}"
-        scratch = self.scratch_folder / name
+        key = new_check_key()
+        scratch = self.scratch_folder / key.replace("/", "-")
         try:
             self._make_folders()
             scratch.write_bytes(b"video2mp3")
-            self.put_file(name, scratch)
-            if self.read(name, 0, 100) != b"video2mp3":
+            self.put_file(key, scratch)
+            if self.read(key, 0, 100) != b"video2mp3":
                 raise StorageUnavailable(f"The storage folder {self._folder} does not give back what was stored.")
-            self.delete(name)
+            self.delete(key)
         except OSError as error:
             raise StorageUnavailable(
                 f"The storage folder {self._folder} cannot be written to: {error.strerror}."

@@ -1,6 +1,7 @@
 """The names of stored objects."""
 
 import re
+import secrets
 
 from video2mp3.errors import Video2mp3Error
 
@@ -16,6 +17,11 @@ def check_key(key: str) -> str:
     if not all(_SEGMENT.fullmatch(segment) for segment in key.split("/")):
         raise Video2mp3Error(f"Not a storage key: {key[:300]!r}.")
     return key
+
+
+def new_check_key() -> str:
+    """Returns a key for the object that `Storage.check` writes; the sweeper knows what a killed process left."""
+    return f"checks/{secrets.token_hex(8)}"
 
 
 def split_prefix(prefix: str) -> str:

@@ -1,7 +1,6 @@
 """The storage in an object store: S3 and what speaks like it, Google Cloud Storage, Azure Blob Storage."""
 
 import re
-import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,7 +15,7 @@ from obstore.store import from_url
 
 from video2mp3.errors import ConfigurationError, NotFound, StorageFull, StorageUnavailable, Video2mp3Error
 from video2mp3.storage import StoredObject
-from video2mp3.storage.keys import check_key, split_prefix
+from video2mp3.storage.keys import check_key, new_check_key, split_prefix
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, ObjectStore, RetryConfig
@@ -142,14 +141,14 @@ class ObjectStorage:
 
     def check(self) -> None:
         """See `Storage`. The sentence tells whether bucket, keys or address are wrong."""
-        name = f"check-{secrets.token_hex(8)}"
-        scratch = self.scratch_folder / name
+        key = new_check_key()
+        scratch = self.scratch_folder / key.replace("/", "-")
         try:
             self._write_scratch(scratch)
-            self.put_file(name, scratch)
-            if self.read(name, 0, 100) != b"video2mp3":
+            self.put_file(key, scratch)
+            if self.read(key, 0, 100) != b"video2mp3":
                 raise StorageUnavailable(f"{self._name} does not give back what was stored.")
-            self.delete(name)
+            self.delete(key)
         finally:
             with suppress(OSError):
                 scratch.unlink(missing_ok=True)
