@@ -71,6 +71,20 @@ def test_curl_sends_a_video_and_gets_its_mp3(
     assert samples_by_ffmpeg(mp3) == samples_by_ffmpeg(video)
 
 
+def test_a_video_that_is_split_comes_back_as_a_zip(ada: SignedIn, video: Path, tmp_path: Path) -> None:
+    """It should have the names that the command line gives, and each MP3 alone as well."""
+    answer = ada.http.put("/v1/mp3/talk.mov?split=2&bitrate_kbps=64", content=video.read_bytes(), timeout=60)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
+    assert 'filename="talk.zip"' in answer.headers["content-disposition"]
+    (tmp_path / "talk.zip").write_bytes(answer.content)
+    subprocess.run([require_program("unzip"), "-q", "talk.zip"], check=True, cwd=tmp_path)
+    assert [samples_by_ffmpeg(tmp_path / f"talk-0{n}.mp3") for n in (1, 2)] == [2 * 48_000, 48_000]
+    path = answer.headers["content-location"]
+    assert ada.http.get(f"{path}?part=2").content == (tmp_path / "talk-02.mp3").read_bytes()
+    report = ada.http.get(path.replace("/mp3", "/report")).json()
+    assert (report["size_bytes"], len(report["parts"])) == (len(answer.content), 2)
+
+
 def test_a_file_that_is_no_video_answers_so(ada: SignedIn) -> None:
     answer = ada.http.put("/v1/mp3", content=b"this is a text " * 1000, timeout=60)
     assert (answer.status_code, answer.json()["code"]) == (422, "not_media")

@@ -17,7 +17,7 @@ def _mailer(host: str, port: int, **arguments: Any) -> Mailer:
 
 
 def _job(**values: Any) -> Job:
-    return Job(**{"id": "a" * 32, "source_name": "talk.mp4", "state": "finished", **values})
+    return Job(**{"id": "a" * 32, "source_name": "talk.mp4", "state": "finished", "options": {}, **values})
 
 
 class _Answers:
@@ -54,6 +54,15 @@ def test_a_mail_arrives_with_the_link(smtp: SMTPServer) -> None:
     assert mail["Message-ID"] == "<n1@video2mp3>"
     assert f"https://mp3.example.org/v1/conversions/{'a' * 32}/mp3" in mail.get_content()
     assert "until 2027-01-15 08:00 UTC" in mail.get_content()
+
+
+def test_the_mail_of_several_mp3s_says_how_many_are_in_the_zip() -> None:
+    part = {"title": None, "track": 1, "start_s": 0, "duration_s": 1, "offset_bytes": 0, "size_bytes": 1, "sha256": ""}
+    for number, words in ((12, "our 12 MP3s of talk.mp4 are ready"), (1, "our MP3 of talk.mp4 is ready")):
+        job = _job(options={"split": "chapters"}, report={"parts": [part] * number})
+        mail = compose(job, "anna@example.org", "https://mp3.example.org", "n1")
+        assert mail["Subject"] == f"Y{words}"
+        assert f"y{words}, in a ZIP:\n\nhttps://mp3.example.org/v1/conversions/" in mail.get_content()
 
 
 def test_the_mail_of_a_failed_job_says_why(smtp: SMTPServer) -> None:

@@ -1,6 +1,8 @@
 import hashlib
+import io
 import json
 import threading
+import zipfile
 
 import pytest
 from sqlalchemy import delete
@@ -11,6 +13,7 @@ from tests.servers import MariaDBServer, RabbitMQServer, wait_until
 from tests.worker.system import RATE_HZ, System, make_wav
 from video2mp3.database.tables import Upload
 from video2mp3.jobs import lifecycle
+from video2mp3.jobs.results import parts_of
 from video2mp3.queue import VIDEO_QUEUE
 from video2mp3.queue.memory import MemoryQueue
 
@@ -29,6 +32,30 @@ def test_a_small_file_becomes_an_mp3(system: System) -> None:
     assert row.report["samples"] == 1.5 * RATE_HZ
     assert system.keys() == {row.result_key}
     assert len(notifications_of(system.database, job.id)) == 1
+    assert list(system.storage.scratch_folder.iterdir()) == []
+
+
+def test_several_mp3s_of_one_file_become_a_zip(system: System) -> None:
+    """It should store nothing else, and know where in it each MP3 is."""
+    job = system.submit(make_wav(2.5), options={"split": 1})
+    with system.running():
+        row = system.wait_for(job.id, "finished", "failed")
+    assert row.result_key == f"results/{job.id}/1.zip"
+    assert row.result_size_bytes is not None
+    stored = system.storage.read(row.result_key, 0, row.result_size_bytes + 1)
+    assert hashlib.sha256(stored).hexdigest() == row.result_sha256
+    parts = parts_of(row)
+    assert [(part.name, part.duration_s) for part in parts] == [
+        ("talk-01.mp3", 1),
+        ("talk-02.mp3", 1),
+        ("talk-03.mp3", 0.5),
+    ]
+    with zipfile.ZipFile(io.BytesIO(stored)) as archived:
+        for part in parts:
+            mp3 = archived.read(part.name)
+            assert hashlib.sha256(mp3).hexdigest() == part.sha256
+            assert stored[part.offset_bytes : part.offset_bytes + part.size_bytes] == mp3
+    assert system.keys() == {row.result_key}
     assert list(system.storage.scratch_folder.iterdir()) == []
 
 

@@ -40,7 +40,10 @@ async def convert(
     watcher: Annotated[JobWatcher, Depends(get_watcher)],
     name: Name = "",
 ) -> Response:
-    """Converts the body and answers with the MP3. A client that goes away cancels the conversion."""
+    """Converts the body and answers with the MP3, or a ZIP where the options ask for several MP3s.
+
+    A client that goes away cancels the conversion.
+    """
     name = name or filename_of(request.headers.get("content-disposition")) or ""
     return await _convert(request, services, user.user_id, watcher, name)
 
@@ -53,7 +56,10 @@ async def convert_named(
     services: CurrentServices,
     watcher: Annotated[JobWatcher, Depends(get_watcher)],
 ) -> Response:
-    """Converts the body and answers with the MP3. A client that goes away cancels the conversion."""
+    """Converts the body and answers with the MP3, or a ZIP where the options ask for several MP3s.
+
+    A client that goes away cancels the conversion.
+    """
     return await _convert(request, services, user.user_id, watcher, name)
 
 

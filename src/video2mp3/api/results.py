@@ -13,7 +13,7 @@ class PartJSON(BaseModel):
 
     number: int = Field(description="From 1 on.")
     name: str = Field(description="Its name in the ZIP.")
-    title: str | None = Field(description="Its chapter's.")
+    title: str | None = Field(description="As in its tag: of a chapter its title, else the whole title and the number.")
     track: int = Field(description="The number of the source's audio track that it is of.")
     start_s: float = Field(description="Where in the source it begins.")
     duration_s: float

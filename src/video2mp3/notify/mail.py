@@ -14,6 +14,7 @@ from typing import Literal
 from video2mp3.database.clock import SECOND
 from video2mp3.database.tables import Job, User
 from video2mp3.errors import MailRefused, MailUnavailable
+from video2mp3.jobs.results import parts_of
 
 _ADDRESS = re.compile(r"[^\s@<>()\[\],;:\"\\]{1,64}@[^\s@<>()\[\],;:\"\\]{1,190}")
 _MAX_NAME_LENGTH = 100
@@ -36,7 +37,7 @@ def compose(job: Job, address: str, public_url: str, message_id: str) -> EmailMe
     message["Date"] = localtime()
     message["Auto-Submitted"] = "auto-generated"
     if job.state == "finished":
-        message["Subject"] = f"Your MP3 of {name} is ready"
+        message["Subject"] = f"Your {_ready(job, name)}"
         message.set_content(_finished_text(job, name, public_url))
     else:
         message["Subject"] = f"{name} could not be converted"
@@ -45,11 +46,17 @@ def compose(job: Job, address: str, public_url: str, message_id: str) -> EmailMe
 
 
 def _finished_text(job: Job, name: str, public_url: str) -> str:
-    text = f"Hello,\n\nyour MP3 of {name} is ready:\n\n{public_url}/v1/conversions/{job.id}/mp3\n"
+    what = f"your {_ready(job, name)}" + (", in a ZIP" if parts_of(job) else "")
+    text = f"Hello,\n\n{what}:\n\n{public_url}/v1/conversions/{job.id}/mp3\n"
     if job.expires_at is None:
         return text
     until = datetime.fromtimestamp(job.expires_at // SECOND, UTC)
     return f"{text}\nIt can be fetched until {until:%Y-%m-%d %H:%M} UTC.\n"
+
+
+def _ready(job: Job, name: str) -> str:
+    number = len(parts_of(job))
+    return f"{number} MP3s of {name} are ready" if number > 1 else f"MP3 of {name} is ready"
 
 
 def _failed_text(job: Job, name: str, public_url: str) -> str:
