@@ -91,7 +91,7 @@ def test_one_lease_that_cannot_be_renewed_holds_up_no_other(embedded: System, ta
     bad = _lease(taken, age_s=HEARTBEAT_S)
     bad._progress = "not a progress"  # type: ignore[assignment]  # a bug
     good = _lease(taken, age_s=HEARTBEAT_S)
-    heartbeat = Heartbeat(embedded.database, "w" * 32, slots=2)
+    heartbeat = Heartbeat(embedded.database, "w" * 32, slots=lambda: 2, on_drain_requested=lambda: None)
     heartbeat.hold(bad)
     heartbeat.hold(good)
     bad.is_due = lambda: True  # type: ignore[method-assign]

@@ -66,6 +66,13 @@ CurrentUser = Annotated[Principal, Depends(current_user)]
 """The type of a route's parameter that receives who the caller is."""
 
 
+def current_admin(user: CurrentUser) -> Principal:
+    """Returns who the caller is, on routes of administrators; raises Forbidden for others, whatever they ask for."""
+    if user.role != "admin":
+        raise Forbidden("This is for administrators.")
+    return user
+
+
 def _find_user(session: Session, request: Request, services: Services) -> tuple[User | None, SignedInBy]:
     authorization = request.headers.get("authorization")
     if authorization is not None:

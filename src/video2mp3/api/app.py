@@ -8,6 +8,7 @@ from starlette.staticfiles import StaticFiles
 from video2mp3 import __version__
 from video2mp3.api import (
     accounts,
+    admin,
     compat,
     compat_accounts,
     conversions,
@@ -36,6 +37,7 @@ _ROUTERS = (
     downloads.router,
     uploads.router,
     probes.router,
+    admin.router,
     compat.router,
     compat_accounts.router,
     health.router,

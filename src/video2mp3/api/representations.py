@@ -106,7 +106,7 @@ class ConversionJSON(BaseModel):
             ended_at=_moment(job.ended_at),
             expires_at=_moment(job.expires_at),
             result=ResultJSON.of(job, f"{path}/mp3"),
-            error=_error(job),
+            error=error_json(job),
             links=LinksJSON(
                 self=path,
                 events=f"{path}/events",
@@ -142,7 +142,8 @@ def error_class(code: str) -> type[Video2mp3Error]:
     return Video2mp3Error
 
 
-def _error(job: Job) -> ErrorJSON | None:
+def error_json(job: Job) -> ErrorJSON | None:
+    """Returns why a job failed; None when it did not."""
     if job.state != "failed":
         return None
     error = error_of(job)

@@ -5,6 +5,7 @@ from sqlalchemy.orm import Session
 
 from video2mp3.database.clock import SECOND, now
 from video2mp3.database.tables import Worker
+from video2mp3.errors import NotFound
 from video2mp3.jobs.statements import change
 
 SEEN_S = 35
@@ -12,13 +13,24 @@ SEEN_S = 35
 _FORGOTTEN_S = 86_400
 
 
-def beat(session: Session, worker_id: str, *, host: str, slots: int, draining: bool) -> None:
-    """Writes that a worker is alive."""
+def beat(session: Session, worker_id: str, *, host: str, slots: int, draining: bool) -> bool:
+    """Writes that a worker is alive; tells whether an administrator wants it to take no more."""
     if not change(session, Worker, worker_id, heartbeat_at=now(), slots=slots, draining=draining):
         session.add(
             Worker(id=worker_id, host=host, slots=slots, draining=draining, started_at=now(), heartbeat_at=now())
         )
         session.flush()
+    return bool(session.scalar(select(Worker.drain_requested).where(Worker.id == worker_id)))
+
+
+def request_drain(session: Session, worker_id: str) -> None:
+    """Wants a worker to take no more; it reads that with its next heartbeat.
+
+    Raises:
+        NotFound: when there is no such worker.
+    """
+    if not change(session, Worker, worker_id, drain_requested=True):
+        raise NotFound
 
 
 def leave(session: Session, worker_id: str) -> None:
@@ -33,5 +45,6 @@ def forget_dead(session: Session) -> None:
 
 def open_slots(session: Session) -> int:
     """Returns the slots of all workers that are alive and take jobs."""
-    alive = (Worker.heartbeat_at > now() - SEEN_S * SECOND, Worker.draining.is_(False))
+    takes = (Worker.draining.is_(False), Worker.drain_requested.is_(False))
+    alive = (Worker.heartbeat_at > now() - SEEN_S * SECOND, *takes)
     return int(session.scalar(select(func.sum(Worker.slots)).where(*alive)) or 0)

@@ -80,13 +80,24 @@ class Lease:
 class Heartbeat:
     """The thread: renews the leases of all slots, and the worker's own row."""
 
-    def __init__(self, database: Database, worker_id: str, slots: int) -> None:
-        """`worker_id` is new with each process; `slots` is how many jobs it converts at once."""
+    def __init__(
+        self, database: Database, worker_id: str, slots: Callable[[], int], on_drain_requested: Callable[[], None]
+    ) -> None:
+        """Prepares the thread.
+
+        Args:
+            database: Where the leases are.
+            worker_id: New with each process.
+            slots: How many jobs it converts at once; when it is drained: how many slots have not ended yet.
+            on_drain_requested: Called with each heartbeat after an administrator asked for it.
+        """
         self.draining = False
         """Written into the worker's row: it takes no more."""
         self._database = database
         self._worker_id = worker_id
         self._slots = slots
+        self._slots_written: int | None = None
+        self._on_drain_requested = on_drain_requested
         self._leases: set[Lease] = set()
         self._row_written_s = float("-inf")
         self._stopped = threading.Event()
@@ -138,14 +149,20 @@ class Heartbeat:
         for lease in tuple(self._leases):
             if lease.is_due():
                 self._guarded(partial(lease.renew, self._database))
-        if time.monotonic() - self._row_written_s >= HEARTBEAT_S:
+        if time.monotonic() - self._row_written_s >= HEARTBEAT_S or self._slots() != self._slots_written:
             self._guarded(self._write_row)
 
     def _write_row(self) -> None:
-        started_s = time.monotonic()
+        started_s, slots = time.monotonic(), self._slots()
         with self._database.write() as session:
-            workers.beat(session, self._worker_id, host=socket.gethostname(), slots=self._slots, draining=self.draining)
-        self._row_written_s = started_s
+            has_to_drain = workers.beat(
+                session, self._worker_id, host=socket.gethostname(), slots=slots, draining=self.draining
+            )
+        if not slots and self._slots_written:
+            log.info("worker_drained", worker_id=self._worker_id)
+        self._row_written_s, self._slots_written = started_s, slots
+        if has_to_drain and not self.draining:
+            self._on_drain_requested()
 
     def _leave(self) -> None:
         with self._database.write() as session:

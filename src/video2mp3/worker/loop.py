@@ -56,7 +56,7 @@ class WorkerLoop:
         self._nudge = nudge
         self._draining = threading.Event()
         self._drain_over_s = float("inf")
-        self._heartbeat = Heartbeat(database, self.worker_id, slots)
+        self._heartbeat = Heartbeat(database, self.worker_id, self._slots_left, self.drain_at_leisure)
         self._slots = [
             ConsumerThread(f"slot-{number}", queue, VIDEO_QUEUE, self._claim, self._draining)
             for number in range(1, slots + 1)
@@ -74,12 +74,25 @@ class WorkerLoop:
 
         Only the first call counts.
         """
-        if self._draining.is_set():
+        if self._drain_over_s < float("inf"):
             return
         self._drain_over_s = time.monotonic() + self._drain_grace_s
-        self._heartbeat.drain()
-        self._draining.set()
+        self._take_no_more()
         log.info("worker_draining", worker_id=self.worker_id, grace_s=self._drain_grace_s)
+
+    def drain_at_leisure(self) -> None:
+        """Takes no more; what runs is finished, however long that takes. So administrators ask for it."""
+        self._take_no_more()
+        log.info("worker_draining", worker_id=self.worker_id, grace_s=None)
+
+    def _take_no_more(self) -> None:
+        self._draining.set()
+        self._heartbeat.drain()
+
+    def _slots_left(self) -> int:
+        if not self._draining.is_set():
+            return len(self._slots)
+        return sum(slot.is_alive() for slot in self._slots)
 
     def join(self, timeout_s: float | None = None) -> bool:
         """Waits for the end after `drain`, at most `timeout_s` seconds; False when something still runs.

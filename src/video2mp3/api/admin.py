@@ -1,0 +1,196 @@
+"""For administrators: every user's conversions, the workers, the backlog. Others get 403 on every route."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import BaseModel, Field
+
+from video2mp3.api.accounts import current_admin
+from video2mp3.api.parameters import ItemId
+from video2mp3.api.representations import ErrorJSON, State, error_json
+from video2mp3.api.schemas import moment
+from video2mp3.api.services import CurrentServices
+from video2mp3.jobs import administration
+from video2mp3.jobs.administration import OwnedJob, WorkerState, WorkerStatus
+from video2mp3.jobs.lifecycle import PRIORITIES, Priority
+
+router = APIRouter(prefix="/v1/admin", tags=["administration"], dependencies=[Depends(current_admin)])
+
+
+class OwnerJSON(BaseModel):
+    """Whose a conversion is."""
+
+    id: str
+    username: str
+
+
+class AdminJob(BaseModel):
+    """A conversion, as administrators see it."""
+
+    id: str
+    user: OwnerJSON
+    state: State
+    priority: Priority
+    percent: int
+    source_name: str
+    source_size_bytes: int
+    options: dict[str, Any]
+    worker_id: str | None = Field(description="Of the worker that converts it.")
+    claims: int = Field(description="How often a worker took it.")
+    failures: int = Field(description="How often the engine failed with it.")
+    lost_leases: int = Field(description="How often its worker was lost.")
+    not_before: datetime | None = Field(description="When it is tried again.")
+    cancel_requested: bool
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    error: ErrorJSON | None
+
+    @classmethod
+    def of(cls, owned: OwnedJob) -> "AdminJob":
+        """Represents a row."""
+        job = owned.job
+        return cls(
+            id=job.id,
+            user=OwnerJSON(id=job.user_id, username=owned.username),
+            state=job.state,  # type: ignore[arg-type]  # checked by the model
+            priority=PRIORITIES[job.priority],
+            percent=100 if job.state == "finished" else job.percent,
+            source_name=job.source_name,
+            source_size_bytes=job.source_size_bytes,
+            options=job.options,
+            worker_id=job.lease_owner,
+            claims=job.fence,
+            failures=job.failures,
+            lost_leases=job.lost_leases,
+            not_before=moment(job.not_before) if job.not_before and job.state == "queued" else None,
+            cancel_requested=job.cancel_requested,
+            created_at=moment(job.created_at),
+            started_at=moment(job.started_at) if job.started_at else None,
+            ended_at=moment(job.ended_at) if job.ended_at else None,
+            error=error_json(job),
+        )
+
+
+class AdminJobPage(BaseModel):
+    """Some conversions, the newest first."""
+
+    items: list[AdminJob]
+    next_cursor: str | None = Field(description="Pass it as `cursor` for the next page; null on the last.")
+
+
+class RunningJob(BaseModel):
+    """What a worker converts."""
+
+    id: str
+    percent: int
+
+
+class WorkerJSON(BaseModel):
+    """A worker process."""
+
+    id: str
+    host: str
+    state: WorkerState = Field(
+        description="`drained`: it has finished what it had and takes no more; `lost`: it was not heard of for 35 s."
+    )
+    slots: int = Field(description="Conversions at once; while it drains: those that have not ended.")
+    started_at: datetime
+    heartbeat_at: datetime
+    heartbeat_age_s: float
+    jobs: list[RunningJob]
+
+    @classmethod
+    def of(cls, status: WorkerStatus) -> "WorkerJSON":
+        """Represents a row, with what it does."""
+        worker = status.worker
+        return cls(
+            id=worker.id,
+            host=worker.host,
+            state=status.state,
+            slots=worker.slots,
+            started_at=moment(worker.started_at),
+            heartbeat_at=moment(worker.heartbeat_at),
+            heartbeat_age_s=round(status.heartbeat_age_s, 3),
+            jobs=[RunningJob(id=job.id, percent=job.percent) for job in status.jobs],
+        )
+
+
+class QueueJSON(BaseModel):
+    """What waits."""
+
+    waiting: int = Field(description="Conversions whose upload is not complete.")
+    queued: dict[str, int] = Field(description="Conversions that wait for a worker, by priority.")
+    delayed: int = Field(description="Those of the queued ones that wait for another try.")
+    announced: int = Field(description="Those of the queued ones that the broker has a message for.")
+    processing: int
+    oldest_queued_s: float | None = Field(description="How long the oldest queued one waits.")
+    notifications: int = Field(description="Messages to owners that are not sent yet.")
+    oldest_notification_s: float | None
+    open_slots: int = Field(description="Of the workers that are alive and take conversions.")
+
+
+@router.get("/jobs")
+def list_jobs(
+    services: CurrentServices,
+    state: State | None = None,
+    user: Annotated[str | None, Query(max_length=64, description="A username.")] = None,
+    worker: Annotated[str | None, Query(pattern="^[0-9a-f]{32}$", description="A worker's id.")] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    cursor: Annotated[str | None, Query(pattern="^[0-9a-f]{32}$")] = None,
+) -> AdminJobPage:
+    """Lists all users' conversions, the newest first."""
+    with services.database.read() as session:
+        jobs = administration.list_jobs(
+            session, state=state, username=user, worker_id=worker, before_id=cursor, limit=limit + 1
+        )
+    return AdminJobPage(
+        items=[AdminJob.of(job) for job in jobs[:limit]],
+        next_cursor=jobs[limit - 1].job.id if len(jobs) > limit else None,
+    )
+
+
+@router.get("/jobs/{job_id}")
+def read_job(job_id: ItemId, services: CurrentServices) -> AdminJob:
+    """Tells all about any user's conversion."""
+    with services.database.read() as session:
+        return AdminJob.of(administration.find_job(session, job_id))
+
+
+@router.post("/jobs/{job_id}/retry", status_code=202)
+def retry_job(job_id: ItemId, services: CurrentServices, response: Response) -> AdminJob:
+    """Makes a new conversion of one that failed or was canceled; it is its user's, whatever the limits say."""
+    with services.database.write() as session:
+        job = AdminJob.of(administration.retry_job(session, job_id))
+    services.nudge()
+    response.headers["Location"] = f"/v1/admin/jobs/{job.id}"
+    return job
+
+
+@router.post("/jobs/{job_id}/cancel")
+def cancel_job(job_id: ItemId, services: CurrentServices) -> AdminJob:
+    """Cancels any user's conversion: at once, or within seconds where a worker has it (`cancel_requested`)."""
+    with services.database.write() as session:
+        return AdminJob.of(administration.cancel_job(session, job_id))
+
+
+@router.get("/workers")
+def list_workers(services: CurrentServices) -> list[WorkerJSON]:
+    """Lists the workers that were heard of within a day, with what they do."""
+    with services.database.read() as session:
+        return [WorkerJSON.of(status) for status in administration.list_workers(session)]
+
+
+@router.post("/workers/{worker_id}/drain", status_code=202)
+def drain_worker(worker_id: ItemId, services: CurrentServices) -> WorkerJSON:
+    """Lets a worker take no more and finish what it has; its state says `drained` then. There is no way back."""
+    with services.database.write() as session:
+        return WorkerJSON.of(administration.drain_worker(session, worker_id))
+
+
+@router.get("/queue")
+def read_queue(services: CurrentServices) -> QueueJSON:
+    """Tells how much waits, and for how long."""
+    with services.database.read() as session:
+        return QueueJSON(**vars(administration.backlog(session)))

@@ -1,0 +1,201 @@
+"""`video2mp3 admin`: what administrators see and do, with the database alone."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from video2mp3.cli.terminal import shown
+from video2mp3.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from video2mp3.database.connection import Database
+    from video2mp3.database.tables import Job
+    from video2mp3.jobs.administration import OwnedJob, WorkerStatus
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="See and steer jobs, workers and the queue.")
+
+_WAIT_EVERY_S = 1.0
+
+JobId = Annotated[str, typer.Argument(metavar="JOB", help="The conversion's id.", show_default=False)]
+WorkerId = Annotated[str, typer.Argument(metavar="WORKER", help="The worker's id.", show_default=False)]
+State = Annotated[str | None, typer.Option(metavar="STATE", help="Only those in this state, such as failed.")]
+User = Annotated[str | None, typer.Option(metavar="NAME", help="Only this user's.")]
+OfWorker = Annotated[str | None, typer.Option("--worker", metavar="ID", help="Only those that this worker converts.")]
+Limit = Annotated[int, typer.Option(metavar="NUMBER", min=1, help="How many.")]
+Before = Annotated[str | None, typer.Option(metavar="JOB", help="Only those that are older than this one.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait until the worker has finished what it had.")]
+
+
+@app.command("jobs")
+def list_jobs(
+    state: State = None, user: User = None, worker: OfWorker = None, limit: Limit = 20, before: Before = None
+) -> None:
+    """List all users' conversions, the newest first."""
+    from video2mp3.jobs import administration
+
+    with _reading() as session:
+        jobs = administration.list_jobs(
+            session, state=_known_state(state), username=user, worker_id=worker, before_id=before, limit=limit
+        )
+    for owned in jobs:
+        job = owned.job
+        typer.echo(
+            f"{job.id}  {_state(job):<16} {_moment(job.created_at)}  {shown(owned.username)}  {shown(job.source_name)}"
+        )
+
+
+@app.command("job")
+def show_job(job_id: JobId) -> None:
+    """Show a conversion."""
+    from video2mp3.jobs import administration
+
+    with _reading() as session:
+        _print_job(administration.find_job(session, job_id))
+
+
+@app.command("retry")
+def retry_job(job_id: JobId) -> None:
+    """Convert again what failed or was canceled, as a new conversion of the same user."""
+    from video2mp3.jobs import administration
+
+    with _writing() as session:
+        _print_job(administration.retry_job(session, job_id))
+
+
+@app.command("cancel")
+def cancel_job(job_id: JobId) -> None:
+    """Cancel a conversion; a worker that has it ends it within seconds."""
+    from video2mp3.jobs import administration
+
+    with _writing() as session:
+        _print_job(administration.cancel_job(session, job_id))
+
+
+@app.command("workers")
+def list_workers() -> None:
+    """List the workers that were heard of within a day, with what they do."""
+    from video2mp3.jobs import administration
+
+    with _reading() as session:
+        for status in administration.list_workers(session):
+            _print_worker(status)
+
+
+@app.command("drain")
+def drain_worker(worker_id: WorkerId, wait: Wait = False) -> None:
+    """Let a worker take no more and finish what it has; its state is `drained` then."""
+    from video2mp3.jobs import administration
+
+    with _database() as database:
+        with database.write() as session:
+            status = administration.drain_worker(session, worker_id)
+        while wait and status.state not in ("drained", "lost"):
+            time.sleep(_WAIT_EVERY_S)
+            with database.read() as session:
+                found = [one for one in administration.list_workers(session) if one.worker.id == worker_id]
+            if not found:
+                typer.echo(f"{worker_id}  ended")
+                return
+            status = found[0]
+        _print_worker(status)
+
+
+@app.command("queue")
+def show_queue() -> None:
+    """Show how much waits, and for how long."""
+    from video2mp3.jobs import administration
+
+    with _reading() as session:
+        backlog = administration.backlog(session)
+    queued = ", ".join(f"{count} {name}" for name, count in backlog.queued.items())
+    typer.echo(f"waiting for uploads    {backlog.waiting}")
+    typer.echo(f"queued                 {sum(backlog.queued.values())} ({queued}; {backlog.delayed} delayed)")
+    typer.echo(f"oldest queued          {_age(backlog.oldest_queued_s)}")
+    typer.echo(f"announced              {backlog.announced}")
+    typer.echo(f"processing             {backlog.processing}, {backlog.open_slots} slots")
+    typer.echo(f"notifications          {backlog.notifications}, oldest {_age(backlog.oldest_notification_s)}")
+
+
+@contextmanager
+def _database() -> Iterator["Database"]:
+    from video2mp3.database import migrate
+    from video2mp3.settings import load_settings
+    from video2mp3.wiring import configure_logging, open_database
+
+    settings = load_settings(log_level="error")
+    configure_logging(settings)
+    database = open_database(settings)
+    try:
+        migrate.require_current(database)
+        yield database
+    finally:
+        database.close()
+
+
+@contextmanager
+def _reading() -> Iterator["Session"]:
+    with _database() as database, database.read() as session:
+        yield session
+
+
+@contextmanager
+def _writing() -> Iterator["Session"]:
+    with _database() as database, database.write() as session:
+        yield session
+
+
+def _known_state(state: str | None) -> str | None:
+    known = ("waiting", "queued", "processing", "finished", "failed", "canceled")
+    if state is not None and state not in known:
+        raise InvalidRequest(f"There is no state {shown(state)}; the states are {', '.join(known)}.")
+    return state
+
+
+def _print_job(owned: "OwnedJob") -> None:
+    from video2mp3.jobs.lifecycle import PRIORITIES
+
+    job = owned.job
+    facts = {
+        "id": job.id,
+        "user": shown(owned.username),
+        "state": _state(job),
+        "priority": PRIORITIES[job.priority],
+        "file": f"{shown(job.source_name)}, {job.source_size_bytes} bytes",
+        "options": job.options,
+        "created": _moment(job.created_at),
+        "started": job.started_at and _moment(job.started_at),
+        "ended": job.ended_at and _moment(job.ended_at),
+        "worker": job.lease_owner,
+        "tries": f"{job.fence} claims, {job.failures} failures, {job.lost_leases} lost workers",
+        "error": job.error_code and f"{job.error_code}: {shown(job.error_detail or '')}",
+    }
+    for name, value in facts.items():
+        if value is not None:
+            typer.echo(f"{name:<10}{value}")
+
+
+def _print_worker(status: "WorkerStatus") -> None:
+    worker = status.worker
+    jobs = ", ".join(f"{job.id} {job.percent} %" for job in status.jobs) or "nothing"
+    heartbeat = f"{status.heartbeat_age_s:.0f} s ago"
+    typer.echo(f"{worker.id}  {status.state:<9} {worker.slots} slots  {shown(worker.host)}  {heartbeat}  {jobs}")
+
+
+def _state(job: "Job") -> str:
+    if job.state != "processing":
+        return job.state
+    return "being canceled" if job.cancel_requested else f"processing {job.percent} %"
+
+
+def _moment(microseconds: int) -> str:
+    return datetime.fromtimestamp(microseconds // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _age(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{seconds:.0f} s"

@@ -1,0 +1,157 @@
+"""What administrators see and do: every user's jobs, the workers, the backlog."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy.orm import Session
+
+from video2mp3.database.clock import SECOND, now
+from video2mp3.database.tables import Job, Notification, User, Worker
+from video2mp3.errors import NotFound
+from video2mp3.jobs import lifecycle, workers
+from video2mp3.jobs.lifecycle import PRIORITIES
+
+WorkerState = Literal["idle", "busy", "draining", "drained", "lost"]
+
+
+@dataclass(frozen=True)
+class OwnedJob:
+    """A job and whose it is."""
+
+    job: Job
+    username: str
+
+
+@dataclass(frozen=True)
+class WorkerStatus:
+    """A worker process and what it does."""
+
+    worker: Worker
+    state: WorkerState
+    """`drained`: it has finished all that it had, and takes no more. `lost`: nothing was heard of it for a while."""
+    heartbeat_age_s: float
+    jobs: Sequence[Job]
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """How much waits, and for how long."""
+
+    waiting: int
+    """Jobs whose upload is not complete."""
+    queued: dict[str, int]
+    """Jobs that wait for a worker, by priority."""
+    delayed: int
+    """Those of the queued ones that wait for another try."""
+    announced: int
+    """Those of the queued ones that the broker has a message for."""
+    processing: int
+    oldest_queued_s: float | None
+    """Since its submit; None where nothing waits for a worker."""
+    notifications: int
+    oldest_notification_s: float | None
+    open_slots: int
+    """Of the workers that are alive and take jobs."""
+
+
+def list_jobs(
+    session: Session,
+    *,
+    state: str | None = None,
+    username: str | None = None,
+    worker_id: str | None = None,
+    before_id: str | None = None,
+    limit: int,
+) -> list[OwnedJob]:
+    """Returns up to `limit` jobs of all users, the newest first; those that match all that is given.
+
+    `username` is compared as it is written; `before_id` leaves out that job and all that are newer.
+    """
+    conditions = [
+        column == value
+        for column, value in ((Job.state, state), (User.username, username), (Job.lease_owner, worker_id))
+        if value is not None
+    ]
+    if before_id is not None:
+        conditions.append(Job.id < before_id)
+    found = select(Job, User.username).join(User, User.id == Job.user_id).where(*conditions)
+    rows = session.execute(found.order_by(Job.id.desc()).limit(limit)).all()
+    return [OwnedJob(job, name) for job, name in rows]
+
+
+def find_job(session: Session, job_id: str) -> OwnedJob:
+    """Returns any user's job, as the database has it now; raises NotFound."""
+    job = session.get(Job, job_id, populate_existing=True)
+    if job is None:
+        raise NotFound
+    return OwnedJob(job, session.get_one(User, job.user_id).username)
+
+
+def cancel_job(session: Session, job_id: str) -> OwnedJob:
+    """Cancels any user's job (see `lifecycle.cancel`)."""
+    owned = find_job(session, job_id)
+    return OwnedJob(lifecycle.cancel(session, job_id, owned.job.user_id), owned.username)
+
+
+def retry_job(session: Session, job_id: str) -> OwnedJob:
+    """Makes a new job of any user's that failed or was canceled (see `lifecycle.retry`), whatever the limits say."""
+    owned = find_job(session, job_id)
+    return OwnedJob(lifecycle.retry(session, job_id, owned.job.user_id), owned.username)
+
+
+def list_workers(session: Session) -> list[WorkerStatus]:
+    """Returns all workers that were heard of within a day, the oldest first."""
+    jobs: dict[str | None, list[Job]] = {}
+    for job in session.scalars(select(Job).where(Job.state == "processing").order_by(Job.started_at, Job.id)):
+        jobs.setdefault(job.lease_owner, []).append(job)
+    rows = session.execute(select(Worker, now() - Worker.heartbeat_at).order_by(Worker.id)).all()
+    return [_status(worker, age / SECOND, jobs.get(worker.id, [])) for worker, age in rows]
+
+
+def drain_worker(session: Session, worker_id: str) -> WorkerStatus:
+    """Wants a worker to take no more and to finish what it has; returns it as it is now. Raises NotFound."""
+    workers.request_drain(session, worker_id)
+    return next(status for status in list_workers(session) if status.worker.id == worker_id)
+
+
+def backlog(session: Session) -> Backlog:
+    """Counts what waits."""
+    queued: dict[str, int] = dict.fromkeys(PRIORITIES, 0)
+    by_priority = select(Job.priority, func.count()).where(Job.state == "queued").group_by(Job.priority)
+    for priority, count in session.execute(by_priority):
+        queued[PRIORITIES[priority]] = count
+    sent = (Notification.state == "queued",)
+    return Backlog(
+        waiting=_count(session, Job.state == "waiting"),
+        queued=queued,
+        delayed=_count(session, Job.state == "queued", Job.not_before > now()),
+        announced=_count(session, Job.state == "queued", Job.announced_until > now()),
+        processing=_count(session, Job.state == "processing"),
+        oldest_queued_s=_age_s(session, select(func.min(Job.created_at)).where(Job.state == "queued")),
+        notifications=session.scalars(select(func.count()).select_from(Notification).where(*sent)).one(),
+        oldest_notification_s=_age_s(session, select(func.min(Notification.created_at)).where(*sent)),
+        open_slots=workers.open_slots(session),
+    )
+
+
+def _status(worker: Worker, heartbeat_age_s: float, jobs: Sequence[Job]) -> WorkerStatus:
+    state: WorkerState
+    if heartbeat_age_s > workers.SEEN_S:
+        state = "lost"
+    elif worker.draining or worker.drain_requested:
+        # Its slots end one by one; the row counts those that are left.
+        state = "drained" if worker.draining and not worker.slots else "draining"
+    else:
+        state = "busy" if jobs else "idle"
+    return WorkerStatus(worker, state, max(0.0, heartbeat_age_s), jobs)
+
+
+def _count(session: Session, *conditions: ColumnElement[bool]) -> int:
+    return session.scalars(select(func.count()).select_from(Job).where(*conditions)).one()
+
+
+def _age_s(session: Session, first: Select[int]) -> float | None:
+    age = session.scalar(select(now() - first.scalar_subquery()))
+    return None if age is None else max(0.0, age / SECOND)
