@@ -95,6 +95,32 @@ def test_a_dropped_video_becomes_an_mp3_to_hear_and_to_keep(service: Service, pa
     expect(page.locator("#conversions li")).to_have_count(0)
 
 
+def test_several_mp3s_are_played_one_after_the_other_and_kept_together_or_alone(
+    service: Service, page: Page, tmp_path: Path
+) -> None:
+    """It should list the MP3s of a conversion that was asked to split."""
+    video = make_video(tmp_path / "My talk.mp4", 3)
+    register(page, service, "page-user-parts")
+    file = FilePayload(name=video.name, mimeType="video/mp4", buffer=video.read_bytes())
+    answer = page.request.post(
+        f"{service.url}/v1/conversions", multipart={"split": "2", "file": file}, headers={"Origin": service.url}
+    )
+    path = answer.json()["links"]["self"]
+    wait_until(lambda: page.request.get(service.url + path).json()["state"] == "finished", 60, "the conversion")
+
+    page.reload()
+    row = page.locator("#conversions > li")
+    row.get_by_text("2 MP3s").click()
+    expect(row.locator(".parts .play")).to_have_text(["A talk (1) (0:02)", "A talk (2) (0:01)"])
+    row.get_by_role("button", name="Play A talk (1)").click()
+    expect(row.locator(".parts li").nth(1)).to_have_attribute("aria-current", "true", timeout=30_000)
+    wait_until(lambda: page.evaluate("document.querySelector('audio').currentTime") > 0.1, 20, "the second to play")
+    for link, name in (("Download all (ZIP)", "My talk.zip"), ("Download A talk (2)", "My talk-02.mp3")):
+        with page.expect_download() as download:
+            row.get_by_role("link", name=link).click()
+        assert download.value.suggested_filename == name
+
+
 def test_a_file_without_sound_is_explained(service: Service, page: Page) -> None:
     """It should show the sentence of the error, not a code."""
     register(page, service, "page-user-2")

@@ -166,12 +166,57 @@ function end(row, path, job) {
   } else if (job.state === "canceled") {
     row.querySelector(".state").textContent = "Canceled";
   } else {
-    row.querySelector(".state").textContent = size(job.result.size_bytes);
-    row.querySelector(".download").href = `${path}/mp3`;
-    row.querySelector(".download").hidden = false;
-    row.querySelector("audio").src = `${path}/mp3`;
+    const { parts, size_bytes } = job.result;
+    const download = row.querySelector(".buttons .download");
+    row.querySelector(".state").textContent = size(size_bytes);
+    download.href = `${path}/mp3`;
+    download.hidden = false;
     row.querySelector("audio").hidden = false;
+    if (parts) {
+      download.textContent = "Download all (ZIP)";
+      list(row, path, parts);
+    } else {
+      row.querySelector("audio").src = `${path}/mp3`;
+    }
   }
+}
+
+// Several MP3s: each can be heard and downloaded; they are played one after the other.
+function list(row, path, parts) {
+  const audio = row.querySelector("audio");
+  const items = parts.map((part) => {
+    const item = find("part").content.firstElementChild.cloneNode(true);
+    const name = part.title || part.name;
+    item.querySelector(".play").textContent = `${name} (${time(part.duration_s)})`;
+    item.querySelector(".play").setAttribute("aria-label", `Play ${name}`);
+    item.querySelector(".play").addEventListener("click", () => play(part.number));
+    item.querySelector(".download").href = `${path}/mp3?part=${part.number}`;
+    item.querySelector(".download").setAttribute("aria-label", `Download ${name}`);
+    return item;
+  });
+  let current;
+  const choose = (number) => {
+    current = number;
+    audio.src = `${path}/mp3?part=${number}`;
+    items.forEach((item, index) => item.setAttribute("aria-current", index + 1 === number));
+  };
+  const play = (number) => {
+    choose(number);
+    // A browser may refuse to play; its own controls are there then.
+    audio.play().catch(() => {});
+  };
+  audio.addEventListener("ended", () => {
+    if (current < parts.length) play(current + 1);
+  });
+  choose(1);
+  row.querySelector(".parts ol").replaceChildren(...items);
+  row.querySelector(".parts summary").textContent = parts.length === 1 ? "1 MP3" : `${parts.length} MP3s`;
+  row.querySelector(".parts").hidden = false;
+}
+
+function time(seconds) {
+  const whole = Math.round(seconds);
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 }
 
 function size(bytes) {
