@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 from mutagen.id3 import ID3
 
+from tests.engine.converting import make
 from tests.engine.decoders import samples_decoded
 from tests.engine.sounds import tone, write_wav
+from tests.media import make_video
 
 WAIT_S = 60.0
 
@@ -211,6 +213,28 @@ def test_every_option_has_a_flag_that_reaches_the_mp3(folder: Path) -> None:
     result = video2mp3("talk.mov", "--preset", "voice", "--no-keep-tags", "--force", "--json", folder=folder)
     report = json.loads(result.stdout)["report"]
     assert (report["title"], report["mp3_channels"], report["mp3_sample_rate_hz"]) == (None, 1, 24000)
+
+
+def test_the_cover_is_a_moment_or_a_file(folder: Path) -> None:
+    make_video(folder / "film.mp4", 2)
+    picture = make(folder / "a.png", "-f", "lavfi", "-i", "testsrc=s=64x64", "-frames:v", "1").name
+    for arguments, mime in ((["--cover-at", "0:01"], "image/jpeg"), (["--cover-file", picture], "image/png")):
+        result = video2mp3("film.mp4", *arguments, "--force", folder=folder)
+        assert result.returncode == 0, result.stderr
+        tags: Any = ID3(folder / "film.mp3")  # type: ignore[no-untyped-call]
+        assert [cover.mime for cover in tags.getall("APIC")] == [mime]
+    wrong: dict[str, list[str]] = {
+        "--cover-at: cannot be used together with --cover-file": ["--cover-at", "1", "--cover-file", picture],
+        "--cover-file: must not be larger than 5 MB": ["--cover-file", "large.jpg"],
+        "missing.jpg": ["--cover-file", "missing.jpg"],
+        "no whole JPEG or PNG": ["--cover-file", "talk.mov"],
+        "no picture at 3 s": ["--cover-at", "3"],
+    }
+    (folder / "large.jpg").write_bytes(bytes(6_000_000))
+    for words, arguments in wrong.items():
+        result = video2mp3("film.mp4", *arguments, "--force", folder=folder)
+        assert result.returncode in (1, 2)
+        assert words in result.stderr
 
 
 def test_several_at_once_give_the_bytes_of_one_alone(folder: Path) -> None:

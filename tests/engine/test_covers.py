@@ -1,5 +1,8 @@
 """Covers and chapters, as mutagen reads them back."""
 
+import random
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +11,9 @@ from mutagen.id3 import ID3
 
 from tests.engine.converting import converted, make
 from tests.engine.decoders import samples_decoded
+from tests.engine.sounds import write_wav
 from video2mp3.engine.cover import cleaned
+from video2mp3.errors import BadCover
 
 EXIF = b"\xff\xe1\x00\x10Exif\0\0 40.6800"
 
@@ -71,6 +76,105 @@ def test_a_png_loses_its_texts_and_nothing_else(tmp_path: Path) -> None:
     assert cleaned(plain[:33] + text + plain[33:]) == ("image/png", plain)
     assert cleaned(plain[:-20]) is None
     assert cleaned(plain[:60] + bytes([plain[60] ^ 1]) + plain[61:]) is None  # damaged: its checksum tells
+
+
+# -- a picture that is given ----------------------------------------------------------------------------
+
+TEST_PICTURE = ["-f", "lavfi", "-i", "testsrc=s=300x200", "-frames:v", "1"]
+
+
+@pytest.fixture
+def sound(tmp_path: Path) -> Path:
+    return write_wav(tmp_path / "sound.wav", 8000)
+
+
+def given(sound: Path, picture: bytes) -> bytes:
+    """The cover of an MP3 that was to have this one."""
+    converted(sound, sound.with_suffix(".mp3"), cover_picture=picture)
+    (cover,) = frames_of(sound.with_suffix(".mp3"), "APIC")
+    assert (cover.mime, cover.type) == ("image/png" if picture.startswith(b"\x89") else "image/jpeg", 3)
+    data: bytes = cover.data
+    return data
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "commented.jpg"])
+def test_a_given_picture_keeps_its_pixels_and_loses_the_rest(name: str, sound: Path, tmp_path: Path) -> None:
+    plain = make(tmp_path / name, *TEST_PICTURE)
+    if name.startswith("commented"):
+        plain.write_bytes(commented(plain.read_bytes()))
+    private = b"\0\0\0\x08tEXtGPS\x00here" + struct.pack(">I", zlib.crc32(b"tEXtGPS\x00here"))
+    data = plain.read_bytes()
+    if name.endswith("png"):
+        data = data[:33] + private + data[33:]
+    else:
+        data = data[:2] + b"\xff\xff" + EXIF + data[2:] + b"a video, as phones put it behind: GPS"
+    cover = given(sound, data)
+    assert b"GPS" not in cover
+    assert b"Exif" not in cover
+    assert b"Lavc" not in cover
+    (tmp_path / f"cover-{name}").write_bytes(cover)
+    pixels = [
+        make(tmp_path / "x.rgb", "-i", str(path), "-f", "rawvideo").read_bytes()
+        for path in (plain, tmp_path / f"cover-{name}")
+    ]
+    assert pixels[0] == pixels[1]
+
+
+def commented(jpeg: bytes) -> bytes:
+    """The same picture with a comment between its data and its end, as where there is more than one scan."""
+    return jpeg[:-2] + b"\xff\xfe\x00\x05GPS" + jpeg[-2:]
+
+
+def png_of(width: int, height: int) -> bytes:
+    """Claims a size, and has a few lines."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(bytes(10**6))), (b"IEND", b"")]
+    parts = [struct.pack(">I", len(c)) + k + c + struct.pack(">I", zlib.crc32(k + c)) for k, c in chunks]
+    return b"".join([b"\x89PNG\r\n\x1a\n", *parts])
+
+
+def jpeg_of(jpeg: bytes, width: int, height: int) -> bytes:
+    at = jpeg.index(b"\xff\xc0") + 5
+    return jpeg[:at] + struct.pack(">HH", height, width) + jpeg[at + 4 :]
+
+
+def test_what_is_no_whole_picture_is_refused(sound: Path, tmp_path: Path) -> None:
+    jpeg, png, *others = (
+        make(tmp_path / f"a.{kind}", *TEST_PICTURE).read_bytes() for kind in ("jpg", "png", "gif", "bmp", "tiff")
+    )
+    damaged = bytearray(png)
+    damaged[-40] ^= 0xFF
+    noise = random.Random(1).randbytes(200)
+    broken = [b"", noise, b"\xff\xd8\xff" + noise, b"\x89PNG\r\n\x1a\n" + noise, bytes(damaged), *others]
+    broken += [picture[: len(picture) * part // 10] for picture in (jpeg, png) for part in (1, 5, 9)]
+    broken += [png_of(60_000, 60_000), png_of(0, 0), png_of(2**31 - 1, 1), jpeg_of(jpeg, 65_500, 65_500)]
+    for picture in broken:
+        with pytest.raises(BadCover):
+            converted(sound, tmp_path / "a.mp3", cover_picture=picture)
+    assert given(sound, png) == png
+
+
+@pytest.mark.parametrize("kind", ["jpg", "png"])
+def test_damaged_pictures_are_refused_or_taken(kind: str, sound: Path, tmp_path: Path) -> None:
+    picture = make(tmp_path / f"a.{kind}", *TEST_PICTURE).read_bytes()
+    refused = 0
+    for seed in range(30):
+        chance, damaged = random.Random(seed), bytearray(picture)
+        for _ in range(chance.randint(1, 20)):
+            damaged[chance.randrange(3, len(damaged))] = chance.randrange(256)
+        try:
+            converted(sound, tmp_path / "a.mp3", cover_picture=bytes(damaged))
+        except BadCover:
+            refused += 1
+    assert refused > 10
+
+
+def test_the_largest_picture_goes_through(sound: Path, tmp_path: Path) -> None:
+    """It is of several megabytes, which go to the child in one line."""
+    source = ["-f", "lavfi", "-i", "testsrc2=s=1200x900,noise=alls=60", "-frames:v", "1", "-pix_fmt", "rgb24"]
+    picture = make(tmp_path / "a.png", *source).read_bytes()
+    assert 2_000_000 < len(picture) <= 5_000_000
+    assert given(sound, picture) == picture
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,9 @@ class _Search:
             if from_s is not None and not _sought(stream, start + Fraction(from_s)):
                 return None
             frame = self._shown(stream, start, any_later=from_s is None, length_s=media.duration_s or 0)
-            return None if frame is None else jpeg_of(frame, stream.sample_aspect_ratio or Fraction(1))
+            # Where the container does not tell, the decoder has found it by now.
+            aspect = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio or Fraction(1)
+            return None if frame is None else jpeg_of(frame, aspect)
         finally:
             media.close()
 
