@@ -10,12 +10,14 @@ from pathlib import Path
 import httpx
 import pytest
 import uvicorn
+from sqlalchemy import update
 
 from video2mp3.api.app import create_app
 from video2mp3.api.protocol import BoundedHeadProtocol
 from video2mp3.api.services import Services
 from video2mp3.database import migrate
 from video2mp3.database.connection import Database
+from video2mp3.database.tables import User
 from video2mp3.queue.memory import MemoryQueue
 from video2mp3.settings import Settings, load_settings
 from video2mp3.storage.disk import DiskStorage
@@ -121,6 +123,15 @@ def sign_in(client: httpx.Client) -> Iterator[SignIn]:
 @pytest.fixture
 def ada(sign_in: SignIn) -> SignedIn:
     return sign_in("ada")
+
+
+@pytest.fixture
+def root(sign_in: SignIn, services: Services) -> SignedIn:
+    """An administrator."""
+    user = sign_in("root")
+    with services.database.write() as session:
+        session.execute(update(User).where(User.id == user.user_id).values(role="admin"))
+    return user
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from fastapi.routing import APIRoute
 from sqlalchemy import update
 
-from tests.api.conftest import SignedIn, SignIn
+from tests.api.conftest import SignedIn
 from tests.api.stored import claim, convert, fail, finish, stored, upload
 from tests.jobs.rows import change_job
 from video2mp3.api import admin
@@ -19,15 +19,6 @@ from video2mp3.jobs.workers import SEEN_S
 
 MISSING = "0" * 31 + "1"
 WORKER = "w" * 32
-
-
-@pytest.fixture
-def root(sign_in: SignIn, services: Services) -> SignedIn:
-    """An administrator."""
-    user = sign_in("root")
-    with services.database.write() as session:
-        session.execute(update(User).where(User.id == user.user_id).values(role="admin"))
-    return user
 
 
 def add_worker(services: Services, worker_id: str = "a" * 32, **values: Any) -> str:

@@ -23,6 +23,7 @@ from video2mp3.api import (
     sessions,
     uploads,
 )
+from video2mp3.api.head import HeadAsGet
 from video2mp3.api.middleware import Frame
 from video2mp3.api.schemas import Problem
 from video2mp3.api.services import Services
@@ -69,6 +70,8 @@ def create_app(services: Services) -> FastAPI:
     for router in _ROUTERS:
         app.include_router(router)
     app.mount("/page", StaticFiles(directory=pages.FOLDER, check_dir=False), name="page")
+    app.add_middleware(HeadAsGet)
+    # Added last, so it is the outermost.
     app.add_middleware(Frame)
     return app
 

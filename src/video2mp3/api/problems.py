@@ -5,12 +5,12 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from video2mp3 import errors
+from video2mp3.api.head import methods_of
 from video2mp3.api.schemas import FieldError, Problem
 from video2mp3.errors import Video2mp3Error
 
@@ -104,11 +104,8 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 
 def _allowed(request: Request) -> str:
     """Returns all methods of the address; the framework tells those of its first route only."""
-    methods: set[str] = set()
-    for route in iter_route_contexts(request.app.routes):
-        if route.methods and route.path_regex.match(request.scope["path"]):
-            methods |= route.methods
-    return ", ".join(sorted(methods))
+    methods = methods_of(request.app, request.scope["path"])
+    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 
 
 async def _on_disconnect(request: Request, error: Exception) -> Response:  # noqa: ARG001

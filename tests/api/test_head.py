@@ -1,0 +1,68 @@
+"""HEAD answers as GET does, without a body, on every route that has GET."""
+
+import httpx
+import pytest
+from fastapi.routing import iter_route_contexts
+
+from tests.api.conftest import SignedIn, SignIn
+from tests.api.stored import convert, finish
+from video2mp3.api.app import create_app
+from video2mp3.api.services import Services
+
+# Of each answer, and of the way that a body is sent.
+CHANGING = {"x-request-id", "date", "transfer-encoding"}
+
+
+def paths(services: Services) -> list[str]:
+    """All that take GET, but for the sign-in link, which is good for one use."""
+    routes = iter_route_contexts(create_app(services).routes)
+    return sorted({r.path or "" for r in routes if r.methods and "GET" in r.methods} - {"/sign-in"})
+
+
+def test_head_answers_as_get_does(root: SignedIn, services: Services) -> None:
+    job_id = convert(root.http)
+    finish(services, job_id)
+    upload_id = root.http.get(f"/v1/conversions/{job_id}").json()["source"]["upload_id"]
+    ids = {"conversion_id": job_id, "job_id": job_id, "upload_id": upload_id, "video_id": upload_id}
+    statuses = {}
+    for path in paths(services):
+        target = path.format(**ids) + (f"?fid={job_id}" if path == "/download" else "")
+        head, get = root.http.head(target), root.http.get(target)
+        assert head.content == b""
+        if path == "/v1/uploads/{upload_id}":
+            # The protocol for resumable uploads gives this one a meaning of its own.
+            assert head.headers["upload-offset"]
+            continue
+        # How long the oldest waits is told to the microsecond.
+        changing = CHANGING | ({"content-length"} if path == "/v1/admin/queue" else set())
+        expected, found = ({n: v for n, v in a.headers.items() if n not in changing} for a in (get, head))
+        assert (head.status_code, found) == (get.status_code, expected), path
+        statuses[path] = head.status_code
+    assert set(statuses.values()) <= {200, 204}, statuses
+    assert len(statuses) > 15
+
+
+def test_head_on_a_stream_of_events_ends_at_once(ada: SignedIn) -> None:
+    """It should not wait for the end of a conversion that is not even begun."""
+    job_id = convert(ada.http)
+    answer = ada.http.head(f"/v1/conversions/{job_id}/events", timeout=10)
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["content-type"].startswith("text/event-stream")
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/v1/conversions/" + "0" * 32])
+def test_head_of_what_is_not_there(ada: SignedIn, path: str) -> None:
+    answer = ada.http.head(path)
+    assert (answer.status_code, answer.content) == (404, b"")
+
+
+def test_head_where_there_is_no_get(client: httpx.Client) -> None:
+    answer = client.head("/v1/sessions")
+    assert answer.status_code == 405
+    assert "HEAD" not in answer.headers["allow"]
+    assert "HEAD" in client.post("/livez").headers["allow"]
+
+
+def test_head_asks_who_it_is_as_get_does(client: httpx.Client, sign_in: SignIn) -> None:
+    assert client.head("/v1/me").status_code == 401
+    assert sign_in("ada").http.head("/v1/me").status_code == 200
