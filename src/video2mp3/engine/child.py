@@ -18,6 +18,7 @@ from typing import Any
 
 from video2mp3.engine import probes, sandbox
 from video2mp3.engine.all_tracks import AllTracks
+from video2mp3.engine.copying import Copying
 from video2mp3.engine.cover import with_cover_picture
 from video2mp3.engine.decode import Media
 from video2mp3.engine.leveling import LeveledPipeline
@@ -170,4 +171,6 @@ def _convert(
 
 
 def _one_track(media: Media, work: Work) -> Conversion:
+    if work.options.get("copy"):
+        return Copying(media, work)
     return LeveledPipeline(media, work) if "loudness_lufs" in work.options else Pipeline(media, work)

@@ -232,7 +232,7 @@ def _report(fields: Fields, sink: CheckedSink, options: Options) -> Report:
         silenced_samples=fields.count("silenced_samples"),
         truncated=truncated,
         loudness=loudness_of(fields),
-        encoder={**mode, "quality": fields.count("quality")},
+        encoder={**mode, "quality": fields.count_or_none("quality")},
         decode_s=fields.seconds("decode_s"),
         encode_s=fields.seconds("encode_s"),
         warnings=(*warnings, *loudness_warnings(fields, options.resolved().get("loudness_lufs"))),

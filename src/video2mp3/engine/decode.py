@@ -12,7 +12,7 @@ from av.container import InputContainer
 from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
-from video2mp3.engine.extent import promised_size
+from video2mp3.engine.extent import info_tag_of, promised_size
 from video2mp3.engine.languages import same_language
 from video2mp3.engine.mp3.id3 import clean_text
 from video2mp3.engine.report import Chapter, Track
@@ -184,6 +184,12 @@ class Media:
         return b""
 
     @property
+    def mp3_encoder(self) -> bytes | None:
+        """The encoder that an MP3 file names, in nine bytes. Untrusted."""
+        _, tag = info_tag_of(self._file.look_at) if self.container == "mp3" else (0, None)
+        return tag.encoder if tag else None
+
+    @property
     def is_cut_short(self) -> bool:
         """True when the file is shorter than it says."""
         promised = promised_size(self._file.look_at, self._size_bytes)
@@ -284,12 +290,12 @@ class TrackDecoder:
             raise UndecodableAudio
         samples = held.samples - self._excess(held)
         self.samples += samples
-        self._compare_with_promise(held.sample_rate)
+        self.compare_with_promise(held.sample_rate)
         yield held, samples
 
     def _all_frames(self) -> Iterator[AudioFrame]:
         last: AudioFrame | None = None
-        for packet in self._packets():
+        for packet in self.packets():
             try:
                 frames = packet.decode()
             except Exception as error:  # hostile files raise more than FFmpeg's own errors
@@ -320,7 +326,8 @@ class TrackDecoder:
         self.damage.silenced_samples += samples
         yield frame
 
-    def _packets(self) -> Iterator["av.Packet[AudioStream]"]:
+    def packets(self) -> Iterator["av.Packet[AudioStream]"]:
+        """Yields the packets as they are in the file, as far as they can be read; the last may be empty."""
         try:
             for packet in self._container.demux(self._stream):
                 self._end_pts = max(self._end_pts, (packet.pts or 0) + (packet.duration or 0))
@@ -344,7 +351,7 @@ class TrackDecoder:
         excess = round((beyond_s - self._stream.duration * _time_base(self._stream)) * last.sample_rate)
         return excess if 0 < excess < last.samples else 0
 
-    def _compare_with_promise(self, sample_rate_hz: int) -> None:
+    def compare_with_promise(self, sample_rate_hz: int) -> None:
         """Marks the file as truncated where the track ends too early."""
         if not self._stream.duration:
             return

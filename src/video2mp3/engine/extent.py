@@ -9,7 +9,7 @@ import struct
 from collections.abc import Callable
 from typing import Literal
 
-from video2mp3.engine.mp3.info_tag import read_info_tag
+from video2mp3.engine.mp3.info_tag import FoundInfoTag, read_info_tag
 
 ReadAt = Callable[[int, int], bytes]
 
@@ -152,9 +152,14 @@ def _asf_size(head: bytes) -> int | None:
 
 
 def _xing_size(read_at: ReadAt) -> int | None:
+    start, tag = info_tag_of(read_at)
+    return start + tag.size_bytes if tag and tag.size_bytes else None
+
+
+def info_tag_of(read_at: ReadAt) -> tuple[int, FoundInfoTag | None]:
+    """Returns where the frames of an MP3 file begin, and its info tag."""
     head = read_at(0, 10)
     start = 0
     if head[:3] == b"ID3" and len(head) == 10:
         start = 10 + sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
-    tag = read_info_tag(read_at(start, 512), 0)
-    return start + tag.size_bytes if tag and tag.size_bytes else None
+    return start, read_info_tag(read_at(start, 512), 0)

@@ -183,7 +183,6 @@ class Options:
         if isinstance(self.track, str) and _number(self.track) is None and not _LANGUAGE.fullmatch(self.track):
             raise InvalidOption("track: must be a track's number, from 1 on, or the code of a language, such as deu.")
         self._require_sense_of_parts()
-        self._require_what_is_built()
         if self.keep_private_tags and not self.keep_tags:
             raise InvalidOption("keep_private_tags: cannot be used where keep_tags is false.")
 
@@ -197,10 +196,6 @@ class Options:
         if len(given) > 1:
             first = "cover: none" if given[0] == "cover" else f"{given[0]}:"
             raise InvalidOption(f"{first} cannot be used together with {given[1]}; choose one of them.")
-
-    def _require_what_is_built(self) -> None:
-        if self.copy:
-            raise InvalidOption("copy: not available yet.")
 
     def _require_sense_of_parts(self) -> None:
         seconds = interval_s(self.split)

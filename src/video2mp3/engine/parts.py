@@ -1,7 +1,7 @@
 """Writes a stream of MP3 frames as several MP3s, cut where the sound is. Runs in the child."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from video2mp3.engine.cuts import Cut, Cuts
@@ -36,7 +36,14 @@ class PartsWriter:
         TooManyParts: from `write` and `finish`.
     """
 
-    def __init__(self, cuts: Cuts, open_part: OpenPart, offset_bytes: int, most: int) -> None:
+    def __init__(
+        self,
+        cuts: Cuts,
+        open_part: OpenPart,
+        offset_bytes: int,
+        most: int,
+        first_position: int = ENCODER_DELAY + DECODER_DELAY,
+    ) -> None:
         self.parts: list[WrittenPart] = []
         self._cuts = cuts
         self._open_part = open_part
@@ -46,41 +53,57 @@ class PartsWriter:
         """Frames before which a cut may still be found."""
         self._recent = RecentFrames()
         self._offset_bytes = offset_bytes
-        self._begun = Cut(0, cuts.first_title)
-        self._writer = open_part(offset_bytes, 1, cuts.first_title)
-        self._delay = ENCODER_DELAY
+        self._first_position = first_position
+        """Where a decoder gives out the first sample, counted from the first that it gives out for the whole stream."""
+        self._begun = Cut(0)
+        self._writer: Mp3Writer | None = None
+        self._delay = 0
+        cuts.known.appendleft(Cut(0, cuts.first_title))
 
     def write(self, mp3: bytes) -> None:
         """Takes the encoder's next bytes, cut anywhere."""
         self._waiting.extend(self._splitter.feed(mp3))
         self._pass_on()
 
-    def finish(self, samples: int, delay: int = ENCODER_DELAY) -> None:
-        """Completes the last MP3, once all cuts are known; see `Mp3Writer.finish`."""
+    def write_frames(self, frames: Iterable[Frame]) -> None:
+        """Takes the next frames."""
+        self._waiting.extend(frames)
         self._pass_on()
-        self._end_part(samples, delay if not self.parts else self._delay)
+
+    def finish(self, samples: int, delay: int | None = None) -> None:
+        """Completes the last MP3, once all cuts are known.
+
+        Args:
+            samples: per channel, those of all MP3s.
+            delay: of the only MP3, where it is another than follows from the place of the first sample.
+        """
+        self._pass_on()
+        self._end_part(samples, self._delay if delay is None or self.parts else delay)
 
     def _pass_on(self) -> None:
         cuts = self._cuts
-        while self._waiting and (self._recent.count + 1) * self._waiting[0].header.samples < _position(cuts.safe):
+        while self._waiting and (self._recent.count + 1) * self._waiting[0].header.samples < self._position(cuts.safe):
             frame = self._waiting.popleft()
             self._recent.take(frame)
-            self._writer.write(frame.data)
-            while cuts.known and _position(cuts.known[0].at) <= self._recent.count * frame.header.samples:
+            if self._writer:
+                self._writer.write(frame.data)
+            while cuts.known and self._position(cuts.known[0].at) <= self._recent.count * frame.header.samples:
                 self._begin_part(cuts.known.popleft())
 
     def _begin_part(self, cut: Cut) -> None:
-        self._end_part(cut.at, self._delay)
+        if self._writer:
+            self._end_part(cut.at, self._delay)
         if len(self.parts) >= self._most:
             raise TooManyParts(f"This would make more than {self._most} MP3s; choose longer parts.")
         self._begun = cut
-        start = self._recent.start_at(round(_position(cut.at)))
+        start = self._recent.start_at(round(self._position(cut.at)))
         self._delay = start.delay
         self._writer = self._open_part(self._offset_bytes, len(self.parts) + 1, cut.title)
         for frame in start.frames:
             self._writer.write(frame.data)
 
     def _end_part(self, end: int, delay: int) -> None:
+        assert self._writer is not None
         samples = end - self._begun.at
         self._writer.finish(samples, delay)
         written = WrittenPart(
@@ -95,7 +118,5 @@ class PartsWriter:
         self._offset_bytes += written.size_bytes
         self.parts.append(written)
 
-
-def _position(sample: float) -> float:
-    """Returns where a decoder gives out a sample, counted from the first that it gives out."""
-    return sample + ENCODER_DELAY + DECODER_DELAY
+    def _position(self, sample: float) -> float:
+        return sample + self._first_position

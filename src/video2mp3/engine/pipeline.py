@@ -7,18 +7,16 @@ from typing import Any, Protocol
 
 from av import AudioFrame
 
-from video2mp3.engine.cover import front_cover
 from video2mp3.engine.cuts import Cuts, cuts_for
 from video2mp3.engine.decode import Media
 from video2mp3.engine.encode import lead_in_samples, settings_for
 from video2mp3.engine.fade import Fade
-from video2mp3.engine.mp3.id3 import id3_tag
+from video2mp3.engine.labels import Labels
 from video2mp3.engine.mp3.info_tag import ENCODER_DELAY
 from video2mp3.engine.mp3.writer import Mp3Writer
 from video2mp3.engine.parallel import ParallelEncoder
 from video2mp3.engine.parts import PartsWriter, WrittenPart
 from video2mp3.engine.pcm import PcmConverter, mp3_rate_for
-from video2mp3.engine.tags import Tags, chapters_for, tags_for, tags_of_part
 from video2mp3.engine.trim import Trim
 from video2mp3.engine.work import Work
 from video2mp3.errors import AudioTooLong, DamagedAudio
@@ -78,11 +76,10 @@ class Pipeline:
         self._gain_db = gain_db
         self._work = work
         self._options = options = work.options
-        self._cover = front_cover(options, media)
+        self._labels = Labels(media, work)
         self._chapters = media.chapters
         self._track = media.find_track(options.get("track"))
         self._decoder = media.decoder(self._track)
-        self._tags = tags_for(options, media.tags, work.source_name)
         self._started_cpu_s = time.process_time()
         self._source_format: tuple[int, int] = (0, 0)
         duration_s = media.tracks[self._track].duration_s or media.duration_s
@@ -126,7 +123,7 @@ class Pipeline:
             "channels": self._source_format[1],
             "samples_in": self._decoder.samples,
             "track": self._track + 1,
-            "title": self._tags.title,
+            "title": self._labels.tags().title,
             "damaged_packets": self._decoder.damage.packets,
             "silenced_samples": self._decoder.damage.silenced_samples,
             "truncated": self._truncated,
@@ -140,20 +137,8 @@ class Pipeline:
 
     def parts(self) -> list[dict[str, Any]]:
         """Returns what is to be reported of each MP3 that was written."""
-        return [
-            {
-                "offset_bytes": part.offset_bytes,
-                "size_bytes": part.size_bytes,
-                "track": self._track + 1,
-                "start_s": self._options.get("start_s", 0.0) + part.first_sample / self._settings.sample_rate_hz,
-                "samples": part.samples,
-                "frames": part.frames,
-                "sample_rate_hz": self._settings.sample_rate_hz,
-                "channels": self._settings.channels,
-                "title": self._tags_of(part.number, part.chapter_title).title,
-            }
-            for part in self._written()
-        ]
+        settings = self._settings
+        return self._labels.facts_of(self._written(), self._track + 1, settings.sample_rate_hz, settings.channels)
 
     def _written(self) -> Sequence[WrittenPart]:
         if isinstance(self._writer, PartsWriter):
@@ -200,19 +185,9 @@ class Pipeline:
             vbr_quality=self._settings.vbr_quality,
             quality=self._settings.quality,
             average_kbps=self._settings.average_kbps,
-            id3=self._id3(number, chapter_title),
+            id3=self._labels.id3(number, chapter_title),
             offset_bytes=offset_bytes,
         )
-
-    def _id3(self, number: int, chapter_title: str | None) -> bytes:
-        tags = self._tags_of(number, chapter_title)
-        chapters = [] if self._cuts else chapters_for(self._options, self._chapters)
-        return id3_tag(tags.texts, tags.comment, tags.others, chapters=chapters, cover=self._cover)
-
-    def _tags_of(self, number: int, chapter_title: str | None) -> Tags:
-        if not self._cuts:
-            return self._tags
-        return tags_of_part(self._tags, number + self._options.get("track_number", 1) - 1, number, chapter_title)
 
     def _take(self, blocks: Sequence[bytes]) -> Iterator[float]:
         max_audio_s = self._work.max_audio_s

@@ -70,7 +70,9 @@ def tags_for(options: Mapping[str, Any], source: Mapping[str, str], source_name:
     comment = others.pop("comment", "")
     if "comment" in options:
         comment = clean_text(options["comment"], MAX_PRIVATE_LENGTH)
-    return Tags({frame: text for frame, text in texts.items() if text} | {"TSSE": ENCODER_NAME}, comment, others)
+    if not options.get("copy"):  # then it is another's encoder
+        texts["TSSE"] = ENCODER_NAME
+    return Tags({frame: text for frame, text in texts.items() if text}, comment, others)
 
 
 def tags_of_part(tags: Tags, track_number: int, number: int, chapter_title: str | None) -> Tags:

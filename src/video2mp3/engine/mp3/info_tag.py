@@ -19,7 +19,7 @@ LAME_VERSION = b"LAME4.0\0\0"
 _TAG_BYTES = 156
 _CBR_METHOD, _ABR_METHOD, _VBR_METHOD = 1, 2, 4
 _HAS_ALL = 0x0F
-_MAX_PADDING = 4095
+MAX_PADDING = 4095
 _TOC_ENTRIES = 100
 
 
@@ -54,6 +54,8 @@ class FoundInfoTag:
     size_bytes: int | None
     delay: int | None
     padding: int | None
+    encoder: bytes | None = None
+    """Nine bytes. Untrusted."""
 
 
 def info_frame_header(sample_rate_hz: int, channels: int, bitrate_kbps: int | None) -> FrameHeader:
@@ -69,7 +71,7 @@ def info_frame_header(sample_rate_hz: int, channels: int, bitrate_kbps: int | No
 def padding_for(frames: int, samples_per_frame: int, delay: int, samples: int) -> int:
     """Returns the padding with which `frames` decode to exactly `samples` samples."""
     padding = frames * samples_per_frame - delay - samples
-    if not 0 <= padding <= _MAX_PADDING:
+    if not 0 <= padding <= MAX_PADDING:
         raise ValueError(f"{frames} frames cannot hold {samples} samples")
     return padding
 
@@ -126,7 +128,7 @@ def read_info_tag(data: bytes, offset: int) -> FoundInfoTag | None:
     if data[place : place + 4] not in (b"LAME", b"Lavf", b"Lavc"):
         return found
     gap = int.from_bytes(data[place + 21 : place + 24], "big")
-    return replace(found, delay=gap >> 12, padding=gap & 0xFFF)
+    return replace(found, delay=gap >> 12, padding=gap & 0xFFF, encoder=data[place : place + 9])
 
 
 def _source_rate_code(sample_rate_hz: int) -> int:

@@ -1,0 +1,71 @@
+"""Finds the MP3 frames in what containers hold, where there may be something else between them."""
+
+from video2mp3.engine.mp3.frame import Frame
+from video2mp3.engine.mp3.frames import FrameHeader, parse_header
+
+_HEADER_BYTES = 4
+
+
+class ChangedFormat(ValueError):
+    """The sample rate, or mono to stereo, changes on the way."""
+
+
+class FrameFinder:
+    """Takes a stream cut anywhere; what is no frame is left out, and counted where frames follow."""
+
+    def __init__(self) -> None:
+        self.gaps = 0
+        """Places between frames where something else was."""
+        self.first: FrameHeader | None = None
+        self._rest = b""
+        self._in_step = False
+        """The last frame ended where the next one is to begin."""
+
+    def feed(self, data: bytes, *, ended: bool = False) -> list[Frame]:
+        """Returns the frames that are complete.
+
+        Args:
+            data: the next bytes.
+            ended: there are no more of them.
+
+        Raises:
+            ChangedFormat: frames of another kind follow.
+        """
+        stream = self._rest + data
+        place = 0
+        frames: list[Frame] = []
+        while True:
+            header, place = self._look(stream, place, ended)
+            if header is None:
+                self._rest = stream[place:]
+                return frames
+            self.gaps += not self._in_step and self.first is not None
+            self._in_step, self.first = True, self.first or header
+            frames.append(Frame(stream[place : place + header.size_bytes], header))
+            place += header.size_bytes
+
+    def _look(self, stream: bytes, place: int, ended: bool) -> tuple[FrameHeader | None, int]:
+        """Returns the next frame's header and place; no header, and where to go on, where that cannot be said yet."""
+        while place + _HEADER_BYTES <= len(stream):
+            header = parse_header(stream, place)
+            if header is not None and self._in_step and self._is_like(header, self.first):
+                return header if place + header.size_bytes <= len(stream) else None, place
+            if header is not None:
+                end = place + header.size_bytes
+                following = parse_header(stream, end)
+                if end + _HEADER_BYTES > len(stream) and not ended:
+                    break
+                confirmed = self._is_like(following, header) if following else ended and end == len(stream)
+                if confirmed and self._is_like(header, self.first or header):
+                    return header, place
+                if confirmed and self._in_step and following:
+                    raise ChangedFormat
+            self._in_step = False
+            place = stream.find(b"\xff", place + 1)
+            if place < 0:
+                place = len(stream)
+        return None, place
+
+    @staticmethod
+    def _is_like(one: FrameHeader, other: FrameHeader | None) -> bool:
+        return other is not None and (one.sample_rate_hz, one.channels) == (other.sample_rate_hz, other.channels)
