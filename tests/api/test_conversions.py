@@ -37,6 +37,7 @@ def test_an_upload_is_converted_by_its_id(ada: SignedIn) -> None:
         "priority": "normal",
         "tag": "my tag",
         "source": {"name": "talk.mp4", "size_bytes": len(VIDEO), "duration_s": None, "upload_id": upload_id},
+        "cover_upload_id": None,
         "options": {"bitrate_kbps": 128, "title": "Talk"},
         "created_at": job["created_at"],
         "started_at": None,

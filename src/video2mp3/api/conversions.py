@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from video2mp3.api.accounts import CurrentUser, Principal
 from video2mp3.api.incoming import IncomingUpload, RepeatedUpload
 from video2mp3.api.multipart import MAX_OVERHEAD_BYTES
-from video2mp3.api.options import OPTIONS_SCHEMA, checked_tag, options_from_json, options_from_text
+from video2mp3.api.options import OPTIONS_SCHEMA, checked_cover, checked_tag, options_from_json, options_from_text
 from video2mp3.api.parameters import ItemId
 from video2mp3.api.representations import ConversionJSON, ConversionPage
 from video2mp3.api.services import CurrentServices, Services
@@ -38,6 +38,7 @@ class NewConversion(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     upload_id: ItemId = Field(description="From POST /v1/uploads.")
+    cover_upload_id: ItemId | None = Field(None, description="An upload too: the picture for the front cover.")
     options: dict[str, Any] = Field(default_factory=dict, json_schema_extra=OPTIONS_SCHEMA)
     tag: str | None = Field(None, max_length=255, description="A text of your own, given back with the conversion.")
     priority: Priority = Field("normal", description=_PRIORITY)
@@ -47,6 +48,7 @@ _FORM_SCHEMA = {
     "type": "object",
     "properties": {
         **OPTIONS_SCHEMA["properties"],
+        "cover_upload_id": {"type": "string", "description": "The picture for the front cover, from POST /v1/uploads."},
         "tag": {"type": "string", "maxLength": 255},
         "priority": {"enum": list(PRIORITIES), "default": "normal", "description": _PRIORITY},
         "file": {"type": "string", "format": "binary"},
@@ -204,7 +206,8 @@ async def _convert_json(request: Request, services: Services, user: Principal, i
         new = NewConversion.model_validate_json(await read_small(request, _MAX_JSON_BYTES))
     except ValidationError as error:
         raise RequestValidationError(error.errors(include_url=False, include_context=False)) from None
-    order = Order(options_from_json(new.options), checked_tag(new.tag), checked_priority(new.priority, user.role))
+    options, priority = options_from_json(new.options), checked_priority(new.priority, user.role)
+    order = Order(options, checked_tag(new.tag), priority, checked_cover(new.cover_upload_id, options))
     return await run_in_threadpool(
         submit,
         services,
@@ -217,6 +220,8 @@ async def _convert_json(request: Request, services: Services, user: Principal, i
 
 
 def _order(fields: Mapping[str, str], role: str) -> Order:
-    options = {name: value for name, value in fields.items() if name not in ("tag", "priority")}
+    others = ("tag", "priority", "cover_upload_id")
+    options = options_from_text({name: value for name, value in fields.items() if name not in others})
     priority = checked_priority(fields.get("priority") or "normal", role)
-    return Order(options_from_text(options), checked_tag(fields.get("tag")), priority)
+    cover_upload_id = checked_cover(fields.get("cover_upload_id"), options)
+    return Order(options, checked_tag(fields.get("tag")), priority, cover_upload_id)

@@ -12,7 +12,7 @@ from video2mp3.api.disposition import filename_of
 from video2mp3.api.downloads import MP3_RESPONSES, result_of
 from video2mp3.api.events import get_watcher
 from video2mp3.api.incoming import IncomingUpload
-from video2mp3.api.options import OPTION_PARAMETERS, options_from_query
+from video2mp3.api.options import OPTION_PARAMETERS, checked_cover, options_from_query
 from video2mp3.api.services import CurrentServices, Services
 from video2mp3.api.serving import serve
 from video2mp3.api.streaming import abort, declared_size_bytes, receive_file
@@ -29,7 +29,13 @@ log = structlog.get_logger()
 # Somebody waits on the line for this conversion: its end is looked for more often than for the others.
 _INTERVAL_S = 0.2
 
-_DESCRIPTION: dict[str, Any] = {**RAW_BODY, "parameters": OPTION_PARAMETERS}
+_COVER = {
+    "name": "cover_upload_id",
+    "in": "query",
+    "required": False,
+    "schema": {"type": "string", "description": "The picture for the front cover, from POST /v1/uploads."},
+}
+_DESCRIPTION: dict[str, Any] = {**RAW_BODY, "parameters": [*OPTION_PARAMETERS, _COVER]}
 
 
 @router.put("", response_class=Response, responses=MP3_RESPONSES, openapi_extra=_DESCRIPTION)
@@ -64,13 +70,15 @@ async def convert_named(
 
 
 async def _convert(request: Request, services: Services, user_id: str, watcher: JobWatcher, name: str) -> Response:
-    options = options_from_query(request.query_params.multi_items(), frozenset({"name"}))
+    options = options_from_query(request.query_params.multi_items(), frozenset({"name", "cover_upload_id"}))
+    cover_upload_id = checked_cover(request.query_params.get("cover_upload_id"), options)
+    order = Order(options, priority="high", cover_upload_id=cover_upload_id)
     declared = declared_size_bytes(request, services.settings.max_upload_bytes)
     await run_in_threadpool(require_room, services, user_id)
     incoming = IncomingUpload(services, user_id, name=name, declared_size_bytes=declared)
     upload = await receive_file(request, incoming)
     try:
-        job = await run_in_threadpool(submit, services, user_id, upload.id, Order(options, priority="high"))
+        job = await run_in_threadpool(submit, services, user_id, upload.id, order)
     except BaseException:
         await abort(incoming)
         raise

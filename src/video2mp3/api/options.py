@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from video2mp3.api.parameters import known_shape
 from video2mp3.engine import Options
 from video2mp3.errors import InvalidOption, InvalidRequest
 
@@ -69,6 +70,25 @@ def options_from_query(parameters: Iterable[tuple[str, str]], others: frozenset[
             raise InvalidOption(f"{name[:64]}: given twice.")
         options[name] = value
     return options_from_text(options)
+
+
+def checked_cover(cover_upload_id: str | None, options: Mapping[str, Any]) -> str | None:
+    """Returns the id of the cover's upload, or None for an empty one.
+
+    Args:
+        cover_upload_id: as it came.
+        options: those that are set.
+
+    Raises:
+        InvalidOption: when the options ask for another cover.
+        NotFound: when it cannot be an id.
+    """
+    if not cover_upload_id:
+        return None
+    others = [name for name in ("cover", "cover_at_s") if name in options]
+    if others:
+        raise InvalidOption(f"cover_upload_id: cannot be used together with {others[0]}; choose one of them.")
+    return known_shape(cover_upload_id)
 
 
 def checked_tag(tag: str | None) -> str | None:

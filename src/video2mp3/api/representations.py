@@ -75,6 +75,7 @@ class ConversionJSON(BaseModel):
     priority: Priority
     tag: str | None
     source: SourceJSON
+    cover_upload_id: str | None = Field(description="The upload that is the front cover.")
     options: dict[str, Any] = Field(description="What was asked for; the rest has its default.")
     created_at: datetime
     started_at: datetime | None
@@ -100,6 +101,7 @@ class ConversionJSON(BaseModel):
                 duration_s=job.source_duration_s,
                 upload_id=job.upload_id,
             ),
+            cover_upload_id=job.cover_upload_id,
             options=job.options,
             created_at=moment(job.created_at),
             started_at=_moment(job.started_at),

@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 from video2mp3 import uploads
 from video2mp3.api.services import Services
 from video2mp3.database.statements import lock_user
-from video2mp3.database.tables import Job
-from video2mp3.errors import Forbidden, InvalidRequest, Unavailable
+from video2mp3.database.tables import Job, Upload
+from video2mp3.engine.options import MAX_COVER_BYTES
+from video2mp3.errors import Forbidden, InvalidOption, InvalidRequest, Unavailable
 from video2mp3.jobs import lifecycle, limits
 from video2mp3.jobs.lifecycle import Priority
 from video2mp3.storage.scratch import require_free
@@ -28,10 +29,11 @@ class Order:
     options: dict[str, Any]
     tag: str | None = None
     priority: Priority = "normal"
+    cover_upload_id: str | None = None
 
     def sha256(self, *source: str | None) -> str:
         """Returns what tells this order for that source from another one with the same Idempotency-Key."""
-        parts = (*source, self.options, self.tag, self.priority)
+        parts = (*source, self.options, self.tag, self.priority, self.cover_upload_id)
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -81,7 +83,8 @@ def submit(
     Returns the job made before by the same request with this key, also where its upload was deleted meanwhile.
 
     Raises:
-        NotFound: when the user has no such upload.
+        NotFound: when the user has no such upload, or none such for the cover.
+        InvalidOption: when the cover's upload is not complete, or too large.
         IdempotencyKeyReused: when the key stands for another request.
         TooManyJobs, Overloaded, StorageFull: see `errors`.
     """
@@ -90,12 +93,17 @@ def submit(
         if earlier := lifecycle.find_by_key(session, user_id, idempotency_key, request_sha256):
             return earlier
         _require_room(session, services, user_id)
-        upload = uploads.find(session, upload_id, user_id, lock=True)
+        # In one order, so that two requests cannot wait for each other.
+        wanted = sorted({upload_id, order.cover_upload_id or upload_id})
+        found = {wanted_id: uploads.find(session, wanted_id, user_id, lock=True) for wanted_id in wanted}
+        upload, cover = found[upload_id], found[order.cover_upload_id] if order.cover_upload_id else None
+        _require_picture_size(cover)
         job = lifecycle.submit(
             session,
             user_id=user_id,
             upload=upload,
             options=order.options,
+            cover=cover,
             tag=order.tag,
             priority=lifecycle.PRIORITIES.index(order.priority),
             idempotency_key=idempotency_key,
@@ -104,6 +112,13 @@ def submit(
     services.nudge()
     log.info("job_submitted", job_id=job.id, user_id=user_id, size_bytes=upload.size_bytes)
     return job
+
+
+def _require_picture_size(cover: Upload | None) -> None:
+    if cover is not None and cover.state != "complete":
+        raise InvalidOption("cover_upload_id: the picture has not been uploaded whole yet.")
+    if cover is not None and cover.received_bytes > MAX_COVER_BYTES:
+        raise InvalidOption(f"cover_upload_id: the picture is larger than {MAX_COVER_BYTES // 10**6} MB.")
 
 
 def retry(services: Services, user_id: str, job_id: str) -> Job:
