@@ -204,6 +204,19 @@ def test_files_of_one_name_keep_their_mp3s(inbox: Path) -> None:
     assert visible(inbox) == ["new.mp3", "new.mp4", "talk.mov", "talk.mov.mp3", "talk.mp3", "talk.mp4"]
 
 
+def test_parts_are_found_again(inbox: Path) -> None:
+    """It should leave what was split before, and split what comes."""
+    put(inbox / "old.mp4")
+    (inbox / "old-01.mp3").write_text("made before")
+    (inbox / "new-1.mp3").write_text("something else")
+    with watching(inbox, "inbox", "--split", "10:00") as watch:
+        put(inbox / "new.mp4")
+        watch.wait_for_mp3(inbox / "new-01.mp3", 20_000)
+        watch.stop()
+    assert len(watch.complaints()) == 2
+    assert visible(inbox) == ["new-01.mp3", "new-1.mp3", "new.mp4", "old-01.mp3", "old.mp4"]
+
+
 @pytest.fixture
 def under_way(inbox: Path) -> Iterator[Watching]:
     """A watch that converts an hour."""

@@ -62,7 +62,7 @@ def test_old_objects_that_no_row_refers_to_are_deleted(database: Database, disk:
         put(disk, f"uploads/{upload_id}/0-ef01"),
         put(disk, f"uploads/{new_id()}/8388608-ef01"),
         put(disk, f"results/{result.split('/')[1]}/7.mp3"),
-        put(disk, f"results/{new_id()}/1.mp3"),
+        put(disk, f"results/{new_id()}/1.zip"),
         put(disk, new_check_key()),
     }
     assert sweeper.delete_orphans(database, disk) == 0, "they are young: their rows may still come"
