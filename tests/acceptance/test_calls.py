@@ -3,12 +3,13 @@
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.acceptance.service import Service, embedded
+from tests.acceptance.service import PASSWORD, Service, embedded
 from tests.media import make_video
 from tests.servers import SMTPServer
 from tests.servers.programs import missing
@@ -26,6 +27,9 @@ def service(tmp_path: Path, mail_server: SMTPServer) -> Iterator[Service]:
     """A service that asks for a login and takes the tutorial's short password."""
     env = {"VIDEO2MP3_PASSWORD_MIN_LENGTH": "5", "VIDEO2MP3_REQUIRE_LOGIN": "true"}
     with embedded(tmp_path, mail_server, env) as service:
+        # The folder "Administration" signs in to it.
+        command = [sys.executable, "-m", "video2mp3", "user", "add", "admin", "--admin", "--password-stdin"]
+        subprocess.run(command, input=PASSWORD, text=True, env=service.env, check=True, capture_output=True)
         yield service
 
 
