@@ -41,6 +41,12 @@ matrix: tools ## Compare parallel with sequential encoding in all modes: 106 com
 fuzz: tools ## Convert 5,000 mutated files (five minutes; ARGS="--first 1234 --count 1 --keep FOLDER" does one again)
 	$(BIN)/python -m tests.engine.fuzz $(ARGS)
 
+.PHONY: chaos
+chaos: tools ## Kill, cut and fill everything while jobs run, and write docs/reliability.md: a quarter of an hour
+	@mkdir -p build && rm -f build/chaos.jsonl
+	VIDEO2MP3_CHAOS=$(CURDIR)/build/chaos.jsonl $(BIN)/pytest tests/chaos --numprocesses=2 --dist=loadfile $(ARGS)
+	$(BIN)/python -m tests.chaos.report build/chaos.jsonl
+
 .PHONY: bench
 bench: $(BENCH) ## Compare the engine with ffmpeg and others, and write benchmarks/report/ (an hour; ARGS=--quick: minutes)
 	.venv-bench/bin/python -m benchmarks $(ARGS)

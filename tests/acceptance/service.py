@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.servers import MariaDBServer, RabbitMQServer, S3Server, SMTPServer, wait_until
+from tests.servers import Bucket, MariaDBServer, RabbitMQServer, S3Server, SMTPServer, wait_until
 
 PASSWORD = "correct horse battery"
 _START_TIMEOUT_S = 60
@@ -21,15 +21,17 @@ _user_numbers = itertools.count(1)
 
 
 class Role:
-    """One `video2mp3` process; its output goes to files in `folder`."""
+    """One `video2mp3` process; its output goes to files in `folder`. `module` is the program that is run."""
 
-    def __init__(self, folder: Path, name: str, arguments: list[str], env: Mapping[str, str]) -> None:
+    def __init__(
+        self, folder: Path, name: str, arguments: list[str], env: Mapping[str, str], module: str = "video2mp3"
+    ) -> None:
         self.name = name
         self.log = folder / f"{name}.log"
         self.output = folder / f"{name}.out"
         with self.log.open("ab") as log, self.output.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "video2mp3", *arguments], stdout=output, stderr=log, env=env, cwd=folder
+                [sys.executable, "-m", module, *arguments], stdout=output, stderr=log, env=env, cwd=folder
             )
 
     def wait_for_output(self, pattern: str) -> re.Match[str]:
@@ -136,7 +138,8 @@ def _stopping(service: Service) -> Iterator[Service]:
         yield service
 
 
-def _mail_env(smtp: SMTPServer) -> dict[str, str]:
+def mail_env(smtp: SMTPServer) -> dict[str, str]:
+    """The settings that let the service send its mails there."""
     return {
         "VIDEO2MP3_SMTP_HOST": smtp.host,
         "VIDEO2MP3_SMTP_PORT": str(smtp.port),
@@ -144,10 +147,28 @@ def _mail_env(smtp: SMTPServer) -> dict[str, str]:
     }
 
 
+def backends_env(database_url: str, queue_url: str, bucket: Bucket) -> dict[str, str]:
+    """The settings that let the service use these servers."""
+    return {
+        "VIDEO2MP3_DATABASE_URL": database_url,
+        "VIDEO2MP3_QUEUE_URL": queue_url,
+        "VIDEO2MP3_STORAGE_URL": bucket.url,
+        "VIDEO2MP3_S3_ENDPOINT_URL": bucket.endpoint_url,
+        "VIDEO2MP3_S3_REGION": bucket.region,
+        "VIDEO2MP3_S3_ACCESS_KEY_ID": bucket.access_key_id,
+        "VIDEO2MP3_S3_SECRET_ACCESS_KEY": bucket.secret_access_key,
+    }
+
+
+def migrate(env: Mapping[str, str]) -> None:
+    """Makes the tables."""
+    subprocess.run([sys.executable, "-m", "video2mp3", "migrate"], env=env, check=True, capture_output=True)
+
+
 @contextmanager
 def embedded(folder: Path, smtp: SMTPServer, env: Mapping[str, str] | None = None) -> Iterator[Service]:
     """`video2mp3 serve` with SQLite, memory and disk."""
-    with _stopping(Service(folder, base_env(folder) | _mail_env(smtp) | dict(env or {}), smtp)) as service:
+    with _stopping(Service(folder, base_env(folder) | mail_env(smtp) | dict(env or {}), smtp)) as service:
         role = service.start("serve", "serve", "--port", "0")
         service.urls.append(role.wait_for_output(r"listens on (http://\S+)")[1])
         yield service
@@ -167,18 +188,9 @@ def distributed(
 ) -> Iterator[Service]:
     """`api`, `worker` and `notifier` as processes of their own on MariaDB, RabbitMQ and S3."""
     rabbitmq.clear()
-    bucket = s3.new_bucket()
-    settings = {
-        "VIDEO2MP3_DATABASE_URL": mariadb.new_database(),
-        "VIDEO2MP3_QUEUE_URL": rabbitmq.url,
-        "VIDEO2MP3_STORAGE_URL": bucket.url,
-        "VIDEO2MP3_S3_ENDPOINT_URL": bucket.endpoint_url,
-        "VIDEO2MP3_S3_REGION": bucket.region,
-        "VIDEO2MP3_S3_ACCESS_KEY_ID": bucket.access_key_id,
-        "VIDEO2MP3_S3_SECRET_ACCESS_KEY": bucket.secret_access_key,
-    }
-    service = Service(folder, base_env(folder) | _mail_env(smtp) | settings | dict(env or {}), smtp)
-    subprocess.run([sys.executable, "-m", "video2mp3", "migrate"], env=service.env, check=True, capture_output=True)
+    settings = backends_env(mariadb.new_database(), rabbitmq.url, s3.new_bucket()) | dict(env or {})
+    service = Service(folder, base_env(folder) | mail_env(smtp) | settings, smtp)
+    migrate(service.env)
     with _stopping(service):
         for number in range(1, workers + 1):
             service.start(f"worker-{number}", "worker", "--slots", "1")

@@ -80,6 +80,10 @@ class RabbitMQServer:
         except OSError:
             return False
 
+    def is_running(self) -> bool:
+        """False when it was stopped or killed."""
+        return self._process is not None and self._process.is_running()
+
     def stop(self) -> None:
         """Ends the broker in the orderly way."""
         if self._process:

@@ -1,0 +1,33 @@
+"""A little of everything, one after the other: the short form of `make chaos`."""
+
+from collections.abc import Sequence
+
+from tests.chaos.client import Load
+from tests.chaos.clips import Clip
+from tests.chaos.conftest import RunCluster
+from tests.chaos.invariants import check
+from tests.chaos.test_broker import kill_broker
+from tests.chaos.test_kills import SETTLE_S, die_everywhere, kill_at_random
+from tests.chaos.test_leases import cut_database
+
+_PLACES = {
+    "worker-1": ("before_ack", "before_publish"),
+    "worker-2": ("in_finish",),
+    "worker-3": ("after_put",),
+    "api-2": ("after_submit",),
+}
+
+
+def test_all_that_was_accepted_is_done_whatever_dies(run_cluster: RunCluster, clips: Sequence[Clip]) -> None:
+    """It should finish all jobs, each once, with the bytes of an undisturbed run."""
+    with run_cluster() as cluster, Load(cluster, clips).signed_in() as load:
+        kill_at_random(cluster, load, "worker", kills=1, jobs=4)
+        kill_at_random(cluster, load, "api", kills=1, jobs=4)
+        die_everywhere(cluster, load, _PLACES, times=1)
+        kill_broker(cluster, load, kills=1, jobs=4)
+        # A mail that is cut off in the middle waits for its lease, which is long.
+        names = [*cluster.names("api"), *cluster.names("worker")]
+        cut_database(cluster, load, names, seconds=3, jobs=4)
+        assert "" not in load.wait()
+        assert cluster.settles(SETTLE_S)
+        assert check(cluster, load.log) == []
