@@ -47,6 +47,10 @@ chaos: tools ## Kill, cut and fill everything while jobs run, and write docs/rel
 	VIDEO2MP3_CHAOS=$(CURDIR)/build/chaos.jsonl $(BIN)/pytest tests/chaos --numprocesses=2 --dist=loadfile $(ARGS)
 	$(BIN)/python -m tests.chaos.report build/chaos.jsonl
 
+.PHONY: screen
+screen: tools ## Record docs/convert.svg: a conversion in a terminal (half a minute)
+	$(BIN)/python -m tests.screen
+
 .PHONY: bench
 bench: $(BENCH) ## Compare the engine with ffmpeg and others, and write benchmarks/report/ (an hour; ARGS=--quick: minutes)
 	.venv-bench/bin/python -m benchmarks $(ARGS)
