@@ -9,9 +9,9 @@ class Progress:
     """How far a conversion is."""
 
     done_s: float
-    """Seconds of audio decoded so far."""
+    """Seconds of audio done so far. A second counts a tenth when it is decoded, and the rest when it is encoded."""
     total_s: float | None
-    """Seconds of audio that the file claims to have."""
+    """Seconds of audio to be done, as the file claims."""
 
     @property
     def percent(self) -> int:
