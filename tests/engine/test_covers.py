@@ -13,6 +13,7 @@ from tests.engine.converting import converted, make
 from tests.engine.decoders import samples_decoded
 from tests.engine.sounds import write_wav
 from video2mp3.engine.cover import cleaned
+from video2mp3.engine.picture import MAX_PIXELS
 from video2mp3.errors import BadCover
 
 EXIF = b"\xff\xe1\x00\x10Exif\0\0 40.6800"
@@ -125,10 +126,10 @@ def commented(jpeg: bytes) -> bytes:
     return jpeg[:-2] + b"\xff\xfe\x00\x05GPS" + jpeg[-2:]
 
 
-def png_of(width: int, height: int) -> bytes:
-    """Claims a size, and has a few lines."""
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(bytes(10**6))), (b"IEND", b"")]
+def png_of(width: int, height: int, data_bytes: int = 10**6) -> bytes:
+    """Grey; claims a size, and has some of it."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(bytes(data_bytes))), (b"IEND", b"")]
     parts = [struct.pack(">I", len(c)) + k + c + struct.pack(">I", zlib.crc32(k + c)) for k, c in chunks]
     return b"".join([b"\x89PNG\r\n\x1a\n", *parts])
 
@@ -152,6 +153,13 @@ def test_what_is_no_whole_picture_is_refused(sound: Path, tmp_path: Path) -> Non
         with pytest.raises(BadCover):
             converted(sound, tmp_path / "a.mp3", cover_picture=picture)
     assert given(sound, png) == png
+
+
+def test_a_picture_of_too_many_pixels_is_refused_also_where_it_is_whole(sound: Path, tmp_path: Path) -> None:
+    most, too_many = (png_of(8000, height, height * 8001) for height in (MAX_PIXELS // 8000, MAX_PIXELS // 8000 + 1))
+    assert given(sound, most) == most
+    with pytest.raises(BadCover):
+        converted(sound, tmp_path / "a.mp3", cover_picture=too_many)
 
 
 @pytest.mark.parametrize("kind", ["jpg", "png"])
