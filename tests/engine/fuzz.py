@@ -20,11 +20,12 @@ from typing import Any, BinaryIO
 
 import pytest
 
+from tests.engine.converting import by_ffprobe
 from tests.engine.decoders import samples_decoded
 from tests.engine.mutations import Mutation, corpus, mutation
 from tests.engine.processes import children, peak_rss_bytes
 from tests.engine.sounds import BytesSource
-from video2mp3.engine import FileSource, Limits, Options, Source, convert
+from video2mp3.engine import FileSource, Limits, Options, Report, Source, convert
 from video2mp3.errors import MediaError, Video2mp3Error
 
 LIMITS = Limits(wall_clock_s=60, no_progress_s=30, max_audio_s=3600, threads=1)
@@ -72,8 +73,9 @@ def try_source(
         with _MemoryWatch() as watch, mp3.open("w+b") as sink:
             outcome, faults = _convert(source, sink, Options.from_dict(dict(options)), limits)
         seconds = time.monotonic() - started_s
-        if isinstance(outcome, tuple):
-            faults += complaints_about(mp3, *outcome)
+        if isinstance(outcome, Report):
+            # What is copied is as it was: what is wrong with it is the source's.
+            faults += [] if options.get("copy") else complaints_about(mp3, outcome)
             outcome = "mp3"
     if seconds > limits.wall_clock_s + GRACE_S:
         faults.append(f"it took {seconds:.0f} s")
@@ -84,28 +86,33 @@ def try_source(
     return Result(number, outcome, tuple(faults), seconds, watch.peak_bytes)
 
 
-def _convert(
-    source: Source, sink: BinaryIO, options: Options, limits: Limits
-) -> tuple[str | tuple[int, int], list[str]]:
-    """Returns the samples and channels of the MP3, or how it ended otherwise; and what was wrong with that."""
+def _convert(source: Source, sink: BinaryIO, options: Options, limits: Limits) -> tuple[str | Report, list[str]]:
+    """Returns the report, or how it ended otherwise; and what was wrong with that."""
     try:
-        report = convert(source, sink, options, limits=limits)
+        return convert(source, sink, options, limits=limits), []
     except MediaError as error:
         return error.code, []
     except Video2mp3Error as error:
         return error.code, [f"{error.code}: {error.detail}"]
     except Exception as error:
         return "no code", [f"{type(error).__name__}: {error}"]
-    return (report.samples, report.mp3_channels), []
 
 
-def complaints_about(mp3: Path, samples: int, channels: int) -> list[str]:
+def complaints_about(mp3: Path, report: Report) -> list[str]:
     """Returns what independent decoders have to complain of."""
-    try:
-        found = samples_decoded(mp3, channels)
-    except pytest.fail.Exception as complaint:
-        return [str(complaint)]
-    return [] if found == (samples, samples) else [f"{samples} samples were promised, ffmpeg and mpg123 found {found}"]
+    data, complaints = mp3.read_bytes(), []
+    for part in {*report.parts[:2], report.parts[-1]}:
+        path = mp3.with_name("part.mp3")
+        path.write_bytes(data[part.offset_bytes : part.offset_bytes + part.size_bytes])
+        channels = report.mp3_channels if len(report.parts) == 1 else int(by_ffprobe(path)["channels"])
+        try:
+            found = samples_decoded(path, channels)
+        except pytest.fail.Exception as complaint:
+            complaints.append(str(complaint))
+            continue
+        if found != (part.samples, part.samples):
+            complaints.append(f"{part.samples} samples were promised, ffmpeg and mpg123 found {found}")
+    return complaints
 
 
 class _MemoryWatch(threading.Thread):

@@ -20,6 +20,11 @@ OPTIONS: tuple[Mapping[str, Any], ...] = (
     {"start_s": 0.5, "end_s": 3.0, "fade_in_s": 0.3, "fade_out_s": 0.3},
     {"loudness_lufs": -16.0},
     {"sample_rate_hz": 11025, "bitrate_kbps": 32},
+    {"cover_at_s": 0.5},
+    {"track": "all"},
+    {"split": 1.5},
+    {"split": "silence", "silence_s": 0.2, "silence_db": -30.0},
+    {"copy": True},
 )
 
 Change = Callable[[bytes, random.Random], bytes]

@@ -4,6 +4,7 @@ import hashlib
 import os
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,7 @@ def test_a_number_always_tells_the_same_mutation() -> None:
     cases = [mutation(number) for number in range(100)]
     assert {change for case in cases for change in case.changes} == set(CHANGES)
     digest = hashlib.sha256(b"".join(case.data + str(case).encode() for case in cases))
-    assert digest.hexdigest() == "17cece5ba2989bca3564ee91ec819a30df4dc0841e0f7765a5b79e79788ae565"
+    assert digest.hexdigest() == "5850c8a7ea056c6d27997698d2c2e1ad1f897be3e19aa17aae61e3d60deba28c"
 
 
 # -- what must not be is seen --------------------------------------------------------------------------
@@ -96,10 +97,11 @@ def test_an_mp3_that_is_not_as_promised_is_seen(tmp_path: Path) -> None:
     mp3 = tmp_path / "a.mp3"
     with mp3.open("w+b") as sink:
         report = convert(BytesSource(SOUND), sink)
-    assert complaints_about(mp3, report.samples, 1) == []
-    assert complaints_about(mp3, report.samples + 1, 1) != []
+    assert complaints_about(mp3, report) == []
+    more = replace(report.parts[0], samples=report.samples + 1)
+    assert complaints_about(mp3, replace(report, parts=(more,))) != []
     mp3.write_bytes(mp3.read_bytes()[:-300])
-    assert complaints_about(mp3, report.samples, 1) != []
+    assert complaints_about(mp3, report) != []
 
 
 def die(number: int) -> Result:
