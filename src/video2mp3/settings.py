@@ -48,7 +48,7 @@ class Settings(BaseSettings):
 
     max_upload_bytes: int = Field(8 * 1024**3, ge=1, description="Largest file taken.")
     max_audio_s: int = Field(24 * 3600, ge=1, description="Longest audio converted.")
-    upload_lifetime_s: int = Field(86_400, ge=1, description="Uploads are deleted after this time.")
+    upload_lifetime_s: int = Field(86_400, ge=1, description="Uploads are deleted this long after their last use.")
     result_lifetime_s: int = Field(7 * 86_400, ge=1, description="Results are deleted after this time.")
 
     max_user_jobs: int = Field(1000, ge=1, description="Conversions that one user may have waiting.")

@@ -98,6 +98,7 @@ def submit(
         found = {wanted_id: uploads.find(session, wanted_id, user_id, lock=True) for wanted_id in wanted}
         upload, cover = found[upload_id], found[order.cover_upload_id] if order.cover_upload_id else None
         _require_picture_size(cover)
+        _keep(session, services, *wanted)
         job = lifecycle.submit(
             session,
             user_id=user_id,
@@ -133,6 +134,7 @@ def retry(services: Services, user_id: str, job_id: str) -> Job:
         lifecycle.find(session, job_id, user_id)
         _require_room(session, services, user_id)
         job = lifecycle.retry(session, job_id, user_id)
+        _keep(session, services, job.upload_id, job.cover_upload_id)
     services.nudge()
     return job
 
@@ -144,6 +146,13 @@ def delete_objects(services: Services, keys: list[str]) -> None:
             services.storage.delete(key)
     except Unavailable as error:
         log.warning("objects_not_deleted", count=len(keys), error=error.code)
+
+
+def _keep(session: Session, services: Services, *upload_ids: str | None) -> None:
+    """Lets what is converted now outlive its conversion by the time that uploads are kept."""
+    for upload_id in upload_ids:
+        if upload_id is not None:
+            uploads.keep(session, upload_id, services.settings.upload_lifetime_s)
 
 
 def _require_room(session: Session, services: Services, user_id: str) -> None:

@@ -9,6 +9,7 @@ from video2mp3.uploads.chunks import (
     delete,
     delete_expired,
     find,
+    keep,
     remove,
 )
 from video2mp3.uploads.limits import UploadLimits, require_room
@@ -29,6 +30,7 @@ __all__ = [
     "delete",
     "delete_expired",
     "find",
+    "keep",
     "remove",
     "require_room",
 ]

@@ -108,6 +108,14 @@ def find(session: Session, upload_id: str, user_id: str, *, lock: bool = False) 
     return upload
 
 
+def keep(session: Session, upload_id: str, lifetime_s: int) -> None:
+    """Lets an upload live for `lifetime_s` seconds from now on, where its end would come before that."""
+    until = now() + lifetime_s * SECOND
+    rows_changed(
+        session, update(Upload).where(Upload.id == upload_id, Upload.expires_at < until).values(expires_at=until)
+    )
+
+
 def delete(session: Session, upload_id: str, user_id: str) -> list[str]:
     """Deletes the user's upload; returns the storage keys to delete after the commit.
 
