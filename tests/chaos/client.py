@@ -36,7 +36,7 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One request. `status` is 0 when no answer came."""
+    """One request. `status` is 0 when no answer came; `code` is the problem's, or what became of the connection."""
 
     url: str
     at_s: float
@@ -126,8 +126,8 @@ class Client:
         code = ""
         try:
             answer = self._http.request(method, url + path, **arguments)  # type: ignore[arg-type]
-        except httpx.TransportError:
-            answer = None
+        except httpx.TransportError as error:
+            answer, code = None, f"{type(error).__name__}: {error}"
         if answer is not None and answer.is_error:
             code = answer.json().get("code", "") if "json" in answer.headers.get("Content-Type", "") else answer.text
         status = answer.status_code if answer is not None else 0

@@ -75,7 +75,7 @@ class Cluster:
         """Starts `api-N`, `worker-N` or `notifier-N`, or starts it again; `options` are the program's (see there)."""
         links = self.links.get(name) or self._new_links(name)
         kind = name.partition("-")[0]
-        arguments = {"api": ["--port", self._port(name)], "worker": ["--slots", "1"], "notifier": []}[kind]
+        arguments = ["--slots", "1"] if kind == "worker" else ["--port", self._port(name)] if kind == "api" else []
         self.options[name] = options
         role = Role(
             self.service.folder,

@@ -156,6 +156,9 @@ class Proxy:
                     )
                 finally:
                     self._end(server_writer)
+        except asyncio.CancelledError:
+            # At the network's end; asyncio would complain of a connection that was cancelled.
+            return
         finally:
             self._end(client_writer)
 

@@ -14,6 +14,7 @@ from tests.chaos.conftest import RunCluster
 from tests.chaos.figures import LONG, long, record
 from tests.chaos.invariants import check
 from tests.chaos.processes import engines
+from tests.chaos.test_kills import slow_down_storage
 from tests.chaos.test_leases import slow_job
 from tests.jobs.rows import claimed, finish, make_upload, make_user, notifications_of, read_job, submit
 from tests.servers import MariaDBServer, wait_until
@@ -92,23 +93,25 @@ def test_cancel_races_against_finish(mariadb: MariaDBServer, races: int) -> None
 def test_jobs_are_canceled_at_random_moments(run_cluster: RunCluster, clips: Sequence[Clip], jobs: int) -> None:
     """It should end each job once: a cancel that was accepted is kept."""
     with run_cluster() as cluster, Load(cluster, clips).signed_in() as load:
+        slow_down_storage(cluster)
 
         def submit_and_cancel(number: int) -> int:
             client = load.client()
             job_id = client.submit(clips[number % len(clips)])
             assert job_id is not None
-            time.sleep(random.uniform(0, 3))
+            time.sleep(random.uniform(0, 1))
             status = client.cancel(job_id)
             if status != 204:
                 client.state(job_id)
             return status
 
-        with ThreadPoolExecutor(4) as pool:
+        with ThreadPoolExecutor(8) as pool:
             statuses = list(pool.map(submit_and_cancel, range(jobs)))
         assert cluster.settles(_SETTLE_S)
         assert check(cluster, load.log, outages=False) == []
         counts = [statuses.count(status) for status in (200, 202, 204)]
-        record(8, f"{jobs} jobs canceled at random moments: waiting / processing / ended", " / ".join(map(str, counts)))
+        what = f"{jobs} jobs canceled at random moments, which were waiting / processing / ended"
+        record(8, what, " / ".join(map(str, counts)))
 
 
 @pytest.mark.timeout(900)

@@ -7,7 +7,8 @@ from tests.chaos.clips import Clip
 from tests.chaos.conftest import RunCluster
 from tests.chaos.invariants import check
 from tests.chaos.test_broker import kill_broker
-from tests.chaos.test_kills import SETTLE_S, die_everywhere, kill_at_random
+from tests.chaos.test_failpoints import die_everywhere
+from tests.chaos.test_kills import SETTLE_S, kill_at_random
 from tests.chaos.test_leases import cut_database
 
 _PLACES = {

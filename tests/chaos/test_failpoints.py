@@ -1,0 +1,100 @@
+"""Processes kill themselves at named places: all invariants hold, wherever that is."""
+
+import random
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.chaos import failpoints
+from tests.chaos.client import Load
+from tests.chaos.clips import Clip
+from tests.chaos.cluster import Cluster
+from tests.chaos.conftest import RunCluster
+from tests.chaos.figures import long, record
+from tests.chaos.invariants import check
+
+_SETTLE_S = 300
+_DEATH_S = 180
+# So many jobs wait while processes wait for their end.
+_BACKLOG = 4
+_QUEUED = "SELECT COUNT(*) FROM jobs WHERE state = 'queued'"
+
+
+def die_at(cluster: Cluster, name: str, failpoint: str) -> None:
+    """Runs a process until it has killed itself at that place."""
+    assert failpoint in (*failpoints.WORKER, *failpoints.API)
+    role = cluster.start(name, "--failpoint", f"{failpoint}:{random.randint(1, 3)}", wait=False)
+    status = role.process.wait(_DEATH_S)
+    assert status == -signal.SIGKILL, f"{name} ended with {status} and not at {failpoint}"
+
+
+def die_everywhere(cluster: Cluster, load: Load, places: Mapping[str, Sequence[str]], times: int) -> int:
+    """Lets each process die at each of its places so many times, while jobs come in; returns the number of deaths.
+
+    Args:
+        cluster: The service.
+        load: Its clients.
+        places: By the name of a process: where it has to die. Others stay up.
+        times: How often at each.
+    """
+
+    def deaths(name: str) -> int:
+        todo = [place for place in places[name] for _ in range(times)]
+        random.shuffle(todo)
+        for place in todo:
+            die_at(cluster, name, place)
+        cluster.start(name)
+        return len(todo)
+
+    for name in places:
+        cluster.kill(name)
+    with ThreadPoolExecutor(len(places)) as pool:
+        running = [pool.submit(deaths, name) for name in places]
+        while not all(future.done() for future in running):
+            if cluster.number(_QUEUED) + load.pending() < _BACKLOG:
+                load.submit(2)
+            time.sleep(0.1)
+        return sum(future.result() for future in running)
+
+
+@pytest.mark.timeout(1500)
+@pytest.mark.parametrize("times", [20])
+@long
+def test_workers_die_at_every_failpoint(run_cluster: RunCluster, clips: Sequence[Clip], times: int) -> None:
+    """It should hold all invariants, wherever a worker dies."""
+    third = len(failpoints.WORKER) // 3
+    places = {f"worker-{n + 1}": failpoints.WORKER[n * third : (n + 1) * third] for n in range(3)}
+    with run_cluster() as cluster, Load(cluster, clips).signed_in() as load:
+        deaths = die_everywhere(cluster, load, places, times)
+        assert "" not in load.wait()
+        assert cluster.settles(_SETTLE_S)
+        assert check(cluster, load.log, outages=False) == []
+        record(
+            3,
+            f"kill -9 of a worker at {len(failpoints.WORKER)} failpoints, {times} times at each",
+            f"{deaths} deaths, {len(load.log.accepted)} jobs finished, once",
+            "all",
+        )
+
+
+@pytest.mark.timeout(1500)
+@pytest.mark.parametrize("times", [10])
+@long
+def test_apis_die_at_every_failpoint(run_cluster: RunCluster, clips: Sequence[Clip], times: int) -> None:
+    """It should hold all invariants, wherever an API process dies."""
+    half = len(failpoints.API) // 2
+    places = {f"api-{n + 1}": failpoints.API[n * half : (n + 1) * half] for n in range(2)}
+    with run_cluster() as cluster, Load(cluster, clips, clients=4).signed_in() as load:
+        deaths = die_everywhere(cluster, load, places, times)
+        assert "" not in load.wait()
+        assert cluster.settles(_SETTLE_S)
+        assert check(cluster, load.log, outages=False) == []
+        record(
+            3,
+            f"kill -9 of an API at {len(failpoints.API)} failpoints, {times} times at each",
+            f"{deaths} deaths, {len(load.log.accepted)} jobs finished, once",
+            "all",
+        )
