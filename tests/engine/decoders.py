@@ -7,13 +7,17 @@ import pytest
 
 from tests.servers import require_program
 
-HARMLESS = ("detected only with low score", "Output file is empty")
-"""ffmpeg about files of fewer than five frames, and about those without a sample."""
+HARMLESS = ("detected only with low score", "Output file is empty", "EOI missing, emulating")
+"""ffmpeg about files of fewer than five frames, about those without a sample, and about any JPEG of one colour."""
+
+SHORT_BYTES = 5000
 
 
 def pcm_by_ffmpeg(path: Path) -> bytes:
     """What ffmpeg decodes, as 16-bit PCM; fails on any complaint about the file."""
-    command = [require_program("ffmpeg"), "-v", "warning", "-i", str(path), "-f", "s16le", "-"]
+    # Of a few frames it cannot tell, by chance, whether they are MP3 or H.263.
+    kind = ["-f", "mp3"] if path.suffix == ".mp3" and path.stat().st_size < SHORT_BYTES else []
+    command = [require_program("ffmpeg"), "-v", "warning", *kind, "-i", str(path), "-f", "s16le", "-"]
     result = subprocess.run(command, capture_output=True, check=False)
     complaints = [
         line for line in result.stderr.decode().splitlines() if line and not any(text in line for text in HARMLESS)
