@@ -25,7 +25,7 @@ _QUEUED = "SELECT COUNT(*) FROM jobs WHERE state = 'queued'"
 
 def die_at(cluster: Cluster, name: str, failpoint: str) -> None:
     """Runs a process until it has killed itself at that place."""
-    assert failpoint in (*failpoints.WORKER, *failpoints.API)
+    assert failpoint in (*failpoints.WORKER, *failpoints.API, *failpoints.NOTIFIER)
     role = cluster.start(name, "--failpoint", f"{failpoint}:{random.randint(1, 3)}", wait=False)
     status = role.process.wait(_DEATH_S)
     assert status == -signal.SIGKILL, f"{name} ended with {status} and not at {failpoint}"
@@ -98,3 +98,25 @@ def test_apis_die_at_every_failpoint(run_cluster: RunCluster, clips: Sequence[Cl
             f"{deaths} deaths, {len(load.log.accepted)} jobs finished, once",
             "all",
         )
+
+
+@pytest.mark.timeout(1500)
+@pytest.mark.parametrize("times", [5])
+@long
+def test_notifiers_die_at_every_failpoint(run_cluster: RunCluster, clips: Sequence[Clip], times: int) -> None:
+    """It should send a mail about each job, twice at most where a notifier dies after sending."""
+    with run_cluster(workers=1) as cluster, Load(cluster, clips[:1]).signed_in() as load:
+        deaths = die_everywhere(cluster, load, {"notifier-1": failpoints.NOTIFIER}, times)
+        assert "" not in load.wait()
+        # Its lease is five minutes.
+        cluster.execute("UPDATE notifications SET lease_until = 1 WHERE state = 'sending'")
+        assert cluster.settles(_SETTLE_S)
+        assert check(cluster, load.log, outages=False, notifiers_died=True) == []
+        mails = len(cluster.servers.smtp.messages)
+        record(
+            3,
+            f"kill -9 of the notifier at {len(failpoints.NOTIFIER)} failpoints, {times} times at each",
+            f"{deaths} deaths, {len(load.log.accepted)} jobs, {mails} mails",
+            f"≤ {times} twice",
+        )
+        assert mails <= len(load.log.accepted) + times
