@@ -11,7 +11,7 @@ from tests.chaos.client import Load
 from tests.chaos.clips import Clip
 from tests.chaos.cluster import Cluster
 from tests.chaos.conftest import RunCluster
-from tests.chaos.figures import LONG, long, record
+from tests.chaos.figures import long, record
 from tests.chaos.invariants import check
 from tests.servers import wait_until
 
@@ -104,6 +104,12 @@ def test_the_broker_is_away_and_then_blocked(run_cluster: RunCluster, clips: Seq
         assert check(cluster, load.log) == []
 
 
+def publish_garbage(cluster: Cluster, count: int) -> None:
+    """Puts messages into the queue of the workers that name no job."""
+    cluster.publish("video", *(random.randbytes(random.randint(0, 2000)) for _ in range(count // 2)))
+    cluster.publish("video", *([b'{"job_id": null, "video_fid": "x"}'] * (count - count // 2)))
+
+
 def wait_of(cluster: Cluster, load: Load, jobs: int) -> float:
     """Submits jobs one by one; returns the longest time in seconds from a row's making to its start."""
     ids = []
@@ -116,15 +122,15 @@ def wait_of(cluster: Cluster, load: Load, jobs: int) -> float:
 
 
 @pytest.mark.timeout(1500)
-@pytest.mark.parametrize("garbage", [1000] if LONG else [30])
+@pytest.mark.parametrize("garbage", [1000])
+@long
 def test_garbage_and_doubles_in_the_broker(run_cluster: RunCluster, clips: Sequence[Clip], garbage: int) -> None:
     """It should put the garbage aside and do each job once, though every message comes five times."""
     with run_cluster(options=("--deliveries", "5")) as cluster, Load(cluster, clips).signed_in() as load:
         undisturbed_s = wait_of(cluster, load, 3)
         pids = {name: role.process.pid for name, role in cluster.service.roles.items()}
-        cluster.publish("video", *(random.randbytes(random.randint(0, 2000)) for _ in range(garbage // 2)))
+        publish_garbage(cluster, garbage)
         cluster.publish("mp3", b'{"job_id": 7}', b"[" * 5000)
-        cluster.publish("video", *([b'{"job_id": null, "video_fid": "x"}'] * (garbage - garbage // 2)))
         disturbed_s = wait_of(cluster, load, 5)
         wait_until(lambda: cluster.depth("video.dead") == garbage, 300, "all garbage to be put aside")
         assert cluster.depth("mp3.dead") == 2

@@ -6,7 +6,7 @@ from tests.chaos.client import Load
 from tests.chaos.clips import Clip
 from tests.chaos.conftest import RunCluster
 from tests.chaos.invariants import check
-from tests.chaos.test_broker import kill_broker
+from tests.chaos.test_broker import kill_broker, publish_garbage
 from tests.chaos.test_failpoints import die_everywhere
 from tests.chaos.test_kills import SETTLE_S, kill_at_random
 from tests.chaos.test_leases import cut_database
@@ -26,9 +26,11 @@ def test_all_that_was_accepted_is_done_whatever_dies(run_cluster: RunCluster, cl
         kill_at_random(cluster, load, "api", kills=1, jobs=4)
         die_everywhere(cluster, load, _PLACES, times=1)
         kill_broker(cluster, load, kills=1, jobs=4)
+        publish_garbage(cluster, 20)
         # A mail that is cut off in the middle waits for its lease, which is long.
         names = [*cluster.names("api"), *cluster.names("worker")]
         cut_database(cluster, load, names, seconds=3, jobs=4)
         assert "" not in load.wait()
         assert cluster.settles(SETTLE_S)
+        assert cluster.depth("video.dead") == 20
         assert check(cluster, load.log) == []
