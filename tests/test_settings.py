@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from video2mp3.settings import default_data_dir, load_settings
+from video2mp3.errors import ConfigurationError
+from video2mp3.settings import default_data_dir, load_settings, unknown_variables
 
 
 def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,3 +25,26 @@ def test_messages_name_what_chose_a_part(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert load_settings().origin("database_url") == f"VIDEO2MP3_DATA_DIR={tmp_path}"
     monkeypatch.setenv("VIDEO2MP3_DATABASE_URL", "sqlite:///elsewhere.db")
     assert load_settings().origin("database_url") == "VIDEO2MP3_DATABASE_URL"
+
+
+def test_a_setting_may_stand_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It should be read without its last newline, be known as a setting, and yield to a flag."""
+    for name, text in {"SMTP_PASSWORD": "correct horse\n", "PORT": "8001\n"}.items():
+        (tmp_path / name).write_text(text)
+        monkeypatch.setenv(f"VIDEO2MP3_{name}_FILE", str(tmp_path / name))
+    settings = load_settings()
+    assert (settings.smtp_password.get_secret_value(), settings.port) == ("correct horse", 8001)
+    assert load_settings(port=8002).port == 8002
+    assert not [name for name in unknown_variables() if name.endswith("_FILE")]
+
+
+@pytest.mark.parametrize("wrong", ["both", "missing", "binary", "value"])
+def test_a_file_that_cannot_be_taken_is_named(wrong: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It should be one sentence with the variable."""
+    if wrong == "both":
+        monkeypatch.setenv("VIDEO2MP3_PORT", "8000")
+    if wrong != "missing":
+        (tmp_path / "port").write_bytes({"binary": b"\xff", "value": b"eighty"}.get(wrong, b"8000"))
+    monkeypatch.setenv("VIDEO2MP3_PORT_FILE", str(tmp_path / "port"))
+    with pytest.raises(ConfigurationError, match="VIDEO2MP3_PORT"):
+        load_settings()

@@ -1,7 +1,7 @@
 """The settings: the only place that reads the environment.
 
-Every setting is an environment variable `VIDEO2MP3_<NAME>`; the defaults are the embedded mode, which
-needs nothing but a folder.
+Every setting is an environment variable `VIDEO2MP3_<NAME>`, or stands in the file that `VIDEO2MP3_<NAME>_FILE` names,
+as containers get their secrets. The defaults are the embedded mode, which needs nothing but a folder.
 """
 
 import os
@@ -13,6 +13,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from video2mp3.errors import ConfigurationError
 
+_PREFIX = "VIDEO2MP3_"
+
 
 def default_data_dir() -> Path:
     """Returns the folder for data where none is set, by the XDG base directory specification."""
@@ -23,7 +25,7 @@ def default_data_dir() -> Path:
 class Settings(BaseSettings):
     """All settings, with their defaults."""
 
-    model_config = SettingsConfigDict(env_prefix="VIDEO2MP3_", env_ignore_empty=True, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, env_ignore_empty=True, extra="ignore", frozen=True)
 
     data_dir: Path = Field(
         default_factory=default_data_dir, description="Folder of the data (empty: ~/.local/share/video2mp3)."
@@ -87,7 +89,7 @@ class Settings(BaseSettings):
     def origin(self, name: Literal["database_url", "queue_url", "storage_url"]) -> str:
         """Returns what chooses that part here, for messages: its own variable, or the data folder."""
         if getattr(self, name):
-            return f"VIDEO2MP3_{name.upper()}"
+            return _variable(name)
         return f"VIDEO2MP3_DATA_DIR={self.data_dir}"
 
     @property
@@ -98,19 +100,40 @@ class Settings(BaseSettings):
 
 def unknown_variables() -> list[str]:
     """Returns the environment's variables that look like settings and are none."""
-    prefix = "VIDEO2MP3_"
-    known = {f"{prefix}{name.upper()}" for name in Settings.model_fields}
-    return sorted(name for name in os.environ if name.upper().startswith(prefix) and name.upper() not in known)
+    known = {variable for name in Settings.model_fields for variable in (_variable(name), f"{_variable(name)}_FILE")}
+    return sorted(name for name in os.environ if name.upper().startswith(_PREFIX) and name.upper() not in known)
 
 
 def load_settings(**overrides: object) -> Settings:
-    """Reads the settings from the environment; `overrides` (from command line flags) win.
+    """Reads the settings from the environment and the files that it names; `overrides` (from command line flags) win.
 
     Raises:
         ConfigurationError: naming each variable that is wrong.
     """
     try:
-        return Settings(**overrides)  # type: ignore[arg-type]
+        return Settings(**(_read_files() | overrides))  # type: ignore[arg-type]
     except ValidationError as error:
-        wrong = "; ".join(f"VIDEO2MP3_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
+        wrong = "; ".join(f"{_variable(str(e['loc'][0]))}: {e['msg']}" for e in error.errors())
         raise ConfigurationError(f"Wrong setting: {wrong}.") from None
+
+
+def _read_files() -> dict[str, object]:
+    """Returns the settings that stand in files, without the white space around them."""
+    found: dict[str, object] = {}
+    for name in Settings.model_fields:
+        variable = f"{_variable(name)}_FILE"
+        path = os.environ.get(variable)
+        if not path:
+            continue
+        if os.environ.get(_variable(name)):
+            raise ConfigurationError(f"{_variable(name)} and {variable} are both set; keep one.")
+        try:
+            found[name] = Path(path).read_text("utf-8").strip()
+        except (OSError, UnicodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "not UTF-8"
+            raise ConfigurationError(f"{variable}: {path} cannot be read ({why}).") from None
+    return found
+
+
+def _variable(name: str) -> str:
+    return f"{_PREFIX}{name.upper()}"
