@@ -55,6 +55,15 @@ screen: tools ## Record docs/convert.svg: a conversion in a terminal (half a min
 bench: $(BENCH) ## Compare the engine with ffmpeg and others, and write benchmarks/report/ (an hour; ARGS=--quick: minutes)
 	.venv-bench/bin/python -m benchmarks $(ARGS)
 
+.PHONY: test-newest
+test-newest: tools ## Run what talks to servers against RabbitMQ 4 and MySQL 9, from other Debian releases (root; 1.3 GB)
+	servers=$$(bash tests/newest_servers.sh) && env $$servers \
+	  $(BIN)/pytest tests/servers tests/queue tests/database tests/jobs tests/acceptance tests/chaos $(ARGS)
+
+.PHONY: bench-jobs
+bench-jobs: tools ## Measure claims, relay and reaper with 10,000 jobs waiting, on SQLite and MariaDB
+	$(BIN)/python -m benchmarks.claims
+
 .PHONY: lint
 lint: $(DEV) ## Check style, format and the import rule
 	$(BIN)/ruff check .

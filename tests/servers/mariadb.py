@@ -1,4 +1,4 @@
-"""A MariaDB of the tests' own."""
+"""A MariaDB of the tests' own; or a MySQL, where the tests are told to use one (`make test-newest`)."""
 
 import itertools
 import os
@@ -10,6 +10,7 @@ from pathlib import Path
 import pymysql
 
 from tests.servers.programs import ServerProcess, free_port, require_program
+from tests.servers.roots import inside, root_of
 
 _START_TIMEOUT_S = 90
 _USER = "video2mp3"
@@ -23,28 +24,39 @@ _OPTIONS = (
     "--max-connections=500",
     "--performance-schema=OFF",
     "--innodb-buffer-pool-size=64M",
-    "--innodb-log-file-size=16M",
     "--innodb-flush-log-at-trx-commit=0",
     "--innodb-fast-shutdown=2",
 )
+
+
+# By the kind of server.
+_MARIADB_OPTIONS: tuple[str, ...] = ("--innodb-log-file-size=16M",)
+_MYSQL_OPTIONS: tuple[str, ...] = ("--innodb-redo-log-capacity=32M", "--mysqlx=OFF", "--skip-log-bin")
 
 
 class MariaDBServer:
     """A database server with its own data folder and port."""
 
     def __init__(self) -> None:
-        self._mariadbd = require_program("mariadbd", "mysqld")
-        install_db = require_program("mariadb-install-db", "mysql_install_db")
         # Not pytest's folder: the path of a Unix socket has to be short.
         self._folder = Path(tempfile.mkdtemp(prefix="video2mp3-mariadb-"))
         self._process: ServerProcess | None = None
         self._numbers = itertools.count(1)
         self.port = free_port()
         (self._folder / "init.sql").write_text(_INIT_SQL)
-        command = [install_db, "--no-defaults", *self._common_options(), "--skip-test-db", "--innodb-log-file-size=16M"]
-        subprocess.run(
-            [*command, "--auth-root-authentication-method=normal"], check=True, capture_output=True, timeout=120
-        )
+        self._mysql_root = root_of("MYSQL")
+        if self._mysql_root is None:
+            self._server, self._options = require_program("mariadbd", "mysqld"), _MARIADB_OPTIONS
+            install_db = require_program("mariadb-install-db", "mysql_install_db")
+            command = [install_db, "--no-defaults", *self._common_options(), *self._options, "--skip-test-db"]
+            self._run([*command, "--auth-root-authentication-method=normal"])
+        else:
+            self._server, self._options = "/usr/sbin/mysqld", _MYSQL_OPTIONS
+            self._run([self._server, "--no-defaults", "--initialize-insecure", *self._common_options()])
+
+    def _run(self, command: list[str]) -> None:
+        command = inside(self._mysql_root, self._folder, command)
+        subprocess.run(command, check=True, capture_output=True, timeout=180)
 
     @property
     def url(self) -> str:
@@ -59,16 +71,17 @@ class MariaDBServer:
     def start(self) -> None:
         """Starts the server on its port and waits until it answers."""
         command = [
-            self._mariadbd,
+            self._server,
             "--no-defaults",
             *self._common_options(),
             *_OPTIONS,
+            *self._options,
             f"--socket={self._folder / 'socket'}",
             f"--pid-file={self._folder / 'pid'}",
             f"--port={self.port}",
             f"--init-file={self._folder / 'init.sql'}",
         ]
-        self._process = ServerProcess(command, self._folder / "mariadb.log")
+        self._process = ServerProcess(inside(self._mysql_root, self._folder, command), self._folder / "mariadb.log")
         self._process.wait_ready(self._answers, _START_TIMEOUT_S)
 
     def _answers(self) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 import aio_pika
 
 from tests.servers.programs import ServerProcess, free_port, missing, require_program
+from tests.servers.roots import inside, root_of
 
 # The wrapper in /usr/sbin changes to the user `rabbitmq`; these do not.
 _FOLDERS = (Path("/usr/lib/rabbitmq/bin"), Path("/usr/local/lib/rabbitmq/bin"), Path("/opt/rabbitmq/sbin"))
@@ -28,8 +29,10 @@ class RabbitMQServer:
     """A broker with its own data folder, ports and epmd."""
 
     def __init__(self) -> None:
-        self._scripts = _scripts_folder()
-        require_program("erl")
+        self._root = root_of("RABBITMQ")
+        self._scripts = _scripts_folder(self._root)
+        if self._root is None:
+            require_program("erl")
         self._folder = Path(tempfile.mkdtemp(prefix="video2mp3-rabbitmq-"))
         self._process: ServerProcess | None = None
         self._epmd: ServerProcess | None = None
@@ -67,10 +70,14 @@ class RabbitMQServer:
             shutil.rmtree(self._folder / "data", ignore_errors=True)
         if self._epmd is None:
             # A child of ours: the one that the broker would start outlives it.
-            self._epmd = ServerProcess([require_program("epmd")], self._folder / "epmd.log", self._env)
+            epmd = "epmd" if self._root else require_program("epmd")
+            self._epmd = ServerProcess(self._inside(epmd), self._folder / "epmd.log", self._env)
         log = self._folder / "rabbitmq.log"
-        self._process = ServerProcess([str(self._scripts / "rabbitmq-server")], log, self._env)
+        self._process = ServerProcess(self._inside(str(self._scripts / "rabbitmq-server")), log, self._env)
         self._process.wait_ready(self._answers, _START_TIMEOUT_S)
+
+    def _inside(self, *command: str) -> list[str]:
+        return inside(self._root, self._folder, command)
 
     def _answers(self) -> bool:
         try:
@@ -96,7 +103,7 @@ class RabbitMQServer:
 
     def ctl(self, *arguments: str) -> str:
         """Calls rabbitmqctl (one to two seconds) and returns what it printed."""
-        command = [str(self._scripts / "rabbitmqctl"), "--quiet", *arguments]
+        command = self._inside(str(self._scripts / "rabbitmqctl"), "--quiet", *arguments)
         return subprocess.run(command, env=self._env, check=True, capture_output=True, text=True, timeout=60).stdout
 
     def clear(self) -> None:
@@ -117,6 +124,8 @@ class RabbitMQServer:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def _scripts_folder() -> Path:
+def _scripts_folder(root: Path | None) -> Path:
+    if root is not None:
+        return _FOLDERS[0]
     found = next((folder for folder in _FOLDERS if (folder / "rabbitmq-server").exists()), None)
     return found or missing("rabbitmq-server")
