@@ -118,3 +118,23 @@ def test_several_processes_make_one_local_user(database: Database) -> None:
     with database.read() as session:
         assert len(set(ids)) == len(session.scalars(select(User)).all()) == 1
     assert len(ids) == 4
+
+
+def test_a_new_service_is_set_up_by_one_account(database: Database) -> None:
+    """It should be `admin` until there is another account, whatever the user `local` did."""
+    with database.write() as session:
+        users.local_user(session)
+        admin = users.set_up_user(session)
+        assert admin is not None
+        assert (admin.username, admin.role, admin.password_hash) == ("admin", "admin", None)
+        assert users.set_up_user(session) is admin
+        users.add(session, username="ada", password_hash=None)
+        assert users.set_up_user(session) is None
+
+
+@pytest.mark.parametrize("role", ["user", "admin"])
+def test_an_account_that_is_called_admin_is_not_given_away(database: Database, role: str) -> None:
+    """It should not hand out an account that somebody made with a password."""
+    with database.write() as session:
+        users.register(session, username="admin", password="correct horse", role=role)
+        assert users.set_up_user(session) is None

@@ -125,6 +125,19 @@ def find_local_user(session: Session) -> User | None:
     return session.scalar(select(User).where(User.username_key == LOCAL_USERNAME))
 
 
+def set_up_user(session: Session) -> User | None:
+    """Returns the account `admin`, whom a link signs in that sets a new service up, or None once there is another.
+
+    It is made when nobody has an account, and has no password: who has no link cannot be it.
+    """
+    accounts = session.scalars(select(User).where(User.username_key != LOCAL_USERNAME).limit(2)).all()
+    if not accounts:
+        return add(session, username="admin", password_hash=None, role="admin")
+    first = accounts[0]
+    waits = first.role == "admin" and first.password_hash is None and first.disabled_at is None
+    return first if waits and len(accounts) == 1 else None
+
+
 def _insert(session: Session, user: User) -> User:
     try:
         # A savepoint, so that the caller's transaction outlives a name that is taken.

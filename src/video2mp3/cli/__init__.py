@@ -29,6 +29,7 @@ app.command("worker")(commands.worker)
 app.command("notifier")(commands.notifier)
 app.command("migrate")(commands.migrate)
 app.command("doctor")(commands.doctor)
+app.command("health")(commands.health)
 user = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make accounts.")
 user.command("add")(commands.add_user)
 # A group of one command would be taken for the command itself.

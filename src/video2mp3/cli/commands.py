@@ -6,7 +6,7 @@ What they run is imported when they are called: the web framework and the databa
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -34,6 +34,7 @@ Slots = Annotated[
     int | None,
     typer.Option(metavar="NUMBER", help="Conversions at once [VIDEO2MP3_WORKER_SLOTS, default one per core]."),
 ]
+Role = Annotated[Literal["api", "worker", "notifier"], typer.Argument(help="Which role.")]
 Username = Annotated[str, typer.Argument(metavar="NAME", help="The name to sign in with.", show_default=False)]
 
 
@@ -83,6 +84,17 @@ def doctor() -> None:
     from video2mp3.cli.doctor import examine
 
     sys.exit(0 if examine(_settings(log_level="error")) else 1)
+
+
+def health(role: Role = "api") -> None:
+    """Ask the role that runs here whether it is well; for containers.
+
+    Ends with status 1 when it is not. `serve` is asked as `api` is.
+    """
+    from video2mp3.cli.health import check
+    from video2mp3.settings import load_settings
+
+    typer.echo(check(load_settings(), role))
 
 
 def add_user(

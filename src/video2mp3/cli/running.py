@@ -251,8 +251,23 @@ def _print_greeting(settings: Settings, backends: Backends, url: str) -> None:
         typer.echo(f"Open this link once to sign in with a browser: {url}/sign-in?token={secret}")
         typer.echo("Programs on this machine need no sign-in; stop with Ctrl-C.")
     else:
+        if not _is_loopback(settings.host):
+            _print_set_up_link(settings, backends, url)
         where = "on the page, or " if settings.registration_open else ""
         typer.echo(f"Every request needs an account; make one {where}with: {_own_command(settings)} user add NAME")
+
+
+def _print_set_up_link(settings: Settings, backends: Backends, url: str) -> None:
+    """Lets whoever reads the log of a new service be its administrator; in a container nothing else is at hand."""
+    with backends.database.write() as session:
+        user = users.set_up_user(session)
+        secret = sign_ins.make_link(session, user) if user else None
+    if secret:
+        # "Any address" is none that a browser could open.
+        reached = settings.public_url.rstrip("/") or url.replace("//0.0.0.0:", "//localhost:").replace(
+            "//[::]:", "//localhost:"
+        )
+        typer.echo(f"Open this link once to sign in as the administrator: {reached}/sign-in?token={secret}")
 
 
 def _own_command(settings: Settings) -> str:

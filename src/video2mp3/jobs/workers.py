@@ -43,6 +43,12 @@ def forget_dead(session: Session) -> None:
     session.execute(delete(Worker).where(Worker.heartbeat_at < now() - _FORGOTTEN_S * SECOND))
 
 
+def is_alive(session: Session, host: str) -> bool:
+    """Tells whether a worker on that machine has been heard of lately."""
+    alive = (Worker.host == host, Worker.heartbeat_at > now() - SEEN_S * SECOND)
+    return session.scalar(select(Worker.id).where(*alive).limit(1)) is not None
+
+
 def open_slots(session: Session) -> int:
     """Returns the slots of all workers that are alive and take jobs."""
     takes = (Worker.draining.is_(False), Worker.drain_requested.is_(False))

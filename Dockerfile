@@ -1,0 +1,45 @@
+# One image for all roles: video2mp3 serve | api | worker | notifier | migrate (docs/operations.md).
+# Where no registry can be reached, deploy/make-base-image.sh makes the base (make image BASE=…).
+ARG BASE=python:3.13-slim-trixie
+
+FROM ${BASE} AS build
+WORKDIR /build
+COPY requirements/build.txt requirements/runtime.txt requirements/
+# The secret is for networks that sign with certificates of their own; without it nothing changes.
+RUN --mount=type=secret,id=ca_bundle \
+    if [ -e /run/secrets/ca_bundle ]; then export PIP_CERT=/run/secrets/ca_bundle; fi && \
+    python3 -m venv /build/tools && python3 -m venv --without-pip /opt/video2mp3 && \
+    /build/tools/bin/pip --no-cache-dir install --require-hashes -r requirements/build.txt && \
+    /build/tools/bin/pip --no-cache-dir --python /opt/video2mp3 install \
+      --require-hashes --only-binary :all: -r requirements/runtime.txt
+COPY pyproject.toml README.md LICENSE ./
+COPY requirements/runtime.in requirements/
+COPY src src
+RUN /build/tools/bin/pip wheel --no-deps --no-build-isolation --wheel-dir dist . && \
+    /build/tools/bin/pip --python /opt/video2mp3 install --no-deps --no-index dist/*.whl && \
+    mkdir /data
+
+FROM ${BASE}
+ARG VERSION=unknown
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="video2mp3" \
+      org.opencontainers.image.description="Turns video into MP3: a service, a command line and a Python library" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+COPY --from=build /opt/video2mp3 /opt/video2mp3
+# A new volume takes over the owner of the folder that it covers.
+COPY --from=build --chown=10001:10001 /data /data
+ENV PATH=/opt/video2mp3/bin:/usr/local/bin:/usr/bin:/bin \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    HOME=/tmp \
+    VIDEO2MP3_HOST=0.0.0.0 \
+    VIDEO2MP3_DATA_DIR=/data
+USER 10001:10001
+WORKDIR /data
+VOLUME /data
+EXPOSE 8000
+HEALTHCHECK --interval=30s --timeout=10s --start-period=30s CMD ["video2mp3", "health"]
+ENTRYPOINT ["video2mp3"]
+CMD ["serve"]

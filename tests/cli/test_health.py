@@ -1,0 +1,71 @@
+"""`video2mp3 health`, which containers are probed with."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.acceptance.service import Role, base_env
+from tests.cli.test_commands import run
+from tests.servers import free_port, wait_until
+
+
+def test_the_api_is_asked_whether_it_is_ready(tmp_path: Path) -> None:
+    """It should be well while the service runs, and say what is wrong when it does not, or has lost its storage."""
+    port = str(free_port())
+    env = {"VIDEO2MP3_HOST": "0.0.0.0", "VIDEO2MP3_PORT": port}
+    serve = Role(tmp_path, "serve", ["serve"], base_env(tmp_path) | env)
+    try:
+        serve.wait_for_output("listens on")
+        assert run(tmp_path, "health", **env).returncode == 0
+        (tmp_path / "data" / "storage").rename(tmp_path / "away")
+        (tmp_path / "data" / "storage").touch()
+        wait_until(lambda: run(tmp_path, "health", **env).returncode == 1, 30, "health to tell of the storage")
+        assert '"storage":"unavailable"' in run(tmp_path, "health", **env).stderr
+    finally:
+        serve.stop()
+    gone = run(tmp_path, "health", **env)
+    assert gone.returncode == 1
+    assert "does not answer" in gone.stderr
+
+
+def test_a_worker_is_well_while_its_heartbeat_is_in_the_database(tmp_path: Path) -> None:
+    """It should find the worker of this machine, and miss it when it has ended."""
+    assert run(tmp_path, "migrate").returncode == 0
+    worker = Role(tmp_path, "worker", ["worker"], base_env(tmp_path))
+    try:
+        worker.wait_for_output("worker ready")
+        wait_until(lambda: run(tmp_path, "health", "worker").returncode == 0, 30, "the worker's heartbeat")
+    finally:
+        worker.stop()
+    gone = run(tmp_path, "health", "worker")
+    assert gone.returncode == 1
+    assert "No worker of this machine" in gone.stderr
+
+
+@pytest.mark.parametrize("role", ["worker", "notifier"])
+def test_a_role_whose_database_is_away_is_not_well(role: str, tmp_path: Path) -> None:
+    """It should say that in one sentence."""
+    assert run(tmp_path, "migrate").returncode == 0
+    away = {"VIDEO2MP3_DATABASE_URL": f"mysql+pymysql://u:hunter2@127.0.0.1:{free_port()}/x"}
+    result = run(tmp_path, "health", role, **away)
+    assert result.returncode == 1
+    assert result.stderr.startswith("video2mp3: ")
+    assert "hunter2" not in result.stderr
+    assert run(tmp_path, "health", "notifier").returncode == 0
+
+
+def test_a_new_service_prints_a_link_to_set_it_up(tmp_path: Path) -> None:
+    """It should sign in as the administrator once, where no address is trusted and nobody has an account."""
+    env = base_env(tmp_path) | {"VIDEO2MP3_HOST": "0.0.0.0", "VIDEO2MP3_PORT": str(free_port())}
+    serve = Role(tmp_path, "serve", ["serve"], env)
+    try:
+        link = serve.wait_for_output(r"administrator: (http://localhost:\S+)")[1]
+        with httpx.Client(base_url=link.split("/sign-in")[0]) as browser:
+            assert browser.get("/v1/me").status_code == 401
+            assert browser.get(link).status_code == 303
+            assert browser.get("/v1/me").json()["username"] == "admin"
+            assert browser.get("/v1/admin/jobs").status_code == 200
+        assert httpx.get(link).status_code == 401
+    finally:
+        serve.stop()
