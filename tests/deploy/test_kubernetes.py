@@ -1,0 +1,243 @@
+"""The manifests of every overlay: valid, restricted, complete."""
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import jsonschema
+import kubernetes_validate
+import pytest
+import yaml
+
+from tests.deploy.manifests import FOLDER, OVERLAYS, ROLES, Manifest, containers, of_kind, pods, render, selects
+from video2mp3.database.tables import Job
+from video2mp3.settings import Settings
+
+VARIABLES = {f"VIDEO2MP3_{name.upper()}" for name in Settings.model_fields}
+# What distributed roles cannot do without: their defaults are the embedded mode.
+REQUIRED = {"DATABASE_URL", "QUEUE_URL", "STORAGE_URL", "HOST", "PUBLIC_URL"}
+FILES = "/run/secrets/"
+
+
+@pytest.fixture(scope="module", params=OVERLAYS)
+def overlay(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Manifest]:
+    return render(request.param, tmp_path_factory.mktemp(request.param))
+
+
+def test_every_file_is_yaml() -> None:
+    files = sorted(FOLDER.rglob("*.yaml"))
+    assert len(files) > 15
+    for file in files:
+        assert all(yaml.safe_load_all(file.read_text())), file
+
+
+def test_nothing_secret_is_in_the_repository() -> None:
+    """It should make all secrets from files, and have none of those files."""
+    for file in FOLDER.rglob("*.yaml"):
+        assert all(manifest["kind"] != "Secret" for manifest in yaml.safe_load_all(file.read_text())), file
+    ignored = (FOLDER.parents[1] / ".gitignore").read_text().split()
+    assert "/deploy/kubernetes/overlays/*/secrets/" in ignored
+
+
+def test_every_manifest_is_valid(overlay: list[Manifest]) -> None:
+    """It should have no field that Kubernetes does not know, and none of a wrong type."""
+    custom = json.loads((Path(__file__).parent / "keda.schema.json").read_text())
+    version = kubernetes_validate.latest_version()
+    for manifest in overlay:
+        if manifest["apiVersion"].startswith("keda.sh/"):
+            jsonschema.validate(manifest, custom[manifest["kind"]] | {"$defs": custom["$defs"]})
+        else:
+            kubernetes_validate.validate(manifest, version, strict=True)
+    broken = of_kind(overlay, "Deployment")[0] | {"replicas": 2}
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(broken, version, strict=True)
+
+
+def test_everything_is_in_one_restricted_namespace(overlay: list[Manifest]) -> None:
+    (namespace,) = of_kind(overlay, "Namespace")
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    for manifest in overlay:
+        if manifest is not namespace:
+            assert manifest["metadata"]["namespace"] == namespace["metadata"]["name"]
+
+
+def test_no_container_may_do_more_than_it_needs(overlay: list[Manifest]) -> None:
+    """It should be as Pod Security's `restricted` wants it, with a root that cannot be written, and bounded."""
+    found = list(containers(overlay))
+    assert {owner["metadata"]["name"] for owner, _, _ in found} >= set(ROLES)
+    for owner, pod, container in found:
+        name = owner["metadata"]["name"]
+        assert pod["securityContext"]["runAsNonRoot"] is True, name
+        assert pod["securityContext"]["runAsUser"] > 0, name
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }, name
+        for bound in ("requests", "limits"):
+            assert {"cpu", "memory"} <= set(container["resources"][bound]), name
+        if owner["kind"] != "Job":
+            assert {"startupProbe", "readinessProbe", "livenessProbe"} <= set(container), name
+        assert not pod.get("hostNetwork"), name
+        assert not any("hostPath" in volume for volume in pod.get("volumes", [])), name
+
+
+def test_no_pod_gets_a_token(overlay: list[Manifest]) -> None:
+    """It should run as a service account of its own that has none."""
+    accounts = {account["metadata"]["name"]: account for account in of_kind(overlay, "ServiceAccount")}
+    for owner, template in pods(overlay):
+        assert template["spec"]["automountServiceAccountToken"] is False
+        account = accounts[template["spec"]["serviceAccountName"]]
+        assert account["automountServiceAccountToken"] is False
+        assert account["metadata"]["name"] == owner["metadata"]["name"]
+
+
+def environment(overlay: list[Manifest], container: Manifest) -> dict[str, str]:
+    """The variables of a container, from its ConfigMaps and its own."""
+    maps = {each["metadata"]["name"]: each["data"] for each in of_kind(overlay, "ConfigMap")}
+    variables: dict[str, str] = {}
+    for source in container.get("envFrom", []):
+        variables |= maps[source["configMapRef"]["name"]]
+    return variables | {each["name"]: each["value"] for each in container.get("env", [])}
+
+
+def mounted(overlay: list[Manifest], pod: Manifest, container: Manifest) -> dict[str, str]:
+    """The files that a container gets from Secrets: path and text."""
+    secrets = {each["metadata"]["name"]: each["data"] for each in of_kind(overlay, "Secret")}
+    volumes = {volume["name"]: volume for volume in pod["volumes"]}
+    return {
+        f"{mount['mountPath']}/{key}": base64.b64decode(value).decode()
+        for mount in container["volumeMounts"]
+        if "secret" in volumes[mount["name"]]
+        for key, value in secrets[volumes[mount["name"]]["secret"]["secretName"]].items()
+    }
+
+
+def ours(overlay: list[Manifest]) -> Iterator[tuple[Manifest, Manifest, Manifest]]:
+    for owner, pod, container in containers(overlay):
+        if owner["metadata"]["name"] in ROLES:
+            yield owner, pod, container
+
+
+def test_every_key_is_a_setting(overlay: list[Manifest]) -> None:
+    """It should know every variable and every secret, and every file that is named should be mounted."""
+    for owner, pod, container in ours(overlay):
+        name = owner["metadata"]["name"]
+        variables, files = environment(overlay, container), mounted(overlay, pod, container)
+        for variable, value in variables.items():
+            assert variable.removesuffix("_FILE") in VARIABLES, f"{name}: {variable}"
+            if variable.endswith("_FILE"):
+                assert files[value], f"{name}: {value}"
+        assert {Path(path).name for path in files} <= VARIABLES, name
+        assert set(files) == {value for value in variables.values() if value.startswith(FILES)}, name
+
+
+def test_every_required_setting_is_given(overlay: list[Manifest]) -> None:
+    """It should name the three parts, once: as a value or as a file, never both; and the values should be taken."""
+    found = list(ours(overlay))
+    assert {owner["metadata"]["name"] for owner, _, _ in found} == set(ROLES)
+    for _, _, container in found:
+        variables = environment(overlay, container)
+        names = [name.removesuffix("_FILE").removeprefix("VIDEO2MP3_") for name in variables]
+        assert set(names) >= REQUIRED
+        assert len(names) == len(set(names))
+        values = {name: value for name, value in variables.items() if not name.endswith("_FILE")}
+        Settings.model_validate({name.removeprefix("VIDEO2MP3_").lower(): value for name, value in values.items()})
+
+
+def test_rolling_updates_wait_for_what_runs(overlay: list[Manifest]) -> None:
+    """It should give each role its whole drain, start the new before the old ends, and keep most while a node goes."""
+    budgets = {each["metadata"]["name"] for each in of_kind(overlay, "PodDisruptionBudget")}
+    for deployment in of_kind(overlay, "Deployment"):
+        pod = deployment["spec"]["template"]["spec"]
+        (container,) = pod["containers"]
+        drain_s = int(environment(overlay, container)["VIDEO2MP3_DRAIN_GRACE_S"])
+        before_s = container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
+        assert pod["terminationGracePeriodSeconds"] >= drain_s + before_s + 20
+        assert deployment["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+        assert deployment["metadata"]["name"] in budgets
+        assert pod["topologySpreadConstraints"]
+    (api,) = [each for each in of_kind(overlay, "Deployment") if each["metadata"]["name"] == "api"]
+    assert api["spec"]["template"]["spec"]["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"] >= 5
+
+
+def egress(overlay: list[Manifest], labels: dict[str, str]) -> dict[int, list[Manifest]]:
+    """The ports that pods with these labels may connect to, with where."""
+    allowed: dict[int, list[Manifest]] = {}
+    for policy in of_kind(overlay, "NetworkPolicy"):
+        if selects(policy["spec"]["podSelector"], labels):
+            for rule in policy["spec"].get("egress", []):
+                for port in rule["ports"]:
+                    allowed.setdefault(port["port"], []).extend(rule["to"])
+    return allowed
+
+
+def test_the_worker_reaches_its_parts_and_nothing_else(overlay: list[Manifest]) -> None:
+    """It should be names, database, broker and storage, each at its place; and nobody may call a worker."""
+    (denied,) = [each for each in of_kind(overlay, "NetworkPolicy") if each["metadata"]["name"] == "default-deny"]
+    assert denied["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    (worker,) = [template for owner, template in pods(overlay) if owner["metadata"]["name"] == "worker"]
+    labels = worker["metadata"]["labels"]
+    allowed = egress(overlay, labels)
+    inside = bool(of_kind(overlay, "StatefulSet"))
+    assert set(allowed) == ({53, 3306, 5672} if inside else {53, 3306, 5672, 443})
+    for port, places in allowed.items():
+        assert places
+        for place in places:
+            assert place.get("podSelector") or place["ipBlock"]["cidr"] != "0.0.0.0/0", port
+    for policy in of_kind(overlay, "NetworkPolicy"):
+        if selects(policy["spec"]["podSelector"], labels):
+            assert "ingress" not in policy["spec"]
+    # A control: the notifier may do more, where there is mail.
+    assert inside or 587 in egress(overlay, labels | {"app.kubernetes.io/component": "notifier"})
+
+
+def test_servers_inside_take_only_our_roles(overlay: list[Manifest]) -> None:
+    """It should let database and broker be called by the four roles on their own port, and by nothing else."""
+    for owner in of_kind(overlay, "StatefulSet"):
+        labels = owner["spec"]["template"]["metadata"]["labels"]
+        rules = [
+            rule
+            for policy in of_kind(overlay, "NetworkPolicy")
+            if selects(policy["spec"]["podSelector"], labels)
+            for rule in policy["spec"].get("ingress", [])
+        ]
+        (rule,) = rules
+        (peer,) = rule["from"]
+        for name in (*ROLES, "mysql", "rabbitmq"):
+            called = selects(peer["podSelector"], {"app.kubernetes.io/component": name})
+            assert called == (name in ROLES), name
+        (port,) = rule["ports"]
+        assert port["port"] == owner["spec"]["template"]["spec"]["containers"][0]["ports"][0]["containerPort"]
+
+
+def test_services_and_scalers_find_their_pods(overlay: list[Manifest]) -> None:
+    """It should select the pods that are there, by their labels and names."""
+    templates = [template["metadata"]["labels"] for _, template in pods(overlay)]
+    names = {owner["metadata"]["name"] for owner, _ in pods(overlay)}
+    for service in of_kind(overlay, "Service"):
+        assert any(selects({"matchLabels": service["spec"]["selector"]}, labels) for labels in templates)
+    for scaler in of_kind(overlay, "HorizontalPodAutoscaler", "ScaledObject"):
+        assert scaler["spec"]["scaleTargetRef"]["name"] in names
+        (scaled,) = [
+            each
+            for each in of_kind(overlay, "Deployment")
+            if each["metadata"]["name"] == scaler["spec"]["scaleTargetRef"]["name"]
+        ]
+        # Else each apply would set the number back.
+        assert "replicas" not in scaled["spec"]
+
+
+def test_workers_are_scaled_by_rows(tmp_path: Path) -> None:
+    """It should count what waits and what runs, in the table that there is, by the slots of a pod."""
+    manifests = render("autoscale", tmp_path)
+    (scaler,) = of_kind(manifests, "ScaledObject")
+    (trigger,) = scaler["spec"]["triggers"]
+    query = "SELECT COUNT(*) FROM jobs WHERE state IN ('queued', 'processing')"
+    assert trigger["metadata"]["query"] == query
+    assert Job.__tablename__ == "jobs"
+    assert "state" in Job.__table__.columns
+    (worker,) = [c for owner, _, c in containers(manifests) if owner["metadata"]["name"] == "worker"]
+    assert trigger["metadata"]["queryValue"] == environment(manifests, worker)["VIDEO2MP3_WORKER_SLOTS"]
