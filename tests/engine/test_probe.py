@@ -73,3 +73,18 @@ def test_what_is_not_media_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_text("not a video")
     with pytest.raises(NotMedia):
         probed(tmp_path / "a.mp4")
+
+
+def test_a_copy_is_estimated_by_the_size_of_the_source(tmp_path: Path) -> None:
+    source = make(tmp_path / "a.mp3", "-f", "lavfi", "-i", "sine=d=8", "-b:a", "64k")
+    found = probed(source, copy=True)
+    assert found.estimated_size_bytes == pytest.approx(source.stat().st_size, rel=0.02)
+    assert probed(source, copy=True, end_s=2).estimated_size_bytes == pytest.approx(source.stat().st_size / 4, rel=0.05)
+
+
+def test_all_tracks_are_estimated_together(tmp_path: Path) -> None:
+    inputs = [a for d in (10, 20) for a in ("-f", "lavfi", "-i", f"sine=d={d}")]
+    film = make(tmp_path / "a.mkv", *inputs, "-map", "0", "-map", "1", "-c:a", "flac")
+    found = probed(film, track="all", bitrate_kbps=64)
+    assert found.estimated_size_bytes == pytest.approx(30 * 8000, rel=0.4)  # Matroska tells only the file's length
+    assert not found.warnings

@@ -1,6 +1,7 @@
 """The child process: killed, stuck, lying or orphaned, it never takes the parent with it or stays behind."""
 
 import io
+import json
 import os
 import signal
 import socket
@@ -9,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,7 +18,7 @@ import pytest
 
 from tests.engine.processes import children, descendants_of, is_running, wait_until
 from tests.engine.sounds import BytesSource, tone, wav_with
-from video2mp3.engine import FileSource, Limits, Progress, convert, process
+from video2mp3.engine import FileSource, Limits, Progress, Report, conversion, convert, process
 from video2mp3.engine.answers import Fields, error_of, progress_of
 from video2mp3.engine.forking import Forked
 from video2mp3.errors import (
@@ -228,6 +229,42 @@ def test_a_child_cannot_claim_an_mp3_that_is_not_there(sink: BinaryIO, monkeypat
     with pytest.raises(Video2mp3Error) as caught:
         convert(BytesSource(SOUND), sink)
     assert caught.value.code == "result_check_failed"
+
+
+def part_message(offset_bytes: int, size_bytes: int, mp3: Report) -> bytes:
+    part = {"offset_bytes": offset_bytes, "size_bytes": size_bytes, "track": 1, "start_s": 0, "title": None}
+    part |= {"samples": mp3.samples, "frames": mp3.frames, "sample_rate_hz": mp3.mp3_sample_rate_hz, "channels": 1}
+    return json.dumps({"part": part}).encode() + b"\n"
+
+
+@pytest.mark.parametrize(
+    ("parts", "code"),
+    [
+        (lambda size: [(0, size), (size, size)], "engine_crashed"),  # true: only the rest of the report is missing
+        (lambda size: [(0, size)], "engine_crashed"),
+        (lambda size: [(0, size), (size + 1, size - 1)], "result_check_failed"),
+        (lambda size: [(size, size), (0, size)], "result_check_failed"),
+        (lambda size: [(0, size), (0, size)], "result_check_failed"),
+        (lambda size: [(0, 2 * size)], "result_check_failed"),
+        (lambda size: [(0, size), (size, 2 * size)], "result_check_failed"),
+        (lambda size: [(0, size - 1), (size - 1, size + 1)], "result_check_failed"),
+        (lambda size: [(0, size)] * 4, "engine_crashed"),  # more than there may be
+        (lambda size: [], "engine_crashed"),
+    ],
+)
+def test_a_child_cannot_claim_parts_that_are_not_there(
+    parts: Callable[[int], list[tuple[int, int]]], code: str, sink: BinaryIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conversion, "MAX_PARTS", 3)
+    mp3 = convert(BytesSource(wav_with(tone(4000))), sink)
+    sink.seek(0)
+    sink.write(sink.read() * 2)
+    claimed = b"".join(part_message(*part, mp3) for part in parts(mp3.size_bytes))
+    monkeypatch.setattr(LyingChild, "words", claimed + b'{"report": {"parts_left_out": 0, "tracks": []}}\n')
+    monkeypatch.setattr(process, "start", LyingChild.start)
+    with pytest.raises(Video2mp3Error) as caught:
+        convert(BytesSource(SOUND), sink)
+    assert caught.value.code == code
 
 
 def test_a_child_cannot_claim_a_full_disk(sink: BinaryIO, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,6 @@
 """Makes facts of what the child says: checked field by field, because the child has read hostile media."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -218,13 +218,14 @@ def chapters_of(fields: Fields) -> tuple[Chapter, ...]:
     )
 
 
-def probe_of(values: object, options: Mapping[str, Any], threads: int) -> Probe:
+def probe_of(values: object, options: Mapping[str, Any], threads: int, size_bytes: int) -> Probe:
     """Returns what is in the file.
 
     Args:
         values: what the child said.
         options: for the estimates, as `Options.resolved()`.
         threads: those that would encode.
+        size_bytes: of the file.
     """
     fields = Fields(values)
     tracks = tracks_of(fields)
@@ -235,20 +236,38 @@ def probe_of(values: object, options: Mapping[str, Any], threads: int) -> Probe:
         warnings.append(UndecodableAudio().detail)
     if fields.truth("cut_short"):
         warnings.append("The file is shorter than it says: it was cut short, and the MP3 will be too.")
-    wanted_s = estimate.wanted_s(
-        options, (tracks[0].duration_s or fields.seconds_or_none("duration_s")) if tracks else None
-    )
+    duration_s = fields.seconds_or_none("duration_s")
+    size, time_s = _estimates(fields, tracks, options, threads, size_bytes)
     return Probe(
         container=fields.text("container"),
         tracks=tracks,
-        duration_s=fields.seconds_or_none("duration_s"),
+        duration_s=duration_s,
         chapters=chapters_of(fields),
         title=fields.text_or_none("title"),
         has_video=fields.truth("has_video"),
-        estimated_size_bytes=None if wanted_s is None else estimate.size_bytes(options, tracks[0].channels, wanted_s),
-        estimated_time_s=None if wanted_s is None else estimate.time_s(threads, wanted_s),
-        warnings=(*warnings, *track_warnings(fields)),
+        estimated_size_bytes=size,
+        estimated_time_s=time_s,
+        warnings=(*warnings, *track_warnings(fields, options.get("track"))),
     )
+
+
+def _estimates(
+    fields: Fields, tracks: Sequence[Track], options: Mapping[str, Any], threads: int, size_bytes: int
+) -> tuple[int | None, float | None]:
+    """Returns the size of the MP3s and the time that they take, as far as that can be told."""
+    duration_s = fields.seconds_or_none("duration_s")
+    chosen = tracks[:1] if options.get("track") != "all" else [track for track in tracks if track.decodable]
+    lengths_s = [estimate.wanted_s(options, track.duration_s or duration_s) for track in chosen]
+    known_s = [length_s for length_s in lengths_s if length_s is not None]
+    if not chosen or len(known_s) < len(chosen):
+        return None, None
+    time_s = estimate.time_s(options, threads, sum(known_s))
+    if not options.get("copy"):
+        sizes = (estimate.size_bytes(options, t.channels, s) for t, s in zip(chosen, known_s, strict=True))
+        return sum(sizes), time_s
+    if fields.truth("has_video") or not duration_s:
+        return None, time_s
+    return round(size_bytes * min(max(known_s) / duration_s, 1)), time_s
 
 
 def track_warnings(fields: Fields, chosen: int | str | None = None) -> tuple[str, ...]:

@@ -98,6 +98,8 @@ def convert(
                     on_progress(progress)
             elif "part" in message:
                 promises.append(promise_of(message["part"]))
+                if len(promises) > MAX_PARTS:
+                    raise EngineCrashed
             elif "error" in message:
                 _check_room(message.get("error"), sink.fileno())
                 raise error_of(message)
@@ -132,7 +134,8 @@ def probe(
             if "error" in message:
                 raise error_of(message)
             if "probe" in message:
-                return probe_of(message["probe"], options.resolved(), limits.threads or available_cpus())
+                threads = limits.threads or available_cpus()
+                return probe_of(message["probe"], options.resolved(), threads, source.size_bytes)
     raise EngineCrashed
 
 
@@ -156,7 +159,7 @@ def _check_room(code: object, sink: int) -> None:
 
 
 def _checked(promises: Sequence[Promise], sink: int) -> CheckedSink:
-    if not 1 <= len(promises) <= MAX_PARTS:
+    if not promises:
         raise EngineCrashed
     mp3s, offset_bytes = [], 0
     with _readable(sink) as descriptor:
@@ -207,6 +210,8 @@ def _report(fields: Fields, sink: CheckedSink, options: Options) -> Report:
     if left_out := fields.counts("tracks_left_out"):
         numbers = ", ".join(map(str, left_out))
         warnings.append(f"Audio tracks that gave nothing are left out: {numbers}.")
+    if options.split == "chapters" and not fields.several("chapters"):
+        warnings.append("The file has no chapters to split it by.")
     if damaged_packets:
         warnings.append(f"The file is damaged: {damaged_packets} packets of audio could not be decoded.")
     if truncated:

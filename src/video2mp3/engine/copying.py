@@ -167,9 +167,12 @@ class Copying:
         """Silences the first frames where a made-up one comes before them, and their data begin before the stream."""
         if self._main_data is None:
             return frame
-        missing = frame.main_data_begin > self._main_data
-        self._main_data = self._main_data + frame.main_size if missing else None
-        return frame.silent() if missing and self._first < DECODER_DELAY else frame
+        before, missing = self._main_data, frame.main_data_begin > self._main_data
+        self._main_data = before + frame.main_size if missing else None
+        if not missing or self._first >= DECODER_DELAY:
+            return frame
+        most = 511 if frame.is_mpeg1 else 255  # what it points back to, a decoder keeps for the next one
+        return frame.silent().with_main_data_begin(min(before, most))
 
     def _pass_on(self, frame: Frame) -> None:
         if self._passed < self._last_begin:

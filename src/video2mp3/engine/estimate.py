@@ -10,6 +10,7 @@ _VBR_KBPS = (245, 225, 190, 175, 165, 130, 115, 100, 85, 65)
 _MONO_SHARE = 0.6
 _SPEED = 45.0
 """Times real time on one core of an ordinary server, decoding and encoding."""
+_COPYING_SPEED = 1000.0
 _START_S = 0.2
 
 
@@ -37,6 +38,7 @@ def size_bytes(options: Mapping[str, Any], channels: int, wanted_s: float) -> in
     return round(kbps * 125 * wanted_s)
 
 
-def time_s(threads: int, wanted_s: float) -> float:
+def time_s(options: Mapping[str, Any], threads: int, wanted_s: float) -> float:
     """Returns about how long the conversion will take, on a machine with nothing else to do."""
-    return round(_START_S + wanted_s / (_SPEED * threads), 1)
+    speed = _COPYING_SPEED if options.get("copy") else _SPEED * threads
+    return round(_START_S + wanted_s / speed, 1)

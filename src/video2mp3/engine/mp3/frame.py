@@ -79,6 +79,8 @@ class Frame:
             data[side + 1] = data[side + 1] & 0x7F | (begin & 1) << 7
         else:
             data[side] = begin
+        if self.header.protected:
+            data[_HEADER_BYTES:side] = side_info_crc(self.data[:_HEADER_BYTES], bytes(data[side : self.main_offset]))
         return Frame(bytes(data), self.header)
 
     def silent(self) -> "Frame":

@@ -1,0 +1,108 @@
+"""Where sound is cut, however it comes in blocks."""
+
+import array
+import math
+import random
+from itertools import pairwise
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from video2mp3.engine.cuts import Cut, Cuts, SilenceCuts, cuts_for
+from video2mp3.engine.report import Chapter
+
+RATE_HZ = 8000
+QUIET, LOUD = 20, 5000
+
+
+def pcm_of(runs: list[tuple[bool, int]], channels: int) -> "array.array[int]":
+    """Runs of loud and quiet samples; of loud ones one channel is loud at the ends, and else some here and there."""
+    chance, values = random.Random(1), array.array("h")
+    for is_loud, samples in runs:
+        for n in range(samples):
+            ends = n in (0, samples - 1)
+            values.extend(
+                chance.choice((-LOUD, LOUD))
+                if is_loud and (ends or chance.random() < 0.2)
+                else chance.choice((-QUIET, QUIET))
+                for _ in range(channels)
+            )
+    return values
+
+
+def cuts_of(cuts: Cuts, values: "array.array[int]", channels: int, block: int) -> list[Cut]:
+    found: list[Cut] = []
+    for place in range(0, len(values), block * channels):
+        cuts.take(values[place : place + block * channels].tobytes())
+        late = [cut for cut in cuts.known if found and cut.at < found[-1].at]
+        found += cuts.known
+        assert not late
+        assert all(cut.at < cuts.safe or math.isinf(cuts.safe) for cut in cuts.known)
+        cuts.known.clear()
+    cuts.finish()
+    assert math.isinf(cuts.safe)
+    return [*found, *cuts.known]
+
+
+@settings(deadline=None)
+@given(
+    runs=st.lists(st.tuples(st.booleans(), st.integers(1, 500)), max_size=9),
+    channels=st.integers(1, 2),
+    block=st.integers(1, 700),
+    silence=st.integers(2, 300),
+)
+def test_silences_are_those_that_a_plain_count_finds(
+    runs: list[tuple[bool, int]], channels: int, block: int, silence: int
+) -> None:
+    values = pcm_of(runs, channels)
+    expected, heard, quiet = [], False, 0
+    for sample in range(len(values) // channels):
+        if max(map(abs, values[sample * channels : (sample + 1) * channels])) > QUIET:
+            if heard and quiet >= silence:
+                expected.append(Cut(sample - quiet + silence // 2))
+            heard, quiet = True, 0
+        else:
+            quiet += 1
+    cuts = SilenceCuts(RATE_HZ, channels, silence / RATE_HZ, QUIET)
+    assert cuts_of(cuts, values, channels, block) == expected
+
+
+def test_no_cut_comes_before_what_was_called_safe() -> None:
+    values = pcm_of([(True, 300), (False, 900), (True, 300)], 1)
+    cuts = SilenceCuts(RATE_HZ, 1, 0.1, QUIET)
+    safe = []
+    for place in range(0, 1500, 100):
+        cuts.take(values[place : place + 100].tobytes())
+        safe.append(cuts.safe)
+    assert [cut.at for cut in cuts.known] == [700]
+    assert safe[:3] == [100, 200, 300]
+    assert set(safe[7:12]) == {700}
+    assert safe[-1] == 1500
+
+
+def test_a_silence_that_does_not_end_is_a_part_after_a_minute() -> None:
+    for seconds, expected in ((60, []), (63, [Cut(RATE_HZ + 8000)])):
+        values = array.array("h", [LOUD] * RATE_HZ + [0] * (RATE_HZ * (seconds + 1)))
+        assert cuts_of(SilenceCuts(RATE_HZ, 1, 2.0, QUIET), values, 1, 30_000) == expected
+
+
+@settings(deadline=None)
+@given(length=st.floats(1, 4), samples=st.integers(1, 100_000), block=st.integers(1000, 50_000))
+def test_times_are_cut_exactly_and_nothing_too_short_is_left(length: float, samples: int, block: int) -> None:
+    cuts = cuts_for({"split": length}, [], RATE_HZ, 1)
+    found = [cut.at for cut in cuts_of(cuts, array.array("h", [0] * samples), 1, block)]
+    expected = [round(n * length * RATE_HZ) for n in range(1, 20)]
+    assert found == [at for at in expected if at + 576 <= samples]
+
+
+@settings(deadline=None)
+@given(starts=st.lists(st.integers(0, 5000), max_size=12), start_s=st.integers(0, 2000))
+def test_chapters_are_cut_where_they_begin(starts: list[int], start_s: int) -> None:
+    chapters = [Chapter(at / 1000, at / 1000 + 1, f"Chapter {n}") for n, at in enumerate(sorted(starts))]
+    cuts = cuts_for({"split": "chapters", "start_s": start_s / 1000}, chapters, RATE_HZ, 1)
+    found = [Cut(0, cuts.first_title), *cuts_of(cuts, array.array("h", [0] * 40_000), 1, 999)]
+    assert all(after.at - before.at >= 576 for before, after in pairwise(found))
+    begins = {round(chapter.start_s * RATE_HZ) - start_s * 8 for chapter in chapters}
+    assert {cut.at for cut in found[1:]} <= begins
+    for at in begins:
+        assert any(-576 < cut.at - at <= 0 or cut.at == 0 for cut in found) or at + 576 > 40_000
