@@ -32,7 +32,7 @@ def test_flags_are_the_names_of_the_field() -> None:
 
 def test_a_split_is_a_word_or_a_time() -> None:
     assert [split_at(text) for text in ("chapters", "silence", "10:00")] == ["chapters", "silence", 600]
-    with pytest.raises(typer.BadParameter, match="'parts' is not a time"):
+    with pytest.raises(typer.BadParameter, match="'parts' is neither chapters nor silence nor a time"):
         split_at("parts")
 
 

@@ -60,10 +60,12 @@ def watching(folder: Path, *arguments: str, quickly: bool = True) -> Iterator[Wa
         complained.open("wb") as err,
         subprocess.Popen(command, cwd=folder.parent, stdout=out, stderr=err) as process,
     ):
-        watch = Watching(process, told, complained)
-        watch.wait_for("press Ctrl-C to stop")
-        yield watch
-        process.kill()
+        try:
+            watch = Watching(process, told, complained)
+            watch.wait_for("press Ctrl-C to stop")
+            yield watch
+        finally:
+            process.kill()
 
 
 @pytest.fixture

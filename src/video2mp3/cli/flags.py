@@ -61,7 +61,13 @@ def seconds(text: str) -> float:
 
 def split_at(text: str) -> float | str:
     """Returns where to split: a word, or the seconds of a time."""
-    return text if text in SPLITS else seconds(text)
+    if text in SPLITS:
+        return text
+    try:
+        return seconds(text)
+    except typer.BadParameter:
+        words = " nor ".join(SPLITS)
+        raise typer.BadParameter(f"{text!r} is neither {words} nor a time such as 600 or 10:00.") from None
 
 
 def picture(path: str) -> bytes:
