@@ -26,7 +26,7 @@ def render(overlay: str, folder: Path) -> list[Manifest]:
         missing("kubectl (make tools)")
     copy = folder / "kubernetes"
     shutil.copytree(FOLDER, copy, ignore=shutil.ignore_patterns("secrets"))
-    subprocess.run([copy / "overlays" / "local" / "make-secrets.sh"], check=True, capture_output=True)
+    subprocess.run([FOLDER.parent / "make-secrets.sh", copy / "overlays" / "local" / "secrets"], check=True)
     for kustomization in copy.glob("overlays/*/kustomization.yaml"):
         for name in re.findall(r"secrets/\w[\w.-]*", kustomization.read_text()):
             secret = kustomization.parent / name
