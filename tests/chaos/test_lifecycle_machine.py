@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -17,10 +18,11 @@ from hypothesis.stateful import (
     invariant,
     multiple,
     rule,
+    run_state_machine_as_test,
 )
 from sqlalchemy import event
 
-from tests.chaos.figures import LONG
+from tests.chaos.figures import LONG, record
 from tests.jobs.rows import change_job, claim, finish, make_upload, make_user, submit
 from video2mp3.database import migrate
 from video2mp3.database.connection import Database
@@ -37,6 +39,7 @@ from video2mp3.errors import (
 from video2mp3.jobs import lifecycle
 from video2mp3.jobs.lifecycle import Claim
 
+_STEPS = 40
 _ENDED = ("finished", "failed", "canceled")
 
 
@@ -126,8 +129,10 @@ class Lifecycle(RuleBasedStateMachine):
             session.get_one(Upload, model.upload_id).state = "complete"
             session.flush()
             lifecycle.upload_completed(session, model.upload_id)
-        if model.state == "waiting":
-            model.state = "queued"
+        # A job that was tried again waits for the same upload.
+        for waiting in self._all:
+            if waiting.upload_id == model.upload_id and waiting.state == "waiting":
+                waiting.state = "queued"
 
     @rule(target=claims, model=models)
     def claim(self, model: Model) -> tuple[Model, Claim] | MultipleResults[tuple[Model, Claim]]:
@@ -273,10 +278,11 @@ class Lifecycle(RuleBasedStateMachine):
             assert notified.count(model.job_id) == (1 if model.state in ("finished", "failed") else 0)
 
 
-Lifecycle.TestCase.settings = settings(
-    max_examples=400 if LONG else 40,
-    stateful_step_count=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
-TestLifecycle = Lifecycle.TestCase
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("runs", [200 if LONG else 40])
+def test_every_order_of_everything(runs: int) -> None:
+    """It should leave each job as the model says, after every step."""
+    slow = [HealthCheck.too_slow]
+    chosen = settings(max_examples=runs, stateful_step_count=_STEPS, deadline=None, suppress_health_check=slow)
+    run_state_machine_as_test(Lifecycle, settings=chosen)
+    record(8, f"state machine against a model: {runs} runs of up to {_STEPS} steps", "rows as the model says", "all")
