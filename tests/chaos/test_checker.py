@@ -22,6 +22,8 @@ from video2mp3.jobs import lifecycle
 
 _SOON_S = 120
 
+pytestmark = pytest.mark.timeout(900)
+
 
 @pytest.fixture(scope="module")
 def shared_cluster(

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import pytest
+
 from tests.chaos.client import Load
 from tests.chaos.clips import Clip
 from tests.chaos.conftest import RunCluster
@@ -19,6 +21,7 @@ _PLACES = {
 }
 
 
+@pytest.mark.timeout(900)
 def test_all_that_was_accepted_is_done_whatever_dies(run_cluster: RunCluster, clips: Sequence[Clip]) -> None:
     """It should finish all jobs, each once, with the bytes of an undisturbed run."""
     with run_cluster() as cluster, Load(cluster, clips).signed_in() as load:
