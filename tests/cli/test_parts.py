@@ -81,6 +81,13 @@ def test_parts_that_exist_are_kept_unless_forced(folder: Path) -> None:
     assert samples_decoded(folder / "talk-03.mp3", 1) == (RATE_HZ // 2, RATE_HZ // 2)
 
 
+def test_parts_that_exist_are_noticed_before_anything_is_converted(folder: Path) -> None:
+    (folder / "talk.mp4").write_bytes(b"nothing that can be played")
+    (folder / "talk-001.mp3").write_text("mine")
+    result = video2mp3("talk.mp4", "--split", "1", folder=folder)
+    assert "talk-001.mp3 exists already" in result.stderr
+
+
 def test_other_mp3s_with_numbers_are_no_earlier_parts(folder: Path) -> None:
     """It should not take talk-1.mp3 or talk-010.mp3 for a part of talk.mp4."""
     for name in ("talk-1.mp3", "talk-010.mp3", "talk-01b.mp3", "talk.mp3"):

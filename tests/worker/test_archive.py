@@ -2,13 +2,18 @@
 
 import errno
 import hashlib
+import os
 import subprocess
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
-from tests.servers import require_program
+from tests.jobs.rows import read_job
+from tests.servers import require_program, wait_until
+from tests.worker.system import System, make_wav
 from video2mp3.engine import Part, Report
 from video2mp3.errors import ResultCheckFailed, StorageFull
 from video2mp3.worker.archive import archive
@@ -61,3 +66,30 @@ def test_a_full_disk_is_the_storages_fault(contents: list[bytes], tmp_path: Path
         archive(tmp_path / "mp3s", report(*contents), NAMES, Path("/dev/full"))
     assert isinstance(caught.value.__cause__, OSError)
     assert caught.value.__cause__.errno == errno.ENOSPC
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[None]:
+    """A disk of 680 KiB for the storage."""
+    folder = tmp_path / "storage"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=680k", "none", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(command, check=False, capture_output=True).returncode != 0:
+        pytest.skip("No file system can be mounted here.")
+    yield
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_job_whose_zip_has_no_room_waits_and_leaves_nothing(small_disk: None, embedded: System) -> None:
+    """It should go back to the queue uncounted: the upload and the MP3s had room, the ZIP beside them has none."""
+    job = embedded.submit(make_wav(5), options={"split": 1})
+
+    def given_back() -> bool:
+        row = read_job(embedded.database, job.id)
+        return (row.state, row.fence, row.failures) == ("queued", 1, 0)
+
+    with capture_logs() as logged, embedded.running():
+        wait_until(given_back, 60, "the job to be given back")
+    assert [line["error"] for line in logged if line["event"] == "conversion_failed"] == ["storage_full"]
+    assert list(embedded.storage.scratch_folder.iterdir()) == []
+    assert embedded.keys() == set()
