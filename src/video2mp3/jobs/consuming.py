@@ -55,7 +55,7 @@ class ConsumerThread(threading.Thread):
                 self._note_recovery()
                 # One that comes too late is not acknowledged: it goes to another consumer.
                 if message is not None and not self._stopping.is_set():
-                    self._handle(consumer, message)
+                    self._take_up(consumer, message)
             except Unavailable as error:
                 self._note_outage(error)
                 self._stopping.wait(_PAUSE_S)
@@ -65,7 +65,8 @@ class ConsumerThread(threading.Thread):
         if consumer is not None:
             consumer.close()
 
-    def _handle(self, consumer: Consumer, message: Message) -> None:
+    # Not `_handle`: from Python 3.13 on that is an attribute of Thread's own.
+    def _take_up(self, consumer: Consumer, message: Message) -> None:
         job_id = messages.job_id_of(message.body)
         if job_id is None:
             log.warning("message_unusable", queue=self._queue_name, size_bytes=len(message.body))
