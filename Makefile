@@ -3,6 +3,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
+DOCKER ?= docker
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+COMMIT = $(shell git rev-parse --short=12 HEAD)
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -46,6 +49,21 @@ chaos: tools ## Kill, cut and fill everything while jobs run, and write docs/rel
 	@mkdir -p build && rm -f build/chaos.jsonl
 	VIDEO2MP3_CHAOS=$(CURDIR)/build/chaos.jsonl $(BIN)/pytest tests/chaos --numprocesses=2 --dist=loadfile $(ARGS)
 	$(BIN)/python -m tests.chaos.report build/chaos.jsonl
+
+.PHONY: image
+image: ## Build the container image video2mp3:VERSION (BASE=… another base, DOCKER=… another client)
+	DOCKER_BUILDKIT=1 $(DOCKER) build $(if $(BASE),--build-arg BASE=$(BASE)) --build-arg VERSION=$(VERSION) \
+	  --build-arg REVISION=$(COMMIT) --tag video2mp3:$(VERSION) .
+
+.PHONY: publish
+publish: image ## Push the image as IMAGE:VERSION and IMAGE:COMMIT, e.g. IMAGE=registry.example.com/video2mp3
+	@test -n "$(IMAGE)" || { echo "Say where: make publish IMAGE=registry.example.com/video2mp3" >&2; exit 1; }
+	@for tag in $(VERSION) $(COMMIT); do \
+	  $(DOCKER) tag video2mp3:$(VERSION) $(IMAGE):$$tag && $(DOCKER) push $(IMAGE):$$tag || exit 1; done
+
+.PHONY: test-image
+test-image: tools ## Build the image on a base made from Debian's packages, and run it (root, docker.io, debootstrap; minutes)
+	VIDEO2MP3_IMAGE=1 $(BIN)/pytest tests/image -s $(ARGS)
 
 .PHONY: screen
 screen: tools ## Record docs/convert.svg: a conversion in a terminal (half a minute)

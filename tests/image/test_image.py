@@ -1,0 +1,114 @@
+"""The container image, built and run by a real engine: `make test-image` (some minutes)."""
+
+import json
+import os
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.image.engine import Docker, docker_engine
+from tests.media import make_video, samples_by_ffmpeg
+from tests.servers import free_port, wait_until
+
+pytestmark = [
+    pytest.mark.skipif(not os.environ.get("VIDEO2MP3_IMAGE"), reason="builds an image: make test-image"),
+    pytest.mark.timeout(1800),
+]
+
+IMAGE = "video2mp3:test"
+RESTRICTED = ("--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
+
+
+@pytest.fixture(scope="module")
+def docker() -> Iterator[Docker]:
+    with docker_engine() as docker:
+        docker.build(IMAGE)
+        yield docker
+
+
+@pytest.fixture(scope="module")
+def service(docker: Docker) -> Iterator[str]:
+    """`docker run` with the image's own command, with everything taken away that can be; returns its address."""
+    port = str(free_port())
+    began = time.monotonic()
+    docker.run(
+        *("run", "--detach", "--name", "service", "--network", "host", *RESTRICTED, "--volume", "data:/data"),
+        *("--env", f"VIDEO2MP3_PORT={port}", IMAGE),
+    )
+    url = f"http://127.0.0.1:{port}"
+    wait_until(lambda: _is_ready(url), 60, "the container to be ready")
+    print(f"\nready {time.monotonic() - began:.1f} s after `docker run`")
+    yield url
+    docker.run("stop", "--time", "40", "service")
+    assert docker.inspect("service")["State"]["ExitCode"] == 0
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def test_the_image_is_small_and_says_what_it_is(docker: Docker) -> None:
+    """It should be at most 350 MB, run as a fixed user without a shell, and carry its version."""
+    image = docker.inspect(IMAGE)
+    print(f"\n{image['Size'] / 1e6:.0f} MB")
+    assert image["Size"] <= 350e6
+    config = image["Config"]
+    assert config["User"] == "10001:10001"
+    assert (config["Entrypoint"], config["Cmd"]) == (["video2mp3"], ["serve"])
+    assert config["Healthcheck"]["Test"] == ["CMD", "video2mp3", "health"]
+    assert config["Labels"]["org.opencontainers.image.version"] == "1.2.3"
+    assert config["Labels"]["org.opencontainers.image.revision"] == "abc"
+
+
+def test_everything_works_with_nothing_but_a_volume(docker: Docker, service: str) -> None:
+    """It should pass the sandbox's self-test and all other checks under Docker's own seccomp profile."""
+    report = docker.run("exec", "service", "video2mp3", "doctor")
+    assert "Everything works." in report
+    assert re.search(r"ok    sandbox: seccomp and Landlock", report)
+    print(f"\n{report}")
+    assert docker.run("exec", "service", "video2mp3", "health")
+
+    status = docker.run("exec", "service", "python3", "-c", "print(open('/proc/1/status').read())")
+    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    assert fields["Uid"].split() == ["10001"] * 4
+    assert int(fields["CapBnd"], 16) == 0
+    assert (fields["NoNewPrivs"], fields["Seccomp"]) == ("1", "2")
+    writing = "import pathlib\ntry: pathlib.Path('{}').write_text('')\nexcept OSError as error: print(error.strerror)"
+    for path in ("/opt/video2mp3/x", "/etc/x", "/var/x"):
+        assert "Read-only" in docker.run("exec", "service", "python3", "-c", writing.format(path))
+    for path in ("/data/x", "/tmp/x"):
+        assert docker.run("exec", "service", "python3", "-c", writing.format(path)) == ""
+
+
+def test_a_video_is_converted_by_who_follows_the_link(docker: Docker, service: str, tmp_path: Path) -> None:
+    """It should let the administrator in once, and give an exact MP3."""
+    (token,) = re.findall(r"administrator: http://localhost:\d+/sign-in\?token=(\S+)", docker.run("logs", "service"))
+    video = make_video(tmp_path / "talk.mp4", 5)
+    with httpx.Client(base_url=service, timeout=60, headers={"Origin": service}) as browser:
+        assert browser.get("/v1/me").status_code == 401
+        assert browser.get("/sign-in", params={"token": token}).status_code == 303
+        assert browser.get("/v1/me").json()["username"] == "admin"
+        mp3 = browser.put("/v1/mp3/talk.mp4", content=video.read_bytes())
+    assert mp3.status_code == 200, mp3.text
+    (tmp_path / "talk.mp3").write_bytes(mp3.content)
+    assert samples_by_ffmpeg(tmp_path / "talk.mp3") == 5 * 48_000
+
+
+def test_the_data_outlive_the_container(docker: Docker, service: str) -> None:
+    """It should be in the volume, owned by the image's user."""
+    (mount,) = docker.inspect("service")["Mounts"]
+    assert mount["Destination"] == "/data"
+    listing = "import json, os; print(json.dumps([[n, os.stat(n).st_uid] for n in os.listdir('/data')]))"
+    found = dict(json.loads(docker.run("run", "--rm", "--volume", "data:/data", *_python(listing))))
+    assert found["video2mp3.db"] == 10001
+
+
+def _python(program: str) -> tuple[str, ...]:
+    return ("--network", "host", "--workdir", "/data", "--entrypoint", "python3", IMAGE, "-c", program)
