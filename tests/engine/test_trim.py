@@ -114,4 +114,4 @@ def test_damage_can_be_made_an_error(tmp_path: Path) -> None:
 def test_a_long_file_ends_at_its_trim_without_being_read_to_its_end(tmp_path: Path) -> None:
     report = converted(corpus_file("mp4/sample_with_chapters.mp4"), tmp_path / "a.mp3", end_s=0.25)
     assert report.samples == 11025
-    assert report.samples_in < 20_000
+    assert report.samples_in < 40_000
