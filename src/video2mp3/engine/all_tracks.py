@@ -24,9 +24,8 @@ class AllTracks:
         self._parts: list[dict[str, Any]] = []
         self._left_out: list[int] = []
         self._numbers = [number for number, track in enumerate(media.tracks, 1) if track.decodable]
-        lengths_s = [media.tracks[number - 1].duration_s or media.duration_s for number in self._numbers]
-        known_s = [min(length_s, work.options.get("end_s", length_s)) for length_s in lengths_s if length_s]
-        self.total_s = sum(known_s) if len(known_s) == len(lengths_s) else None
+        lengths_s = [media.length_s(number - 1, work.options.get("end_s")) for number in self._numbers]
+        self.total_s = None if None in lengths_s else sum(filter(None, lengths_s))
         """The length to be decoded, as the file claims, in seconds."""
 
     def run(self) -> Iterator[float]:

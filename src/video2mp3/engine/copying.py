@@ -47,8 +47,7 @@ class Copying:
         self._encoder = _known_encoder(media.mp3_encoder)
         self._track = media.find_track(work.options.get("track"))
         self._decoder = media.decoder(self._track)
-        duration_s = media.tracks[self._track].duration_s or media.duration_s
-        self.total_s = min(duration_s, work.options.get("end_s", duration_s)) if duration_s else None
+        self.total_s = media.length_s(self._track, work.options.get("end_s"))
         self._finder = FrameFinder()
         self._held: deque[Frame] = deque()
         self._bitrates: Counter[int] = Counter()
@@ -171,8 +170,7 @@ class Copying:
         self._main_data = before + frame.main_size if missing else None
         if not missing or self._first >= DECODER_DELAY:
             return frame
-        most = 511 if frame.is_mpeg1 else 255  # what it points back to, a decoder keeps for the next one
-        return frame.silent().with_main_data_begin(min(before, most))
+        return frame.silent(before)
 
     def _pass_on(self, frame: Frame) -> None:
         if self._passed < self._last_begin:

@@ -140,6 +140,16 @@ class Media:
         """Where the file's own time begins, in seconds."""
         return Fraction(self._container.start_time or 0, 1_000_000)
 
+    def length_s(self, place: int, end_s: float | None) -> float | None:
+        """Returns how much of an audio track is to be decoded, as the file claims.
+
+        Args:
+            place: among the audio tracks, from 0 on.
+            end_s: where to stop, if not at the end.
+        """
+        length_s = self.tracks[place].duration_s or self.duration_s
+        return length_s if length_s is None or end_s is None else min(length_s, end_s)
+
     def find_track(self, wanted: int | str | None) -> int:
         """Returns the place among the audio tracks, from 0 on, of the one of this number or language.
 

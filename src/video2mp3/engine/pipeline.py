@@ -82,8 +82,7 @@ class Pipeline:
         self._decoder = media.decoder(self._track)
         self._started_cpu_s = time.process_time()
         self._source_format: tuple[int, int] = (0, 0)
-        duration_s = media.tracks[self._track].duration_s or media.duration_s
-        self.total_s = min(duration_s, options.get("end_s", duration_s)) if duration_s else None
+        self.total_s = media.length_s(self._track, options.get("end_s"))
         """The length to be decoded, as the file claims, in seconds."""
 
     def run(self) -> Iterator[float]:

@@ -1,6 +1,6 @@
 """One MP3 frame as bytes, and what its side information says. Source: ISO/IEC 11172-3 §2.4.1.7, 13818-3 §2.4.1."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -83,12 +83,18 @@ class Frame:
             data[_HEADER_BYTES:side] = side_info_crc(self.data[:_HEADER_BYTES], bytes(data[side : self.main_offset]))
         return Frame(bytes(data), self.header)
 
-    def silent(self) -> "Frame":
-        """Returns a frame that says that it has no data, and decodes to silence; its space stays as it is."""
+    def silent(self, data_behind: int = 0) -> "Frame":
+        """Returns a frame that says that it has no data, and decodes to silence; its space stays as it is.
+
+        Args:
+            data_behind: how far back the frames after it may say that their data begin. It says so too, as far as that
+                can be said: decoders forget what is before the place that a frame names.
+        """
         side = bytes(self.header.side_info_bytes)
         head = self.data[:_HEADER_BYTES]
         crc = side_info_crc(head, side) if self.header.protected else b""
-        return Frame(head + crc + side + self.main_data, self.header)
+        most = 511 if self.is_mpeg1 else 255
+        return Frame(head + crc + side + self.main_data, self.header).with_main_data_begin(min(data_behind, most))
 
     def grown(self, least_bytes: int) -> "Frame | None":
         """Returns the same frame at the lowest bitrate that makes it `least_bytes` larger; None when none does."""
@@ -136,11 +142,12 @@ class FrameSplitter:
     """
 
     def __init__(self) -> None:
-        self._rest = b""
+        self.rest = b""
+        """The beginning of a frame that has not come whole."""
 
     def feed(self, data: bytes) -> list[Frame]:
         """Takes the next bytes, cut anywhere, and returns the frames that are complete."""
-        stream = self._rest + data
+        stream = self.rest + data
         position, frames = 0, []
         while position + _HEADER_BYTES <= len(stream):
             header = _header(stream[position : position + _HEADER_BYTES])
@@ -150,7 +157,7 @@ class FrameSplitter:
                 break
             frames.append(Frame(stream[position : position + header.size_bytes], header))
             position += header.size_bytes
-        self._rest = stream[position:]
+        self.rest = stream[position:]
         return frames
 
 
@@ -159,16 +166,14 @@ def _header(head: bytes) -> FrameHeader | None:
     return parse_header(head)
 
 
-def split(stream: bytes) -> Iterator[Frame]:
-    """Yields the frames of a stream.
+def split(stream: bytes) -> list[Frame]:
+    """Returns the frames of a stream.
 
     Raises:
         BrokenStream: there is anything else in it, or the last frame is cut.
     """
-    position = 0
-    while position < len(stream):
-        header = _header(stream[position : position + 4])
-        if header is None or header.protected or position + header.size_bytes > len(stream):
-            raise BrokenStream(f"no whole frame of ours at byte {position}")
-        yield Frame(stream[position : position + header.size_bytes], header)
-        position += header.size_bytes
+    splitter = FrameSplitter()
+    frames = splitter.feed(stream)
+    if splitter.rest or any(frame.header.protected for frame in frames):
+        raise BrokenStream("not whole frames of ours")
+    return frames

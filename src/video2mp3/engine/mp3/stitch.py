@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from video2mp3.engine.mp3.frame import Frame, split
+from video2mp3.engine.mp3.frame import Frame, data_before, split
 
 
 class Joint(Enum):
@@ -59,7 +59,7 @@ class Stitcher:
             stream: the segment with its overlap, encoded.
             segment_frames: where in it the next segment begins.
         """
-        right = list(split(stream))
+        right = split(stream)
         if not self._held:
             self._held, self._offset = right, segment_frames
             return b""
@@ -118,7 +118,7 @@ def _fit(left: Sequence[Frame], right: Sequence[Frame], offset: int, at: int) ->
     tail = _tail(left[: offset + at], room)
     if tail is None or need > room:
         return None
-    return Seam(at, _write_back(tail, _before(right, at, need), room), [], Joint.FITTED)
+    return Seam(at, _write_back(tail, data_before(right[:at], need), room), [], Joint.FITTED)
 
 
 def _grow_left(left: Sequence[Frame], right: Sequence[Frame], offset: int, at: int) -> Seam | None:
@@ -128,7 +128,7 @@ def _grow_left(left: Sequence[Frame], right: Sequence[Frame], offset: int, at: i
     if tail is None or grown is None:
         return None
     room += len(grown.data) - len(tail[-1].data)
-    return Seam(at, _write_back([*tail[:-1], grown], _before(right, at, need), room), [], Joint.LEFT_GREW)
+    return Seam(at, _write_back([*tail[:-1], grown], data_before(right[:at], need), room), [], Joint.LEFT_GREW)
 
 
 def _grow_right(left: Sequence[Frame], right: Sequence[Frame], offset: int, at: int) -> Seam | None:
@@ -141,7 +141,7 @@ def _grow_right(left: Sequence[Frame], right: Sequence[Frame], offset: int, at: 
     own, next_begin = right[at].main_data, right[at + 1].main_data_begin
     if next_begin > len(own):
         return None
-    carried = _before(right, at, need)
+    carried = data_before(right[:at], need)
     mine, following = own[: len(own) - next_begin], own[len(own) - next_begin :]
     added = len(frame.data) - len(right[at].data)
     moved = carried[room:] + mine + bytes(added - (need - room)) + following
@@ -150,30 +150,14 @@ def _grow_right(left: Sequence[Frame], right: Sequence[Frame], offset: int, at: 
 
 
 def _silence(right: Sequence[Frame], at: int) -> Seam:
-    """Silences the right one's frames whose data begin before the cut.
-
-    They still say that their data begin at the cut, or as near as can be said: decoders forget what is before it.
-    """
+    """Silences the right one's frames whose data begin before the cut."""
     silenced, behind = [], 0
     for frame in right[at:]:
         if frame.main_data_begin <= behind:
             break
-        silenced.append(frame.silent().with_main_data_begin(min(behind, _most_main_data_begin(frame))))
+        silenced.append(frame.silent(behind))
         behind += frame.main_size
     return Seam(at, [], silenced, Joint.SILENCED)
-
-
-def _most_main_data_begin(frame: Frame) -> int:
-    return 511 if frame.is_mpeg1 else 255
-
-
-def _before(frames: Sequence[Frame], at: int, size: int) -> bytes:
-    """Returns the last `size` bytes of main data before a frame."""
-    found = b""
-    while len(found) < size:
-        at -= 1
-        found = frames[at].main_data + found
-    return found[len(found) - size :]
 
 
 def _tail(frames: Sequence[Frame], size: int) -> list[Frame] | None:
