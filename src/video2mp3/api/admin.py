@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from video2mp3.api.accounts import current_admin
 from video2mp3.api.parameters import ItemId
 from video2mp3.api.representations import ErrorJSON, State, error_json
-from video2mp3.api.schemas import moment
+from video2mp3.api.schemas import moment, moment_or_none
 from video2mp3.api.services import CurrentServices
 from video2mp3.jobs import administration
 from video2mp3.jobs.administration import OwnedJob, WorkerState, WorkerStatus
@@ -67,8 +67,8 @@ class AdminJob(BaseModel):
             not_before=moment(job.not_before) if job.not_before and job.state == "queued" else None,
             cancel_requested=job.cancel_requested,
             created_at=moment(job.created_at),
-            started_at=moment(job.started_at) if job.started_at else None,
-            ended_at=moment(job.ended_at) if job.ended_at else None,
+            started_at=moment_or_none(job.started_at),
+            ended_at=moment_or_none(job.ended_at),
             error=error_json(job),
         )
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from video2mp3.api.results import ResultJSON
-from video2mp3.api.schemas import moment
+from video2mp3.api.schemas import moment, moment_or_none
 from video2mp3.database.tables import Job, Upload
 from video2mp3.errors import Video2mp3Error
 from video2mp3.jobs.lifecycle import PRIORITIES, Priority
@@ -104,9 +104,9 @@ class ConversionJSON(BaseModel):
             cover_upload_id=job.cover_upload_id,
             options=job.options,
             created_at=moment(job.created_at),
-            started_at=_moment(job.started_at),
-            ended_at=_moment(job.ended_at),
-            expires_at=_moment(job.expires_at),
+            started_at=moment_or_none(job.started_at),
+            ended_at=moment_or_none(job.ended_at),
+            expires_at=moment_or_none(job.expires_at),
             result=ResultJSON.of(job, f"{path}/mp3"),
             error=error_json(job),
             links=LinksJSON(
@@ -150,7 +150,3 @@ def error_json(job: Job) -> ErrorJSON | None:
         return None
     error = error_of(job)
     return ErrorJSON(code=error.code, detail=error.detail, retryable=error.retryable)
-
-
-def _moment(microseconds: int | None) -> datetime | None:
-    return None if microseconds is None else moment(microseconds)

@@ -12,6 +12,11 @@ def moment(microseconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest)
 
 
+def moment_or_none(microseconds: int | None) -> datetime | None:
+    """Turns one that there may be."""
+    return None if microseconds is None else moment(microseconds)
+
+
 class FieldError(BaseModel):
     """What is wrong with one part of a request."""
 
