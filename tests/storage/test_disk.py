@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,7 @@ from video2mp3.storage.scratch import sweep_scratch
 DYING_PROCESS = """
 import os, signal, sys
 from pathlib import Path
+from typing import Any
 from video2mp3.storage.disk import DiskStorage
 
 step, folder, key = sys.argv[1:]
@@ -156,3 +158,29 @@ def test_the_sweep_takes_old_scratch_files_only(tmp_path: Path) -> None:
     assert sweep_scratch(storage.scratch_folder, older_than_s=3600) == 1
     assert list(storage.scratch_folder.iterdir()) == [new]
     assert sweep_scratch(tmp_path / "nonesuch", older_than_s=3600) == 0
+
+
+def test_a_folder_that_others_take_away_as_it_is_made_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = DiskStorage(tmp_path)
+    make, left = Path.mkdir, ["once"]
+
+    def make_late(folder: Path, *arguments: Any, **options: Any) -> None:
+        if left and folder.name == "1":
+            left.pop()
+            raise FileExistsError(17, "File exists")  # what mkdir says of a folder that is gone as it looks again
+        make(folder, *arguments, **options)
+
+    monkeypatch.setattr(Path, "mkdir", make_late)
+    put(storage, "uploads/1/0", b"bytes")
+    assert not left
+    assert storage.read("uploads/1/0", 0, 100) == b"bytes"
+
+
+def test_a_file_where_a_folder_must_be_is_an_error(tmp_path: Path) -> None:
+    storage = DiskStorage(tmp_path)
+    put(storage, "uploads/1", b"a file")
+    for key in ("uploads/1/0", "uploads/1/2/3"):
+        with pytest.raises(StorageUnavailable):
+            put(storage, key, b"bytes")

@@ -49,12 +49,13 @@ class DiskStorage:
 
     def _rename(self, path: Path, target: Path) -> None:
         while True:
-            target.parent.mkdir(parents=True, exist_ok=True)
             try:
+                target.parent.mkdir(parents=True, exist_ok=True)
                 path.replace(target)
-            except FileNotFoundError:
-                # A `delete` took the folder away in between, because it was empty.
-                if not path.exists():
+            except (FileNotFoundError, FileExistsError):
+                # A `delete` took a folder away in between, because it was empty: mkdir itself says that a folder
+                # exists when that is gone as it looks again. All else stays as it is, and is an error.
+                if not path.exists() or target.parent.is_file():
                     raise
             else:
                 return
