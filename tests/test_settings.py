@@ -48,3 +48,20 @@ def test_a_file_that_cannot_be_taken_is_named(wrong: str, monkeypatch: pytest.Mo
     monkeypatch.setenv("VIDEO2MP3_PORT_FILE", str(tmp_path / "port"))
     with pytest.raises(ConfigurationError, match="VIDEO2MP3_PORT"):
         load_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("ALLOWED_NETWORKS", "10.0.0.1/8"), ("ALLOWED_PORTS", "http"), ("ALLOWED_PORTS", "80,65536")]
+)
+def test_networks_and_ports_are_checked_when_they_are_read(
+    name: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It should not be at the first URL that a mistake is seen."""
+    monkeypatch.setenv("VIDEO2MP3_ALLOWED_NETWORKS", "10.0.0.0/8, fd00::/8")
+    monkeypatch.setenv("VIDEO2MP3_ALLOWED_PORTS", "443, 8443")
+    settings = load_settings()
+    assert [str(network) for network in settings.networks] == ["10.0.0.0/8", "fd00::/8"]
+    assert settings.ports == {443, 8443}
+    monkeypatch.setenv(f"VIDEO2MP3_{name}", text)
+    with pytest.raises(ConfigurationError, match=f"VIDEO2MP3_{name}"):
+        load_settings()

@@ -172,6 +172,13 @@ class Overloaded(Video2mp3Error):
     retry_after_s = 60
 
 
+class UrlRefused(Video2mp3Error):
+    """The URL leads to a private or reserved network, to which this service does not connect."""
+
+    code = "url_refused"
+    status = 422
+
+
 class UnsupportedMediaType(Video2mp3Error):
     """The Content-Type of the request is not one that this address takes."""
 
@@ -316,6 +323,17 @@ class WorkerLost(EngineError):
     """The workers that took this conversion were lost too often."""
 
     code = "worker_lost"
+
+
+# -- Elsewhere: servers of others; another try may help, a few times, after a while -------------------
+
+
+class Unreachable(Video2mp3Error):
+    """The other server cannot be reached, or breaks off."""
+
+    code = "unreachable"
+    status = 502
+    retryable = True
 
 
 # -- Infrastructure: wait, then try again; it is not the job's fault -----------------------------------

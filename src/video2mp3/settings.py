@@ -5,10 +5,11 @@ as containers get their secrets. The defaults are the embedded mode, which needs
 """
 
 import os
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from video2mp3.errors import ConfigurationError
@@ -59,6 +60,9 @@ class Settings(BaseSettings):
     max_jobs: int = Field(100_000, ge=1, description="Conversions of all users that may wait.")
     min_free_bytes: int = Field(1024**3, ge=0, description="No more is taken where less is free on the disk.")
 
+    allowed_networks: str = Field("", description="Private networks that users' URLs may lead to, such as 10.0.0.0/8.")
+    allowed_ports: str = Field("80,443", description="Ports that users' URLs may name.")
+
     worker_slots: int = Field(0, ge=0, description="Conversions at once per worker (0: one per core).")
     conversion_limit_s: int = Field(4 * 3600, ge=1, description="Longest time one conversion may take.")
     allow_unsandboxed: bool = Field(False, description="Convert even where the sandbox fails its self-test.")
@@ -92,6 +96,22 @@ class Settings(BaseSettings):
             return _variable(name)
         return f"VIDEO2MP3_DATA_DIR={self.data_dir}"
 
+    @field_validator("allowed_networks", "allowed_ports")
+    @classmethod
+    def _is_list(cls, text: str, info: ValidationInfo) -> str:
+        _networks(text) if info.field_name == "allowed_networks" else _ports(text)
+        return text
+
+    @property
+    def networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The private networks that users' URLs may lead to."""
+        return _networks(self.allowed_networks)
+
+    @property
+    def ports(self) -> frozenset[int]:
+        """The ports that users' URLs may name."""
+        return _ports(self.allowed_ports)
+
     @property
     def effective_public_url(self) -> str:
         """The address for links, without a slash at the end."""
@@ -115,6 +135,17 @@ def load_settings(**overrides: object) -> Settings:
     except ValidationError as error:
         wrong = "; ".join(f"{_variable(str(e['loc'][0]))}: {e['msg']}" for e in error.errors())
         raise ConfigurationError(f"Wrong setting: {wrong}.") from None
+
+
+def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(word.strip()) for word in text.split(",") if word.strip())
+
+
+def _ports(text: str) -> frozenset[int]:
+    ports = frozenset(int(word) for word in text.split(","))
+    if not all(0 < port < 65536 for port in ports):
+        raise ValueError("a port is a number from 1 to 65535")
+    return ports
 
 
 def _read_files() -> dict[str, object]:

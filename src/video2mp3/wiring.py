@@ -12,6 +12,7 @@ import structlog
 
 from video2mp3.database.connection import Database
 from video2mp3.errors import ConfigurationError, Unavailable
+from video2mp3.outbound import Guard
 from video2mp3.queue import Queue
 from video2mp3.queue.memory import MemoryQueue
 from video2mp3.queue.rabbitmq import RabbitQueue
@@ -63,6 +64,11 @@ def open_storage(settings: Settings) -> Storage:
     raise ConfigurationError(
         f"VIDEO2MP3_STORAGE_URL: {parts.scheme or 'it'} is not supported; use file:///… or s3://bucket/prefix"
     )
+
+
+def make_guard(settings: Settings) -> Guard:
+    """Makes what decides which of the users' URLs are connected to."""
+    return Guard(settings.networks, settings.ports)
 
 
 @contextmanager

@@ -1,0 +1,11 @@
+"""HTTP to addresses that users name: what their own networks hold must not be reached through us (SSRF).
+
+`get`, `put` and `post` are all there is, and each asks the `Guard`. A connection goes to an address that was checked
+after the name was resolved, once: whatever the name leads to a moment later does not matter.
+"""
+
+from video2mp3.outbound.exchange import Answer, Incoming, get, post, put
+from video2mp3.outbound.guard import Guard
+from video2mp3.outbound.urls import Target, parse, redacted
+
+__all__ = ["Answer", "Guard", "Incoming", "Target", "get", "parse", "post", "put", "redacted"]

@@ -1,0 +1,131 @@
+"""One connection to one address that was checked, with clocks that a slow server cannot stretch."""
+
+import http.client
+import io
+import socket
+import ssl
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, cast
+
+from video2mp3.errors import Canceled, Unreachable
+from video2mp3.outbound.addresses import Address
+from video2mp3.outbound.urls import Target
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer, WriteableBuffer
+
+_CONNECT_S = 10.0
+# How often `should_stop` is asked while nothing comes.
+_TICK_S = 1.0
+
+
+class Clock:
+    """How long one exchange may take: in all, and without a byte coming."""
+
+    def __init__(self, total_s: float, idle_s: float, should_stop: Callable[[], bool] = lambda: False) -> None:
+        """The time runs from now on."""
+        self._end_s = time.monotonic() + total_s
+        self._idle_s = idle_s
+        self._should_stop = should_stop
+
+    def left_s(self, at_most_s: float) -> float:
+        """Returns the seconds that are left, up to `at_most_s`.
+
+        Raises:
+            Unreachable: when the time is over.
+            Canceled: when the work has to stop.
+        """
+        if self._should_stop():
+            raise Canceled
+        left_s = self._end_s - time.monotonic()
+        if left_s <= 0:
+            raise Unreachable("The other server took too long.")
+        return min(left_s, at_most_s)
+
+    def receive(self, sock: socket.socket, buffer: "WriteableBuffer") -> int:
+        """Receives some bytes; returns their number, 0 at the end. Raises Unreachable, Canceled, OSError."""
+        idle_end_s = time.monotonic() + self._idle_s
+        while True:
+            sock.settimeout(self.left_s(_TICK_S))
+            try:
+                return sock.recv_into(buffer)
+            except TimeoutError:
+                if time.monotonic() > idle_end_s:
+                    raise Unreachable("The other server stopped sending.") from None
+
+    def send(self, sock: socket.socket, data: "ReadableBuffer") -> None:
+        """Sends all bytes. Raises Unreachable, Canceled, OSError."""
+        sock.settimeout(self.left_s(self._idle_s))
+        sock.sendall(data)
+
+
+class PinnedConnection(http.client.HTTPConnection):
+    """A connection for one request to `target`, at one of the given addresses and nowhere else.
+
+    `http.client` knows no proxies. TLS is verified for the name in the URL.
+    """
+
+    def __init__(self, target: Target, addresses: Sequence[Address], clock: Clock) -> None:
+        super().__init__(target.host, target.port, blocksize=65536)
+        self._target = target
+        self._addresses = addresses
+        self._clock = clock
+        self._raw: socket.socket | None = None
+
+    def connect(self) -> None:
+        """Connects to the first address that answers. Raises OSError, Unreachable, Canceled."""
+        self._raw = _dial_any(self._addresses, self._target.port, self._clock)
+        if self._target.scheme == "https":
+            self._raw.settimeout(self._clock.left_s(_CONNECT_S))
+            self._raw = ssl.create_default_context().wrap_socket(self._raw, server_hostname=self._target.host)
+        self.sock = cast(socket.socket, _TimedSocket(self._raw, self._clock))
+
+    def hang_up(self) -> None:
+        """Closes the connection, whatever is still to be read."""
+        if self._raw is not None:
+            self._raw.close()
+
+
+def dial(address: Address, port: int, timeout_s: float) -> socket.socket:
+    """Opens a TCP connection. Raises OSError."""
+    return socket.create_connection((str(address), port), timeout_s)
+
+
+def _dial_any(addresses: Sequence[Address], port: int, clock: Clock) -> socket.socket:
+    failure = OSError("no address")
+    for address in addresses:
+        try:
+            return dial(address, port, clock.left_s(_CONNECT_S))
+        except OSError as error:
+            failure = error
+    raise failure
+
+
+class _TimedSocket:
+    """As much of a socket as `http.client` uses."""
+
+    def __init__(self, sock: socket.socket, clock: Clock) -> None:
+        self._sock = sock
+        self._clock = clock
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(_Received(self._sock, self._clock), 65536)
+
+    def sendall(self, data: "ReadableBuffer") -> None:
+        self._clock.send(self._sock, data)
+
+    def close(self) -> None:
+        pass  # http.client closes before it has read the answer; see `hang_up`
+
+
+class _Received(io.RawIOBase):
+    def __init__(self, sock: socket.socket, clock: Clock) -> None:
+        self._sock = sock
+        self._clock = clock
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        return self._clock.receive(self._sock, buffer)

@@ -1,0 +1,167 @@
+"""Requests: a file that comes, a file that goes, and a small message."""
+
+import http.client
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import BinaryIO
+from urllib.parse import urljoin
+
+from video2mp3 import __version__
+from video2mp3.errors import Unreachable, UrlRefused
+from video2mp3.outbound.connection import Clock, PinnedConnection
+from video2mp3.outbound.guard import Guard
+from video2mp3.outbound.urls import Target, parse
+
+MAX_REDIRECTS = 5
+SMALL_BODY_BYTES = 4096
+"""As much of an answer as is read where nobody waits for a file."""
+_IDLE_S = 30.0
+_REDIRECTS = (301, 302, 303, 307, 308)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back; the names of headers are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    """The first 4 KiB at most."""
+
+
+class Incoming:
+    """An answer whose body is still to be read."""
+
+    def __init__(self, response: http.client.HTTPResponse, target: Target) -> None:
+        self.status = response.status
+        self.headers = _headers(response)
+        """Names in lower case."""
+        self.target = target
+        """Where it came from, after the redirects."""
+        self._response = response
+        self._left_bytes: int | None = response.length
+
+    def read(self, size_bytes: int) -> bytes:
+        """Returns the next bytes, up to `size_bytes`; none at the end of the body.
+
+        Raises:
+            Unreachable: when the server breaks off, or is too slow.
+            Canceled: when the work has to stop.
+        """
+        if self._left_bytes is not None:
+            size_bytes = min(size_bytes, self._left_bytes)
+        if not size_bytes:
+            return b""
+        with _unreachable(self.target):
+            data = self._response.read1(size_bytes)
+        if self._left_bytes is not None:
+            # For http.client an end before the length that was promised is no error here.
+            if not data:
+                raise Unreachable(f"{self.target.host} broke off.")
+            self._left_bytes -= len(data)
+        return data
+
+
+@contextmanager
+def get(
+    url: str,
+    headers: Mapping[str, str],
+    *,
+    guard: Guard,
+    timeout_s: float,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Iterator[Incoming]:
+    """Asks for a file and follows redirects, each of which is checked as the first URL was.
+
+    Args:
+        url: http or https.
+        headers: Of the request; `Range` and `If-Range`, say.
+        guard: Says where connections may go.
+        timeout_s: For everything, from here to the end of the block; silence of 30 s ends it before.
+        should_stop: Asked about once in a second.
+
+    Raises:
+        UrlRefused: when the guard refuses the URL, or what it redirects to.
+        Unreachable: when no answer comes, or none in time.
+        Canceled: when the work has to stop.
+    """
+    clock = Clock(timeout_s, _IDLE_S, should_stop)
+    for _ in range(MAX_REDIRECTS + 1):
+        target = parse(url)
+        with _exchange("GET", target, headers, None, guard=guard, clock=clock) as response:
+            location = response.headers.get("location")
+            if response.status not in _REDIRECTS or location is None:
+                yield Incoming(response, target)
+                return
+            url = urljoin(target.url, _decoded(location))
+    raise UrlRefused(f"The URL was redirected more than {MAX_REDIRECTS} times.")
+
+
+def put(
+    url: str,
+    file: BinaryIO,
+    size_bytes: int,
+    headers: Mapping[str, str],
+    *,
+    guard: Guard,
+    timeout_s: float,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Answer:
+    """Sends a file from where it stands; follows no redirects. Raises as `get`."""
+    clock = Clock(timeout_s, _IDLE_S, should_stop)
+    return _send("PUT", url, file, {**headers, "Content-Length": str(size_bytes)}, guard=guard, clock=clock)
+
+
+def post(url: str, body: bytes, headers: Mapping[str, str], *, guard: Guard, timeout_s: float) -> Answer:
+    """Sends a small message; follows no redirects. Raises as `get`."""
+    return _send("POST", url, body, headers, guard=guard, clock=Clock(timeout_s, timeout_s))
+
+
+def _send(
+    method: str, url: str, body: bytes | BinaryIO, headers: Mapping[str, str], *, guard: Guard, clock: Clock
+) -> Answer:
+    target = parse(url)
+    with _exchange(method, target, headers, body, guard=guard, clock=clock) as response, _unreachable(target):
+        return Answer(response.status, _headers(response), response.read(SMALL_BODY_BYTES))
+
+
+@contextmanager
+def _exchange(
+    method: str,
+    target: Target,
+    headers: Mapping[str, str],
+    body: bytes | BinaryIO | None,
+    *,
+    guard: Guard,
+    clock: Clock,
+) -> Iterator[http.client.HTTPResponse]:
+    connection = PinnedConnection(target, guard.addresses(target), clock)
+    own = {"Host": target.netloc, "User-Agent": f"video2mp3/{__version__}", "Connection": "close"}
+    try:
+        with _unreachable(target):
+            # A server that refuses a file may answer and hang up before it has read all of it.
+            with suppress(BrokenPipeError, ConnectionResetError):
+                connection.request(method, target.path, body, {**own, **headers})
+            response = connection.getresponse()
+        yield response
+    finally:
+        connection.hang_up()
+
+
+@contextmanager
+def _unreachable(target: Target) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, http.client.HTTPException) as error:
+        # Only the kind of error: its text may hold addresses of ours, or whatever the server sent.
+        raise Unreachable(f"{target.host} cannot be reached, or breaks off ({type(error).__name__}).") from error
+
+
+def _headers(response: http.client.HTTPResponse) -> dict[str, str]:
+    return {name.lower(): value for name, value in response.headers.items()}
+
+
+def _decoded(location: str) -> str:
+    """A header is read as Latin-1; those that are no ASCII mean UTF-8."""
+    return location.encode("latin-1", "replace").decode("utf-8", "replace")
