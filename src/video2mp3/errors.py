@@ -200,6 +200,13 @@ class Expired(Video2mp3Error):
     status = 410
 
 
+class LinkExpired(Video2mp3Error):
+    """The time of this link is over; ask whoever sent it for a new one."""
+
+    code = "link_expired"
+    status = 410
+
+
 # -- Media: this file will not convert, now or later --------------------------------------------------
 
 

@@ -54,6 +54,10 @@ class Settings(BaseSettings):
     upload_lifetime_s: int = Field(86_400, ge=1, description="Uploads are deleted this long after their last use.")
     result_lifetime_s: int = Field(7 * 86_400, ge=1, description="Results are deleted after this time.")
 
+    redirect_downloads: bool = Field(
+        False, description="Send clients to the object store for results (S3, GCS, Azure)."
+    )
+
     max_user_jobs: int = Field(1000, ge=1, description="Conversions that one user may have waiting.")
     max_user_uploads: int = Field(50, ge=1, description="Files that one user may send at once.")
     max_user_bytes: int = Field(100 * 1024**3, ge=1, description="Bytes of uploads and results kept for one user.")

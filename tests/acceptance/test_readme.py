@@ -1,4 +1,4 @@
-"""Every command in the README is run, as it stands there."""
+"""Every command in the README, and in docs/results.md, which goes on from it, is run as it stands there."""
 
 import os
 import re
@@ -6,6 +6,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +18,14 @@ from tests.media import make_video, samples_by_ffmpeg
 from tests.servers import SMTPServer, free_port, require_program, wait_until
 
 ROOT = Path(__file__).parents[2]
-BLOCKS = re.findall(r"^```sh\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+
+
+def blocks(document: str) -> list[str]:
+    """The commands in a document."""
+    return re.findall(r"^```sh\n(.*?)^```", (ROOT / document).read_text(), re.MULTILINE | re.DOTALL)
+
+
+BLOCKS = blocks("README.md")
 
 
 @pytest.fixture
@@ -28,10 +36,10 @@ def service(tmp_path: Path, mail_server: SMTPServer) -> Iterator[Service]:
 
 
 def test_the_commands_do_what_the_readme_says(service: Service, tmp_path: Path) -> None:
-    """It should run every block but the first, in order, in one shell, and leave exact MP3s."""
+    """It should run every block but the first, in order, in one shell, and leave exact MP3s and what else is told."""
     require_program("curl")
     make_video(tmp_path / "talk.mp4", 5)
-    script = "\n".join(BLOCKS[1:])
+    script = "\n".join([*BLOCKS[1:], *blocks("docs/results.md")])
     assert script.count("localhost:8000") >= 8
     script = script.replace("localhost:8000", service.url.removeprefix("http://"))
     script = script.replace(".venv/bin/video2mp3", shlex.join([sys.executable, "-m", "video2mp3"]))
@@ -45,9 +53,12 @@ def test_the_commands_do_what_the_readme_says(service: Service, tmp_path: Path) 
         check=False,
     )
     assert result.returncode == 0, result.stdout + result.stderr
-    for name in ("talk.mp3", "talk-128.mp3", "talk-v2.mp3"):
+    for name in ("talk.mp3", "talk-128.mp3", "talk-v2.mp3", "shared.mp3"):
         assert samples_by_ffmpeg(tmp_path / name) == 5 * 48_000, name
     assert '"finished"' in result.stdout
+    assert (tmp_path / "original.mp4").read_bytes() == (tmp_path / "talk.mp4").read_bytes()
+    assert zipfile.is_zipfile(tmp_path / "talks.zip")
+    assert "<svg" in (tmp_path / "waveform.svg").read_text()
 
 
 def test_the_library_does_what_the_readme_says(tmp_path: Path) -> None:

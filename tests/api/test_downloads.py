@@ -1,5 +1,7 @@
+import dataclasses
 import hashlib
 import re
+from pathlib import Path
 
 import httpx
 import pytest
@@ -7,14 +9,16 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.api.conftest import SignedIn
-from tests.api.stored import convert, fail, finish
-from tests.servers import wait_until
-from video2mp3.api.disposition import attachment, filename_of
+from tests.api.conftest import Serve, SignedIn
+from tests.api.stored import VIDEO, convert, fail, finish
+from tests.servers import Bucket, wait_until
+from video2mp3.api.disposition import filename_of
 from video2mp3.api.services import Services
 from video2mp3.api.serving import parse_range
 from video2mp3.errors import NoAudio, RangeNotSatisfiable
 from video2mp3.jobs import lifecycle
+from video2mp3.settings import Settings
+from video2mp3.storage.attachment import attachment
 
 MP3 = bytes(range(256)) * 2000
 ETAG = f'"{hashlib.sha256(MP3).hexdigest()}"'
@@ -193,3 +197,41 @@ def test_any_range_lies_in_the_file(header: str, size_bytes: int) -> None:
     except RangeNotSatisfiable:
         return
     assert span is None or 0 <= span[0] < span[1] <= size_bytes
+
+
+def test_clients_are_sent_to_the_storage_where_that_is_set(
+    services: Services, serve: Serve, bucket: Bucket, tmp_path: Path
+) -> None:
+    redirecting = Settings(**services.settings.model_dump() | {"redirect_downloads": True})
+    storage = bucket.open(tmp_path / "scratch")
+    elsewhere = dataclasses.replace(services, settings=redirecting, storage=storage, trust_loopback=True)
+    on_disk = dataclasses.replace(services, settings=redirecting, trust_loopback=True)
+    with httpx.Client(base_url=serve(elsewhere), timeout=30) as http:
+        job_id = convert(http)
+        finish(elsewhere, job_id, MP3)
+        answer = http.get(f"/v1/conversions/{job_id}/mp3")
+        assert (answer.status_code, answer.headers["cache-control"]) == (307, "no-store")
+        assert answer.headers["location"].startswith(bucket.endpoint_url)
+        assert httpx.get(answer.headers["location"]).content == MP3
+        assert http.head(f"/v1/conversions/{job_id}/mp3").headers["content-length"] == str(len(MP3))
+        link = http.post(f"/v1/conversions/{job_id}/links", json={}).json()["url"]
+        assert httpx.get(link).status_code == 307
+        with_link = httpx.get(link, follow_redirects=True, headers={"Range": "bytes=5-9"})
+        assert (with_link.status_code, with_link.content) == (206, MP3[5:10])
+    with httpx.Client(base_url=serve(on_disk), timeout=30) as http:
+        finish(on_disk, job_id := convert(http), MP3)
+        assert http.get(f"/v1/conversions/{job_id}/mp3").content == MP3
+
+
+def test_the_source_is_there_as_long_as_its_upload(ada: SignedIn, services: Services) -> None:
+    job_id = convert(ada.http, "My talk.mp4")
+    finish(services, job_id)
+    answer = ada.http.get(f"/v1/conversions/{job_id}/source")
+    assert (answer.status_code, answer.content) == (200, VIDEO)
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert 'filename="My talk.mp4"' in answer.headers["content-disposition"]
+    assert ada.http.get(f"/v1/conversions/{job_id}/source", headers={"Range": "bytes=4-9"}).content == VIDEO[4:10]
+    upload_id = ada.http.get(f"/v1/conversions/{job_id}").json()["source"]["upload_id"]
+    ada.http.delete(f"/v1/uploads/{upload_id}").raise_for_status()
+    answer = ada.http.get(f"/v1/conversions/{job_id}/source")
+    assert (answer.status_code, answer.json()["code"]) == (410, "upload_gone")

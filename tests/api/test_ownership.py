@@ -9,11 +9,14 @@ from fastapi.routing import APIRoute
 
 from tests.api.conftest import SignedIn
 from tests.api.stored import convert, fail, finish, stored, upload
-from video2mp3.api import compat, conversions, downloads, events, mp3, uploads
+from tests.engine.sounds import tone, wav_with
+from video2mp3.api import archives, compat, conversions, downloads, events, links, mp3, uploads, waveforms
 from video2mp3.api.services import Services
 from video2mp3.errors import NoAudio
 
 MISSING = "0" * 31 + "1"
+# Something that a waveform can be drawn of.
+SOUND = wav_with(tone(800, rate_hz=8000))
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +54,11 @@ CALLS = [
     Call("GET", "/v1/conversions/{id}/events", "finished"),
     Call("GET", "/v1/conversions/{id}/mp3", "finished"),
     Call("HEAD", "/v1/conversions/{id}/mp3", "finished"),
+    Call("GET", "/v1/conversions/{id}/waveform", "finished"),
+    Call("GET", "/v1/conversions/{id}/source", "finished"),
     Call("GET", "/v1/conversions/{id}/report", "finished"),
+    Call("POST", "/v1/conversions/{id}/links", "finished", json={}),
+    Call("GET", "/v1/conversions/archive", "finished", params={"id": "{id}"}),
     Call("GET", "/download_video/{id}", "upload"),
     Call("GET", "/download", "finished", params={"fid": "{id}"}),
 ]
@@ -63,6 +70,8 @@ OWN = {
     ("PUT", "/v1/mp3/{name:path}"),
     ("POST", "/upload_video"),
     ("POST", "/upload"),
+    # Who has the link needs no account: tests/api/test_links.py.
+    ("GET", "/v1/shared/{conversion_id}"),
 }
 
 
@@ -71,7 +80,7 @@ def make(http: httpx.Client, services: Services, target: str) -> str:
         return upload(http)
     job_id = convert(http)
     ends: dict[str, Callable[[], object]] = {
-        "finished": lambda: finish(services, job_id),
+        "finished": lambda: finish(services, job_id, SOUND),
         "failed": lambda: fail(services, job_id, NoAudio()),
         "queued": lambda: None,
     }
@@ -111,7 +120,7 @@ def test_nobody_sees_another_s_conversions_in_the_list(ada: SignedIn, bob: Signe
 def test_every_route_is_in_this_test() -> None:
     routes = {
         (method, route.path)
-        for module in (compat, conversions, downloads, events, mp3, uploads)
+        for module in (archives, compat, conversions, downloads, events, links, mp3, uploads, waveforms)
         for route in module.router.routes
         if isinstance(route, APIRoute)
         for method in route.methods or ()

@@ -6,12 +6,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.servers import Bucket, S3Server, free_port
 from tests.storage.test_contract import KEY, put
 from video2mp3.errors import ConfigurationError, StorageUnavailable
 from video2mp3.storage import objects
+from video2mp3.storage.attachment import attachment
 from video2mp3.storage.objects import ObjectStorage
 
 
@@ -110,3 +112,16 @@ def test_a_wrong_url_is_one_sentence(url: str, tmp_path: Path) -> None:
 def test_half_of_the_keys_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="both"):
         ObjectStorage("s3://bucket", access_key_id="x", scratch_folder=tmp_path)
+
+
+def test_whoever_has_a_signed_address_can_fetch_the_object_for_a_while(bucket: Bucket, tmp_path: Path) -> None:
+    storage = bucket.open(tmp_path / "scratch")
+    path = tmp_path / "scratch" / "mp3"
+    path.write_bytes(b"ID3 and so on")
+    storage.put_file(KEY, path, {"Content-Type": "audio/mpeg", "Content-Disposition": attachment("Größe.mp3")})
+    address = storage.signed_url(KEY, 60)
+    answer = httpx.get(address, headers={"Range": "bytes=0-2"})
+    assert (answer.status_code, answer.content) == (206, b"ID3")
+    assert answer.headers["content-type"] == "audio/mpeg"
+    assert answer.headers["content-disposition"] == attachment("Größe.mp3")
+    assert httpx.get(address.partition("?")[0]).status_code == 403

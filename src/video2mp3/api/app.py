@@ -9,6 +9,7 @@ from video2mp3 import __version__
 from video2mp3.api import (
     accounts,
     admin,
+    archives,
     compat,
     compat_accounts,
     conversions,
@@ -16,12 +17,14 @@ from video2mp3.api import (
     downloads,
     events,
     health,
+    links,
     mp3,
     pages,
     probes,
     problems,
     sessions,
     uploads,
+    waveforms,
 )
 from video2mp3.api.head import HeadAsGet
 from video2mp3.api.middleware import Frame
@@ -33,9 +36,12 @@ _ROUTERS = (
     accounts.router,
     sessions.router,
     mp3.router,
+    archives.router,
     conversions.router,
     events.router,
     downloads.router,
+    waveforms.router,
+    links.router,
     uploads.router,
     probes.router,
     admin.router,

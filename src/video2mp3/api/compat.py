@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from video2mp3 import uploads
 from video2mp3.api.accounts import CurrentUser
 from video2mp3.api.conversions import FORM_BODY, convert_form
-from video2mp3.api.downloads import MP3_RESPONSES, original_of, result_of
+from video2mp3.api.downloads import MP3_RESPONSES, SOURCE_RESPONSES, original_of, result_of
 from video2mp3.api.parameters import ItemId
 from video2mp3.api.services import CurrentServices
 from video2mp3.api.serving import serve
@@ -41,7 +41,7 @@ async def upload_video(request: Request, user: CurrentUser, services: CurrentSer
 @router.get(
     "/download_video/{video_id}",
     response_class=Response,
-    responses={200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}},
+    responses=SOURCE_RESPONSES,
 )
 def download_video(request: Request, video_id: ItemId, user: CurrentUser, services: CurrentServices) -> Response:
     """Returns the video as it was uploaded."""

@@ -1,21 +1,11 @@
-"""The Content-Disposition header (RFC 6266), both ways."""
+"""The Content-Disposition header (RFC 6266) of a request; `storage.attachment` writes that of an answer."""
 
 import re
-import unicodedata
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
-# RFC 8187's attr-char, without the letters, digits and `_.-~` that `quote` leaves alone anyway.
-_ATTR_CHAR = "!#$&+^`|"
 # The two encodings that clients use (RFC 8187 §3.2.1); Python knows some more, which fail in ways of their own.
 _EXTENDED = re.compile(r"\bfilename\*\s*=\s*(UTF-8|ISO-8859-1)'[^']*'([^;\s]+)", re.IGNORECASE)
 _PLAIN = re.compile(r'\bfilename\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s"]+))', re.IGNORECASE)
-
-
-def attachment(name: str) -> str:
-    """Returns a header that offers a download as `name`; harmless whatever the name has in it."""
-    plain = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
-    plain = re.sub(r"[^A-Za-z0-9 ._()\[\]+,=@~-]", "_", plain)
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe=_ATTR_CHAR, errors='replace')}"
 
 
 def filename_of(header: str | None) -> str | None:

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import RedirectResponse
 
 from video2mp3.api.accounts import CurrentUser
 from video2mp3.api.parameters import ItemId
@@ -12,7 +13,7 @@ from video2mp3.api.representations import error_of
 from video2mp3.api.services import CurrentServices, Services
 from video2mp3.api.serving import Download, serve
 from video2mp3.database.tables import Job, Upload
-from video2mp3.errors import Expired, NotFinished, NotFound, Video2mp3Error, WrongState
+from video2mp3.errors import Expired, NotFinished, NotFound, UploadGone, Video2mp3Error, WrongState
 from video2mp3.jobs import lifecycle
 from video2mp3.jobs.results import media_type, parts_of, result_name
 from video2mp3.storage import Storage
@@ -21,6 +22,8 @@ from video2mp3.uploads import UploadSource
 router = APIRouter(prefix="/v1/conversions/{conversion_id}", tags=["conversions"])
 
 _PIECE_SIZE_BYTES = 256 * 1024
+# Within it the download has to begin.
+_SIGNED_FOR_S = 300
 MP3_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The MP3; where the options ask for several (`split`, `track=all`), a ZIP of them.",
@@ -30,21 +33,28 @@ MP3_RESPONSES: dict[int | str, dict[str, Any]] = {
     },
 }
 """OpenAPI's description of an answer that is a result."""
-_RANGE_RESPONSES: dict[int | str, dict[str, Any]] = {
+RANGE_RESPONSES: dict[int | str, dict[str, Any]] = {
     **MP3_RESPONSES,
     206: {**MP3_RESPONSES[200], "description": "The range of it that was asked for."},
     304: {"description": "The client has it already."},
+    307: {"description": "It is to be fetched from the storage, where the service is set to let clients do that."},
 }
+"""The same, where ranges and conditions are taken."""
+SOURCE_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}},
+}
+"""OpenAPI's description of an answer that is a file as it was uploaded."""
+Part = Annotated[int | None, Query(description="One MP3 of several: its number, from 1 on.")]
 
 
 @router.head("/mp3", response_class=Response, include_in_schema=False)
-@router.get("/mp3", response_class=Response, responses=_RANGE_RESPONSES)
+@router.get("/mp3", response_class=Response, responses=RANGE_RESPONSES)
 def read_mp3(
     request: Request,
     conversion_id: ItemId,
     user: CurrentUser,
     services: CurrentServices,
-    part: Annotated[int | None, Query(description="One MP3 of several: its number, from 1 on.")] = None,
+    part: Part = None,
 ) -> Response:
     """Returns the MP3 of a finished conversion. Takes Range and If-None-Match; the ETag is its SHA-256.
 
@@ -52,7 +62,18 @@ def read_mp3(
     """
     with services.database.read() as session:
         job = lifecycle.find(session, conversion_id, user.user_id)
-    return serve(request, result_of(job, services.storage) if part is None else part_of(job, part, services.storage))
+    return serve_result(request, services, job, part)
+
+
+@router.get("/source", response_class=Response, responses=SOURCE_RESPONSES)
+def read_source(request: Request, conversion_id: ItemId, user: CurrentUser, services: CurrentServices) -> Response:
+    """Returns the file that is converted, as it was uploaded. Takes Range and If-None-Match."""
+    with services.database.read() as session:
+        job = lifecycle.find(session, conversion_id, user.user_id)
+        upload = session.get(Upload, job.upload_id) if job.upload_id else None
+    if upload is None:
+        raise UploadGone("The file was deleted, or its time is over.")
+    return serve(request, original_of(upload, services))
 
 
 @router.get("/report")
@@ -65,6 +86,24 @@ def read_report(conversion_id: ItemId, user: CurrentUser, services: CurrentServi
     return job.report or {}
 
 
+def serve_result(request: Request, services: Services, job: Job, part: int | None) -> Response:
+    """Answers with the job's MP3, with the ZIP of several, or with one part of that; blocking.
+
+    Where the settings say so, the client is sent to the storage for it: not for a part, whose bytes lie in the ZIP.
+
+    Raises:
+        Video2mp3Error: as `result_of` and `part_of`.
+    """
+    if part is not None:
+        return serve(request, part_of(job, part, services.storage))
+    download = result_of(job, services.storage)
+    if services.settings.redirect_downloads and request.method == "GET":
+        address = services.storage.signed_url(_stored(job)[0], _SIGNED_FOR_S)
+        if address is not None:
+            return RedirectResponse(address, 307, {"Cache-Control": "no-store"})
+    return serve(request, download)
+
+
 def result_of(job: Job, storage: Storage) -> Download:
     """Returns the job's MP3, or the ZIP of several.
 
@@ -75,7 +114,7 @@ def result_of(job: Job, storage: Storage) -> Download:
     """
     key, size_bytes = _stored(job)
     name, kind = result_name(job.source_name, job.options), media_type(job.options)
-    return Download(name, kind, size_bytes, f'"{job.result_sha256}"', partial(_stream, storage, key))
+    return Download(name, kind, size_bytes, f'"{job.result_sha256}"', partial(stream_stored, storage, key))
 
 
 def part_of(job: Job, number: int, storage: Storage) -> Download:
@@ -93,7 +132,7 @@ def part_of(job: Job, number: int, storage: Storage) -> Download:
         raise NotFound(f"There is no part {number}: the conversion made {made}.")
 
     def stream(start: int, end: int) -> Iterator[bytes]:
-        return _stream(storage, key, part.offset_bytes + start, part.offset_bytes + end)
+        return stream_stored(storage, key, part.offset_bytes + start, part.offset_bytes + end)
 
     return Download(part.name, "audio/mpeg", part.size_bytes, f'"{part.sha256}"', stream)
 
@@ -105,7 +144,12 @@ def _stored(job: Job) -> tuple[str, int]:
     return job.result_key, job.result_size_bytes
 
 
-def _stream(storage: Storage, key: str, start: int, end: int) -> Iterator[bytes]:
+def stream_stored(storage: Storage, key: str, start: int, end: int) -> Iterator[bytes]:
+    """Yields the bytes of an object from `start` up to `end` (exclusive).
+
+    Raises:
+        Expired: when it was deleted meanwhile.
+    """
     while start < end:
         piece = storage.read(key, start, min(_PIECE_SIZE_BYTES, end - start))
         if not piece:

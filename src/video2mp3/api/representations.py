@@ -62,7 +62,10 @@ class LinksJSON(BaseModel):
     self: str
     events: str
     mp3: str
+    waveform: str
+    source: str
     report: str
+    links: str
     retry: str
 
 
@@ -113,7 +116,10 @@ class ConversionJSON(BaseModel):
                 self=path,
                 events=f"{path}/events",
                 mp3=f"{path}/mp3",
+                waveform=f"{path}/waveform",
+                source=f"{path}/source",
                 report=f"{path}/report",
+                links=f"{path}/links",
                 retry=f"{path}/retry",
             ),
         )

@@ -9,9 +9,9 @@ from starlette.concurrency import iterate_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from video2mp3.api.disposition import attachment
 from video2mp3.api.problems import problem_response
 from video2mp3.errors import RangeNotSatisfiable
+from video2mp3.storage.attachment import attachment
 
 _CONDITIONAL_METHODS = ("GET", "HEAD")
 

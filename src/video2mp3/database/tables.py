@@ -10,6 +10,7 @@ from sqlalchemy import (
     Boolean,
     ForeignKey,
     Index,
+    LargeBinary,
     SmallInteger,
     String,
     Text,
@@ -88,6 +89,17 @@ class SigningKey(Base):
     private_pem: Mapped[str] = mapped_column(_LongText)
     created_at: Mapped[Timestamp]
     retires_at: Mapped[Timestamp | None] = mapped_column(default=None)
+
+
+class Secret(Base):
+    """A secret that signs what is given out in addresses. Whoever deletes the row ends all that it has signed."""
+
+    __tablename__ = "secrets"
+
+    name: Mapped[Word] = mapped_column(primary_key=True)
+    # 32 random bytes in hexadecimal.
+    secret: Mapped[str] = mapped_column(_Sha256)
+    created_at: Mapped[Timestamp]
 
 
 class Upload(Base):
@@ -208,6 +220,20 @@ class Notification(Base):
     lease_until: Mapped[Timestamp | None] = mapped_column(default=None)
     created_at: Mapped[Timestamp]
     sent_at: Mapped[Timestamp | None] = mapped_column(default=None)
+
+
+class Waveform(Base):
+    """How loud a result is, from its start to its end: measured when first asked for."""
+
+    __tablename__ = "waveforms"
+
+    job_id: Mapped[Id] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    # The number of an MP3 in a ZIP; 0: the result is one MP3.
+    part: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    step_s: Mapped[float]
+    duration_s: Mapped[float]
+    # One byte for each step, see `engine.Waveform`.
+    peaks: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class Worker(Base):

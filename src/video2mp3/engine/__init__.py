@@ -1,9 +1,9 @@
 """The engine: media in, MP3 out. It knows no job, HTTP or database."""
 
-from video2mp3.engine.conversion import convert, prepare, probe
+from video2mp3.engine.conversion import convert, prepare, probe, waveform
 from video2mp3.engine.limits import Limits
 from video2mp3.engine.options import Options
-from video2mp3.engine.report import Chapter, Part, Probe, Progress, Report, Track
+from video2mp3.engine.report import Chapter, Part, Probe, Progress, Report, Track, Waveform
 from video2mp3.engine.self_test import SelfTest, self_test
 from video2mp3.engine.source import FileSource, Source
 
@@ -19,8 +19,10 @@ __all__ = [
     "SelfTest",
     "Source",
     "Track",
+    "Waveform",
     "convert",
     "prepare",
     "probe",
     "self_test",
+    "waveform",
 ]

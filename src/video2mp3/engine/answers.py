@@ -6,7 +6,7 @@ from typing import Any
 
 from video2mp3.engine import estimate
 from video2mp3.engine.mp3.id3 import clean_text
-from video2mp3.engine.report import Chapter, Probe, Progress, Track
+from video2mp3.engine.report import LOUDEST, WAVEFORM_POINTS, Chapter, Probe, Progress, Track, Waveform
 from video2mp3.errors import (
     AudioTooLong,
     BadCover,
@@ -119,10 +119,10 @@ class Fields:
             raise EngineCrashed
         return float(value)
 
-    def counts(self, name: str) -> tuple[int, ...]:
+    def counts(self, name: str, most: int = _MAX_TRACKS) -> tuple[int, ...]:
         """Returns a list of whole numbers, none where there is no list."""
         values = self.values.get(name, [])
-        if not isinstance(values, list) or len(values) > _MAX_TRACKS:
+        if not isinstance(values, list) or len(values) > most:
             raise EngineCrashed
         return tuple(Fields({name: value}).count(name) for value in values)
 
@@ -216,6 +216,15 @@ def chapters_of(fields: Fields) -> tuple[Chapter, ...]:
         Chapter(chapter.seconds("start_s"), chapter.seconds("end_s"), chapter.text_or_none("title"))
         for chapter in fields.several("chapters", _MAX_CHAPTERS)
     )
+
+
+def waveform_of(values: object) -> Waveform:
+    """Returns the waveform that the child has measured."""
+    fields = Fields(values)
+    peaks = fields.counts("peaks", 2 * WAVEFORM_POINTS)
+    if any(peak > LOUDEST for peak in peaks):
+        raise EngineCrashed
+    return Waveform(fields.seconds("duration_s"), fields.seconds("step_s"), peaks)
 
 
 def probe_of(values: object, options: Mapping[str, Any], threads: int, size_bytes: int) -> Probe:

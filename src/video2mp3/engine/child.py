@@ -1,8 +1,8 @@
 """What a process does that was forked for one job: it decodes and encodes.
 
 Through its job's socket comes one line of JSON, the job, and go lines of JSON: `{"progress": …}` while it runs, a
-`{"part": …}` for each MP3 that it made, and at last `{"report": …}`, `{"probe": …}` or `{"error": …}`. The parent
-trusts none of it.
+`{"part": …}` for each MP3 that it made, and at last `{"report": …}`, `{"probe": …}`, `{"waveform": …}` or
+`{"error": …}`. The parent trusts none of it.
 """
 
 import base64
@@ -21,6 +21,7 @@ from video2mp3.engine.all_tracks import AllTracks
 from video2mp3.engine.copying import Copying
 from video2mp3.engine.cover import with_cover_picture
 from video2mp3.engine.decode import Media
+from video2mp3.engine.envelope import measure
 from video2mp3.engine.leveling import LeveledPipeline
 from video2mp3.engine.parallel import EncoderPool
 from video2mp3.engine.pipeline import Pipeline
@@ -108,6 +109,8 @@ def answer(
 
     try:
         media = open_media()
+        if job["options"].get("waveform"):
+            return {"waveform": measure(media, job["limits"]["max_audio_s"], _Announcer(send).tell)}
         if sink is None:
             return {"probe": _probe(media)}
         return {"report": _convert(media, open_media, job, sink, pool, send)}
@@ -146,25 +149,31 @@ def _probe(media: Media) -> dict[str, Any]:
     }
 
 
+class _Announcer:
+    """Tells how far the work is, a few times in a second."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._announced_s = 0.0
+
+    def tell(self, done_s: float, total_s: float | None = None) -> None:
+        if time.monotonic() - self._announced_s >= PROGRESS_INTERVAL_S:
+            self._announced_s = time.monotonic()
+            self._send({"progress": {"done_s": done_s, "total_s": total_s}})
+
+
 def _convert(
     media: Media, reopen: Callable[[], Media], job: Mapping[str, Any], sink: int, pool: EncoderPool, send: Send
 ) -> dict[str, Any]:
-    announced_s = 0.0
-
-    def announce(done_s: float, total_s: float | None) -> None:
-        nonlocal announced_s
-        if time.monotonic() - announced_s >= PROGRESS_INTERVAL_S:
-            announced_s = time.monotonic()
-            send({"progress": {"done_s": done_s, "total_s": total_s}})
-
-    options = with_cover_picture(job["options"], reopen, lambda pictures: announce(pictures * _PICTURE_S, None))
+    announcer = _Announcer(send)
+    options = with_cover_picture(job["options"], reopen, lambda pictures: announcer.tell(pictures * _PICTURE_S))
     if "cover_at_s" in options:  # the file was read from elsewhere meanwhile
         media.close()
         media = reopen()
     work = Work(reopen, sink, options, job["source"]["name"], job["limits"]["max_audio_s"], pool)
     conversion = AllTracks(media, work, _one_track) if options.get("track") == "all" else _one_track(media, work)
     for done_s in conversion.run():
-        announce(done_s, conversion.total_s)
+        announcer.tell(done_s, conversion.total_s)
     for part in conversion.parts():
         send({"part": part})
     return {**_probe(media), **conversion.facts()}

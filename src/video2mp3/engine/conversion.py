@@ -1,4 +1,4 @@
-"""The engine's two calls: convert a source into an MP3, and look into one."""
+"""The engine's calls: convert a source into an MP3, look into one, and draw one."""
 
 import contextlib
 import fcntl
@@ -19,6 +19,7 @@ from video2mp3.engine.answers import (
     promise_of,
     track_warnings,
     tracks_of,
+    waveform_of,
 )
 from video2mp3.engine.cpus import available_cpus
 from video2mp3.engine.forking import ZYGOTE
@@ -26,7 +27,7 @@ from video2mp3.engine.limits import Limits
 from video2mp3.engine.mp3.check import CheckedMp3, check_mp3
 from video2mp3.engine.options import MAX_PARTS, Options
 from video2mp3.engine.process import Child
-from video2mp3.engine.report import Part, Probe, Progress, Report
+from video2mp3.engine.report import Part, Probe, Progress, Report, Waveform
 from video2mp3.engine.source import Source
 from video2mp3.errors import EngineCrashed, EngineError, NotMedia, ResultCheckFailed, StorageFull
 
@@ -136,6 +137,28 @@ def probe(
             if "probe" in message:
                 threads = limits.threads or available_cpus()
                 return probe_of(message["probe"], options.resolved(), threads, source.size_bytes)
+    raise EngineCrashed
+
+
+def waveform(
+    source: Source,
+    *,
+    limits: Limits = Limits(),  # noqa: B008 frozen
+) -> Waveform:
+    """Returns how loud the first audio track of `source` is from its start to its end; it is decoded for that.
+
+    Raises:
+        MediaError: it cannot be decoded.
+        EngineError: the process that decoded it failed, or took too long.
+        Unavailable, NotFound: what the source raised.
+    """
+    _refuse_empty(source)
+    with Child(source, None, {"waveform": True}, limits) as child:
+        for message in child.messages():
+            if "error" in message:
+                raise error_of(message)
+            if "waveform" in message:
+                return waveform_of(message["waveform"])
     raise EngineCrashed
 
 

@@ -3,6 +3,11 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+WAVEFORM_POINTS = 1000
+"""A waveform has so many points, or up to twice as many; fewer of a sound shorter than a second or two."""
+LOUDEST = 128
+"""The highest peak of a waveform: full scale."""
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -61,6 +66,17 @@ class Probe:
     def as_dict(self) -> dict[str, Any]:
         """Returns plain values that JSON can hold."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class Waveform:
+    """How loud a sound is, from its start to its end."""
+
+    duration_s: float
+    step_s: float
+    """The time from one point to the next."""
+    peaks: tuple[int, ...]
+    """The highest peak of all channels in each step, from 0 to LOUDEST."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from video2mp3.database.tables import Job
 from video2mp3.engine.part_names import makes_parts, part_endings
+from video2mp3.storage.attachment import attachment
 
 _MAX_STEM_BYTES = 200
 # What Windows takes in no name, and what it takes for a device.
@@ -37,6 +38,14 @@ def result_suffix(options: Mapping[str, Any]) -> str:
     return ".zip" if makes_parts(options) else ".mp3"
 
 
+def stored_attributes(source_name: str, options: Mapping[str, Any]) -> dict[str, str]:
+    """Returns what a store that serves the result itself is to say of it, as HTTP headers."""
+    return {
+        "Content-Type": media_type(options),
+        "Content-Disposition": attachment(result_name(source_name, options)),
+    }
+
+
 def media_type(options: Mapping[str, Any]) -> Literal["audio/mpeg", "application/zip"]:
     """Returns the media type of the result of a job with these options."""
     return "application/zip" if makes_parts(options) else "audio/mpeg"
@@ -55,10 +64,20 @@ def part_names(source_name: str, options: Mapping[str, Any], tracks: Sequence[in
         options: the job's.
         tracks: the number of the track that each MP3 is of.
     """
+    stem = _safe_stem(source_name)
+    return [f"{stem}{ending}.mp3" for ending in part_endings(tracks, options)]
+
+
+def member_name(source_name: str) -> str:
+    """Returns the name in a ZIP of the one MP3 that is made from a file of this name; every system can write it."""
+    return f"{_safe_stem(source_name)}.mp3"
+
+
+def _safe_stem(source_name: str) -> str:
     stem = _FORBIDDEN.sub("_", PurePosixPath(source_name).stem)
     stem = stem.encode("utf-8", "ignore")[:_MAX_STEM_BYTES].decode("utf-8", "ignore").strip(" ")
     stem = f"_{stem}" if _DEVICE.fullmatch(stem) else stem
-    return [f"{stem or 'audio'}{ending}.mp3" for ending in part_endings(tracks, options)]
+    return stem or "audio"
 
 
 def parts_of(job: Job) -> list[ResultPart]:

@@ -1,6 +1,6 @@
 """The storage: immutable objects under keys. Disk, S3, GCS and Azure behave the same."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -26,8 +26,10 @@ class Storage(Protocol):
     scratch_folder: Path
     """Where files for `put_file` are written, so that the disk store can rename instead of copying."""
 
-    def put_file(self, key: str, path: Path) -> None:
+    def put_file(self, key: str, path: Path, attributes: Mapping[str, str] | None = None) -> None:
         """Stores the file under `key`, durably, and takes it away from `path`.
+
+        `attributes` are headers that go with the bytes where the store itself serves them, see `signed_url`.
 
         All of it is stored or none: no half-written object can ever be read. An object that has the key
         already is replaced. Raises StorageFull when there is no room; the file at `path` is gone then too.
@@ -40,6 +42,12 @@ class Storage(Protocol):
         """Returns up to `size_bytes` from `offset_bytes`; fewer only at the object's end.
 
         Raises NotFound when there is no such object.
+        """
+
+    def signed_url(self, key: str, lifetime_s: int) -> str | None:
+        """Returns an address that the object can be fetched from, by whoever has it, for so long; None: there is none.
+
+        Whether there is such an object is not looked at.
         """
 
     def delete(self, key: str) -> None:

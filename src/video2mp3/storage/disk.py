@@ -7,7 +7,7 @@ durable too. (Libraries rename without the two fsyncs: after a power cut the nam
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -33,8 +33,11 @@ class DiskStorage:
         self._objects.mkdir(exist_ok=True)
         self.scratch_folder.mkdir(exist_ok=True)
 
-    def put_file(self, key: str, path: Path) -> None:
-        """See `Storage`. After StorageUnavailable the file is still at `path`, for another try."""
+    def put_file(self, key: str, path: Path, attributes: Mapping[str, str] | None = None) -> None:  # noqa: ARG002
+        """See `Storage`: a disk keeps no attributes.
+
+        After StorageUnavailable the file is still at `path`, for another try.
+        """
         target = self._path(key)
         try:
             with _os_errors():
@@ -85,6 +88,9 @@ class DiskStorage:
                 parts.append(part)
                 size_bytes -= len(part)
             return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def signed_url(self, key: str, lifetime_s: int) -> None:
+        """See `Storage`: a disk has no addresses."""
 
     def delete(self, key: str) -> None:
         """See `Storage`. Folders that become empty go too."""

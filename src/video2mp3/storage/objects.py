@@ -2,11 +2,11 @@
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 import obstore
@@ -18,6 +18,7 @@ from video2mp3.storage import StoredObject
 from video2mp3.storage.keys import check_key, new_check_key, split_prefix
 
 if TYPE_CHECKING:
+    from obstore import SignCapableStore
     from obstore.store import ClientConfig, ObjectStore, RetryConfig
 
 # An upload's chunk goes in one request; what is larger goes in parts of this size, two at a time.
@@ -88,12 +89,19 @@ class ObjectStorage:
         with suppress(OSError):
             scratch_folder.mkdir(parents=True, exist_ok=True)
 
-    def put_file(self, key: str, path: Path) -> None:
+    def put_file(self, key: str, path: Path, attributes: Mapping[str, str] | None = None) -> None:
         """See `Storage`. After StorageUnavailable the file is still at `path`, for another try."""
         check_key(key)
         try:
             with self._errors(), self._room:
-                obstore.put(self._puts, key, path, chunk_size=_PART_SIZE_BYTES, max_concurrency=_PARTS_AT_ONCE)
+                obstore.put(
+                    self._puts,
+                    key,
+                    path,
+                    attributes=dict(attributes) if attributes else None,
+                    chunk_size=_PART_SIZE_BYTES,
+                    max_concurrency=_PARTS_AT_ONCE,
+                )
         except NotFound as error:
             what = "The bucket is gone" if path.exists() else "The scratch file to store is gone"
             raise StorageUnavailable(f"{what}.") from error
@@ -120,6 +128,12 @@ class ObjectStorage:
                     raise
         self.size_bytes(key)
         return b""
+
+    def signed_url(self, key: str, lifetime_s: int) -> str:
+        """See `Storage`."""
+        with self._errors():
+            store = cast("SignCapableStore", self._store)
+            return obstore.sign(store, "GET", check_key(key), timedelta(seconds=lifetime_s))
 
     def delete(self, key: str) -> None:
         """See `Storage`."""

@@ -24,7 +24,7 @@ from video2mp3.errors import (
     Video2mp3Error,
 )
 from video2mp3.jobs import lifecycle
-from video2mp3.jobs.results import part_names, result_suffix
+from video2mp3.jobs.results import part_names, result_suffix, stored_attributes
 from video2mp3.jobs.settling import settle
 from video2mp3.storage import Storage
 from video2mp3.uploads import UploadSource
@@ -140,9 +140,10 @@ class Conversion:
     def _store(self, path: Path) -> None:
         """Stores the result, with patience: a short outage must not cost an hour's work."""
         deadline_s = time.monotonic() + _STORE_PATIENCE_S
+        attributes = stored_attributes(self._claim.source_name, self._claim.options)
         while not self._lease.should_stop():
             try:
-                self._storage.put_file(self._key, path)
+                self._storage.put_file(self._key, path, attributes)
             except StorageUnavailable as error:
                 if time.monotonic() > deadline_s:
                     raise

@@ -1,0 +1,66 @@
+"""Links that are signed (HMAC-SHA-256): whoever has one may do what it says, without an account.
+
+The secret is a row, so that all processes share it and it outlives each of them.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+from urllib.parse import urlencode
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from video2mp3.database.clock import now
+from video2mp3.database.tables import Secret
+
+_NAME = "links"
+_RESULT = "result"
+
+
+def result_path(session: Session, job_id: str, expires_s: int) -> str:
+    """Returns the path and query by which a job's result can be downloaded until then (seconds since 1970).
+
+    The first link makes the secret: the session must be able to write.
+    """
+    signature = _sign(session, _RESULT, job_id, expires_s)
+    return f"/v1/shared/{job_id}?{urlencode({'expires': expires_s, 'signature': signature})}"
+
+
+def is_result_link(session: Session, signature: str, job_id: str, expires_s: int) -> bool:
+    """Says whether `result_path` has given out that signature for these facts; not whether its time is over."""
+    return _is_genuine(session, signature, _RESULT, job_id, expires_s)
+
+
+def _sign(session: Session, purpose: str, *facts: str | int) -> str:
+    """Returns a signature of these facts, for that purpose only: 43 characters that need no quoting."""
+    return _signature(_secret(session) or _new_secret(session), purpose, facts)
+
+
+def _is_genuine(session: Session, signature: str, purpose: str, *facts: str | int) -> bool:
+    secret = _secret(session)
+    if secret is None:
+        return False
+    return hmac.compare_digest(signature.encode(), _signature(secret, purpose, facts).encode())
+
+
+def _signature(secret: str, purpose: str, facts: tuple[str | int, ...]) -> str:
+    # As JSON: so no two lists of facts are the same text.
+    digest = hmac.digest(bytes.fromhex(secret), json.dumps([purpose, *facts]).encode(), hashlib.sha256)
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def _secret(session: Session) -> str | None:
+    return session.scalar(select(Secret.secret).where(Secret.name == _NAME))
+
+
+def _new_secret(session: Session) -> str:
+    try:
+        with session.begin_nested():
+            session.add(Secret(name=_NAME, secret=secrets.token_hex(32), created_at=now()))
+    except IntegrityError:
+        pass  # another process was quicker: its secret counts
+    return session.scalars(select(Secret.secret).where(Secret.name == _NAME)).one()

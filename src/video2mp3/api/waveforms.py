@@ -1,0 +1,122 @@
+"""A result's waveform: measured when it is first asked for, and kept with the conversion."""
+
+import threading
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, Field
+from sqlalchemy.exc import IntegrityError
+
+from video2mp3 import engine
+from video2mp3.api.accounts import CurrentUser
+from video2mp3.api.downloads import Part, part_of, result_of
+from video2mp3.api.parameters import ItemId
+from video2mp3.api.services import CurrentServices, Services
+from video2mp3.api.serving import Download
+from video2mp3.database.tables import Job, Waveform
+from video2mp3.engine.report import LOUDEST
+from video2mp3.errors import InvalidRequest, TooBusy
+from video2mp3.jobs import lifecycle
+from video2mp3.jobs.results import parts_of
+
+router = APIRouter(prefix="/v1/conversions", tags=["conversions"])
+
+# An hour of MP3 takes 6 s of one core.
+_LIMITS = engine.Limits(wall_clock_s=300.0, no_progress_s=20.0)
+_AT_ONCE = 2
+_PATIENCE_S = 60.0
+_slots = threading.BoundedSemaphore(_AT_ONCE)
+
+Format = Annotated[Literal["json", "svg"], Query(description="`svg`: a picture, 1000 points wide.")]
+_RESPONSES: dict[int | str, dict[str, Any]] = {200: {"content": {"image/svg+xml": {"schema": {"type": "string"}}}}}
+
+
+class WaveformJSON(BaseModel):
+    """How loud an MP3 is, from its start to its end."""
+
+    duration_s: float
+    step_s: float = Field(description="The time from one peak to the next.")
+    peaks: list[float] = Field(description="The highest of each step, from 0 to 1 (full scale): at most 2000.")
+
+
+@router.get("/{conversion_id}/waveform", response_model=WaveformJSON, responses=_RESPONSES)
+def read_waveform(
+    conversion_id: ItemId,
+    user: CurrentUser,
+    services: CurrentServices,
+    part: Part = None,
+    format_: Annotated[Format, Query(alias="format")] = "json",
+) -> Any:
+    """Returns the waveform of the MP3 as numbers, or as a picture.
+
+    The first time the MP3 is decoded for it, which takes some seconds for each hour of audio.
+    """
+    with services.database.read() as session:
+        job = lifecycle.find(session, conversion_id, user.user_id)
+        known = session.get(Waveform, (job.id, part or 0))
+    waveform = known or _measure(services, job, part)
+    if format_ == "svg":
+        return Response(_svg(waveform), media_type="image/svg+xml", headers=_HEADERS)
+    return Response(_json(waveform), media_type="application/json", headers=_HEADERS)
+
+
+_HEADERS = {"Cache-Control": "private, max-age=3600"}
+
+
+def _measure(services: Services, job: Job, part: int | None) -> Waveform:
+    """Decodes the MP3 in the sandbox and keeps what comes of it.
+
+    Raises:
+        InvalidRequest: when it is one of several, and which is not said.
+        TooBusy: when as many are being measured as may be, for too long.
+        Video2mp3Error: as `result_of` and `part_of`.
+    """
+    if part is None:
+        download = result_of(job, services.storage)
+        if parts_of(job):
+            raise InvalidRequest("part: the conversion made several MP3s; say which.")
+    else:
+        download = part_of(job, part, services.storage)
+    if not _slots.acquire(timeout=_PATIENCE_S):
+        raise TooBusy("Too many waveforms are being measured at once; try again in a few seconds.")
+    try:
+        found = engine.waveform(_Mp3(download), limits=_LIMITS)
+    finally:
+        _slots.release()
+    waveform = Waveform(
+        job_id=job.id, part=part or 0, step_s=found.step_s, duration_s=found.duration_s, peaks=bytes(found.peaks)
+    )
+    try:
+        with services.database.write() as session:
+            session.add(waveform)
+    except IntegrityError:
+        pass  # another request was quicker, or the conversion was deleted meanwhile
+    return waveform
+
+
+class _Mp3:
+    """A stored MP3 as the engine reads it."""
+
+    def __init__(self, download: Download) -> None:
+        self.name = download.name
+        self.size_bytes = download.size_bytes
+        self._stream = download.stream
+
+    def read_at(self, offset_bytes: int, size_bytes: int) -> bytes:
+        return b"".join(self._stream(offset_bytes, min(offset_bytes + size_bytes, self.size_bytes)))
+
+
+def _json(waveform: Waveform) -> str:
+    peaks = [round(peak / LOUDEST, 3) for peak in waveform.peaks]
+    return WaveformJSON(duration_s=waveform.duration_s, step_s=waveform.step_s, peaks=peaks).model_dump_json()
+
+
+def _svg(waveform: Waveform) -> str:
+    """Draws the peaks to both sides of the middle."""
+    width = len(waveform.peaks)
+    above = " ".join(f"{x},{LOUDEST - peak}" for x, peak in enumerate(waveform.peaks))
+    below = " ".join(f"{x},{LOUDEST + peak}" for x, peak in reversed(list(enumerate(waveform.peaks))))
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {2 * LOUDEST}" preserveAspectRatio="none">'
+        f'<polygon fill="currentColor" points="{above} {below}"/></svg>'
+    )
