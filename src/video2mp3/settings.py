@@ -79,6 +79,10 @@ class Settings(BaseSettings):
     smtp_password: SecretStr = Field(SecretStr(""), description="Password at the mail server.")
     mail_from: str = Field("video2mp3@localhost", description="Sender of the mails.")
 
+    metrics_host: str = Field("127.0.0.1", description="Address for Prometheus' metrics.")
+    metrics_port: int = Field(0, ge=0, le=65535, description="Port for Prometheus' metrics (0: none).")
+    traces_url: str = Field("", description="OTLP/HTTP address for traces, http://…:4318/v1/traces (empty: none).")
+
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="auto: console on a terminal, else JSON."

@@ -136,7 +136,8 @@ def configure_logging(settings: Settings) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            # The facts of the engine's lines, which is a library and knows the standard logging only.
+            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
         )
     )
@@ -148,6 +149,8 @@ def configure_logging(settings: Settings) -> None:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     # It warns of each broken form, which is the sender's affair and is answered.
     logging.getLogger("python_multipart").setLevel(logging.ERROR)
+    # Where traces cannot be sent, it warns of each retry, and says in the end that it gave up.
+    logging.getLogger("opentelemetry").setLevel(logging.ERROR)
     # They print a traceback for each lost connection, which our own code reports in a line.
     for noisy in ("aio_pika", "aiormq"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL)

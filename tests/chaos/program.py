@@ -26,9 +26,9 @@ def _publish_often(deliveries: int) -> None:
     """Publishes every message several times."""
     original = RabbitQueue.publish
 
-    def publish(self: RabbitQueue, queue: str, body: bytes, expires_s: float) -> None:
+    def publish(self: RabbitQueue, queue: str, body: bytes, expires_s: float, headers: Any = None) -> None:
         for _ in range(deliveries):
-            original(self, queue, body, expires_s)
+            original(self, queue, body, expires_s, headers)
 
     RabbitQueue.publish = publish  # type: ignore[method-assign]
 

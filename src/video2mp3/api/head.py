@@ -25,7 +25,11 @@ class HeadAsGet:
         if scope["type"] == "http" and scope["method"] == "HEAD":
             methods = methods_of(scope["app"], scope["path"])
             if "GET" in methods and "HEAD" not in methods:
-                scope, send = {**scope, "method": "GET"}, _Bodiless(send).send
+                as_get = {**scope, "method": "GET"}
+                await self._app(as_get, receive, _Bodiless(send).send)
+                # Whoever measures wants to know which it was.
+                scope["route"] = as_get.get("route")
+                return
         await self._app(scope, receive, send)
 
 

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from video2mp3.api.services import Services
+from video2mp3.telemetry import metrics
 
 log = structlog.get_logger()
 
@@ -60,6 +61,8 @@ class ReadinessChecks:
                 states = await asyncio.gather(*(self._check(name) for name in names))
                 self._parts = dict(zip(names, states, strict=True))
                 self._checked_at_s = time.monotonic()
+                for name, state in self._parts.items():
+                    metrics.PART_READY.labels(name).set(state == "ok")
             return self._parts
 
     async def _check(self, name: str) -> Part:

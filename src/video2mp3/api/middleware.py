@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from video2mp3.api.problems import problem_response
 from video2mp3.errors import Unavailable, Video2mp3Error
+from video2mp3.telemetry import metrics, tracing
 
 log = structlog.get_logger()
 
@@ -21,6 +22,8 @@ _MAX_PATH_LENGTH = 200
 
 BODY_PAUSE_S = 60.0
 """Longest silence in the middle of a body: a line that was cut says nothing, and would be waited for for ever."""
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 _SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -48,7 +51,12 @@ class Frame:
         scope.setdefault("state", {})["request_id"] = request_id
         body, answer = _Body(receive), _Answer(send, request_id)
         started_s = time.monotonic()
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        parent = tracing.parse(Headers(scope=scope).get(tracing.HEADER))
+        with (
+            metrics.HTTP_IN_PROGRESS.track_inprogress(),
+            structlog.contextvars.bound_contextvars(request_id=request_id),
+            tracing.span("request", kind="server", parent=parent) as span,
+        ):
             try:
                 await self._app(scope, body.receive, answer.send)
             except Exception as error:
@@ -63,7 +71,10 @@ class Frame:
                 if answer.status is None:
                     await problem_response(Request(scope), Unavailable())(scope, receive, answer.send)
             finally:
-                _log_request(scope, answer.status, time.monotonic() - started_s)
+                duration_s = time.monotonic() - started_s
+                _log_request(scope, answer.status, duration_s)
+                _measure(scope, answer.status, duration_s)
+                _describe(span, scope, answer.status)
 
 
 class _Body:
@@ -82,6 +93,7 @@ class _Body:
                 message = await self._receive()
         except TimeoutError:
             message = {"type": "http.disconnect"}
+        metrics.HTTP_RECEIVED_BYTES.inc(len(message.get("body", b"")))
         self._ended = not message.get("more_body", False)
         return message
 
@@ -101,6 +113,8 @@ class _Answer:
             headers["X-Request-Id"] = self._request_id
             for name, value in _SECURITY_HEADERS.items():
                 headers.setdefault(name, value)
+        else:
+            metrics.HTTP_SENT_BYTES.inc(len(message.get("body", b"")))
         await self._send(message)
 
 
@@ -130,3 +144,27 @@ def _log_request(scope: Scope, status: int | None, duration_s: float) -> None:
         duration_ms=round(duration_s * 1000, 1),
         client=client[0] if client else None,
     )
+
+
+def _measure(scope: Scope, status: int | None, duration_s: float) -> None:
+    method, route = _method_of(scope), _route_of(scope)
+    metrics.HTTP_REQUESTS.labels(method, route, f"{status // 100}xx" if status else "none").inc()
+    metrics.HTTP_DURATION_S.labels(method, route).observe(duration_s)
+
+
+def _describe(span: tracing.Span, scope: Scope, status: int | None) -> None:
+    method, route = _method_of(scope), _route_of(scope)
+    span.rename(f"{method} {route}")
+    span.note("http.request.method", method)
+    span.note("http.route", route)
+    if status is not None:
+        span.note("http.response.status_code", status)
+
+
+def _method_of(scope: Scope) -> str:
+    return scope["method"] if scope["method"] in _METHODS else "other"
+
+
+def _route_of(scope: Scope) -> str:
+    """Returns the template of the route that has answered; never what was asked for."""
+    return getattr(scope.get("route"), "path", "none")

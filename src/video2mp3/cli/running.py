@@ -14,21 +14,26 @@ from types import FrameType
 import typer
 import uvicorn
 from fastapi import FastAPI
+from prometheus_client.registry import Collector
 
-from video2mp3 import uploads
+from video2mp3 import __version__, uploads
 from video2mp3.accounts import sign_ins, users
 from video2mp3.api import events
 from video2mp3.api.app import create_app
 from video2mp3.api.protocol import BoundedHeadProtocol
 from video2mp3.api.services import Services
 from video2mp3.database import migrate as migrations
+from video2mp3.database.gauges import PoolGauges
 from video2mp3.engine import Limits
 from video2mp3.engine.cpus import available_cpus
 from video2mp3.errors import ConfigurationError
+from video2mp3.jobs.gauges import BacklogGauges
 from video2mp3.jobs.housekeeping import Housekeeping
 from video2mp3.notify.loop import NotifierLoop
 from video2mp3.notify.mail import Mailer
 from video2mp3.settings import Settings, default_data_dir
+from video2mp3.telemetry import metrics, serving, tracing
+from video2mp3.telemetry.disk import DiskGauges
 from video2mp3.wiring import Backends, open_backends
 from video2mp3.worker.loop import WorkerLoop
 from video2mp3.worker.sandbox import require_sandbox
@@ -42,7 +47,11 @@ def serve(settings: Settings) -> None:
     require_sandbox(allow_unsandboxed=settings.allow_unsandboxed)
     with _listen(settings) as listener, open_backends(settings) as backends:
         migrations.upgrade(backends.database)
-        with _housekeeping(backends) as housekeeping, _notifier(settings, backends, housekeeping):
+        with (
+            _telemetry("serve", settings, backends, BacklogGauges(backends.database)),
+            _housekeeping(backends) as housekeeping,
+            _notifier(settings, backends, housekeeping),
+        ):
             worker = _make_worker(settings, backends, housekeeping)
             worker.start()
             try:
@@ -58,7 +67,10 @@ def api(settings: Settings) -> None:
     require_sandbox(allow_unsandboxed=settings.allow_unsandboxed)  # it looks into uploads
     with _listen(settings) as listener, open_backends(settings) as backends:
         migrations.require_current(backends.database)
-        with _housekeeping(backends) as housekeeping:
+        with (
+            _telemetry("api", settings, backends, BacklogGauges(backends.database)),
+            _housekeeping(backends) as housekeeping,
+        ):
             app = _make_app(settings, backends, housekeeping, trust_loopback=False)
             _run_http(settings, app, listener, lambda url: typer.echo(f"video2mp3 api listens on {url}"))
 
@@ -68,7 +80,7 @@ def worker(settings: Settings) -> None:
     require_sandbox(allow_unsandboxed=settings.allow_unsandboxed)
     with open_backends(settings) as backends:
         migrations.require_current(backends.database)
-        with _housekeeping(backends) as housekeeping:
+        with _telemetry("worker", settings, backends), _housekeeping(backends) as housekeeping:
             loop = _make_worker(settings, backends, housekeeping)
             loop.start()
             typer.echo(f"video2mp3 worker ready, {_slots(settings)} slots")
@@ -81,7 +93,11 @@ def notifier(settings: Settings) -> None:
     """Runs the notifier."""
     with open_backends(settings) as backends:
         migrations.require_current(backends.database)
-        with _housekeeping(backends) as housekeeping, _notifier(settings, backends, housekeeping):
+        with (
+            _telemetry("notifier", settings, backends),
+            _housekeeping(backends) as housekeeping,
+            _notifier(settings, backends, housekeeping),
+        ):
             typer.echo("video2mp3 notifier ready")
             _wait_for_signal()
 
@@ -91,6 +107,18 @@ def migrate(settings: Settings) -> None:
     with open_backends(settings) as backends:
         migrations.upgrade(backends.database)
         typer.echo(f"The database is at revision {migrations.current(backends.database)}.")
+
+
+@contextmanager
+def _telemetry(role: str, settings: Settings, backends: Backends, *collectors: Collector) -> Iterator[None]:
+    """Serves metrics and sends traces, where the settings want that, until the end of the block."""
+    metrics.INFO.labels(__version__, role).set(1)
+    own = (PoolGauges(backends.database), DiskGauges(backends.storage.scratch_folder, settings.min_free_bytes))
+    with (
+        tracing.exported(settings.traces_url, role),
+        serving.served(settings.metrics_host, settings.metrics_port, (*own, *collectors)),
+    ):
+        yield
 
 
 def _make_app(settings: Settings, backends: Backends, housekeeping: Housekeeping, *, trust_loopback: bool) -> FastAPI:

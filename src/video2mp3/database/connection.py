@@ -2,7 +2,7 @@
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,9 @@ from video2mp3.errors import ConfigurationError, DatabaseFull, DatabaseUnavailab
 
 # How long a writer waits for SQLite's one write lock.
 _SQLITE_BUSY_TIMEOUT_MS = 20_000
+# Kept open, and opened besides where these are in use; then one waits.
+_POOL_SIZE = 20
+_POOL_OVERFLOW = 10
 # What no other try mends: somebody has to look after the file.
 _SQLITE_BROKEN = (
     sqlite3.SQLITE_CANTOPEN,
@@ -29,12 +32,22 @@ _SQLITE_BROKEN = (
 _MYSQL_FULL = (1021, 1114)
 
 
+_AFTER_COMMIT = "after_commit"
+
+
+def after_commit(session: Session, do: Callable[[], None]) -> None:
+    """Does something once the session's transaction is committed; nothing where it is not. It must not raise."""
+    session.info.setdefault(_AFTER_COMMIT, []).append(do)
+
+
 class Database:
     """One database: hands out transactions that are committed when the block ends without an error.
 
     The functions of the domain take a `Session` and never commit; the edges (an HTTP request, a step of
     a loop) open the transaction.
     """
+
+    max_connections = _POOL_SIZE + _POOL_OVERFLOW
 
     def __init__(self, url: str) -> None:
         """Prepares the connection pool; connects only when first used.
@@ -54,7 +67,8 @@ class Database:
             self.engine = create_engine(
                 url,
                 hide_parameters=True,
-                pool_size=20,
+                pool_size=_POOL_SIZE,
+                max_overflow=_POOL_OVERFLOW,
                 connect_args={"timeout": _SQLITE_BUSY_TIMEOUT_MS / 1000},
             )
             _prepare_sqlite(self.engine)
@@ -65,7 +79,8 @@ class Database:
                 hide_parameters=True,
                 pool_pre_ping=True,
                 pool_recycle=1800,
-                pool_size=20,
+                pool_size=_POOL_SIZE,
+                max_overflow=_POOL_OVERFLOW,
                 connect_args={
                     "charset": "utf8mb4",
                     "connect_timeout": 5,
@@ -101,6 +116,8 @@ class Database:
             ):
                 yield session
                 session.flush()
+            for do in session.info.get(_AFTER_COMMIT, ()):
+                do()
         except OperationalError as error:
             raise _unavailable(error.orig) from error
         except TimeoutError as error:

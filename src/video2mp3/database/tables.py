@@ -25,6 +25,7 @@ _ASCII = {"charset": "ascii", "collation": "ascii_bin"}
 _Id32 = String(32).with_variant(mysql.VARCHAR(32, **_ASCII), "mysql", "mariadb")
 _Sha256 = String(64).with_variant(mysql.VARCHAR(64, **_ASCII), "mysql", "mariadb")
 _Word = String(32).with_variant(mysql.VARCHAR(32, **_ASCII), "mysql", "mariadb")
+_RequestId = String(64).with_variant(mysql.VARCHAR(64, **_ASCII), "mysql", "mariadb")
 _Key = String(255).with_variant(mysql.VARCHAR(255, **_ASCII), "mysql", "mariadb")
 _Text255 = String(255).with_variant(mysql.VARCHAR(255, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb")
 _LongText = Text().with_variant(mysql.LONGTEXT(charset="utf8mb4"), "mysql", "mariadb")
@@ -165,6 +166,9 @@ class Job(Base):
     tag: Mapped[str | None] = mapped_column(_Text255, default=None)
     idempotency_key: Mapped[str | None] = mapped_column(_Text255, default=None)
     request_sha256: Mapped[str | None] = mapped_column(_Sha256, default=None)
+    # Of the request that made it, for logs and traces (see `telemetry/tracing.py`).
+    request_id: Mapped[str | None] = mapped_column(_RequestId, default=None)
+    traceparent: Mapped[str | None] = mapped_column(_RequestId, default=None)
 
     state: Mapped[Word] = mapped_column(default="queued")
     # 0 high, 1 normal, 2 low: the relay takes the lowest first, then the lowest turn.

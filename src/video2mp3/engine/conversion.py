@@ -29,6 +29,7 @@ from video2mp3.engine.options import MAX_PARTS, Options
 from video2mp3.engine.process import Child
 from video2mp3.engine.report import Part, Probe, Progress, Report, Waveform
 from video2mp3.engine.source import Source
+from video2mp3.engine.stages import Stages
 from video2mp3.errors import EngineCrashed, EngineError, NotMedia, ResultCheckFailed, StorageFull
 
 _NO_ROOM_BYTES = 16 * 1024**2
@@ -66,6 +67,7 @@ def convert(
     options: Options = Options(),  # noqa: B008 frozen
     *,
     on_progress: Callable[[Progress], None] | None = None,
+    on_stage: Callable[[str], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
     limits: Limits = Limits(),  # noqa: B008 frozen
 ) -> Report:
@@ -77,6 +79,8 @@ def convert(
             ask for several MP3s, it holds one directly after the other, and `Report.parts` says where each is.
         options: how the MP3 is to be made.
         on_progress: called from this thread, about five times a second while it goes on.
+        on_stage: called from this thread when a stage begins: `open` (the process starts and opens the source),
+            `transcode` (it decodes and encodes), `check` (the result is checked here).
         should_stop: asked from this thread at least every 0.5 s; True ends the conversion.
         limits: what the conversion may use.
 
@@ -91,29 +95,32 @@ def convert(
     sink.flush()
     answer = None
     promises: list[Promise] = []
-    with Child(source, sink.fileno(), options.resolved(), limits) as child:
-        for message in child.messages(should_stop):
-            if "progress" in message:
-                progress = progress_of(message["progress"])
-                if on_progress is not None:
-                    on_progress(progress)
-            elif "part" in message:
-                promises.append(promise_of(message["part"]))
-                if len(promises) > MAX_PARTS:
-                    raise EngineCrashed
-            elif "error" in message:
-                _check_room(message.get("error"), sink.fileno())
-                raise error_of(message)
-            else:
-                answer = message.get("report")
-    if answer is None:
-        raise EngineCrashed
-    fields = Fields(answer)
-    size_bytes = sum(promise.size_bytes for promise in promises)
-    if size_bytes < os.fstat(sink.fileno()).st_size:  # an earlier try at the same was longer
-        os.ftruncate(sink.fileno(), size_bytes)
-    sink.seek(0, os.SEEK_END)
-    return _report(fields, _checked(promises, sink.fileno()), options)
+    with Stages(on_stage) as stages:
+        with Child(source, sink.fileno(), options.resolved(), limits) as child:
+            for message in child.messages(should_stop):
+                if "error" in message:
+                    _check_room(message.get("error"), sink.fileno())
+                    raise error_of(message)
+                stages.begin("transcode")
+                if "progress" in message:
+                    progress = progress_of(message["progress"])
+                    if on_progress is not None:
+                        on_progress(progress)
+                elif "part" in message:
+                    promises.append(promise_of(message["part"]))
+                    if len(promises) > MAX_PARTS:
+                        raise EngineCrashed
+                else:
+                    answer = message.get("report")
+        stages.begin("check")
+        if answer is None:
+            raise EngineCrashed
+        fields = Fields(answer)
+        size_bytes = sum(promise.size_bytes for promise in promises)
+        if size_bytes < os.fstat(sink.fileno()).st_size:  # an earlier try at the same was longer
+            os.ftruncate(sink.fileno(), size_bytes)
+        sink.seek(0, os.SEEK_END)
+        return _report(fields, _checked(promises, sink.fileno()), options)
 
 
 def probe(

@@ -8,6 +8,7 @@ import structlog
 from video2mp3.errors import Unavailable
 from video2mp3.jobs import messages
 from video2mp3.queue import Consumer, Message, Queue
+from video2mp3.telemetry import tracing
 
 log = structlog.get_logger()
 
@@ -16,6 +17,7 @@ _TAKE_S = 1.0
 _PAUSE_S = 2.0
 
 Work = Callable[[], None]
+Claim = Callable[[str, str | None], Work | None]
 
 
 class ConsumerThread(threading.Thread):
@@ -25,9 +27,7 @@ class ConsumerThread(threading.Thread):
     broker send more. It outlives outages and whatever the work does.
     """
 
-    def __init__(
-        self, name: str, queue: Queue, queue_name: str, claim: Callable[[str], Work | None], stopping: threading.Event
-    ) -> None:
+    def __init__(self, name: str, queue: Queue, queue_name: str, claim: Claim, stopping: threading.Event) -> None:
         """Prepares the thread.
 
         Args:
@@ -35,7 +35,8 @@ class ConsumerThread(threading.Thread):
             queue: The broker.
             queue_name: What to consume.
             claim: Claims what a job's id names and returns the work to do; None when there is nothing to do, as
-                another has it. May raise Unavailable: the relay will announce it again.
+                another has it. Is given the `traceparent` of the message too, None where it has none. May raise
+                Unavailable: the relay will announce it again.
             stopping: Ends the thread when the work at hand is done.
         """
         super().__init__(name=name, daemon=True)
@@ -74,7 +75,7 @@ class ConsumerThread(threading.Thread):
             return
         work = None
         try:
-            work = self._claim(job_id)
+            work = self._claim(job_id, tracing.parse(message.headers.get(tracing.HEADER)))
             if work is not None:
                 consumer.stop()
         finally:

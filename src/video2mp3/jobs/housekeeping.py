@@ -15,6 +15,7 @@ from video2mp3.jobs.relay import Relay
 from video2mp3.queue import Queue
 from video2mp3.storage import Storage
 from video2mp3.storage.scratch import sweep_scratch
+from video2mp3.telemetry import metrics
 
 log = structlog.get_logger()
 
@@ -102,6 +103,7 @@ class _Periodic(threading.Thread):
         self._nudged = threading.Event()
         self._stopped = threading.Event()
         self._backoff_s = 0.0
+        self._failures = metrics.HOUSEKEEPING_FAILURES.labels(name)
 
     def nudge(self) -> None:
         self._nudged.set()
@@ -133,6 +135,7 @@ class _Periodic(threading.Thread):
 
     def _note_failure(self, error: Exception) -> None:
         """Says once that something is wrong, not at every attempt."""
+        self._failures.inc()
         if not self._backoff_s:
             if isinstance(error, Unavailable):
                 log.warning("housekeeping_interrupted", routine=self.name, error=error.code, detail=error.detail)

@@ -42,9 +42,10 @@ from video2mp3.errors import (
     WorkerLost,
     WrongState,
 )
-from video2mp3.jobs import notifications
+from video2mp3.jobs import counting, notifications
 from video2mp3.jobs.statements import change, change_all
 from video2mp3.jobs.turns import next_turn
+from video2mp3.telemetry import tracing
 
 ENDED = ("finished", "failed", "canceled")
 """The states that never change."""
@@ -80,6 +81,9 @@ class Claim:
     source_name: str
     options: dict[str, Any]
     cover_upload_id: str | None = None
+    request_id: str | None = None
+    """Of the request that made the job."""
+    traceparent: str | None = None
 
 
 # -- The owner's side ---------------------------------------------------------------------------------
@@ -101,7 +105,8 @@ def submit(
 
     `upload` is read in this transaction, with a lock; while it is still open, the job waits for it. `cover` is read so
     too, and complete: the front cover. The `options` were checked before. `priority` is an index of PRIORITIES.
-    `request_sha256` tells whether the key was used for the same request. After the commit the relay wants a nudge.
+    `request_sha256` tells whether the key was used for the same request. The job keeps the ids of the request that is
+    served here, for the logs. After the commit the relay wants a nudge.
 
     Raises:
         IdempotencyKeyReused: when the key was used for another request.
@@ -122,6 +127,8 @@ def submit(
         tag=tag,
         idempotency_key=idempotency_key,
         request_sha256=request_sha256,
+        request_id=tracing.request_id(),
+        traceparent=tracing.current(),
         state="queued" if upload.state == "complete" else "waiting",
         priority=priority,
         turn=next_turn(session, user_id, priority),
@@ -137,6 +144,7 @@ def submit(
             return earlier
         raise NotFound("The upload is gone.") from None
     session.refresh(job)
+    counting.submitted(session, PRIORITIES[priority])
     return job
 
 
@@ -169,7 +177,7 @@ def cancel(session: Session, job_id: str, user_id: str) -> Job:
     """
     mine = Job.user_id == user_id
     while True:
-        if change(session, Job, job_id, mine, Job.state.in_(("waiting", "queued")), **_ended("canceled")) or change(
+        if _cancel(session, job_id, mine, Job.state.in_(("waiting", "queued"))) or change(
             session, Job, job_id, mine, Job.state == "processing", cancel_requested=True
         ):
             return find(session, job_id, user_id)
@@ -259,7 +267,18 @@ def claim(session: Session, job_id: str, worker_id: str) -> Claim | None:
     if not taken:
         return None
     job = session.get_one(Job, job_id, populate_existing=True)
-    return Claim(job.id, job.fence, job.user_id, job.upload_id, job.source_name, job.options, job.cover_upload_id)
+    counting.claimed(session, job, PRIORITIES[job.priority])
+    return Claim(
+        job.id,
+        job.fence,
+        job.user_id,
+        job.upload_id,
+        job.source_name,
+        job.options,
+        job.cover_upload_id,
+        job.request_id,
+        job.traceparent,
+    )
 
 
 def heartbeat(session: Session, claim: Claim, *, percent: int, done_s: float) -> Literal["held", "cancel", "lost"]:
@@ -306,10 +325,13 @@ def finish(
     )
     if finished:
         notifications.add(session, claim.job_id)
-        return True
-    if _cancel(session, claim.job_id, *_held(claim), _canceled):
+    elif _cancel(session, claim.job_id, *_held(claim), _canceled):
         return False
-    return session.scalar(select(Job.result_key).where(Job.id == claim.job_id)) == result_key
+    else:
+        finished = session.scalar(select(Job.result_key).where(Job.id == claim.job_id)) == result_key
+    if finished:
+        counting.became(session, "finished")
+    return finished
 
 
 def fail(session: Session, claim: Claim, error: Video2mp3Error) -> bool:
@@ -327,13 +349,14 @@ def fail(session: Session, claim: Claim, error: Video2mp3Error) -> bool:
         # Every claim ended as one of these: a failure, a lost lease, an outage (or a release, which is rare).
         outages = claim.fence - 1 - counts.failures - counts.lost_leases
         backoff_s = min(MAX_OUTAGE_BACKOFF_S, FIRST_OUTAGE_BACKOFF_S * 2 ** min(outages, 10))
-        return _leave_or_cancel(session, claim, **_queued(backoff_s))
+        return _give_back(session, claim, error.code, **_queued(backoff_s))
     failures = counts.failures + isinstance(error, EngineError)
     if isinstance(error, EngineError) and failures < FAILURES_LIMIT:
         first_s = FIRST_DAMAGE_BACKOFF_S if isinstance(error, UploadDamaged) else FIRST_FAILURE_BACKOFF_S
         backoff_s = first_s * 2 ** (failures - 1)
-        return _leave_or_cancel(session, claim, **_queued(backoff_s), failures=failures)
+        return _give_back(session, claim, error.code, **_queued(backoff_s), failures=failures)
     if _leave(session, claim, **_failed(error), failures=failures):
+        counting.became(session, "failed", error.code)
         notifications.add(session, claim.job_id)
         return True
     return _cancel(session, claim.job_id, *held, _canceled)
@@ -341,7 +364,7 @@ def fail(session: Session, claim: Claim, error: Video2mp3Error) -> bool:
 
 def release(session: Session, claim: Claim) -> bool:
     """Gives a job back to the queue at once, as nobody's fault; False when it was lost."""
-    return _leave_or_cancel(session, claim, **_queued(0))
+    return _give_back(session, claim, "", **_queued(0))
 
 
 # -- Nobody's side: any process may call these at any time ----------------------------------------------
@@ -366,6 +389,7 @@ def _take_back(session: Session, job_id: str, fence: int, lost_leases: int) -> b
     values = _queued(0) if lost_leases < LOST_LEASES_LIMIT else _failed(WorkerLost())
     if not change(session, Job, job_id, *lost, _not_canceled, **values, lost_leases=lost_leases):
         return _cancel(session, job_id, *lost, _canceled)
+    counting.became(session, values["state"], WorkerLost.code)
     if values["state"] == "failed":
         notifications.add(session, job_id)
     return True
@@ -382,6 +406,7 @@ def _fail_in_vain(session: Session) -> int:
     changed = 0
     for job_id in sorted(session.scalars(waiting)):
         if change(session, Job, job_id, Job.state == "waiting", **_failed(UploadGone())):
+            counting.became(session, "failed", UploadGone.code)
             notifications.add(session, job_id)
             changed += 1
     return changed
@@ -417,13 +442,19 @@ def _leave(session: Session, claim: Claim, **values: Any) -> bool:
     return change(session, Job, claim.job_id, *_held(claim), _not_canceled, **values)
 
 
-def _leave_or_cancel(session: Session, claim: Claim, **values: Any) -> bool:
-    """Ends a lease; a cancel that was asked for wins. A cancel never is taken back, so nothing slips between."""
-    return _leave(session, claim, **values) or _cancel(session, claim.job_id, *_held(claim), _canceled)
+def _give_back(session: Session, claim: Claim, code: str, **values: Any) -> bool:
+    """Queues a job again; a cancel that was asked for wins. A cancel never is taken back, so nothing slips between."""
+    if _leave(session, claim, **values):
+        counting.became(session, "queued", code)
+        return True
+    return _cancel(session, claim.job_id, *_held(claim), _canceled)
 
 
 def _cancel(session: Session, job_id: str, *conditions: ColumnElement[bool]) -> bool:
-    return change(session, Job, job_id, *conditions, **_ended("canceled"))
+    canceled = change(session, Job, job_id, *conditions, **_ended("canceled"))
+    if canceled:
+        counting.became(session, "canceled", Canceled.code)
+    return canceled
 
 
 def _queued(backoff_s: int) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from video2mp3.database.clock import SECOND, now
-from video2mp3.database.tables import Notification
+from video2mp3.database.tables import Job, Notification
 from video2mp3.jobs.statements import change
 
 LEASE_S = 300
@@ -24,6 +24,9 @@ class Notice:
     notification_id: str
     job_id: str
     attempt: int
+    request_id: str | None
+    """Of the request that made the job."""
+    traceparent: str | None
 
 
 def add(session: Session, job_id: str) -> None:
@@ -35,7 +38,8 @@ def add(session: Session, job_id: str) -> None:
 def claim(session: Session, job_id: str) -> Notice | None:
     """Claims a due notification of the job; None when there is none, or another has it."""
     due = (Notification.job_id == job_id, Notification.state == "queued", Notification.not_before <= now())
-    for row in session.execute(select(Notification.id, Notification.attempts).where(*due)):
+    columns = (Notification.id, Notification.attempts, Job.request_id, Job.traceparent)
+    for row in session.execute(select(*columns).join(Job, Job.id == Notification.job_id).where(*due)):
         claimed = change(
             session,
             Notification,
@@ -47,7 +51,7 @@ def claim(session: Session, job_id: str) -> Notice | None:
             lease_until=now() + LEASE_S * SECOND,
         )
         if claimed:
-            return Notice(row.id, job_id, row.attempts + 1)
+            return Notice(row.id, job_id, row.attempts + 1, row.request_id, row.traceparent)
     return None
 
 

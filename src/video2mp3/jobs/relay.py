@@ -18,6 +18,7 @@ from video2mp3.database.tables import Job, Notification, User
 from video2mp3.jobs import messages, workers
 from video2mp3.jobs.statements import change, change_all
 from video2mp3.queue import MP3_QUEUE, VIDEO_QUEUE, Queue
+from video2mp3.telemetry import metrics, tracing
 
 LEAST_WINDOW = 10
 NOTIFICATIONS_WINDOW = 100
@@ -29,11 +30,19 @@ Table = type[Job] | type[Notification]
 
 
 @dataclass(frozen=True)
+class _Message:
+    """A job's name, as it is published."""
+
+    body: bytes
+    traceparent: str | None
+
+
+@dataclass(frozen=True)
 class _Announcement:
     """A row that is due, and the message that names it."""
 
     row_id: str
-    body: bytes
+    message: _Message
 
 
 class Relay:
@@ -75,12 +84,18 @@ class Relay:
         published = 0
         try:
             for announcement in mine:
-                self._queue.publish(queue, announcement.body, expires_s=MESSAGE_LIFETIME_S)
+                self._publish(queue, announcement.message)
                 published += 1
         finally:
             if unpublished := mine[published:]:
                 self._unmark(table, unpublished)
         return published
+
+    def _publish(self, queue: str, message: _Message) -> None:
+        with tracing.span(f"publish {queue}", kind="producer", parent=message.traceparent) as span:
+            headers = {tracing.HEADER: span.traceparent}
+            self._queue.publish(queue, message.body, expires_s=MESSAGE_LIFETIME_S, headers=headers)
+        metrics.MESSAGES_PUBLISHED.labels(queue).inc()
 
     def _mark(self, table: Table, due: Sequence[_Announcement]) -> list[_Announcement]:
         """Marks the rows as announced and commits that; returns those that no other relay has marked meanwhile."""
@@ -119,30 +134,33 @@ def _next_jobs(session: Session, limit: int) -> list[_Announcement]:
     # No join here: with one, MySQL sorts all the queued jobs instead of following the index.
     next_ones = select(Job.id).where(*_due(Job)).order_by(Job.priority, Job.turn, Job.id).limit(max(0, limit))
     ids = session.scalars(next_ones).all()
-    bodies = _bodies(session, ids, with_mp3=False)
-    return [_Announcement(id_, bodies[id_]) for id_ in ids if id_ in bodies]
+    found = _messages(session, ids, with_mp3=False)
+    return [_Announcement(id_, found[id_]) for id_ in ids if id_ in found]
 
 
 def _next_notifications(session: Session, limit: int) -> list[_Announcement]:
     order = (Notification.not_before, Notification.id)
     next_ones = select(Notification.id, Notification.job_id).where(*_due(Notification)).order_by(*order)
     rows = session.execute(next_ones.limit(max(0, limit))).all()
-    bodies = _bodies(session, [row.job_id for row in rows], with_mp3=True)
-    return [_Announcement(row.id, bodies[row.job_id]) for row in rows if row.job_id in bodies]
+    found = _messages(session, [row.job_id for row in rows], with_mp3=True)
+    return [_Announcement(row.id, found[row.job_id]) for row in rows if row.job_id in found]
 
 
-def _bodies(session: Session, job_ids: Sequence[str], *, with_mp3: bool) -> dict[str, bytes]:
+def _messages(session: Session, job_ids: Sequence[str], *, with_mp3: bool) -> dict[str, _Message]:
     """The messages that name these jobs; a job that was deleted meanwhile has none."""
     if not job_ids:
         return {}
-    columns = (Job.id, Job.upload_id, Job.result_key, User.username)
+    columns = (Job.id, Job.upload_id, Job.result_key, Job.traceparent, User.username)
     jobs = session.execute(select(*columns).join(User, User.id == Job.user_id).where(Job.id.in_(set(job_ids)))).all()
     return {
-        job.id: messages.make(
-            job.id,
-            video_fid=job.upload_id,
-            mp3_fid=job.id if with_mp3 and job.result_key else None,
-            username=job.username,
+        job.id: _Message(
+            messages.make(
+                job.id,
+                video_fid=job.upload_id,
+                mp3_fid=job.id if with_mp3 and job.result_key else None,
+                username=job.username,
+            ),
+            job.traceparent,
         )
         for job in jobs
     }

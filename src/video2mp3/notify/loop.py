@@ -2,9 +2,11 @@
 
 import threading
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 from sqlalchemy.orm import Session
+from structlog.contextvars import bound_contextvars
 
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job, User
@@ -15,6 +17,7 @@ from video2mp3.jobs.notifications import Notice
 from video2mp3.jobs.settling import settle
 from video2mp3.notify.mail import Mailer, address_of, compose
 from video2mp3.queue import MP3_QUEUE, Queue
+from video2mp3.telemetry import metrics, tracing
 
 log = structlog.get_logger()
 
@@ -58,16 +61,22 @@ class NotifierLoop:
         self._stopping.set()
         self._thread.join(_STOP_S)
 
-    def _claim(self, job_id: str) -> Work | None:
+    def _claim(self, job_id: str, traceparent: str | None) -> Work | None:
         with self._database.write() as session:
             notice = notifications.claim(session, job_id)
-        return None if notice is None else lambda: self._work(notice)
+        if notice is None:
+            return None
+        return partial(self._work, notice, tracing.nearest(traceparent, notice.traceparent))
 
-    def _work(self, notice: Notice) -> None:
+    def _work(self, notice: Notice, traceparent: str | None) -> None:
         self._nudge()
-        write = self._notify(notice)
-        if settle(self._database, lambda session: write(session, notice)) is None:
-            log.warning("notification_end_not_written", job_id=notice.job_id)
+        with (
+            bound_contextvars(job_id=notice.job_id, request_id=notice.request_id),
+            tracing.span(f"process {MP3_QUEUE}", kind="consumer", parent=traceparent),
+        ):
+            write = self._notify(notice)
+            if settle(self._database, lambda session: write(session, notice)) is None:
+                log.warning("notification_end_not_written", job_id=notice.job_id)
 
     def _notify(self, notice: Notice) -> Callable[[Session, Notice], bool]:
         """Sends the mail; returns the function that writes how that went."""
@@ -75,13 +84,17 @@ class NotifierLoop:
             self._send(notice)
         except MailRefused as error:
             log.warning("mail_refused", job_id=notice.job_id, detail=error.detail)
+            metrics.NOTIFICATIONS.labels("refused").inc()
             return notifications.mark_failed
         except Unavailable as error:
             log.warning("mail_postponed", job_id=notice.job_id, attempt=notice.attempt, detail=error.detail)
+            metrics.NOTIFICATIONS.labels("postponed").inc()
             return notifications.try_again
         except Exception:
             log.exception("mail_failed", job_id=notice.job_id, attempt=notice.attempt)
+            metrics.NOTIFICATIONS.labels("postponed").inc()
             return notifications.try_again
+        metrics.NOTIFICATIONS.labels("done").inc()
         return notifications.mark_sent
 
     def _send(self, notice: Notice) -> None:

@@ -1,5 +1,6 @@
 """The queue: hands each message to one of the consumers. It is a hint, never the truth (see ARCHITECTURE.md)."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 VIDEO_QUEUE = "video"
@@ -13,6 +14,8 @@ class Message(Protocol):
     """One delivery of one message."""
 
     body: bytes
+    headers: Mapping[str, str]
+    """Those that are text, as they were published: nobody has checked them."""
 
     def ack(self) -> None:
         """Tells the queue that the message is done with. Never raises: an ack that is lost is a duplicate."""
@@ -47,7 +50,7 @@ class Queue(Protocol):
     durable: bool
     """False when the messages end with this process."""
 
-    def publish(self, queue: str, body: bytes, expires_s: float) -> None:
+    def publish(self, queue: str, body: bytes, expires_s: float, headers: Mapping[str, str] | None = None) -> None:
         """Publishes a persistent message and returns when the broker has confirmed it.
 
         Raises QueueUnavailable when no confirm came within 2 s, or when the queue does not exist.

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from video2mp3.errors import QueueUnavailable
@@ -16,6 +17,7 @@ _DEAD_LETTERS_KEPT = 10_000
 class _Entry:
     body: bytes
     expires_at_s: float
+    headers: Mapping[str, str]
 
 
 @dataclass
@@ -43,10 +45,10 @@ class MemoryQueue:
         self.closed = False
         self._is_new = True
 
-    def publish(self, queue: str, body: bytes, expires_s: float) -> None:
+    def publish(self, queue: str, body: bytes, expires_s: float, headers: Mapping[str, str] | None = None) -> None:
         """See `Queue`."""
         with self.changed:
-            self.line(queue).waiting.append(_Entry(body, time.monotonic() + expires_s))
+            self.line(queue).waiting.append(_Entry(body, time.monotonic() + expires_s, headers or {}))
             self.changed.notify_all()
 
     def was_emptied(self) -> bool:
@@ -96,6 +98,7 @@ class MemoryMessage:
 
     def __init__(self, consumer: "MemoryConsumer", entry: _Entry) -> None:
         self.body = entry.body
+        self.headers = entry.headers
         self._consumer = consumer
         self._entry = entry
 

@@ -7,7 +7,7 @@ of memory stops reading from connections that publish, and acks must still get t
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -48,16 +48,22 @@ class RabbitQueue:
         self._lock = threading.Lock()
         self._closed = False
 
-    def publish(self, queue: str, body: bytes, expires_s: float) -> None:
+    def publish(self, queue: str, body: bytes, expires_s: float, headers: Mapping[str, str] | None = None) -> None:
         """See `Queue`."""
-        self.run(self.publish_async(queue, body, expires_s))
+        self.run(self.publish_async(queue, body, expires_s, headers))
 
-    async def publish_async(self, queue: str, body: bytes, expires_s: float | None) -> None:
+    async def publish_async(
+        self, queue: str, body: bytes, expires_s: float | None, headers: Mapping[str, str] | None = None
+    ) -> None:
         """Publishes on the event loop."""
 
         async def action(opened: Opened) -> None:
             message = Message(
-                body, content_type="application/json", delivery_mode=DeliveryMode.PERSISTENT, expiration=expires_s
+                body,
+                headers=dict(headers or {}),
+                content_type="application/json",
+                delivery_mode=DeliveryMode.PERSISTENT,
+                expiration=expires_s,
             )
             await opened.channel.default_exchange.publish(message, routing_key=queue, mandatory=True)
 
@@ -143,6 +149,8 @@ class RabbitMessage:
 
     def __init__(self, owner: RabbitQueue, queue: str, incoming: AbstractIncomingMessage) -> None:
         self.body = incoming.body
+        headers = incoming.headers.items()
+        self.headers: Mapping[str, str] = {name: value for name, value in headers if isinstance(value, str)}
         self._owner = owner
         self._queue = queue
         self._incoming = incoming

@@ -27,9 +27,11 @@ from video2mp3.jobs import lifecycle
 from video2mp3.jobs.results import part_names, result_suffix, stored_attributes
 from video2mp3.jobs.settling import settle
 from video2mp3.storage import Storage
+from video2mp3.telemetry import metrics
 from video2mp3.uploads import UploadSource
 from video2mp3.worker.archive import archive
 from video2mp3.worker.leases import Lease
+from video2mp3.worker.stages import EngineStages, stage
 
 log = structlog.get_logger()
 
@@ -58,11 +60,17 @@ class Conversion:
         started_s = time.monotonic()
         path = self._storage.scratch_folder / f"result-{secrets.token_hex(16)}"
         try:
-            report = self._convert(path)
+            with stage("convert"):
+                report = self._convert(path)
             if makes_parts(self._claim.options):
-                report = self._archive(path, report)
-            self._store(path)
-            if self._finish(report):
+                with stage("archive"):
+                    report = self._archive(path, report)
+            with stage("store"):
+                self._store(path)
+            with stage("finish"):
+                finished = self._finish(report)
+            if finished:
+                _count(report)
                 self._log.info(
                     "job_finished",
                     audio_s=round(report.duration_s, 3),
@@ -86,13 +94,14 @@ class Conversion:
             sink = path.open("xb+")
         except OSError as error:
             raise StorageUnavailable(f"The scratch folder cannot be written to: {error.strerror}.") from error
-        with sink:
+        with sink, EngineStages() as stages:
             try:
                 report = convert(
                     source,
                     sink,
                     options,
                     on_progress=self._lease.note_progress,
+                    on_stage=stages.begin,
                     should_stop=self._lease.should_stop,
                     limits=self._limits,
                 )
@@ -102,6 +111,7 @@ class Conversion:
                 raise UploadDamaged from error
         if path.stat().st_size != report.size_bytes:
             raise ResultCheckFailed
+        metrics.SOURCE_BYTES.inc(source.size_bytes)
         return report
 
     def _archive(self, path: Path, report: Report) -> Report:
@@ -201,3 +211,10 @@ class Conversion:
         if written is None:
             self._log.warning("job_end_not_written")
         return written
+
+
+def _count(report: Report) -> None:
+    metrics.AUDIO_S.inc(report.duration_s)
+    metrics.RESULT_BYTES.inc(report.size_bytes)
+    for name, duration_s in (("decode", report.decode_s), ("encode", report.encode_s)):
+        metrics.STAGE_DURATION_S.labels(name).observe(duration_s)

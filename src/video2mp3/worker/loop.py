@@ -3,8 +3,10 @@
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import new_id
@@ -13,8 +15,10 @@ from video2mp3.jobs import lifecycle
 from video2mp3.jobs.consuming import ConsumerThread, Work
 from video2mp3.queue import VIDEO_QUEUE, Queue
 from video2mp3.storage import Storage
+from video2mp3.telemetry import metrics, tracing
 from video2mp3.worker.conversion import Conversion
 from video2mp3.worker.leases import Heartbeat, Lease
+from video2mp3.worker.stages import stage
 
 log = structlog.get_logger()
 
@@ -64,6 +68,7 @@ class WorkerLoop:
 
     def start(self) -> None:
         """Starts all threads and returns."""
+        metrics.SLOTS.set_function(self._slots_left)
         self._heartbeat.start()
         for slot in self._slots:
             slot.start()
@@ -108,29 +113,37 @@ class WorkerLoop:
         log.info("worker_ended", worker_id=self.worker_id)
         return True
 
-    def _claim(self, job_id: str) -> Work | None:
-        claimed_at_s = time.monotonic()
+    def _claim(self, job_id: str, traceparent: str | None) -> Work | None:
+        claimed_at_s, taken_ns = time.monotonic(), time.time_ns()
         with self._database.write() as session:
             claim = lifecycle.claim(session, job_id, self.worker_id)
         if claim is None:
             return None
         lease = Lease(claim, claimed_at_s, lambda: time.monotonic() > self._drain_over_s)
         self._heartbeat.hold(lease)
-        log.info("job_claimed", job_id=claim.job_id, fence=claim.fence, worker_id=self.worker_id)
-        return lambda: self._work(lease)
+        return partial(self._work, lease, tracing.nearest(traceparent, claim.traceparent), taken_ns)
 
-    def _work(self, lease: Lease) -> None:
+    def _work(self, lease: Lease, traceparent: str | None, taken_ns: int) -> None:
         # There is room in the relay's window now.
         self._nudge()
-        try:
-            Conversion(
-                self._database,
-                self._storage,
-                lease,
-                limits=self._limits,
-                result_lifetime_s=self._result_lifetime_s,
-            ).run()
-        finally:
-            self._heartbeat.let_go(lease)
-            # The owner's notification is due.
-            self._nudge()
+        claim = lease.claim
+        with (
+            metrics.SLOTS_BUSY.track_inprogress(),
+            bound_contextvars(job_id=claim.job_id, request_id=claim.request_id),
+            tracing.span(f"process {VIDEO_QUEUE}", kind="consumer", parent=traceparent, started_ns=taken_ns) as span,
+        ):
+            span.note("job.id", claim.job_id)
+            with stage("take", started_ns=taken_ns):
+                log.info("job_claimed", job_id=claim.job_id, fence=claim.fence, worker_id=self.worker_id)
+            try:
+                Conversion(
+                    self._database,
+                    self._storage,
+                    lease,
+                    limits=self._limits,
+                    result_lifetime_s=self._result_lifetime_s,
+                ).run()
+            finally:
+                self._heartbeat.let_go(lease)
+                # The owner's notification is due.
+                self._nudge()

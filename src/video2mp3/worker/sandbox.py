@@ -6,6 +6,7 @@ import structlog
 
 from video2mp3.engine import SelfTest, self_test
 from video2mp3.errors import ConfigurationError
+from video2mp3.telemetry import metrics
 
 log = structlog.get_logger()
 
@@ -20,6 +21,7 @@ def require_sandbox(*, allow_unsandboxed: bool) -> SelfTest:
         EngineError: the engine does not even start.
     """
     result = self_test()
+    metrics.UNSANDBOXED.set(not result.passed)
     facts = {"seccomp": result.seccomp, "landlock_abi": result.landlock_abi, "threads": len(result.threads)}
     if result.passed:
         log.info("sandbox_holds", **facts)

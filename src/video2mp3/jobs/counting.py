@@ -1,0 +1,30 @@
+"""Counts what becomes of jobs, for the metrics: once it is committed, and by whoever did it."""
+
+from functools import partial
+
+from sqlalchemy.orm import Session
+
+from video2mp3.database.clock import SECOND
+from video2mp3.database.connection import after_commit
+from video2mp3.database.tables import Job
+from video2mp3.telemetry import metrics
+
+
+def submitted(session: Session, priority: str) -> None:
+    """Counts a job that is made."""
+    after_commit(session, metrics.JOBS_SUBMITTED.labels(priority).inc)
+
+
+def claimed(session: Session, job: Job, priority: str) -> None:
+    """Notes how long a job has waited, at its first claim."""
+    if job.fence == 1 and job.started_at is not None:
+        waited_s = max(0, job.started_at - job.created_at) / SECOND
+        after_commit(session, partial(metrics.JOB_WAIT_S.labels(priority).observe, waited_s))
+
+
+def became(session: Session, state: str, code: str = "") -> None:
+    """Counts a try that ended: with the job, or `queued` for another one. The code is an error's, or empty."""
+    if state == "queued":
+        after_commit(session, metrics.JOBS_REQUEUED.labels(code).inc)
+    else:
+        after_commit(session, metrics.JOBS_ENDED.labels(state, code).inc)

@@ -1,0 +1,35 @@
+"""How much room there is."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from prometheus_client import Metric
+from prometheus_client.metrics_core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+
+class DiskGauges(Collector):
+    """Looks at the disk of a folder when it is asked."""
+
+    def __init__(self, folder: Path, floor_bytes: int) -> None:
+        """`floor_bytes`: with fewer free, nothing more is taken."""
+        self._folder = folder
+        self._floor_bytes = floor_bytes
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing needs to be known before."""
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        """See `Collector`."""
+        free = GaugeMetricFamily("video2mp3_disk_free_bytes", "Bytes free where files are gathered.")
+        try:
+            free.add_metric([], shutil.disk_usage(self._folder).free)
+        except OSError:
+            # Then there is no such number; the part "storage" is missing too.
+            return
+        yield free
+        yield GaugeMetricFamily(
+            "video2mp3_disk_floor_bytes", "With fewer bytes free, no upload is taken.", value=self._floor_bytes
+        )

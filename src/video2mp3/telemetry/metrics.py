@@ -1,0 +1,125 @@
+"""Every metric that the code counts, in one registry for the process; docs/metrics.md lists them.
+
+No label ever holds what a user sent: routes are templates, codes are those of `errors.py`. What is read only when it is
+asked for (the queue's depth, the connections) is in collectors beside what it is read from; `serving` adds them.
+"""
+
+from collections.abc import Iterator
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+)
+
+from video2mp3.errors import EngineError, MediaError, Unavailable, Video2mp3Error
+
+REGISTRY = CollectorRegistry()
+"""Of this process."""
+
+# When each series began, as one more series for each: nothing here asks for that.
+disable_created_metrics()  # type: ignore[no-untyped-call]
+ProcessCollector(registry=REGISTRY)
+
+_ANSWER_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+_STAGE_S = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
+_WAIT_S = (0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400)
+
+INFO = Gauge("video2mp3_info", "1; the version and the role of this process.", ["version", "role"], registry=REGISTRY)
+PART_READY = Gauge(
+    "video2mp3_part_ready",
+    "1 where the part (database, queue, storage) answered the last check of /readyz.",
+    ["part"],
+    registry=REGISTRY,
+)
+UNSANDBOXED = Gauge(
+    "video2mp3_unsandboxed", "1 where the sandbox did not hold in the self-test at the start.", registry=REGISTRY
+)
+
+# -- HTTP ---------------------------------------------------------------------------------------------
+
+HTTP_REQUESTS = Counter(
+    "video2mp3_http_requests",
+    "Requests that were answered, by the class of their status (2xx).",
+    ["method", "route", "status"],
+    registry=REGISTRY,
+)
+HTTP_DURATION_S = Histogram(
+    "video2mp3_http_request_duration_seconds",
+    "Time from a request's head to the end of its answer.",
+    ["method", "route"],
+    buckets=_ANSWER_S,
+    registry=REGISTRY,
+)
+HTTP_IN_PROGRESS = Gauge("video2mp3_http_requests_in_progress", "Requests that are being answered.", registry=REGISTRY)
+HTTP_RECEIVED_BYTES = Counter("video2mp3_http_received_bytes", "Bytes of the requests' bodies.", registry=REGISTRY)
+HTTP_SENT_BYTES = Counter("video2mp3_http_sent_bytes", "Bytes of the answers' bodies.", registry=REGISTRY)
+
+# -- Jobs ---------------------------------------------------------------------------------------------
+
+JOBS_SUBMITTED = Counter("video2mp3_jobs_submitted", "Jobs that were made.", ["priority"], registry=REGISTRY)
+JOBS_ENDED = Counter(
+    "video2mp3_jobs_ended",
+    "Jobs that ended, by state (finished, failed, canceled) and error code (empty: none).",
+    ["state", "code"],
+    registry=REGISTRY,
+)
+JOBS_REQUEUED = Counter(
+    "video2mp3_jobs_requeued",
+    "Tries that ended without the job: by error code, worker_lost for an expired lease, empty for a drain.",
+    ["code"],
+    registry=REGISTRY,
+)
+JOB_WAIT_S = Histogram(
+    "video2mp3_job_wait_seconds",
+    "Time from a job's submit to its first claim.",
+    ["priority"],
+    buckets=_WAIT_S,
+    registry=REGISTRY,
+)
+MESSAGES_PUBLISHED = Counter(
+    "video2mp3_messages_published", "Messages that the broker has confirmed.", ["queue"], registry=REGISTRY
+)
+NOTIFICATIONS = Counter(
+    "video2mp3_notifications",
+    "Attempts to notify an owner: done, postponed or refused.",
+    ["outcome"],
+    registry=REGISTRY,
+)
+HOUSEKEEPING_FAILURES = Counter(
+    "video2mp3_housekeeping_failures",
+    "Rounds of the relay, the reaper and the sweeper that failed.",
+    ["routine"],
+    registry=REGISTRY,
+)
+
+
+def _codes(family: type[Video2mp3Error]) -> Iterator[str]:
+    yield family.code
+    for kind in family.__subclasses__():
+        yield from _codes(kind)
+
+
+# A series that begins with its first event hides that event from `rate` and `increase`: these begin at 0.
+for _code in (*_codes(MediaError), *_codes(EngineError)):
+    JOBS_ENDED.labels("failed", _code)
+for _code in (*_codes(EngineError), *_codes(Unavailable)):
+    JOBS_REQUEUED.labels(_code)
+
+# -- Conversions --------------------------------------------------------------------------------------
+
+SLOTS = Gauge("video2mp3_worker_slots", "Conversions that this worker can run at once.", registry=REGISTRY)
+SLOTS_BUSY = Gauge("video2mp3_worker_slots_busy", "Conversions that this worker runs.", registry=REGISTRY)
+STAGE_DURATION_S = Histogram(
+    "video2mp3_stage_duration_seconds",
+    "Time of each stage of a conversion; decode and encode go on at the same time, within convert.",
+    ["stage"],
+    buckets=_STAGE_S,
+    registry=REGISTRY,
+)
+AUDIO_S = Counter("video2mp3_audio_seconds", "Seconds of audio in MP3s that were made.", registry=REGISTRY)
+SOURCE_BYTES = Counter("video2mp3_source_bytes", "Bytes of the files that were converted.", registry=REGISTRY)
+RESULT_BYTES = Counter("video2mp3_result_bytes", "Bytes of the results that were stored.", registry=REGISTRY)
