@@ -7,7 +7,20 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, Integer, MetaData, SmallInteger, String, Table, insert
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    insert,
+)
 from sqlalchemy.dialects.mysql import TINYINT
 
 from tests.jobs.rows import claim, finish, make_upload, make_user, read_job, submit
@@ -50,6 +63,8 @@ def _value(column: Column[Any], number: int) -> Any:
         return number
     if isinstance(column.type, Float):
         return number / 4
+    if isinstance(column.type, LargeBinary):
+        return bytes([number])
     assert isinstance(column.type, String)
     return f"{number:04x} ÄÖü"[: column.type.length] if "utf8mb4" in str(column.type) else f"{number:032x}"
 
