@@ -49,7 +49,10 @@ def test_an_upload_is_converted_by_its_id(ada: SignedIn) -> None:
             "self": path,
             "events": f"{path}/events",
             "mp3": f"{path}/mp3",
+            "waveform": f"{path}/waveform",
+            "source": f"{path}/source",
             "report": f"{path}/report",
+            "links": f"{path}/links",
             "retry": f"{path}/retry",
         },
     }
