@@ -343,6 +343,27 @@ class Unreachable(Video2mp3Error):
     retryable = True
 
 
+class SourceNotFound(Video2mp3Error):
+    """The server that the URL names has no such file."""
+
+    code = "source_not_found"
+    status = 422
+
+
+class SourceRefused(Video2mp3Error):
+    """The server that the URL names does not give the file; signed links expire."""
+
+    code = "source_refused"
+    status = 422
+
+
+class ResultRefused(Video2mp3Error):
+    """The server that `result_url` names does not take the MP3; signed links expire."""
+
+    code = "result_refused"
+    status = 422
+
+
 # -- Infrastructure: wait, then try again; it is not the job's fault -----------------------------------
 
 

@@ -66,6 +66,7 @@ class Settings(BaseSettings):
 
     allowed_networks: str = Field("", description="Private networks that users' URLs may lead to, such as 10.0.0.0/8.")
     allowed_ports: str = Field("80,443", description="Ports that users' URLs may name.")
+    fetch_limit_s: int = Field(3600, ge=1, description="Longest time for one try to fetch a file or to send an MP3.")
 
     worker_slots: int = Field(0, ge=0, description="Conversions at once per worker (0: one per core).")
     conversion_limit_s: int = Field(4 * 3600, ge=1, description="Longest time one conversion may take.")

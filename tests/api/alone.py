@@ -9,6 +9,7 @@ from video2mp3.api.app import create_app
 from video2mp3.api.services import Services
 from video2mp3.database import migrate
 from video2mp3.database.connection import Database
+from video2mp3.outbound import Guard
 from video2mp3.queue.memory import MemoryQueue
 from video2mp3.settings import load_settings
 from video2mp3.storage.disk import DiskStorage
@@ -25,7 +26,7 @@ def main(folder: Path) -> None:
     database = Database(settings.effective_database_url)
     migrate.upgrade(database)
     storage = DiskStorage(folder / "storage")
-    services = Services(settings, database, MemoryQueue(), storage, nudge=lambda: None, trust_loopback=True)
+    services = Services(settings, database, MemoryQueue(), storage, lambda: None, Guard(), trust_loopback=True)
     Server(uvicorn.Config(create_app(services), port=0, log_config=None, access_log=False)).run()
 
 

@@ -18,6 +18,7 @@ from video2mp3.api.services import Services
 from video2mp3.database import migrate
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import User
+from video2mp3.outbound import Guard
 from video2mp3.queue.memory import MemoryQueue
 from video2mp3.settings import Settings, load_settings
 from video2mp3.storage.disk import DiskStorage
@@ -38,7 +39,7 @@ def services(settings: Settings, tmp_path: Path) -> Iterator[Services]:
     migrate.upgrade(database)
     queue = MemoryQueue()
     storage = DiskStorage(tmp_path / "storage")
-    yield Services(settings, database, queue, storage, nudge=lambda: None, trust_loopback=False)
+    yield Services(settings, database, queue, storage, lambda: None, Guard(), trust_loopback=False)
     storage.close()
     queue.close()
     database.close()

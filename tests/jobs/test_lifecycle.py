@@ -25,6 +25,7 @@ from video2mp3.errors import (
     NoAudio,
     NotFound,
     StorageUnavailable,
+    Unreachable,
     UploadDamaged,
     UploadGone,
     Video2mp3Error,
@@ -223,6 +224,21 @@ def test_a_damaged_upload_is_tried_three_times_minutes_apart(database: Database,
     assert waits == pytest.approx([60, 120], abs=5)
     assert _fail(database, claimed(database, job_id), UploadDamaged())
     assert (read_job(database, job_id).state, read_job(database, job_id).error_code) == ("failed", "upload_damaged")
+
+
+def test_a_server_of_others_is_tried_five_times_within_half_an_hour(database: Database, user_id: str) -> None:
+    job_id = submit(database, user_id).id
+    waits = []
+    for _ in range(lifecycle.UNREACHABLE_LIMIT - 1):
+        assert _fail(database, claimed(database, job_id), Unreachable())
+        row = read_job(database, job_id)
+        assert row.state == "queued"
+        waits.append(round(seconds_from_now(database, row.not_before)))
+    for wait, wanted in zip(waits, (15, 60, 240, 960), strict=True):
+        assert wait == pytest.approx(wanted, abs=5)
+    assert _fail(database, claimed(database, job_id), Unreachable())
+    row = read_job(database, job_id)
+    assert (row.state, row.error_code, row.failures) == ("failed", "unreachable", 5)
 
 
 def test_an_outage_is_not_counted_and_waits_longer_each_time(database: Database, user_id: str) -> None:

@@ -20,6 +20,7 @@ from video2mp3.engine import Limits
 from video2mp3.jobs.housekeeping import Housekeeping
 from video2mp3.queue import Queue
 from video2mp3.storage import Storage
+from video2mp3.worker.fetching import FetchLimits
 from video2mp3.worker.loop import WorkerLoop
 
 RATE_HZ = 48_000
@@ -86,7 +87,13 @@ class System:
 
     def worker(self, nudge: Any = lambda: None, **arguments: Any) -> WorkerLoop:
         """A worker that is not started."""
-        values: dict[str, Any] = {"slots": 1, "limits": Limits(), "drain_grace_s": 30, "result_lifetime_s": 3600}
+        values: dict[str, Any] = {
+            "slots": 1,
+            "limits": Limits(),
+            "fetch_limits": FetchLimits(),
+            "drain_grace_s": 30,
+            "result_lifetime_s": 3600,
+        }
         return WorkerLoop(self.database, self.queue, self.storage, nudge=nudge, **{**values, **arguments})
 
     @contextmanager

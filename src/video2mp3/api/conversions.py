@@ -16,10 +16,11 @@ from video2mp3.api.options import OPTIONS_SCHEMA, checked_cover, checked_tag, op
 from video2mp3.api.parameters import ItemId
 from video2mp3.api.representations import ConversionJSON, ConversionPage
 from video2mp3.api.services import CurrentServices, Services
+from video2mp3.api.sources import Source, checked_url, remote_source
 from video2mp3.api.streaming import abort, declared_size_bytes, read_small, receive_form
 from video2mp3.api.submitting import Order, checked_priority, delete_objects, require_room, retry, submit
 from video2mp3.database.tables import Job
-from video2mp3.errors import IdempotencyKeyReused, MissingFile, UnsupportedMediaType
+from video2mp3.errors import IdempotencyKeyReused, InvalidRequest, MissingFile, UnsupportedMediaType
 from video2mp3.jobs import lifecycle
 from video2mp3.jobs.lifecycle import PRIORITIES, Priority
 from video2mp3.uploads import clean_name
@@ -33,11 +34,15 @@ _PRIORITY = "`low`: only when nothing else waits; `high` is for administrators."
 
 
 class NewConversion(BaseModel):
-    """An order to convert an upload."""
+    """An order to convert an upload, or a file elsewhere: exactly one of `upload_id` and `source`."""
 
     model_config = ConfigDict(extra="forbid")
 
-    upload_id: ItemId = Field(description="From POST /v1/uploads.")
+    upload_id: ItemId | None = Field(None, description="From POST /v1/uploads.")
+    source: Source | None = None
+    result_url: str | None = Field(
+        None, description="Where the result is sent with PUT before the conversion is finished; a signed URL, say."
+    )
     cover_upload_id: ItemId | None = Field(None, description="An upload too: the picture for the front cover.")
     options: dict[str, Any] = Field(default_factory=dict, json_schema_extra=OPTIONS_SCHEMA)
     tag: str | None = Field(None, max_length=255, description="A text of your own, given back with the conversion.")
@@ -70,7 +75,7 @@ async def create_conversion(
     services: CurrentServices,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
 ) -> ConversionJSON:
-    """Queues a conversion: of an upload (JSON), or of the file in a form.
+    """Queues a conversion: of an upload or of a file elsewhere (JSON), or of the file in a form.
 
     Fields that come before the file in a form are checked before the file is stored. The same request again with the
     same Idempotency-Key makes no other conversion: it is answered with the one that it made.
@@ -206,16 +211,21 @@ async def _convert_json(request: Request, services: Services, user: Principal, i
         new = NewConversion.model_validate_json(await read_small(request, _MAX_JSON_BYTES))
     except ValidationError as error:
         raise RequestValidationError(error.errors(include_url=False, include_context=False)) from None
+    if (new.upload_id is None) == (new.source is None):
+        raise InvalidRequest("Give exactly one of upload_id and source.")
     options, priority = options_from_json(new.options), checked_priority(new.priority, user.role)
-    order = Order(options, checked_tag(new.tag), priority, checked_cover(new.cover_upload_id, options))
+    cover_upload_id = checked_cover(new.cover_upload_id, options)
+    order = Order(options, checked_tag(new.tag), priority, cover_upload_id, checked_url(services, new.result_url))
+    source = None if new.source is None else remote_source(services, new.source)
     return await run_in_threadpool(
         submit,
         services,
         user.user_id,
         new.upload_id,
         order,
+        source=source,
         idempotency_key=idempotency_key,
-        request_sha256=order.sha256(new.upload_id),
+        request_sha256=order.sha256(*((source.url, source.name) if source else (new.upload_id,))),
     )
 
 

@@ -10,6 +10,7 @@ from video2mp3.api.schemas import moment, moment_or_none
 from video2mp3.database.tables import Job, Upload
 from video2mp3.errors import Video2mp3Error
 from video2mp3.jobs.lifecycle import PRIORITIES, Priority
+from video2mp3.outbound import redacted
 
 State = Literal["waiting", "queued", "processing", "finished", "failed", "canceled"]
 
@@ -45,7 +46,8 @@ class SourceJSON(BaseModel):
     name: str
     size_bytes: int
     duration_s: float | None
-    upload_id: str | None = Field(description="null when the upload was deleted or has expired.")
+    upload_id: str | None = Field(description="null when the upload was deleted, has expired or is yet to be fetched.")
+    url: str | None = Field(description="Where it is fetched from, without its query.")
 
 
 class ErrorJSON(BaseModel):
@@ -79,6 +81,7 @@ class ConversionJSON(BaseModel):
     tag: str | None
     source: SourceJSON
     cover_upload_id: str | None = Field(description="The upload that is the front cover.")
+    result_url: str | None = Field(description="Where the result is sent, without its query.")
     options: dict[str, Any] = Field(description="What was asked for; the rest has its default.")
     created_at: datetime
     started_at: datetime | None
@@ -103,8 +106,10 @@ class ConversionJSON(BaseModel):
                 size_bytes=job.source_size_bytes,
                 duration_s=job.source_duration_s,
                 upload_id=job.upload_id,
+                url=redacted(job.source_url) if job.source_url else None,
             ),
             cover_upload_id=job.cover_upload_id,
+            result_url=redacted(job.result_url) if job.result_url else None,
             options=job.options,
             created_at=moment(job.created_at),
             started_at=moment_or_none(job.started_at),

@@ -8,6 +8,7 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from video2mp3.database.connection import Database
+from video2mp3.outbound import Guard
 from video2mp3.queue import Queue
 from video2mp3.settings import Settings
 from video2mp3.storage import Storage
@@ -23,6 +24,8 @@ class Services:
     storage: Storage
     nudge: Callable[[], None]
     """Makes the relay look now; called after the commit of a submit."""
+    guard: Guard
+    """Says which URLs may be named."""
     trust_loopback: bool
     """Requests from this machine, to a loopback address, act as the user `local` (see `loopback`)."""
 

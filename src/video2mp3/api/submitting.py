@@ -17,6 +17,7 @@ from video2mp3.engine.options import MAX_COVER_BYTES
 from video2mp3.errors import Forbidden, InvalidOption, InvalidRequest, Unavailable
 from video2mp3.jobs import lifecycle, limits
 from video2mp3.jobs.lifecycle import Priority
+from video2mp3.jobs.sources import RemoteSource
 from video2mp3.storage.scratch import require_free
 
 log = structlog.get_logger()
@@ -30,10 +31,13 @@ class Order:
     tag: str | None = None
     priority: Priority = "normal"
     cover_upload_id: str | None = None
+    result_url: str | None = None
+    """Where the result is sent to."""
 
     def sha256(self, *source: str | None) -> str:
         """Returns what tells this order for that source from another one with the same Idempotency-Key."""
         parts = (*source, self.options, self.tag, self.priority, self.cover_upload_id)
+        parts += (self.result_url,) if self.result_url else ()  # others keep the sum that they had before there was any
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -72,13 +76,14 @@ def require_room(services: Services, user_id: str, idempotency_key: str | None =
 def submit(
     services: Services,
     user_id: str,
-    upload_id: str,
+    upload_id: str | None,
     order: Order,
     *,
+    source: RemoteSource | None = None,
     idempotency_key: str | None = None,
     request_sha256: str | None = None,
 ) -> Job:
-    """Queues a conversion of the user's upload; blocking.
+    """Queues a conversion of the user's upload, or of a source that is to be fetched; blocking.
 
     Returns the job made before by the same request with this key, also where its upload was deleted meanwhile.
 
@@ -94,15 +99,17 @@ def submit(
             return earlier
         _require_room(session, services, user_id)
         # In one order, so that two requests cannot wait for each other.
-        wanted = sorted({upload_id, order.cover_upload_id or upload_id})
+        wanted = sorted({wanted_id for wanted_id in (upload_id, order.cover_upload_id) if wanted_id})
         found = {wanted_id: uploads.find(session, wanted_id, user_id, lock=True) for wanted_id in wanted}
-        upload, cover = found[upload_id], found[order.cover_upload_id] if order.cover_upload_id else None
+        upload, cover = (found[wanted_id] if wanted_id else None for wanted_id in (upload_id, order.cover_upload_id))
         _require_picture_size(cover)
         _keep(session, services, *wanted)
         job = lifecycle.submit(
             session,
             user_id=user_id,
             upload=upload,
+            source=source,
+            result_url=order.result_url,
             options=order.options,
             cover=cover,
             tag=order.tag,
@@ -111,7 +118,7 @@ def submit(
             request_sha256=request_sha256,
         )
     services.nudge()
-    log.info("job_submitted", job_id=job.id, user_id=user_id, size_bytes=upload.size_bytes)
+    log.info("job_submitted", job_id=job.id, user_id=user_id, size_bytes=job.source_size_bytes)
     return job
 
 

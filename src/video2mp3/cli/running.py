@@ -34,7 +34,8 @@ from video2mp3.notify.mail import Mailer
 from video2mp3.settings import Settings, default_data_dir
 from video2mp3.telemetry import metrics, serving, tracing
 from video2mp3.telemetry.disk import DiskGauges
-from video2mp3.wiring import Backends, open_backends
+from video2mp3.wiring import Backends, make_guard, open_backends
+from video2mp3.worker.fetching import FetchLimits
 from video2mp3.worker.loop import WorkerLoop
 from video2mp3.worker.sandbox import require_sandbox
 
@@ -128,6 +129,7 @@ def _make_app(settings: Settings, backends: Backends, housekeeping: Housekeeping
             database=backends.database,
             queue=backends.queue,
             storage=backends.storage,
+            guard=make_guard(settings),
             nudge=housekeeping.nudge,
             trust_loopback=trust_loopback,
         )
@@ -144,6 +146,14 @@ def _make_worker(settings: Settings, backends: Backends, housekeeping: Housekeep
             max_audio_s=settings.max_audio_s,
             wall_clock_s=settings.conversion_limit_s,
             threads=min(available_cpus(), _MOST_THREADS),
+        ),
+        fetch_limits=FetchLimits(
+            guard=make_guard(settings),
+            max_size_bytes=settings.max_upload_bytes,
+            stored_bytes=settings.max_user_bytes,
+            min_free_bytes=settings.min_free_bytes,
+            time_limit_s=settings.fetch_limit_s,
+            upload_lifetime_s=settings.upload_lifetime_s,
         ),
         drain_grace_s=settings.drain_grace_s,
         result_lifetime_s=settings.result_lifetime_s,

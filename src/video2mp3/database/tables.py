@@ -159,6 +159,9 @@ class Job(Base):
     )
     # Refers to no row: it stays when the upload is gone, so that the job is not tried again without its cover.
     cover_upload_id: Mapped[Id | None] = mapped_column(default=None, index=True)
+    # Where to fetch the upload from, and where to send the result. Their queries are secrets: see `outbound.redacted`.
+    source_url: Mapped[str | None] = mapped_column(_LongText, default=None)
+    result_url: Mapped[str | None] = mapped_column(_LongText, default=None)
     source_name: Mapped[str] = mapped_column(_Text255)
     source_size_bytes: Mapped[int] = mapped_column(BigInteger)
     source_duration_s: Mapped[float | None] = mapped_column(default=None)

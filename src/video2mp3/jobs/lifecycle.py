@@ -36,6 +36,7 @@ from video2mp3.errors import (
     IdempotencyKeyReused,
     NotFound,
     Unavailable,
+    Unreachable,
     UploadDamaged,
     UploadGone,
     Video2mp3Error,
@@ -43,6 +44,7 @@ from video2mp3.errors import (
     WrongState,
 )
 from video2mp3.jobs import counting, notifications
+from video2mp3.jobs.sources import RemoteSource, source_columns
 from video2mp3.jobs.statements import change, change_all
 from video2mp3.jobs.turns import next_turn
 from video2mp3.telemetry import tracing
@@ -61,6 +63,9 @@ FAILURES_LIMIT = 3
 LOST_LEASES_LIMIT = 10
 """Workers that may be lost with one job."""
 FIRST_FAILURE_BACKOFF_S = 2
+UNREACHABLE_LIMIT = 5
+"""Tries in all with servers of others that are not reached: within half an hour."""
+FIRST_UNREACHABLE_BACKOFF_S = 15
 FIRST_DAMAGE_BACKOFF_S = 60
 """What cannot be found now may be there when a disk is mounted again, or a replica has caught up."""
 FIRST_OUTAGE_BACKOFF_S = 5
@@ -84,6 +89,10 @@ class Claim:
     request_id: str | None = None
     """Of the request that made the job."""
     traceparent: str | None = None
+    source_url: str | None = None
+    """Where to fetch the upload from, while there is none."""
+    result_url: str | None = None
+    """Where to send the result."""
 
 
 # -- The owner's side ---------------------------------------------------------------------------------
@@ -93,8 +102,10 @@ def submit(
     session: Session,
     *,
     user_id: str,
-    upload: Upload,
+    upload: Upload | None,
     options: dict[str, Any],
+    source: RemoteSource | None = None,
+    result_url: str | None = None,
     cover: Upload | None = None,
     tag: str | None = None,
     priority: int = NORMAL,
@@ -103,7 +114,8 @@ def submit(
 ) -> Job:
     """Makes a job of an upload; with a key that the user has used before: returns the job made then.
 
-    `upload` is read in this transaction, with a lock; while it is still open, the job waits for it. `cover` is read so
+    `upload` is read in this transaction, with a lock; while it is still open, the job waits for it. Without one the job
+    has a `source`, which its worker fetches (see `attach_upload`). `cover` is read so
     too, and complete: the front cover. The `options` were checked before. `priority` is an index of PRIORITIES.
     `request_sha256` tells whether the key was used for the same request. The job keeps the ids of the request that is
     served here, for the logs. After the commit the relay wants a nudge.
@@ -112,24 +124,22 @@ def submit(
         IdempotencyKeyReused: when the key was used for another request.
         NotFound: when an upload is another user's, or was deleted meanwhile.
     """
-    if upload.user_id != user_id or (cover is not None and cover.user_id != user_id):
+    if any(mine is not None and mine.user_id != user_id for mine in (upload, cover)):
         raise NotFound
     if earlier := find_by_key(session, user_id, idempotency_key, request_sha256):
         return earlier
     job = Job(
         id=new_id(),
         user_id=user_id,
-        upload_id=upload.id,
+        **source_columns(upload, source),
+        result_url=result_url,
         cover_upload_id=cover.id if cover else None,
-        source_name=upload.name,
-        source_size_bytes=upload.received_bytes if upload.size_bytes is None else upload.size_bytes,
         options=options,
         tag=tag,
         idempotency_key=idempotency_key,
         request_sha256=request_sha256,
         request_id=tracing.request_id(),
         traceparent=tracing.current(),
-        state="queued" if upload.state == "complete" else "waiting",
         priority=priority,
         turn=next_turn(session, user_id, priority),
         created_at=now(),
@@ -199,15 +209,18 @@ def retry(session: Session, job_id: str, user_id: str) -> Job:
     job = find(session, job_id, user_id)
     if job.state not in ("failed", "canceled"):
         raise WrongState("Only a conversion that failed or was canceled can be tried again.")
+    source = RemoteSource(job.source_url, job.source_name) if job.source_url else None
     upload = session.get(Upload, job.upload_id, with_for_update=True) if job.upload_id else None
     cover = session.get(Upload, job.cover_upload_id, with_for_update=True) if job.cover_upload_id else None
-    if upload is None or (job.cover_upload_id and cover is None):
+    if (upload is None and source is None) or (job.cover_upload_id and cover is None):
         raise UploadGone
     return submit(
         session,
         user_id=user_id,
         upload=upload,
         options=job.options,
+        source=source,
+        result_url=job.result_url,
         cover=cover,
         tag=job.tag,
         priority=max(NORMAL, job.priority),
@@ -278,7 +291,15 @@ def claim(session: Session, job_id: str, worker_id: str) -> Claim | None:
         job.cover_upload_id,
         job.request_id,
         job.traceparent,
+        job.source_url,
+        job.result_url,
     )
+
+
+def attach_upload(session: Session, claim: Claim, upload: Upload) -> bool:
+    """Gives a job the upload that was fetched for it; False when the job was lost."""
+    values = {"upload_id": upload.id, "source_size_bytes": upload.received_bytes}
+    return change(session, Job, claim.job_id, *_held(claim), **values)
 
 
 def heartbeat(session: Session, claim: Claim, *, percent: int, done_s: float) -> Literal["held", "cancel", "lost"]:
@@ -350,10 +371,8 @@ def fail(session: Session, claim: Claim, error: Video2mp3Error) -> bool:
         outages = claim.fence - 1 - counts.failures - counts.lost_leases
         backoff_s = min(MAX_OUTAGE_BACKOFF_S, FIRST_OUTAGE_BACKOFF_S * 2 ** min(outages, 10))
         return _give_back(session, claim, error.code, **_queued(backoff_s))
-    failures = counts.failures + isinstance(error, EngineError)
-    if isinstance(error, EngineError) and failures < FAILURES_LIMIT:
-        first_s = FIRST_DAMAGE_BACKOFF_S if isinstance(error, UploadDamaged) else FIRST_FAILURE_BACKOFF_S
-        backoff_s = first_s * 2 ** (failures - 1)
+    failures = counts.failures + isinstance(error, EngineError | Unreachable)
+    if backoff_s := _backoff_s(error, failures):
         return _give_back(session, claim, error.code, **_queued(backoff_s), failures=failures)
     if _leave(session, claim, **_failed(error), failures=failures):
         counting.became(session, "failed", error.code)
@@ -460,6 +479,16 @@ def _cancel(session: Session, job_id: str, *conditions: ColumnElement[bool]) -> 
 def _queued(backoff_s: int) -> dict[str, Any]:
     not_before = now() + backoff_s * SECOND if backoff_s else 0
     return {**_no_lease, "state": "queued", "not_before": not_before, "announced_until": 0, "percent": 0, "done_s": 0.0}
+
+
+def _backoff_s(error: Video2mp3Error, failures: int) -> int:
+    """Returns how long to wait before another try; 0 when there is to be none."""
+    if isinstance(error, Unreachable) and failures < UNREACHABLE_LIMIT:
+        return int(FIRST_UNREACHABLE_BACKOFF_S * 4 ** (failures - 1))
+    if isinstance(error, EngineError) and failures < FAILURES_LIMIT:
+        first_s = FIRST_DAMAGE_BACKOFF_S if isinstance(error, UploadDamaged) else FIRST_FAILURE_BACKOFF_S
+        return int(first_s * 2 ** (failures - 1))
+    return 0
 
 
 def _ended(state: str) -> dict[str, Any]:

@@ -40,7 +40,9 @@ class Incoming:
         self.target = target
         """Where it came from, after the redirects."""
         self._response = response
-        self._left_bytes: int | None = response.length
+        self.size_bytes: int | None = response.length
+        """Of the body; None where the server does not tell."""
+        self._left_bytes = self.size_bytes
 
     def read(self, size_bytes: int) -> bytes:
         """Returns the next bytes, up to `size_bytes`; none at the end of the body.

@@ -24,12 +24,13 @@ from video2mp3.errors import (
     Video2mp3Error,
 )
 from video2mp3.jobs import lifecycle
-from video2mp3.jobs.results import part_names, result_suffix, stored_attributes
+from video2mp3.jobs.results import media_type, part_names, result_suffix, stored_attributes
 from video2mp3.jobs.settling import settle
 from video2mp3.storage import Storage
 from video2mp3.telemetry import metrics
 from video2mp3.uploads import UploadSource
 from video2mp3.worker.archive import archive
+from video2mp3.worker.fetching import FetchLimits, fetch, send
 from video2mp3.worker.leases import Lease
 from video2mp3.worker.stages import EngineStages, stage
 
@@ -43,7 +44,14 @@ class Conversion:
     """Converts the job of one lease and writes how that ended."""
 
     def __init__(
-        self, database: Database, storage: Storage, lease: Lease, *, limits: Limits, result_lifetime_s: int
+        self,
+        database: Database,
+        storage: Storage,
+        lease: Lease,
+        *,
+        limits: Limits,
+        fetch_limits: FetchLimits,
+        result_lifetime_s: int,
     ) -> None:
         """Nothing happens before `run`."""
         self._database = database
@@ -51,6 +59,8 @@ class Conversion:
         self._lease = lease
         self._claim = lease.claim
         self._limits = limits
+        self._fetch_limits = fetch_limits
+        self._upload_id = lease.claim.upload_id
         self._result_lifetime_s = result_lifetime_s
         self._key = f"results/{self._claim.job_id}/{self._claim.fence}{result_suffix(self._claim.options)}"
         self._log = log.bind(job_id=self._claim.job_id, fence=self._claim.fence)
@@ -60,11 +70,13 @@ class Conversion:
         started_s = time.monotonic()
         path = self._storage.scratch_folder / f"result-{secrets.token_hex(16)}"
         try:
+            self._fetch()
             with stage("convert"):
                 report = self._convert(path)
             if makes_parts(self._claim.options):
                 with stage("archive"):
                     report = self._archive(path, report)
+            self._send(path)
             with stage("store"):
                 self._store(path)
             with stage("finish"):
@@ -86,6 +98,13 @@ class Conversion:
             self._fail(EngineError())
         finally:
             path.unlink(missing_ok=True)
+
+    def _fetch(self) -> None:
+        """Makes an upload of what is at a URL, where no try before has done so."""
+        if self._upload_id is None and self._claim.source_url is not None:
+            with stage("fetch"):
+                parts = (self._database, self._storage)
+                self._upload_id = fetch(*parts, self._claim, self._fetch_limits, self._lease.should_stop)
 
     def _convert(self, path: Path) -> Report:
         options = Options.from_dict(self._claim.options | self._cover())
@@ -137,7 +156,7 @@ class Conversion:
             raise UploadDamaged from error
 
     def _open_source(self) -> UploadSource:
-        return self._open(self._claim.upload_id)
+        return self._open(self._upload_id)
 
     def _open(self, upload_id: str | None) -> UploadSource:
         if upload_id is None:
@@ -146,6 +165,13 @@ class Conversion:
             return UploadSource(self._database, self._storage, upload_id)
         except NotFound as error:
             raise UploadGone from error
+
+    def _send(self, path: Path) -> None:
+        """Sends the result to where the job wants it: it is not finished before that place has it."""
+        if self._claim.result_url is not None:
+            kind = media_type(self._claim.options)
+            with stage("send"):
+                send(path, self._claim.result_url, kind, self._fetch_limits, self._lease.should_stop)
 
     def _store(self, path: Path) -> None:
         """Stores the result, with patience: a short outage must not cost an hour's work."""

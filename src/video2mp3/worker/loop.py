@@ -17,6 +17,7 @@ from video2mp3.queue import VIDEO_QUEUE, Queue
 from video2mp3.storage import Storage
 from video2mp3.telemetry import metrics, tracing
 from video2mp3.worker.conversion import Conversion
+from video2mp3.worker.fetching import FetchLimits
 from video2mp3.worker.leases import Heartbeat, Lease
 from video2mp3.worker.stages import stage
 
@@ -34,6 +35,7 @@ class WorkerLoop:
         *,
         slots: int,
         limits: Limits,
+        fetch_limits: FetchLimits,
         drain_grace_s: float,
         result_lifetime_s: int,
         nudge: Callable[[], None],
@@ -46,6 +48,7 @@ class WorkerLoop:
             storage: Has the uploads, and gets the MP3s.
             slots: Conversions at once.
             limits: Of each conversion.
+            fetch_limits: Of the files that are fetched from URLs, and sent to them.
             drain_grace_s: Time to finish running conversions after `drain`; then they are given back.
             result_lifetime_s: Time until a result is deleted.
             nudge: Tells the relay that there is room for more, or something to announce.
@@ -55,6 +58,7 @@ class WorkerLoop:
         self._database = database
         self._storage = storage
         self._limits = limits
+        self._fetch_limits = fetch_limits
         self._drain_grace_s = drain_grace_s
         self._result_lifetime_s = result_lifetime_s
         self._nudge = nudge
@@ -141,6 +145,7 @@ class WorkerLoop:
                     self._storage,
                     lease,
                     limits=self._limits,
+                    fetch_limits=self._fetch_limits,
                     result_lifetime_s=self._result_lifetime_s,
                 ).run()
             finally:

@@ -1,0 +1,34 @@
+"""What a job is made of: an upload, or a file elsewhere that becomes one."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from video2mp3.database.tables import Upload
+
+
+@dataclass(frozen=True)
+class RemoteSource:
+    """A file that a worker fetches before it converts it."""
+
+    url: str
+    """http or https; its query may be a secret."""
+    name: str
+    """As it is shown: untrusted."""
+
+
+def source_columns(upload: Upload | None, source: RemoteSource | None) -> dict[str, Any]:
+    """Returns the columns of a new job that tell what is converted, and its state.
+
+    Of both, the upload is what is converted, and the source is where it can be had again.
+    """
+    url = source.url if source else None
+    if upload is None:
+        assert source is not None
+        return {"source_url": url, "source_name": source.name, "source_size_bytes": 0, "state": "queued"}
+    return {
+        "source_url": url,
+        "upload_id": upload.id,
+        "source_name": upload.name,
+        "source_size_bytes": upload.received_bytes if upload.size_bytes is None else upload.size_bytes,
+        "state": "queued" if upload.state == "complete" else "waiting",
+    }

@@ -1,0 +1,107 @@
+"""Conversions of files at URLs: what is refused at once, and what is shown of the URLs."""
+
+from dataclasses import replace
+from ipaddress import ip_network
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.api.conftest import SignedIn, SignIn
+from tests.api.stored import NOTHING, fail, stored, upload
+from video2mp3.api.services import Services
+from video2mp3.database.tables import Job
+from video2mp3.errors import SourceRefused
+from video2mp3.outbound import Guard
+
+URL = "https://media.example/talks/My%20talk.mp4?X-Signature=secret"
+RESULT_URL = "https://media.example/mp3s/talk.mp3?X-Signature=secret"
+
+
+def order(
+    http: httpx.Client, source: dict[str, Any] | None = None, key: str | None = None, **more: Any
+) -> httpx.Response:
+    headers = {"Idempotency-Key": key} if key else {}
+    return http.post("/v1/conversions", json={"source": source or {"url": URL}, **more}, headers=headers)
+
+
+def test_a_url_is_ordered_as_an_upload_is(ada: SignedIn, services: Services) -> None:
+    """It should have the name in the URL, and show no query: not here, not in the list, not to administrators."""
+    answer = order(ada.http, result_url=RESULT_URL, options={"bitrate_kbps": 128}, tag="mine")
+    assert answer.status_code == 202, answer.text
+    job = answer.json()
+    assert job["state"] == "queued"
+    assert job["source"] == {
+        "name": "My talk.mp4",
+        "size_bytes": 0,
+        "duration_s": None,
+        "upload_id": None,
+        "url": "https://media.example/talks/My%20talk.mp4?…",
+    }
+    assert job["result_url"] == "https://media.example/mp3s/talk.mp3?…"
+    fail(services, job["id"], SourceRefused())
+    shown = [answer, ada.http.get(job["links"]["self"]), ada.http.get("/v1/conversions")]
+    assert not any("secret" in one.text for one in shown)
+    with services.database.read() as session:
+        row = session.get_one(Job, job["id"])
+    assert (row.source_url, row.result_url) == (URL, RESULT_URL)
+
+
+def test_a_name_can_be_given(ada: SignedIn) -> None:
+    named = order(ada.http, {"url": "https://media.example/download?id=7", "name": "../Talk\u202e.mp4"})
+    assert named.json()["source"]["name"] == "Talk.mp4"
+    assert order(ada.http, {"url": "https://media.example"}).json()["source"]["name"] == "upload"
+
+
+@pytest.mark.parametrize("field", ["source", "result_url"])
+def test_what_is_never_connected_to_is_refused_at_once(field: str, ada: SignedIn, services: Services) -> None:
+    for wrong in (
+        "http://127.0.0.1/",
+        "http://2130706433/",
+        "http://[::1]/",
+        "file:///x",
+        "https://x.example:22/",
+        "x",
+    ):
+        named = {"source": {"url": wrong}} if field == "source" else {"source": {"url": URL}, field: wrong}
+        answer = ada.http.post("/v1/conversions", json=named)
+        assert (answer.status_code, answer.json()["code"]) == (422, "url_refused"), wrong
+    assert stored(services) == NOTHING
+
+
+def test_what_the_operator_allows_is_taken(services: Services, serve: Any, sign_in: SignIn) -> None:
+    url = serve(replace(services, guard=Guard((ip_network("10.0.0.0/8"),), frozenset({8080}))))
+    ada = sign_in("ada")
+    with httpx.Client(base_url=url, headers=ada.http.headers) as http:
+        assert order(http, {"url": "http://10.1.2.3:8080/x"}).status_code == 202
+        assert order(http, {"url": "http://192.168.1.1:8080/x"}).status_code == 422
+    assert order(ada.http, {"url": "http://10.1.2.3:8080/x"}).status_code == 422
+
+
+def test_an_order_has_one_source(ada: SignedIn) -> None:
+    both = order(ada.http, upload_id=upload(ada.http))
+    neither = ada.http.post("/v1/conversions", json={})
+    for answer in (both, neither):
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+        assert "exactly one of upload_id and source" in answer.json()["detail"]
+
+
+def test_the_same_url_with_the_same_key_is_one_conversion(ada: SignedIn) -> None:
+    first = order(ada.http, key="one").json()["id"]
+    assert order(ada.http, key="one").json()["id"] == first
+    for other in (
+        order(ada.http, {"url": URL + "x"}, key="one"),
+        order(ada.http, {"url": URL, "name": "other"}, key="one"),
+        order(ada.http, key="one", result_url=RESULT_URL),
+    ):
+        assert other.json()["code"] == "idempotency_key_reused"
+
+
+def test_a_failed_one_can_be_tried_again(ada: SignedIn, services: Services) -> None:
+    job_id = order(ada.http, result_url=RESULT_URL).json()["id"]
+    fail(services, job_id, SourceRefused())
+    again = ada.http.post(f"/v1/conversions/{job_id}/retry")
+    assert again.status_code == 202
+    with services.database.read() as session:
+        row = session.get_one(Job, again.json()["id"])
+    assert (row.source_url, row.result_url, row.upload_id) == (URL, RESULT_URL, None)
