@@ -3,6 +3,8 @@ import io
 import json
 import threading
 import zipfile
+from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 from sqlalchemy import delete
@@ -195,8 +197,8 @@ def test_a_late_finish_deletes_its_own_object(embedded: System, monkeypatch: pyt
     job = embedded.submit(make_wav(0.5))
     put_file = embedded.storage.put_file
 
-    def lose_the_job(key: str, path: object) -> None:
-        put_file(key, path)  # type: ignore[arg-type]
+    def lose_the_job(key: str, path: Path, attributes: Mapping[str, str] | None = None) -> None:
+        put_file(key, path, attributes)
         if key.startswith("results/") and read_job(embedded.database, job.id).fence == 1:
             change_job(embedded.database, job.id, state="queued", not_before=0, lost_leases=1)
 
