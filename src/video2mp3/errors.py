@@ -101,6 +101,13 @@ class WrongState(Video2mp3Error):
     status = 409
 
 
+class WrongOffset(WrongState):
+    """The upload does not go on at that offset: another request wrote to it, or it is gone; ask for it with HEAD."""
+
+    code = "wrong_offset"
+    retryable = True
+
+
 class IdempotencyKeyReused(Video2mp3Error):
     """This Idempotency-Key was used before for another request; use a new one."""
 
@@ -121,6 +128,28 @@ class UploadTooLarge(Video2mp3Error):
 
     code = "upload_too_large"
     status = 413
+
+
+class InvalidUploadHeader(Video2mp3Error):
+    """A header of the upload protocol (tus 1.0) is missing, or has a value that it may not have."""
+
+    code = "invalid_upload_header"
+    status = 400
+
+
+class WrongTusVersion(Video2mp3Error):
+    """This service speaks version 1.0.0 of the tus protocol: send `Tus-Resumable: 1.0.0`."""
+
+    code = "wrong_tus_version"
+    status = 412
+
+
+class ChecksumMismatch(Video2mp3Error):
+    """The bytes that came are not those that the checksum is of; none of them was kept, send them again."""
+
+    code = "checksum_mismatch"
+    status = 460
+    retryable = True
 
 
 class RequestTooLarge(Video2mp3Error):

@@ -8,15 +8,21 @@ import httpx
 from fastapi.routing import APIRoute
 
 from tests.api.conftest import SignedIn
-from tests.api.stored import convert, fail, finish, stored, upload
+from tests.api.stored import VIDEO, convert, fail, finish, stored, upload
 from tests.engine.sounds import tone, wav_with
-from video2mp3.api import archives, compat, conversions, downloads, events, links, mp3, uploads, waveforms
+from video2mp3.api import archives, compat, conversions, downloads, events, links, mp3, resumable, uploads, waveforms
 from video2mp3.api.services import Services
 from video2mp3.errors import NoAudio
 
 MISSING = "0" * 31 + "1"
 # Something that a waveform can be drawn of.
 SOUND = wav_with(tone(800, rate_hz=8000))
+
+NO_MORE_BYTES = {
+    "Tus-Resumable": "1.0.0",
+    "Content-Type": "application/offset+octet-stream",
+    "Upload-Offset": str(len(VIDEO)),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +34,7 @@ class Call:
     target: str
     json: dict[str, str] | None = None
     params: dict[str, str] | None = None
+    headers: dict[str, str] | None = None
 
     def send(self, http: httpx.Client, item_id: str) -> httpx.Response:
         return http.request(
@@ -35,6 +42,7 @@ class Call:
             self.path.format(id=item_id),
             json=_filled(self.json, item_id),
             params=_filled(self.params, item_id),
+            headers=self.headers,
         )
 
 
@@ -45,6 +53,7 @@ def _filled(values: dict[str, str] | None, item_id: str) -> dict[str, str] | Non
 CALLS = [
     Call("GET", "/v1/uploads/{id}", "upload"),
     Call("HEAD", "/v1/uploads/{id}", "upload"),
+    Call("PATCH", "/v1/uploads/{id}", "upload", headers=NO_MORE_BYTES),
     Call("DELETE", "/v1/uploads/{id}", "upload"),
     Call("POST", "/v1/conversions", "upload", json={"upload_id": "{id}"}),
     Call("GET", "/v1/conversions/{id}", "finished"),
@@ -120,7 +129,7 @@ def test_nobody_sees_another_s_conversions_in_the_list(ada: SignedIn, bob: Signe
 def test_every_route_is_in_this_test() -> None:
     routes = {
         (method, route.path)
-        for module in (archives, compat, conversions, downloads, events, links, mp3, uploads, waveforms)
+        for module in (archives, compat, conversions, downloads, events, links, mp3, resumable, uploads, waveforms)
         for route in module.router.routes
         if isinstance(route, APIRoute)
         for method in route.methods or ()

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
@@ -72,6 +72,7 @@ class Proxy:
         self._request_faults: tuple[RequestFault, ...] = ()
         self._probability = 0.0
         self._random = random.Random(server_port)
+        self._until_event: tuple[int, Callable[[], object]] | None = None
         self.faults = 0
         """How many requests were answered with a fault."""
 
@@ -103,6 +104,10 @@ class Proxy:
     def throttle(self, bytes_per_s: float, direction: Direction = "to_server") -> None:
         """Passes on no more than so many bytes per second and connection."""
         self._lanes[direction].bytes_per_s = bytes_per_s
+
+    def after_bytes(self, size_bytes: int, happen: Callable[[], object]) -> None:
+        """Calls `happen`, once, when so many more bytes have gone to the server; those behind them wait for it."""
+        self._until_event = (size_bytes, happen)
 
     def fail_requests(self, probability: float, *faults: RequestFault) -> None:
         """Answers some HTTP requests with status 500, a second late, or with the connection's end in the middle."""
@@ -207,6 +212,20 @@ class Proxy:
             size = int(min(len(piece), max(1.0, lane.bytes_per_s * _TICK_S)))
             await asyncio.sleep(size / lane.bytes_per_s)
             await lane.open.wait()
+            if lane is self._lanes["to_server"]:
+                size = self._bytes_until_event(size)
             writer.write(piece[:size])
             await writer.drain()
             piece = piece[size:]
+            if self._until_event is not None and self._until_event[0] == 0:
+                happen, self._until_event = self._until_event[1], None
+                await asyncio.to_thread(happen)
+
+    def _bytes_until_event(self, size: int) -> int:
+        """Counts bytes that go to the server; returns how many of them may, before something happens."""
+        if self._until_event is None:
+            return size
+        left, happen = self._until_event
+        size = min(size, left)
+        self._until_event = (left - size, happen)
+        return size

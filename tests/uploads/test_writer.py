@@ -10,7 +10,7 @@ from sqlalchemy import select
 from video2mp3 import uploads
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Upload, UploadChunk
-from video2mp3.errors import NotFound, StorageUnavailable, UploadTooLarge, WrongState
+from video2mp3.errors import NotFound, StorageUnavailable, UploadTooLarge, WrongOffset, WrongState
 from video2mp3.storage import Storage
 from video2mp3.uploads import ChunkWriter, UploadSource
 
@@ -27,7 +27,7 @@ def writer_of(
     database: Database, storage: Storage, upload_id: str, offset_bytes: int = 0, **limits: int
 ) -> ChunkWriter:
     limits = {"max_size_bytes": 10**9, "chunk_size_bytes": CHUNK, **limits}
-    return ChunkWriter(database, storage, upload_id, offset_bytes, **limits)
+    return ChunkWriter(database, storage, upload_id, offset_bytes, **limits, on_listed=None)
 
 
 def keys_in(storage: Storage) -> set[str]:
@@ -147,6 +147,44 @@ def test_of_two_parallel_writers_one_wins_and_the_other_leaves_nothing(
     assert (len(won), len(lost)) == (1, 1)
     assert UploadSource(database, storage, upload_id).read_at(0, 9999) == won[0] * CHUNK
     assert keys_in(storage) == listed(database)
+    assert scratch_files(storage) == []
+
+
+def test_small_pieces_are_stored_again_as_larger_ones(database: Database, storage: Storage, upload_id: str) -> None:
+    """It should keep few chunks, in whatever sizes they come, and lose nothing to who reads meanwhile."""
+    numbers = random.Random(5)
+    sizes = [1] * 20 + list(range(40, 0, -1)) + [numbers.randrange(1, 3 * CHUNK) for _ in range(6)] + [7] * 10
+    data = numbers.randbytes(sum(sizes))
+    at, reader = 0, None
+    for size in sizes:
+        writer = writer_of(database, storage, upload_id, at)
+        writer.write(data[at : at + size])
+        writer.close()
+        at += size
+        if reader is not None:
+            assert reader.read_at(0, reader.size_bytes) == data[: reader.size_bytes]
+        reader = UploadSource(database, storage, upload_id)
+        assert reader.read_at(0, 10**6) == data[:at]
+        assert len(listed(database)) <= 2 * at / CHUNK + 10
+    assert keys_in(storage) == listed(database)
+    assert scratch_files(storage) == []
+
+
+def test_of_two_that_store_small_pieces_again_one_wins(database: Database, storage: Storage, upload_id: str) -> None:
+    for offset in range(2):
+        writer = writer_of(database, storage, upload_id, offset)
+        writer.write(b"x")
+        writer.close()
+    (before,) = keys_in(storage)
+    both = [writer_of(database, storage, upload_id, 2) for _ in range(2)]
+    for writer in both:
+        writer.write(b"y")
+    both[0].close()
+    with pytest.raises(WrongOffset):
+        both[1].close()
+    both[1].discard()
+    assert UploadSource(database, storage, upload_id).read_at(0, 9) == b"xxy"
+    assert keys_in(storage) == listed(database) != {before}
     assert scratch_files(storage) == []
 
 

@@ -22,6 +22,7 @@ from video2mp3.api import (
     pages,
     probes,
     problems,
+    resumable,
     sessions,
     uploads,
     waveforms,
@@ -30,6 +31,7 @@ from video2mp3.api.head import HeadAsGet
 from video2mp3.api.middleware import Frame
 from video2mp3.api.schemas import Problem
 from video2mp3.api.services import Services
+from video2mp3.api.tus import Tus
 
 # All routers of the API, in the order of its description.
 _ROUTERS = (
@@ -43,6 +45,7 @@ _ROUTERS = (
     waveforms.router,
     links.router,
     uploads.router,
+    resumable.router,
     probes.router,
     admin.router,
     compat.router,
@@ -77,6 +80,7 @@ def create_app(services: Services) -> FastAPI:
         app.include_router(router)
     app.mount("/page", StaticFiles(directory=pages.FOLDER, check_dir=False), name="page")
     app.add_middleware(HeadAsGet)
+    app.add_middleware(Tus)
     # Added last, so it is the outermost.
     app.add_middleware(Frame)
     return app

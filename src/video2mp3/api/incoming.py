@@ -84,26 +84,58 @@ class IncomingUpload:
             self._writer.abort()
 
     def _begin(self) -> ChunkWriter:
-        settings = self._services.settings
-        require_free(self._services.storage.scratch_folder, settings.min_free_bytes + self._least_size_bytes)
-        limits = UploadLimits(settings.max_user_uploads, settings.max_user_bytes)
-        with self._services.database.write() as session:
-            self._left_bytes = require_room(session, self._user_id, limits, self._least_size_bytes)
-            upload = create(
-                session,
-                user_id=self._user_id,
-                name=self.name,
-                size_bytes=self._declared_size_bytes,
-                lifetime_s=settings.upload_lifetime_s,
-            )
+        upload, self._left_bytes = begin_upload(
+            self._services,
+            self._user_id,
+            name=self.name,
+            size_bytes=self._declared_size_bytes,
+            least_size_bytes=self._least_size_bytes,
+        )
         self._upload_id = upload.id
         return ChunkWriter(
             self._services.database,
             self._services.storage,
             upload.id,
-            max_size_bytes=settings.max_upload_bytes,
-            min_free_bytes=settings.min_free_bytes,
+            max_size_bytes=self._services.settings.max_upload_bytes,
+            min_free_bytes=self._services.settings.min_free_bytes,
         )
+
+
+def begin_upload(
+    services: Services,
+    user_id: str,
+    *,
+    name: str,
+    size_bytes: int | None,
+    least_size_bytes: int = 0,
+    tus_metadata: str | None = None,
+) -> tuple[Upload, int]:
+    """Makes an upload where there is room for it; returns it, and the bytes that the user has left. Blocking.
+
+    Raises:
+        TooManyUploads: when the user sends too many at once.
+        QuotaExceeded: when the user has no room for so many bytes.
+        StorageFull: when the service has none.
+    """
+    settings = services.settings
+    least_size_bytes = size_bytes or least_size_bytes
+    require_free(services.storage.scratch_folder, settings.min_free_bytes + least_size_bytes)
+    with services.database.write() as session:
+        left_bytes = require_room(session, user_id, upload_limits(services), least_size_bytes)
+        upload = create(
+            session,
+            user_id=user_id,
+            name=name,
+            size_bytes=size_bytes,
+            lifetime_s=settings.upload_lifetime_s,
+            tus_metadata=tus_metadata,
+        )
+    return upload, left_bytes
+
+
+def upload_limits(services: Services) -> UploadLimits:
+    """Returns what one user may store, and send at once."""
+    return UploadLimits(services.settings.max_user_uploads, services.settings.max_user_bytes)
 
 
 class RepeatedUpload:

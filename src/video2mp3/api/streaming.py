@@ -60,7 +60,7 @@ async def feed(request: Request, sink: Sink) -> None:
     """Gives the whole body to the sink, from a thread.
 
     Raises:
-        UploadIncomplete: when the client goes away before the end.
+        UploadIncomplete: when the client goes away before the end; the sink has all that came till then.
     """
     batch = bytearray()
     try:
@@ -70,15 +70,21 @@ async def feed(request: Request, sink: Sink) -> None:
                 await run_in_threadpool(sink.write, bytes(batch))
                 batch.clear()
     except ClientDisconnect:
+        await run_in_threadpool(sink.write, bytes(batch))
         raise UploadIncomplete from None
     await run_in_threadpool(sink.write, bytes(batch))
 
 
 async def abort(incoming: Incoming[object]) -> None:
     """Removes what was stored, also while the request itself is being cancelled."""
+    await finally_in_thread(incoming.abort)
+
+
+async def finally_in_thread(step: Callable[[], object]) -> None:
+    """Calls something that blocks and has to be done, also while the request itself is being cancelled."""
     # Begun before anything is waited for, as a server that ends cancels twice; and in the loop's own threads, which it
     # waits for.
-    await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, incoming.abort))
+    await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, step))
 
 
 async def receive_file(request: Request, incoming: Incoming[T]) -> T:

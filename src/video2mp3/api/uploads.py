@@ -1,6 +1,6 @@
 """Uploads: a file is sent once, then converted by its id."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -10,6 +10,7 @@ from video2mp3.api.disposition import filename_of
 from video2mp3.api.incoming import IncomingUpload
 from video2mp3.api.parameters import ItemId
 from video2mp3.api.representations import UploadJSON
+from video2mp3.api.resumable import create_resumable
 from video2mp3.api.services import CurrentServices
 from video2mp3.api.streaming import declared_size_bytes, receive_file
 from video2mp3.api.submitting import delete_objects
@@ -28,15 +29,22 @@ RAW_BODY = {
 Name = Annotated[str, Query(description="The file's name; a Content-Disposition header can give it, too.")]
 
 
-@router.post("", status_code=201, openapi_extra=RAW_BODY, responses={201: {"description": "Stored."}})
+@router.post(
+    "", status_code=201, openapi_extra=RAW_BODY, responses={201: {"model": UploadJSON, "description": "Stored."}}
+)
 async def create_upload(
     request: Request,
     response: Response,
     user: CurrentUser,
     services: CurrentServices,
     name: Name = "",
-) -> UploadJSON:
-    """Stores the body as a file. It is deleted after a time, see `expires_at`."""
+) -> Any:
+    """Stores the body as a file. It is deleted after a time, see `expires_at`.
+
+    With `Tus-Resumable` it begins an upload that can be resumed: see the tus protocol, 1.0.
+    """
+    if "tus-resumable" in request.headers:
+        return await create_resumable(request, services, user.user_id)
     if request.headers.get("content-type", "").lower().startswith("multipart/"):
         raise UnsupportedMediaType("Send the file itself as the body, or a form to POST /v1/conversions.")
     declared = declared_size_bytes(request, services.settings.max_upload_bytes)
@@ -51,17 +59,6 @@ async def create_upload(
     )
     response.headers["Location"] = f"{request.scope.get('root_path', '')}/v1/uploads/{upload.id}"
     return UploadJSON.of(upload)
-
-
-@router.head("/{upload_id}", response_class=Response, include_in_schema=False)
-def read_offset(upload_id: ItemId, user: CurrentUser, services: CurrentServices) -> Response:
-    """Tells how much of an upload is stored, in the headers."""
-    with services.database.read() as session:
-        upload = uploads.find(session, upload_id, user.user_id)
-    headers = {"Upload-Offset": str(upload.received_bytes), "Cache-Control": "no-store"}
-    if upload.size_bytes is not None:
-        headers["Upload-Length"] = str(upload.size_bytes)
-    return Response(headers=headers)
 
 
 @router.get("/{upload_id}")

@@ -118,6 +118,8 @@ class Upload(Base):
     received_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
     created_at: Mapped[Timestamp]
     expires_at: Mapped[Timestamp] = mapped_column(index=True)
+    # What a client of the tus protocol told of the file, word for word: it may ask for it.
+    tus_metadata: Mapped[str | None] = mapped_column(_LongText, default=None)
     # When bytes came last: one that was given up does not count as being uploaded.
     active_at: Mapped[Timestamp] = mapped_column(default=0, server_default="0")
 

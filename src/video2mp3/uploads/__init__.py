@@ -5,12 +5,16 @@ from video2mp3.uploads.chunks import (
     MAX_CHUNKS,
     append_chunk,
     complete,
+    complete_when_whole,
     create,
+    declare_size,
     delete,
     delete_expired,
     find,
     keep,
     remove,
+    require_alive,
+    touch,
 )
 from video2mp3.uploads.limits import UploadLimits, require_room
 from video2mp3.uploads.names import clean_name
@@ -26,11 +30,15 @@ __all__ = [
     "append_chunk",
     "clean_name",
     "complete",
+    "complete_when_whole",
     "create",
+    "declare_size",
     "delete",
     "delete_expired",
     "find",
     "keep",
     "remove",
+    "require_alive",
     "require_room",
+    "touch",
 ]

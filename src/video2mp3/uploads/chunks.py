@@ -1,5 +1,7 @@
 """The rows of uploads and their chunks. Every change is one conditional statement."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import delete as sql_delete
 from sqlalchemy import exists, func, or_, select, update
 from sqlalchemy.orm import Session
@@ -7,7 +9,7 @@ from sqlalchemy.orm import Session
 from video2mp3.database.clock import SECOND, now
 from video2mp3.database.statements import rows_changed
 from video2mp3.database.tables import Job, Upload, UploadChunk, new_id
-from video2mp3.errors import NotFound, UploadTooLarge, WrongState
+from video2mp3.errors import Expired, NotFound, UploadTooLarge, WrongState
 from video2mp3.uploads.names import clean_name
 
 CHUNK_SIZE_BYTES = 8 * 1024**2
@@ -22,13 +24,25 @@ _needed = or_(
 )
 
 
-def create(session: Session, *, user_id: str, name: str, size_bytes: int | None, lifetime_s: int) -> Upload:
-    """Makes an open upload without chunks; `name` is cleaned, `size_bytes` is the declared size or None."""
+def create(
+    session: Session,
+    *,
+    user_id: str,
+    name: str,
+    size_bytes: int | None,
+    lifetime_s: int,
+    tus_metadata: str | None = None,
+) -> Upload:
+    """Makes an open upload without chunks; `name` is cleaned, `size_bytes` is the declared size or None.
+
+    `tus_metadata` is kept as it is, to be given back.
+    """
     upload = Upload(
         id=new_id(),
         user_id=user_id,
         name=clean_name(name),
         size_bytes=size_bytes,
+        tus_metadata=tus_metadata,
         created_at=now(),
         active_at=now(),
         expires_at=now() + lifetime_s * SECOND,
@@ -46,11 +60,13 @@ def append_chunk(
     offset_bytes: int,
     size_bytes: int,
     storage_key: str,
+    replaced: Sequence[UploadChunk] = (),
     max_chunks: int = MAX_CHUNKS,
 ) -> bool:
     """Lists a stored chunk and moves the upload's offset; False when the upload is not open at that offset.
 
-    Of two writers at one offset one gets True. The other's object is not listed: it must delete it.
+    Of two writers at one offset one gets True. The other's object is not listed: it must delete it. The object holds
+    the bytes of the `replaced` chunks too, in front; they are listed no more. `size_bytes` does not count them.
 
     Raises:
         UploadTooLarge: when the upload has all the chunks that it may have.
@@ -69,14 +85,45 @@ def append_chunk(
     )
     if moved != 1:
         return False
+    if replaced:
+        # Every writer moves the offset, so nobody has changed them since they were read.
+        gone = UploadChunk.offset_bytes.in_([chunk.offset_bytes for chunk in replaced])
+        rows_changed(session, sql_delete(UploadChunk).where(UploadChunk.upload_id == upload_id, gone))
+        offset_bytes = replaced[0].offset_bytes
     chunks = select(func.count()).select_from(UploadChunk).where(UploadChunk.upload_id == upload_id)
     if session.scalars(chunks).one() >= max_chunks:
         raise UploadTooLarge(f"The upload came in more than {max_chunks} pieces; send larger ones.")
     session.add(
-        UploadChunk(upload_id=upload_id, offset_bytes=offset_bytes, size_bytes=size_bytes, storage_key=storage_key)
+        UploadChunk(
+            upload_id=upload_id,
+            offset_bytes=offset_bytes,
+            size_bytes=end_bytes - offset_bytes,
+            storage_key=storage_key,
+        )
     )
     session.flush()
     return True
+
+
+def small_before(
+    session: Session, upload_id: str, *, offset_bytes: int, size_bytes: int, limit_bytes: int
+) -> list[UploadChunk]:
+    """Returns the last chunks before an offset that are to be stored again, as one with `size_bytes` that follow them.
+
+    A chunk is taken in when it is at most twice as large as all that follows it: so what stays is few, each byte is
+    copied a few times only, and many small requests cannot fill the list. Together they are at most `limit_bytes`.
+    """
+    before = (UploadChunk.upload_id == upload_id, UploadChunk.offset_bytes < offset_bytes)
+    found: list[UploadChunk] = []
+    # Each that stays is more than twice the next: there are never more than so many small ones.
+    for chunk in session.scalars(
+        select(UploadChunk).where(*before).order_by(UploadChunk.offset_bytes.desc()).limit(32)
+    ):
+        if chunk.size_bytes > 2 * size_bytes or chunk.size_bytes + size_bytes > limit_bytes:
+            break
+        found.insert(0, chunk)
+        size_bytes += chunk.size_bytes
+    return found
 
 
 def complete(session: Session, upload_id: str) -> bool:
@@ -94,6 +141,21 @@ def complete(session: Session, upload_id: str) -> bool:
     return closed == 1
 
 
+def complete_when_whole(session: Session, upload_id: str) -> bool:
+    """Closes an open upload all of whose declared bytes have come; tells whether it did."""
+    whole = (Upload.state == "open", Upload.size_bytes == Upload.received_bytes)
+    return rows_changed(session, update(Upload).where(Upload.id == upload_id, *whole).values(state="complete")) == 1
+
+
+def declare_size(session: Session, upload_id: str, size_bytes: int) -> bool:
+    """Sets the size of an upload that was begun without one; False when it has another, or more has come."""
+    fits = (
+        or_(Upload.size_bytes.is_(None), Upload.size_bytes == size_bytes),
+        Upload.received_bytes <= size_bytes,
+    )
+    return rows_changed(session, update(Upload).where(Upload.id == upload_id, *fits).values(size_bytes=size_bytes)) == 1
+
+
 def find(session: Session, upload_id: str, user_id: str, *, lock: bool = False) -> Upload:
     """Returns the user's upload, as the database has it now.
 
@@ -106,6 +168,17 @@ def find(session: Session, upload_id: str, user_id: str, *, lock: bool = False) 
     if upload is None or upload.user_id != user_id:
         raise NotFound
     return upload
+
+
+def require_alive(session: Session, upload: Upload) -> None:
+    """Raises Expired for an upload whose time is over, though the sweeper has not come yet."""
+    if upload.expires_at <= session.scalars(select(now())).one():
+        raise Expired("The upload's time is over; begin a new one.")
+
+
+def touch(session: Session, upload_id: str) -> None:
+    """Notes that bytes come for an upload just now."""
+    rows_changed(session, update(Upload).where(Upload.id == upload_id).values(active_at=now()))
 
 
 def keep(session: Session, upload_id: str, lifetime_s: int) -> None:

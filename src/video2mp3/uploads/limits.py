@@ -23,8 +23,12 @@ class UploadLimits:
     """Of uploads and results; an upload that is being sent counts with the size that was declared."""
 
 
-def require_room(session: Session, user_id: str, limits: UploadLimits, size_bytes: int) -> int:
+def require_room(
+    session: Session, user_id: str, limits: UploadLimits, size_bytes: int, *, resumed_id: str | None = None
+) -> int:
     """Checks whether the user may begin to send a file of that size (0: not known); returns the bytes left.
+
+    `resumed_id` is the upload that is gone on with: it is not counted beside itself.
 
     Of requests at the same time each sees those before it, when the upload is made in the same transaction. Only files
     of a size that is not known are counted as they come: together they can pass the limit by what is sent at once.
@@ -36,8 +40,9 @@ def require_room(session: Session, user_id: str, limits: UploadLimits, size_byte
     lock_user(session, user_id)
     sent_now = _sent_now()
     size = case((sent_now, func.coalesce(Upload.size_bytes, Upload.received_bytes)), else_=Upload.received_bytes)
+    others = (Upload.user_id == user_id, *([Upload.id != resumed_id] if resumed_id else []))
     sending, uploaded_bytes = session.execute(
-        select(func.count(case((sent_now, 1))), func.coalesce(func.sum(size), 0)).where(Upload.user_id == user_id)
+        select(func.count(case((sent_now, 1))), func.coalesce(func.sum(size), 0)).where(*others)
     ).one()
     if sending >= limits.uploads_at_once:
         raise TooManyUploads

@@ -1,9 +1,10 @@
 """Reads an upload: its chunks as one file."""
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Upload, UploadChunk
@@ -22,18 +23,16 @@ class UploadSource:
         Raises:
             NotFound: when there is no such upload.
         """
+        self._database = database
+        self._storage = storage
+        self._upload_id = upload_id
         with database.read() as session:
             upload = session.get(Upload, upload_id)
             if upload is None:
                 raise NotFound("The upload is gone.")
-            chunks = session.scalars(
-                select(UploadChunk).where(UploadChunk.upload_id == upload_id).order_by(UploadChunk.offset_bytes)
-            ).all()
+            self._chunks = self._listed(session)
         self.name = upload.name
-        self.size_bytes = chunks[-1].offset_bytes + chunks[-1].size_bytes if chunks else 0
-        self._storage = storage
-        self._chunks = chunks
-        self._offsets = [chunk.offset_bytes for chunk in chunks]
+        self.size_bytes = self._chunks[-1].offset_bytes + self._chunks[-1].size_bytes if self._chunks else 0
 
     def read_at(self, offset_bytes: int, size_bytes: int) -> bytes:
         """Returns `size_bytes` from `offset_bytes`; fewer only at the end.
@@ -58,10 +57,29 @@ class UploadSource:
             yield piece
 
     def _read_chunk(self, offset_bytes: int, size_bytes: int) -> bytes:
-        chunk = self._chunks[bisect_right(self._offsets, offset_bytes) - 1]
+        chunk = self._chunk_at(offset_bytes)
+        try:
+            return self._read_object(chunk, offset_bytes, size_bytes)
+        except NotFound:
+            # While an upload goes on, small chunks give way to a larger one.
+            with self._database.read() as session:
+                self._chunks = self._listed(session)
+            if not self._chunks or self._chunk_at(offset_bytes).storage_key == chunk.storage_key:
+                raise
+        return self._read_object(self._chunk_at(offset_bytes), offset_bytes, size_bytes)
+
+    def _chunk_at(self, offset_bytes: int) -> UploadChunk:
+        chunks = self._chunks
+        return chunks[bisect_right(chunks, offset_bytes, key=lambda chunk: chunk.offset_bytes) - 1]
+
+    def _read_object(self, chunk: UploadChunk, offset_bytes: int, size_bytes: int) -> bytes:
         start = offset_bytes - chunk.offset_bytes
         wanted = min(size_bytes, chunk.size_bytes - start)
         data = self._storage.read(chunk.storage_key, start, wanted)
         if len(data) != wanted:
             raise NotFound("A part of the upload is gone.")
         return data
+
+    def _listed(self, session: Session) -> Sequence[UploadChunk]:
+        mine = UploadChunk.upload_id == self._upload_id
+        return session.scalars(select(UploadChunk).where(mine).order_by(UploadChunk.offset_bytes)).all()

@@ -2,19 +2,25 @@
 
 import errno
 import secrets
+import shutil
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 import structlog
+from sqlalchemy.orm import Session
 
 from video2mp3.database.connection import Database
-from video2mp3.errors import StorageFull, StorageUnavailable, Unavailable, UploadTooLarge, WrongState
+from video2mp3.database.tables import UploadChunk
+from video2mp3.errors import NotFound, StorageFull, StorageUnavailable, Unavailable, UploadTooLarge, WrongOffset
 from video2mp3.storage import Storage
 from video2mp3.storage.scratch import require_free
 from video2mp3.uploads import chunks
 
 log = structlog.get_logger()
+
+_PIECE_SIZE_BYTES = 256 * 1024
 
 
 class ChunkWriter:
@@ -34,10 +40,12 @@ class ChunkWriter:
         max_size_bytes: int,
         min_free_bytes: int = 0,
         chunk_size_bytes: int = chunks.CHUNK_SIZE_BYTES,
+        on_listed: Callable[[Session], object] | None = None,
     ) -> None:
         """Begins at `offset_bytes`; nothing is taken past `max_size_bytes` of the whole upload.
 
-        No chunk is begun where fewer than `min_free_bytes` are free on the disk.
+        No chunk is begun where fewer than `min_free_bytes` are free on the disk. `on_listed` is called in the
+        transaction that lists a chunk.
         """
         self.offset_bytes = offset_bytes
         """How much of the upload is durable and listed."""
@@ -47,6 +55,7 @@ class ChunkWriter:
         self._max_size_bytes = max_size_bytes
         self._min_free_bytes = min_free_bytes
         self._chunk_size_bytes = chunk_size_bytes
+        self._on_listed = on_listed
         self._scratch: BinaryIO | None = None
         self._path = Path()
         self._gathered_bytes = 0
@@ -62,7 +71,7 @@ class ChunkWriter:
         Raises:
             UploadTooLarge: when the upload would pass its limit.
             StorageFull: when there is no room.
-            WrongState: when another writer was quicker, or the upload is gone.
+            WrongOffset: when another writer was quicker, or the upload is gone.
         """
         if self.received_bytes + len(data) > self._max_size_bytes:
             raise UploadTooLarge(f"The file is larger than the {self._max_size_bytes} bytes that are accepted.")
@@ -75,9 +84,13 @@ class ChunkWriter:
                 self._store()
 
     def close(self) -> None:
-        """Stores and lists the last chunk. The upload stays open (see `chunks.complete`)."""
+        """Stores and lists the last chunk, as one with small ones before it. The upload stays open.
+
+        Raises:
+            StorageFull, WrongOffset: see `write`.
+        """
         if self._gathered_bytes:
-            self._store()
+            self._store(self._take_in_small_ones())
 
     def discard(self) -> None:
         """Throws away what is not durable yet. The upload and its chunks stay."""
@@ -112,31 +125,88 @@ class ChunkWriter:
             raise _storage_error(error) from error
         self._gathered_bytes += len(data)
 
-    def _store(self) -> None:
+    def _take_in_small_ones(self) -> list[UploadChunk]:
+        """Puts the small chunks before this one in front of it, and returns them: they are to be replaced."""
+        with self._database.read() as session:
+            small = chunks.small_before(
+                session,
+                self._upload_id,
+                offset_bytes=self.offset_bytes,
+                size_bytes=self._gathered_bytes,
+                limit_bytes=min(self._chunk_size_bytes, chunks.CHUNK_SIZE_BYTES),
+            )
+        if not small:
+            return []
+        assert self._scratch is not None
+        merged = self._path.with_name(f"chunk-{secrets.token_hex(16)}")
+        try:
+            self._scratch.flush()
+            with merged.open("xb") as file:
+                for chunk in small:
+                    self._copy(chunk, file)
+                with self._path.open("rb") as gathered:
+                    shutil.copyfileobj(gathered, file, _PIECE_SIZE_BYTES)
+            merged.replace(self._path)
+        except OSError as error:
+            raise _storage_error(error) from error
+        finally:
+            merged.unlink(missing_ok=True)
+        return small
+
+    def _copy(self, chunk: UploadChunk, file: BinaryIO) -> None:
+        for start in range(0, chunk.size_bytes, _PIECE_SIZE_BYTES):
+            wanted = min(_PIECE_SIZE_BYTES, chunk.size_bytes - start)
+            try:
+                piece = self._storage.read(chunk.storage_key, start, wanted)
+            except NotFound:
+                piece = b""
+            if len(piece) != wanted:
+                # Another writer has replaced it just now, so that the offset is not ours any more.
+                raise WrongOffset
+            file.write(piece)
+
+    def _store(self, replaced: Sequence[UploadChunk] = ()) -> None:
         assert self._scratch is not None
         try:
             self._scratch.close()
         except OSError as error:
             raise _storage_error(error) from error
-        key = f"uploads/{self._upload_id}/{self.offset_bytes}-{secrets.token_hex(8)}"
+        start_bytes = replaced[0].offset_bytes if replaced else self.offset_bytes
+        key = f"uploads/{self._upload_id}/{start_bytes}-{secrets.token_hex(8)}"
         self._storage.put_file(key, self._path)
         size_bytes, self._scratch, self._gathered_bytes = self._gathered_bytes, None, 0
-        self._list(key, size_bytes)
+        self._list(key, size_bytes, replaced)
         self.offset_bytes += size_bytes
 
-    def _list(self, key: str, size_bytes: int) -> None:
+    def _list(self, key: str, size_bytes: int, replaced: Sequence[UploadChunk]) -> None:
         try:
             with self._database.write() as session:
                 listed = chunks.append_chunk(
-                    session, self._upload_id, offset_bytes=self.offset_bytes, size_bytes=size_bytes, storage_key=key
+                    session,
+                    self._upload_id,
+                    offset_bytes=self.offset_bytes,
+                    size_bytes=size_bytes,
+                    storage_key=key,
+                    replaced=replaced,
                 )
+                if listed and self._on_listed is not None:
+                    self._on_listed(session)
         except UploadTooLarge:
             self._storage.delete(key)
             raise
         # Where the database went away, the commit may have happened: the object stays until the sweep knows.
         if not listed:
             self._storage.delete(key)
-            raise WrongState("Another request wrote to this upload at the same place, or the upload is gone.")
+            raise WrongOffset
+        self._delete_replaced(replaced)
+
+    def _delete_replaced(self, replaced: Sequence[UploadChunk]) -> None:
+        try:
+            for chunk in replaced:
+                self._storage.delete(chunk.storage_key)
+        except Unavailable as error:
+            # Objects without a row are swept.
+            log.warning("chunks_not_deleted", upload_id=self._upload_id, error=error.code)
 
 
 def _storage_error(error: OSError) -> Unavailable:
