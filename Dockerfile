@@ -4,6 +4,7 @@ ARG BASE=python:3.13-slim-trixie
 
 FROM ${BASE} AS build
 WORKDIR /build
+RUN apt-get update && apt-get install --yes --no-install-recommends binutils
 COPY requirements/build.txt requirements/runtime.txt requirements/
 # The secret is for networks that sign with certificates of their own; without it nothing changes.
 RUN --mount=type=secret,id=ca_bundle \
@@ -11,7 +12,9 @@ RUN --mount=type=secret,id=ca_bundle \
     python3 -m venv /build/tools && python3 -m venv --without-pip /opt/video2mp3 && \
     /build/tools/bin/pip --no-cache-dir install --require-hashes -r requirements/build.txt && \
     /build/tools/bin/pip --no-cache-dir --python /opt/video2mp3 install \
-      --require-hashes --only-binary :all: -r requirements/runtime.txt
+      --require-hashes --only-binary :all: -r requirements/runtime.txt && \
+    : "Debugging symbols of the wheels' own modules are 50 MB; what auditwheel has put beside them is left as it is." && \
+    find /opt/video2mp3 -name '*.so' -not -path '*.libs/*' -exec strip --strip-unneeded {} +
 COPY pyproject.toml README.md LICENSE ./
 COPY requirements/runtime.in requirements/
 COPY src src
@@ -30,6 +33,9 @@ LABEL org.opencontainers.image.title="video2mp3" \
 COPY --from=build /opt/video2mp3 /opt/video2mp3
 # A new volume takes over the owner of the folder that it covers.
 COPY --from=build --chown=10001:10001 /data /data
+# The base has no bytecode of Python's own library, and where the root cannot be written none could be kept: each start
+# would compile what it loads.
+RUN ["/opt/video2mp3/bin/python3", "-c", "import compileall, re, sysconfig; compileall.compile_dir(sysconfig.get_path('stdlib'), quiet=2, rx=re.compile('/(test|tests|idlelib|lib2to3|site-packages|turtledemo)/'))"]
 ENV PATH=/opt/video2mp3/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \

@@ -54,19 +54,26 @@ chaos: tools ## Kill, cut and fill everything while jobs run, and write docs/rel
 soak-uploads: tools ## Cut uploads at 50 places, kill the API 20 times in them, race 100 pairs of writers: two minutes
 	VIDEO2MP3_SOAK_UPLOADS=1 $(BIN)/pytest tests/acceptance/test_resumed_uploads.py tests/api/test_resumable.py $(ARGS)
 
+IMAGE_ARGS = $(if $(BASE),--build-arg BASE=$(BASE)) --build-arg VERSION=$(VERSION) --build-arg REVISION=$(COMMIT) $(ARGS)
+
 .PHONY: image
-image: ## Build the container image video2mp3:VERSION (BASE=… another base, DOCKER=… another client)
-	DOCKER_BUILDKIT=1 $(DOCKER) build $(if $(BASE),--build-arg BASE=$(BASE)) --build-arg VERSION=$(VERSION) \
-	  --build-arg REVISION=$(COMMIT) --tag video2mp3:$(VERSION) .
+image: ## Build the container image video2mp3:VERSION (BASE=… another base, DOCKER=… another client, ARGS=… for docker build)
+	DOCKER_BUILDKIT=1 $(DOCKER) build $(IMAGE_ARGS) --tag video2mp3:$(VERSION) .
 
 .PHONY: publish
-publish: image ## Push the image as IMAGE:VERSION and IMAGE:COMMIT, e.g. IMAGE=registry.example.com/video2mp3
+publish: ## Push the image as IMAGE:VERSION and IMAGE:COMMIT (IMAGE=registry.example.com/video2mp3; PLATFORMS=… for several)
 	@test -n "$(IMAGE)" || { echo "Say where: make publish IMAGE=registry.example.com/video2mp3" >&2; exit 1; }
+ifdef PLATFORMS
+	$(DOCKER) buildx build --push --platform $(PLATFORMS) $(IMAGE_ARGS) --tag $(IMAGE):$(VERSION) --tag $(IMAGE):$(COMMIT) .
+else
+	@$(MAKE) image
 	@for tag in $(VERSION) $(COMMIT); do \
 	  $(DOCKER) tag video2mp3:$(VERSION) $(IMAGE):$$tag && $(DOCKER) push $(IMAGE):$$tag || exit 1; done
+endif
 
 .PHONY: test-image
-test-image: tools ## Build the image on a base made from Debian's packages, and run it (root, docker.io, debootstrap; minutes)
+test-image: tools ## Build the image on Debian's packages; run it, compose.yaml and a rolling update (root, amd64; 15 minutes)
+	bash tests/newest_servers.sh
 	VIDEO2MP3_IMAGE=1 $(BIN)/pytest tests/image -s $(ARGS)
 
 .PHONY: screen

@@ -14,7 +14,7 @@ declare -A package_of=(
   [/usr/bin/unzip]=unzip
   ["/usr/lib/$(uname -m)-linux-gnu/libatomic.so.1"]=libatomic1 # Playwright's Node needs it
 )
-missing=()
+missing=() available=()
 for program in "${!package_of[@]}"; do
   [ -e "$program" ] || missing+=("${package_of[$program]}")
 done
@@ -33,7 +33,10 @@ if [ ${#missing[@]} -gt 0 ]; then
       trap '"${as_root[@]}" rm -f $policy' EXIT
     fi
     "${as_root[@]}" apt-get update -qq
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    for package in "${missing[@]}"; do
+      apt-cache show "$package" >/dev/null 2>&1 && available+=("$package")
+    done
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${available[@]}" >/dev/null
   else
     echo "Missing, so the tests that need them are skipped: ${missing[*]} (install them as root with apt-get)"
   fi

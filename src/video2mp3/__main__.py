@@ -2,11 +2,11 @@
 
 import sys
 
-_CONVERTING = ("convert", "probe")
+_CONVERTING = ("convert", "probe", "serve", "api", "worker")
 
 
 def main() -> None:
-    """Runs the command line; what conversions are forked from loads at the same time as what reads the flags."""
+    """Runs the command line; what conversions are forked from loads at the same time as the flags and the server."""
     if sys.argv[1:2] and sys.argv[1] in _CONVERTING and not {"-h", "--help"} & set(sys.argv):
         from video2mp3 import engine
 

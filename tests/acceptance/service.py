@@ -5,11 +5,12 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Protocol
 
 import httpx
 
@@ -65,13 +66,21 @@ class Role:
                 raise
 
 
+class MailServer(Protocol):
+    """What took the service's mails."""
+
+    @property
+    def messages(self) -> Sequence[EmailMessage]:
+        """The mails so far."""
+
+
 @dataclass
 class Service:
     """A running service: one address for each api process."""
 
     folder: Path
     env: dict[str, str]
-    smtp: SMTPServer
+    mail_server: MailServer
     urls: list[str] = field(default_factory=list)
     roles: dict[str, Role] = field(default_factory=dict)
 
@@ -84,6 +93,10 @@ class Service:
         """Starts one more process."""
         role = self.roles[name] = Role(self.folder, name, list(arguments), self.env)
         return role
+
+    def is_whole(self) -> bool:
+        """False when a process has ended."""
+        return all(role.process.poll() is None for role in self.roles.values())
 
     def logs(self) -> str:
         """All that every process has logged and printed so far."""
@@ -122,7 +135,7 @@ def wait_for_end(client: httpx.Client, job_id: str, timeout_s: float = 60) -> di
 
 def mails_to(service: Service, address: str) -> list[EmailMessage]:
     """The mails to that address so far; the mail server is shared."""
-    return [mail for mail in service.smtp.messages if mail["To"] == address]
+    return [mail for mail in service.mail_server.messages if mail["To"] == address]
 
 
 def base_env(folder: Path) -> dict[str, str]:

@@ -107,12 +107,16 @@ def mounted(overlay: list[Manifest], pod: Manifest, container: Manifest) -> dict
     """The files that a container gets from Secrets: path and text."""
     secrets = {each["metadata"]["name"]: each["data"] for each in of_kind(overlay, "Secret")}
     volumes = {volume["name"]: volume for volume in pod["volumes"]}
-    return {
-        f"{mount['mountPath']}/{key}": base64.b64decode(value).decode()
-        for mount in container["volumeMounts"]
-        if "secret" in volumes[mount["name"]]
-        for key, value in secrets[volumes[mount["name"]]["secret"]["secretName"]].items()
-    }
+    found = {}
+    for mount in container["volumeMounts"]:
+        if "secret" in volumes.get(mount["name"], ()):
+            for key, value in secrets[volumes[mount["name"]]["secret"]["secretName"]].items():
+                text = base64.b64decode(value).decode()
+                if "subPath" not in mount:
+                    found[f"{mount['mountPath']}/{key}"] = text
+                elif key == mount["subPath"]:
+                    found[mount["mountPath"]] = text
+    return found
 
 
 def ours(overlay: list[Manifest]) -> Iterator[tuple[Manifest, Manifest, Manifest]]:
@@ -145,6 +149,30 @@ def test_every_required_setting_is_given(overlay: list[Manifest]) -> None:
         assert len(names) == len(set(names))
         values = {name: value for name, value in variables.items() if not name.endswith("_FILE")}
         Settings.model_validate({name.removeprefix("VIDEO2MP3_").lower(): value for name, value in values.items()})
+
+
+def test_no_map_and_no_secret_is_made_for_nobody(overlay: list[Manifest]) -> None:
+    """It should use each ConfigMap and each key of each Secret, and the servers inside should find their files."""
+    used = {source["configMapRef"]["name"] for _, _, each in containers(overlay) for source in each.get("envFrom", [])}
+    assert {each["metadata"]["name"] for each in of_kind(overlay, "ConfigMap")} == used
+    used = {
+        volume["secret"]["secretName"]
+        for _, pod in pods(overlay)
+        for volume in pod["spec"].get("volumes", [])
+        if "secret" in volume
+    }
+    used |= {tls["secretName"] for ingress in of_kind(overlay, "Ingress") for tls in ingress["spec"].get("tls", [])}
+    for authentication in of_kind(overlay, "TriggerAuthentication"):
+        for target in authentication["spec"]["secretTargetRef"]:
+            used.add(target["name"])
+            (secret,) = [each for each in of_kind(overlay, "Secret") if each["metadata"]["name"] == target["name"]]
+            assert set(secret["data"]) == {target["key"]}
+    assert {each["metadata"]["name"] for each in of_kind(overlay, "Secret")} == used
+    for owner, pod, container in containers(overlay):
+        if owner["kind"] == "StatefulSet":
+            named = {each["value"] for each in container.get("env", []) if each["name"].endswith("_FILE")}
+            named |= {mount["mountPath"] for mount in container["volumeMounts"] if "subPath" in mount}
+            assert set(mounted(overlay, pod, container)) == named
 
 
 def test_rolling_updates_wait_for_what_runs(overlay: list[Manifest]) -> None:

@@ -1,8 +1,8 @@
-"""The container image, built and run by a real engine: `make test-image` (some minutes)."""
+"""The container image, built by `make image` and run by a real engine: `make test-image`."""
 
 import json
-import os
 import re
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,48 +10,52 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.image.engine import Docker, docker_engine
+from tests.image.conftest import IMAGE, OPT_IN
+from tests.image.engine import ROOT, Docker
 from tests.media import make_video, samples_by_ffmpeg
-from tests.servers import free_port, wait_until
+from tests.servers import wait_until
+from video2mp3 import __version__
 
-pytestmark = [
-    pytest.mark.skipif(not os.environ.get("VIDEO2MP3_IMAGE"), reason="builds an image: make test-image"),
-    pytest.mark.timeout(1800),
-]
+pytestmark = OPT_IN
 
-IMAGE = "video2mp3:test"
+URL = "http://127.0.0.1:8000"
+RUN = ("run", "--detach", "--name", "service", "--publish", "127.0.0.1:8000:8000", "--volume", "data:/data")
 RESTRICTED = ("--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
-
-
-@pytest.fixture(scope="module")
-def docker() -> Iterator[Docker]:
-    with docker_engine() as docker:
-        docker.build(IMAGE)
-        yield docker
+STARTS = 5
+START_LIMIT_S = 3.0
 
 
 @pytest.fixture(scope="module")
 def service(docker: Docker) -> Iterator[str]:
     """`docker run` with the image's own command, with everything taken away that can be; returns its address."""
-    port = str(free_port())
-    began = time.monotonic()
-    docker.run(
-        *("run", "--detach", "--name", "service", "--network", "host", *RESTRICTED, "--volume", "data:/data"),
-        *("--env", f"VIDEO2MP3_PORT={port}", IMAGE),
-    )
-    url = f"http://127.0.0.1:{port}"
-    wait_until(lambda: _is_ready(url), 60, "the container to be ready")
-    print(f"\nready {time.monotonic() - began:.1f} s after `docker run`")
-    yield url
+    docker.run(*RUN, *RESTRICTED, IMAGE)
+    wait_until(lambda: _answers("/readyz"), 60, "the container to be ready")
+    yield URL
     docker.run("stop", "--time", "40", "service")
     assert docker.inspect("service")["State"]["ExitCode"] == 0
+    docker.run("rm", "--volumes", "service")
 
 
-def _is_ready(url: str) -> bool:
+def _answers(path: str) -> bool:
     try:
-        return httpx.get(f"{url}/readyz").status_code == 200
+        return httpx.get(f"{URL}{path}").status_code == 200
     except httpx.TransportError:
         return False
+
+
+def test_it_starts_at_once(docker: Docker) -> None:
+    """It should answer soon after `docker run`, with an empty volume whose tables it has to make."""
+    took_s = []
+    for _ in range(STARTS):
+        began_s = time.monotonic()
+        docker.run(*RUN, *RESTRICTED, IMAGE)
+        wait_until(lambda: _answers("/livez"), 60, "the container to answer")
+        took_s.append(time.monotonic() - began_s)
+        docker.run("rm", "--force", "--volumes", "service")
+        docker.run("volume", "rm", "data")
+    print(f"\n/livez answered {', '.join(f'{s:.2f}' for s in took_s)} s after `docker run`")
+    # The best: what else this machine does is no fault of the image's.
+    assert min(took_s) <= START_LIMIT_S
 
 
 def test_the_image_is_small_and_says_what_it_is(docker: Docker) -> None:
@@ -63,8 +67,11 @@ def test_the_image_is_small_and_says_what_it_is(docker: Docker) -> None:
     assert config["User"] == "10001:10001"
     assert (config["Entrypoint"], config["Cmd"]) == (["video2mp3"], ["serve"])
     assert config["Healthcheck"]["Test"] == ["CMD", "video2mp3", "health"]
-    assert config["Labels"]["org.opencontainers.image.version"] == "1.2.3"
-    assert config["Labels"]["org.opencontainers.image.revision"] == "abc"
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    labels = config["Labels"]
+    assert labels["org.opencontainers.image.version"] == __version__
+    assert commit.startswith(labels["org.opencontainers.image.revision"])
+    assert {f"org.opencontainers.image.{name}" for name in ("title", "description", "licenses")} <= set(labels)
 
 
 def test_everything_works_with_nothing_but_a_volume(docker: Docker, service: str) -> None:

@@ -76,6 +76,11 @@ class ServerProcess:
                 start_new_session=True,
             )
 
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
+
     def is_running(self) -> bool:
         return self._process.poll() is None
 
