@@ -1,7 +1,9 @@
 """The main job through real processes: the same test, embedded and spread."""
 
 import json
+import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -33,7 +35,12 @@ def test_a_video_becomes_an_mp3_and_its_owner_gets_a_mail(service: Service, talk
         assert_exact(mp3.content, 30 * 48_000, tmp_path)
 
         mail = wait_until(lambda: mails_to(service, address), 20, "the mail")[0]
-        assert job["id"] in mail.as_string()
+        body = mail.get_body(("plain",))
+        assert body is not None
+        (link,) = re.findall(rf"http\S+/v1/shared/{job['id']}\S+", body.get_content())
+        # It leads to the service by its public name, and needs no sign-in.
+        address = urlsplit(link)
+        assert httpx.get(f"{service.urls[-1]}{address.path}?{address.query}").content == mp3.content
 
 
 def follow(url: str, user: httpx.Client, job_id: str) -> dict[str, object]:

@@ -1,10 +1,13 @@
+import re
 from dataclasses import replace
+from html import unescape
 from typing import Any
 
 import httpx
 import pytest
 
 from tests.api.conftest import PASSWORD, Serve, SignedIn
+from video2mp3.accounts import links
 from video2mp3.api.services import Services
 from video2mp3.database.clock import now
 from video2mp3.database.tables import User
@@ -17,7 +20,7 @@ def account(username: object = "ada", password: str = PASSWORD, **more: object) 
 def test_an_account_is_made_and_signs_in(client: httpx.Client) -> None:
     made = client.post("/v1/accounts", json=account(email="ada@example.org"))
     assert made.status_code == 201
-    assert set(made.json()) == {"id", "username", "email", "role", "created_at"}
+    assert set(made.json()) == {"id", "username", "email", "mail", "role", "created_at"}
     assert (made.json()["username"], made.json()["email"]) == ("ada", "ada@example.org")
     assert made.json()["created_at"].endswith("Z")
 
@@ -101,3 +104,40 @@ def test_a_disabled_account_is_out_at_once(ada: SignedIn, client: httpx.Client, 
     assert ada.http.get("/v1/me").status_code == 401
     assert client.post("/v1/sessions", json=account()).status_code == 401
     assert client.post("/v1/sessions/refresh", json={"refresh_token": ada.refresh_token}).status_code == 401
+
+
+def test_address_and_mails_can_be_changed(ada: SignedIn, bob: SignedIn) -> None:
+    def change(**json: object) -> tuple[object, object]:
+        answer = ada.http.patch("/v1/me", json=json)
+        assert answer.status_code == 200, answer.text
+        assert ada.http.get("/v1/me").json() == answer.json()
+        return answer.json()["email"], answer.json()["mail"]
+
+    assert change() == (None, True)
+    assert change(email="ada@example.org") == ("ada@example.org", True)
+    assert change(mail=False) == ("ada@example.org", False)
+    assert change(email=None) == (None, False)
+    assert change(mail=True) == (None, True)
+    refused = ada.http.patch("/v1/me", json={"email": "ada@example.org\r\nBcc: bob@example.org"})
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+    assert bob.http.get("/v1/me").json()["email"] is None
+
+
+def test_the_link_in_a_mail_ends_the_mails(
+    ada: SignedIn, bob: SignedIn, client: httpx.Client, services: Services
+) -> None:
+    with services.database.write() as session:
+        path = links.unsubscribe_path(session, ada.user_id)
+    page = client.get(path)
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert "ada" in page.text
+    assert ada.http.get("/v1/me").json()["mail"] is True, "programs look at links, too"
+    target = re.findall(r'action="([^"]+)"', page.text)[0]
+    for wrong in (path.replace(ada.user_id, bob.user_id), path[:-1], path.replace("signature=", "signature=x")):
+        assert client.post(wrong).status_code == 404
+    assert ada.http.get("/v1/me").json()["mail"] is True
+    # As a mail program sends it (RFC 8058).
+    done = client.post(unescape(target), data={"List-Unsubscribe": "One-Click"})
+    assert (done.status_code, "no more mails" in done.text) == (200, True)
+    assert [user.http.get("/v1/me").json()["mail"] for user in (ada, bob)] == [False, True]
+    assert ada.http.patch("/v1/me", json={"mail": True}).json()["mail"] is True

@@ -36,6 +36,7 @@ def test_an_upload_is_converted_by_its_id(ada: SignedIn) -> None:
         "percent": 0,
         "priority": "normal",
         "tag": "my tag",
+        "notify": True,
         "source": {
             "name": "talk.mp4",
             "size_bytes": len(VIDEO),
@@ -224,3 +225,15 @@ def test_the_same_form_twice_with_a_key_stores_one_file(ada: SignedIn, services:
 def test_a_key_is_its_user_s_own(ada: SignedIn, bob: SignedIn) -> None:
     jobs = {order(user.http, upload(user.http), "k").json()["id"] for user in (ada, bob)}
     assert len(jobs) == 2
+
+
+def test_no_mail_may_be_wanted_about_a_conversion(ada: SignedIn) -> None:
+    by_id = order(ada.http, upload(ada.http), notify=False).json()
+    assert by_id["notify"] is False
+    for text, notify in (("false", False), ("true", True)):
+        assert ada.http.get(f"/v1/conversions/{convert(ada.http, notify=text)}").json()["notify"] is notify
+    answer = ada.http.post("/v1/conversions", files={"file": ("talk.mp4", VIDEO)}, data={"notify": "perhaps"})
+    assert (answer.status_code, answer.json()["detail"]) == (422, "notify: true or false.")
+    ada.http.delete(f"/v1/conversions/{by_id['id']}").raise_for_status()
+    again = ada.http.post(f"/v1/conversions/{by_id['id']}/retry").json()
+    assert again["notify"] is False

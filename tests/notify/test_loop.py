@@ -6,9 +6,10 @@ from sqlalchemy import update
 from structlog.testing import capture_logs
 
 from tests.jobs.rows import claimed, finish, make_upload, make_user, notifications_of, seconds_from_now, submit
+from tests.notify.test_mail import content_of
 from tests.servers import SMTPServer, free_port, wait_until
 from tests.worker.system import System, make_wav
-from video2mp3.database.tables import Job, Notification
+from video2mp3.database.tables import Job, Notification, User
 from video2mp3.errors import NoAudio
 from video2mp3.jobs import lifecycle, notifications
 from video2mp3.jobs.housekeeping import Housekeeping
@@ -64,7 +65,7 @@ def test_the_owner_of_a_converted_video_gets_a_mail_with_the_link(system: System
     with system.running(), _running(system, _mailer(smtp.port)):
         mail = smtp.wait_for_mail(60)
         assert mail["To"] == "anna@example.org"
-        assert f"{PUBLIC_URL}/v1/conversions/{job.id}/mp3" in mail.get_content()
+        assert f"{PUBLIC_URL}/v1/shared/{job.id}?" in content_of(mail)
         assert _wait_for(system, job.id, "sent").sent_at is not None
 
 
@@ -75,7 +76,7 @@ def test_the_owner_of_a_video_without_audio_learns_why_it_failed(embedded: Syste
         assert taken is not None
         lifecycle.fail(session, taken, NoAudio())
     with _running(embedded, _mailer(smtp.port)):
-        assert NoAudio().detail in smtp.wait_for_mail().get_content()
+        assert NoAudio().detail in content_of(smtp.wait_for_mail())
 
 
 def test_each_of_many_mails_is_sent_once_by_several_notifiers(system: System, smtp: SMTPServer) -> None:
@@ -105,6 +106,28 @@ def test_an_owner_without_an_address_gets_no_mail(embedded: System, smtp: SMTPSe
         _wait_for(embedded, with_address, "sent")
     assert [mail["To"] for mail in smtp.messages] == ["anna@example.org"]
     assert [entry["job_id"] for entry in logs if entry["event"] == "mail_without_address"] == [without]
+
+
+def test_a_job_that_is_not_to_be_mailed_about_is_not(embedded: System, smtp: SMTPServer) -> None:
+    user_id = make_user(embedded.database, username="anna@example.org")
+    silent, told = submit(embedded.database, user_id, notify=False), submit(embedded.database, user_id)
+    for job in (silent, told):
+        finish(embedded.database, claimed(embedded.database, job.id))
+    with _running(embedded, _mailer(smtp.port)):
+        _wait_for(embedded, told.id, "sent")
+    assert notifications_of(embedded.database, silent.id) == []
+    assert [f"/v1/shared/{told.id}" in content_of(mail) for mail in smtp.messages] == [True]
+
+
+def test_who_has_unsubscribed_gets_no_mail(embedded: System, smtp: SMTPServer) -> None:
+    without, told = (_finished_job(embedded, username=name) for name in ("anna@example.org", "ben@example.org"))
+    with embedded.database.write() as session:
+        session.execute(update(User).where(User.username == "anna@example.org").values(wants_mail=False))
+    with capture_logs() as logs, _running(embedded, _mailer(smtp.port)):
+        _wait_for(embedded, without, "sent")
+        _wait_for(embedded, told, "sent")
+    assert [mail["To"] for mail in smtp.messages] == ["ben@example.org"]
+    assert [entry["job_id"] for entry in logs if entry["event"] == "mail_not_wanted"] == [without]
 
 
 def test_a_mail_server_that_is_away_is_tried_again_later(embedded: System, smtp: SMTPServer) -> None:

@@ -1,6 +1,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from email.message import EmailMessage
+from html import escape
+from typing import Any, Literal
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -8,7 +10,14 @@ from aiosmtpd.controller import Controller
 from tests.servers import SMTPServer, free_port
 from video2mp3.database.tables import Job, User
 from video2mp3.errors import MailRefused, MailUnavailable
-from video2mp3.notify.mail import Mailer, address_of, compose
+from video2mp3.notify.letters import Links, compose
+from video2mp3.notify.mail import Mailer, address_of
+
+LINKS = Links(
+    result="https://mp3.example.org/v1/shared/aa?expires=1&signature=x",
+    conversion="https://mp3.example.org/v1/conversions/aa",
+    unsubscribe="https://mp3.example.org/v1/unsubscribe?user=bb&signature=y",
+)
 
 
 def _mailer(host: str, port: int, **arguments: Any) -> Mailer:
@@ -18,6 +27,15 @@ def _mailer(host: str, port: int, **arguments: Any) -> Mailer:
 
 def _job(**values: Any) -> Job:
     return Job(**{"id": "a" * 32, "source_name": "talk.mp4", "state": "finished", "options": {}, **values})
+
+
+def content_of(mail: EmailMessage, kind: Literal["plain", "html"] = "plain") -> str:
+    """One of the two forms that a mail has."""
+    assert mail.get_content_type() == "multipart/alternative"
+    body = mail.get_body((kind,))
+    assert body is not None
+    content: str = body.get_content()
+    return content
 
 
 class _Answers:
@@ -47,44 +65,57 @@ def _server(answers: _Answers) -> Iterator[Mailer]:
 
 def test_a_mail_arrives_with_the_link(smtp: SMTPServer) -> None:
     job = _job(source_name="Grüße aus 東京.mp4", expires_at=1_800_000_000_000_000)
-    _mailer(smtp.host, smtp.port).send(compose(job, "anna@example.org", "https://mp3.example.org", "n1"))
+    _mailer(smtp.host, smtp.port).send(compose(job, "anna@example.org", LINKS, "n1"))
     mail = smtp.wait_for_mail()
     assert (mail["From"], mail["To"]) == ("mp3@example.org", "anna@example.org")
     assert mail["Subject"] == "Your MP3 of Grüße aus 東京.mp4 is ready"
     assert mail["Message-ID"] == "<n1@video2mp3>"
-    assert f"https://mp3.example.org/v1/conversions/{'a' * 32}/mp3" in mail.get_content()
-    assert "until 2027-01-15 08:00 UTC" in mail.get_content()
+    for kind in ("plain", "html"):
+        content = content_of(mail, kind)
+        assert "MP3 of Grüße aus 東京.mp4 is ready" in content
+        assert (LINKS.result if kind == "plain" else f'href="{escape(LINKS.result)}"') in content
+        assert "until 2027-01-15 08:00 UTC" in content
+        assert (LINKS.unsubscribe if kind == "plain" else f'href="{escape(LINKS.unsubscribe)}"') in content
+    assert mail["List-Unsubscribe"] == f"<{LINKS.unsubscribe}>"
+    assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+
+
+def test_a_file_name_is_no_markup(smtp: SMTPServer) -> None:
+    job = _job(source_name="<img src=x>&.mp4", state="failed", error_detail="<b>No</b>")
+    content = content_of(compose(job, "anna@example.org", LINKS, "n1"), "html")
+    assert "&lt;img src=x&gt;&amp;.mp4 could not be converted. &lt;b&gt;No&lt;/b&gt;" in content
+    assert "<img" not in content
 
 
 def test_the_mail_of_several_mp3s_says_how_many_are_in_the_zip() -> None:
     part = {"title": None, "track": 1, "start_s": 0, "duration_s": 1, "offset_bytes": 0, "size_bytes": 1, "sha256": ""}
     for number, words in ((12, "our 12 MP3s of talk.mp4 are ready"), (1, "our MP3 of talk.mp4 is ready")):
         job = _job(options={"split": "chapters"}, report={"parts": [part] * number})
-        mail = compose(job, "anna@example.org", "https://mp3.example.org", "n1")
+        mail = compose(job, "anna@example.org", LINKS, "n1")
         assert mail["Subject"] == f"Y{words}"
-        assert f"y{words}, in a ZIP:\n\nhttps://mp3.example.org/v1/conversions/" in mail.get_content()
+        assert f"y{words}, in a ZIP:\n\n{LINKS.result}\n" in content_of(mail)
 
 
 def test_the_mail_of_a_failed_job_says_why(smtp: SMTPServer) -> None:
     job = _job(state="failed", error_detail="The file has no audio track, so there is nothing to convert.")
-    _mailer(smtp.host, smtp.port).send(compose(job, "anna@example.org", "https://mp3.example.org", "n1"))
+    _mailer(smtp.host, smtp.port).send(compose(job, "anna@example.org", LINKS, "n1"))
     mail = smtp.wait_for_mail()
     assert mail["Subject"] == "talk.mp4 could not be converted"
-    assert "no audio track" in mail.get_content()
+    assert "no audio track" in content_of(mail)
 
 
 @pytest.mark.parametrize("line_end", ["\r\n", "\n", "\r", "\x0b", "\x85", "\u2028", "\x00"])
 def test_a_file_name_adds_no_header_and_no_line(smtp: SMTPServer, line_end: str) -> None:
     name = f"talk{line_end}Bcc: victim@example.org{line_end}{line_end}Click here.mp4"
-    _mailer(smtp.host, smtp.port).send(compose(_job(source_name=name), "anna@example.org", "http://x", "n1"))
+    _mailer(smtp.host, smtp.port).send(compose(_job(source_name=name), "anna@example.org", LINKS, "n1"))
     mail = smtp.wait_for_mail()
     assert mail["Bcc"] is None
     assert mail["Subject"] == "Your MP3 of talk Bcc: victim@example.org Click here.mp4 is ready"
-    assert "\nBcc" not in mail.get_content()
+    assert "\nBcc" not in content_of(mail)
 
 
 def test_a_long_name_is_cut(smtp: SMTPServer) -> None:
-    message = compose(_job(source_name="x" * 5000), "anna@example.org", "http://x", "n1")
+    message = compose(_job(source_name="x" * 5000), "anna@example.org", LINKS, "n1")
     assert len(message["Subject"]) < 150
 
 
@@ -105,32 +136,32 @@ def test_the_owner_is_mailed_where_there_is_an_address(email: str | None, userna
 
 
 def test_a_recipient_that_does_not_exist_is_refused_for_good() -> None:
-    message = compose(_job(), "nobody@example.org", "http://x", "n1")
+    message = compose(_job(), "nobody@example.org", LINKS, "n1")
     with _server(_Answers(recipient="550 no such mailbox")) as mailer, pytest.raises(MailRefused):
         mailer.send(message)
 
 
 def test_a_mail_that_is_not_wanted_is_refused_for_good() -> None:
     with _server(_Answers(data="554 no")) as mailer, pytest.raises(MailRefused):
-        mailer.send(compose(_job(), "anna@example.org", "http://x", "n1"))
+        mailer.send(compose(_job(), "anna@example.org", LINKS, "n1"))
 
 
 @pytest.mark.parametrize("answers", [{"recipient": "450 greylisted"}, {"data": "451 try later"}])
 def test_a_server_that_is_busy_is_asked_again(answers: dict[str, str]) -> None:
     with _server(_Answers(**answers)) as mailer, pytest.raises(MailUnavailable):
-        mailer.send(compose(_job(), "anna@example.org", "http://x", "n1"))
+        mailer.send(compose(_job(), "anna@example.org", LINKS, "n1"))
 
 
 def test_a_server_that_is_away_is_asked_again() -> None:
     with pytest.raises(MailUnavailable):
-        _mailer("127.0.0.1", free_port()).send(compose(_job(), "anna@example.org", "http://x", "n1"))
+        _mailer("127.0.0.1", free_port()).send(compose(_job(), "anna@example.org", LINKS, "n1"))
 
 
 def test_nothing_is_sent_in_plain_text_where_encryption_is_asked_for(smtp: SMTPServer) -> None:
     with pytest.raises(MailUnavailable):
-        _mailer(smtp.host, smtp.port, security="starttls").send(compose(_job(), "anna@example.org", "http://x", "n1"))
+        _mailer(smtp.host, smtp.port, security="starttls").send(compose(_job(), "anna@example.org", LINKS, "n1"))
     with pytest.raises(MailUnavailable):
-        _mailer(smtp.host, smtp.port, security="tls").send(compose(_job(), "anna@example.org", "http://x", "n1"))
+        _mailer(smtp.host, smtp.port, security="tls").send(compose(_job(), "anna@example.org", LINKS, "n1"))
     assert smtp.messages == []
-    _mailer(smtp.host, smtp.port).send(compose(_job(), "anna@example.org", "http://x", "n1"))
+    _mailer(smtp.host, smtp.port).send(compose(_job(), "anna@example.org", LINKS, "n1"))
     assert len(smtp.messages) == 1

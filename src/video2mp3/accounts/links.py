@@ -19,6 +19,7 @@ from video2mp3.database.tables import Secret
 
 _NAME = "links"
 _RESULT = "result"
+_UNSUBSCRIBE = "unsubscribe"
 
 
 def result_path(session: Session, job_id: str, expires_s: int) -> str:
@@ -33,6 +34,16 @@ def result_path(session: Session, job_id: str, expires_s: int) -> str:
 def is_result_link(session: Session, signature: str, job_id: str, expires_s: int) -> bool:
     """Says whether `result_path` has given out that signature for these facts; not whether its time is over."""
     return _is_genuine(session, signature, _RESULT, job_id, expires_s)
+
+
+def unsubscribe_path(session: Session, user_id: str) -> str:
+    """Returns the path and query by which a user can end the mails, for ever. The session must be able to write."""
+    return f"/v1/unsubscribe?{urlencode({'user': user_id, 'signature': _sign(session, _UNSUBSCRIBE, user_id)})}"
+
+
+def is_unsubscribe_link(session: Session, signature: str, user_id: str) -> bool:
+    """Says whether `unsubscribe_path` has given out that signature for that user."""
+    return _is_genuine(session, signature, _UNSUBSCRIBE, user_id)
 
 
 def _sign(session: Session, purpose: str, *facts: str | int) -> str:

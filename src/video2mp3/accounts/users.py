@@ -93,6 +93,14 @@ def register(
     return add(session, username=username, password_hash=passwords.hash_password(password), email=email, role=role)
 
 
+def change(session: Session, user: User, *, email: str | None, wants_mail: bool) -> None:
+    """Changes where mails go, and whether any go. Raises InvalidRequest when the address is not allowed."""
+    if email is not None and email != user.email:
+        check_email(email)
+    user.email, user.wants_mail = email, wants_mail
+    session.flush()
+
+
 def is_taken(session: Session, username: str) -> bool:
     """Says whether somebody has the name, in whatever case."""
     key = username_key(username)

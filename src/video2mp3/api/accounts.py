@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from video2mp3.accounts import passwords, sign_ins, tokens, users
 from video2mp3.api.loopback import is_local_program
-from video2mp3.api.schemas import Account, NewAccount, SignedInAccount, SignedInBy, moment
+from video2mp3.api.schemas import Account, AccountChanges, NewAccount, SignedInAccount, SignedInBy, moment
 from video2mp3.api.services import CurrentServices, Services, get_services
 from video2mp3.api.small_bodies import SmallBodyRoute
 from video2mp3.database.tables import User
@@ -127,6 +127,22 @@ def read_me(principal: CurrentUser, services: CurrentServices) -> SignedInAccoun
     return SignedInAccount(**account.model_dump(), signed_in_by=principal.signed_in_by)
 
 
+@router.patch("/v1/me")
+def change_me(changes: AccountChanges, principal: CurrentUser, services: CurrentServices) -> SignedInAccount:
+    """Changes the caller's e-mail address, or whether mails are sent."""
+    named = changes.model_fields_set
+    with services.database.write() as session:
+        user = _require(users.find(session, principal.user_id))
+        users.change(
+            session,
+            user,
+            email=changes.email if "email" in named else user.email,
+            wants_mail=changes.mail if "mail" in named else user.wants_mail,
+        )
+        account = _account(user)
+    return SignedInAccount(**account.model_dump(), signed_in_by=principal.signed_in_by)
+
+
 def register(services: Services, username: str, password: str, email: str | None = None) -> User:
     """Makes an account, where registration is open.
 
@@ -149,5 +165,10 @@ def register(services: Services, username: str, password: str, email: str | None
 
 def _account(user: User) -> Account:
     return Account(
-        id=user.id, username=user.username, email=user.email, role=user.role, created_at=moment(user.created_at)
+        id=user.id,
+        username=user.username,
+        email=user.email,
+        mail=user.wants_mail,
+        role=user.role,
+        created_at=moment(user.created_at),
     )

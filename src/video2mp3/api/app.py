@@ -24,6 +24,7 @@ from video2mp3.api import (
     problems,
     resumable,
     sessions,
+    unsubscribing,
     uploads,
     waveforms,
 )
@@ -37,6 +38,7 @@ from video2mp3.api.tus import Tus
 _ROUTERS = (
     accounts.router,
     sessions.router,
+    unsubscribing.router,
     mp3.router,
     archives.router,
     conversions.router,

@@ -30,6 +30,7 @@ router = APIRouter(prefix="/v1/conversions", tags=["conversions"])
 _MAX_JSON_BYTES = 64 * 1024
 
 
+_NOTIFY = "false: no mail about this conversion."
 _PRIORITY = "`low`: only when nothing else waits; `high` is for administrators."
 
 
@@ -47,6 +48,7 @@ class NewConversion(BaseModel):
     options: dict[str, Any] = Field(default_factory=dict, json_schema_extra=OPTIONS_SCHEMA)
     tag: str | None = Field(None, max_length=255, description="A text of your own, given back with the conversion.")
     priority: Priority = Field("normal", description=_PRIORITY)
+    notify: bool = Field(True, description=_NOTIFY)
 
 
 _FORM_SCHEMA = {
@@ -56,6 +58,7 @@ _FORM_SCHEMA = {
         "cover_upload_id": {"type": "string", "description": "The picture for the front cover, from POST /v1/uploads."},
         "tag": {"type": "string", "maxLength": 255},
         "priority": {"enum": list(PRIORITIES), "default": "normal", "description": _PRIORITY},
+        "notify": {"type": "boolean", "default": True, "description": _NOTIFY},
         "file": {"type": "string", "format": "binary"},
     },
     "required": ["file"],
@@ -214,8 +217,14 @@ async def _convert_json(request: Request, services: Services, user: Principal, i
     if (new.upload_id is None) == (new.source is None):
         raise InvalidRequest("Give exactly one of upload_id and source.")
     options, priority = options_from_json(new.options), checked_priority(new.priority, user.role)
-    cover_upload_id = checked_cover(new.cover_upload_id, options)
-    order = Order(options, checked_tag(new.tag), priority, cover_upload_id, checked_url(services, new.result_url))
+    order = Order(
+        options,
+        checked_tag(new.tag),
+        priority,
+        checked_cover(new.cover_upload_id, options),
+        result_url=checked_url(services, new.result_url),
+        notify=new.notify,
+    )
     source = None if new.source is None else remote_source(services, new.source)
     return await run_in_threadpool(
         submit,
@@ -230,8 +239,15 @@ async def _convert_json(request: Request, services: Services, user: Principal, i
 
 
 def _order(fields: Mapping[str, str], role: str) -> Order:
-    others = ("tag", "priority", "cover_upload_id")
+    others = ("tag", "priority", "cover_upload_id", "notify")
     options = options_from_text({name: value for name, value in fields.items() if name not in others})
     priority = checked_priority(fields.get("priority") or "normal", role)
     cover_upload_id = checked_cover(fields.get("cover_upload_id"), options)
-    return Order(options, checked_tag(fields.get("tag")), priority, cover_upload_id)
+    notify = _notify(fields.get("notify"))
+    return Order(options, checked_tag(fields.get("tag")), priority, cover_upload_id, notify=notify)
+
+
+def _notify(text: str | None) -> bool:
+    if text not in (None, "", "true", "false"):
+        raise InvalidRequest("notify: true or false.")
+    return text != "false"

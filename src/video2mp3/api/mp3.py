@@ -72,7 +72,8 @@ async def convert_named(
 async def _convert(request: Request, services: Services, user_id: str, watcher: JobWatcher, name: str) -> Response:
     options = options_from_query(request.query_params.multi_items(), frozenset({"name", "cover_upload_id"}))
     cover_upload_id = checked_cover(request.query_params.get("cover_upload_id"), options)
-    order = Order(options, priority="high", cover_upload_id=cover_upload_id)
+    # Whoever waits on the line needs no mail.
+    order = Order(options, priority="high", cover_upload_id=cover_upload_id, notify=False)
     declared = declared_size_bytes(request, services.settings.max_upload_bytes)
     await run_in_threadpool(require_room, services, user_id)
     incoming = IncomingUpload(services, user_id, name=name, declared_size_bytes=declared)

@@ -79,6 +79,7 @@ class ConversionJSON(BaseModel):
     percent: int = Field(ge=0, le=100)
     priority: Priority
     tag: str | None
+    notify: bool = Field(description="Whether its end is mailed.")
     source: SourceJSON
     cover_upload_id: str | None = Field(description="The upload that is the front cover.")
     result_url: str | None = Field(description="Where the result is sent, without its query.")
@@ -101,6 +102,7 @@ class ConversionJSON(BaseModel):
             percent=100 if job.state == "finished" else job.percent,
             priority=PRIORITIES[job.priority],
             tag=job.tag,
+            notify=job.notify,
             source=SourceJSON(
                 name=job.source_name,
                 size_bytes=job.source_size_bytes,

@@ -56,6 +56,13 @@ class NewAccount(Credentials):
     email: str | None = Field(None, max_length=254, description="Where mails about conversions go.")
 
 
+class AccountChanges(_Request):
+    """What is to be changed about the caller's account; what is not named stays."""
+
+    email: str | None = Field(None, max_length=254, description="null: none.")
+    mail: bool = Field(True, description="Whether mails about conversions are sent.")
+
+
 class RefreshToken(_Request):
     """The refresh token of a sign-in."""
 
@@ -68,6 +75,7 @@ class Account(BaseModel):
     id: str
     username: str
     email: str | None
+    mail: bool = Field(description="Whether mails about conversions are sent.")
     role: str
     created_at: datetime
 

@@ -33,11 +33,14 @@ class Order:
     cover_upload_id: str | None = None
     result_url: str | None = None
     """Where the result is sent to."""
+    notify: bool = True
 
     def sha256(self, *source: str | None) -> str:
         """Returns what tells this order for that source from another one with the same Idempotency-Key."""
         parts = (*source, self.options, self.tag, self.priority, self.cover_upload_id)
-        parts += (self.result_url,) if self.result_url else ()  # others keep the sum that they had before there was any
+        # Orders without any of these keep the sum that they had before there was any.
+        parts += (self.result_url,) if self.result_url else ()
+        parts += () if self.notify else ("no mail",)
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -113,6 +116,7 @@ def submit(
             options=order.options,
             cover=cover,
             tag=order.tag,
+            notify=order.notify,
             priority=lifecycle.PRIORITIES.index(order.priority),
             idempotency_key=idempotency_key,
             request_sha256=request_sha256,

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    true,
 )
 from sqlalchemy.dialects import mysql
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -56,6 +57,8 @@ class User(Base):
     email: Mapped[str | None] = mapped_column(_Text255, default=None)
     # None: nobody can sign in with a password (the user `local`).
     password_hash: Mapped[str | None] = mapped_column(String(255), default=None)
+    # False: no mails about conversions.
+    wants_mail: Mapped[bool] = mapped_column(Boolean, default=True, server_default=true())
     role: Mapped[Word] = mapped_column(default="user")
     created_at: Mapped[Timestamp]
     disabled_at: Mapped[Timestamp | None] = mapped_column(default=None)
@@ -169,6 +172,8 @@ class Job(Base):
     source_duration_s: Mapped[float | None] = mapped_column(default=None)
     options: Mapped[dict[str, Any]] = mapped_column(JSON)
     tag: Mapped[str | None] = mapped_column(_Text255, default=None)
+    # False: no mail about this one.
+    notify: Mapped[bool] = mapped_column(Boolean, default=True, server_default=true())
     idempotency_key: Mapped[str | None] = mapped_column(_Text255, default=None)
     request_sha256: Mapped[str | None] = mapped_column(_Sha256, default=None)
     # Of the request that made it, for logs and traces (see `telemetry/tracing.py`).

@@ -108,6 +108,7 @@ def submit(
     result_url: str | None = None,
     cover: Upload | None = None,
     tag: str | None = None,
+    notify: bool = True,
     priority: int = NORMAL,
     idempotency_key: str | None = None,
     request_sha256: str | None = None,
@@ -136,6 +137,7 @@ def submit(
         cover_upload_id=cover.id if cover else None,
         options=options,
         tag=tag,
+        notify=notify,
         idempotency_key=idempotency_key,
         request_sha256=request_sha256,
         request_id=tracing.request_id(),
@@ -223,6 +225,7 @@ def retry(session: Session, job_id: str, user_id: str) -> Job:
         result_url=job.result_url,
         cover=cover,
         tag=job.tag,
+        notify=job.notify,
         priority=max(NORMAL, job.priority),
     )
 

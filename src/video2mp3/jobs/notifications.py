@@ -30,9 +30,10 @@ class Notice:
 
 
 def add(session: Session, job_id: str) -> None:
-    """Queues the mail about a job's end; belongs into the transaction that ends the job."""
-    session.add(Notification(job_id=job_id, kind="mail", created_at=now()))
-    session.flush()
+    """Queues the mail about a job's end, where one is wanted; belongs into the transaction that ends the job."""
+    if session.scalar(select(Job.notify).where(Job.id == job_id)):
+        session.add(Notification(job_id=job_id, kind="mail", created_at=now()))
+        session.flush()
 
 
 def claim(session: Session, job_id: str) -> Notice | None:

@@ -8,6 +8,8 @@ import structlog
 from sqlalchemy.orm import Session
 from structlog.contextvars import bound_contextvars
 
+from video2mp3.accounts import links as accounts_links
+from video2mp3.database.clock import SECOND
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job, User
 from video2mp3.errors import MailRefused, Unavailable
@@ -15,7 +17,8 @@ from video2mp3.jobs import notifications
 from video2mp3.jobs.consuming import ConsumerThread, Work
 from video2mp3.jobs.notifications import Notice
 from video2mp3.jobs.settling import settle
-from video2mp3.notify.mail import Mailer, address_of, compose
+from video2mp3.notify.letters import Links, compose
+from video2mp3.notify.mail import Mailer, address_of
 from video2mp3.queue import MP3_QUEUE, Queue
 from video2mp3.telemetry import metrics, tracing
 
@@ -98,16 +101,26 @@ class NotifierLoop:
         return notifications.mark_sent
 
     def _send(self, notice: Notice) -> None:
-        with self._database.read() as session:
+        with self._database.write() as session:
             job = session.get(Job, notice.job_id)
             user = session.get(User, job.user_id) if job else None
-        if job is None or user is None:
-            return
+            if job is None or user is None:
+                return
+            links = self._links(session, job)
         address = address_of(user)
         if self._mailer is None:
             log.info("mail_not_configured", job_id=job.id, state=job.state)
         elif address is None:
             log.info("mail_without_address", job_id=job.id, state=job.state)
+        elif not user.wants_mail:
+            log.info("mail_not_wanted", job_id=job.id, state=job.state)
         else:
-            self._mailer.send(compose(job, address, self._public_url, notice.notification_id))
+            self._mailer.send(compose(job, address, links, notice.notification_id))
             log.info("mail_sent", job_id=job.id, state=job.state)
+
+    def _links(self, session: Session, job: Job) -> Links:
+        return Links(
+            result=self._public_url + accounts_links.result_path(session, job.id, (job.expires_at or 0) // SECOND),
+            conversion=f"{self._public_url}/v1/conversions/{job.id}",
+            unsubscribe=self._public_url + accounts_links.unsubscribe_path(session, job.user_id),
+        )

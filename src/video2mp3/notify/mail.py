@@ -1,23 +1,16 @@
-"""Mail: what is written, and how it is sent (RFC 5322, RFC 5321)."""
+"""Mail: to whom, and how it is sent (RFC 5321)."""
 
 import re
 import smtplib
 import ssl
-import unicodedata
 from contextlib import suppress
-from datetime import UTC, datetime
 from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import localtime
 from typing import Literal
 
-from video2mp3.database.clock import SECOND
-from video2mp3.database.tables import Job, User
+from video2mp3.database.tables import User
 from video2mp3.errors import MailRefused, MailUnavailable
-from video2mp3.jobs.results import parts_of
 
 _ADDRESS = re.compile(r"[^\s@<>()\[\],;:\"\\]{1,64}@[^\s@<>()\[\],;:\"\\]{1,190}")
-_MAX_NAME_LENGTH = 100
 
 
 def address_of(user: User) -> str | None:
@@ -26,49 +19,6 @@ def address_of(user: User) -> str | None:
         if candidate and _ADDRESS.fullmatch(candidate) and candidate.isprintable():
             return candidate
     return None
-
-
-def compose(job: Job, address: str, public_url: str, message_id: str) -> EmailMessage:
-    """Writes the mail about an ended job. `message_id` is the same for each attempt: a double can be recognized."""
-    name = _one_line(job.source_name)
-    message = EmailMessage(policy=SMTP)
-    message["To"] = address
-    message["Message-ID"] = f"<{message_id}@video2mp3>"
-    message["Date"] = localtime()
-    message["Auto-Submitted"] = "auto-generated"
-    if job.state == "finished":
-        message["Subject"] = f"Your {_ready(job, name)}"
-        message.set_content(_finished_text(job, name, public_url))
-    else:
-        message["Subject"] = f"{name} could not be converted"
-        message.set_content(_failed_text(job, name, public_url))
-    return message
-
-
-def _finished_text(job: Job, name: str, public_url: str) -> str:
-    what = f"your {_ready(job, name)}" + (", in a ZIP" if parts_of(job) else "")
-    text = f"Hello,\n\n{what}:\n\n{public_url}/v1/conversions/{job.id}/mp3\n"
-    if job.expires_at is None:
-        return text
-    until = datetime.fromtimestamp(job.expires_at // SECOND, UTC)
-    return f"{text}\nIt can be fetched until {until:%Y-%m-%d %H:%M} UTC.\n"
-
-
-def _ready(job: Job, name: str) -> str:
-    number = len(parts_of(job))
-    return f"{number} MP3s of {name} are ready" if number > 1 else f"MP3 of {name} is ready"
-
-
-def _failed_text(job: Job, name: str, public_url: str) -> str:
-    reason = _one_line(job.error_detail or "", max_length=1000)
-    return f"Hello,\n\n{name} could not be converted. {reason}\n\n{public_url}/v1/conversions/{job.id}\n"
-
-
-def _one_line(text: str, max_length: int = _MAX_NAME_LENGTH) -> str:
-    """Text from outside as one line without control characters: a line end would begin a new header."""
-    kept = "".join(" " if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") else c for c in text)
-    line = " ".join(kept.split())
-    return line if len(line) <= max_length else line[: max_length - 1] + "…"
 
 
 class Mailer:
