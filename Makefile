@@ -93,6 +93,10 @@ test-newest: tools ## Run what talks to servers against RabbitMQ 4 and MySQL 9, 
 bench-jobs: tools ## Measure claims, relay and reaper with 10,000 jobs waiting, on SQLite and MariaDB
 	$(BIN)/python -m benchmarks.claims
 
+.PHONY: bench-throughput
+bench-throughput: tools ## Convert 1,000 short clips by the engine alone, embedded and spread (root; five minutes)
+	$(BIN)/python -m benchmarks.throughput $(ARGS)
+
 .PHONY: lint
 lint: $(DEV) ## Check style, format and the import rule
 	$(BIN)/ruff check .
