@@ -20,7 +20,7 @@ SETTLE_S = 300
 _STORAGE_DELAY_S = 0.4
 
 
-def kill_at_random(cluster: Cluster, load: Load, kind: str, *, kills: int, jobs: int) -> int:
+def kill_at_random(cluster: Cluster, load: Load, kind: str, *, kills: int, jobs: int, pause_s: float = 1.0) -> int:
     """Kills and restarts a random process of that kind, again and again, while jobs come in; returns how many had one.
 
     No process that a killed one had started may be left.
@@ -31,7 +31,7 @@ def kill_at_random(cluster: Cluster, load: Load, kind: str, *, kills: int, jobs:
     load.submit(ahead)
     for number in range(kills):
         load.submit((jobs - ahead) * (number + 1) // kills - (jobs - ahead) * number // kills)
-        time.sleep(random.uniform(0.0, 1.0))
+        time.sleep(random.uniform(0.0, pause_s))
         victim = cluster.pick(kind)
         worker_id = cluster.worker_id(victim) if kind == "worker" else ""
         left += descendants(cluster.service.roles[victim].process.pid)
@@ -55,7 +55,7 @@ def test_workers_are_killed(run_cluster: RunCluster, clips: Sequence[Clip], kill
     """It should finish all jobs, each once, with the bytes of an undisturbed run."""
     with run_cluster() as cluster, Load(cluster, clips).signed_in() as load:
         slow_down_storage(cluster)
-        busy = kill_at_random(cluster, load, "worker", kills=kills, jobs=jobs)
+        busy = kill_at_random(cluster, load, "worker", kills=kills, jobs=jobs, pause_s=2.5)
         assert "" not in load.wait()
         assert cluster.settles(SETTLE_S)
         assert check(cluster, load.log, outages=False) == []

@@ -53,6 +53,13 @@ class Segmentation:
         """Returns the frames from the start of a segment, counted from 0 on, to the start of the next."""
         return self.frames * (self.growth if number >= _SHORTER_SEGMENTS else 1)
 
+    def rest_of(self, number: int) -> int:
+        """Returns the frames that there must be beyond a segment and its overlap, or it is cut smaller, as the end is.
+
+        As many as its own: while one thread is at the last segment, there is enough for the others.
+        """
+        return self.frames_of(number) if self.last_frames else 0
+
 
 def segmentation_for(settings: EncoderSettings) -> Segmentation:
     """Returns segments of half a minute to one, overlapping by as much as an encoder needs to forget how it began.
@@ -148,7 +155,7 @@ class ParallelEncoder:
         self._pcm: list[bytes] = []
         self._pcm_bytes = 0
         self._in_work: deque[tuple[Future[bytes], int]] = deque()
-        self._most_in_work = pool.threads + 2
+        self._most_in_work = pool.threads + 1
         self._lock = threading.Lock()
         self._samples = 0
         self._cpu_s = 0.0
@@ -167,7 +174,7 @@ class ParallelEncoder:
         """Takes PCM and yields frames that are complete; nothing, now and then, while it waits for an encoder."""
         self._pcm.append(pcm)
         self._pcm_bytes += len(pcm)
-        while self._cut_off(self._segmentation.frames_of(self._segments)):
+        while self._cut_off(self._segmentation.frames_of(self._segments), self._segmentation.rest_of(self._segments)):
             while self._in_work and (len(self._in_work) > self._most_in_work or self._in_work[0][0].done()):
                 yield from self._stitch_next()
 
@@ -186,10 +193,10 @@ class ParallelEncoder:
             yield from self._stitch_next()
         yield self.stitcher.finish()
 
-    def _cut_off(self, frames: int) -> bool:
-        """Hands on the next segment, where there is more PCM than it needs; returns whether there was."""
+    def _cut_off(self, frames: int, rest: int = 0) -> bool:
+        """Hands on the next segment, where there is more PCM than it needs, by `rest` frames; returns whether it did."""
         encoded_bytes = (frames + self._segmentation.overlap) * self._frame_bytes
-        if self._pcm_bytes <= encoded_bytes:
+        if self._pcm_bytes <= encoded_bytes + rest * self._frame_bytes:
             return False
         self._submit(_cut(self._pcm, 0, encoded_bytes), frames)
         self._pcm = _cut(self._pcm, frames * self._frame_bytes, self._pcm_bytes)

@@ -65,3 +65,4 @@ def _pidfds(pid: int) -> list[int]:
 
 if __name__ == "__main__":
     main()
+    os._exit(0)  # the parent waits for this; to tidy up would take 40 ms, and the kernel does it too
