@@ -194,7 +194,7 @@ class ParallelEncoder:
         yield self.stitcher.finish()
 
     def _cut_off(self, frames: int, rest: int = 0) -> bool:
-        """Hands on the next segment, where there is more PCM than it needs, by `rest` frames; returns whether it did."""
+        """Hands on the next segment, where there is more PCM than it needs by `rest` frames; returns whether it did."""
         encoded_bytes = (frames + self._segmentation.overlap) * self._frame_bytes
         if self._pcm_bytes <= encoded_bytes + rest * self._frame_bytes:
             return False
