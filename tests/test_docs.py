@@ -1,20 +1,11 @@
 """The documents tell what the code does."""
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from prometheus_client.metrics import MetricWrapperBase
-
+from tests.telemetry.known import known_metrics
 from video2mp3 import errors
-from video2mp3.database import migrate
-from video2mp3.database.connection import Database
-from video2mp3.database.gauges import PoolGauges
 from video2mp3.jobs import lifecycle
-from video2mp3.jobs.gauges import BacklogGauges
 from video2mp3.settings import Settings
-from video2mp3.telemetry import metrics
-from video2mp3.telemetry.disk import DiskGauges
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -36,27 +27,13 @@ def errors_table() -> str:
     return "\n".join(["| code | status | try again | what |", "|---|---|---|---|", *rows])
 
 
-def all_metrics(folder: Path) -> Iterator[Any]:
-    """Every metric of a process: what the code counts, and what the collectors read; `folder` is for a database."""
-    counted = [metric for metric in vars(metrics).values() if isinstance(metric, MetricWrapperBase)]
-    database = Database(f"sqlite:///{folder / 'video2mp3.db'}")
-    migrate.upgrade(database)
-    collectors = (PoolGauges(database), BacklogGauges(database), DiskGauges(folder, 0))
-    read = [family for collector in collectors for family in collector.collect()]
-    database.close()
-    yield from counted
-    yield from read
-
-
 def metrics_table(folder: Path) -> str:
     """The table of metrics, as docs/metrics.md has to have it."""
-    rows = []
-    for metric in all_metrics(folder):
-        kind = getattr(metric, "type", None) or metric._type
-        name = getattr(metric, "name", None) or metric._name
-        labels = ", ".join(f"`{label}`" for label in metric._labelnames)
-        text = metric.documentation if hasattr(metric, "documentation") else metric._documentation
-        rows.append(f"| `{name}{'_total' if kind == 'counter' else ''}` | {kind} | {labels} | {text} |")
+    rows = [
+        f"| `{metric.name}{'_total' if metric.kind == 'counter' else ''}` | {metric.kind} "
+        f"| {', '.join(f'`{label}`' for label in metric.labels)} | {metric.text} |"
+        for metric in known_metrics(folder)
+    ]
     return "\n".join(["| metric | type | labels | what |", "|---|---|---|---|", *rows])
 
 

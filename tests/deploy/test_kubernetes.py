@@ -191,6 +191,19 @@ def test_rolling_updates_wait_for_what_runs(overlay: list[Manifest]) -> None:
     assert api["spec"]["template"]["spec"]["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"] >= 5
 
 
+def test_every_role_is_asked_for_its_metrics(overlay: list[Manifest]) -> None:
+    """It should serve them on the port that Prometheus is told, away from the one for users."""
+    for deployment in of_kind(overlay, "Deployment"):
+        template = deployment["spec"]["template"]
+        (container,) = template["spec"]["containers"]
+        variables, annotations = environment(overlay, container), template["metadata"]["annotations"]
+        ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+        assert annotations["prometheus.io/scrape"] == "true"
+        assert annotations["prometheus.io/port"] == variables["VIDEO2MP3_METRICS_PORT"] == str(ports["metrics"])
+        assert variables["VIDEO2MP3_METRICS_HOST"] == "0.0.0.0"
+        assert ports["metrics"] != ports.get("http")
+
+
 def egress(overlay: list[Manifest], labels: dict[str, str]) -> dict[int, list[Manifest]]:
     """The ports that pods with these labels may connect to, with where."""
     allowed: dict[int, list[Manifest]] = {}
@@ -203,7 +216,7 @@ def egress(overlay: list[Manifest], labels: dict[str, str]) -> dict[int, list[Ma
 
 
 def test_the_worker_reaches_its_parts_and_nothing_else(overlay: list[Manifest]) -> None:
-    """It should be names, database, broker and storage, each at its place; and nobody may call a worker."""
+    """It should be names, database, broker and storage, each at its place; and only Prometheus may call a worker."""
     (denied,) = [each for each in of_kind(overlay, "NetworkPolicy") if each["metadata"]["name"] == "default-deny"]
     assert denied["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     (worker,) = [template for owner, template in pods(overlay) if owner["metadata"]["name"] == "worker"]
@@ -215,9 +228,14 @@ def test_the_worker_reaches_its_parts_and_nothing_else(overlay: list[Manifest]) 
         assert places
         for place in places:
             assert place.get("podSelector") or place["ipBlock"]["cidr"] != "0.0.0.0/0", port
-    for policy in of_kind(overlay, "NetworkPolicy"):
-        if selects(policy["spec"]["podSelector"], labels):
-            assert "ingress" not in policy["spec"]
+    calls = [
+        rule
+        for policy in of_kind(overlay, "NetworkPolicy")
+        if selects(policy["spec"]["podSelector"], labels)
+        for rule in policy["spec"].get("ingress", [])
+    ]
+    monitoring = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+    assert calls == [{"from": [monitoring], "ports": [{"port": "metrics"}]}]
     # A control: the notifier may do more, where there is mail.
     assert inside or 587 in egress(overlay, labels | {"app.kubernetes.io/component": "notifier"})
 
