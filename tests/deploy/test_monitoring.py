@@ -32,7 +32,20 @@ VALUES = {
     "queue": set(QUEUE_NAMES),
     "role": {"serve", "api", "worker", "notifier"},
     "status": {"2xx", "3xx", "4xx", "5xx", "none"},
-    "stage": {"take", "convert", "open", "transcode", "check", "decode", "encode", "archive", "store", "finish"},
+    "stage": {
+        "fetch",
+        "send",
+        "take",
+        "convert",
+        "open",
+        "transcode",
+        "check",
+        "decode",
+        "encode",
+        "archive",
+        "store",
+        "finish",
+    },
 }
 
 

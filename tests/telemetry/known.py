@@ -33,12 +33,13 @@ class Known:
 def known_metrics(folder: Path) -> list[Known]:
     """Every metric of a process: what the code counts, and what the collectors read; `folder` is for a database."""
     counted = [
-        Known(metric._name, metric._type, tuple(metric._labelnames), metric._documentation)
+        Known(metric._name, str(metric._type), tuple(metric._labelnames), metric._documentation)
         for metric in vars(metrics).values()
         if isinstance(metric, MetricWrapperBase)
     ]
     return counted + [
-        Known(family.name, family.type, tuple(family._labelnames), family.documentation) for family in _read(folder)
+        Known(family.name, str(family.type), tuple(family._labelnames), family.documentation)
+        for family in _read(folder)
     ]
 
 
