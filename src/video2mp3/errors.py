@@ -176,6 +176,13 @@ class TooManyJobs(Video2mp3Error):
     retry_after_s = 30
 
 
+class TooManyWebhooks(Video2mp3Error):
+    """The account has as many webhooks as it may have; delete one first."""
+
+    code = "too_many_webhooks"
+    status = 409
+
+
 class TooManyUploads(Video2mp3Error):
     """You send as many files at once as an account may; try again when one of them has arrived."""
 

@@ -57,7 +57,9 @@ def test_the_commands_do_what_the_readme_says(service: Service, tmp_path: Path) 
         assert samples_by_ffmpeg(tmp_path / name) == 5 * 48_000, name
     assert '"finished"' in result.stdout
     assert (tmp_path / "original.mp4").read_bytes() == (tmp_path / "talk.mp4").read_bytes()
-    assert zipfile.is_zipfile(tmp_path / "talks.zip")
+    for name in ("talks.zip", "batch.zip"):
+        with zipfile.ZipFile(tmp_path / name) as archived:
+            assert len(archived.namelist()) == 2, name
     assert "<svg" in (tmp_path / "waveform.svg").read_text()
 
 

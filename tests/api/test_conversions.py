@@ -36,6 +36,7 @@ def test_an_upload_is_converted_by_its_id(ada: SignedIn) -> None:
         "percent": 0,
         "priority": "normal",
         "tag": "my tag",
+        "batch_id": None,
         "notify": True,
         "source": {
             "name": "talk.mp4",

@@ -1,5 +1,6 @@
 """Somebody else's id answers exactly as one that does not exist, on every route; the owner's answers."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,10 +11,37 @@ from fastapi.routing import APIRoute
 from tests.api.conftest import SignedIn
 from tests.api.stored import VIDEO, convert, fail, finish, stored, upload
 from tests.engine.sounds import tone, wav_with
-from video2mp3.api import archives, compat, conversions, downloads, events, links, mp3, resumable, uploads, waveforms
+from video2mp3.api import (
+    archives,
+    batches,
+    compat,
+    conversions,
+    downloads,
+    events,
+    links,
+    mp3,
+    resumable,
+    uploads,
+    waveforms,
+    webhooks,
+)
 from video2mp3.api.services import Services
 from video2mp3.errors import NoAudio
 
+MODULES = (
+    archives,
+    batches,
+    compat,
+    conversions,
+    downloads,
+    events,
+    links,
+    mp3,
+    resumable,
+    uploads,
+    waveforms,
+    webhooks,
+)
 MISSING = "0" * 31 + "1"
 # Something that a waveform can be drawn of.
 SOUND = wav_with(tone(800, rate_hz=8000))
@@ -68,6 +96,12 @@ CALLS = [
     Call("GET", "/v1/conversions/{id}/report", "finished"),
     Call("POST", "/v1/conversions/{id}/links", "finished", json={}),
     Call("GET", "/v1/conversions/archive", "finished", params={"id": "{id}"}),
+    Call("GET", "/v1/batches/{id}", "batch"),
+    Call("DELETE", "/v1/batches/{id}", "batch"),
+    Call("GET", "/v1/batches/{id}/archive", "batch"),
+    Call("GET", "/v1/webhooks/{id}", "webhook"),
+    Call("DELETE", "/v1/webhooks/{id}", "webhook"),
+    Call("GET", "/v1/webhooks/{id}/deliveries", "webhook"),
     Call("GET", "/download_video/{id}", "upload"),
     Call("GET", "/download", "finished", params={"fid": "{id}"}),
 ]
@@ -79,6 +113,12 @@ OWN = {
     ("PUT", "/v1/mp3/{name:path}"),
     ("POST", "/upload_video"),
     ("POST", "/upload"),
+    ("POST", "/v1/batches"),
+    ("GET", "/v1/batches"),
+    ("POST", "/v1/webhooks"),
+    ("GET", "/v1/webhooks"),
+    # It names two things: tests/api/test_webhooks.py.
+    ("POST", "/v1/webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver"),
     # Who has the link needs no account: tests/api/test_links.py.
     ("GET", "/v1/shared/{conversion_id}"),
 }
@@ -87,6 +127,13 @@ OWN = {
 def make(http: httpx.Client, services: Services, target: str) -> str:
     if target == "upload":
         return upload(http)
+    if target == "webhook":
+        webhook_id: str = http.post("/v1/webhooks", json={"url": "https://hooks.example.org/"}).json()["id"]
+        return webhook_id
+    if target == "batch":
+        batch: dict[str, Any] = http.post("/v1/batches", json={"items": [{"upload_id": upload(http)}]}).json()
+        finish(services, batch["conversions"][0]["id"])
+        return str(batch["id"])
     job_id = convert(http)
     ends: dict[str, Callable[[], object]] = {
         "finished": lambda: finish(services, job_id, SOUND),
@@ -129,16 +176,14 @@ def test_nobody_sees_another_s_conversions_in_the_list(ada: SignedIn, bob: Signe
 def test_every_route_is_in_this_test() -> None:
     routes = {
         (method, route.path)
-        for module in (archives, compat, conversions, downloads, events, links, mp3, resumable, uploads, waveforms)
+        for module in MODULES
         for route in module.router.routes
         if isinstance(route, APIRoute)
         for method in route.methods or ()
     }
     tested = {(call.method, call.path) for call in CALLS}
-    named = {
-        (method, path.replace("conversion_id", "id").replace("upload_id", "id").replace("video_id", "id"))
-        for method, path in routes - OWN
-    }
+    ids = re.compile(r"\{(conversion|upload|video|webhook|batch)_id\}")
+    named = {(method, ids.sub("{id}", path)) for method, path in routes - OWN}
     assert named == tested
 
 

@@ -55,7 +55,7 @@ def _value(column: Column[Any], number: int) -> Any:
         (key,) = column.foreign_keys
         # Each table has as many rows; the n-th of one refers to the n-th of the other.
         return _value(key.column, number)
-    if isinstance(column.type, JSON) or column.name in ("options", "report"):
+    if isinstance(column.type, JSON) or column.name in ("options", "report", "events"):
         return {"number": number} if isinstance(column.type, JSON) else f'{{"number": {number}}}'
     if isinstance(column.type, Boolean | TINYINT):
         return number % 2 == 0

@@ -1,6 +1,7 @@
 """Makes the rows that tests of jobs begin with, and sets them back in time."""
 
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import update
@@ -8,7 +9,7 @@ from sqlalchemy import update
 from video2mp3.database.clock import SECOND, now
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job, Notification, Upload, User, new_id
-from video2mp3.jobs import lifecycle
+from video2mp3.jobs import lifecycle, webhooks
 from video2mp3.jobs.lifecycle import Claim
 
 _numbers = itertools.count(1)
@@ -78,6 +79,15 @@ def finish(database: Database, claim: Claim, key: str | None = None) -> bool:
 def read_job(database: Database, job_id: str) -> Job:
     with database.read() as session:
         return session.get_one(Job, job_id)
+
+
+def make_webhook(
+    database: Database, user_id: str, url: str, events: Sequence[str] = webhooks.EVENTS
+) -> tuple[str, str]:
+    """A webhook that leads anywhere; its id and its secret."""
+    with database.write() as session:
+        webhook = webhooks.create(session, user_id, url, events)
+    return webhook.id, webhook.secret
 
 
 def notifications_of(database: Database, job_id: str) -> list[Notification]:

@@ -2,6 +2,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
 from sqlalchemy import update
 from structlog.testing import capture_logs
 
@@ -13,8 +14,10 @@ from video2mp3.database.tables import Job, Notification, User
 from video2mp3.errors import NoAudio
 from video2mp3.jobs import lifecycle, notifications
 from video2mp3.jobs.housekeeping import Housekeeping
+from video2mp3.jobs.notifications import Outcome
 from video2mp3.notify.loop import NotifierLoop
 from video2mp3.notify.mail import Mailer
+from video2mp3.outbound import Guard
 
 PUBLIC_URL = "https://mp3.example.org"
 
@@ -26,10 +29,17 @@ def _mailer(port: int) -> Mailer:
 
 
 @contextmanager
-def _running(system: System, mailer: Mailer | None, count: int = 1) -> Iterator[None]:
+def running(system: System, mailer: Mailer | None, count: int = 1, guard: Guard = Guard()) -> Iterator[None]:  # noqa: B008
     housekeeping = Housekeeping(system.database, system.queue, system.storage)
     loops = [
-        NotifierLoop(system.database, system.queue, mailer=mailer, public_url=PUBLIC_URL, nudge=housekeeping.nudge)
+        NotifierLoop(
+            system.database,
+            system.queue,
+            mailer=mailer,
+            guard=guard,
+            public_url=PUBLIC_URL,
+            nudge=housekeeping.nudge,
+        )
         for _ in range(count)
     ]
     housekeeping.start()
@@ -62,7 +72,7 @@ def _change(system: System, job_id: str, **values: Any) -> None:
 
 def test_the_owner_of_a_converted_video_gets_a_mail_with_the_link(system: System, smtp: SMTPServer) -> None:
     job = system.submit(make_wav(0.5), make_user(system.database, username="anna@example.org"))
-    with system.running(), _running(system, _mailer(smtp.port)):
+    with system.running(), running(system, _mailer(smtp.port)):
         mail = smtp.wait_for_mail(60)
         assert mail["To"] == "anna@example.org"
         assert f"{PUBLIC_URL}/v1/shared/{job.id}?" in content_of(mail)
@@ -75,7 +85,7 @@ def test_the_owner_of_a_video_without_audio_learns_why_it_failed(embedded: Syste
         taken = lifecycle.claim(session, job.id, "w" * 32)
         assert taken is not None
         lifecycle.fail(session, taken, NoAudio())
-    with _running(embedded, _mailer(smtp.port)):
+    with running(embedded, _mailer(smtp.port)):
         assert NoAudio().detail in content_of(smtp.wait_for_mail())
 
 
@@ -85,7 +95,7 @@ def test_each_of_many_mails_is_sent_once_by_several_notifiers(system: System, sm
     jobs = [submit(system.database, user_id, upload_id).id for _ in range(15)]
     for job_id in jobs:
         finish(system.database, claimed(system.database, job_id))
-    with _running(system, _mailer(smtp.port), count=3):
+    with running(system, _mailer(smtp.port), count=3):
         for job_id in jobs:
             _wait_for(system, job_id, "sent")
     assert len({mail["Message-ID"] for mail in smtp.messages}) == len(smtp.messages) == 15
@@ -93,7 +103,7 @@ def test_each_of_many_mails_is_sent_once_by_several_notifiers(system: System, sm
 
 def test_without_a_mail_server_a_line_is_logged(embedded: System) -> None:
     job_id = _finished_job(embedded, username="anna@example.org")
-    with capture_logs() as logs, _running(embedded, None):
+    with capture_logs() as logs, running(embedded, None):
         _wait_for(embedded, job_id, "sent")
     lines = [entry for entry in logs if entry["event"] == "mail_not_configured"]
     assert [line["job_id"] for line in lines] == [job_id]
@@ -101,7 +111,7 @@ def test_without_a_mail_server_a_line_is_logged(embedded: System) -> None:
 
 def test_an_owner_without_an_address_gets_no_mail(embedded: System, smtp: SMTPServer) -> None:
     without, with_address = _finished_job(embedded), _finished_job(embedded, username="anna@example.org")
-    with capture_logs() as logs, _running(embedded, _mailer(smtp.port)):
+    with capture_logs() as logs, running(embedded, _mailer(smtp.port)):
         _wait_for(embedded, without, "sent")
         _wait_for(embedded, with_address, "sent")
     assert [mail["To"] for mail in smtp.messages] == ["anna@example.org"]
@@ -113,7 +123,7 @@ def test_a_job_that_is_not_to_be_mailed_about_is_not(embedded: System, smtp: SMT
     silent, told = submit(embedded.database, user_id, notify=False), submit(embedded.database, user_id)
     for job in (silent, told):
         finish(embedded.database, claimed(embedded.database, job.id))
-    with _running(embedded, _mailer(smtp.port)):
+    with running(embedded, _mailer(smtp.port)):
         _wait_for(embedded, told.id, "sent")
     assert notifications_of(embedded.database, silent.id) == []
     assert [f"/v1/shared/{told.id}" in content_of(mail) for mail in smtp.messages] == [True]
@@ -123,7 +133,7 @@ def test_who_has_unsubscribed_gets_no_mail(embedded: System, smtp: SMTPServer) -
     without, told = (_finished_job(embedded, username=name) for name in ("anna@example.org", "ben@example.org"))
     with embedded.database.write() as session:
         session.execute(update(User).where(User.username == "anna@example.org").values(wants_mail=False))
-    with capture_logs() as logs, _running(embedded, _mailer(smtp.port)):
+    with capture_logs() as logs, running(embedded, _mailer(smtp.port)):
         _wait_for(embedded, without, "sent")
         _wait_for(embedded, told, "sent")
     assert [mail["To"] for mail in smtp.messages] == ["ben@example.org"]
@@ -132,22 +142,26 @@ def test_who_has_unsubscribed_gets_no_mail(embedded: System, smtp: SMTPServer) -
 
 def test_a_mail_server_that_is_away_is_tried_again_later(embedded: System, smtp: SMTPServer) -> None:
     job_id = _finished_job(embedded, username="anna@example.org")
-    with _running(embedded, _mailer(free_port())):
+    with running(embedded, _mailer(free_port())):
         wait_until(lambda: notifications_of(embedded.database, job_id)[0].not_before, 30, "the backoff")
     row = notifications_of(embedded.database, job_id)[0]
     assert (row.state, row.attempts, row.announced_until) == ("queued", 1, 0)
     assert 0 < seconds_from_now(embedded.database, row.not_before) <= 10
     _change(embedded, job_id, not_before=0)
-    with _running(embedded, _mailer(smtp.port)):
+    with running(embedded, _mailer(smtp.port)):
         assert _wait_for(embedded, job_id, "sent").attempts == 2
     assert len(smtp.messages) == 1
 
 
-def test_after_many_attempts_a_mail_has_failed(embedded: System) -> None:
+def test_after_a_day_a_mail_has_failed(embedded: System) -> None:
     job_id = _finished_job(embedded, username="anna@example.org")
-    _change(embedded, job_id, attempts=notifications.ATTEMPTS_LIMIT - 1)
-    with _running(embedded, _mailer(free_port())):
-        _wait_for(embedded, job_id, "failed")
+    row = notifications_of(embedded.database, job_id)[0]
+    assert seconds_from_now(embedded.database, row.give_up_at) == pytest.approx(86_400, abs=60)
+    _change(embedded, job_id, give_up_at=row.created_at)
+    with running(embedded, _mailer(free_port())):
+        problem = _wait_for(embedded, job_id, "failed").problem
+    assert problem is not None
+    assert problem.startswith("The mail server did not take the mail")
 
 
 def test_a_notifier_that_died_while_sending_is_followed_by_another(embedded: System, smtp: SMTPServer) -> None:
@@ -157,12 +171,12 @@ def test_a_notifier_that_died_while_sending_is_followed_by_another(embedded: Sys
         assert notifications.claim(session, alive) is not None
         assert notifications.claim(session, dead) is None
     _change(embedded, dead, lease_until=1)
-    with _running(embedded, _mailer(smtp.port)):
+    with running(embedded, _mailer(smtp.port)):
         assert _wait_for(embedded, dead, "sent").attempts == 2
     assert [mail["To"] for mail in smtp.messages] == ["anna@example.org"]
     assert first is not None
     with embedded.database.write() as session:
-        assert not notifications.try_again(session, first), "the dead one's claim is worth nothing any more"
+        assert not notifications.try_again(session, first, Outcome()), "the dead one's claim is worth nothing any more"
 
 
 def test_the_notification_of_a_deleted_job_is_nobody_s(embedded: System, smtp: SMTPServer) -> None:
@@ -170,6 +184,6 @@ def test_the_notification_of_a_deleted_job_is_nobody_s(embedded: System, smtp: S
     with embedded.database.write() as session:
         job = session.get_one(Job, deleted)
         lifecycle.delete(session, deleted, job.user_id)
-    with _running(embedded, _mailer(smtp.port)):
+    with running(embedded, _mailer(smtp.port)):
         _wait_for(embedded, kept, "sent")
     assert [mail["To"] for mail in smtp.messages] == ["ben@example.org"]

@@ -10,6 +10,7 @@ from video2mp3.api import (
     accounts,
     admin,
     archives,
+    batches,
     compat,
     compat_accounts,
     conversions,
@@ -27,6 +28,7 @@ from video2mp3.api import (
     unsubscribing,
     uploads,
     waveforms,
+    webhooks,
 )
 from video2mp3.api.head import HeadAsGet
 from video2mp3.api.middleware import Frame
@@ -41,6 +43,7 @@ _ROUTERS = (
     unsubscribing.router,
     mp3.router,
     archives.router,
+    batches.router,
     conversions.router,
     events.router,
     downloads.router,
@@ -49,6 +52,7 @@ _ROUTERS = (
     uploads.router,
     resumable.router,
     probes.router,
+    webhooks.router,
     admin.router,
     compat.router,
     compat_accounts.router,

@@ -19,6 +19,7 @@ from video2mp3.api.services import CurrentServices, Services
 from video2mp3.api.sources import Source, checked_url, remote_source
 from video2mp3.api.streaming import abort, declared_size_bytes, read_small, receive_form
 from video2mp3.api.submitting import Order, checked_priority, delete_objects, require_room, retry, submit
+from video2mp3.api.webhooks import Receiver, checked_receiver
 from video2mp3.database.tables import Job
 from video2mp3.errors import IdempotencyKeyReused, InvalidRequest, MissingFile, UnsupportedMediaType
 from video2mp3.jobs import lifecycle
@@ -49,6 +50,7 @@ class NewConversion(BaseModel):
     tag: str | None = Field(None, max_length=255, description="A text of your own, given back with the conversion.")
     priority: Priority = Field("normal", description=_PRIORITY)
     notify: bool = Field(True, description=_NOTIFY)
+    webhook: Receiver | None = Field(None, description="Who is told of the end of this conversion only.")
 
 
 _FORM_SCHEMA = {
@@ -224,6 +226,7 @@ async def _convert_json(request: Request, services: Services, user: Principal, i
         checked_cover(new.cover_upload_id, options),
         result_url=checked_url(services, new.result_url),
         notify=new.notify,
+        webhook=checked_receiver(new.webhook, services),
     )
     source = None if new.source is None else remote_source(services, new.source)
     return await run_in_threadpool(

@@ -79,6 +79,7 @@ class ConversionJSON(BaseModel):
     percent: int = Field(ge=0, le=100)
     priority: Priority
     tag: str | None
+    batch_id: str | None = Field(description="The batch that it was ordered in.")
     notify: bool = Field(description="Whether its end is mailed.")
     source: SourceJSON
     cover_upload_id: str | None = Field(description="The upload that is the front cover.")
@@ -102,6 +103,7 @@ class ConversionJSON(BaseModel):
             percent=100 if job.state == "finished" else job.percent,
             priority=PRIORITIES[job.priority],
             tag=job.tag,
+            batch_id=job.batch_id,
             notify=job.notify,
             source=SourceJSON(
                 name=job.source_name,

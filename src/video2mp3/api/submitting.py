@@ -18,6 +18,7 @@ from video2mp3.errors import Forbidden, InvalidOption, InvalidRequest, Unavailab
 from video2mp3.jobs import lifecycle, limits
 from video2mp3.jobs.lifecycle import Priority
 from video2mp3.jobs.sources import RemoteSource
+from video2mp3.jobs.webhooks import Receiver
 from video2mp3.storage.scratch import require_free
 
 log = structlog.get_logger()
@@ -34,6 +35,7 @@ class Order:
     result_url: str | None = None
     """Where the result is sent to."""
     notify: bool = True
+    webhook: Receiver | None = None
 
     def sha256(self, *source: str | None) -> str:
         """Returns what tells this order for that source from another one with the same Idempotency-Key."""
@@ -41,6 +43,7 @@ class Order:
         # Orders without any of these keep the sum that they had before there was any.
         parts += (self.result_url,) if self.result_url else ()
         parts += () if self.notify else ("no mail",)
+        parts += (self.webhook.url, self.webhook.secret) if self.webhook else ()
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -100,30 +103,60 @@ def submit(
         lock_user(session, user_id)
         if earlier := lifecycle.find_by_key(session, user_id, idempotency_key, request_sha256):
             return earlier
-        _require_room(session, services, user_id)
-        # In one order, so that two requests cannot wait for each other.
-        wanted = sorted({wanted_id for wanted_id in (upload_id, order.cover_upload_id) if wanted_id})
-        found = {wanted_id: uploads.find(session, wanted_id, user_id, lock=True) for wanted_id in wanted}
-        upload, cover = (found[wanted_id] if wanted_id else None for wanted_id in (upload_id, order.cover_upload_id))
-        _require_picture_size(cover)
-        _keep(session, services, *wanted)
-        job = lifecycle.submit(
+        job = submit_in(
             session,
-            user_id=user_id,
-            upload=upload,
+            services,
+            user_id,
+            upload_id,
+            order,
             source=source,
-            result_url=order.result_url,
-            options=order.options,
-            cover=cover,
-            tag=order.tag,
-            notify=order.notify,
-            priority=lifecycle.PRIORITIES.index(order.priority),
             idempotency_key=idempotency_key,
             request_sha256=request_sha256,
         )
     services.nudge()
     log.info("job_submitted", job_id=job.id, user_id=user_id, size_bytes=job.source_size_bytes)
     return job
+
+
+def submit_in(
+    session: Session,
+    services: Services,
+    user_id: str,
+    upload_id: str | None,
+    order: Order,
+    *,
+    source: RemoteSource | None = None,
+    batch_id: str | None = None,
+    idempotency_key: str | None = None,
+    request_sha256: str | None = None,
+) -> Job:
+    """Does so in a transaction of the caller's, who has locked the user and nudges the relay after the commit.
+
+    Raises as `submit`.
+    """
+    _require_room(session, services, user_id)
+    # In one order, so that two requests cannot wait for each other.
+    wanted = sorted({wanted_id for wanted_id in (upload_id, order.cover_upload_id) if wanted_id})
+    found = {wanted_id: uploads.find(session, wanted_id, user_id, lock=True) for wanted_id in wanted}
+    upload, cover = (found[wanted_id] if wanted_id else None for wanted_id in (upload_id, order.cover_upload_id))
+    _require_picture_size(cover)
+    _keep(session, services, *wanted)
+    return lifecycle.submit(
+        session,
+        user_id=user_id,
+        upload=upload,
+        source=source,
+        result_url=order.result_url,
+        options=order.options,
+        cover=cover,
+        tag=order.tag,
+        batch_id=batch_id,
+        notify=order.notify,
+        webhook=order.webhook,
+        priority=lifecycle.PRIORITIES.index(order.priority),
+        idempotency_key=idempotency_key,
+        request_sha256=request_sha256,
+    )
 
 
 def _require_picture_size(cover: Upload | None) -> None:

@@ -191,6 +191,7 @@ def _notifier(settings: Settings, backends: Backends, housekeeping: Housekeeping
         backends.database,
         backends.queue,
         mailer=mailer,
+        guard=make_guard(settings),
         public_url=settings.effective_public_url,
         nudge=housekeeping.nudge,
     )

@@ -138,6 +138,28 @@ class UploadChunk(Base):
     storage_key: Mapped[str] = mapped_column(_Key)
 
 
+class Batch(Base):
+    """Conversions that were ordered together. It has ended (`ended_at`) when all of them have."""
+
+    __tablename__ = "batches"
+    __table_args__ = (
+        UniqueConstraint("user_id", "idempotency_key", name="uq_batches_idempotency"),
+        Index("ix_batches_user", "user_id", "id"),
+        Index("ix_batches_ended", "ended_at", "id"),
+    )
+
+    id: Mapped[Id] = mapped_column(primary_key=True, default=new_id)
+    user_id: Mapped[Id] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    tag: Mapped[str | None] = mapped_column(_Text255, default=None)
+    idempotency_key: Mapped[str | None] = mapped_column(_Text255, default=None)
+    request_sha256: Mapped[str | None] = mapped_column(_Sha256, default=None)
+    # Who is told of its end, where somebody is.
+    webhook_url: Mapped[str | None] = mapped_column(_LongText, default=None)
+    webhook_secret: Mapped[str | None] = mapped_column(_Key, default=None)
+    created_at: Mapped[Timestamp]
+    ended_at: Mapped[Timestamp | None] = mapped_column(default=None)
+
+
 class Job(Base):
     """A conversion. This row is the truth about it; messages and workers only follow it.
 
@@ -162,6 +184,8 @@ class Job(Base):
     upload_id: Mapped[Id | None] = mapped_column(
         ForeignKey("uploads.id", ondelete="SET NULL"), default=None, index=True
     )
+    # Refers to no row, as a foreign key would make SQLite copy the whole table; a batch is deleted with its jobs.
+    batch_id: Mapped[Id | None] = mapped_column(default=None, index=True)
     # Refers to no row: it stays when the upload is gone, so that the job is not tried again without its cover.
     cover_upload_id: Mapped[Id | None] = mapped_column(default=None, index=True)
     # Where to fetch the upload from, and where to send the result. Their queries are secrets: see `outbound.redacted`.
@@ -211,29 +235,54 @@ class Job(Base):
     expires_at: Mapped[Timestamp | None] = mapped_column(default=None)
 
 
-class Notification(Base):
-    """A message to a job's owner about its end: made with the end, in the same transaction.
+class Webhook(Base):
+    """Where somebody is told of the ends of jobs: of all of an account's, or of one job's (`job_id`) only."""
 
-    `kind`: `mail`. `state`: `queued`, `sending`, `sent`, `failed`; it is announced, claimed and tried
-    again just as a job is.
+    __tablename__ = "webhooks"
+    __table_args__ = (Index("ix_webhooks_user", "user_id", "job_id", "id"),)
+
+    id: Mapped[Id] = mapped_column(primary_key=True, default=new_id)
+    user_id: Mapped[Id] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    job_id: Mapped[Id | None] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), default=None, index=True)
+    url: Mapped[str] = mapped_column(_LongText)
+    # As Standard Webhooks writes it. Signing needs it as it is, so it cannot be hashed.
+    secret: Mapped[str] = mapped_column(_Key)
+    events: Mapped[list[str]] = mapped_column(JSON)
+    created_at: Mapped[Timestamp]
+    # When its receiver answered 410: it is told nothing more.
+    disabled_at: Mapped[Timestamp | None] = mapped_column(default=None)
+
+
+class Notification(Base):
+    """A message to somebody about a job's end: made with the end, in the same transaction.
+
+    `kind`: `mail` (to the owner), `webhook`, `batch` (about the end of a whole batch). `state`: `queued`, `sending`,
+    `sent`, `failed`; it is announced, claimed and tried again just as a job is, until `give_up_at`.
     """
 
     __tablename__ = "notifications"
     __table_args__ = (
-        UniqueConstraint("job_id", "kind", name="uq_notifications_job"),
+        UniqueConstraint("job_id", "kind", "target", name="uq_notifications_job_target"),
+        Index("ix_notifications_target", "target", "id"),
         Index("ix_notifications_schedule", "state", "not_before", "id"),
     )
 
     id: Mapped[Id] = mapped_column(primary_key=True, default=new_id)
     job_id: Mapped[Id] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
     kind: Mapped[Word] = mapped_column(default="mail")
+    # The id of the webhook, or of the batch; empty: the owner.
+    target: Mapped[Id] = mapped_column(default="", server_default="")
     state: Mapped[Word] = mapped_column(default="queued")
     attempts: Mapped[int] = mapped_column(SmallInteger, default=0)
     not_before: Mapped[Timestamp] = mapped_column(default=0)
     announced_until: Mapped[Timestamp] = mapped_column(default=0)
     lease_until: Mapped[Timestamp | None] = mapped_column(default=None)
+    give_up_at: Mapped[Timestamp] = mapped_column(default=0, server_default="0")
     created_at: Mapped[Timestamp]
     sent_at: Mapped[Timestamp | None] = mapped_column(default=None)
+    # How the last attempt went: the receiver's HTTP status, and a sentence where it was not taken.
+    status: Mapped[int | None] = mapped_column(SmallInteger, default=None)
+    problem: Mapped[str | None] = mapped_column(_Text255, default=None)
 
 
 class Waveform(Base):

@@ -10,7 +10,7 @@ import structlog
 
 from video2mp3.database.connection import Database
 from video2mp3.errors import Unavailable
-from video2mp3.jobs import lifecycle, notifications, routines, sweeper, workers
+from video2mp3.jobs import batches, lifecycle, notifications, routines, sweeper, workers
 from video2mp3.jobs.relay import Relay
 from video2mp3.queue import Queue
 from video2mp3.storage import Storage
@@ -78,9 +78,13 @@ class Housekeeping:
             jobs = lifecycle.reap(session)
         with self._database.write() as session:
             mails = notifications.reap(session)
+            ended = batches.end(session)
             workers.forget_dead(session)
         if jobs or mails:
             log.info("leases_reaped", jobs=jobs, notifications=mails)
+            self.nudge()
+        if ended:
+            log.info("batches_ended", batches=ended)
             self.nudge()
 
     def _sweep(self) -> None:

@@ -43,10 +43,11 @@ from video2mp3.errors import (
     WorkerLost,
     WrongState,
 )
-from video2mp3.jobs import counting, notifications
+from video2mp3.jobs import counting, notifications, webhooks
 from video2mp3.jobs.sources import RemoteSource, source_columns
 from video2mp3.jobs.statements import change, change_all
 from video2mp3.jobs.turns import next_turn
+from video2mp3.jobs.webhooks import Receiver
 from video2mp3.telemetry import tracing
 
 ENDED = ("finished", "failed", "canceled")
@@ -108,7 +109,9 @@ def submit(
     result_url: str | None = None,
     cover: Upload | None = None,
     tag: str | None = None,
+    batch_id: str | None = None,
     notify: bool = True,
+    webhook: Receiver | None = None,
     priority: int = NORMAL,
     idempotency_key: str | None = None,
     request_sha256: str | None = None,
@@ -137,6 +140,7 @@ def submit(
         cover_upload_id=cover.id if cover else None,
         options=options,
         tag=tag,
+        batch_id=batch_id,
         notify=notify,
         idempotency_key=idempotency_key,
         request_sha256=request_sha256,
@@ -155,6 +159,8 @@ def submit(
         if earlier := find_by_key(session, user_id, idempotency_key, request_sha256):
             return earlier
         raise NotFound("The upload is gone.") from None
+    if webhook is not None:
+        webhooks.add_to_job(session, job, webhook)
     session.refresh(job)
     counting.submitted(session, PRIORITIES[priority])
     return job
@@ -226,6 +232,7 @@ def retry(session: Session, job_id: str, user_id: str) -> Job:
         cover=cover,
         tag=job.tag,
         notify=job.notify,
+        webhook=webhooks.receiver_of(session, job_id),
         priority=max(NORMAL, job.priority),
     )
 
@@ -476,6 +483,7 @@ def _cancel(session: Session, job_id: str, *conditions: ColumnElement[bool]) -> 
     canceled = change(session, Job, job_id, *conditions, **_ended("canceled"))
     if canceled:
         counting.became(session, "canceled", Canceled.code)
+        notifications.add(session, job_id)
     return canceled
 
 

@@ -10,9 +10,9 @@ from sqlalchemy import ColumnElement, update
 from sqlalchemy.orm import Session
 
 from video2mp3.database.statements import rows_changed
-from video2mp3.database.tables import Job, Notification, Worker
+from video2mp3.database.tables import Batch, Job, Notification, Webhook, Worker
 
-Table = type[Job] | type[Notification] | type[Worker]
+Table = type[Batch] | type[Job] | type[Notification] | type[Webhook] | type[Worker]
 
 
 def change(session: Session, table: Table, row_id: str, *conditions: ColumnElement[bool], **values: Any) -> bool:

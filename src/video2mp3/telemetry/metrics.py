@@ -85,7 +85,7 @@ MESSAGES_PUBLISHED = Counter(
 )
 NOTIFICATIONS = Counter(
     "video2mp3_notifications",
-    "Attempts to notify an owner: done, postponed or refused.",
+    "Attempts to notify an owner or a webhook: done, postponed or refused.",
     ["outcome"],
     registry=REGISTRY,
 )

@@ -1,0 +1,127 @@
+"""Batches: conversions that were ordered together. Their states are those of their jobs; only their end is written."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+from sqlalchemy import delete as sql_delete
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from video2mp3.database.clock import now
+from video2mp3.database.tables import Batch, Job, new_id
+from video2mp3.errors import IdempotencyKeyReused, NotFound, WrongState
+from video2mp3.jobs import lifecycle, notifications
+from video2mp3.jobs.statements import change
+from video2mp3.jobs.webhooks import Receiver
+
+_ENDED_AT_ONCE = 100
+
+
+def create(
+    session: Session,
+    user_id: str,
+    *,
+    tag: str | None,
+    webhook: Receiver | None,
+    idempotency_key: str | None,
+    request_sha256: str,
+) -> Batch:
+    """Makes a batch without jobs; they are submitted in the same transaction. The caller has locked the user."""
+    batch = Batch(
+        id=new_id(),
+        user_id=user_id,
+        tag=tag,
+        webhook_url=webhook.url if webhook else None,
+        webhook_secret=webhook.secret if webhook else None,
+        idempotency_key=idempotency_key,
+        request_sha256=request_sha256,
+        created_at=now(),
+    )
+    session.add(batch)
+    session.flush()
+    session.refresh(batch)
+    return batch
+
+
+def find_by_key(session: Session, user_id: str, idempotency_key: str | None, request_sha256: str) -> Batch | None:
+    """Returns the batch that the same request of the user has made before; None when there is none, or no key.
+
+    Raises:
+        IdempotencyKeyReused: when the key was used for another request.
+    """
+    if idempotency_key is None:
+        return None
+    mine = (Batch.user_id == user_id, Batch.idempotency_key == idempotency_key)
+    batch = session.scalar(select(Batch).where(*mine))
+    if batch is not None and batch.request_sha256 != request_sha256:
+        raise IdempotencyKeyReused
+    return batch
+
+
+def find(session: Session, batch_id: str, user_id: str) -> Batch:
+    """Returns the user's batch. Raises NotFound."""
+    batch = session.get(Batch, batch_id)
+    if batch is None or batch.user_id != user_id:
+        raise NotFound
+    return batch
+
+
+def list_page(session: Session, user_id: str, *, before_id: str | None, limit: int) -> list[Batch]:
+    """Returns up to `limit` of the user's batches, the newest first; with `before_id` only older ones."""
+    older = [Batch.id < before_id] if before_id else []
+    found = select(Batch).where(Batch.user_id == user_id, *older)
+    return list(session.scalars(found.order_by(Batch.id.desc()).limit(limit)))
+
+
+def jobs_of(session: Session, batch_id: str) -> list[Job]:
+    """Returns the batch's jobs in the order in which they were ordered, without those that were deleted."""
+    # Ids of the same millisecond are in no order; turns are.
+    return list(session.scalars(select(Job).where(Job.batch_id == batch_id).order_by(Job.turn, Job.id)))
+
+
+def cancel(session: Session, batch: Batch) -> None:
+    """Cancels the jobs that have not ended (see `lifecycle.cancel`)."""
+    for job in jobs_of(session, batch.id):
+        # One may end in this very moment.
+        with suppress(WrongState):
+            lifecycle.cancel(session, job.id, batch.user_id)
+
+
+def delete(session: Session, batch: Batch) -> list[str]:
+    """Deletes a batch whose jobs have ended, with them; returns the storage keys to delete after the commit."""
+    jobs = jobs_of(session, batch.id)
+    keys = [key for job in jobs for key in lifecycle.delete(session, job.id, batch.user_id)]
+    session.execute(sql_delete(Batch).where(Batch.id == batch.id))
+    return keys
+
+
+def end(session: Session) -> int:
+    """Ends the batches whose jobs have all ended, and queues what is to be told of that; returns their number.
+
+    Not done with a job's end: two that end at once would have to wait for each other, to know which is the last.
+    """
+    running = select(Job.id).where(Job.batch_id == Batch.id, Job.state.not_in(lifecycle.ENDED)).exists()
+    over = select(Batch).where(Batch.ended_at.is_(None), ~running).order_by(Batch.id).limit(_ENDED_AT_ONCE)
+    return sum(_end(session, batch) for batch in session.scalars(over).all())
+
+
+def _end(session: Session, batch: Batch) -> bool:
+    if not change(session, Batch, batch.id, Batch.ended_at.is_(None), ended_at=now()):
+        return False
+    # A notification belongs to a job: the last one of those that are still there.
+    last = session.scalar(select(func.max(Job.id)).where(Job.batch_id == batch.id))
+    if batch.webhook_url is not None and last is not None:
+        notifications.add_for_batch(session, last, batch.id)
+    return True
+
+
+def states(jobs: Sequence[Job]) -> dict[str, int]:
+    """Returns how many of these jobs are in each state that one of them is in."""
+    found = [job.state for job in jobs]
+    return {state: found.count(state) for state in dict.fromkeys(found)}
+
+
+def percent(jobs: Sequence[Job]) -> int:
+    """Returns how far these jobs are, all together."""
+    done = sum(100 if job.state in lifecycle.ENDED else job.percent for job in jobs)
+    return done // len(jobs) if jobs else 100
