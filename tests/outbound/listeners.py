@@ -54,7 +54,7 @@ def web_server(
             with suppress(OSError):
                 respond(self)
 
-        do_PUT = do_POST = do_GET  # noqa: N815
+        do_PUT = do_POST = do_PATCH = do_HEAD = do_GET  # noqa: N815
 
         def log_message(self, format: str, *args: object) -> None:
             pass

@@ -9,6 +9,7 @@ from video2mp3.cli import admin, commands
 from video2mp3.cli.convert import convert_command
 from video2mp3.cli.flags import GroupedHelp
 from video2mp3.cli.probe import probe_command
+from video2mp3.cli.push import push_command
 from video2mp3.errors import Video2mp3Error
 
 app = typer.Typer(
@@ -23,6 +24,7 @@ app = typer.Typer(
 )
 app.command("convert", cls=GroupedHelp)(convert_command)
 app.command("probe")(probe_command)
+app.command("push", cls=GroupedHelp)(push_command)
 app.command("serve")(commands.serve)
 app.command("api")(commands.api)
 app.command("worker")(commands.worker)

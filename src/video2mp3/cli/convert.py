@@ -3,13 +3,12 @@
 import signal
 import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from video2mp3.cli.converting import Order, Task, convert_files
-from video2mp3.cli.flags import takes_options, with_flags
+from video2mp3.cli.flags import OUTPUT, Force, Inputs, Output, takes_options, with_flags
 from video2mp3.cli.pairing import folders_to_watch, pairs
 from video2mp3.cli.terminal import complain, stop
 from video2mp3.cli.watching import Watch
@@ -18,48 +17,32 @@ from video2mp3.engine.cpus import available_cpus
 from video2mp3.errors import InvalidOption
 
 A_WEEK_S = 7 * 86_400.0
-_OUTPUT = "Output"
 LIMITS = Limits(max_audio_s=A_WEEK_S, wall_clock_s=A_WEEK_S)
 
 
 @takes_options
 def convert_command(
-    files: Annotated[
-        list[Path],
-        # Of one that cannot be read our own sentence tells, and the others go on.
-        typer.Argument(metavar="FILE|FOLDER", help="Videos, or folders of them.", show_default=False, readable=False),
-    ],
+    files: Inputs,
     options: dict[str, Any],
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="FILE|FOLDER",
-            help="Where to write (default: beside each input).",
-            rich_help_panel=_OUTPUT,
-        ),
-    ] = None,
+    output: Output = None,
     threads: Annotated[
         int | None,
         typer.Option(
             min=1,
             metavar="NUMBER",
             help="Threads per file (default: the cores, shared among the files).",
-            rich_help_panel=_OUTPUT,
+            rich_help_panel=OUTPUT,
         ),
     ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Overwrite files that exist.", rich_help_panel=_OUTPUT)
-    ] = False,
+    force: Force = False,
     watch: Annotated[
         bool,
         typer.Option(
-            "--watch", help="Go on with what comes into the folders later, until Ctrl-C.", rich_help_panel=_OUTPUT
+            "--watch", help="Go on with what comes into the folders later, until Ctrl-C.", rich_help_panel=OUTPUT
         ),
     ] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object per file, with its report.", rich_help_panel=_OUTPUT)
+        bool, typer.Option("--json", help="Print one JSON object per file, with its report.", rich_help_panel=OUTPUT)
     ] = False,
 ) -> None:
     """Convert videos on this machine to MP3.

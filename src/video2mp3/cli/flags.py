@@ -38,6 +38,26 @@ _NAMES_IN_SENTENCES = re.compile(r"\b(?:channels(?= \d)|split(?= silence)|(?<=an
 _TIME = re.compile(r"(?:(?:(\d+):)?([0-5]?\d):)?(\d+(?:\.\d*)?|\.\d+)")
 
 
+OUTPUT = "Output"
+"""The group of flags that say what is written."""
+Inputs = Annotated[
+    list[Path],
+    # Of one that cannot be read our own sentence tells, and the others go on.
+    typer.Argument(metavar="FILE|FOLDER", help="Videos, or folders of them.", show_default=False, readable=False),
+]
+Output = Annotated[
+    str | None,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="FILE|FOLDER",
+        help="Where to write (default: beside each input).",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite files that exist.", rich_help_panel=OUTPUT)]
+
+
 def flag_of(name: str) -> str:
     """Returns an option's flag: `--bitrate` for `bitrate_kbps`."""
     return "--" + _SHORT.get(name, _UNIT.sub("", name)).replace("_", "-")

@@ -1,1 +1,15 @@
-"""The Python client; imports nothing of the rest."""
+"""The Python client: uploads that resume, conversions and their MP3s. Imports nothing of the rest.
+
+```python
+with Client("https://video2mp3.example.com") as client:
+    client.sign_in("ada", "correct horse battery")
+    conversion = client.convert(client.upload("talk.mp4"), options={"bitrate_kbps": 128})
+    client.download(client.wait(conversion.id), "talk.mp3")
+```
+"""
+
+from video2mp3.client.client import Client
+from video2mp3.client.conversion import Conversion
+from video2mp3.client.errors import ClientError
+
+__all__ = ["Client", "ClientError", "Conversion"]

@@ -1,0 +1,70 @@
+"""`video2mp3 push`: files of this machine, converted by a service elsewhere."""
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from video2mp3.cli.flags import Force, Inputs, Output, takes_options, with_flags
+from video2mp3.cli.pairing import pairs
+from video2mp3.cli.terminal import complain, stop
+from video2mp3.engine import Options
+from video2mp3.engine.part_names import makes_parts
+from video2mp3.errors import InvalidOption
+
+_SERVICE = "Service"
+
+
+@takes_options
+def push_command(
+    files: Inputs,
+    options: dict[str, Any],
+    server: Annotated[
+        str,
+        typer.Option("--server", metavar="URL", help="Address of the service.", rich_help_panel=_SERVICE),
+    ] = "http://localhost:8000",
+    user: Annotated[
+        str | None,
+        typer.Option(
+            "--user", metavar="NAME", help="Sign in to this account; asks for its password.", rich_help_panel=_SERVICE
+        ),
+    ] = None,
+    password_stdin: Annotated[
+        bool,
+        typer.Option("--password-stdin", help="Read the password from standard input.", rich_help_panel=_SERVICE),
+    ] = False,
+    output: Output = None,
+    force: Force = False,
+) -> None:
+    """Let a service elsewhere convert videos of this machine to MP3.
+
+    All are sent, one after the other, then the MP3s are fetched as they are ready; several MP3s of one file come as a
+    ZIP. When it is interrupted, by Ctrl-C or a broken line, the same command goes on where it was. Exit status: 0 all
+    converted, 1 some failed, 2 wrong usage.
+    """
+    try:
+        chosen = Options.from_dict(options).as_dict()
+    except InvalidOption as error:
+        stop(with_flags(error.detail))
+    tasks = pairs(files, output)
+    if makes_parts(chosen):
+        tasks = [(file, target.with_suffix(".zip")) for file, target in tasks]
+    # The HTTP library takes a while to load, which other commands need not wait for.
+    from video2mp3.cli.pushing import push
+
+    account = None if user is None else (user, _password(password_stdin))
+    try:
+        succeeded = push(tasks, server, account, chosen, force=force)
+    except KeyboardInterrupt:
+        complain("", "interrupted; the same command goes on from here")
+        raise typer.Exit(130) from None
+    if not succeeded:
+        raise typer.Exit(1)
+
+
+def _password(from_stdin: bool) -> str:
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\n")
+    if not sys.stdin.isatty():
+        stop("There is no terminal to ask for the password; use --password-stdin.")
+    return str(typer.prompt("Password", hide_input=True, err=True))

@@ -1,0 +1,156 @@
+"""What `video2mp3 push` does with a service: sends all files, then waits for each MP3 and fetches it."""
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from video2mp3.cli.files import check_target, open_source
+from video2mp3.cli.terminal import complain, reason, shown, size
+from video2mp3.client import Client, ClientError, Conversion
+from video2mp3.errors import Video2mp3Error
+
+
+def push(
+    tasks: Sequence[tuple[Path, Path]],
+    server: str,
+    account: tuple[str, str] | None,
+    options: Mapping[str, Any],
+    *,
+    force: bool,
+) -> bool:
+    """Sends files to a service, and fetches their MP3s; says what became of them. Returns whether all succeeded.
+
+    Args:
+        tasks: Each file with its target.
+        server: The service's address.
+        account: Name and password; None: the service asks for none.
+        options: Of all conversions, with the picture for the cover.
+        force: Overwrite targets that exist.
+    """
+    try:
+        with Client(server, memory=_memory_folder()) as client:
+            if account is not None:
+                client.sign_in(*account)
+            return _Push(client, options, force).run(tasks)
+    except ClientError as error:
+        complain("", error.detail)
+        return False
+
+
+@dataclass(frozen=True)
+class _Sent:
+    """A file whose conversion is ordered."""
+
+    file: Path
+    target: Path
+    conversion: Conversion
+
+
+class _Push:
+    """One call of the command. What fails with one file is told, and the others go on."""
+
+    def __init__(self, client: Client, options: Mapping[str, Any], force: bool) -> None:
+        self._client = client
+        self._options = dict(options)
+        self._picture: bytes | None = self._options.pop("cover_picture", None)
+        self._force = force
+        self._succeeded = True
+
+    def run(self, tasks: Sequence[tuple[Path, Path]]) -> bool:
+        """Returns whether all succeeded."""
+        with _bars() as bars:
+            sent = [one for file, target in tasks if (one := self._send(file, target, bars)) is not None]
+            for one in sent:
+                self._fetch(one, bars)
+        return self._succeeded
+
+    def _send(self, file: Path, target: Path, bars: Progress) -> _Sent | None:
+        """Sends a file and orders its conversion."""
+        try:
+            check_target(target, file, self._force)
+            with open_source(file), _bar(bars, f"{shown(file)}: sending") as show:
+                upload_id = self._client.upload(file, on_progress=show)
+                cover_upload_id = self._send_picture()
+                # The same file with the same options is the same conversion, also in another call of this command.
+                order = json.dumps([upload_id, cover_upload_id, self._options], sort_keys=True)
+                conversion = self._client.convert(
+                    upload_id,
+                    options=self._options,
+                    cover_upload_id=cover_upload_id,
+                    idempotency_key=hashlib.sha256(order.encode()).hexdigest(),
+                )
+        except (ClientError, Video2mp3Error, OSError) as error:
+            self._fail(file, error)
+            return None
+        return _Sent(file, target, conversion)
+
+    def _send_picture(self) -> str | None:
+        """Sends the picture for the cover, where there is one; the same picture is one upload."""
+        if self._picture is None:
+            return None
+        path = _memory_folder() / f"{hashlib.sha256(self._picture).hexdigest()}.cover"
+        if not path.exists():
+            path.write_bytes(self._picture)
+        return self._client.upload(path)
+
+    def _fetch(self, sent: _Sent, bars: Progress) -> None:
+        """Waits for a conversion and writes its MP3."""
+        try:
+            with _bar(bars, f"{shown(sent.file)}: converting") as show:
+                done = self._client.wait(sent.conversion.id, on_progress=lambda now: show(now.percent, 100))
+            with _bar(bars, f"{shown(sent.file)}: fetching") as show:
+                check_target(sent.target, sent.file, self._force)
+                self._client.download(done, sent.target, on_progress=show)
+        except (ClientError, Video2mp3Error, OSError) as error:
+            self._fail(sent.file, error)
+        else:
+            self._client.forget(sent.file)
+            print(f"{shown(sent.file)} -> {shown(sent.target)} ({size(done.size_bytes or 0)})", flush=True)
+
+    def _fail(self, file: Path, error: ClientError | Video2mp3Error | OSError) -> None:
+        detail = f"{shown(error.filename or '')}: {reason(error)}." if isinstance(error, OSError) else error.detail
+        complain(shown(file), detail)
+        self._succeeded = False
+        if isinstance(error, ClientError) and not error.retryable:
+            # Another call is to begin anew.
+            self._client.forget(file)
+
+
+def _memory_folder() -> Path:
+    """Returns where unfinished uploads are remembered, by the XDG base directory specification."""
+    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(base) / "video2mp3" / "uploads"
+
+
+def _bars() -> Progress:
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=None, complete_style="cyan", pulse_style="cyan"),
+        TaskProgressColumn("{task.percentage:>3.0f} %"),
+        TimeRemainingColumn(compact=True),
+        console=console,
+        expand=True,
+        transient=True,
+        disable=not console.is_terminal,
+        redirect_stdout=sys.stdout.isatty(),  # else results would go to standard error
+    )
+
+
+@contextmanager
+def _bar(bars: Progress, description: str) -> Iterator[Callable[[int, int], None]]:
+    """Shows a bar while the with block runs."""
+    task = bars.add_task(description, total=None)
+    try:
+        yield lambda done, total: bars.update(task, completed=done, total=total)
+    finally:
+        bars.remove_task(task)
