@@ -277,20 +277,20 @@ def test_one_job_can_name_a_receiver_of_its_own(embedded: System) -> None:
     assert told == {job_id: "conversion.failed", again: "conversion.finished"}
 
 
-def test_a_batch_s_receiver_is_told_of_its_end(embedded: System) -> None:
-    user_id = make_user(embedded.database)
+def test_a_batch_s_receiver_is_told_of_its_end(system: System) -> None:
+    user_id = make_user(system.database)
     receiver, secret = Receiver(), webhooks.new_secret()
     with listening(receiver) as port:
         named = webhooks.Receiver(f"http://hooks.example.org:{port}/", secret)
-        with embedded.database.write() as session:
+        with system.database.write() as session:
             batch_id = batches.create(
                 session, user_id, tag="mine", webhook=named, idempotency_key=None, request_sha256=""
             ).id
-        one, two = (submit(embedded.database, user_id, batch_id=batch_id, notify=False).id for _ in range(2))
-        end(embedded, one, "finished")
-        end(embedded, two, "failed")
-        with running(embedded, None, guard=guard_for(port)):  # whose reaper ends the batch
-            wait_for(embedded, two, "sent")
+        one, two = (submit(system.database, user_id, batch_id=batch_id, notify=False).id for _ in range(2))
+        end(system, one, "finished")
+        end(system, two, "failed")
+        with running(system, None, guard=guard_for(port)):  # whose reaper ends the batch
+            wait_for(system, two, "sent")
     (told,) = receiver.verified(secret)
     assert (told["type"], told["data"]["id"], told["data"]["tag"]) == ("batch.ended", batch_id, "mine")
     assert told["data"]["counts"] == {"finished": 1, "failed": 1}
