@@ -13,7 +13,7 @@ from tests.jobs.rows import change_job
 from video2mp3.api import admin
 from video2mp3.api.services import Services
 from video2mp3.database.clock import SECOND, now
-from video2mp3.database.tables import User, Worker
+from video2mp3.database.tables import Notification, User, Worker
 from video2mp3.errors import NoAudio
 from video2mp3.jobs.workers import SEEN_S
 
@@ -187,9 +187,15 @@ def test_the_queue_tells_what_waits_and_for_how_long(root: SignedIn, ada: Signed
     change_job(services.database, ids[1], created_at=now() - 100 * SECOND, not_before=now() + 100 * SECOND)
     change_job(services.database, ids[2], announced_until=now() + 100 * SECOND)
     finish(services, ids[3])
+    ada.http.post("/v1/webhooks", json={"url": "https://hooks.example.org/"}).raise_for_status()
+    ada.http.delete(f"/v1/conversions/{convert(ada.http)}").raise_for_status()  # nobody is mailed about that
+    with services.database.write() as session:
+        session.execute(update(Notification).values(created_at=now() - 50 * SECOND))
+        session.execute(update(Notification).where(Notification.kind == "webhook").values(created_at=1))
     claim(services, convert(ada.http))
     queue = get(root, "queue")
     assert queue["queued"] == {"high": 0, "normal": 2, "low": 1}
     assert (queue["waiting"], queue["delayed"], queue["announced"], queue["processing"]) == (1, 1, 1, 1)
-    assert (queue["notifications"], queue["open_slots"]) == (1, 0)
+    assert (queue["notifications"], queue["open_slots"]) == (2, 0)
     assert 100 <= queue["oldest_queued_s"] < 1000
+    assert 50 <= queue["oldest_notification_s"] < 1000, "a receiver that is away is its owner's affair"

@@ -187,7 +187,8 @@ def read_batch_archive(request: Request, batch_id: ItemId, user: CurrentUser, se
     """Returns the MP3s that are finished as one ZIP: those of all conversions, when the batch has ended."""
     with services.database.read() as session:
         batch = batches.find(session, batch_id, user.user_id)
-        jobs = [job for job in batches.jobs_of(session, batch.id) if job.state == "finished" and job.result_key]
+        found = batches.jobs_of(session, batch.id, with_reports=True)
+    jobs = [job for job in found if job.state == "finished" and job.result_key]
     if not jobs:
         raise NotFinished("No conversion of the batch has an MP3 now.")
     return zip_response(request, jobs, services.storage, f"{batch.tag or 'conversions'}.zip")

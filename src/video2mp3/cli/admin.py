@@ -119,7 +119,7 @@ def show_queue() -> None:
     typer.echo(f"oldest queued          {_age(backlog.oldest_queued_s)}")
     typer.echo(f"announced              {backlog.announced}")
     typer.echo(f"processing             {backlog.processing}, {backlog.open_slots} slots")
-    typer.echo(f"notifications          {backlog.notifications}, oldest {_age(backlog.oldest_notification_s)}")
+    typer.echo(f"notifications          {backlog.notifications}, oldest mail {_age(backlog.oldest_notification_s)}")
 
 
 @contextmanager

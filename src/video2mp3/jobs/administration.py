@@ -123,6 +123,8 @@ def backlog(session: Session) -> Backlog:
     for priority, count in session.execute(by_priority):
         queued[PRIORITIES[priority]] = count
     sent = (Notification.state == "queued",)
+    # Only mails: a webhook's receiver may be away, and that is its owner's affair.
+    mailed = (*sent, Notification.kind == "mail")
     return Backlog(
         waiting=_count(session, Job.state == "waiting"),
         queued=queued,
@@ -131,7 +133,7 @@ def backlog(session: Session) -> Backlog:
         processing=_count(session, Job.state == "processing"),
         oldest_queued_s=_age_s(session, select(func.min(Job.created_at)).where(Job.state == "queued")),
         notifications=session.scalars(select(func.count()).select_from(Notification).where(*sent)).one(),
-        oldest_notification_s=_age_s(session, select(func.min(Notification.created_at)).where(*sent)),
+        oldest_notification_s=_age_s(session, select(func.min(Notification.created_at)).where(*mailed)),
         open_slots=workers.open_slots(session),
     )
 

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from sqlalchemy import delete as sql_delete
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from video2mp3.database.clock import now
 from video2mp3.database.tables import Batch, Job, new_id
@@ -73,10 +73,14 @@ def list_page(session: Session, user_id: str, *, before_id: str | None, limit: i
     return list(session.scalars(found.order_by(Batch.id.desc()).limit(limit)))
 
 
-def jobs_of(session: Session, batch_id: str) -> list[Job]:
-    """Returns the batch's jobs in the order in which they were ordered, without those that were deleted."""
+def jobs_of(session: Session, batch_id: str, *, with_reports: bool = False) -> list[Job]:
+    """Returns the batch's jobs in the order in which they were ordered, without those that were deleted.
+
+    Their reports, which may be long, are there only where they are asked for.
+    """
     # Ids of the same millisecond are in no order; turns are.
-    return list(session.scalars(select(Job).where(Job.batch_id == batch_id).order_by(Job.turn, Job.id)))
+    found = select(Job).where(Job.batch_id == batch_id).order_by(Job.turn, Job.id)
+    return list(session.scalars(found if with_reports else found.options(defer(Job.report, raiseload=True))))
 
 
 def cancel(session: Session, batch: Batch) -> None:

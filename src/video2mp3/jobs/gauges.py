@@ -82,7 +82,7 @@ def _families(found: Backlog) -> Iterator[Metric]:
         ("video2mp3_notifications_queued", "Notifications that wait.", found.notifications),
         (
             "video2mp3_oldest_notification_seconds",
-            "Since the end of the job whose owner has waited longest for a notification; 0: none.",
+            "Since the end of the job whose owner has waited longest for a mail; 0: none.",
             found.oldest_notification_s,
         ),
         ("video2mp3_open_slots", "Slots of all workers that are alive and take jobs.", found.open_slots),
