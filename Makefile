@@ -97,6 +97,11 @@ bench-jobs: tools ## Measure claims, relay and reaper with 10,000 jobs waiting, 
 bench-throughput: tools ## Convert 1,000 short clips by the engine alone, embedded and spread (root; five minutes)
 	$(BIN)/python -m benchmarks.throughput $(ARGS)
 
+.PHONY: bench-uploads
+bench-uploads: tools ## Measure uploads of 5 GB and 200 slow clients, and how soon the MP3 of an hour follows its last byte
+	$(BIN)/python -m benchmarks.uploads
+	$(BIN)/python -m benchmarks.streaming
+
 .PHONY: lint
 lint: $(DEV) ## Check style, format and the import rule
 	$(BIN)/ruff check .

@@ -444,6 +444,12 @@ class StorageFull(Unavailable):
     retry_after_s = 60
 
 
+class UploadStalled(Unavailable):
+    """Nothing more of the upload comes; its conversion waits for the rest."""
+
+    code = "upload_stalled"
+
+
 class MailUnavailable(Unavailable):
     """The mail server is out of reach, or does not take mail now; it is tried again."""
 

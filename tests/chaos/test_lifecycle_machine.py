@@ -106,6 +106,8 @@ class Lifecycle(RuleBasedStateMachine):
         self._database = _open(path)
         self._user_id = ""
         self._all: list[Model] = []
+        self._complete: set[str] = set()
+        """The uploads that are."""
 
     def teardown(self) -> None:
         self._database.close()
@@ -120,6 +122,8 @@ class Lifecycle(RuleBasedStateMachine):
         upload_id = make_upload(self._database, self._user_id, state=upload_state)
         job = submit(self._database, self._user_id, upload_id)
         model = Model(job.id, upload_id, "queued" if upload_state == "complete" else "waiting")
+        if upload_state == "complete":
+            self._complete.add(upload_id)
         self._all.append(model)
         return model
 
@@ -129,10 +133,31 @@ class Lifecycle(RuleBasedStateMachine):
             session.get_one(Upload, model.upload_id).state = "complete"
             session.flush()
             lifecycle.upload_completed(session, model.upload_id)
+        self._complete.add(model.upload_id)
         # A job that was tried again waits for the same upload.
         for waiting in self._all:
             if waiting.upload_id == model.upload_id and waiting.state == "waiting":
                 waiting.state = "queued"
+
+    @rule(model=models)
+    def start_early(self, model: Model) -> None:
+        with self._database.write() as session:
+            started = lifecycle.start_early(session, model.upload_id)
+        early = [m for m in self._all if m.state in ("queued", "processing") and m.upload_id not in self._complete]
+        waiting = [m for m in self._all if m.state == "waiting" and m.upload_id == model.upload_id]
+        # There are no workers: one is started all the same.
+        assert started == (1 if waiting and not early else 0)
+        if started:
+            min(waiting, key=lambda one: one.job_id).state = "queued"
+
+    @rule(held=claims)
+    def wait_again(self, held: tuple[Model, Claim]) -> None:
+        model, claim = held
+        with self._database.write() as session:
+            given_back = lifecycle.wait_again(session, claim)
+        assert given_back == model.holds(claim)
+        if given_back:
+            model.leave("queued" if model.upload_id in self._complete else "waiting")
 
     @rule(target=claims, model=models)
     def claim(self, model: Model) -> tuple[Model, Claim] | MultipleResults[tuple[Model, Claim]]:

@@ -49,6 +49,8 @@ FUNCTIONS: list[tuple[str, Function]] = [
     ("fail", _fails_with(DatabaseUnavailable())),
     ("fail", _fails_with(Canceled())),
     ("release", lambda session, job, claim: lifecycle.release(session, claim)),
+    ("start_early", lambda session, job, claim: lifecycle.start_early(session, job.upload_id or "")),
+    ("wait_again", lambda session, job, claim: lifecycle.wait_again(session, claim)),
     ("reap", lambda session, job, claim: lifecycle.reap(session)),
     ("expire", lambda session, job, claim: lifecycle.expire(session, 10)),
     ("retry", lambda session, job, claim: lifecycle.retry(session, job.id, job.user_id)),
@@ -63,6 +65,9 @@ CONDITIONS: list[dict[str, Any]] = [
     {"failures": FAILURES_LIMIT - 1},
     {"upload_expired": True},
     {"upload_complete": True},
+    {"upload_open": True},
+    {"upload_open": True, "cancel_requested": True},
+    {"waits_for": "the end"},
     {"expires_at": 1, "result_key": "k"},
 ]
 
@@ -110,9 +115,10 @@ def _after(session: Session, job: Job, state: str, condition: dict[str, Any], fu
 
 def _prepare(session: Session, job: Job, state: str, condition: dict[str, Any]) -> None:
     expired, complete = condition.pop("upload_expired", False), condition.pop("upload_complete", False)
+    still_comes = condition.pop("upload_open", False) or state == "waiting"
     row: dict[str, Any] = {"state": state, "fence": 1, "lease_until": now() + 60 * SECOND, **condition}
     session.execute(update(Job).where(Job.id == job.id).values(**row))
-    upload: dict[str, Any] = {"state": "complete" if complete or state != "waiting" else "open"}
+    upload: dict[str, Any] = {"state": "complete" if complete or not still_comes else "open"}
     upload |= {"expires_at": 1} if expired else {}
     session.execute(update(Upload).where(Upload.id == job.upload_id).values(**upload))
 

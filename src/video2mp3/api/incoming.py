@@ -1,6 +1,7 @@
 """A file on its way in."""
 
 import hashlib
+from typing import Protocol
 
 from video2mp3.api.services import Services
 from video2mp3.database.tables import Upload
@@ -8,6 +9,19 @@ from video2mp3.errors import MissingFile, QuotaExceeded, UploadIncomplete, Uploa
 from video2mp3.jobs import lifecycle
 from video2mp3.storage.scratch import require_free
 from video2mp3.uploads import ChunkWriter, UploadLimits, complete, create, find, require_room
+
+
+class Companion(Protocol):
+    """What goes along with an upload while it comes. All of it may block."""
+
+    def began(self, upload: Upload) -> None:
+        """The upload has been made; an error ends it."""
+
+    def came(self, here_bytes: int) -> None:
+        """So many bytes are durable; an error ends the upload."""
+
+    def aborted(self) -> None:
+        """The upload will be removed."""
 
 
 class IncomingUpload:
@@ -22,10 +36,11 @@ class IncomingUpload:
         declared_size_bytes: int | None = None,
         least_size_bytes: int = 0,
         with_sha256: bool = False,
+        companion: "Companion | None" = None,
     ) -> None:
         """`name` may be set until the first byte comes; hashing is asked for, because it costs time.
 
-        `least_size_bytes` is what can be told of a size that is not declared.
+        `least_size_bytes` is what can be told of a size that is not declared. The `companion` is told what happens.
         """
         self.name = name
         self.size_bytes = 0
@@ -37,6 +52,7 @@ class IncomingUpload:
         self._writer: ChunkWriter | None = None
         self._left_bytes = 0
         self._sha256 = hashlib.sha256() if with_sha256 else None
+        self._companion = companion
 
     @property
     def sha256(self) -> str | None:
@@ -58,6 +74,8 @@ class IncomingUpload:
         if self._writer.received_bytes + len(data) > self._left_bytes:
             raise QuotaExceeded
         self._writer.write(data)
+        if self._companion is not None:
+            self._companion.came(self._writer.offset_bytes)
         self.size_bytes += len(data)
         if self._sha256 is not None:
             self._sha256.update(data)
@@ -80,6 +98,8 @@ class IncomingUpload:
 
     def abort(self) -> None:
         """Removes all that was stored."""
+        if self._companion is not None:
+            self._companion.aborted()
         if self._writer is not None:
             self._writer.abort()
 
@@ -92,13 +112,20 @@ class IncomingUpload:
             least_size_bytes=self._least_size_bytes,
         )
         self._upload_id = upload.id
-        return ChunkWriter(
+        writer = ChunkWriter(
             self._services.database,
             self._services.storage,
             upload.id,
             max_size_bytes=self._services.settings.max_upload_bytes,
             min_free_bytes=self._services.settings.min_free_bytes,
         )
+        if self._companion is not None:
+            try:
+                self._companion.began(upload)
+            except BaseException:
+                writer.abort()
+                raise
+        return writer
 
 
 def begin_upload(

@@ -1,6 +1,7 @@
 """A video in, its MP3 out, in one request."""
 
 import asyncio
+from contextlib import suppress
 from typing import Annotated, Any
 
 import structlog
@@ -10,17 +11,19 @@ from starlette.concurrency import run_in_threadpool
 from video2mp3.api.accounts import CurrentUser
 from video2mp3.api.disposition import filename_of
 from video2mp3.api.downloads import MP3_RESPONSES, result_of
+from video2mp3.api.early import EarlyStart
 from video2mp3.api.events import get_watcher
 from video2mp3.api.incoming import IncomingUpload
 from video2mp3.api.options import OPTION_PARAMETERS, checked_cover, options_from_query
+from video2mp3.api.representations import error_of
 from video2mp3.api.services import CurrentServices, Services
 from video2mp3.api.serving import serve
-from video2mp3.api.streaming import abort, declared_size_bytes, receive_file
+from video2mp3.api.streaming import declared_size_bytes, receive_file
 from video2mp3.api.submitting import Order, require_room, submit
 from video2mp3.api.uploads import RAW_BODY, Name
 from video2mp3.api.watcher import JobWatcher
-from video2mp3.database.tables import Job
-from video2mp3.errors import Canceled, WrongState
+from video2mp3.database.tables import Job, Upload
+from video2mp3.errors import Canceled, NotFound, Unavailable, WrongState
 from video2mp3.jobs import lifecycle
 
 router = APIRouter(prefix="/v1/mp3", tags=["conversions"])
@@ -76,15 +79,49 @@ async def _convert(request: Request, services: Services, user_id: str, watcher: 
     order = Order(options, priority="high", cover_upload_id=cover_upload_id, notify=False)
     declared = declared_size_bytes(request, services.settings.max_upload_bytes)
     await run_in_threadpool(require_room, services, user_id)
-    incoming = IncomingUpload(services, user_id, name=name, declared_size_bytes=declared)
-    upload = await receive_file(request, incoming)
-    try:
-        job = await run_in_threadpool(submit, services, user_id, upload.id, order)
-    except BaseException:
-        await abort(incoming)
-        raise
-    await _wait_for_end(request, services, watcher, job)
-    return await run_in_threadpool(_answer, request, services, job)
+    ordered = OrderedMp3(services, user_id, order)
+    incoming = IncomingUpload(services, user_id, name=name, declared_size_bytes=declared, companion=ordered)
+    await receive_file(request, incoming)
+    assert ordered.job is not None
+    services.nudge()
+    await _wait_for_end(request, services, watcher, ordered.job)
+    return await run_in_threadpool(_answer, request, services, ordered.job)
+
+
+class OrderedMp3:
+    """The conversion of a body that still comes: ordered with its first byte, begun as soon as that makes sense."""
+
+    def __init__(self, services: Services, user_id: str, order: Order) -> None:
+        self.job: Job | None = None
+        self._services = services
+        self._user_id = user_id
+        self._order = order
+        self._early_start: EarlyStart | None = None
+
+    def began(self, upload: Upload) -> None:
+        """Orders it. Raises what `submit` does."""
+        self.job = submit(self._services, self._user_id, upload.id, self._order)
+        self._early_start = EarlyStart(self._services, upload)
+
+    def came(self, here_bytes: int) -> None:
+        """Begins it, when it is time; raises the error that it has ended with, so that the rest need not be sent."""
+        assert self.job is not None
+        assert self._early_start is not None
+        if self._early_start.consider(here_bytes):
+            with self._services.database.read() as session:
+                job = lifecycle.find(session, self.job.id, self._user_id)
+            if job.state in ("failed", "canceled"):
+                raise error_of(job)
+
+    def aborted(self) -> None:
+        """Cancels it; where no worker has had it, nothing stays of it."""
+        if self.job is None:
+            return
+        with suppress(NotFound, Unavailable):
+            _cancel(self._services, self.job)
+            with self._services.database.write() as session:
+                if lifecycle.find(session, self.job.id, self._user_id).started_at is None:
+                    lifecycle.delete(session, self.job.id, self._user_id)
 
 
 def _answer(request: Request, services: Services, job: Job) -> Response:

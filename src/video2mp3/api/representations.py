@@ -76,6 +76,7 @@ class ConversionJSON(BaseModel):
 
     id: str
     state: State
+    waits_for: str | None = Field(description="Why it waits for its upload's last byte, where it cannot begin before.")
     percent: int = Field(ge=0, le=100)
     priority: Priority
     tag: str | None
@@ -100,6 +101,7 @@ class ConversionJSON(BaseModel):
         return cls(
             id=job.id,
             state=job.state,  # type: ignore[arg-type]  # checked by the model
+            waits_for=job.waits_for if job.state == "waiting" else None,
             percent=100 if job.state == "finished" else job.percent,
             priority=PRIORITIES[job.priority],
             tag=job.tag,

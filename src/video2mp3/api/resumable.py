@@ -15,6 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from video2mp3 import uploads
 from video2mp3.api import tus
 from video2mp3.api.accounts import CurrentUser
+from video2mp3.api.early import EarlyStart
 from video2mp3.api.incoming import begin_upload, upload_limits
 from video2mp3.api.parameters import ItemId
 from video2mp3.api.schemas import moment
@@ -134,6 +135,7 @@ class AppendedBytes:
         self._left_bytes = left_bytes
         self._checksum = checksum
         settings = services.settings
+        self._early_start = EarlyStart(services, upload)
         self._max_size_bytes = settings.max_upload_bytes if upload.size_bytes is None else upload.size_bytes
         self._writer = ChunkWriter(
             services.database,
@@ -162,6 +164,7 @@ class AppendedBytes:
         if self._checksum is not None:
             self._checksum.update(data)
         self._writer.write(data)
+        self._early_start.consider(self._writer.offset_bytes)
 
     def finish(self) -> Upload:
         """Makes the last bytes durable; where they are the upload's last, queues what waits for them.
@@ -179,6 +182,8 @@ class AppendedBytes:
             upload = uploads.find(session, self._upload.id, self._upload.user_id)
         if upload.state == "complete":
             self._services.nudge()
+        else:
+            self._early_start.consider(upload.received_bytes)
         return upload
 
     def keep(self) -> None:

@@ -205,6 +205,8 @@ class Job(Base):
     traceparent: Mapped[str | None] = mapped_column(_RequestId, default=None)
 
     state: Mapped[Word] = mapped_column(default="queued")
+    # Why a job that waits cannot begin before its upload's last byte; None: it may.
+    waits_for: Mapped[str | None] = mapped_column(_Text255, default=None)
     # 0 high, 1 normal, 2 low: the relay takes the lowest first, then the lowest turn.
     priority: Mapped[int] = mapped_column(SmallInteger, default=1)
     turn: Mapped[int] = mapped_column(BigInteger, default=0)

@@ -101,11 +101,12 @@ def answer(
     send: Send,
 ) -> dict[str, Any]:
     """Does the job and returns what is to be said last; progress is sent."""
-    file = SourceFile(read_at, job["source"]["size_bytes"])
+    source = job["source"]
+    file = SourceFile(read_at, source["size_bytes"], sequential=source.get("sequential", False))
 
     def open_media() -> Media:
         file.seek(0)
-        return Media(file, job["source"]["size_bytes"])
+        return Media(file, source["size_bytes"])
 
     try:
         media = open_media()

@@ -103,7 +103,7 @@ class Copying:
             "title": self._labels.tags().title,
             "damaged_packets": self._finder.gaps,
             "silenced_samples": 0,
-            "truncated": self._decoder.damage.truncated,
+            "truncated": self._decoder.truncated,
             "bitrate_kbps": self._header.bitrate_kbps if constant else None,
             "vbr_quality": None,
             "average_kbps": None if constant else round(average_kbps),
@@ -196,7 +196,7 @@ class Copying:
         end = min(self._end, self._found - self._discarded)
         if end <= self._first:
             raise StartBeyondEnd
-        if self._work.options.get("fail_on_damage") and (self._finder.gaps or self._decoder.damage.truncated):
+        if self._work.options.get("fail_on_damage") and (self._finder.gaps or self._decoder.truncated):
             raise DamagedAudio
         beyond = 0 if self._end < math.inf and self._end == end else MAX_PADDING - DECODER_DELAY - frame_samples
         self._end, self._last_begin = end, end + max(beyond, 0)

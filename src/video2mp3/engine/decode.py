@@ -1,6 +1,6 @@
 """Media to decoded audio, with FFmpeg through PyAV. Runs in the child: the input is hostile."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -180,7 +180,7 @@ class Media:
         for other in self._container.streams:
             if other is not stream:
                 other.discard = Discard.all
-        return TrackDecoder(self._container, stream, self.is_cut_short)
+        return TrackDecoder(self._container, stream, lambda: self.is_cut_short)
 
     def picture(self) -> bytes:
         """Returns the picture that is attached to the file; nothing where there is none. To be called first."""
@@ -268,12 +268,13 @@ def _bounded(seconds: float) -> float | None:
 class TrackDecoder:
     """Decodes one track, in order, as far as it goes."""
 
-    def __init__(self, container: InputContainer, stream: AudioStream, cut_short: bool) -> None:
+    def __init__(self, container: InputContainer, stream: AudioStream, is_cut_short: Callable[[], bool]) -> None:
         self._container = container
         self._stream = stream
         self._largest_frame = 0
         self._end_pts = 0
-        self.damage = Damage(truncated=cut_short)
+        self._is_cut_short = is_cut_short
+        self.damage = Damage()
         self.samples = 0
         """Samples per channel decoded so far."""
         context = stream.codec_context
@@ -302,6 +303,11 @@ class TrackDecoder:
         self.samples += samples
         self.compare_with_promise(held.sample_rate)
         yield held, samples
+
+    @property
+    def truncated(self) -> bool:
+        """True where something of the file is missing. To be asked at the end: it may look there."""
+        return self.damage.truncated or self._is_cut_short()
 
     def _all_frames(self) -> Iterator[AudioFrame]:
         last: AudioFrame | None = None

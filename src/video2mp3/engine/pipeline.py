@@ -215,7 +215,7 @@ class Pipeline:
 
     @property
     def _truncated(self) -> bool:
-        return self._decoder.damage.truncated and not self._trim.ended
+        return not self._trim.ended and self._decoder.truncated
 
     def _refuse_damage(self, damaged: bool) -> None:
         if damaged and self._options.get("fail_on_damage"):

@@ -34,7 +34,12 @@ class Child:
             "options": dict(options),
             "limits": limits.as_dict(),
             "threads": 0 if sink is None else limits.threads or available_cpus(),
-            "source": {"name": source.name, "size_bytes": source.size_bytes, "ranges": self._server is not None},
+            "source": {
+                "name": source.name,
+                "size_bytes": source.size_bytes,
+                "ranges": self._server is not None,
+                "sequential": getattr(source, "sequential", False),
+            },
         }
         try:
             self._forked = start([fd for fd in passed if fd is not None], job)

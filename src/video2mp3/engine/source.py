@@ -29,7 +29,8 @@ CACHED_BLOCKS = 48
 class Source(Protocol):
     """Bytes that can be read from any place. Safe to use from several threads.
 
-    A source that also has `fileno()` gives a descriptor from which the same bytes can be read directly.
+    A source that also has `fileno()` gives a descriptor from which the same bytes can be read directly. One whose
+    `sequential` is true is read from its start to its end, as far as that can be: it waits for bytes that come yet.
     """
 
     @property
@@ -181,9 +182,11 @@ class SourceFile(io.RawIOBase):
 
     name = "source"
 
-    def __init__(self, read_at: Callable[[int, int], bytes], size_bytes: int) -> None:
+    def __init__(self, read_at: Callable[[int, int], bytes], size_bytes: int, *, sequential: bool = False) -> None:
+        """With `sequential` libavformat is told that it cannot seek: it would look at the end first."""
         self._read_at = read_at
         self._size_bytes = size_bytes
+        self._sequential = sequential
         self._position = 0
         self.failed = False
         """True once a read failed: what libavformat made of that says nothing about the file."""
@@ -220,8 +223,8 @@ class SourceFile(io.RawIOBase):
         return True
 
     def seekable(self) -> bool:
-        """Says that this can be sought in."""
-        return True
+        """Says whether this can be sought in."""
+        return not self._sequential
 
 
 def receive_exactly(connection: socket.socket, size_bytes: int) -> bytes:

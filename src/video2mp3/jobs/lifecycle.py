@@ -5,15 +5,16 @@
  -----        --------------
  (new)        queued      submit
  (new)        waiting     submit, while the upload is not complete
- waiting      queued      upload_completed
+ waiting      queued      upload_completed, or start_early: the rest of the upload comes as fast as it is converted
  waiting      canceled    cancel
  waiting      failed      reap: the upload is gone or has expired
  queued       processing  claim
  queued       canceled    cancel
  processing   finished    finish
  processing   failed      fail, or reap: lost too often
- processing   queued      fail: another try, release, or reap: the lease has expired
- processing   canceled    finish, fail, release or reap, where a cancel was asked for before
+ processing   queued      fail: another try, release, wait_again, or reap: the lease has expired
+ processing   waiting     wait_again: the upload has stalled
+ processing   canceled    finish, fail, release, wait_again or reap, where a cancel was asked for before
 ```
 
 `finished`, `failed` and `canceled` never change again; only their row can be deleted. Functions take a session and
@@ -43,7 +44,8 @@ from video2mp3.errors import (
     WorkerLost,
     WrongState,
 )
-from video2mp3.jobs import counting, notifications, webhooks
+from video2mp3.jobs import counting, notifications, webhooks, workers
+from video2mp3.jobs.early import may_be_early
 from video2mp3.jobs.sources import RemoteSource, source_columns
 from video2mp3.jobs.statements import change, change_all
 from video2mp3.jobs.turns import next_turn
@@ -135,7 +137,7 @@ def submit(
     job = Job(
         id=new_id(),
         user_id=user_id,
-        **source_columns(upload, source),
+        **source_columns(upload, source, options),
         result_url=result_url,
         cover_upload_id=cover.id if cover else None,
         options=options,
@@ -183,7 +185,24 @@ def find_by_key(session: Session, user_id: str, idempotency_key: str | None, req
 def upload_completed(session: Session, upload_id: str) -> int:
     """Queues the jobs that waited for an upload; returns their number."""
     complete = select(Upload.id).where(Upload.id == upload_id, Upload.state == "complete").exists()
-    return change_all(session, Job, Job.upload_id == upload_id, Job.state == "waiting", complete, state="queued")
+    waiting = (Job.upload_id == upload_id, Job.state == "waiting", complete)
+    return change_all(session, Job, *waiting, state="queued", waits_for=None)
+
+
+def start_early(session: Session, upload_id: str) -> int:
+    """Queues a job that waits for an upload, though that still comes; returns how many: 1 or 0.
+
+    At most half of all slots, and at least one, serve uploads that still come: the others stay for what is there. To
+    be called in a transaction of its own: it locks the workers' rows, so that two cannot count the same free slot.
+    """
+    most = max(1, workers.open_slots(session, lock=True) // 2)
+    coming = select(Upload.id).where(Upload.id == Job.upload_id, Upload.state == "open").exists()
+    early = select(func.count()).select_from(Job).where(Job.state.in_(("queued", "processing")), coming)
+    if session.scalars(early).one() >= most:
+        return 0
+    candidate = may_be_early(upload_id)
+    job_id = session.scalar(select(Job.id).where(*candidate).order_by(Job.id).limit(1))
+    return int(job_id is not None and change(session, Job, job_id, *candidate, state="queued"))
 
 
 def cancel(session: Session, job_id: str, user_id: str) -> Job:
@@ -396,6 +415,14 @@ def release(session: Session, claim: Claim) -> bool:
     return _give_back(session, claim, "", **_queued(0))
 
 
+def wait_again(session: Session, claim: Claim) -> bool:
+    """Lets a job wait again for an upload of which nothing more comes, as nobody's fault; False when it was lost."""
+    upload = session.get(Upload, claim.upload_id, populate_existing=True, with_for_update=True)
+    # Locked: its last chunk cannot be listed in between, and leave the job behind.
+    state = "waiting" if upload is not None and upload.state == "open" else "queued"
+    return _give_back(session, claim, "", **{**_queued(0), "state": state})
+
+
 # -- Nobody's side: any process may call these at any time ----------------------------------------------
 
 
@@ -472,7 +499,10 @@ def _leave(session: Session, claim: Claim, **values: Any) -> bool:
 
 
 def _give_back(session: Session, claim: Claim, code: str, **values: Any) -> bool:
-    """Queues a job again; a cancel that was asked for wins. A cancel never is taken back, so nothing slips between."""
+    """Queues a job again, or lets it wait; a cancel that was asked for wins.
+
+    A cancel never is taken back, so nothing slips between.
+    """
     if _leave(session, claim, **values):
         counting.became(session, "queued", code)
         return True

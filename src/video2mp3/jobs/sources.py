@@ -1,9 +1,11 @@
 """What a job is made of: an upload, or a file elsewhere that becomes one."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from video2mp3.database.tables import Upload
+from video2mp3.engine.heads import needs_end
 
 
 @dataclass(frozen=True)
@@ -16,8 +18,8 @@ class RemoteSource:
     """As it is shown: untrusted."""
 
 
-def source_columns(upload: Upload | None, source: RemoteSource | None) -> dict[str, Any]:
-    """Returns the columns of a new job that tell what is converted, and its state.
+def source_columns(upload: Upload | None, source: RemoteSource | None, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the columns of a new job that tell what is converted, its state, and why it waits for the upload's end.
 
     Of both, the upload is what is converted, and the source is where it can be had again.
     """
@@ -31,4 +33,5 @@ def source_columns(upload: Upload | None, source: RemoteSource | None) -> dict[s
         "source_name": upload.name,
         "source_size_bytes": upload.received_bytes if upload.size_bytes is None else upload.size_bytes,
         "state": "queued" if upload.state == "complete" else "waiting",
+        "waits_for": None if upload.state == "complete" else needs_end(options),
     }

@@ -49,8 +49,10 @@ def is_alive(session: Session, host: str) -> bool:
     return session.scalar(select(Worker.id).where(*alive).limit(1)) is not None
 
 
-def open_slots(session: Session) -> int:
-    """Returns the slots of all workers that are alive and take jobs."""
+def open_slots(session: Session, *, lock: bool = False) -> int:
+    """Returns the slots of all workers that are alive and take jobs; with `lock`, one transaction at a time does."""
+    if lock:
+        session.execute(select(Worker.id).order_by(Worker.id).with_for_update())
     takes = (Worker.draining.is_(False), Worker.drain_requested.is_(False))
     alive = (Worker.heartbeat_at > now() - SEEN_S * SECOND, *takes)
     return int(session.scalar(select(func.sum(Worker.slots)).where(*alive)) or 0)

@@ -16,6 +16,7 @@ from video2mp3.uploads.chunks import (
     require_alive,
     touch,
 )
+from video2mp3.uploads.coming import ComingUpload, open_upload
 from video2mp3.uploads.limits import UploadLimits, require_room
 from video2mp3.uploads.names import clean_name
 from video2mp3.uploads.source import UploadSource
@@ -25,6 +26,7 @@ __all__ = [
     "CHUNK_SIZE_BYTES",
     "MAX_CHUNKS",
     "ChunkWriter",
+    "ComingUpload",
     "UploadLimits",
     "UploadSource",
     "append_chunk",
@@ -37,6 +39,7 @@ __all__ = [
     "delete_expired",
     "find",
     "keep",
+    "open_upload",
     "remove",
     "require_alive",
     "require_room",

@@ -205,13 +205,17 @@ def delete(session: Session, upload_id: str, user_id: str) -> list[str]:
 
 
 def remove(session: Session, upload_id: str) -> list[str]:
-    """Deletes an upload that failed, whoever owns it, unless a conversion needs it.
+    """Deletes an upload that failed, whoever owns it; where a conversion needs it, its time is over then.
 
     Returns the storage keys to delete after the commit.
     """
     keys = _keys(session, upload_id)
-    gone = rows_changed(session, sql_delete(Upload).where(Upload.id == upload_id, ~_needed))
-    return keys if gone == 1 else []
+    if rows_changed(session, sql_delete(Upload).where(Upload.id == upload_id, ~_needed)) == 1:
+        return keys
+    # A conversion that reads it while it comes: it is canceled, or will fail, and the sweeper takes the rest.
+    open_one = (Upload.id == upload_id, Upload.state == "open", Upload.expires_at > now())
+    rows_changed(session, update(Upload).where(*open_one).values(expires_at=now()))
+    return []
 
 
 def delete_expired(session: Session, limit: int) -> list[str]:

@@ -21,6 +21,7 @@ from video2mp3.errors import (
     Unavailable,
     UploadDamaged,
     UploadGone,
+    UploadStalled,
     Video2mp3Error,
 )
 from video2mp3.jobs import lifecycle
@@ -28,7 +29,7 @@ from video2mp3.jobs.results import media_type, part_names, result_suffix, stored
 from video2mp3.jobs.settling import settle
 from video2mp3.storage import Storage
 from video2mp3.telemetry import metrics
-from video2mp3.uploads import UploadSource
+from video2mp3.uploads import UploadSource, open_upload
 from video2mp3.worker.archive import archive
 from video2mp3.worker.fetching import FetchLimits, fetch, send
 from video2mp3.worker.leases import Lease
@@ -91,6 +92,9 @@ class Conversion:
                 )
         except Canceled:
             self._end_stopped()
+        except UploadStalled:
+            self._log.info("conversion_waits_for_upload")
+            self._settle(lambda session: lifecycle.wait_again(session, self._claim))
         except Video2mp3Error as error:
             self._fail(error)
         except Exception:
@@ -162,7 +166,7 @@ class Conversion:
         if upload_id is None:
             raise UploadGone
         try:
-            return UploadSource(self._database, self._storage, upload_id)
+            return open_upload(self._database, self._storage, upload_id, self._lease.should_stop)
         except NotFound as error:
             raise UploadGone from error
 

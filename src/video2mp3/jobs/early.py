@@ -1,0 +1,24 @@
+"""Jobs that may begin before all of their upload is there."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session
+
+from video2mp3.database.tables import Job
+from video2mp3.jobs.statements import change_all
+
+
+def may_be_early(upload_id: str) -> tuple[ColumnElement[bool], ...]:
+    """The conditions for jobs that wait for an upload, and need not wait for its end."""
+    return (Job.upload_id == upload_id, Job.state == "waiting", Job.waits_for.is_(None))
+
+
+def candidates(session: Session, upload_id: str) -> list[dict[str, Any]]:
+    """Returns the options of those jobs."""
+    return list(session.scalars(select(Job.options).where(*may_be_early(upload_id))))
+
+
+def wait_for_end(session: Session, upload_id: str, reason: str) -> None:
+    """Notes why they begin only when the upload is complete."""
+    change_all(session, Job, *may_be_early(upload_id), waits_for=reason)
