@@ -7,13 +7,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from sqlalchemy import select
 
+from tests.engine.converting import make
 from tests.jobs.rows import change_job, claimed, make_user, read_job
+from tests.media import make_video
 from tests.outbound.listeners import answer, web_server
 from tests.servers import Bucket, wait_until
 from tests.worker.system import System, make_wav
@@ -31,7 +34,7 @@ from video2mp3.jobs.lifecycle import Claim
 from video2mp3.jobs.sources import RemoteSource
 from video2mp3.outbound import Guard
 from video2mp3.uploads import UploadSource
-from video2mp3.worker import fetching, leases
+from video2mp3.worker import fetching, leases, sending
 from video2mp3.worker.fetching import FetchLimits
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
@@ -52,6 +55,7 @@ class FileServer:
     on_request: Callable[[], None] = lambda: None
     with_ranges: bool = True
     with_length: bool = True
+    sent_bytes: int = 0
     received: list[tuple[str, str, bytes]] = field(default_factory=list)
     """Path, type and content of what was sent here."""
 
@@ -72,24 +76,29 @@ class FileServer:
         self.requests.append((handler.path, asked))
         if self.status != 200:
             return answer(handler, self.status, b"no")
-        start = 0
-        if asked and self.with_ranges and handler.headers["If-Range"] == self.etag:
-            start = int(asked.removeprefix("bytes=").removesuffix("-"))
-        self._send(handler, start)
+        part = None
+        if asked and self.with_ranges and handler.headers["If-Range"] in (None, self.etag):
+            first, last = asked.removeprefix("bytes=").split("-")
+            part = (int(first), int(last) + 1 if last else len(self.content))
+        self._send(handler, part)
         return None
 
-    def _send(self, handler: BaseHTTPRequestHandler, start: int) -> None:
-        handler.send_response(206 if start else 200)
+    def _send(self, handler: BaseHTTPRequestHandler, part: tuple[int, int] | None) -> None:
+        start, end = part or (0, len(self.content))
+        handler.send_response(206 if part else 200)
         handler.send_header("ETag", self.etag)
-        if start:
-            handler.send_header("Content-Range", f"bytes {start}-{len(self.content) - 1}/{len(self.content)}")
+        if part:
+            handler.send_header("Content-Range", f"bytes {start}-{end - 1}/{len(self.content)}")
         if self.with_length:
-            handler.send_header("Content-Length", str(len(self.content) - start))
-        handler.send_header("Connection", "close")
+            handler.send_header("Content-Length", str(end - start))
+        if self.breaks or not self.with_length:
+            handler.send_header("Connection", "close")
+            handler.close_connection = True
         handler.end_headers()
-        sent = self.content[start:]
-        handler.wfile.write(sent[: self.breaks.pop(0)] if self.breaks else sent)
-        handler.close_connection = True
+        sent = self.content[start:end]
+        sent = sent[: self.breaks.pop(0)] if self.breaks else sent
+        self.sent_bytes += len(sent)
+        handler.wfile.write(sent)
 
 
 @contextmanager
@@ -101,19 +110,20 @@ def serving(content: bytes, **values: Any) -> Iterator[FileServer]:
 
 def order(system: System, url: str, **values: Any) -> Job:
     user_id = values.pop("user_id", None) or make_user(system.database)
+    name = values.pop("name", "talk.wav")
     with system.database.write() as session:
         return lifecycle.submit(
             session,
             user_id=user_id,
             upload=None,
-            source=RemoteSource(url, "talk.wav"),
+            source=RemoteSource(url, name),
             **{"options": {}, **values},
         )
 
 
 def fetch(system: System, claim: Claim, limits: FetchLimits) -> str:
     """As a worker does it before it converts."""
-    return fetching.fetch(system.database, system.storage, claim, limits, lambda: False)
+    return fetching.fetch(system.database, system.storage, claim, limits, lambda: False).upload_id
 
 
 def uploads_of(system: System, user_id: str) -> list[Upload]:
@@ -290,6 +300,54 @@ def test_another_try_of_the_engine_does_not_fetch_again(embedded: System) -> Non
     assert len(server.requests) == 2
 
 
+@pytest.fixture(scope="module")
+def noisy(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A video that is much larger than its sound."""
+    picture = ("-f", "lavfi", "-i", "nullsrc=s=640x360:r=5:d=6,geq=random(1)*255:128:128")
+    sound = ("-f", "lavfi", "-i", "sine=frequency=330:beep_factor=4:duration=6")
+    codecs = ("-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", "-movflags", "+faststart")
+    return make(tmp_path_factory.mktemp("noisy") / "noisy.mp4", *picture, *sound, *codecs).read_bytes()
+
+
+def test_of_an_mp4_only_the_sound_is_fetched(embedded: System, noisy: bytes) -> None:
+    """It should become the same MP3 as the whole does, and the report should tell how little was read."""
+    results = {}
+    for ranges in (True, False):
+        with serving(noisy, with_ranges=ranges) as server:
+            job = order(embedded, server.url, name="talk.mp4")
+            with embedded.running(fetch_limits=server.limits()):
+                row = embedded.wait_for(job.id, "finished", "failed")
+        assert row.report is not None
+        assert row.report["fetched_bytes"] <= server.sent_bytes
+        results[ranges] = (row.result_sha256, row.report["fetched_bytes"], row.source_size_bytes, len(server.requests))
+    assert results[True][0] == results[False][0] is not None
+    assert results[False][1:3] == (len(noisy), len(noisy))
+    assert results[True][1] < len(noisy) / 4
+    assert results[True][2] < len(noisy) / 4
+
+
+@pytest.mark.parametrize("why", ["picture", "name", "small video", "changes", "breaks"])
+def test_a_file_of_which_the_sound_alone_will_not_do_is_fetched_whole(
+    why: str, embedded: System, noisy: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "_PAUSE_S", 0)
+    content = make_video(tmp_path / "small.mp4", 3).read_bytes() if why == "small video" else noisy
+    options = {"cover_at_s": 1.0} if why == "picture" else {}
+    with serving(content) as server:
+
+        def disturb() -> None:
+            if why == "changes" and len(server.requests) == 3:
+                server.etag = '"two"'
+            if why == "breaks" and len(server.requests) in (2, 3, 4):
+                server.breaks = [10]
+
+        server.on_request = disturb
+        job = order(embedded, server.url, name="talk.wav" if why == "name" else "talk.mp4", options=options)
+        upload_id = fetch(embedded, claimed(embedded.database, job.id), server.limits())
+        assert content_of(embedded, upload_id) == content
+        assert len(uploads_of(embedded, job.user_id)) == 1
+
+
 def test_the_result_is_sent_where_the_job_wants_it(embedded: System) -> None:
     with serving(make_wav(0.5)) as server:
         url = server.url.replace("talk.wav", "talk.mp3")
@@ -308,7 +366,7 @@ def test_a_result_that_is_not_taken_does_not_count_as_finished(
     status: int, state: str, code: str | None, sent: int, embedded: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It should fail where the place refuses it, and be tried again where the place is not well."""
-    monkeypatch.setattr(fetching, "_PAUSE_S", 0)
+    monkeypatch.setattr(sending, "_PAUSE_S", 0)
     with serving(b"", status=status) as server:
         job = embedded.submit(make_wav(0.5), result_url=server.url)
         with embedded.running(fetch_limits=server.limits()):

@@ -4,8 +4,21 @@
 after the name was resolved, once: whatever the name leads to a moment later does not matter.
 """
 
-from video2mp3.outbound.exchange import Answer, Incoming, get, post, put
+from video2mp3.outbound.exchange import Answer, Incoming, get, is_passing, post, put
 from video2mp3.outbound.guard import Guard
+from video2mp3.outbound.ranges import RemoteFile
 from video2mp3.outbound.urls import Target, parse, redacted
 
-__all__ = ["Answer", "Guard", "Incoming", "Target", "get", "parse", "post", "put", "redacted"]
+__all__ = [
+    "Answer",
+    "Guard",
+    "Incoming",
+    "RemoteFile",
+    "Target",
+    "get",
+    "is_passing",
+    "parse",
+    "post",
+    "put",
+    "redacted",
+]

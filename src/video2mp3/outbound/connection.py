@@ -61,7 +61,7 @@ class Clock:
 
 
 class PinnedConnection(http.client.HTTPConnection):
-    """A connection for one request to `target`, at one of the given addresses and nowhere else.
+    """A connection for requests to `target`, at one of the given addresses and nowhere else.
 
     `http.client` knows no proxies. TLS is verified for the name in the URL.
     """
@@ -75,6 +75,7 @@ class PinnedConnection(http.client.HTTPConnection):
 
     def connect(self) -> None:
         """Connects to the first address that answers. Raises OSError, Unreachable, Canceled."""
+        self.hang_up()  # where the server has ended the one before
         self._raw = _dial_any(self._addresses, self._target.port, self._clock)
         if self._target.scheme == "https":
             self._raw.settimeout(self._clock.left_s(_CONNECT_S))

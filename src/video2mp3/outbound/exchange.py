@@ -16,7 +16,9 @@ from video2mp3.outbound.urls import Target, parse
 MAX_REDIRECTS = 5
 SMALL_BODY_BYTES = 4096
 """As much of an answer as is read where nobody waits for a file."""
-_IDLE_S = 30.0
+IDLE_S = 30.0
+"""The longest silence of a server."""
+OWN_HEADERS = {"User-Agent": f"video2mp3/{__version__}"}
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 
@@ -55,7 +57,7 @@ class Incoming:
             size_bytes = min(size_bytes, self._left_bytes)
         if not size_bytes:
             return b""
-        with _unreachable(self.target):
+        with unreachable(self.target):
             data = self._response.read1(size_bytes)
         if self._left_bytes is not None:
             # For http.client an end before the length that was promised is no error here.
@@ -88,7 +90,7 @@ def get(
         Unreachable: when no answer comes, or none in time.
         Canceled: when the work has to stop.
     """
-    clock = Clock(timeout_s, _IDLE_S, should_stop)
+    clock = Clock(timeout_s, IDLE_S, should_stop)
     for _ in range(MAX_REDIRECTS + 1):
         target = parse(url)
         with _exchange("GET", target, headers, None, guard=guard, clock=clock) as response:
@@ -111,7 +113,7 @@ def put(
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Answer:
     """Sends a file from where it stands; follows no redirects. Raises as `get`."""
-    clock = Clock(timeout_s, _IDLE_S, should_stop)
+    clock = Clock(timeout_s, IDLE_S, should_stop)
     return _send("PUT", url, file, {**headers, "Content-Length": str(size_bytes)}, guard=guard, clock=clock)
 
 
@@ -124,8 +126,13 @@ def _send(
     method: str, url: str, body: bytes | BinaryIO, headers: Mapping[str, str], *, guard: Guard, clock: Clock
 ) -> Answer:
     target = parse(url)
-    with _exchange(method, target, headers, body, guard=guard, clock=clock) as response, _unreachable(target):
+    with _exchange(method, target, headers, body, guard=guard, clock=clock) as response, unreachable(target):
         return Answer(response.status, _headers(response), response.read(SMALL_BODY_BYTES))
+
+
+def is_passing(status: int) -> bool:
+    """Tells whether the same request may get another status a little later."""
+    return status >= 500 or status in (408, 421, 425, 429)
 
 
 @contextmanager
@@ -139,9 +146,9 @@ def _exchange(
     clock: Clock,
 ) -> Iterator[http.client.HTTPResponse]:
     connection = PinnedConnection(target, guard.addresses(target), clock)
-    own = {"Host": target.netloc, "User-Agent": f"video2mp3/{__version__}", "Connection": "close"}
+    own = {**OWN_HEADERS, "Host": target.netloc, "Connection": "close"}
     try:
-        with _unreachable(target):
+        with unreachable(target):
             # A server that refuses a file may answer and hang up before it has read all of it.
             with suppress(BrokenPipeError, ConnectionResetError):
                 connection.request(method, target.path, body, {**own, **headers})
@@ -152,7 +159,8 @@ def _exchange(
 
 
 @contextmanager
-def _unreachable(target: Target) -> Iterator[None]:
+def unreachable(target: Target) -> Iterator[None]:
+    """Turns what goes wrong on the line into Unreachable."""
     try:
         yield
     except (OSError, http.client.HTTPException) as error:

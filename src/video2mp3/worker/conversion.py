@@ -31,8 +31,9 @@ from video2mp3.storage import Storage
 from video2mp3.telemetry import metrics
 from video2mp3.uploads import UploadSource, open_upload
 from video2mp3.worker.archive import archive
-from video2mp3.worker.fetching import FetchLimits, fetch, send
+from video2mp3.worker.fetching import FetchLimits, fetch
 from video2mp3.worker.leases import Lease
+from video2mp3.worker.sending import send
 from video2mp3.worker.stages import EngineStages, stage
 
 log = structlog.get_logger()
@@ -62,6 +63,7 @@ class Conversion:
         self._limits = limits
         self._fetch_limits = fetch_limits
         self._upload_id = lease.claim.upload_id
+        self._fetched: dict[str, int] = {}
         self._result_lifetime_s = result_lifetime_s
         self._key = f"results/{self._claim.job_id}/{self._claim.fence}{result_suffix(self._claim.options)}"
         self._log = log.bind(job_id=self._claim.job_id, fence=self._claim.fence)
@@ -108,7 +110,8 @@ class Conversion:
         if self._upload_id is None and self._claim.source_url is not None:
             with stage("fetch"):
                 parts = (self._database, self._storage)
-                self._upload_id = fetch(*parts, self._claim, self._fetch_limits, self._lease.should_stop)
+                fetched = fetch(*parts, self._claim, self._fetch_limits, self._lease.should_stop)
+            self._upload_id, self._fetched = fetched.upload_id, {"fetched_bytes": fetched.read_bytes}
 
     def _convert(self, path: Path) -> Report:
         options = Options.from_dict(self._claim.options | self._cover())
@@ -202,7 +205,7 @@ class Conversion:
                 sha256=report.sha256,
                 size_bytes=report.size_bytes,
                 duration_s=report.duration_s,
-                report=report.as_dict(),
+                report=report.as_dict() | self._fetched,
                 lifetime_s=self._result_lifetime_s,
             )
         )

@@ -1,19 +1,19 @@
-"""Files at URLs: fetched into an upload before they are converted, and MP3s sent to URLs."""
+"""Files at URLs: fetched into an upload before they are converted."""
 
 import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import structlog
 
 from video2mp3 import uploads
 from video2mp3.database.connection import Database
+from video2mp3.engine.mp4_sound import find_sound
 from video2mp3.errors import (
     QuotaExceeded,
-    ResultRefused,
     SourceNotFound,
     SourceRefused,
     Unreachable,
@@ -23,20 +23,19 @@ from video2mp3.errors import (
 )
 from video2mp3.jobs import lifecycle
 from video2mp3.jobs.lifecycle import Claim
-from video2mp3.outbound import Guard, Incoming, get, put
+from video2mp3.outbound import Guard, Incoming, RemoteFile, get, is_passing
 from video2mp3.storage import Storage
 from video2mp3.storage.scratch import require_free
+from video2mp3.worker.pieces import Ahead, grouped
 
 log = structlog.get_logger()
 
 _PIECE_SIZE_BYTES = 256 * 1024
 # Of one try: a line that breaks again and again, without bringing anything, is not worth more.
 _CONTINUATIONS_IN_VAIN = 3
-_SENDS = 3
 _PAUSE_S = 2.0
-# Statuses that may be others a little later, apart from 5xx.
-_PASSING = (408, 421, 425, 429)
-_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(?:\d{1,18}|\*)")
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)")
+_MP4_SUFFIXES = (".mp4", ".m4v", ".mov")
 
 
 @dataclass(frozen=True)
@@ -54,10 +53,21 @@ class FetchLimits:
     upload_lifetime_s: int = 86_400
 
 
+@dataclass(frozen=True)
+class Fetched:
+    """What came of a URL."""
+
+    upload_id: str
+    read_bytes: int
+    """From the server; for the sound of an MP4 fewer than its file has."""
+
+
 def fetch(
     database: Database, storage: Storage, claim: Claim, limits: FetchLimits, should_stop: Callable[[], bool]
-) -> str:
-    """Fetches the file at the job's `source_url` into an upload of its user's; returns the upload's id.
+) -> Fetched:
+    """Fetches the file at the job's `source_url` into an upload of its user's.
+
+    Of an MP4 it is only the sound (see `mp4_sound`), where the server gives parts and that saves more than half.
 
     The job has the upload from the moment on at which it is whole. Until then nobody knows it, so whoever dies here
     leaves an upload that expires, and the next worker begins anew.
@@ -89,13 +99,15 @@ class _Fetch:
         self._writer: uploads.ChunkWriter | None = None
         self._upload_id = ""
         self._left_bytes = 0
+        self._read_bytes = 0
         # What tells whether the file is still the same (an ETag or a date), where the server says so.
         self._validator: str | None = None
 
-    def run(self) -> str:
+    def run(self) -> Fetched:
         started_s = time.monotonic()
         try:
-            self._receive_all()
+            if not self._receive_sound():
+                self._receive_all()
             self._complete()
         except WrongState:
             self._abort()
@@ -103,8 +115,56 @@ class _Fetch:
         except BaseException:
             self._abort()
             raise
-        log.info("source_fetched", job_id=self._claim.job_id, took_s=round(time.monotonic() - started_s, 3))
-        return self._upload_id
+        took_s = round(time.monotonic() - started_s, 3)
+        log.info("source_fetched", job_id=self._claim.job_id, read_bytes=self._read_bytes, took_s=took_s)
+        return Fetched(self._upload_id, self._read_bytes)
+
+    def _receive_sound(self) -> bool:
+        """Fetches the sound of an MP4 alone, where it is one and that is worth it; tells whether it has.
+
+        Whatever is odd about the server or the file, it is fetched whole then.
+        """
+        is_mp4 = self._claim.source_name.lower().endswith(_MP4_SUFFIXES)
+        if not is_mp4 or "cover_at_s" in self._claim.options:
+            return False
+        try:
+            with self._get({"Range": "bytes=0-0"}) as first:
+                whole = _CONTENT_RANGE.fullmatch(first.headers.get("content-range", ""))
+                validator, target = _validator(first), first.target
+                if first.status != 206 or whole is None or whole[2] == "*" or not validator:
+                    return False
+            size_bytes = int(whole[2])
+            if size_bytes > self._limits.max_size_bytes:
+                return False
+            with RemoteFile(
+                target,
+                size_bytes,
+                validator,
+                guard=self._limits.guard,
+                timeout_s=self._left_s,
+                should_stop=self._should_stop,
+            ) as remote:
+                return self._write_sound(remote)
+        except Unreachable:
+            self._abort()
+            return False
+
+    def _write_sound(self, remote: RemoteFile) -> bool:
+        sound = find_sound(Ahead(remote).read, remote.size_bytes)
+        if sound is None:
+            return False
+        groups = list(grouped(sound.ranges))
+        to_read_bytes = sum(group[-1][0] + group[-1][1] - group[0][0] for group in groups)
+        if 2 * (remote.read_bytes + to_read_bytes) >= remote.size_bytes:
+            return False
+        self._writer = self._begin(sound.size_bytes)
+        self._write(self._writer, sound.head)
+        for group in groups:
+            start = group[0][0]
+            data = remote.read(start, group[-1][0] + group[-1][1] - start)
+            self._write(self._writer, b"".join(data[offset - start :][:size] for offset, size in group))
+        self._read_bytes = remote.read_bytes
+        return True
 
     def _receive_all(self) -> None:
         in_vain = 0
@@ -123,15 +183,24 @@ class _Fetch:
         headers = {}
         if self._received_bytes and self._validator:
             headers = {"Range": f"bytes={self._received_bytes}-", "If-Range": self._validator}
-        left_s = self._end_s - time.monotonic()
-        with get(
-            self._url, headers, guard=self._limits.guard, timeout_s=left_s, should_stop=self._should_stop
-        ) as incoming:
+        with self._get(headers) as incoming:
             writer = self._writer_for(incoming)
             while data := incoming.read(_PIECE_SIZE_BYTES):
-                if writer.received_bytes + len(data) > self._left_bytes:
-                    raise QuotaExceeded
-                writer.write(data)
+                self._read_bytes += len(data)
+                self._write(writer, data)
+
+    def _get(self, headers: Mapping[str, str]) -> AbstractContextManager[Incoming]:
+        guard = self._limits.guard
+        return get(self._url, headers, guard=guard, timeout_s=self._left_s, should_stop=self._should_stop)
+
+    @property
+    def _left_s(self) -> float:
+        return self._end_s - time.monotonic()
+
+    def _write(self, writer: uploads.ChunkWriter, data: bytes) -> None:
+        if writer.received_bytes + len(data) > self._left_bytes:
+            raise QuotaExceeded
+        writer.write(data)
 
     def _writer_for(self, incoming: Incoming) -> uploads.ChunkWriter:
         """Returns where the answer's bytes go: on where the last ones ended, or into a new upload."""
@@ -191,57 +260,17 @@ class _Fetch:
             self._writer = None
 
 
-def send(path: Path, url: str, media_type: str, limits: FetchLimits, should_stop: Callable[[], bool]) -> None:
-    """Sends a file to a URL with PUT.
-
-    Raises:
-        UrlRefused: when the URL leads inside.
-        Unreachable: when the server does not answer, or breaks off: worth another try.
-        ResultRefused: when the server does not take it.
-        Canceled: when the work has to stop.
-    """
-    for _ in range(_SENDS - 1):
-        try:
-            return _put(path, url, media_type, limits, should_stop)
-        except Unreachable as error:
-            log.warning("result_not_sent_yet", detail=error.detail)
-            time.sleep(_PAUSE_S)
-    return _put(path, url, media_type, limits, should_stop)
-
-
-def _put(path: Path, url: str, media_type: str, limits: FetchLimits, should_stop: Callable[[], bool]) -> None:
-    headers = {"Content-Type": media_type}
-    with path.open("rb") as file:
-        answer = put(
-            url,
-            file,
-            path.stat().st_size,
-            headers,
-            guard=limits.guard,
-            timeout_s=limits.time_limit_s,
-            should_stop=should_stop,
-        )
-    if _is_passing(answer.status):
-        raise Unreachable(f"The server of result_url answered with status {answer.status}.")
-    if not 200 <= answer.status < 300:
-        raise ResultRefused(f"The server of result_url answered with status {answer.status}; signed links expire.")
-
-
 def _require_given(incoming: Incoming) -> None:
     """Raises where the answer is not the file, nor a part of it."""
     status = incoming.status
     if status in (200, 206):
         return
     # 416: the file has become shorter than what has come of it.
-    if _is_passing(status) or status == 416:
+    if is_passing(status) or status == 416:
         raise Unreachable(f"{incoming.target.host} answered with status {status}.")
     if status in (404, 410):
         raise SourceNotFound(f"{incoming.target.host} has no such file (status {status}).")
     raise SourceRefused(f"{incoming.target.host} does not give the file (status {status}); signed links expire.")
-
-
-def _is_passing(status: int) -> bool:
-    return status >= 500 or status in _PASSING
 
 
 def _start_bytes(incoming: Incoming) -> int | None:

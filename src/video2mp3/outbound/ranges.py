@@ -1,0 +1,91 @@
+"""Pieces of one file at a URL, over one connection as long as it lasts."""
+
+import re
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from video2mp3.errors import Unreachable
+from video2mp3.outbound.connection import Clock, PinnedConnection
+from video2mp3.outbound.exchange import IDLE_S, OWN_HEADERS, unreachable
+from video2mp3.outbound.guard import Guard
+from video2mp3.outbound.urls import Target
+
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
+_TRIES = 3
+
+
+class RemoteFile:
+    """A file on a server that answers ranges; to be used in a with block, by one thread."""
+
+    def __init__(
+        self,
+        target: Target,
+        size_bytes: int,
+        validator: str,
+        *,
+        guard: Guard,
+        timeout_s: float,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Asks the guard; connects when it is first read.
+
+        Args:
+            target: Where it is; redirects are not followed.
+            size_bytes: Of the file, as an answer told it.
+            validator: The ETag or date of that answer: the file has to be the same all the time.
+            guard: Says where connections may go.
+            timeout_s: For everything from now on.
+            should_stop: Asked about once in a second.
+
+        Raises:
+            UrlRefused, Unreachable: as `get`.
+        """
+        self.size_bytes = size_bytes
+        self.read_bytes = 0
+        """How much was read in all."""
+        self._target = target
+        self._validator = validator
+        self._connection = PinnedConnection(target, guard.addresses(target), Clock(timeout_s, IDLE_S, should_stop))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._connection.hang_up()
+
+    def read(self, offset_bytes: int, size_bytes: int) -> bytes:
+        """Returns the bytes there; fewer only at the end of the file.
+
+        Raises:
+            Unreachable: when the server does not give them, also because the file is another one now.
+            Canceled: when the work has to stop.
+        """
+        end = min(offset_bytes + size_bytes, self.size_bytes)
+        if offset_bytes >= end:
+            return b""
+        for tries_left in range(_TRIES - 1, -1, -1):
+            try:
+                return self._read(offset_bytes, end)
+            except Unreachable:
+                self._connection.close()
+                if not tries_left:
+                    raise
+        raise AssertionError
+
+    def _read(self, start: int, end: int) -> bytes:
+        wanted = {"Range": f"bytes={start}-{end - 1}", "If-Range": self._validator}
+        with unreachable(self._target):
+            headers = {**OWN_HEADERS, "Host": self._target.netloc, **wanted}
+            self._connection.request("GET", self._target.path, headers=headers)
+            response = self._connection.getresponse()
+            part = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", ""))
+            expected = (str(start), str(end - 1), str(self.size_bytes))
+            if response.status != 206 or part is None or part.groups() != expected:
+                raise Unreachable(f"{self._target.host} does not give a part of the file as it was before.")
+            data = response.read(end - start)
+            response.close()
+        if len(data) != end - start:
+            raise Unreachable(f"{self._target.host} broke off.")
+        self.read_bytes += len(data)
+        return data
