@@ -29,6 +29,9 @@ def test_every_setting_is_one_and_its_file_a_secret(compose: dict[str, Any]) -> 
             assert name.removesuffix("_FILE") in variables, name
             if name.endswith("_FILE"):
                 assert value.removeprefix("/run/secrets/") in service["secrets"]
+        # What roles on several machines cannot do without; the image itself sets the address to listen on.
+        required = {f"VIDEO2MP3_{name}" for name in ("DATABASE_URL", "QUEUE_URL", "STORAGE_URL", "PUBLIC_URL")}
+        assert {name.removesuffix("_FILE") for name in service["environment"]} >= required
         values = {name: value for name, value in service["environment"].items() if not name.endswith("_FILE")}
         Settings.model_validate({name.removeprefix("VIDEO2MP3_").lower(): value for name, value in values.items()})
         assert service["command"] == [role]

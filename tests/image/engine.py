@@ -21,7 +21,9 @@ ROOT = Path(__file__).parents[2]
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "video2mp3-newest"
 BASE = "python:3.13-slim-trixie"
 
-_PACKAGES = "ca-certificates,docker-buildx,docker-cli,docker-compose,docker.io,iproute2,iptables,procps,tini"
+_PACKAGES = (
+    "ca-certificates,docker-buildx,docker-cli,docker-compose,docker-registry,docker.io,iproute2,iptables,procps,tini"
+)
 # The programs on the way replace each other; tini buries the containers' processes that lose their parents.
 _ENTER = """
 root=$1 work=$2 repository=$3
@@ -49,7 +51,8 @@ class Docker:
         self.pid = pid
         self.work = work
         # With the engine's mounts comes its root folder.
-        self.command = ["nsenter", f"--target={pid}", "--mount", "--net", f"--wdns={ROOT}", "docker"]
+        self.enter = ["nsenter", f"--target={pid}", "--mount", "--net", f"--wdns={ROOT}"]
+        self.command = [*self.enter, "docker"]
 
     def run(
         self, *arguments: str, env: dict[str, str] | None = None, text: str | None = None, timeout_s: float = 120

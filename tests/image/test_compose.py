@@ -8,7 +8,7 @@ import pytest
 
 from tests.acceptance.conftest import talk  # noqa: F401 - a fixture of the tests below
 from tests.acceptance.service import PASSWORD
-from tests.acceptance.test_calls import test_every_call_answers_as_the_collection_says  # noqa: F401
+from tests.acceptance.test_calls import collection_for, play
 from tests.acceptance.test_main_job import (  # noqa: F401
     test_a_video_becomes_an_mp3_and_its_owner_gets_a_mail,
     test_no_password_or_token_reaches_a_log,
@@ -80,3 +80,11 @@ def test_more_workers_come_when_asked_for(service: ComposeService) -> None:
     workers = [name for name, state in service.compose.states().items() if "worker" in name and state == "healthy"]
     assert len(workers) == 3
     wait_until(service.is_whole, 60, "all to be well")
+
+
+def test_every_call_of_the_collection_is_answered(service: ComposeService, tmp_path: Path) -> None:
+    """It should pass every check of calls.json; last, as one of the calls drains a worker."""
+    make_video(tmp_path / "clip.mp4", 2)
+    status, run = play(collection_for(service, tmp_path), tmp_path)
+    assert run["failures"] == []
+    assert status == 0

@@ -14,7 +14,9 @@ from tests.image.conftest import IMAGE, OPT_IN
 from tests.image.engine import ROOT, Docker
 from tests.media import make_video, samples_by_ffmpeg
 from tests.servers import wait_until
+from tests.servers.programs import ServerProcess, can_connect
 from video2mp3 import __version__
+from video2mp3.settings import Settings
 
 pytestmark = OPT_IN
 
@@ -67,11 +69,42 @@ def test_the_image_is_small_and_says_what_it_is(docker: Docker) -> None:
     assert config["User"] == "10001:10001"
     assert (config["Entrypoint"], config["Cmd"]) == (["video2mp3"], ["serve"])
     assert config["Healthcheck"]["Test"] == ["CMD", "video2mp3", "health"]
+    variables = {name for each in config["Env"] if (name := each.split("=")[0]).startswith("VIDEO2MP3_")}
+    assert variables == {"VIDEO2MP3_HOST", "VIDEO2MP3_DATA_DIR"}
+    assert variables <= {f"VIDEO2MP3_{name.upper()}" for name in Settings.model_fields}
     commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     labels = config["Labels"]
     assert labels["org.opencontainers.image.version"] == __version__
     assert commit.startswith(labels["org.opencontainers.image.revision"])
     assert {f"org.opencontainers.image.{name}" for name in ("title", "description", "licenses")} <= set(labels)
+
+
+@pytest.fixture
+def registry(docker: Docker) -> Iterator[str]:
+    """An empty registry of images; returns its address."""
+    address = "127.0.0.1:5000"
+    settings = {
+        "version": 0.1,
+        "http": {"addr": address},
+        "storage": {"filesystem": {"rootdirectory": "/run/registry"}},
+    }
+    config = docker.work / "registry.yaml"
+    config.write_text(json.dumps(settings))
+    command = [*docker.enter, "docker-registry", "serve", str(config)]
+    server = ServerProcess(command, docker.work / "registry.log")
+    server.wait_ready(lambda: can_connect(5000), 30)
+    yield address
+    server.kill()
+
+
+@pytest.mark.parametrize("platforms", ["", "linux/amd64"])
+def test_publishing_pushes_the_version_and_the_commit(docker: Docker, registry: str, platforms: str) -> None:
+    """It should push both tags, by the client alone and by what builds for several processors at once."""
+    arguments = [f"ARGS={' '.join(docker.build_arguments())}", *([f"PLATFORMS={platforms}"] if platforms else [])]
+    docker.make("make", "publish", f"IMAGE={registry}/video2mp3", *arguments)
+    commit = docker.inspect(IMAGE)["Config"]["Labels"]["org.opencontainers.image.revision"]
+    tags = httpx.get(f"http://{registry}/v2/video2mp3/tags/list").raise_for_status().json()["tags"]
+    assert set(tags) == {__version__, commit}
 
 
 def test_everything_works_with_nothing_but_a_volume(docker: Docker, service: str) -> None:
