@@ -73,18 +73,18 @@ def test_nothing_but_the_front_has_a_way_out(service: ComposeService) -> None:
     assert defaults["worker"] == []
 
 
+def test_every_call_of_the_collection_is_answered(service: ComposeService, tmp_path: Path) -> None:
+    """It should pass every check of calls.json; what converts comes before, as one of the calls drains the worker."""
+    make_video(tmp_path / "clip.mp4", 2)
+    status, run = play(collection_for(service, tmp_path), tmp_path)
+    assert run["failures"] == []
+    assert status == 0
+
+
 def test_more_workers_come_when_asked_for(service: ComposeService) -> None:
-    """It should start two more, which the database hears of."""
+    """It should start two more, also beside one that was drained."""
     assert service.compose
     service.compose.run("up", "--detach", "--wait", "--no-recreate", "--scale", "worker=3")
     workers = [name for name, state in service.compose.states().items() if "worker" in name and state == "healthy"]
     assert len(workers) == 3
     wait_until(service.is_whole, 60, "all to be well")
-
-
-def test_every_call_of_the_collection_is_answered(service: ComposeService, tmp_path: Path) -> None:
-    """It should pass every check of calls.json; last, as one of the calls drains a worker."""
-    make_video(tmp_path / "clip.mp4", 2)
-    status, run = play(collection_for(service, tmp_path), tmp_path)
-    assert run["failures"] == []
-    assert status == 0
