@@ -14,6 +14,7 @@ import pytest
 
 from tests.chaos.proxy import Proxy
 from tests.client.conftest import Served
+from tests.engine.converting import make
 from tests.media import make_video, samples_by_ffmpeg
 from tests.servers import wait_until
 from tests.worker.system import make_wav
@@ -65,6 +66,17 @@ def test_parts_come_as_a_zip_where_they_are_wanted(served: Served, tmp_path: Pat
     result = push(served, tmp_path, "talk.wav", "--split", "1", "-o", "out/")
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "out" / "talk.zip").read_bytes()[:2] == b"PK"
+
+
+def test_a_picture_for_the_cover_is_sent_once(served: Served, tmp_path: Path) -> None:
+    """It should be one upload for all files."""
+    for name in ("a.wav", "b.wav"):
+        (tmp_path / name).write_bytes(make_wav(0.5))
+    make(tmp_path / "cover.jpg", "-f", "lavfi", "-i", "testsrc=size=64x64", "-frames:v", "1")
+    result = push(served, tmp_path, "a.wav", "b.wav", "--cover-file", "cover.jpg")
+    assert result.returncode == 0, result.stderr
+    assert b"APIC" in (tmp_path / "a.mp3").read_bytes()[:4000]
+    assert len({job["cover_upload_id"] for job in newest(served)[:2]} - {None}) == 1
 
 
 def test_after_ctrl_c_the_same_command_goes_on(served: Served, line: Proxy, tmp_path: Path) -> None:
