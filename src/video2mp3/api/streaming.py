@@ -1,6 +1,7 @@
 """Request bodies, from the event loop into blocking code, piece by piece."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from typing import Protocol, TypeVar
 
@@ -13,8 +14,11 @@ from video2mp3.errors import InvalidRequest, RequestTooLarge, UnsupportedMediaTy
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
 
-# Bytes gathered before a thread is woken: pieces come in 64 KiB at most, and often far smaller.
+# Bytes gathered before a thread is woken: pieces come in 64 KiB at most, and often far smaller. Of a slow client few
+# are held: there may be hundreds of those.
 _BATCH_SIZE_BYTES = 256 * 1024
+_SLOW_BATCH_SIZE_BYTES = 32 * 1024
+_SLOW_BATCH_S = 0.05
 
 
 class Sink(Protocol):
@@ -62,13 +66,14 @@ async def feed(request: Request, sink: Sink) -> None:
     Raises:
         UploadIncomplete: when the client goes away before the end; the sink has all that came till then.
     """
-    batch = bytearray()
+    batch, began_s = bytearray(), time.monotonic()
     try:
         async for piece in request.stream():
             batch += piece
-            if len(batch) >= _BATCH_SIZE_BYTES:
+            is_slow = len(batch) >= _SLOW_BATCH_SIZE_BYTES and time.monotonic() - began_s > _SLOW_BATCH_S
+            if is_slow or len(batch) >= _BATCH_SIZE_BYTES:
                 await run_in_threadpool(sink.write, bytes(batch))
-                batch.clear()
+                batch, began_s = bytearray(), time.monotonic()
     except ClientDisconnect:
         await run_in_threadpool(sink.write, bytes(batch))
         raise UploadIncomplete from None
