@@ -102,6 +102,10 @@ bench-uploads: tools ## Measure uploads of 5 GB and 200 slow clients, and how so
 	$(BIN)/python -m benchmarks.uploads
 	$(BIN)/python -m benchmarks.streaming
 
+.PHONY: capacity
+capacity: $(BENCH) ## Measure a machine, simulate larger sizes, and write docs/scaling.md's tables and plots (a minute)
+	.venv-bench/bin/python -m benchmarks.capacity
+
 .PHONY: lint
 lint: $(DEV) ## Check style, format and the import rule
 	$(BIN)/ruff check .

@@ -106,11 +106,11 @@ def _cpu_s_of_conversion(path: Path) -> float:
     """Returns the CPU time of this thread, of the zygote and of the process that converts, together."""
     assert ZYGOTE.pid is not None
     watch = _CpuWatch(ZYGOTE.pid)
-    zygote_s, thread_s = _cpu_s(ZYGOTE.pid), time.thread_time()
+    zygote_s, thread_s = process_cpu_s(ZYGOTE.pid), time.thread_time()
     with watch:
         _convert(path)
         thread_s = time.thread_time() - thread_s
-    return thread_s + _cpu_s(ZYGOTE.pid) - zygote_s + watch.cpu_s
+    return thread_s + process_cpu_s(ZYGOTE.pid) - zygote_s + watch.cpu_s
 
 
 class _CpuWatch(threading.Thread):
@@ -126,7 +126,7 @@ class _CpuWatch(threading.Thread):
             time.sleep(_POLL_INTERVAL_S)
         try:
             while True:
-                self.cpu_s = _cpu_s(int(pids[0]))
+                self.cpu_s = process_cpu_s(int(pids[0]))
                 time.sleep(_POLL_INTERVAL_S)
         except OSError:
             return
@@ -139,6 +139,6 @@ class _CpuWatch(threading.Thread):
         self.join()
 
 
-def _cpu_s(pid: int) -> float:
+def process_cpu_s(pid: int) -> float:
     """Returns the CPU time of all threads of a process. Source: CPUCLOCK_SCHED in the kernel's posix-timers.h."""
     return time.clock_gettime(~pid << 3 | 2)

@@ -29,9 +29,7 @@ class Server:
 
     def connect(self) -> socket.socket:
         address = urlsplit(self.url)
-        line = socket.create_connection((address.hostname or "", address.port or 0), timeout=60)
-        line.settimeout(None)  # sendfile goes past Python's own waiting
-        return line
+        return socket.create_connection((address.hostname or "", address.port or 0), timeout=300)
 
     def rss_bytes(self) -> int:
         """The memory that the process has now, without its children."""

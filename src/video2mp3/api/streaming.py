@@ -1,7 +1,6 @@
 """Request bodies, from the event loop into blocking code, piece by piece."""
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping
 from typing import Protocol, TypeVar
 
@@ -14,11 +13,8 @@ from video2mp3.errors import InvalidRequest, RequestTooLarge, UnsupportedMediaTy
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
 
-# Bytes gathered before a thread is woken: pieces come in 64 KiB at most, and often far smaller. Of a slow client few
-# are held: there may be hundreds of those.
+# Bytes gathered before a thread is woken: pieces come in 64 KiB at most, and often far smaller.
 _BATCH_SIZE_BYTES = 256 * 1024
-_SLOW_BATCH_SIZE_BYTES = 32 * 1024
-_SLOW_BATCH_S = 0.05
 
 
 class Sink(Protocol):
@@ -66,14 +62,13 @@ async def feed(request: Request, sink: Sink) -> None:
     Raises:
         UploadIncomplete: when the client goes away before the end; the sink has all that came till then.
     """
-    batch, began_s = bytearray(), time.monotonic()
+    batch = bytearray()
     try:
         async for piece in request.stream():
             batch += piece
-            is_slow = len(batch) >= _SLOW_BATCH_SIZE_BYTES and time.monotonic() - began_s > _SLOW_BATCH_S
-            if is_slow or len(batch) >= _BATCH_SIZE_BYTES:
+            if len(batch) >= _BATCH_SIZE_BYTES:
                 await run_in_threadpool(sink.write, bytes(batch))
-                batch, began_s = bytearray(), time.monotonic()
+                batch.clear()
     except ClientDisconnect:
         await run_in_threadpool(sink.write, bytes(batch))
         raise UploadIncomplete from None
