@@ -1,6 +1,8 @@
 """Finding, starting and ending the programs that tests need."""
 
+import contextlib
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -16,6 +18,9 @@ T = TypeVar("T")
 
 # Servers are in folders that are not on the PATH of an ordinary user.
 _SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin", "/usr/local/sbin"])
+
+# Below those that the kernel gives to outgoing connections: one of them could take the port before a server does.
+_FIRST_PORT, _PORTS = 10_000, 20_000
 
 
 def missing(what: str) -> NoReturn:
@@ -35,10 +40,11 @@ def require_program(name: str, *alternatives: str) -> str:
 
 def free_port() -> int:
     """Returns a TCP port that nobody listens on at this moment."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    while True:
+        port = _FIRST_PORT + secrets.randbelow(_PORTS)  # `random` is seeded alike in processes that test side by side
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 def wait_until(condition: Callable[[], T], timeout_s: float, what: str) -> T:
