@@ -1,7 +1,7 @@
 """What a job takes and costs on this machine, measured on the embedded service's own parts in half a minute.
 
 Times are the processors' in real conversions with all slots busy: with as many slots as processors, that is how long a
-slot is busy, and other work on the machine hardly changes it. Statements are counted where SQLAlchemy sends them.
+slot is busy, and other work changes it less than the clock. Statements are counted where SQLAlchemy sends them.
 """
 
 import logging
