@@ -3,6 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import insert, select, update
+from structlog.contextvars import bound_contextvars
 
 from tests.jobs.rows import change_job, claimed, finish, make_upload, make_user, submit
 from tests.jobs.taking import take_all
@@ -12,6 +13,7 @@ from video2mp3.database.tables import Job, Notification, Worker, new_id
 from video2mp3.jobs.relay import LEAST_WINDOW, Relay
 from video2mp3.queue import MP3_QUEUE, VIDEO_QUEUE
 from video2mp3.queue.memory import MemoryQueue
+from video2mp3.telemetry import tracing
 
 
 @pytest.fixture
@@ -134,3 +136,18 @@ def test_notifications_have_a_window_of_their_own(database: Database, memory: Me
     assert memory.depth(VIDEO_QUEUE) == LEAST_WINDOW < len(waiting)
     with database.read() as session:
         assert all(n.announced_until for n in session.scalars(select(Notification)))
+
+
+def test_a_trace_survives_a_queue_that_loses_everything(database: Database, user_id: str) -> None:
+    """It should stand in the row with the request's id, and go with each message that names the job."""
+    with bound_contextvars(request_id="one-request"), tracing.span("POST") as span:
+        job = submit(database, user_id)
+    assert (job.request_id, job.traceparent) == ("one-request", span.traceparent)
+    for _ in range(2):
+        queue = MemoryQueue()
+        assert Relay(database, queue).announce_due() == 1
+        message = queue.consumer(VIDEO_QUEUE).take(1)
+        assert message is not None
+        assert tracing.trace_id_of(message.headers[tracing.HEADER]) == tracing.trace_id_of(span.traceparent)
+    claim = claimed(database, job.id)
+    assert (claim.request_id, claim.traceparent) == ("one-request", span.traceparent)

@@ -29,6 +29,16 @@ def test_a_message_comes_out_as_it_went_in(queue: Queue) -> None:
     message.ack()
 
 
+def test_a_message_keeps_its_headers(queue: Queue) -> None:
+    queue.publish(VIDEO_QUEUE, b"with", expires_s=300, headers={"traceparent": "00-1-2-01"})
+    queue.publish(VIDEO_QUEUE, b"without", expires_s=300)
+    consumer = queue.consumer(VIDEO_QUEUE)
+    for headers in ({"traceparent": "00-1-2-01"}, {}):
+        message = take(consumer)
+        assert dict(message.headers) == headers
+        message.ack()
+
+
 def test_messages_come_in_order_and_the_two_queues_are_apart(queue: Queue) -> None:
     for number in range(5):
         queue.publish(VIDEO_QUEUE, f"video {number}".encode(), expires_s=300)
