@@ -154,6 +154,11 @@ def test_every_alert_says_what_to_do() -> None:
         assert rule["labels"]["severity"] in ("page", "ticket")
         assert rule["annotations"]["runbook"] == f"docs/operations.md#{rule['alert'].lower()}"
         assert rule["annotations"]["summary"]
+    # What it tells to look for in the logs is what the code writes there.
+    code = "".join(file.read_text() for file in (DOCS.parent / "src").rglob("*.py"))
+    events = set(re.findall(r"`([a-z]+(?:_[a-z]+)+)`", section))
+    assert len(events) > 5
+    assert [event for event in events - {"trace_id"} if f'"{event}"' not in code] == []
 
 
 def test_panels_have_ids_of_their_own_and_do_not_cover_each_other() -> None:

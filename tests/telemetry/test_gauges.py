@@ -6,8 +6,9 @@ from pathlib import Path
 
 from prometheus_client.registry import Collector
 
-from tests.jobs.rows import claimed, make_user, submit
+from tests.jobs.rows import change_job, claimed, make_user, submit
 from tests.servers import free_port, wait_until
+from video2mp3.database.clock import SECOND, now
 from video2mp3.database.connection import Database
 from video2mp3.database.gauges import PoolGauges
 from video2mp3.jobs.gauges import BacklogGauges
@@ -32,8 +33,19 @@ def test_what_waits_is_counted(database: Database) -> None:
     assert [found[f"jobs {state}"] for state in ("waiting", "queued", "processing")] == [0, 2, 1]
     assert found["database_up"] == 1
     assert (found["jobs_queued high"], found["jobs_queued normal"], found["jobs_queued low"]) == (0, 2, 0)
-    assert 0 < found["oldest_job_seconds"] < 60
-    assert found["oldest_notification_seconds"] == found["open_slots"] == 0
+    assert [found[f"oldest_{what}_seconds"] for what in ("notification", "due_notification")] == [0, 0]
+    assert found["open_slots"] == 0
+
+
+def test_what_is_not_due_is_not_called_late(database: Database) -> None:
+    """It should tell since when the oldest could have been taken: not the age of what waits for another try."""
+    user_id = make_user(database)
+    first, second = submit(database, user_id), submit(database, user_id)
+    change_job(database, first.id, created_at=now() - 500 * SECOND, not_before=now() + 100 * SECOND)
+    change_job(database, second.id, created_at=now() - 300 * SECOND, not_before=now() - 200 * SECOND)
+    found = read(BacklogGauges(database))
+    assert 199 < found["oldest_due_job_seconds"] < 260
+    assert (found["jobs queued"], found["jobs_delayed"]) == (2, 1)
 
 
 def test_it_is_counted_every_few_seconds_at_most(database: Database) -> None:

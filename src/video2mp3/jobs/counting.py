@@ -16,9 +16,10 @@ def submitted(session: Session, priority: str) -> None:
 
 
 def claimed(session: Session, job: Job, priority: str) -> None:
-    """Notes how long a job has waited, at its first claim."""
+    """Notes how long a job could have been taken, at its first claim."""
     if job.fence == 1 and job.started_at is not None:
-        waited_s = max(0, job.started_at - job.created_at) / SECOND
+        due_at = max(job.created_at, job.not_before)
+        waited_s = max(0, job.started_at - due_at) / SECOND
         after_commit(session, partial(metrics.JOB_WAIT_S.labels(priority).observe, waited_s))
 
 

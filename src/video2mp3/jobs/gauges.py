@@ -3,13 +3,18 @@
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import structlog
 from prometheus_client import Metric
 from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.registry import Collector
+from sqlalchemy import case, func, select
+from sqlalchemy.orm import Session
 
+from video2mp3.database.clock import SECOND, now
 from video2mp3.database.connection import Database
+from video2mp3.database.tables import Job, Notification
 from video2mp3.errors import Unavailable
 from video2mp3.jobs.administration import Backlog, backlog
 
@@ -20,6 +25,16 @@ _DEADLINE_S = 3.0
 """Prometheus waits for ten seconds, and then has no number at all of this process."""
 
 
+@dataclass(frozen=True)
+class _Waiting:
+    """What was read."""
+
+    backlog: Backlog
+    job_due_s: float
+    """How long the job that has been due longest could have been taken."""
+    notification_due_s: float
+
+
 class BacklogGauges(Collector):
     """Counts the rows at most every five seconds. Where the database does not answer, that is what it tells."""
 
@@ -28,7 +43,7 @@ class BacklogGauges(Collector):
         self._database = database
         self._lock = threading.Lock()
         self._reading: threading.Thread | None = None
-        self._read: Backlog | None = None
+        self._read: _Waiting | None = None
         self._read_at_s = float("-inf")
 
     def describe(self) -> Iterator[Metric]:
@@ -37,14 +52,14 @@ class BacklogGauges(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """See `Collector`."""
-        found = self._backlog()
+        found = self._waiting()
         yield GaugeMetricFamily(
             "video2mp3_database_up", "1 where the database answered this.", value=float(found is not None)
         )
         if found is not None:
             yield from _families(found)
 
-    def _backlog(self) -> Backlog | None:
+    def _waiting(self) -> _Waiting | None:
         """Returns what was read lately; None where the database does not answer."""
         with self._lock:
             if self._reading is None and time.monotonic() - self._read_at_s > _CACHE_S:
@@ -61,7 +76,7 @@ class BacklogGauges(Collector):
     def _count(self) -> None:
         try:
             with self._database.read() as session:
-                self._read = backlog(session)
+                self._read = _Waiting(backlog(session), _due_s(session, Job), _due_s(session, Notification))
         except Unavailable as error:
             self._read = None
             log.warning("gauges_not_read", error=error.code)
@@ -71,19 +86,37 @@ class BacklogGauges(Collector):
         self._read_at_s = time.monotonic()
 
 
-def _families(found: Backlog) -> Iterator[Metric]:
+def _due_s(session: Session, table: type[Job] | type[Notification]) -> float:
+    """Returns for how long nobody has taken what is due: not the age of what waits for another try."""
+    since = case((table.not_before > table.created_at, table.not_before), else_=table.created_at)
+    first = select(func.min(since)).where(table.state == "queued", table.not_before <= now())
+    waited = session.scalar(select(now() - first.scalar_subquery()))
+    return max(0.0, (waited or 0) / SECOND)
+
+
+def _families(waiting: _Waiting) -> Iterator[Metric]:
+    found = waiting.backlog
     states = {"waiting": found.waiting, "queued": sum(found.queued.values()), "processing": found.processing}
     yield _labeled("video2mp3_jobs", "Jobs that have not ended, by state.", "state", states)
     yield _labeled("video2mp3_jobs_queued", "Jobs that wait for a worker, by priority.", "priority", found.queued)
     for name, text, value in (
         ("video2mp3_jobs_delayed", "Those of the queued jobs that wait for another try.", found.delayed),
         ("video2mp3_jobs_announced", "Those of the queued jobs that the broker has a message for.", found.announced),
-        ("video2mp3_oldest_job_seconds", "Since the submit of the oldest queued job; 0: none.", found.oldest_queued_s),
+        (
+            "video2mp3_oldest_due_job_seconds",
+            "For how long the job that has been due longest could have been taken; 0: none is due.",
+            waiting.job_due_s,
+        ),
         ("video2mp3_notifications_queued", "Notifications that wait.", found.notifications),
         (
             "video2mp3_oldest_notification_seconds",
             "Since the end of the job whose owner has waited longest for a mail; 0: none.",
             found.oldest_notification_s,
+        ),
+        (
+            "video2mp3_oldest_due_notification_seconds",
+            "For how long the notification that has been due longest could have been sent; 0: none is due.",
+            waiting.notification_due_s,
         ),
         ("video2mp3_open_slots", "Slots of all workers that are alive and take jobs.", found.open_slots),
     ):

@@ -186,7 +186,7 @@ def upload_completed(session: Session, upload_id: str) -> int:
     """Queues the jobs that waited for an upload; returns their number."""
     complete = select(Upload.id).where(Upload.id == upload_id, Upload.state == "complete").exists()
     waiting = (Job.upload_id == upload_id, Job.state == "waiting", complete)
-    return change_all(session, Job, *waiting, state="queued", waits_for=None)
+    return change_all(session, Job, *waiting, state="queued", not_before=now(), waits_for=None)
 
 
 def start_early(session: Session, upload_id: str) -> int:
@@ -202,7 +202,7 @@ def start_early(session: Session, upload_id: str) -> int:
         return 0
     candidate = may_be_early(upload_id)
     job_id = session.scalar(select(Job.id).where(*candidate).order_by(Job.id).limit(1))
-    return int(job_id is not None and change(session, Job, job_id, *candidate, state="queued"))
+    return int(job_id is not None and change(session, Job, job_id, *candidate, state="queued", not_before=now()))
 
 
 def cancel(session: Session, job_id: str, user_id: str) -> Job:

@@ -75,7 +75,7 @@ JOBS_REQUEUED = Counter(
 )
 JOB_WAIT_S = Histogram(
     "video2mp3_job_wait_seconds",
-    "Time from a job's submit to its first claim.",
+    "Time from when a job could be taken, its upload being complete, to its first claim.",
     ["priority"],
     buckets=_WAIT_S,
     registry=REGISTRY,
