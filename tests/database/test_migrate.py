@@ -1,5 +1,7 @@
+import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -8,10 +10,10 @@ from sqlalchemy import JSON, Column, Connection, inspect, text
 from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeEngine
 
-from video2mp3.database import migrate
+from video2mp3.database import connection, migrate
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Base, User
-from video2mp3.errors import ConfigurationError
+from video2mp3.errors import ConfigurationError, DatabaseUnavailable
 
 
 @pytest.fixture
@@ -116,3 +118,20 @@ def test_a_database_of_a_newer_version_is_refused(database: Database) -> None:
     for refused in (migrate.require_current, migrate.upgrade):
         with pytest.raises(ConfigurationError, match="newer video2mp3"):
             refused(database)
+
+
+def test_who_waits_for_a_migration_on_sqlite_has_more_patience_than_a_writer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "SQLITE_BUSY_TIMEOUT_MS", 100)
+    url = f"sqlite:///{tmp_path}/new.db"
+    Database(url).check()
+    with ThreadPoolExecutor(1) as pool, sqlite3.connect(tmp_path / "new.db", isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(DatabaseUnavailable), Database(url).write():
+            pass
+        waiting = pool.submit(migrate.upgrade, Database(url))
+        with pytest.raises(TimeoutError):
+            waiting.result(timeout=1)
+        other.execute("COMMIT")
+        waiting.result(timeout=60)

@@ -16,7 +16,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from video2mp3.errors import ConfigurationError, DatabaseFull, DatabaseUnavailable
 
 # How long a writer waits for SQLite's one write lock.
-_SQLITE_BUSY_TIMEOUT_MS = 20_000
+SQLITE_BUSY_TIMEOUT_MS = 20_000
 # Kept open, and opened besides where these are in use; then one waits.
 _POOL_SIZE = 20
 _POOL_OVERFLOW = 10
@@ -69,7 +69,7 @@ class Database:
                 hide_parameters=True,
                 pool_size=_POOL_SIZE,
                 max_overflow=_POOL_OVERFLOW,
-                connect_args={"timeout": _SQLITE_BUSY_TIMEOUT_MS / 1000},
+                connect_args={"timeout": SQLITE_BUSY_TIMEOUT_MS / 1000},
             )
             _prepare_sqlite(self.engine)
         elif self.dialect in ("mysql", "mariadb"):
@@ -174,7 +174,7 @@ def _prepare_sqlite(engine: Engine) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute(f"PRAGMA busy_timeout = {_SQLITE_BUSY_TIMEOUT_MS}")
+        connection.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_TIMEOUT_MS}")
 
     @event.listens_for(engine, "begin")
     def _on_begin(connection: Any) -> None:

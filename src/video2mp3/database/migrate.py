@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import OperationalError
 
-from video2mp3.database.connection import Database
+from video2mp3.database.connection import SQLITE_BUSY_TIMEOUT_MS, Database
 from video2mp3.errors import ConfigurationError, DatabaseUnavailable
 
 # One wait for the lock; shorter than the connection's read timeout.
@@ -76,7 +76,7 @@ def _exclusively(database: Database) -> Iterator[Connection]:
     try:
         with database.engine.connect().execution_options(sqlite_begin="BEGIN IMMEDIATE") as connection:
             if database.dialect == "sqlite":
-                with _without_foreign_keys(connection), connection.begin():
+                with _without_foreign_keys(connection), _patiently(connection), connection.begin():
                     yield connection
             else:
                 with _named_lock(connection), connection.begin():
@@ -96,6 +96,18 @@ def _without_foreign_keys(connection: Connection) -> Iterator[None]:
         yield
     finally:
         driver.execute("PRAGMA foreign_keys = ON")
+
+
+@contextmanager
+def _patiently(connection: Connection) -> Iterator[None]:
+    """Waits for SQLite's one write lock as long as another process may migrate."""
+    driver = connection.connection.dbapi_connection
+    assert driver is not None
+    driver.execute(f"PRAGMA busy_timeout = {_LOCK_WAIT_S * _LOCK_WAITS * 1000}")
+    try:
+        yield
+    finally:
+        driver.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_TIMEOUT_MS}")
 
 
 @contextmanager
