@@ -6,6 +6,11 @@ from fastapi.routing import iter_route_contexts
 
 from tests.api.conftest import SignedIn, SignIn
 from tests.api.stored import convert, finish
+from tests.api.test_batches import made
+from tests.api.test_links import link
+from tests.api.test_waveforms import SOUND
+from tests.api.test_webhooks import create
+from video2mp3.accounts import links
 from video2mp3.api.app import create_app
 from video2mp3.api.services import Services
 
@@ -20,13 +25,23 @@ def paths(services: Services) -> list[str]:
 
 
 def test_head_answers_as_get_does(root: SignedIn, services: Services) -> None:
-    job_id = convert(root.http)
-    finish(services, job_id)
+    batch = made(root, 1)
+    job_id = batch["conversions"][0]["id"]
+    finish(services, job_id, SOUND)
     upload_id = root.http.get(f"/v1/conversions/{job_id}").json()["source"]["upload_id"]
     ids = {"conversion_id": job_id, "job_id": job_id, "upload_id": upload_id, "video_id": upload_id}
+    ids |= {"batch_id": batch["id"], "webhook_id": create(root)["id"]}
+    with services.database.write() as session:
+        unsubscribe = links.unsubscribe_path(session, root.user_id)
+    given = {
+        "/download": f"/download?fid={job_id}",
+        "/v1/conversions/archive": f"/v1/conversions/archive?id={job_id}",
+        "/v1/shared/{conversion_id}": link(root, job_id),
+        "/v1/unsubscribe": unsubscribe,
+    }
     statuses = {}
     for path in paths(services):
-        target = path.format(**ids) + (f"?fid={job_id}" if path == "/download" else "")
+        target = given.get(path, path.format(**ids))
         head, get = root.http.head(target), root.http.get(target)
         assert head.content == b""
         if path == "/v1/uploads/{upload_id}":

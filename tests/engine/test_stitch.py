@@ -66,13 +66,13 @@ def starts_of(frames: int, segmentation: Segmentation) -> list[int]:
     """The first frame of each segment; `frames` need not be whole."""
     starts = [0]
 
-    def cut_off(length: int) -> bool:
-        if frames - starts[-1] <= length + segmentation.overlap:
+    def cut_off(length: int, rest: int = 0) -> bool:
+        if frames - starts[-1] <= length + segmentation.overlap + rest:
             return False
         starts.append(starts[-1] + length)
         return True
 
-    while cut_off(segmentation.frames_of(len(starts) - 1)):
+    while cut_off(segmentation.frames_of(len(starts) - 1), segmentation.rest_of(len(starts) - 1)):
         pass
     while len(starts) > 1 and segmentation.last_frames and cut_off(segmentation.last_frames):
         pass
