@@ -48,6 +48,9 @@ class Settings(BaseSettings):
     password_min_length: int = Field(8, ge=1, le=128, description="Shortest password taken.")
     access_token_lifetime_s: int = Field(900, ge=1, description="Lifetime of an access token.")
     refresh_token_lifetime_s: int = Field(30 * 86_400, ge=1, description="Lifetime of a refresh token.")
+    signing_key_lifetime_s: int = Field(
+        90 * 86_400, ge=60, description="The key that signs access tokens is replaced after this time."
+    )
 
     max_upload_bytes: int = Field(8 * 1024**3, ge=1, description="Largest file taken.")
     max_audio_s: int = Field(24 * 3600, ge=1, description="Longest audio converted.")

@@ -2,6 +2,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy.orm import Session
 from structlog.testing import capture_logs
 
 from tests.jobs.objects import keys_in, put
@@ -9,7 +10,7 @@ from tests.jobs.rows import change_job, claimed, finish, make_upload, read_job, 
 from tests.servers import wait_until
 from video2mp3 import uploads
 from video2mp3.database.connection import Database
-from video2mp3.database.tables import Upload, UploadChunk
+from video2mp3.database.tables import Upload, UploadChunk, User
 from video2mp3.jobs import housekeeping as module
 from video2mp3.jobs.housekeeping import Housekeeping
 from video2mp3.queue import VIDEO_QUEUE
@@ -121,3 +122,22 @@ def test_a_bug_in_one_routine_ends_no_thread() -> None:
         routine.stop()
         routine.join()
     assert [entry["event"] for entry in logs] == ["housekeeping_failed"]
+
+
+def test_what_else_is_to_be_done_is_done_in_a_transaction(
+    database: Database, memory: MemoryQueue, disk: DiskStorage, user_id: str
+) -> None:
+    def tend(session: Session) -> None:
+        session.get_one(User, user_id).role = "tended"
+
+    housekeeping = Housekeeping(database, memory, disk, tend=[tend])
+    housekeeping.start()
+    try:
+        wait_until(lambda: read_user(database, user_id).role == "tended", 10, "the step")
+    finally:
+        housekeeping.stop()
+
+
+def read_user(database: Database, user_id: str) -> User:
+    with database.read() as session:
+        return session.get_one(User, user_id)

@@ -1,8 +1,7 @@
 """Access tokens: short-lived JWTs (RFC 9068) signed with Ed25519, which other services can check by the JWKS.
 
-The keys are rows, so that all processes share them and they outlive each of them. A key with
-`retires_at` signs no more; it still verifies until that time. What verifies is fixed here and never
-taken from the token (RFC 8725): EdDSA, our own keys, our own issuer, audience and type.
+The keys are rows, so that all processes share them and they outlive each of them. What verifies is fixed here and
+never taken from the token (RFC 8725): EdDSA, our own keys (`signing_keys`), our own issuer, audience and type.
 """
 
 import base64
@@ -13,17 +12,11 @@ from functools import lru_cache
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_pem_private_key,
-)
-from sqlalchemy import ColumnElement, or_, select
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from video2mp3.database.clock import now
+from video2mp3.accounts import signing_keys
 from video2mp3.database.tables import SigningKey, User, new_id
 from video2mp3.errors import Unauthenticated
 
@@ -47,18 +40,8 @@ class Signer:
 
 
 def signer(session: Session) -> Signer:
-    """Returns the key that signs, making the first one when there is none (the session must be able to write).
-
-    Processes that make the first key in the same moment may make two: both verify, and all sign with the
-    same one from then on.
-    """
-    row = session.scalars(
-        select(SigningKey).where(SigningKey.retires_at.is_(None)).order_by(SigningKey.id.desc()).limit(1)
-    ).first()
-    if row is None:
-        row = SigningKey(private_pem=_new_pem(), created_at=now())
-        session.add(row)
-        session.flush()
+    """Returns the key that signs, making the first one when there is none (the session must be able to write)."""
+    row = signing_keys.current(session)
     return Signer(row.id, _load(row.private_pem))
 
 
@@ -95,7 +78,7 @@ def verify(session: Session, token: str) -> str:
 
 def jwks(session: Session) -> dict[str, list[dict[str, str]]]:
     """Returns the public keys that tokens may be signed with, as a JWK set (RFC 7517, RFC 8037)."""
-    rows = session.scalars(select(SigningKey).where(_verifies()).order_by(SigningKey.id))
+    rows = session.scalars(select(SigningKey).where(signing_keys.verifies()).order_by(SigningKey.id))
     return {"keys": [_jwk(row) for row in rows]}
 
 
@@ -106,19 +89,10 @@ def _public_key(session: Session, token: str) -> jwt.PyJWK:
     # Exactly what we write ourselves: no jku, jwk, x5u or crit to be careful with.
     if set(header) != {"alg", "typ", "kid"} or header["alg"] != _ALGORITHM or header["typ"] != _TYPE:
         raise jwt.InvalidTokenError
-    row = session.scalar(select(SigningKey).where(SigningKey.id == str(header["kid"]), _verifies()))
+    row = session.scalar(select(SigningKey).where(SigningKey.id == str(header["kid"]), signing_keys.verifies()))
     if row is None:
         raise jwt.InvalidTokenError
     return jwt.PyJWK(_jwk(row), algorithm=_ALGORITHM)
-
-
-def _verifies() -> ColumnElement[bool]:
-    return or_(SigningKey.retires_at.is_(None), SigningKey.retires_at > now())
-
-
-def _new_pem() -> str:
-    key = Ed25519PrivateKey.generate()
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode("ascii")
 
 
 @lru_cache(maxsize=16)

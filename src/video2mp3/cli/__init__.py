@@ -5,7 +5,7 @@ import sys
 import typer
 
 from video2mp3 import __version__
-from video2mp3.cli import admin, commands
+from video2mp3.cli import admin, commands, keys
 from video2mp3.cli.convert import convert_command
 from video2mp3.cli.flags import GroupedHelp
 from video2mp3.cli.probe import probe_command
@@ -37,6 +37,7 @@ user.command("add")(commands.add_user)
 # A group of one command would be taken for the command itself.
 user.callback()(lambda: None)
 app.add_typer(user, name="user")
+app.add_typer(keys.app, name="keys")
 app.add_typer(admin.app, name="admin")
 
 

@@ -1,20 +1,15 @@
 """`video2mp3 admin`: what administrators see and do, with the database alone."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from video2mp3.cli.rows import moment, opened_database, reading, writing
 from video2mp3.cli.terminal import shown
 from video2mp3.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
-
-    from video2mp3.database.connection import Database
     from video2mp3.database.tables import Job
     from video2mp3.jobs.administration import OwnedJob, WorkerStatus
 
@@ -39,14 +34,14 @@ def list_jobs(
     """List all users' conversions, the newest first."""
     from video2mp3.jobs import administration
 
-    with _reading() as session:
+    with reading() as session:
         jobs = administration.list_jobs(
             session, state=_known_state(state), username=user, worker_id=worker, before_id=before, limit=limit
         )
     for owned in jobs:
         job = owned.job
         typer.echo(
-            f"{job.id}  {_state(job):<16} {_moment(job.created_at)}  {shown(owned.username)}  {shown(job.source_name)}"
+            f"{job.id}  {_state(job):<16} {moment(job.created_at)}  {shown(owned.username)}  {shown(job.source_name)}"
         )
 
 
@@ -55,7 +50,7 @@ def show_job(job_id: JobId) -> None:
     """Show a conversion."""
     from video2mp3.jobs import administration
 
-    with _reading() as session:
+    with reading() as session:
         _print_job(administration.find_job(session, job_id))
 
 
@@ -64,7 +59,7 @@ def retry_job(job_id: JobId) -> None:
     """Convert again what failed or was canceled, as a new conversion of the same user."""
     from video2mp3.jobs import administration
 
-    with _writing() as session:
+    with writing() as session:
         _print_job(administration.retry_job(session, job_id))
 
 
@@ -73,7 +68,7 @@ def cancel_job(job_id: JobId) -> None:
     """Cancel a conversion; a worker that has it ends it within seconds."""
     from video2mp3.jobs import administration
 
-    with _writing() as session:
+    with writing() as session:
         _print_job(administration.cancel_job(session, job_id))
 
 
@@ -82,7 +77,7 @@ def list_workers() -> None:
     """List the workers that were heard of within a day, with what they do."""
     from video2mp3.jobs import administration
 
-    with _reading() as session:
+    with reading() as session:
         for status in administration.list_workers(session):
             _print_worker(status)
 
@@ -92,7 +87,7 @@ def drain_worker(worker_id: WorkerId, wait: Wait = False) -> None:
     """Let a worker take no more and finish what it has; its state is `drained` then."""
     from video2mp3.jobs import administration
 
-    with _database() as database:
+    with opened_database() as database:
         with database.write() as session:
             status = administration.drain_worker(session, worker_id)
         while wait and status.state not in ("drained", "lost"):
@@ -111,7 +106,7 @@ def show_queue() -> None:
     """Show how much waits, and for how long."""
     from video2mp3.jobs import administration
 
-    with _reading() as session:
+    with reading() as session:
         backlog = administration.backlog(session)
     queued = ", ".join(f"{count} {name}" for name, count in backlog.queued.items())
     typer.echo(f"waiting for uploads    {backlog.waiting}")
@@ -120,34 +115,6 @@ def show_queue() -> None:
     typer.echo(f"announced              {backlog.announced}")
     typer.echo(f"processing             {backlog.processing}, {backlog.open_slots} slots")
     typer.echo(f"notifications          {backlog.notifications}, oldest mail {_age(backlog.oldest_notification_s)}")
-
-
-@contextmanager
-def _database() -> Iterator["Database"]:
-    from video2mp3.database import migrate
-    from video2mp3.settings import load_settings
-    from video2mp3.wiring import configure_logging, open_database
-
-    settings = load_settings(log_level="error")
-    configure_logging(settings)
-    database = open_database(settings)
-    try:
-        migrate.require_current(database)
-        yield database
-    finally:
-        database.close()
-
-
-@contextmanager
-def _reading() -> Iterator["Session"]:
-    with _database() as database, database.read() as session:
-        yield session
-
-
-@contextmanager
-def _writing() -> Iterator["Session"]:
-    with _database() as database, database.write() as session:
-        yield session
 
 
 def _known_state(state: str | None) -> str | None:
@@ -168,9 +135,9 @@ def _print_job(owned: "OwnedJob") -> None:
         "priority": PRIORITIES[job.priority],
         "file": f"{shown(job.source_name)}, {job.source_size_bytes} bytes",
         "options": job.options,
-        "created": _moment(job.created_at),
-        "started": job.started_at and _moment(job.started_at),
-        "ended": job.ended_at and _moment(job.ended_at),
+        "created": moment(job.created_at),
+        "started": job.started_at and moment(job.started_at),
+        "ended": job.ended_at and moment(job.ended_at),
         "worker": job.lease_owner,
         "tries": f"{job.fence} claims, {job.failures} failures, {job.lost_leases} lost workers",
         "error": job.error_code and f"{job.error_code}: {shown(job.error_detail or '')}",
@@ -191,10 +158,6 @@ def _state(job: "Job") -> str:
     if job.state != "processing":
         return job.state
     return "being canceled" if job.cancel_requested else f"processing {job.percent} %"
-
-
-def _moment(microseconds: int) -> str:
-    return datetime.fromtimestamp(microseconds // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _age(seconds: float | None) -> str:

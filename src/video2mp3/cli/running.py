@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -17,7 +18,7 @@ from fastapi import FastAPI
 from prometheus_client.registry import Collector
 
 from video2mp3 import __version__, uploads
-from video2mp3.accounts import sign_ins, users
+from video2mp3.accounts import sign_ins, signing_keys, users
 from video2mp3.api import events
 from video2mp3.api.app import create_app
 from video2mp3.api.protocol import BoundedHeadProtocol
@@ -50,7 +51,7 @@ def serve(settings: Settings) -> None:
         migrations.upgrade(backends.database)
         with (
             _telemetry("serve", settings, backends, BacklogGauges(backends.database)),
-            _housekeeping(backends) as housekeeping,
+            _housekeeping(settings, backends) as housekeeping,
             _notifier(settings, backends, housekeeping),
         ):
             worker = _make_worker(settings, backends, housekeeping)
@@ -70,7 +71,7 @@ def api(settings: Settings) -> None:
         migrations.require_current(backends.database)
         with (
             _telemetry("api", settings, backends, BacklogGauges(backends.database)),
-            _housekeeping(backends) as housekeeping,
+            _housekeeping(settings, backends) as housekeeping,
         ):
             app = _make_app(settings, backends, housekeeping, trust_loopback=False)
             _run_http(settings, app, listener, lambda url: typer.echo(f"video2mp3 api listens on {url}"))
@@ -81,7 +82,7 @@ def worker(settings: Settings) -> None:
     require_sandbox(allow_unsandboxed=settings.allow_unsandboxed)
     with open_backends(settings) as backends:
         migrations.require_current(backends.database)
-        with _telemetry("worker", settings, backends), _housekeeping(backends) as housekeeping:
+        with _telemetry("worker", settings, backends), _housekeeping(settings, backends) as housekeeping:
             loop = _make_worker(settings, backends, housekeeping)
             loop.start()
             typer.echo(f"video2mp3 worker ready, {_slots(settings)} slots")
@@ -96,7 +97,7 @@ def notifier(settings: Settings) -> None:
         migrations.require_current(backends.database)
         with (
             _telemetry("notifier", settings, backends),
-            _housekeeping(backends) as housekeeping,
+            _housekeeping(settings, backends) as housekeeping,
             _notifier(settings, backends, housekeeping),
         ):
             typer.echo("video2mp3 notifier ready")
@@ -166,8 +167,17 @@ def _slots(settings: Settings) -> int:
 
 
 @contextmanager
-def _housekeeping(backends: Backends) -> Iterator[Housekeeping]:
-    housekeeping = Housekeeping(backends.database, backends.queue, backends.storage, expire=[uploads.delete_expired])
+def _housekeeping(settings: Settings, backends: Backends) -> Iterator[Housekeeping]:
+    rotate_old = partial(
+        signing_keys.rotate_old, age_s=settings.signing_key_lifetime_s, lifetime_s=settings.access_token_lifetime_s
+    )
+    housekeeping = Housekeeping(
+        backends.database,
+        backends.queue,
+        backends.storage,
+        expire=[uploads.delete_expired],
+        tend=[rotate_old, signing_keys.remove_retired],
+    )
     housekeeping.start()
     try:
         yield housekeeping

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 import structlog
+from sqlalchemy.orm import Session
 
 from video2mp3.database.connection import Database
 from video2mp3.errors import Unavailable
@@ -35,7 +36,13 @@ class Housekeeping:
     """Keeps jobs moving and the storage clean, until `stop`."""
 
     def __init__(
-        self, database: Database, queue: Queue, storage: Storage, *, expire: Sequence[sweeper.Expire] = ()
+        self,
+        database: Database,
+        queue: Queue,
+        storage: Storage,
+        *,
+        expire: Sequence[sweeper.Expire] = (),
+        tend: Sequence[Callable[[Session], object]] = (),
     ) -> None:
         """Prepares the threads.
 
@@ -44,11 +51,14 @@ class Housekeeping:
             queue: Where due jobs and notifications are announced.
             storage: Where the sweeper deletes.
             expire: What expires besides results (uploads), as functions of a session and a limit.
+            tend: What else is done every five minutes, each in a transaction of its own and by all processes: so each
+                is made of conditional statements.
         """
         self._database = database
         self._queue = queue
         self._storage = storage
         self._expire = (lifecycle.expire, *expire)
+        self._tend = tend
         self._relay = _Periodic("relay", Relay(database, queue).announce_due, RELAY_EVERY_S)
         self._routines = (
             self._relay,
@@ -88,6 +98,9 @@ class Housekeeping:
             self.nudge()
 
     def _sweep(self) -> None:
+        for tend in self._tend:
+            with self._database.write() as session:
+                tend(session)
         for expire in self._expire:
             sweeper.delete_expired(self._database, self._storage, expire)
         with self._database.write() as session:

@@ -1,0 +1,82 @@
+"""The keys that access tokens are signed with, and how they follow each other.
+
+A key with `retires_at` signs no more; it still verifies until that time, when all that it has signed has expired. So
+a key can be replaced while the service runs, and nobody who has a good token notices.
+"""
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from sqlalchemy import ColumnElement, delete, or_, select, update
+from sqlalchemy.orm import Session
+
+from video2mp3.database.clock import SECOND, now
+from video2mp3.database.statements import rows_changed
+from video2mp3.database.tables import SigningKey
+
+MARGIN_S = 60
+"""Another process may have read the old key just before it was replaced, and sign with it a moment later."""
+
+
+def current(session: Session) -> SigningKey:
+    """Returns the key that signs, making the first one when there is none (the session must be able to write).
+
+    Processes that make the first key in the same moment may make two: both verify, and all sign with the
+    same one from then on.
+    """
+    newest = select(SigningKey).where(_signs()).order_by(SigningKey.created_at.desc(), SigningKey.id.desc()).limit(1)
+    return session.scalars(newest).first() or _add(session)
+
+
+def rotate(session: Session, *, lifetime_s: int) -> SigningKey:
+    """Makes the key that signs from now on; those before it verify until their tokens, of that lifetime, are over."""
+    _retire(session, lifetime_s + MARGIN_S)
+    return _add(session)
+
+
+def rotate_old(session: Session, *, age_s: int, lifetime_s: int) -> bool:
+    """Does as `rotate` when the key that signs is older than `age_s`. Of processes that ask at once one does it."""
+    # Whoever comes second waits for the first one's lock, and then finds nothing to retire.
+    if not _retire(session, lifetime_s + MARGIN_S, SigningKey.created_at < now() - age_s * SECOND):
+        return False
+    _add(session)
+    return True
+
+
+def revoke(session: Session) -> SigningKey:
+    """Makes a new key and ends all others at once, with every token that they have signed: for a key that leaked."""
+    rows_changed(session, delete(SigningKey))
+    return _add(session)
+
+
+def remove_retired(session: Session) -> int:
+    """Deletes the keys that verify nothing any more; returns their number."""
+    return rows_changed(session, delete(SigningKey).where(SigningKey.retires_at <= now()))
+
+
+def list_all(session: Session) -> list[SigningKey]:
+    """Returns all keys, the newest first."""
+    return list(session.scalars(select(SigningKey).order_by(SigningKey.created_at.desc(), SigningKey.id.desc())))
+
+
+def verifies() -> ColumnElement[bool]:
+    """Returns the condition that what a key has signed is still taken."""
+    return or_(_signs(), SigningKey.retires_at > now())
+
+
+def _signs() -> ColumnElement[bool]:
+    return SigningKey.retires_at.is_(None)
+
+
+def _retire(session: Session, verifies_s: int, *conditions: ColumnElement[bool]) -> bool:
+    retired = update(SigningKey).where(_signs(), *conditions).values(retires_at=now() + verifies_s * SECOND)
+    return rows_changed(session, retired) > 0
+
+
+def _add(session: Session) -> SigningKey:
+    key = Ed25519PrivateKey.generate()
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode("ascii")
+    row = SigningKey(private_pem=pem, created_at=now())
+    session.add(row)
+    session.flush()
+    session.refresh(row)
+    return row
