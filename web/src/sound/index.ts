@@ -1,0 +1,1 @@
+export { takeSound, type Taken, type Why } from "./take.ts";

@@ -1,0 +1,232 @@
+/**
+ * The sound of a Matroska or WebM file without its video.
+ *
+ * Blocks of sound, and all that says how to play them (CodecDelay, DiscardPadding, tags, chapters, pictures), are copied
+ * byte for byte; the clusters around them are written anew. Only the lists of places (SeekHead, Cues) are gone, and what
+ * is in front of the clusters then can be found without them. Source: RFC 8794 (EBML), RFC 9559 (Matroska).
+ */
+
+import { Unfit, type Source } from "./source.ts";
+
+const EBML = 0x1a45dfa3;
+const SEGMENT = 0x18538067;
+const TRACKS = 0x1654ae6b;
+const CLUSTER = 0x1f43b675;
+const [SEEK_HEAD, CUES, VOID, CRC_32] = [0x114d9b74, 0x1c53bb6b, 0xec, 0xbf];
+/** Info, Chapters, Tags, Attachments: none of them says where another is. */
+const COPIED = [0x1549a966, 0x1043a770, 0x1254c367, 0x1941a469];
+const [TRACK_ENTRY, TRACK_NUMBER, TRACK_TYPE, SOUND] = [0xae, 0xd7, 0x83, 2];
+const [TIMESTAMP, SIMPLE_BLOCK, BLOCK_GROUP, BLOCK] = [0xe7, 0xa3, 0xa0, 0xa1];
+/** Position, PrevSize: of the old file. */
+const OF_PLACES = [0xa7, 0xab, VOID, CRC_32];
+const MAX_HEAD_BYTES = 12;
+const MAX_HEADERS_BYTES = 32 * 1024 ** 2;
+const MAX_BLOCK_BYTES = 16 * 1024 ** 2;
+
+interface Element {
+  id: number;
+  start: number;
+  body: number;
+  /** Infinity where the file does not say, as in live recordings. */
+  end: number;
+}
+
+/** Called with each piece of the new file behind its head. */
+export type Take = (piece: Uint8Array<ArrayBuffer>) => Promise<void>;
+
+/**
+ * Goes through the file, and gives its clusters of sound to `take`. Returns what has to stand before them. Throws `Unfit` where
+ * only the whole file will do. The file is untrusted.
+ */
+export async function cutMatroska(
+  source: Source,
+  take: Take,
+  onPlace: (offset: number) => void,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const type = await readElement(source, 0, source.size);
+  if (type.id !== EBML || type.end > MAX_HEADERS_BYTES) throw new Unfit("not Matroska");
+  const head = (await source.whole(0, type.end)).slice();
+  const segment = await readElement(source, type.end, source.size);
+  if (segment.id !== SEGMENT) throw new Unfit("no segment");
+  if (segment.end !== Infinity && segment.end !== source.size) throw new Unfit("not one whole segment");
+
+  const headers: Uint8Array<ArrayBuffer>[] = [];
+  let sounds: Set<number> | undefined;
+  let clustersBytes = 0;
+  for (let place = segment.body; place < source.size;) {
+    const element = await readElement(source, place, source.size);
+    onPlace(place);
+    if (element.id === CLUSTER) {
+      if (!sounds) throw new Unfit("no tracks before the sound");
+      const { pieces, end } = await soundOfCluster(source, element, sounds);
+      if (pieces.length) {
+        const cluster = joined([written(CLUSTER, lengthOf(pieces)), ...pieces]);
+        clustersBytes += cluster.length;
+        await take(cluster);
+      }
+      place = end;
+      continue;
+    }
+    if (element.end === Infinity) throw new Unfit("an element without a size");
+    if (element.id === TRACKS || COPIED.includes(element.id)) {
+      if (lengthOf(headers) + element.end - element.start > MAX_HEADERS_BYTES) throw new Unfit("large headers");
+      const bytes = (await source.whole(element.start, element.end)).slice();
+      if (element.id === TRACKS) {
+        if (sounds) throw new Unfit("tracks told twice");
+        const tracks = soundTracks(bytes, element.body - element.start);
+        sounds = tracks.numbers;
+        headers.push(tracks.bytes);
+      } else {
+        headers.push(bytes);
+      }
+    } else if (![SEEK_HEAD, CUES, VOID, CRC_32].includes(element.id)) {
+      throw new Unfit(`an element ${element.id.toString(16)}`);
+    }
+    place = element.end;
+  }
+  if (!clustersBytes) throw new Unfit("no sound");
+  return joined([head, written(SEGMENT, lengthOf(headers) + clustersBytes), ...headers]);
+}
+
+/** Returns the tracks of sound out of the element with all of them. */
+function soundTracks(
+  bytes: Uint8Array<ArrayBuffer>,
+  body: number,
+): { bytes: Uint8Array<ArrayBuffer>; numbers: Set<number> } {
+  const kept: Uint8Array<ArrayBuffer>[] = [];
+  const numbers = new Set<number>();
+  for (const entry of children(bytes, body, bytes.length)) {
+    if (entry.id !== TRACK_ENTRY) continue; // a checksum, or nothing
+    let number = 0;
+    let type = 0;
+    for (const field of children(bytes, entry.body, entry.end)) {
+      if (field.id === TRACK_NUMBER) number = unsigned(bytes.subarray(field.body, field.end));
+      if (field.id === TRACK_TYPE) type = unsigned(bytes.subarray(field.body, field.end));
+    }
+    if (type !== SOUND) continue;
+    if (!number || numbers.has(number)) throw new Unfit("a track without a number of its own");
+    numbers.add(number);
+    kept.push(bytes.subarray(entry.start, entry.end));
+  }
+  if (!numbers.size) throw new Unfit("no sound");
+  return { bytes: joined([written(TRACKS, lengthOf(kept)), ...kept]), numbers };
+}
+
+/** Returns what is to stand in a cluster, nothing where it has no sound, and where it ends. */
+async function soundOfCluster(
+  source: Source,
+  cluster: Element,
+  sounds: Set<number>,
+): Promise<{ pieces: Uint8Array<ArrayBuffer>[]; end: number }> {
+  const pieces: Uint8Array<ArrayBuffer>[] = [];
+  let timestamp: Uint8Array<ArrayBuffer> | undefined;
+  let place = cluster.body;
+  while (place < Math.min(cluster.end, source.size)) {
+    const element = await readElement(source, place, Math.min(cluster.end, source.size));
+    // Where the file does not say where a cluster ends, it ends where something begins that cannot be in one.
+    if (cluster.end === Infinity && element.id > 0xffff) break;
+    if (element.end === Infinity) throw new Unfit("a block without a size");
+    if (element.id === TIMESTAMP) {
+      if (timestamp) throw new Unfit("a cluster with two times");
+      timestamp = (await source.whole(element.start, element.end)).slice();
+    } else if (element.id === SIMPLE_BLOCK || element.id === BLOCK_GROUP) {
+      if (sounds.has(await trackOf(source, element))) {
+        if (element.end - element.start > MAX_BLOCK_BYTES) throw new Unfit("a large block");
+        pieces.push((await source.whole(element.start, element.end)).slice());
+      } else if (element.end > source.size) {
+        throw new Unfit("the file ends too early");
+      }
+    } else if (!OF_PLACES.includes(element.id)) {
+      throw new Unfit(`an element ${element.id.toString(16)} in a cluster`);
+    }
+    place = element.end;
+  }
+  if (!timestamp) throw new Unfit("a cluster without a time");
+  return { pieces: pieces.length ? [timestamp, ...pieces] : [], end: place };
+}
+
+async function trackOf(source: Source, element: Element): Promise<number> {
+  let body = element.body;
+  if (element.id === BLOCK_GROUP) {
+    for (let place = element.body; ;) {
+      if (place >= element.end) throw new Unfit("a group without a block");
+      const field = await readElement(source, place, element.end);
+      if (field.id === BLOCK) {
+        body = field.body;
+        break;
+      }
+      place = field.end;
+    }
+  }
+  const { value } = readNumber(await source.read(body, body + 8), 0);
+  return value;
+}
+
+async function readElement(source: Source, start: number, limit: number): Promise<Element> {
+  const head = await source.read(start, Math.min(start + MAX_HEAD_BYTES, limit));
+  return elementAt(head, 0, start, limit);
+}
+
+function* children(bytes: Uint8Array, start: number, end: number): Generator<Element> {
+  for (let place = start; place < end;) {
+    const element = elementAt(bytes, place, place, end);
+    yield element;
+    place = element.end;
+  }
+}
+
+/** Reads the head of an element that lies at `at` in `bytes`, and begins at `start` of the file. */
+function elementAt(bytes: Uint8Array, at: number, start: number, limit: number): Element {
+  const first = bytes[at] ?? 0;
+  const idWidth = Math.clz32(first) - 23;
+  if (!first || idWidth > 4) throw new Unfit("a damaged element");
+  let id = 0;
+  for (let number = 0; number < idWidth; number++) id = id * 256 + (bytes[at + number] ?? 0);
+  const { value, width, unknown } = readNumber(bytes, at + idWidth);
+  const body = start + idWidth + width;
+  const end = unknown ? Infinity : body + value;
+  if (end !== Infinity && end > limit) throw new Unfit("an element that is larger than what it is in");
+  return { id, start, body, end };
+}
+
+/** Reads a number of variable width, without the bits that tell the width. */
+function readNumber(bytes: Uint8Array, at: number): { value: number; width: number; unknown: boolean } {
+  const first = bytes[at] ?? 0;
+  const width = Math.clz32(first) - 23;
+  if (!first || at + width > bytes.length) throw new Unfit("a damaged element");
+  let value = first & (0xff >> width);
+  let unknown = value === 0xff >> width;
+  for (let number = 1; number < width; number++) {
+    const byte = bytes[at + number] ?? 0;
+    unknown &&= byte === 0xff;
+    value = value * 256 + byte;
+  }
+  return { value, width, unknown };
+}
+
+function unsigned(bytes: Uint8Array): number {
+  return bytes.reduce((value, byte) => value * 256 + byte, 0);
+}
+
+/** Writes the head of an element whose body has that size: its id has four bytes, its size eight. */
+function written(id: number, size: number): Uint8Array<ArrayBuffer> {
+  const head = new Uint8Array(12);
+  const data = new DataView(head.buffer);
+  data.setUint32(0, id);
+  data.setBigUint64(4, (1n << 56n) | BigInt(size));
+  return head;
+}
+
+function lengthOf(pieces: readonly Uint8Array[]): number {
+  return pieces.reduce((sum, piece) => sum + piece.length, 0);
+}
+
+function joined(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(lengthOf(pieces));
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
+}

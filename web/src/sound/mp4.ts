@@ -1,0 +1,256 @@
+/**
+ * The sound of an MP4 or MOV without its video.
+ *
+ * The index (`moov`) stays as it is, byte for byte, but tracks of other kinds are left out and the places of the
+ * chunks are written anew. So edit lists, priming, tags, chapters and all tracks of sound survive, and a decoder gives
+ * the same samples. The service does the same with videos that it fetches (`engine/mp4_sound.py`).
+ * Source: ISO/IEC 14496-12, §8.
+ */
+
+import { Unfit, type Range, type Source } from "./source.ts";
+
+/** What to write in front, and what of the old file follows it, in this order. */
+export interface Mp4Sound {
+  head: Uint8Array<ArrayBuffer>;
+  ranges: Range[];
+}
+
+const MAX_INDEX_BYTES = 64 * 1024 ** 2;
+const MAX_SAMPLES = 8 * 1024 ** 2;
+const MAX_BOXES = 64;
+const MAX_SIZE_BYTES = 2 ** 32 - 1;
+/** A chapter's title is in a track of text. */
+const KEPT_HANDLERS = ["soun", "text"];
+/** Boxes beside the index that hold nothing of it. With any other (fragments, say) the whole file is needed. */
+const PASSED_OVER = ["mdat", "free", "skip", "wide"];
+const MDAT_HEAD_BYTES = 16;
+
+interface Box {
+  kind: string;
+  start: number;
+  body: number;
+  end: number;
+}
+
+/** A table of places of chunks in the index, and what it says. */
+interface Chunks {
+  table: number;
+  wide: boolean;
+  offsets: number[];
+  sizes: number[];
+}
+
+/** Finds the sound; throws `Unfit` where only the whole file will do. The file is untrusted. */
+export async function findMp4Sound(source: Source): Promise<Mp4Sound> {
+  const found = new Map<string, Uint8Array<ArrayBuffer>>();
+  let offset = 0;
+  for (let boxes = 0; offset < source.size; boxes++) {
+    const head = await source.read(offset, offset + 16, 16);
+    const box = readBox(view(head), 0, source.size - offset, 0);
+    if (boxes === MAX_BOXES) throw new Unfit("many boxes");
+    if ((box.kind === "ftyp" || box.kind === "moov") && !found.has(box.kind) && box.end <= MAX_INDEX_BYTES) {
+      found.set(box.kind, (await source.whole(offset, offset + box.end)).slice());
+    } else if (!PASSED_OVER.includes(box.kind)) {
+      throw new Unfit(`a box ${box.kind}`);
+    }
+    offset += box.end;
+  }
+  const type = found.get("ftyp");
+  const index = found.get("moov");
+  if (!type || !index) throw new Unfit("no index");
+  try {
+    return withoutVideo(type, index, source.size);
+  } catch (error) {
+    if (error instanceof RangeError) throw new Unfit("a damaged index"); // read beyond its end
+    throw error;
+  }
+}
+
+function withoutVideo(type: Uint8Array, index: Uint8Array<ArrayBuffer>, size: number): Mp4Sound {
+  const data = view(index);
+  const moov = readBox(data, 0, index.length);
+  const kept: Box[] = [];
+  const tracks: Chunks[] = [];
+  let chapters = false;
+  let chaptersLeftOut = false;
+  let sounds = 0;
+  for (const box of children(data, moov)) {
+    if (box.kind === "mvex" || box.kind === "cmov") throw new Unfit("fragments, or a compressed index");
+    if (box.kind !== "trak") {
+      kept.push(box);
+      continue;
+    }
+    const media = child(data, box, "mdia");
+    const kind = fourLetters(data, child(data, media, "hdlr").body + 8);
+    const leads = leadsToChapters(data, box);
+    if (!KEPT_HANDLERS.includes(kind)) {
+      chaptersLeftOut ||= leads;
+      continue;
+    }
+    chapters ||= leads;
+    sounds += Number(kind === "soun");
+    // In QuickTime's own files the one size of all samples of sound is not always in bytes.
+    const sized = kind !== "soun" || fourLetters(view(type), 8) !== "qt  ";
+    tracks.push(readChunks(data, media, sized));
+    kept.push(box);
+  }
+  if (!sounds) throw new Unfit("no sound");
+  if (chaptersLeftOut && !chapters) throw new Unfit("chapters that only the video leads to");
+
+  const ranges = uniqueRanges(tracks, size);
+  const indexSize = 8 + kept.reduce((sum, box) => sum + box.end - box.start, 0);
+  const moved = new Map<number, number>();
+  let place = type.length + indexSize + MDAT_HEAD_BYTES;
+  for (const [start, end] of ranges) {
+    moved.set(start, place);
+    place += end - start;
+  }
+  if (place > MAX_SIZE_BYTES) throw new Unfit("more than 4 GB of sound");
+  for (const { table, wide, offsets } of tracks) {
+    offsets.forEach((offset, number) => {
+      const there = moved.get(offset) ?? 0; // an empty chunk may lie anywhere
+      if (wide) data.setBigUint64(table + 8 * number, BigInt(there));
+      else data.setUint32(table + 4 * number, there);
+    });
+  }
+
+  const head = new Uint8Array(type.length + indexSize + MDAT_HEAD_BYTES);
+  const written = view(head);
+  head.set(type);
+  let at = type.length;
+  written.setUint32(at, indexSize);
+  head.set(letters("moov"), at + 4);
+  at += 8;
+  for (const box of kept) {
+    head.set(index.subarray(box.start, box.end), at);
+    at += box.end - box.start;
+  }
+  written.setUint32(at, 1); // the size follows, in 64 bits
+  head.set(letters("mdat"), at + 4);
+  written.setBigUint64(at + 8, BigInt(MDAT_HEAD_BYTES + place - head.length));
+  return { head, ranges };
+}
+
+/** Returns where the sound is, in order; two tracks may share a chunk, but none may overlap another. */
+function uniqueRanges(tracks: Chunks[], size: number): Range[] {
+  const all: Range[] = tracks.flatMap(({ offsets, sizes }) =>
+    offsets
+      .map((offset, number): Range => [offset, offset + (sizes[number] ?? 0)])
+      .filter(([start, end]) => end > start),
+  );
+  all.sort((one, other) => one[0] - other[0] || one[1] - other[1]);
+  const ranges: Range[] = [];
+  let reached = 0;
+  for (const range of all) {
+    const last = ranges.at(-1);
+    if (last && last[0] === range[0] && last[1] === range[1]) continue;
+    if (range[0] < reached) throw new Unfit("overlapping chunks");
+    reached = range[1];
+    ranges.push(range);
+  }
+  if (!ranges.length || reached > size) throw new Unfit("chunks beyond the end");
+  return ranges;
+}
+
+function leadsToChapters(data: DataView, track: Box): boolean {
+  return [...children(data, track)].some(
+    (box) => box.kind === "tref" && [...children(data, box)].some(({ kind }) => kind === "chap"),
+  );
+}
+
+function readChunks(data: DataView, media: Box, oneSizeAllowed: boolean): Chunks {
+  const information = child(data, media, "minf");
+  const boxes = new Map<string, Box>();
+  for (const box of children(data, child(data, information, "stbl"))) boxes.set(box.kind, box);
+  const [sizesBox, runsBox] = [boxes.get("stsz"), boxes.get("stsc")];
+  const wide = boxes.has("co64");
+  const places = boxes.get("co64") ?? boxes.get("stco");
+  if (!sizesBox || !runsBox || !places) throw new Unfit("a missing table");
+  const references = child(data, child(data, information, "dinf"), "dref");
+  // One reference, whose flag says: in this file.
+  if (data.getUint32(references.body + 4) !== 1 || !(data.getUint8(references.body + 19) & 1)) {
+    throw new Unfit("samples in another file");
+  }
+  const width = wide ? 8 : 4;
+  const length = tableLength(data, places, 4, width);
+  const table = places.body + 8;
+  const offsets = Array.from({ length }, (_, number) =>
+    wide ? Number(data.getBigUint64(table + 8 * number)) : data.getUint32(table + 4 * number),
+  );
+  return { table, wide, offsets, sizes: chunkSizes(data, sizesBox, runsBox, length, oneSizeAllowed) };
+}
+
+function chunkSizes(data: DataView, sizesBox: Box, runsBox: Box, chunks: number, oneSizeAllowed: boolean): number[] {
+  const oneSize = data.getUint32(sizesBox.body + 4);
+  const samples = oneSize ? data.getUint32(sizesBox.body + 8) : tableLength(data, sizesBox, 8, 4);
+  if ((oneSize && !oneSizeAllowed) || samples > MAX_SAMPLES) throw new Unfit("samples of one size");
+  const runs = tableLength(data, runsBox, 4, 12);
+  const firstOf = (run: number) => (run < runs ? data.getUint32(runsBox.body + 8 + 12 * run) : chunks + 1);
+  if (!runs || firstOf(0) !== 1) throw new Unfit("a damaged table");
+  const sizes: number[] = [];
+  let sample = 0;
+  for (let run = 0; run < runs; run++) {
+    const each = data.getUint32(runsBox.body + 12 + 12 * run);
+    if (firstOf(run + 1) <= firstOf(run) && chunks) throw new Unfit("a damaged table");
+    for (let chunk = firstOf(run); chunk < firstOf(run + 1); chunk++) {
+      if (sample + each > samples) throw new Unfit("a damaged table");
+      let size = oneSize * each;
+      if (!oneSize) {
+        for (let one = sample; one < sample + each; one++) size += data.getUint32(sizesBox.body + 12 + 4 * one);
+      }
+      sizes.push(size);
+      sample += each;
+    }
+  }
+  if (sample !== samples) throw new Unfit("samples without a chunk");
+  return sizes;
+}
+
+/** Returns how many entries a table has that begins with version, flags and `skipped` bytes. */
+function tableLength(data: DataView, box: Box, skipped: number, entryBytes: number): number {
+  const length = data.getUint32(box.body + skipped);
+  if (box.body + skipped + 4 + length * entryBytes > box.end) throw new Unfit("a damaged table");
+  return length;
+}
+
+function child(data: DataView, parent: Box, kind: string): Box {
+  const [first, ...more] = [...children(data, parent)].filter((box) => box.kind === kind);
+  if (!first || more.length) throw new Unfit(`not one box ${kind}`);
+  return first;
+}
+
+function* children(data: DataView, parent: Box): Generator<Box> {
+  for (let start = parent.body; start < parent.end;) {
+    const box = readBox(data, start, parent.end);
+    yield box;
+    start = box.end;
+  }
+}
+
+/** Reads the head of a box, which is at `start` and may reach up to `limit`; `at` is where it lies in `data`. */
+function readBox(data: DataView, start: number, limit: number, at = start): Box {
+  if (at + 8 > data.byteLength) throw new Unfit("a damaged box");
+  let size = data.getUint32(at);
+  let headSize = 8;
+  if (size === 1) {
+    if (at + 16 > data.byteLength) throw new Unfit("a damaged box");
+    size = Number(data.getBigUint64(at + 8));
+    headSize = 16;
+  } else if (size === 0) {
+    size = limit - start; // up to the end
+  }
+  if (size < headSize || start + size > limit) throw new Unfit("a box that is larger than what it is in");
+  return { kind: fourLetters(data, at + 4), start, body: start + headSize, end: start + size };
+}
+
+function fourLetters(data: DataView, at: number): string {
+  return String.fromCharCode(...[0, 1, 2, 3].map((number) => data.getUint8(at + number)));
+}
+
+function letters(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+function view(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

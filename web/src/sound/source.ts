@@ -1,0 +1,68 @@
+/** A file read by places, a large piece at a time. */
+
+/** What only the whole file will do for: no such container, a damaged one, or one of a kind that is not cut here. */
+export class Unfit extends Error {}
+
+const WINDOW_BYTES = 4 * 1024 ** 2;
+/** Video between two pieces of sound that is smaller than this is read with them: each read costs as much as it. */
+const GAP_BYTES = 128 * 1024;
+
+/** Reads a file through a window, so that memory does not grow with the file. */
+export class Source {
+  readonly size: number;
+  #file: Blob;
+  #start = 0;
+  #window = new Uint8Array(0);
+
+  constructor(file: Blob) {
+    this.#file = file;
+    this.size = file.size;
+  }
+
+  /**
+   * Returns the bytes from `start` up to `end`, which are valid until the next call; fewer at the end of the file.
+   * `ahead` is how far the reading is likely to go on.
+   */
+  async read(start: number, end: number, ahead = WINDOW_BYTES): Promise<Uint8Array<ArrayBuffer>> {
+    if (start < this.#start || end > this.#start + this.#window.length) {
+      this.#window = new Uint8Array(await this.#file.slice(start, Math.max(end, start + ahead)).arrayBuffer());
+      this.#start = start;
+    }
+    return this.#window.subarray(start - this.#start, end - this.#start);
+  }
+
+  /** Returns those bytes; throws `Unfit` where the file ends before. */
+  async whole(start: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
+    const bytes = await this.read(start, end);
+    if (bytes.length !== end - start) throw new Unfit("the file ends too early");
+    return bytes;
+  }
+}
+
+/** A piece of the old file: from, up to. */
+export type Range = readonly [start: number, end: number];
+
+/** Yields the bytes of all ranges, which are in order, reading those near to each other at once. */
+export async function* readRanges(source: Source, ranges: readonly Range[]): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  let place = 0;
+  while (place < ranges.length) {
+    const first = ranges[place] as Range;
+    let end = place + 1;
+    for (let reached = first[1]; end < ranges.length; end++) {
+      const next = ranges[end] as Range;
+      if (next[0] - reached > GAP_BYTES || next[1] - first[0] > WINDOW_BYTES) break;
+      reached = next[1];
+    }
+    const ahead = (ranges[end - 1] as Range)[1] - first[0];
+    for (; place < end; place++) {
+      const [start, stop] = ranges[place] as Range;
+      // One chunk may be the whole file's sound.
+      for (let at = start; at < stop; at += WINDOW_BYTES) {
+        const until = Math.min(stop, at + WINDOW_BYTES);
+        const bytes = await source.read(at, until, Math.min(ahead, WINDOW_BYTES));
+        if (bytes.length !== until - at) throw new Unfit("the file ends too early");
+        yield bytes;
+      }
+    }
+  }
+}
