@@ -2,11 +2,24 @@
 # Where no registry can be reached, deploy/make-base-image.sh makes the base (make image BASE=…).
 ARG BASE=python:3.13-slim-trixie
 
+FROM ${BASE} AS page
+WORKDIR /build
+COPY requirements/web.txt requirements/
+# The secret is for networks that sign with certificates of their own; without it nothing changes.
+RUN --mount=type=secret,id=ca_bundle \
+    if [ -e /run/secrets/ca_bundle ]; then export PIP_CERT=/run/secrets/ca_bundle; fi && \
+    python3 -m venv .venv-web && .venv-web/bin/pip --no-cache-dir install --require-hashes -r requirements/web.txt
+COPY web/npm web/.npmrc web/package.json web/package-lock.json web/
+RUN --mount=type=secret,id=ca_bundle \
+    if [ -e /run/secrets/ca_bundle ]; then export NODE_EXTRA_CA_CERTS=/run/secrets/ca_bundle; fi && \
+    web/npm ci --loglevel=error
+COPY web web
+RUN web/npm run build -- --logLevel=warn
+
 FROM ${BASE} AS build
 WORKDIR /build
 RUN apt-get update && apt-get install --yes --no-install-recommends binutils
 COPY requirements/build.txt requirements/runtime.txt requirements/
-# The secret is for networks that sign with certificates of their own; without it nothing changes.
 RUN --mount=type=secret,id=ca_bundle \
     if [ -e /run/secrets/ca_bundle ]; then export PIP_CERT=/run/secrets/ca_bundle; fi && \
     python3 -m venv /build/tools && python3 -m venv --without-pip /opt/video2mp3 && \
@@ -18,6 +31,7 @@ RUN --mount=type=secret,id=ca_bundle \
 COPY pyproject.toml README.md LICENSE ./
 COPY requirements/runtime.in requirements/
 COPY src src
+COPY --from=page /build/src/video2mp3/api/page src/video2mp3/api/page
 RUN /build/tools/bin/pip wheel --no-deps --no-build-isolation --wheel-dir dist . && \
     /build/tools/bin/pip --python /opt/video2mp3 install --no-deps --no-index dist/*.whl && \
     mkdir /data

@@ -12,6 +12,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 RUNTIME := .venv/.runtime-installed
 DEV := .venv/.dev-installed
 BENCH := .venv-bench/.installed
+NODE := .venv-web/.installed
+NPM := web/npm --loglevel=error
+MODULES := web/node_modules/.installed
+PAGE := src/video2mp3/api/page/.built
 
 .PHONY: help
 help: ## List the targets
@@ -19,11 +23,18 @@ help: ## List the targets
 
 .PHONY: run
 run: export VIDEO2MP3_DATA_DIR ?= $(CURDIR)/data
-run: $(RUNTIME) ## Start the service on http://127.0.0.1:8000 (HOST, PORT and VIDEO2MP3_DATA_DIR are respected)
+run: $(RUNTIME) page-if-possible ## Start the service on http://127.0.0.1:8000 (HOST, PORT and VIDEO2MP3_DATA_DIR are respected)
 	@exec $(BIN)/video2mp3 serve $(if $(HOST),--host "$(HOST)") $(if $(PORT),--port "$(PORT)")
 
 .PHONY: install
-install: $(RUNTIME) ## Make .venv with what running needs
+install: $(RUNTIME) page-if-possible ## Make .venv with what running needs, and the page
+
+.PHONY: page
+page: $(PAGE) ## Build the page of web/, where it has changed
+
+.PHONY: page-if-possible
+page-if-possible:
+	@$(MAKE) --no-print-directory page || echo "The page could not be built, so the service runs without it; everything else works." >&2
 
 .PHONY: dev
 dev: $(DEV) ## Make .venv with what developing and testing need
@@ -33,7 +44,8 @@ tools: $(DEV) ## Install the programs that the tests use (Debian packages, Postm
 	@bash tests/install_tools.sh $(BIN)
 
 .PHONY: test
-test: tools ## Run all tests against the tests' own RabbitMQ, MariaDB, S3 and SMTP servers
+test: tools page ## Run all tests against the tests' own RabbitMQ, MariaDB, S3 and SMTP servers; the page's own first
+	$(if $(ARGS),,$(NPM) test)
 	$(BIN)/pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: matrix
@@ -107,29 +119,33 @@ capacity: $(BENCH) ## Measure a machine, simulate larger sizes, and write docs/s
 	.venv-bench/bin/python -m benchmarks.capacity
 
 .PHONY: lint
-lint: $(DEV) ## Check style, format and the import rule
+lint: $(DEV) $(MODULES) ## Check style, format and the import rule
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-logo
+	$(NPM) run lint
 
 .PHONY: types
-types: $(DEV) ## Check the types
+types: $(DEV) $(MODULES) ## Check the types
 	$(BIN)/mypy
+	$(NPM) run check
 
 .PHONY: format
-format: $(DEV) ## Format the code
+format: $(DEV) $(MODULES) ## Format the code
 	$(BIN)/ruff check --fix --quiet .
 	$(BIN)/ruff format .
+	$(NPM) run format
 
 .PHONY: lock
 lock: $(DEV) ## Pin the newest dependencies, with hashes, in requirements/*.txt
-	@for name in runtime build dev bench; do \
+	@for name in runtime build dev bench web; do \
 	  $(BIN)/pip-compile --quiet --upgrade --no-header --strip-extras --allow-unsafe --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links requirements/$$name.in --output-file requirements/$$name.txt; done
 
 .PHONY: clean
 clean: ## Remove .venv and all caches; keeps data/
-	rm -rf .venv .venv-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/postman/node_modules tests/tus/node_modules
+	rm -rf .venv .venv-bench .venv-web .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/postman/node_modules tests/tus/node_modules \
+	  web/node_modules src/video2mp3/api/page
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "video2mp3 needs Python 3.11 or newer; name one with PYTHON=…" >&2; exit 1; }
@@ -152,4 +168,21 @@ $(BENCH): .venv/bin/python requirements/runtime.txt requirements/build.txt requi
 	@.venv-bench/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes \
 	  -r requirements/build.txt -r requirements/runtime.txt -r requirements/bench.txt
 	@.venv-bench/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(NODE): .venv/bin/python requirements/web.txt
+	@echo "Installing Node in .venv-web …"
+	@.venv/bin/python -m venv .venv-web
+	@.venv-web/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/web.txt
+	@touch $@
+
+$(MODULES): $(NODE) web/package.json web/package-lock.json
+	@echo "Installing what web/package.json names …"
+	@$(NPM) ci
+	@touch $@
+
+# The tests of the page do not change what is built.
+$(PAGE): $(MODULES) $(shell find web -path web/node_modules -prune -o -type f -not -name '*.test.ts' -print)
+	@echo "Building the page …"
+	@$(NPM) run build -- --logLevel=warn
 	@touch $@

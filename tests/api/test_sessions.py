@@ -123,7 +123,7 @@ def link(services: Services) -> str:
 
 def test_the_link_signs_a_browser_in_once(client: httpx.Client, link: str, url: str) -> None:
     first = client.get(link)
-    assert (first.status_code, first.headers["Location"]) == (303, "/")
+    assert (first.status_code, first.headers["Location"]) == (303, "./")
     assert client.get("/v1/me").json()["username"] == "local"
     assert client.post("/validate", headers=origin(client)).json() == {"username": "local"}
 

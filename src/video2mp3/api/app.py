@@ -3,7 +3,6 @@
 from typing import Any
 
 from fastapi import FastAPI
-from starlette.staticfiles import StaticFiles
 
 from video2mp3 import __version__
 from video2mp3.api import (
@@ -84,7 +83,7 @@ def create_app(services: Services) -> FastAPI:
     problems.install(app)
     for router in _ROUTERS:
         app.include_router(router)
-    app.mount("/page", StaticFiles(directory=pages.FOLDER, check_dir=False), name="page")
+    app.mount("/page", pages.PageFiles(), name="page")
     app.add_middleware(HeadAsGet)
     app.add_middleware(Tus)
     # Added last, so it is the outermost.

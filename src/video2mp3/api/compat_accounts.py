@@ -34,8 +34,7 @@ class Registration(BaseModel):
 @router.get("/", response_model=Message)
 def read_root(request: Request) -> Response:
     """Say that the service runs; browsers get the page."""
-    page = page_response() if prefers_html(request) else None
-    response = page or JSONResponse({"msg": "running."})
+    response = page_response() if prefers_html(request) else JSONResponse({"msg": "running."})
     response.headers["Vary"] = "Accept"
     return response
 

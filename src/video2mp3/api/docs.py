@@ -40,7 +40,7 @@ def _page(schema: dict[str, Any]) -> Iterator[str]:
     yield f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(info['title'])} API</title>"
     yield '<meta name="viewport" content="width=device-width"><style>' + _STYLE + "</style>"
     yield f"<h1>{escape(info['title'])} {escape(info['version'])}</h1><p>{_prose(info['description'])}</p>"
-    yield '<p>For programs: <a href="/openapi.json">openapi.json</a>.</p><h2>Calls</h2>'
+    yield '<p>For programs: <a href="openapi.json">openapi.json</a>.</p><h2>Calls</h2>'
     for path, operations in schema["paths"].items():
         for method, operation in operations.items():
             yield from _operation(path, method, operation)

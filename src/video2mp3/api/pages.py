@@ -1,23 +1,92 @@
-"""The page, for those who come with a browser."""
+"""The page, for those who come with a browser: what `make page` has built of web/."""
 
+import os
+import secrets
+from collections.abc import Mapping
 from pathlib import Path
 
+from starlette.datastructures import Headers
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.staticfiles import NotModifiedResponse, StaticFiles
+from starlette.types import Scope
 
 FOLDER = Path(__file__).parent / "page"
 
+_NONCE = "{nonce}"  # what the build leaves where the response's own nonce has to be (web/vite.config.ts)
+_CSP = (
+    "default-src 'none'; script-src 'self' 'nonce-{nonce}'; style-src 'self' 'nonce-{nonce}'; connect-src 'self'; "
+    "img-src 'self' data: blob:; media-src 'self' blob:; font-src 'self'; manifest-src 'self'; "
+    "worker-src 'self' blob:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+_NOT_BUILT = "The page has not been built: run `make page`. The API works, and is described at /docs."
+_ENCODINGS = {"br": ".br", "gzip": ".gz"}
+_MEDIA_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".webmanifest": "application/manifest+json",
+}
 
-def page_response() -> Response | None:
-    """Returns the page, or None where there is none."""
-    index = FOLDER / "index.html"
-    return FileResponse(index, headers={"Cache-Control": "no-cache"}) if index.is_file() else None
+
+def page_response() -> Response:
+    """Returns the page, with a nonce of its own; where it has not been built, the sentence that says so."""
+    try:
+        template = (FOLDER / "index.html").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return HTMLResponse(f"<!doctype html><title>video2mp3</title><p>{_NOT_BUILT}</p>", 503)
+    nonce = secrets.token_urlsafe(16)
+    headers = {"Cache-Control": "no-store", "Content-Security-Policy": _CSP.replace(_NONCE, nonce)}
+    return HTMLResponse(template.replace(_NONCE, nonce), headers=headers)
 
 
 def prefers_html(request: Request) -> bool:
     """Says whether the caller asks for HTML by name, and for JSON less (RFC 9110, section 12.5.1)."""
-    weights = dict(map(_weight, request.headers.get("accept", "").split(",")))
+    weights = _weights(request.headers.get("accept", ""))
     return weights.get("text/html", 0.0) > weights.get("application/json", 0.0)
+
+
+class PageFiles(StaticFiles):
+    """The page's scripts, styles and icons; compressed when it was built, not at each request."""
+
+    def __init__(self) -> None:
+        super().__init__(directory=FOLDER / "page", check_dir=False)
+
+    async def check_config(self) -> None:
+        """Accepts that there is no folder: the service also runs without a page."""
+
+    def file_response(
+        self, full_path: str | os.PathLike[str], stat_result: os.stat_result, scope: Scope, status_code: int = 200
+    ) -> Response:
+        """Answers with the smallest form of the file that the client takes."""
+        path, headers = Path(full_path), Headers(scope=scope)
+        is_named_by_content = path.parent.name == "assets"
+        answered = {
+            # Python would guess by the machine's own tables, and browsers are told not to guess.
+            "Content-Type": _MEDIA_TYPES.get(path.suffix, "application/octet-stream"),
+            "Cache-Control": "public, max-age=31536000, immutable" if is_named_by_content else "no-cache",
+            "Vary": "Accept-Encoding",
+        }
+        if encoding := _encoding(path, _weights(headers.get("accept-encoding", ""))):
+            path = path.with_name(path.name + _ENCODINGS[encoding])
+            stat_result = path.stat()
+            answered["Content-Encoding"] = encoding
+        response = FileResponse(path, status_code, answered, stat_result=stat_result)
+        return NotModifiedResponse(response.headers) if self.is_not_modified(response.headers, headers) else response
+
+
+def _encoding(path: Path, weights: Mapping[str, float]) -> str | None:
+    """Returns the first encoding that the client takes and that there is of the file."""
+    for encoding, suffix in _ENCODINGS.items():
+        if weights.get(encoding, 0.0) > 0 and path.with_name(path.name + suffix).is_file():
+            return encoding
+    return None
+
+
+def _weights(header: str) -> dict[str, float]:
+    """Reads a list of names with weights, such as an Accept header."""
+    return dict(map(_weight, header.split(",")))
 
 
 def _weight(item: str) -> tuple[str, float]:

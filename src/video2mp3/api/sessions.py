@@ -94,8 +94,8 @@ def sign_in_with_link(request: Request, services: CurrentServices, token: str = 
         secret = sign_ins.start(session, user, "cookie", lifetime_s=lifetime_s) if user else None
     if secret is None:
         # People follow the link again where it was used before.
-        return RedirectResponse("/", 303, headers=NO_STORE) if _has_cookie(request, services) else _refuse_link(request)
-    response = RedirectResponse("/", 303, headers=NO_STORE)
+        return _to_page() if _has_cookie(request, services) else _refuse_link(request)
+    response = _to_page()
     _set_cookie(request, response, services, secret)
     return response
 
@@ -161,6 +161,11 @@ def _has_cookie(request: Request, services: Services) -> bool:
         return sign_ins.find_cookie(session, request.cookies.get(COOKIE, "")) is not None
 
 
+def _to_page() -> Response:
+    # Relative, for there may be a prefix before all our paths that only the proxy knows.
+    return RedirectResponse("./", 303, headers=NO_STORE)
+
+
 def _refuse_link(request: Request) -> Response:
     if "text/html" not in request.headers.get("accept", ""):
         raise Unauthenticated(
@@ -169,10 +174,10 @@ def _refuse_link(request: Request) -> Response:
     return HTMLResponse(
         "<!doctype html><html lang=en><meta charset=utf-8><title>Sign in · video2mp3</title>"
         '<meta name=viewport content="width=device-width, initial-scale=1">'
-        '<link rel=icon href="/page/icon.svg"><link rel=stylesheet href="/page/style.css">'
+        '<link rel=icon href="page/icon.svg"><link rel=stylesheet href="page/plain.css">'
         "<h1>This sign-in link no longer works</h1>"
         "<p>It was used before, or is too old. Start the service again for a new one, "
-        'or <a href="/">sign in with a name and a password</a>.</p></html>',
+        'or <a href="./">sign in with a name and a password</a>.</p></html>',
         401,
         headers=NO_STORE,
     )

@@ -1,0 +1,71 @@
+"""The page in a real browser: Debian's Chromium, driven by Playwright."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.acceptance.service import PASSWORD, Service, embedded
+from tests.servers import SMTPServer, require_program
+from tests.servers.programs import missing
+from video2mp3.api import pages
+
+# As root and without a network Chromium needs all of these.
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def built() -> None:
+    """Says so where there is no page to look at."""
+    if not (pages.FOLDER / "index.html").exists():
+        missing("the built page (make page)")
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """An embedded service."""
+    mail_server = SMTPServer()
+    mail_server.start()
+    with embedded(tmp_path_factory.mktemp("page"), mail_server) as service:
+        yield service
+    mail_server.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium."""
+    executable = require_program("chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page of a fresh browser profile that takes every complaint of the browser as a failure."""
+    context = browser.new_context(locale="en")
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda message: complaints.append(message.text) if "Content Security" in message.text else None)
+    yield page
+    context.close()
+    assert complaints == []
+
+
+def register(page: Page, service: Service, username: str) -> None:
+    """Makes an account on the page, which signs it in."""
+    page.goto(service.url)
+    page.get_by_label("Username").fill(username)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Make an account").click()
+    expect(page.get_by_role("heading", name="Drop a video, get an MP3")).to_be_visible()

@@ -1,0 +1,39 @@
+"""Signing in and out on the page."""
+
+from playwright.sync_api import Page, expect
+
+from tests.acceptance.service import PASSWORD, Service
+from tests.page.conftest import register
+
+
+def test_the_printed_link_signs_in_once(service: Service, page: Page) -> None:
+    """It should sign the browser in with the link that `serve` prints, and show the page again while that lasts."""
+    link = service.roles["serve"].wait_for_output(r"http://\S+/sign-in\?token=\S+")[0]
+    convert = page.get_by_role("heading", name="Drop a video, get an MP3")
+    for _ in range(2):
+        page.goto(link)
+        expect(convert).to_be_visible()
+        assert "token" not in page.url
+    page.context.clear_cookies()
+    answer = page.goto(link)
+    assert answer is not None
+    assert answer.status == 401
+    expect(page.get_by_role("heading", name="This sign-in link no longer works")).to_be_visible()
+
+
+def test_whoever_registers_is_signed_in(service: Service, page: Page) -> None:
+    """It should stay so when the page is loaded again, and say what is wrong with a password."""
+    register(page, service, "page-user")
+    page.reload()
+    expect(page.get_by_role("heading", name="Drop a video, get an MP3")).to_be_visible()
+    page.context.clear_cookies()
+    page.reload()
+    page.get_by_label("Username").fill("page-user")
+    page.get_by_label("Password").fill(PASSWORD + "?")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_have_text("Invalid credentials")
+
+
+def test_a_visitor_on_this_machine_is_told_of_the_link(service: Service, page: Page) -> None:
+    page.goto(service.url)
+    expect(page.get_by_text("Open the link that the service printed")).to_be_visible()

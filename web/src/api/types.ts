@@ -1,0 +1,89 @@
+// What the API answers, as far as the page reads it (src/video2mp3/api/schemas.py, representations.py, results.py).
+
+export type State = "waiting" | "queued" | "processing" | "finished" | "failed" | "canceled";
+
+export interface ProblemBody {
+  code: string;
+  detail: string;
+  status: number;
+  retryable: boolean;
+  request_id: string;
+  errors: { field: string; message: string }[] | null;
+}
+
+export interface Me {
+  id: string;
+  username: string;
+  email: string | null;
+  mail: boolean;
+  role: "user" | "admin" | (string & {});
+  created_at: string;
+  signed_in_by: "token" | "cookie" | "loopback";
+}
+
+export interface Page<T> {
+  items: T[];
+  next_cursor: string | null;
+}
+
+export interface Part {
+  number: number;
+  name: string;
+  title: string | null;
+  track: number;
+  start_s: number;
+  duration_s: number;
+  size_bytes: number;
+  url: string | null;
+}
+
+export interface Result {
+  media_type: "audio/mpeg" | "application/zip";
+  size_bytes: number;
+  sha256: string;
+  duration_s: number | null;
+  url: string | null;
+  parts: Part[] | null;
+}
+
+export type OptionValue = string | number | boolean | null;
+export type Options = Record<string, OptionValue>;
+
+export interface Conversion {
+  id: string;
+  state: State;
+  waits_for: string | null;
+  percent: number;
+  tag: string | null;
+  source: {
+    name: string;
+    size_bytes: number;
+    duration_s: number | null;
+    upload_id: string | null;
+    url: string | null;
+  };
+  options: Options;
+  created_at: string;
+  started_at: string | null;
+  ended_at: string | null;
+  expires_at: string | null;
+  result: Result | null;
+  error: { code: string; detail: string; retryable: boolean } | null;
+}
+
+/** One event of /v1/conversions/{id}/events. */
+export interface Progress {
+  id: string;
+  state: State;
+  percent: number;
+  done_s: number;
+  speed: number | null;
+  eta_s: number | null;
+  error: { code: string; retryable: boolean } | null;
+}
+
+export interface Waveform {
+  duration_s: number;
+  step_s: number;
+  peaks: number[];
+}

@@ -1,0 +1,57 @@
+// Who is signed in.
+
+import { call, Problem } from "./api/client";
+import type { Me } from "./api/types";
+
+let me = $state<Me | null>(null);
+let isKnown = $state(false);
+let isAtOwnMachine = $state(false);
+
+export const session = {
+  /** The account that this browser is signed in to; null where it is not. */
+  get me(): Me | null {
+    return me;
+  },
+  /** Whether the service has been asked yet. */
+  get isKnown(): boolean {
+    return isKnown;
+  },
+  /** Whether the service runs on this machine, where a link that it printed signs in. */
+  get isAtOwnMachine(): boolean {
+    return isAtOwnMachine;
+  },
+};
+
+/** Asks the service who is signed in. Throws a Problem where it cannot be asked. */
+export async function refreshSession(): Promise<void> {
+  try {
+    const found = await call<Me>("GET", "v1/me");
+    // Programs of this machine need no sign-in, but a browser does: any site can make it send requests.
+    isAtOwnMachine = found.signed_in_by === "loopback";
+    me = isAtOwnMachine ? null : found;
+  } catch (problem) {
+    if (!(problem instanceof Problem) || problem.status !== 401) throw problem;
+    me = null;
+  }
+  isKnown = true;
+}
+
+export async function signIn(username: string, password: string): Promise<void> {
+  await call("POST", "v1/sessions?cookie=true", { username, password });
+  await refreshSession();
+}
+
+export async function signOut(): Promise<void> {
+  try {
+    await call("DELETE", "v1/sessions");
+  } catch (problem) {
+    // It has ended before: that is what was wanted.
+    if (!(problem instanceof Problem) || problem.status !== 401) throw problem;
+  }
+  me = null;
+}
+
+/** To be told where any call was answered with "not signed in". */
+export function sessionEnded(): void {
+  me = null;
+}

@@ -1,0 +1,73 @@
+// What the page says, in the reader's language. Another language is one more file beside en.json.
+
+import type en from "./en.json";
+
+export type Key = keyof typeof en;
+export type Values = Record<string, string | number>;
+type Texts = Record<string, string>;
+
+const FILES = import.meta.glob<Texts>("./*.json", { import: "default" });
+const STORED = "video2mp3.language";
+
+/** The languages that there are, as their BCP 47 codes. */
+export const LANGUAGES = Object.keys(FILES).map((path) => path.slice("./".length, -".json".length));
+
+let texts: Texts = {};
+let language = "en";
+
+/** Loads the texts of the language that was chosen here before, or that the browser asks for. */
+export async function loadTexts(wanted: readonly string[] = [chosenLanguage(), ...navigator.languages]): Promise<void> {
+  language = bestLanguage(wanted, LANGUAGES);
+  const file = FILES[`./${language}.json`];
+  if (file) texts = await file();
+  document.documentElement.lang = language;
+}
+
+/** Returns the first of the wanted languages that there is, whatever its region; English where there is none. */
+export function bestLanguage(wanted: readonly string[], known: readonly string[]): string {
+  for (const each of wanted) {
+    const found = known.find((code) => code === each) ?? known.find((code) => code === each.split("-")[0]);
+    if (found) return found;
+  }
+  return "en";
+}
+
+/** Remembers the language in this browser, and loads the page anew in it. */
+export function chooseLanguage(code: string): void {
+  localStorage.setItem(STORED, code);
+  location.reload();
+}
+
+export function currentLanguage(): string {
+  return language;
+}
+
+/**
+ * Returns the text of a key with its {values} in place. Where there are several forms by number, the key is
+ * `key.one`, `key.other` and so on in the file, and `values.count` chooses.
+ */
+export function t(key: Key | PluralKey, values: Values = {}): string {
+  return fill(find(texts, key, values, language), values);
+}
+
+/** Returns the text of a key that comes from outside, such as an error's code; undefined where there is none. */
+export function textIfKnown(key: string, values: Values = {}): string | undefined {
+  const found = texts[key];
+  return found === undefined ? undefined : fill(found, values);
+}
+
+type PluralKey = Key extends infer K ? (K extends `${infer Stem}.other` ? Stem : never) : never;
+
+function find(from: Texts, key: string, values: Values, code: string): string {
+  if (typeof values.count !== "number") return from[key] ?? key;
+  const form = new Intl.PluralRules(code).select(values.count);
+  return from[`${key}.${form}`] ?? from[`${key}.other`] ?? from[key] ?? key;
+}
+
+function fill(text: string, values: Values): string {
+  return text.replace(/\{(\w+)\}/g, (whole, name: string) => (name in values ? String(values[name]) : whole));
+}
+
+function chosenLanguage(): string {
+  return localStorage.getItem(STORED) ?? "";
+}
