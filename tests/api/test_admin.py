@@ -199,3 +199,21 @@ def test_the_queue_tells_what_waits_and_for_how_long(root: SignedIn, ada: Signed
     assert (queue["notifications"], queue["open_slots"]) == (2, 0)
     assert 100 <= queue["oldest_queued_s"] < 1000
     assert 50 <= queue["oldest_notification_s"] < 1000, "a receiver that is away is its owner's affair"
+
+
+# -- Storage ------------------------------------------------------------------------------------------
+
+
+def test_the_storage_tells_what_is_kept_of_all_users(
+    root: SignedIn, ada: SignedIn, bob: SignedIn, services: Services
+) -> None:
+    empty = {"count": 0, "bytes": 0}
+    before = get(root, "storage")
+    assert (before["uploads"], before["results"]) == (empty, empty)
+    ids = [convert(user.http) for user in (ada, bob, bob)]
+    sizes = [len(finish(services, job_id)) for job_id in ids[:2]]
+    storage = get(root, "storage")
+    assert storage["uploads"]["count"] == 3
+    assert storage["uploads"]["bytes"] == sum(get(root, f"jobs/{job_id}")["source_size_bytes"] for job_id in ids)
+    assert storage["results"] == {"count": 2, "bytes": sum(sizes)}
+    assert storage["free_bytes"] > 1_000_000

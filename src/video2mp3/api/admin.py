@@ -14,6 +14,7 @@ from video2mp3.api.services import CurrentServices
 from video2mp3.jobs import administration
 from video2mp3.jobs.administration import OwnedJob, WorkerState, WorkerStatus
 from video2mp3.jobs.lifecycle import PRIORITIES, Priority
+from video2mp3.storage.scratch import free_bytes
 
 router = APIRouter(prefix="/v1/admin", tags=["administration"], dependencies=[Depends(current_admin)])
 
@@ -131,6 +132,23 @@ class QueueJSON(BaseModel):
     open_slots: int = Field(description="Of the workers that are alive and take conversions.")
 
 
+class StoredJSON(BaseModel):
+    """How much of something is stored."""
+
+    count: int
+    bytes: int
+
+
+class StorageJSON(BaseModel):
+    """What is stored, of all users."""
+
+    uploads: StoredJSON = Field(description="With what has come of those that are being sent.")
+    results: StoredJSON
+    free_bytes: int = Field(
+        description="On the disk where this process gathers files: all of it where they stay on it."
+    )
+
+
 @router.get("/jobs")
 def list_jobs(
     services: CurrentServices,
@@ -194,3 +212,15 @@ def read_queue(services: CurrentServices) -> QueueJSON:
     """Tells how much waits, and for how long."""
     with services.database.read() as session:
         return QueueJSON(**vars(administration.backlog(session)))
+
+
+@router.get("/storage")
+def read_storage(services: CurrentServices) -> StorageJSON:
+    """Tells how much is stored, and how much room there is."""
+    with services.database.read() as session:
+        uploads, results = administration.stored_uploads(session), administration.stored_results(session)
+    return StorageJSON(
+        uploads=StoredJSON(**vars(uploads)),
+        results=StoredJSON(**vars(results)),
+        free_bytes=free_bytes(services.storage.scratch_folder),
+    )

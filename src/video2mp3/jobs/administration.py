@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import ColumnElement, Select, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import BigInteger, ColumnElement, Select, cast, func, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from video2mp3.database.clock import SECOND, now
-from video2mp3.database.tables import Job, Notification, User, Worker
+from video2mp3.database.tables import Job, Notification, Upload, User, Worker
 from video2mp3.errors import NotFound
 from video2mp3.jobs import lifecycle, workers
 from video2mp3.jobs.lifecycle import PRIORITIES
@@ -54,6 +54,14 @@ class Backlog:
     oldest_notification_s: float | None
     open_slots: int
     """Of the workers that are alive and take jobs."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """How much of something is stored."""
+
+    count: int
+    bytes: int
 
 
 def list_jobs(
@@ -136,6 +144,22 @@ def backlog(session: Session) -> Backlog:
         oldest_notification_s=_age_s(session, select(func.min(Notification.created_at)).where(*mailed)),
         open_slots=workers.open_slots(session),
     )
+
+
+def stored_uploads(session: Session) -> Stored:
+    """Counts the uploads of all users, with what has come of those that are being sent."""
+    return Stored(*session.execute(select(func.count(), _sum(Upload.received_bytes)).select_from(Upload)).one())
+
+
+def stored_results(session: Session) -> Stored:
+    """Counts the results of all users that are kept; one that consists of several MP3s is one."""
+    kept = (Job.state == "finished", Job.expires_at.is_not(None))
+    return Stored(*session.execute(select(func.count(), _sum(Job.result_size_bytes)).where(*kept)).one())
+
+
+def _sum(column: InstrumentedAttribute[int] | InstrumentedAttribute[int | None]) -> ColumnElement[int]:
+    # MySQL's sums are decimal numbers.
+    return cast(func.coalesce(func.sum(column), 0), BigInteger)
 
 
 def _status(worker: Worker, heartbeat_age_s: float, jobs: Sequence[Job]) -> WorkerStatus:

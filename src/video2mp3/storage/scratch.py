@@ -8,13 +8,17 @@ from pathlib import Path
 from video2mp3.errors import StorageFull, StorageUnavailable
 
 
-def require_free(folder: Path, size_bytes: int) -> None:
-    """Raises StorageFull when fewer bytes than that are free on the folder's disk."""
+def free_bytes(folder: Path) -> int:
+    """Returns how many bytes are free on the folder's disk. Raises StorageUnavailable where it cannot be used."""
     try:
-        free_bytes = shutil.disk_usage(folder).free
+        return shutil.disk_usage(folder).free
     except OSError as error:
         raise StorageUnavailable(f"The scratch folder cannot be used: {error.strerror}.") from error
-    if free_bytes < size_bytes:
+
+
+def require_free(folder: Path, size_bytes: int) -> None:
+    """Raises StorageFull when fewer bytes than that are free on the folder's disk."""
+    if free_bytes(folder) < size_bytes:
         raise StorageFull("The service has too little room left for this; try again later.")
 
 
