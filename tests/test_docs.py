@@ -1,6 +1,9 @@
 """The documents tell what the code does."""
 
+import json
 from pathlib import Path
+
+import pytest
 
 from tests.telemetry.known import known_metrics
 from video2mp3 import errors
@@ -8,6 +11,7 @@ from video2mp3.jobs import lifecycle
 from video2mp3.settings import Settings
 
 DOCS = Path(__file__).parents[1] / "docs"
+TEXTS = DOCS.parent / "web" / "src" / "texts"
 
 
 def settings_table() -> str:
@@ -52,6 +56,14 @@ def test_every_setting_is_documented() -> None:
 def test_every_error_is_documented() -> None:
     """It should list each with its code, status and sentence."""
     assert errors_table() in (DOCS / "errors.md").read_text()
+
+
+@pytest.mark.parametrize("path", sorted(TEXTS.glob("*.json")), ids=lambda path: path.stem)
+def test_every_error_is_explained_on_the_page(path: Path) -> None:
+    """It should have a text in every language, in other words than those for programs."""
+    texts = json.loads(path.read_text())
+    classes = [e for e in vars(errors).values() if isinstance(e, type) and issubclass(e, errors.Video2mp3Error)]
+    assert [e.code for e in classes if not texts.get(f"errors.{e.code}")] == []
 
 
 def test_every_error_has_a_code_of_its_own() -> None:

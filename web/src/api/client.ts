@@ -2,19 +2,22 @@
 
 import type { ProblemBody } from "./types";
 
-/** An error that the service has told, or that kept it from being reached (code `unreachable`). */
+/** An error that the service has told, or that kept it from being reached (code `no_connection`). */
 export class Problem extends Error {
   readonly code: string;
   readonly status: number;
   readonly retryable: boolean;
   readonly requestId: string | undefined;
+  /** What is wrong with which field, where it is one. */
+  readonly fields: { field: string; message: string }[];
 
   constructor(status: number, body: Partial<ProblemBody>) {
     super(body.detail ?? "");
-    this.code = body.code ?? (status === 0 ? "unreachable" : "internal_error");
+    this.code = body.code ?? (status === 0 ? "no_connection" : "internal_error");
     this.status = status;
     this.retryable = body.retryable ?? (status === 0 || status >= 500);
     this.requestId = body.request_id;
+    this.fields = body.errors ?? [];
   }
 }
 
