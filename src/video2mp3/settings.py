@@ -52,6 +52,10 @@ class Settings(BaseSettings):
         90 * 86_400, ge=60, description="The key that signs access tokens is replaced after this time."
     )
 
+    audit_lifetime_s: int = Field(
+        90 * 86_400, ge=1, description="Entries of the audit log are deleted after this time."
+    )
+
     max_upload_bytes: int = Field(8 * 1024**3, ge=1, description="Largest file taken.")
     max_audio_s: int = Field(24 * 3600, ge=1, description="Longest audio converted.")
     upload_lifetime_s: int = Field(86_400, ge=1, description="Uploads are deleted this long after their last use.")

@@ -13,6 +13,7 @@ from typing import Literal
 from sqlalchemy import ColumnElement, Update, delete, select, update
 from sqlalchemy.orm import Session
 
+from video2mp3.accounts import audit
 from video2mp3.database.clock import SECOND, now
 from video2mp3.database.statements import rows_changed
 from video2mp3.database.tables import SignIn, User, new_id
@@ -55,6 +56,7 @@ def refresh(session: Session, refresh_token: str, *, lifetime_s: int) -> Refresh
     if not _changed(session, _use(refresh_token, "refresh")):
         if _was_used(session, refresh_token):
             _end_family(session, row.family)
+            audit.note(session, "sign_in.reused", by=None, about=row.user_id)
         return None
     token = _insert(session, row.user_id, "refresh", sign_in_id=new_id(), family=row.family, lifetime_s=lifetime_s)
     # The lock must not expire before those who need it.
@@ -76,10 +78,11 @@ def find_cookie(session: Session, secret: str) -> str | None:
 
 def end(session: Session, secret: str) -> bool:
     """Ends the sign-in, and its family, that a refresh token or a cookie belongs to; False when there is none."""
-    family = session.scalar(select(SignIn.family).where(_is(secret), SignIn.kind != "link"))
-    if family is None:
+    row = session.scalar(select(SignIn).where(_is(secret), SignIn.kind != "link"))
+    if row is None:
         return False
-    _end_family(session, family)
+    _end_family(session, row.family)
+    audit.note(session, "sign_in.ended", by=row.user_id)
     return True
 
 

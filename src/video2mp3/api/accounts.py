@@ -9,7 +9,7 @@ from fastapi.security import APIKeyCookie, HTTPBearer
 from sqlalchemy.orm import Session
 from starlette.requests import Request
 
-from video2mp3.accounts import passwords, sign_ins, tokens, users
+from video2mp3.accounts import audit, passwords, sign_ins, tokens, users
 from video2mp3.api.loopback import is_local_program
 from video2mp3.api.schemas import Account, AccountChanges, NewAccount, SignedInAccount, SignedInBy, moment
 from video2mp3.api.services import CurrentServices, Services, get_services
@@ -139,6 +139,7 @@ def change_me(changes: AccountChanges, principal: CurrentUser, services: Current
             email=changes.email if "email" in named else user.email,
             wants_mail=changes.mail if "mail" in named else user.wants_mail,
         )
+        audit.note(session, "account.changed", by=user.id)
         account = _account(user)
     return SignedInAccount(**account.model_dump(), signed_in_by=principal.signed_in_by)
 
@@ -160,7 +161,9 @@ def register(services: Services, username: str, password: str, email: str | None
             raise UsernameTaken
     password_hash = passwords.hash_password(password)
     with services.database.write() as session:
-        return users.add(session, username=username, password_hash=password_hash, email=email)
+        user = users.add(session, username=username, password_hash=password_hash, email=email)
+        audit.note(session, "account.made", by=user.id)
+        return user
 
 
 def _account(user: User) -> Account:

@@ -6,7 +6,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, Field
 
-from video2mp3.api.accounts import current_admin
+from video2mp3.accounts import audit, users
+from video2mp3.accounts.audit import Action, NamedEntry
+from video2mp3.api.accounts import Principal, current_admin
 from video2mp3.api.parameters import ItemId
 from video2mp3.api.representations import ErrorJSON, State, error_json
 from video2mp3.api.schemas import moment, moment_or_none
@@ -18,12 +20,22 @@ from video2mp3.storage.scratch import free_bytes
 
 router = APIRouter(prefix="/v1/admin", tags=["administration"], dependencies=[Depends(current_admin)])
 
+CurrentAdmin = Annotated[Principal, Depends(current_admin)]
+"""The type of a route's parameter that receives the administrator who calls."""
+
 
 class OwnerJSON(BaseModel):
     """Whose a conversion is."""
 
     id: str
     username: str
+
+
+class ActorJSON(BaseModel):
+    """Who did something."""
+
+    id: str
+    username: str | None = Field(description="null: the account is gone.")
 
 
 class AdminJob(BaseModel):
@@ -149,6 +161,41 @@ class StorageJSON(BaseModel):
     )
 
 
+class AuditEntryJSON(BaseModel):
+    """Something that was done to an account, a secret or the service."""
+
+    id: str
+    at: datetime
+    action: Action
+    by: ActorJSON | None = Field(description="Who did it; null: nobody who was signed in, or the command line.")
+    about: str | None = Field(description="The id of what it was done to, where that is not the account `by`.")
+    detail: str
+    address: str | None = Field(description="Where the request came from.")
+    request_id: str | None = Field(description="Of the request, as in the log; null: the command line.")
+
+    @classmethod
+    def of(cls, named: NamedEntry) -> "AuditEntryJSON":
+        """Represents a row."""
+        entry = named.entry
+        return cls(
+            id=entry.id,
+            at=moment(entry.at),
+            action=entry.action,  # type: ignore[arg-type]  # checked by the model
+            by=ActorJSON(id=entry.user_id, username=named.username) if entry.user_id else None,
+            about=entry.subject_id,
+            detail=entry.detail,
+            address=entry.address,
+            request_id=entry.request_id,
+        )
+
+
+class AuditPage(BaseModel):
+    """Some entries, the newest first."""
+
+    items: list[AuditEntryJSON]
+    next_cursor: str | None = Field(description="Pass it as `cursor` for the next page; null on the last.")
+
+
 @router.get("/jobs")
 def list_jobs(
     services: CurrentServices,
@@ -177,20 +224,23 @@ def read_job(job_id: ItemId, services: CurrentServices) -> AdminJob:
 
 
 @router.post("/jobs/{job_id}/retry", status_code=202)
-def retry_job(job_id: ItemId, services: CurrentServices, response: Response) -> AdminJob:
+def retry_job(job_id: ItemId, user: CurrentAdmin, services: CurrentServices, response: Response) -> AdminJob:
     """Makes a new conversion of one that failed or was canceled; it is its user's, whatever the limits say."""
     with services.database.write() as session:
         job = AdminJob.of(administration.retry_job(session, job_id))
+        audit.note(session, "job.retried", by=user.user_id, about=job_id)
     services.nudge()
     response.headers["Location"] = f"/v1/admin/jobs/{job.id}"
     return job
 
 
 @router.post("/jobs/{job_id}/cancel")
-def cancel_job(job_id: ItemId, services: CurrentServices) -> AdminJob:
+def cancel_job(job_id: ItemId, user: CurrentAdmin, services: CurrentServices) -> AdminJob:
     """Cancels any user's conversion: at once, or within seconds where a worker has it (`cancel_requested`)."""
     with services.database.write() as session:
-        return AdminJob.of(administration.cancel_job(session, job_id))
+        job = administration.cancel_job(session, job_id)
+        audit.note(session, "job.canceled", by=user.user_id, about=job_id)
+        return AdminJob.of(job)
 
 
 @router.get("/workers")
@@ -201,10 +251,12 @@ def list_workers(services: CurrentServices) -> list[WorkerJSON]:
 
 
 @router.post("/workers/{worker_id}/drain", status_code=202)
-def drain_worker(worker_id: ItemId, services: CurrentServices) -> WorkerJSON:
+def drain_worker(worker_id: ItemId, user: CurrentAdmin, services: CurrentServices) -> WorkerJSON:
     """Lets a worker take no more and finish what it has; its state says `drained` then. There is no way back."""
     with services.database.write() as session:
-        return WorkerJSON.of(administration.drain_worker(session, worker_id))
+        status = administration.drain_worker(session, worker_id)
+        audit.note(session, "worker.drained", by=user.user_id, about=worker_id)
+        return WorkerJSON.of(status)
 
 
 @router.get("/queue")
@@ -223,4 +275,24 @@ def read_storage(services: CurrentServices) -> StorageJSON:
         uploads=StoredJSON(**vars(uploads)),
         results=StoredJSON(**vars(results)),
         free_bytes=free_bytes(services.storage.scratch_folder),
+    )
+
+
+@router.get("/audit")
+def list_audit(
+    services: CurrentServices,
+    action: Action | None = None,
+    user: Annotated[
+        str | None, Query(max_length=64, description="A username: what it did, and what was done to it.")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    cursor: Annotated[str | None, Query(pattern="^[0-9a-f]{32}$")] = None,
+) -> AuditPage:
+    """Lists who did what to accounts and secrets, and from where; the newest first."""
+    key = None if user is None else users.username_key(user)
+    with services.database.read() as session:
+        found = audit.entries(session, action=action, username_key=key, before_id=cursor, limit=limit + 1)
+    return AuditPage(
+        items=[AuditEntryJSON.of(entry) for entry in found[:limit]],
+        next_cursor=found[limit - 1].entry.id if len(found) > limit else None,
     )

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from video2mp3.accounts import links, users
+from video2mp3.accounts import audit, links, users
 from video2mp3.api.accounts import CurrentUser
 from video2mp3.api.downloads import RANGE_RESPONSES, Part, serve_result
 from video2mp3.api.parameters import ItemId
@@ -49,6 +49,7 @@ def make_link(
         lifecycle.find(session, conversion_id, user.user_id)
         expires_s = _now_s(session) + new.expires_in_s
         path = links.result_path(session, conversion_id, expires_s)
+        audit.note(session, "link.made", by=user.user_id, about=conversion_id)
     base = services.settings.public_url.rstrip("/") or str(request.base_url).rstrip("/")
     return LinkJSON(url=base + path, expires_at=moment(expires_s * SECOND))
 

@@ -11,6 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from video2mp3.accounts import audit
 from video2mp3.api.problems import problem_response
 from video2mp3.errors import Unavailable, Video2mp3Error
 from video2mp3.telemetry import metrics, tracing
@@ -52,7 +53,9 @@ class Frame:
         body, answer = _Body(receive), _Answer(send, request_id)
         started_s = time.monotonic()
         parent = tracing.parse(Headers(scope=scope).get(tracing.HEADER))
+        client = scope.get("client")
         with (
+            audit.coming_from(audit.Origin(client[0] if client else None, request_id)),
             metrics.HTTP_IN_PROGRESS.track_inprogress(),
             structlog.contextvars.bound_contextvars(request_id=request_id),
             tracing.span("request", kind="server", parent=parent) as span,

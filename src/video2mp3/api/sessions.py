@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from video2mp3.accounts import passwords, sign_ins, tokens, users
+from video2mp3.accounts import audit, passwords, sign_ins, tokens, users
 from video2mp3.api.accounts import COOKIE, require_own_origin
 from video2mp3.api.schemas import CookieSession, Credentials, Jwks, RefreshToken, Tokens
 from video2mp3.api.services import CurrentServices, Services
@@ -32,6 +32,7 @@ def start_session(
     if cookie:
         return _start_cookie_session(request, services, user)
     with services.database.write() as session:
+        audit.note(session, "sign_in.ok", by=user.id, detail="refresh")
         return _token_response(
             services,
             access_token=_access_token(session, services, user),
@@ -92,6 +93,8 @@ def sign_in_with_link(request: Request, services: CurrentServices, token: str = 
     with services.database.write() as session:
         user = users.find(session, sign_ins.use_link(session, token) or "")
         secret = sign_ins.start(session, user, "cookie", lifetime_s=lifetime_s) if user else None
+        if user:
+            audit.note(session, "sign_in.ok", by=user.id, detail="link")
     if secret is None:
         # People follow the link again where it was used before.
         return _to_page() if _has_cookie(request, services) else _refuse_link(request)
@@ -112,6 +115,7 @@ def check_credentials(services: Services, username: str, password: str) -> User:
 def access_token(services: Services, user: User) -> str:
     """Returns a new access token for the user."""
     with services.database.write() as session:
+        audit.note(session, "sign_in.ok", by=user.id, detail="token")
         return _access_token(session, services, user)
 
 
@@ -135,6 +139,7 @@ def _start_cookie_session(request: Request, services: Services, user: User) -> R
     lifetime_s = services.settings.refresh_token_lifetime_s
     with services.database.write() as session:
         secret = sign_ins.start(session, user, "cookie", lifetime_s=lifetime_s)
+        audit.note(session, "sign_in.ok", by=user.id, detail="cookie")
     body = CookieSession(username=user.username, expires_in=lifetime_s)
     response = JSONResponse(body.model_dump(), headers=NO_STORE)
     _set_cookie(request, response, services, secret)

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from video2mp3.accounts import audit
 from video2mp3.api.accounts import CurrentUser
 from video2mp3.api.parameters import ItemId
 from video2mp3.api.schemas import moment, moment_or_none
@@ -126,6 +127,7 @@ def create_webhook(new: NewWebhook, user: CurrentUser, services: CurrentServices
     with services.database.write() as session:
         lock_user(session, user.user_id)
         webhook = webhooks.create(session, user.user_id, new.url, new.events)
+        audit.note(session, "webhook.made", by=user.user_id, about=webhook.id)
     return CreatedWebhook(**WebhookJSON.of(webhook).model_dump(), secret=webhook.secret)
 
 
@@ -148,6 +150,7 @@ def delete_webhook(webhook_id: ItemId, user: CurrentUser, services: CurrentServi
     """Deletes a webhook with its deliveries, also those that have not arrived."""
     with services.database.write() as session:
         webhooks.delete(session, webhook_id, user.user_id)
+        audit.note(session, "webhook.deleted", by=user.user_id, about=webhook_id)
     return Response(status_code=204)
 
 

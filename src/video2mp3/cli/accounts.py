@@ -1,6 +1,6 @@
 """Accounts from the command line."""
 
-from video2mp3.accounts import users
+from video2mp3.accounts import audit, users
 from video2mp3.database import migrate
 from video2mp3.settings import Settings
 from video2mp3.wiring import open_database
@@ -17,7 +17,7 @@ def add(settings: Settings, username: str, password: str, *, email: str | None, 
     try:
         migrate.upgrade(database)
         with database.write() as session:
-            users.register(
+            user = users.register(
                 session,
                 username=username,
                 password=password,
@@ -25,5 +25,6 @@ def add(settings: Settings, username: str, password: str, *, email: str | None, 
                 role=role,
                 password_min_length=settings.password_min_length,
             )
+            audit.note(session, "account.made", by=None, about=user.id, detail=role)
     finally:
         database.close()

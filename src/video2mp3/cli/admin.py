@@ -1,7 +1,7 @@
 """`video2mp3 admin`: what administrators see and do, with the database alone."""
 
 import time
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
@@ -24,6 +24,11 @@ User = Annotated[str | None, typer.Option(metavar="NAME", help="Only this user's
 OfWorker = Annotated[str | None, typer.Option("--worker", metavar="ID", help="Only those that this worker converts.")]
 Limit = Annotated[int, typer.Option(metavar="NUMBER", min=1, help="How many.")]
 Before = Annotated[str | None, typer.Option(metavar="JOB", help="Only those that are older than this one.")]
+OfAction = Annotated[str | None, typer.Option("--action", metavar="ACTION", help="Only these, such as sign_in.failed.")]
+OfUser = Annotated[str | None, typer.Option("--user", metavar="NAME", help="What this user did, or was done to it.")]
+BeforeEntry = Annotated[
+    str | None, typer.Option("--before", metavar="ENTRY", help="Only those that are older than this one.")
+]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait until the worker has finished what it had.")]
 
 
@@ -57,19 +62,23 @@ def show_job(job_id: JobId) -> None:
 @app.command("retry")
 def retry_job(job_id: JobId) -> None:
     """Convert again what failed or was canceled, as a new conversion of the same user."""
+    from video2mp3.accounts import audit
     from video2mp3.jobs import administration
 
     with writing() as session:
         _print_job(administration.retry_job(session, job_id))
+        audit.note(session, "job.retried", by=None, about=job_id)
 
 
 @app.command("cancel")
 def cancel_job(job_id: JobId) -> None:
     """Cancel a conversion; a worker that has it ends it within seconds."""
+    from video2mp3.accounts import audit
     from video2mp3.jobs import administration
 
     with writing() as session:
         _print_job(administration.cancel_job(session, job_id))
+        audit.note(session, "job.canceled", by=None, about=job_id)
 
 
 @app.command("workers")
@@ -85,11 +94,13 @@ def list_workers() -> None:
 @app.command("drain")
 def drain_worker(worker_id: WorkerId, wait: Wait = False) -> None:
     """Let a worker take no more and finish what it has; its state is `drained` then."""
+    from video2mp3.accounts import audit
     from video2mp3.jobs import administration
 
     with opened_database() as database:
         with database.write() as session:
             status = administration.drain_worker(session, worker_id)
+            audit.note(session, "worker.drained", by=None, about=worker_id)
         while wait and status.state not in ("drained", "lost"):
             time.sleep(_WAIT_EVERY_S)
             with database.read() as session:
@@ -115,6 +126,23 @@ def show_queue() -> None:
     typer.echo(f"announced              {backlog.announced}")
     typer.echo(f"processing             {backlog.processing}, {backlog.open_slots} slots")
     typer.echo(f"notifications          {backlog.notifications}, oldest mail {_age(backlog.oldest_notification_s)}")
+
+
+@app.command("audit")
+def list_audit(action: OfAction = None, user: OfUser = None, limit: Limit = 20, before: BeforeEntry = None) -> None:
+    """List who did what to accounts and secrets, and from where; the newest first."""
+    from video2mp3.accounts import audit, users
+
+    if action is not None and action not in get_args(audit.Action):
+        raise InvalidRequest(f"There is no action {shown(action)}; they are {', '.join(get_args(audit.Action))}.")
+    key = None if user is None else users.username_key(user)
+    with reading() as session:
+        for named in audit.entries(session, action=action, username_key=key, before_id=before, limit=limit):
+            entry = named.entry
+            who = named.username or entry.user_id or "-"
+            source = entry.address or ("-" if entry.request_id else "command line")
+            facts = (entry.action, shown(who), entry.subject_id or "-", entry.detail or "-", shown(source))
+            typer.echo("  ".join((entry.id, moment(entry.at), *facts)))
 
 
 def _known_state(state: str | None) -> str | None:

@@ -18,7 +18,7 @@ from fastapi import FastAPI
 from prometheus_client.registry import Collector
 
 from video2mp3 import __version__, uploads
-from video2mp3.accounts import sign_ins, signing_keys, users
+from video2mp3.accounts import audit, sign_ins, signing_keys, users
 from video2mp3.api import events
 from video2mp3.api.app import create_app
 from video2mp3.api.protocol import BoundedHeadProtocol
@@ -168,6 +168,7 @@ def _slots(settings: Settings) -> int:
 
 @contextmanager
 def _housekeeping(settings: Settings, backends: Backends) -> Iterator[Housekeeping]:
+    forget = partial(audit.delete_expired, lifetime_s=settings.audit_lifetime_s)
     rotate_old = partial(
         signing_keys.rotate_old, age_s=settings.signing_key_lifetime_s, lifetime_s=settings.access_token_lifetime_s
     )
@@ -176,7 +177,7 @@ def _housekeeping(settings: Settings, backends: Backends) -> Iterator[Housekeepi
         backends.queue,
         backends.storage,
         expire=[uploads.delete_expired],
-        tend=[rotate_old, signing_keys.remove_retired],
+        tend=[rotate_old, signing_keys.remove_retired, forget],
     )
     housekeeping.start()
     try:

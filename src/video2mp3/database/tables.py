@@ -106,6 +106,41 @@ class Secret(Base):
     created_at: Mapped[Timestamp]
 
 
+class AuditEntry(Base):
+    """Something that was done to an account, a secret or the service: see `accounts/audit.py`.
+
+    Its ids refer to no rows: it outlives what it tells of.
+    """
+
+    __tablename__ = "audit_entries"
+    __table_args__ = (
+        Index("ix_audit_entries_user_id", "user_id", "id"),
+        Index("ix_audit_entries_subject_id", "subject_id", "id"),
+    )
+
+    id: Mapped[Id] = mapped_column(primary_key=True, default=new_id)
+    at: Mapped[Timestamp] = mapped_column(index=True)
+    action: Mapped[Word]
+    user_id: Mapped[Id | None] = mapped_column(default=None)
+    subject_id: Mapped[Id | None] = mapped_column(default=None)
+    address: Mapped[str | None] = mapped_column(_RequestId, default=None)
+    # None: the command line.
+    request_id: Mapped[str | None] = mapped_column(_RequestId, default=None)
+    detail: Mapped[Word] = mapped_column(default="")
+
+
+class Attempt(Base):
+    """Something that may be done so many times within a while: a row for each time, see `accounts/throttling.py`."""
+
+    __tablename__ = "attempts"
+    __table_args__ = (Index("ix_attempts_counter", "counter_sha256", "expires_at"),)
+
+    id: Mapped[Id] = mapped_column(primary_key=True, default=new_id)
+    # Of what is counted: no name and no address is stored for it.
+    counter_sha256: Mapped[str] = mapped_column(_Sha256)
+    expires_at: Mapped[Timestamp] = mapped_column(index=True)
+
+
 class Upload(Base):
     """A file that was uploaded, or is being uploaded: an ordered list of chunks. `state`: `open`, `complete`."""
 
