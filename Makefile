@@ -114,6 +114,10 @@ bench-uploads: tools ## Measure uploads of 5 GB and 200 slow clients, and how so
 	$(BIN)/python -m benchmarks.uploads
 	$(BIN)/python -m benchmarks.streaming
 
+.PHONY: bench-sign-ins
+bench-sign-ins: tools ## Measure whether a failed sign-in takes as long for a name that nobody has (a minute)
+	$(BIN)/python -m benchmarks.sign_ins
+
 .PHONY: capacity
 capacity: $(BENCH) ## Measure a machine, simulate larger sizes, and write docs/scaling.md's tables and plots (a minute)
 	.venv-bench/bin/python -m benchmarks.capacity

@@ -167,6 +167,18 @@ class TooBusy(Video2mp3Error):
     retryable = True
 
 
+class TooManyAttempts(Video2mp3Error):
+    """Too many attempts; wait as long as `Retry-After` says."""
+
+    code = "too_many_attempts"
+    status = 429
+    retryable = True
+
+    def __init__(self, detail: str | None = None, *, retry_after_s: int = 900) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
+
+
 class TooManyJobs(Video2mp3Error):
     """As many conversions of yours wait as an account may have waiting; try again when some of them are done."""
 

@@ -52,6 +52,9 @@ class Settings(BaseSettings):
         90 * 86_400, ge=60, description="The key that signs access tokens is replaced after this time."
     )
 
+    sign_in_failures: int = Field(
+        10, ge=0, description="Failed sign-ins per account, and per address, in 15 minutes (0: any number)."
+    )
     audit_lifetime_s: int = Field(
         90 * 86_400, ge=1, description="Entries of the audit log are deleted after this time."
     )

@@ -100,3 +100,18 @@ def test_a_worker_is_asked_to_drain(tmp_path: Path, database: Database) -> None:
 def test_without_tables_it_says_what_to_do(tmp_path: Path) -> None:
     result = run(tmp_path, "admin", "jobs")
     assert (result.returncode, "video2mp3 migrate" in result.stderr) == (1, True)
+
+
+def test_the_audit_log_is_listed_and_filtered(tmp_path: Path, database: Database) -> None:
+    job_id = submit(database, make_user(database, "anna")).id
+    admin(tmp_path, "cancel", job_id)
+    added = run(tmp_path, "user", "add", "ben", "--password-stdin", stdin="correct horse battery\n")
+    assert added.returncode == 0, added.stderr
+    made, canceled = admin(tmp_path, "audit")
+    assert ("account.made" in made, "command line" in made) == (True, True)
+    assert ("job.canceled" in canceled, job_id in canceled) == (True, True)
+    assert admin(tmp_path, "audit", "--user", "ben") == admin(tmp_path, "audit", "--action", "account.made") == [made]
+    assert admin(tmp_path, "audit", "--before", made[:32]) == [canceled]
+    assert admin(tmp_path, "audit", "--user", "anna") == []
+    refused = run(tmp_path, "admin", "audit", "--action", "x")
+    assert (refused.returncode, "There is no action x" in refused.stderr) == (1, True)

@@ -9,7 +9,7 @@ from fastapi.security import APIKeyCookie, HTTPBearer
 from sqlalchemy.orm import Session
 from starlette.requests import Request
 
-from video2mp3.accounts import audit, passwords, sign_ins, tokens, users
+from video2mp3.accounts import audit, passwords, sign_ins, throttling, tokens, users
 from video2mp3.api.loopback import is_local_program
 from video2mp3.api.schemas import Account, AccountChanges, NewAccount, SignedInAccount, SignedInBy, moment
 from video2mp3.api.services import CurrentServices, Services, get_services
@@ -99,6 +99,21 @@ def _require(user: User | None) -> User:
     return user
 
 
+def client_address(request: Request) -> str | None:
+    """Returns the address that the request came from."""
+    return request.client.host if request.client else None
+
+
+def admit(services: Services, gate: throttling.Gate) -> None:
+    """Counts an attempt, whatever comes of it; raises TooManyAttempts when it is one too many."""
+    with services.database.read() as session:
+        throttling.require_open(session, gate)
+    with services.database.write() as session:
+        throttling.count(session, gate)
+    with services.database.read() as session:
+        throttling.require_counted(session, gate)
+
+
 def require_own_origin(request: Request) -> None:
     """Raises Forbidden when an unsafe request is not from a page of the address that it came to."""
     if request.method in _SAFE_METHODS:
@@ -114,9 +129,9 @@ def require_own_origin(request: Request) -> None:
 
 
 @router.post("/v1/accounts", status_code=201)
-def make_account(new: NewAccount, services: CurrentServices) -> Account:
+def make_account(request: Request, new: NewAccount, services: CurrentServices) -> Account:
     """Make an account."""
-    return _account(register(services, new.username, new.password.get_secret_value(), new.email))
+    return _account(register(request, services, new.username, new.password.get_secret_value(), new.email))
 
 
 @router.get("/v1/me")
@@ -144,18 +159,20 @@ def change_me(changes: AccountChanges, principal: CurrentUser, services: Current
     return SignedInAccount(**account.model_dump(), signed_in_by=principal.signed_in_by)
 
 
-def register(services: Services, username: str, password: str, email: str | None = None) -> User:
+def register(request: Request, services: Services, username: str, password: str, email: str | None = None) -> User:
     """Makes an account, where registration is open.
 
     Raises:
         Forbidden: when it is closed.
         InvalidRequest: when the name, the password or the e-mail address is not allowed.
         UsernameTaken: when somebody has the name.
+        TooManyAttempts: when accounts were asked for too often from there.
     """
     if not services.settings.registration_open:
         raise Forbidden("Registration is closed here; ask the operator for an account.")
     users.check_username(username)
     passwords.check_password(password, min_length=services.settings.password_min_length)
+    admit(services, throttling.registration(client_address(request)))
     with services.database.read() as session:
         if users.is_taken(session, username):
             raise UsernameTaken

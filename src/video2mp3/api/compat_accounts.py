@@ -40,9 +40,9 @@ def read_root(request: Request) -> Response:
 
 
 @router.post("/register")
-def register(registration: Registration, services: CurrentServices) -> Message:
+def register(request: Request, registration: Registration, services: CurrentServices) -> Message:
     """Make an account."""
-    accounts.register(services, registration.username, registration.password.get_secret_value())
+    accounts.register(request, services, registration.username, registration.password.get_secret_value())
     return Message(msg="User registered successfully")
 
 
@@ -54,7 +54,7 @@ def login(
 ) -> Response:
     """Sign in with HTTP Basic; the answer is the access token as a JSON string. The body is ignored."""
     username, password = _basic_credentials(request.headers.get("authorization", ""))
-    user = sessions.check_credentials(services, username, password)
+    user = sessions.check_credentials(request, services, username, password)
     return JSONResponse(sessions.access_token(services, user), headers=sessions.NO_STORE)
 
 

@@ -7,8 +7,8 @@ from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from video2mp3.accounts import audit, passwords, sign_ins, tokens, users
-from video2mp3.api.accounts import COOKIE, require_own_origin
+from video2mp3.accounts import audit, passwords, sign_ins, throttling, tokens, users
+from video2mp3.api.accounts import COOKIE, client_address, require_own_origin
 from video2mp3.api.schemas import CookieSession, Credentials, Jwks, RefreshToken, Tokens
 from video2mp3.api.services import CurrentServices, Services
 from video2mp3.api.small_bodies import SmallBodyRoute
@@ -28,7 +28,7 @@ def start_session(
     cookie: Annotated[bool, Query(description="Sign a browser in: set a cookie instead of answering tokens.")] = False,
 ) -> Response:
     """Sign in with a name and a password."""
-    user = check_credentials(services, credentials.username, credentials.password.get_secret_value())
+    user = check_credentials(request, services, credentials.username, credentials.password.get_secret_value())
     if cookie:
         return _start_cookie_session(request, services, user)
     with services.database.write() as session:
@@ -43,7 +43,7 @@ def start_session(
 
 
 @router.post("/v1/sessions/refresh", response_model=Tokens)
-def refresh_session(body: RefreshToken, services: CurrentServices) -> Response:
+def refresh_session(request: Request, body: RefreshToken, services: CurrentServices) -> Response:
     """Exchange a refresh token for new tokens. It works once; used a second time it ends the whole sign-in."""
     lifetime_s = services.settings.refresh_token_lifetime_s
     response = None
@@ -58,6 +58,7 @@ def refresh_session(body: RefreshToken, services: CurrentServices) -> Response:
             )
     # Raised after the commit, which a reuse needs to end the family.
     if response is None:
+        _count_bad_refresh(request, services)
         raise Unauthenticated("The refresh token is not valid, or no longer; sign in again.")
     return response
 
@@ -103,13 +104,48 @@ def sign_in_with_link(request: Request, services: CurrentServices, token: str = 
     return response
 
 
-def check_credentials(services: Services, username: str, password: str) -> User:
-    """Returns the user; raises InvalidCredentials, after the same time for unknown names and wrong passwords."""
+def check_credentials(request: Request, services: Services, username: str, password: str) -> User:
+    """Returns the user.
+
+    Raises:
+        InvalidCredentials: after the same time, and the same statements, for unknown names and wrong passwords.
+        TooManyAttempts: when too many have failed; alike for names that are nobody's.
+    """
+    limit = services.settings.sign_in_failures
+    whole_gate = throttling.sign_in(users.username_key(username), client_address(request), limit=limit)
     with services.database.read() as session:
+        gate = throttling.narrowed(session, whole_gate)
+        throttling.require_open(session, gate)
         user = users.find_by_username(session, username)
     if not passwords.verify_password(password, user.password_hash if user else None) or user is None:
+        _count_failure(services, gate, user)
         raise InvalidCredentials
+    with services.database.write() as session:
+        # Again: others may have failed while this one waited for its turn.
+        throttling.require_open(session, gate)
+        throttling.note_success(session, whole_gate)
     return user
+
+
+def _count_failure(services: Services, gate: throttling.Gate, user: User | None) -> None:
+    """Counts a failed sign-in; raises TooManyAttempts when it was one too many."""
+    about = user.id if user else None
+    with services.database.write() as session:
+        throttling.count(session, gate)
+        audit.note(session, "sign_in.failed", by=None, about=about)
+    with services.database.write() as session:
+        throttling.require_counted(session, gate)
+        if throttling.is_full(session, gate):
+            audit.note(session, "sign_in.throttled", by=None, about=about)
+
+
+def _count_bad_refresh(request: Request, services: Services) -> None:
+    # Only bad ones count, and are refused: nobody guesses a good one, and one bad client must not end its neighbours'.
+    gate = throttling.refresh(client_address(request), limit=services.settings.sign_in_failures)
+    with services.database.read() as session:
+        throttling.require_open(session, gate)
+    with services.database.write() as session:
+        throttling.count(session, gate)
 
 
 def access_token(services: Services, user: User) -> str:

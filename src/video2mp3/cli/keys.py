@@ -30,10 +30,11 @@ def rotate_keys(revoke: Revoke = False) -> None:
 
     The old ones stay valid until the tokens that they have signed are over, so nobody is signed out.
     """
-    from video2mp3.accounts import signing_keys
+    from video2mp3.accounts import audit, signing_keys
     from video2mp3.settings import load_settings
 
     lifetime_s = load_settings().access_token_lifetime_s
     with writing() as session:
         key = signing_keys.revoke(session) if revoke else signing_keys.rotate(session, lifetime_s=lifetime_s)
+        audit.note(session, "signing_key.rotated", by=None, detail="revoked" if revoke else "")
     typer.echo(f"The key {key.id} signs from now on.")
