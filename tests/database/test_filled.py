@@ -38,11 +38,6 @@ def database(database_url: str) -> Iterator[Database]:
     database.close()
 
 
-def _revisions() -> list[str]:
-    """The oldest first."""
-    return [script.revision for script in reversed(list(migrate._scripts().walk_revisions()))]
-
-
 def _tables(database: Database) -> dict[str, Table]:
     metadata = MetaData()
     metadata.reflect(database.engine)
@@ -94,7 +89,7 @@ def _columns(rows: dict[str, list[dict[str, Any]]]) -> dict[str, set[str]]:
     return {name: set(table[0]) for name, table in rows.items()}
 
 
-@pytest.mark.parametrize("old", _revisions()[:-1])
+@pytest.mark.parametrize("old", migrate.revisions()[:-1])
 def test_rows_of_an_old_database_go_up_down_and_up_unchanged(database: Database, old: str) -> None:
     migrate.upgrade(database, old)
     _fill(database)
@@ -111,7 +106,7 @@ def test_rows_of_a_new_database_go_down_and_up_with_what_the_old_tables_hold(dat
     migrate.upgrade(database)
     _fill(database)
     before = _rows(database)
-    first = _revisions()[0]
+    first = migrate.revisions()[0]
     migrate.downgrade(database, first)
     held = _columns(_rows(database))
     kept = {name: sorted(({c: row[c] for c in held[name]} for row in before[name]), key=repr) for name in held}

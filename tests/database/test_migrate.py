@@ -1,4 +1,6 @@
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -6,11 +8,12 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import JSON, Column, Connection, inspect, text
 from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeEngine
 
-from video2mp3.database import connection, migrate
+from video2mp3.database import connection, migrate, migrations
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Base, User
 from video2mp3.errors import ConfigurationError, DatabaseUnavailable
@@ -77,6 +80,24 @@ def test_the_tables_go_up_down_and_up_again(database: Database) -> None:
     migrate.upgrade(database)
     with database.read() as session:
         assert session.query(User).count() == 0
+
+
+def test_the_scripts_names_tell_alembic_s_own_order() -> None:
+    scripts = ScriptDirectory(str(Path(migrations.__file__).parent))
+    assert [script.revision for script in scripts.walk_revisions()] == migrate.revisions()[::-1]
+
+
+def test_a_server_whose_tables_are_current_loads_no_alembic(database: Database, database_url: str) -> None:
+    program = f"""
+import sys
+from video2mp3.database import migrate
+from video2mp3.database.connection import Database
+
+migrate.upgrade(Database({database_url!r}))
+print("alembic" in sys.modules)
+"""
+    outputs = [subprocess.check_output([sys.executable, "-c", program], text=True) for _ in range(2)]
+    assert outputs == ["True\n", "False\n"]
 
 
 def test_an_upgrade_keeps_the_rows_of_a_current_database(database: Database) -> None:

@@ -1,7 +1,8 @@
 """Request bodies, from the event loop into blocking code, piece by piece."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
 from starlette.concurrency import run_in_threadpool
@@ -13,8 +14,10 @@ from video2mp3.errors import InvalidRequest, RequestTooLarge, UnsupportedMediaTy
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
 
-# Bytes gathered before a thread is woken: pieces come in 64 KiB at most, and often far smaller.
+# Bytes gathered before a thread is woken: pieces come in 64 KiB at most, and often far smaller. All bodies together
+# gather no more than the second figure, so that many slow clients do not cost much more memory than few.
 _BATCH_SIZE_BYTES = 256 * 1024
+_GATHERED_BYTES = 4 * 1024**2
 
 
 class Sink(Protocol):
@@ -56,23 +59,55 @@ def declared_size_bytes(request: Request, limit_bytes: int) -> int | None:
     return int(declared)
 
 
+class _Batches:
+    """The bodies that are being read now, each with what it has gathered."""
+
+    def __init__(self) -> None:
+        self._bodies = 0
+
+    @contextmanager
+    def one_more(self) -> Iterator[None]:
+        self._bodies += 1
+        try:
+            yield
+        finally:
+            self._bodies -= 1
+
+    @property
+    def size_bytes(self) -> int:
+        """What each may gather."""
+        return min(_BATCH_SIZE_BYTES, _GATHERED_BYTES // self._bodies)
+
+
+_batches = _Batches()
+
+
 async def feed(request: Request, sink: Sink) -> None:
     """Gives the whole body to the sink, from a thread.
 
     Raises:
         UploadIncomplete: when the client goes away before the end; the sink has all that came till then.
     """
-    batch = bytearray()
-    try:
-        async for piece in request.stream():
-            batch += piece
-            if len(batch) >= _BATCH_SIZE_BYTES:
-                await run_in_threadpool(sink.write, bytes(batch))
-                batch.clear()
-    except ClientDisconnect:
-        await run_in_threadpool(sink.write, bytes(batch))
-        raise UploadIncomplete from None
-    await run_in_threadpool(sink.write, bytes(batch))
+    batch: list[bytes] = []
+    size_bytes = 0
+    with _batches.one_more():
+        try:
+            async for piece in request.stream():
+                batch.append(piece)
+                size_bytes += len(piece)
+                if size_bytes >= _batches.size_bytes:
+                    await _give(sink, batch)
+                    size_bytes = 0
+        except ClientDisconnect:
+            await _give(sink, batch)
+            raise UploadIncomplete from None
+        await _give(sink, batch)
+
+
+async def _give(sink: Sink, batch: list[bytes]) -> None:
+    data = b"".join(batch)
+    batch.clear()
+    await run_in_threadpool(sink.write, data)
 
 
 async def abort(incoming: Incoming[object]) -> None:

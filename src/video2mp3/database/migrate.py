@@ -1,19 +1,23 @@
-"""Brings the tables to a revision; safe when many processes start at once."""
+"""Brings the tables to a revision; safe when many processes start at once.
+
+Alembic is loaded only where there is something to bring: it would be a twelfth of an API process's memory.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, inspect, select, text
 from sqlalchemy.exc import OperationalError
 
 from video2mp3.database.connection import SQLITE_BUSY_TIMEOUT_MS, Database
 from video2mp3.errors import ConfigurationError, DatabaseUnavailable
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
 # One wait for the lock; shorter than the connection's read timeout.
 _LOCK_WAIT_S = 20
 _LOCK_WAITS = 30
@@ -26,6 +30,10 @@ def upgrade(database: Database, revision: str = "head") -> None:
         DatabaseUnavailable: when the database does not answer, or another process migrates for 10 minutes.
         ConfigurationError: when the database is of a newer version of video2mp3.
     """
+    if revision == "head" and current(database) == head():
+        return
+    from alembic import command
+
     with _exclusively(database) as connection:
         _require_known(_revision(connection))
         command.upgrade(_config(connection), revision)
@@ -33,6 +41,8 @@ def upgrade(database: Database, revision: str = "head") -> None:
 
 def downgrade(database: Database, revision: str) -> None:
     """Takes the tables down to `revision`; `base` is an empty database. Deletes what the older tables cannot hold."""
+    from alembic import command
+
     with _exclusively(database) as connection:
         command.downgrade(_config(connection), revision)
 
@@ -45,9 +55,12 @@ def current(database: Database) -> str | None:
 
 def head() -> str:
     """Returns the newest revision, which this version needs."""
-    revision = _scripts().get_current_head()
-    assert revision is not None
-    return revision
+    return revisions()[-1]
+
+
+def revisions() -> list[str]:
+    """Returns all that this version knows, the oldest first: the scripts are named `v0001_what_it_does.py`."""
+    return sorted(path.name[1:5] for path in (_MIGRATIONS / "versions").glob("v*.py"))
 
 
 def require_current(database: Database) -> None:
@@ -62,8 +75,7 @@ def require_current(database: Database) -> None:
 
 
 def _require_known(revision: str | None) -> None:
-    known = {script.revision for script in _scripts().walk_revisions()}
-    if revision is not None and revision not in known:
+    if revision is not None and revision not in revisions():
         raise ConfigurationError(
             f"VIDEO2MP3_DATABASE_URL: the database is at revision {revision}, which this version does not know; "
             "it belongs to a newer video2mp3."
@@ -129,17 +141,18 @@ def _named_lock(connection: Connection) -> Iterator[None]:
 
 
 def _revision(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return revision
 
 
-def _scripts() -> ScriptDirectory:
-    return ScriptDirectory.from_config(_config())
+def _config(connection: Connection) -> "Config":
+    from alembic.config import Config
 
-
-def _config(connection: Connection | None = None) -> Config:
     config = Config()
     # A percent sign in the path would be taken for a variable.
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     return config
