@@ -1,4 +1,7 @@
-"""Turns the settings into a database, a queue and a storage: the only place where back ends are chosen."""
+"""Turns the settings into a database, a queue and a storage: the only place where back ends are chosen.
+
+The clients of RabbitMQ and of object stores are loaded only where they are chosen: they take 8 MB of each process.
+"""
 
 import logging
 import sys
@@ -15,11 +18,9 @@ from video2mp3.errors import ConfigurationError, Unavailable
 from video2mp3.outbound import Guard
 from video2mp3.queue import Queue
 from video2mp3.queue.memory import MemoryQueue
-from video2mp3.queue.rabbitmq import RabbitQueue
 from video2mp3.settings import Settings
 from video2mp3.storage import Storage
 from video2mp3.storage.disk import DiskStorage
-from video2mp3.storage.objects import ObjectStorage
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ def open_queue(settings: Settings) -> Queue:
     if scheme == "memory":
         return MemoryQueue()
     if scheme in ("amqp", "amqps"):
+        from video2mp3.queue.rabbitmq import RabbitQueue
+
         return RabbitQueue(settings.queue_url)
     raise ConfigurationError(f"VIDEO2MP3_QUEUE_URL: {scheme or 'it'} is not supported; use memory:// or amqp://…")
 
@@ -53,6 +56,8 @@ def open_storage(settings: Settings) -> Storage:
     if parts.scheme == "file":
         return DiskStorage(Path(unquote(parts.path)))
     if parts.scheme in ("s3", "gs", "az"):
+        from video2mp3.storage.objects import ObjectStorage
+
         return ObjectStorage(
             url,
             endpoint_url=settings.s3_endpoint_url or None,
