@@ -65,6 +65,23 @@ class Forbidden(Video2mp3Error):
     status = 403
 
 
+class InsufficientScope(Forbidden):
+    """This API key may not do that; make one that has the scope, or sign in with a password."""
+
+    code = "insufficient_scope"
+
+    def __init__(self, scope: str = "") -> None:
+        """Takes the scope that is needed; empty: no API key can do it."""
+        super().__init__()
+        self.scope = scope
+
+
+class WrongPassword(Forbidden):
+    """That is not the account's password."""
+
+    code = "wrong_password"
+
+
 class NotFound(Video2mp3Error):
     """There is nothing here under that id."""
 
@@ -192,6 +209,13 @@ class TooManyWebhooks(Video2mp3Error):
     """The account has as many webhooks as it may have; delete one first."""
 
     code = "too_many_webhooks"
+    status = 409
+
+
+class TooManyApiKeys(Video2mp3Error):
+    """The account has as many API keys as it may have; delete one first."""
+
+    code = "too_many_api_keys"
     status = 409
 
 

@@ -10,15 +10,19 @@ from video2mp3.database.connection import Database
 from video2mp3.database.tables import SigningKey, User
 from video2mp3.errors import Unauthenticated
 
+SESSION_ID = "5" * 32
+
 
 def _issue(database: Database, user: User, lifetime_s: int = 60) -> str:
     with database.write() as session:
-        return tokens.issue(tokens.signer(session), user, lifetime_s=lifetime_s)
+        return tokens.issue(tokens.signer(session), user, SESSION_ID, lifetime_s=lifetime_s)
 
 
 def _verify(database: Database, token: str) -> str:
     with database.read() as session:
-        return tokens.verify(session, token)
+        bearer = tokens.verify(session, token)
+    assert bearer.session_id == SESSION_ID
+    return bearer.user_id
 
 
 def test_a_token_names_its_user(database: Database, ada: User) -> None:
@@ -32,7 +36,7 @@ def test_a_token_says_what_rfc_9068_asks_for(database: Database, ada: User) -> N
     assert header["alg"] == "EdDSA"
     assert header["typ"] == "at+jwt"
     assert claims["exp"] - claims["iat"] == 900
-    assert (claims["sub"], claims["username"]) == (ada.id, "ada")
+    assert (claims["sub"], claims["username"], claims["sid"]) == (ada.id, "ada", SESSION_ID)
     assert claims["jti"] != jwt.decode(_issue(database, ada), options={"verify_signature": False})["jti"]
 
 

@@ -31,6 +31,7 @@ def test_head_answers_as_get_does(root: SignedIn, services: Services) -> None:
     upload_id = root.http.get(f"/v1/conversions/{job_id}").json()["source"]["upload_id"]
     ids = {"conversion_id": job_id, "job_id": job_id, "upload_id": upload_id, "video_id": upload_id}
     ids |= {"batch_id": batch["id"], "webhook_id": create(root)["id"]}
+    ids["user_id"] = root.user_id
     with services.database.write() as session:
         unsubscribe = links.unsubscribe_path(session, root.user_id)
     given = {
@@ -73,7 +74,7 @@ def test_head_of_what_is_not_there(ada: SignedIn, path: str) -> None:
 
 
 def test_head_where_there_is_no_get(client: httpx.Client) -> None:
-    answer = client.head("/v1/sessions")
+    answer = client.head("/v1/sessions/refresh")
     assert answer.status_code == 405
     assert "HEAD" not in answer.headers["allow"]
     assert "HEAD" in client.post("/livez").headers["allow"]

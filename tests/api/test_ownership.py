@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 from fastapi.routing import APIRoute
 
-from tests.api.conftest import SignedIn
+from tests.api.conftest import PASSWORD, SignedIn
 from tests.api.stored import VIDEO, convert, fail, finish, stored, upload
 from tests.engine.sounds import tone, wav_with
 from video2mp3.api import (
@@ -18,9 +18,11 @@ from video2mp3.api import (
     conversions,
     downloads,
     events,
+    keys,
     links,
     mp3,
     resumable,
+    sessions,
     uploads,
     waveforms,
     webhooks,
@@ -35,9 +37,11 @@ MODULES = (
     conversions,
     downloads,
     events,
+    keys,
     links,
     mp3,
     resumable,
+    sessions,
     uploads,
     waveforms,
     webhooks,
@@ -102,6 +106,8 @@ CALLS = [
     Call("GET", "/v1/webhooks/{id}", "webhook"),
     Call("DELETE", "/v1/webhooks/{id}", "webhook"),
     Call("GET", "/v1/webhooks/{id}/deliveries", "webhook"),
+    Call("DELETE", "/v1/sessions/{id}", "session"),
+    Call("DELETE", "/v1/api-keys/{id}", "key"),
     Call("GET", "/download_video/{id}", "upload"),
     Call("GET", "/download", "finished", params={"fid": "{id}"}),
 ]
@@ -117,6 +123,15 @@ OWN = {
     ("GET", "/v1/batches"),
     ("POST", "/v1/webhooks"),
     ("GET", "/v1/webhooks"),
+    ("GET", "/v1/sessions"),
+    ("POST", "/v1/api-keys"),
+    ("GET", "/v1/api-keys"),
+    # They ask for a password, or a secret of the session's own: tests/api/test_sessions.py.
+    ("POST", "/v1/sessions"),
+    ("POST", "/v1/sessions/refresh"),
+    ("DELETE", "/v1/sessions"),
+    ("GET", "/sign-in"),
+    ("GET", "/.well-known/jwks.json"),
     # It names two things: tests/api/test_webhooks.py.
     ("POST", "/v1/webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver"),
     # Who has the link needs no account: tests/api/test_links.py.
@@ -130,6 +145,14 @@ def make(http: httpx.Client, services: Services, target: str) -> str:
     if target == "webhook":
         webhook_id: str = http.post("/v1/webhooks", json={"url": "https://hooks.example.org/"}).json()["id"]
         return webhook_id
+    if target == "key":
+        key_id: str = http.post("/v1/api-keys", json={"name": "script", "scopes": ["read"]}).json()["id"]
+        return key_id
+    if target == "session":
+        # Not the one that asks.
+        httpx.post(f"{http.base_url}/login", auth=("ada", PASSWORD))
+        session_id: str = http.get("/v1/sessions").json()["items"][0]["id"]
+        return session_id
     if target == "batch":
         batch: dict[str, Any] = http.post("/v1/batches", json={"items": [{"upload_id": upload(http)}]}).json()
         finish(services, batch["conversions"][0]["id"])
@@ -182,7 +205,7 @@ def test_every_route_is_in_this_test() -> None:
         for method in route.methods or ()
     }
     tested = {(call.method, call.path) for call in CALLS}
-    ids = re.compile(r"\{(conversion|upload|video|webhook|batch)_id\}")
+    ids = re.compile(r"\{(conversion|upload|video|webhook|batch|session|key)_id\}")
     named = {(method, ids.sub("{id}", path)) for method, path in routes - OWN}
     assert named == tested
 

@@ -29,7 +29,7 @@ def test_keys_are_rotated_listed_and_revoked(tmp_path: Path, database: Database)
     """It should keep tokens good through a rotation, and not through a revocation."""
     with database.write() as session:
         ada = users.add(session, username="ada", password_hash=None)
-        token = tokens.issue(tokens.signer(session), ada, lifetime_s=60)
+        token = tokens.issue(tokens.signer(session), ada, "5" * 32, lifetime_s=60)
     (only,) = keys(tmp_path, "list")
     assert only.endswith("signs")
     (made,) = keys(tmp_path, "rotate")

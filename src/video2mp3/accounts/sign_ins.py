@@ -10,42 +10,75 @@ import secrets
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import ColumnElement, Update, delete, select, update
+from sqlalchemy import ColumnElement, Update, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from video2mp3.accounts import audit
 from video2mp3.database.clock import SECOND, now
 from video2mp3.database.statements import rows_changed
 from video2mp3.database.tables import SignIn, User, new_id
+from video2mp3.errors import NotFound
 
 LINK_LIFETIME_S = 24 * 3600
 """How long a sign-in link works, when it is not used."""
 
-Kind = Literal["refresh", "cookie", "link"]
+USED_EVERY_S = 300
+"""A session's last use is written down so often at most: else each request would wait for a write."""
+
+Kind = Literal["refresh", "cookie", "link", "access"]
 
 
 @dataclass(frozen=True)
-class Refreshed:
-    """A refresh token that was exchanged for the next."""
+class Device:
+    """What a session is used from, as far as one can tell: the program's own words, and the address."""
 
+    user_agent: str = ""
+    address: str = ""
+
+    def columns(self) -> dict[str, str]:
+        """Returns what the row keeps of it."""
+        agent = "".join(character if character.isprintable() else " " for character in self.user_agent)
+        return {"user_agent": agent[:255], "address": self.address.encode("ascii", "replace").decode()[:64]}
+
+
+UNKNOWN = Device()
+
+
+@dataclass(frozen=True)
+class Started:
+    """A sign-in: the session that it begins or goes on with, and the secret that stands for it."""
+
+    session_id: str
     user_id: str
-    refresh_token: str
+    secret: str
 
 
-def start(session: Session, user: User, kind: Kind, *, lifetime_s: int) -> str:
-    """Signs the user in, as a new family, and returns the secret."""
+@dataclass(frozen=True)
+class Found:
+    """A session that has not ended, of an account that is not disabled."""
+
+    session_id: str
+    user: User
+    is_stale: bool
+    """Its use is to be written down with `note_use`."""
+
+
+def start(session: Session, user: User, kind: Kind, *, lifetime_s: int, device: Device = UNKNOWN) -> Started:
+    """Signs the user in, as a new family, which is a session."""
     # Nobody else tidies up here; a user's own next sign-in is soon enough.
     session.execute(delete(SignIn).where(SignIn.user_id == user.id, SignIn.expires_at < now()))
     family = new_id()
-    return _insert(session, user.id, kind, sign_in_id=family, family=family, lifetime_s=lifetime_s)
+    secret = _insert(session, user.id, kind, sign_in_id=family, family=family, lifetime_s=lifetime_s)
+    note_use(session, family, device)
+    return Started(family, user.id, secret)
 
 
 def make_link(session: Session, user: User) -> str:
     """Returns the secret of a link that signs the user in once, within a day."""
-    return start(session, user, "link", lifetime_s=LINK_LIFETIME_S)
+    return start(session, user, "link", lifetime_s=LINK_LIFETIME_S).secret
 
 
-def refresh(session: Session, refresh_token: str, *, lifetime_s: int) -> Refreshed | None:
+def refresh(session: Session, refresh_token: str, *, lifetime_s: int, device: Device = UNKNOWN) -> Started | None:
     """Exchanges a refresh token for the next; returns None when it is not valid.
 
     A token that was used before ends its family. Commit in both cases.
@@ -61,7 +94,8 @@ def refresh(session: Session, refresh_token: str, *, lifetime_s: int) -> Refresh
     token = _insert(session, row.user_id, "refresh", sign_in_id=new_id(), family=row.family, lifetime_s=lifetime_s)
     # The lock must not expire before those who need it.
     _changed(session, update(SignIn).where(SignIn.id == row.family).values(expires_at=now() + lifetime_s * SECOND))
-    return Refreshed(row.user_id, token)
+    note_use(session, row.family, device)
+    return Started(row.family, row.user_id, token)
 
 
 def use_link(session: Session, secret: str) -> str | None:
@@ -71,9 +105,27 @@ def use_link(session: Session, secret: str) -> str | None:
     return session.scalar(select(SignIn.user_id).where(_is(secret)))
 
 
-def find_cookie(session: Session, secret: str) -> str | None:
-    """Returns the id of the user whom a browser's cookie stands for, or None."""
-    return session.scalar(select(SignIn.user_id).where(_is(secret), SignIn.kind == "cookie", _lives()))
+def find_cookie(session: Session, secret: str) -> Found | None:
+    """Returns the session that a browser's cookie stands for, or None."""
+    return _find(session, _is(secret), SignIn.kind == "cookie")
+
+
+def find(session: Session, session_id: str) -> Found | None:
+    """Returns the session of that id, or None when it has ended."""
+    return _find(session, SignIn.id == session_id, *_is_session())
+
+
+def list_page(session: Session, user_id: str, *, before_id: str | None, limit: int) -> list[SignIn]:
+    """Returns the user's sessions that have not ended, the newest first; those that are older than `before_id`."""
+    older = (SignIn.id < before_id,) if before_id else ()
+    found = select(SignIn).where(SignIn.user_id == user_id, *_is_session(), _lives(), *older)
+    return list(session.scalars(found.order_by(SignIn.id.desc()).limit(limit)))
+
+
+def note_use(session: Session, session_id: str, device: Device) -> None:
+    """Writes down that the session was used just now, and from where."""
+    used = update(SignIn).where(SignIn.id == session_id).values(last_used_at=now(), **device.columns())
+    _changed(session, used)
 
 
 def end(session: Session, secret: str) -> bool:
@@ -84,6 +136,22 @@ def end(session: Session, secret: str) -> bool:
     _end_family(session, row.family)
     audit.note(session, "sign_in.ended", by=row.user_id)
     return True
+
+
+def end_one(session: Session, session_id: str, user_id: str) -> None:
+    """Ends one of the user's sessions, with the access tokens that it was given. Raises NotFound."""
+    mine = (SignIn.id == session_id, SignIn.user_id == user_id, *_is_session(), _lives())
+    if session.scalar(select(SignIn.id).where(*mine)) is None:
+        raise NotFound
+    _end_family(session, session_id)
+
+
+def end_all(session: Session, user_id: str, *, but: str | None = None) -> None:
+    """Ends all the user's sessions, and the links that were not used; `but` is the id of one that goes on."""
+    others = (SignIn.family != but,) if but else ()
+    mine = (SignIn.user_id == user_id, SignIn.ended_at.is_(None), *others)
+    # A refresh that is under way holds its family's row, and whatever it adds is of a family that has ended then.
+    _changed(session, update(SignIn).where(*mine).values(ended_at=now()))
 
 
 def _insert(session: Session, user_id: str, kind: Kind, *, sign_in_id: str, family: str, lifetime_s: int) -> str:
@@ -101,6 +169,17 @@ def _insert(session: Session, user_id: str, kind: Kind, *, sign_in_id: str, fami
     )
     session.flush()
     return secret
+
+
+def _find(session: Session, *conditions: ColumnElement[bool]) -> Found | None:
+    stale = now() - func.coalesce(SignIn.last_used_at, SignIn.created_at) > USED_EVERY_S * SECOND
+    found = select(SignIn.id, User, stale).join(User, User.id == SignIn.user_id)
+    row = session.execute(found.where(*conditions, _lives(), User.disabled_at.is_(None))).first()
+    return Found(row[0], row[1], bool(row[2])) if row else None
+
+
+def _is_session() -> tuple[ColumnElement[bool], ...]:
+    return (SignIn.id == SignIn.family, SignIn.kind != "link")
 
 
 def _lock(session: Session, family: str) -> bool:

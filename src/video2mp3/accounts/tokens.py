@@ -26,7 +26,7 @@ AUDIENCE = "video2mp3"
 
 _ALGORITHM = "EdDSA"
 _TYPE = "at+jwt"
-_CLAIMS = ["iss", "aud", "sub", "iat", "exp", "jti"]
+_CLAIMS = ["iss", "aud", "sub", "sid", "iat", "exp", "jti"]
 _MAX_LENGTH = 4096
 _FORM = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
@@ -45,13 +45,22 @@ def signer(session: Session) -> Signer:
     return Signer(row.id, _load(row.private_pem))
 
 
-def issue(signer: Signer, user: User, *, lifetime_s: int) -> str:
-    """Returns an access token for the user; `sub` is the user's id."""
+@dataclass(frozen=True)
+class Bearer:
+    """Whom a token stands for: valid as long as that session is."""
+
+    user_id: str
+    session_id: str
+
+
+def issue(signer: Signer, user: User, session_id: str, *, lifetime_s: int) -> str:
+    """Returns an access token for the user; `sub` is the user's id, `sid` that of the session (see `sign_ins`)."""
     issued_at_s = int(time.time())
     claims = {
         "iss": ISSUER,
         "aud": AUDIENCE,
         "sub": user.id,
+        "sid": session_id,
         "username": user.username,
         "iat": issued_at_s,
         "exp": issued_at_s + lifetime_s,
@@ -60,8 +69,8 @@ def issue(signer: Signer, user: User, *, lifetime_s: int) -> str:
     return jwt.encode(claims, signer.key, algorithm=_ALGORITHM, headers={"kid": signer.kid, "typ": _TYPE})
 
 
-def verify(session: Session, token: str) -> str:
-    """Returns the id of the user whom the token was issued to.
+def verify(session: Session, token: str) -> Bearer:
+    """Returns whom the token was issued to, and in which session; whether that has ended, `sign_ins` knows.
 
     Raises:
         Unauthenticated: when it is not a token of ours, or no longer valid; it does not say which.
@@ -73,7 +82,7 @@ def verify(session: Session, token: str) -> str:
         )
     except jwt.InvalidTokenError:
         raise Unauthenticated("The access token is not valid, or no longer; sign in again.") from None
-    return str(claims["sub"])
+    return Bearer(str(claims["sub"]), str(claims["sid"]))
 
 
 def jwks(session: Session) -> dict[str, list[dict[str, str]]]:

@@ -3,14 +3,15 @@
 import re
 import unicodedata
 
-from sqlalchemy import select
+from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from video2mp3.accounts import passwords
+from video2mp3.accounts import passwords, sign_ins
 from video2mp3.database.clock import now
+from video2mp3.database.statements import rows_changed
 from video2mp3.database.tables import User
-from video2mp3.errors import InvalidRequest, UsernameTaken
+from video2mp3.errors import InvalidRequest, NotFound, UsernameTaken
 
 LOCAL_USERNAME = "local"
 """The user as whom requests on a trusted loopback address act; nobody can register the name."""
@@ -101,20 +102,64 @@ def change(session: Session, user: User, *, email: str | None, wants_mail: bool)
     session.flush()
 
 
+def set_password(session: Session, user: User, password_hash: str) -> bool:
+    """Replaces the password; False when somebody else has replaced it since `user` was read."""
+    unchanged = User.password_hash.is_(None) if user.password_hash is None else User.password_hash == user.password_hash
+    replaced = update(User).where(User.id == user.id, unchanged)
+    return rows_changed(session, replaced.values(password_hash=password_hash)) > 0
+
+
 def is_taken(session: Session, username: str) -> bool:
     """Says whether somebody has the name, in whatever case."""
     key = username_key(username)
     return key == LOCAL_USERNAME or session.scalar(select(User.id).where(User.username_key == key)) is not None
 
 
-def find_by_username(session: Session, username: str) -> User | None:
+def find_by_username(session: Session, username: str, *, disabled_too: bool = False) -> User | None:
     """Returns the user of that name, in whatever case, or None when there is none or it is disabled."""
-    return session.scalar(select(User).where(User.username_key == username_key(username), User.disabled_at.is_(None)))
+    user = session.scalar(select(User).where(User.username_key == username_key(username)))
+    return user if user and (disabled_too or user.disabled_at is None) else None
 
 
 def find(session: Session, user_id: str) -> User | None:
     """Returns the user of that id, or None when there is none or it is disabled."""
     return session.scalar(select(User).where(User.id == user_id, User.disabled_at.is_(None)))
+
+
+def find_any(session: Session, user_id: str) -> User:
+    """Returns the user of that id, also one that is disabled. Raises NotFound."""
+    user = session.get(User, user_id)
+    if user is None:
+        raise NotFound
+    return user
+
+
+def list_page(session: Session, *, search: str, before_id: str | None, limit: int) -> list[User]:
+    """Returns users whose name or e-mail address has that text in it, in whatever case, the newest first."""
+    key = username_key(search)
+    has = User.username_key.contains(key, autoescape=True) | func.lower(User.email).contains(key, autoescape=True)
+    older = (User.id < before_id,) if before_id else ()
+    return list(session.scalars(select(User).where(has, *older).order_by(User.id.desc()).limit(limit)))
+
+
+def disable(session: Session, user: User) -> None:
+    """Shuts an account: its sessions end, and while it is disabled no secret of its own is taken any more."""
+    rows_changed(session, update(User).where(User.id == user.id, User.disabled_at.is_(None)).values(disabled_at=now()))
+    # For good: whoever is let in again later signs in again.
+    sign_ins.end_all(session, user.id)
+    session.refresh(user)
+
+
+def enable(session: Session, user: User) -> None:
+    """Lets a disabled account be used again."""
+    user.disabled_at = None
+    session.flush()
+
+
+def set_role(session: Session, user: User, role: str) -> None:
+    """Makes somebody an administrator (`admin`), or no longer (`user`)."""
+    user.role = role
+    session.flush()
 
 
 def local_user(session: Session) -> User:
@@ -131,6 +176,11 @@ def local_user(session: Session) -> User:
 def find_local_user(session: Session) -> User | None:
     """Returns the user `local`, or None when it has not been needed yet."""
     return session.scalar(select(User).where(User.username_key == LOCAL_USERNAME))
+
+
+def is_local(user: User) -> bool:
+    """Says whether it is the user `local`, who has no password and cannot be disabled or deleted."""
+    return user.username_key == LOCAL_USERNAME
 
 
 def set_up_user(session: Session) -> User | None:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from video2mp3.accounts import audit, users
 from video2mp3.accounts.audit import Action, NamedEntry
-from video2mp3.api.accounts import Principal, current_admin
+from video2mp3.api.identity import Principal, current_admin
 from video2mp3.api.parameters import ItemId
 from video2mp3.api.representations import ErrorJSON, State, error_json
 from video2mp3.api.schemas import moment, moment_or_none

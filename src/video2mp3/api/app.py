@@ -8,6 +8,7 @@ from video2mp3 import __version__
 from video2mp3.api import (
     accounts,
     admin,
+    admin_users,
     archives,
     batches,
     compat,
@@ -17,6 +18,7 @@ from video2mp3.api import (
     downloads,
     events,
     health,
+    keys,
     links,
     mp3,
     pages,
@@ -32,6 +34,7 @@ from video2mp3.api import (
 from video2mp3.api.head import HeadAsGet
 from video2mp3.api.middleware import Frame
 from video2mp3.api.schemas import Problem
+from video2mp3.api.scopes import NEEDS
 from video2mp3.api.services import Services
 from video2mp3.api.tus import Tus
 
@@ -39,6 +42,7 @@ from video2mp3.api.tus import Tus
 _ROUTERS = (
     accounts.router,
     sessions.router,
+    keys.router,
     unsubscribing.router,
     mp3.router,
     archives.router,
@@ -53,6 +57,7 @@ _ROUTERS = (
     probes.router,
     webhooks.router,
     admin.router,
+    admin_users.router,
     compat.router,
     compat_accounts.router,
     health.router,
@@ -61,7 +66,10 @@ _ROUTERS = (
 
 _DESCRIPTION = """Turns video into MP3.
 
-Errors are problem details (RFC 9457, `application/problem+json`) with a stable `code`."""
+Errors are problem details (RFC 9457, `application/problem+json`) with a stable `code`.
+
+`x-needs` says what each call asks of its caller: nothing (`open`), a sign-in or an API key with that scope (`read`,
+`convert`, `admin`), or a sign-in and no API key (`account`)."""
 
 
 def create_app(services: Services) -> FastAPI:
@@ -97,8 +105,15 @@ class _Application(FastAPI):
         if not self.openapi_schema:
             schema = super().openapi()
             _describe_problems(schema)
+            _describe_needs(schema)
         assert self.openapi_schema is not None
         return self.openapi_schema
+
+
+def _describe_needs(schema: dict[str, Any]) -> None:
+    for path, operations in schema["paths"].items():
+        for method, operation in operations.items():
+            operation["x-needs"] = NEEDS.get(f"{method.upper()} {path}", "account")
 
 
 def _describe_problems(schema: dict[str, Any]) -> None:

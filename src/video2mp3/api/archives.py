@@ -8,8 +8,8 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import iterate_in_threadpool
 
-from video2mp3.api.accounts import CurrentUser
 from video2mp3.api.downloads import result_of, stream_stored
+from video2mp3.api.identity import CurrentUser
 from video2mp3.api.parameters import ItemId
 from video2mp3.api.services import CurrentServices
 from video2mp3.database.clock import SECOND

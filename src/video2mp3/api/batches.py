@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from video2mp3.api.accounts import CurrentUser, Principal
 from video2mp3.api.archives import ZIP_RESPONSES, zip_response
+from video2mp3.api.identity import CurrentUser, Principal
 from video2mp3.api.options import OPTIONS_SCHEMA, checked_tag, options_from_json
 from video2mp3.api.parameters import ItemId
 from video2mp3.api.representations import State

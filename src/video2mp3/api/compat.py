@@ -6,9 +6,9 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 
 from video2mp3 import uploads
-from video2mp3.api.accounts import CurrentUser
 from video2mp3.api.conversions import FORM_BODY, convert_form
 from video2mp3.api.downloads import MP3_RESPONSES, SOURCE_RESPONSES, original_of, result_of
+from video2mp3.api.identity import CurrentUser
 from video2mp3.api.parameters import ItemId
 from video2mp3.api.services import CurrentServices
 from video2mp3.api.serving import serve

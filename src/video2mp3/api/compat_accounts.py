@@ -11,7 +11,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from video2mp3.api import accounts, sessions
-from video2mp3.api.accounts import CurrentUser
+from video2mp3.api.credentials import check_credentials
+from video2mp3.api.identity import CurrentUser
 from video2mp3.api.pages import page_response, prefers_html
 from video2mp3.api.schemas import Message, Username
 from video2mp3.api.services import CurrentServices
@@ -54,8 +55,8 @@ def login(
 ) -> Response:
     """Sign in with HTTP Basic; the answer is the access token as a JSON string. The body is ignored."""
     username, password = _basic_credentials(request.headers.get("authorization", ""))
-    user = sessions.check_credentials(request, services, username, password)
-    return JSONResponse(sessions.access_token(services, user), headers=sessions.NO_STORE)
+    user = check_credentials(request, services, username, password)
+    return JSONResponse(sessions.access_token(request, services, user), headers=sessions.NO_STORE)
 
 
 @router.post("/validate")

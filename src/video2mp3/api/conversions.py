@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 
-from video2mp3.api.accounts import CurrentUser, Principal
+from video2mp3.api.identity import CurrentUser, Principal
 from video2mp3.api.incoming import IncomingUpload, RepeatedUpload
 from video2mp3.api.multipart import MAX_OVERHEAD_BYTES
 from video2mp3.api.options import OPTIONS_SCHEMA, checked_cover, checked_tag, options_from_json, options_from_text

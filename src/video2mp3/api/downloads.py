@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from video2mp3.api.accounts import CurrentUser
+from video2mp3.api.identity import CurrentUser
 from video2mp3.api.parameters import ItemId
 from video2mp3.api.representations import error_of
 from video2mp3.api.services import CurrentServices, Services

@@ -1,14 +1,16 @@
 """Progress as Server-Sent Events (HTML Living Standard, §9.2)."""
 
 import json
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, FastAPI, Header, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from video2mp3.api.accounts import CurrentUser
+from video2mp3.api.identity import CurrentUser, is_still_signed_in
 from video2mp3.api.parameters import ItemId
 from video2mp3.api.representations import error_class
 from video2mp3.api.services import CurrentServices
@@ -70,14 +72,20 @@ async def follow_conversion(
         # An EventSource connects again after every end; this makes it stop.
         return Response(status_code=204)
     return StreamingResponse(
-        _events(job, watcher),
+        _events(job, watcher, partial(is_still_signed_in, services, user)),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
-async def _events(job: Job, watcher: JobWatcher) -> AsyncIterator[str]:
+async def _events(job: Job, watcher: JobWatcher, is_allowed: Callable[[], bool]) -> AsyncIterator[str]:
+    asked_at_s = time.monotonic()
     async for status in watcher.changes(job, heartbeat_s=_HEARTBEAT_S):
+        # A stream outlives a sign-in by hours otherwise; at each heartbeat, so within a minute whatever happens.
+        if time.monotonic() - asked_at_s >= _HEARTBEAT_S:
+            if not await run_in_threadpool(is_allowed):
+                return
+            asked_at_s = time.monotonic()
         yield ": still here\n\n" if status is None else _event(job.id, status)
         if watcher.closed:
             return

@@ -9,8 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from video2mp3.accounts import audit, links, users
-from video2mp3.api.accounts import CurrentUser
 from video2mp3.api.downloads import RANGE_RESPONSES, Part, serve_result
+from video2mp3.api.identity import CurrentUser
 from video2mp3.api.parameters import ItemId
 from video2mp3.api.schemas import moment
 from video2mp3.api.services import CurrentServices

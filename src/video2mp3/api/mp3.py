@@ -8,11 +8,11 @@ import structlog
 from fastapi import APIRouter, Depends, Path, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from video2mp3.api.accounts import CurrentUser
 from video2mp3.api.disposition import filename_of
 from video2mp3.api.downloads import MP3_RESPONSES, result_of
 from video2mp3.api.early import EarlyStart
 from video2mp3.api.events import get_watcher
+from video2mp3.api.identity import CurrentUser
 from video2mp3.api.incoming import IncomingUpload
 from video2mp3.api.options import OPTION_PARAMETERS, checked_cover, options_from_query
 from video2mp3.api.representations import error_of

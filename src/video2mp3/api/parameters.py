@@ -3,6 +3,7 @@
 import re
 from typing import Annotated
 
+from fastapi import Query
 from pydantic import AfterValidator
 
 from video2mp3.errors import NotFound
@@ -18,3 +19,8 @@ def known_shape(item_id: str) -> str:
 
 ItemId = Annotated[str, AfterValidator(known_shape)]
 """The id of an upload or a conversion; raises NotFound for anything else."""
+
+Limit = Annotated[int, Query(ge=1, le=100)]
+"""How many things a page of a list has."""
+Cursor = Annotated[str | None, Query(pattern="^[0-9a-f]{32}$")]
+"""The id of the last thing on the page before."""

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from video2mp3 import uploads
-from video2mp3.api.accounts import CurrentUser
+from video2mp3.api.identity import CurrentUser
 from video2mp3.api.options import OPTIONS_SCHEMA, options_from_json
 from video2mp3.api.parameters import ItemId
 from video2mp3.api.services import CurrentServices

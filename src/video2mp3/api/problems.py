@@ -69,6 +69,10 @@ def _headers(request: Request, error: Video2mp3Error, status: int) -> dict[str, 
     if status == 401:
         scheme = "Basic" if request.scope["path"] == "/login" else "Bearer"
         return {"WWW-Authenticate": f'{scheme} realm="video2mp3"'}
+    if isinstance(error, errors.InsufficientScope):
+        # RFC 6750, section 3.1.
+        scope = f', scope="{error.scope}"' if error.scope else ""
+        return {"WWW-Authenticate": f'Bearer realm="video2mp3", error="insufficient_scope"{scope}'}
     if status in (429, 503, 507):
         return {"Retry-After": str(error.retry_after_s)}
     return {}

@@ -14,8 +14,8 @@ from starlette.concurrency import run_in_threadpool
 
 from video2mp3 import uploads
 from video2mp3.api import tus
-from video2mp3.api.accounts import CurrentUser
 from video2mp3.api.early import EarlyStart
+from video2mp3.api.identity import CurrentUser
 from video2mp3.api.incoming import begin_upload, upload_limits
 from video2mp3.api.parameters import ItemId
 from video2mp3.api.schemas import moment

@@ -63,6 +63,13 @@ class AccountChanges(_Request):
     mail: bool = Field(True, description="Whether mails about conversions are sent.")
 
 
+class NewPassword(_Request):
+    """Another password for the caller's account."""
+
+    current_password: SecretStr | None = Field(None, max_length=1024, description="Needed where the account has one.")
+    new_password: SecretStr = Field(max_length=1024)
+
+
 class RefreshToken(_Request):
     """The refresh token of a sign-in."""
 
@@ -80,7 +87,7 @@ class Account(BaseModel):
     created_at: datetime
 
 
-SignedInBy = Literal["token", "cookie", "loopback"]
+SignedInBy = Literal["token", "cookie", "api_key", "loopback"]
 """How a request said who its caller is; `loopback`: by nothing but coming from this machine."""
 
 
@@ -107,6 +114,25 @@ class CookieSession(BaseModel):
 
     username: str
     expires_in: int = Field(description="Seconds that the cookie is valid for.")
+
+
+class SessionJSON(BaseModel):
+    """A session: a program or a browser that somebody signed in."""
+
+    id: str
+    created_at: datetime
+    last_used_at: datetime = Field(description="Within five minutes.")
+    expires_at: datetime = Field(description="When it ends unless it is used before.")
+    user_agent: str = Field(description="What the program calls itself.")
+    address: str = Field(description="Where its last requests came from.")
+    current: bool = Field(description="Whether this request belongs to it.")
+
+
+class SessionPage(BaseModel):
+    """Some sessions, the newest first."""
+
+    items: list[SessionJSON]
+    next_cursor: str | None = Field(description="Pass it as `cursor` for the next page; null on the last.")
 
 
 class Jwk(BaseModel):

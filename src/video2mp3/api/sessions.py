@@ -7,13 +7,25 @@ from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from video2mp3.accounts import audit, passwords, sign_ins, throttling, tokens, users
-from video2mp3.api.accounts import COOKIE, client_address, require_own_origin
-from video2mp3.api.schemas import CookieSession, Credentials, Jwks, RefreshToken, Tokens
+from video2mp3.accounts import audit, sign_ins, tokens, users
+from video2mp3.accounts.sign_ins import Started
+from video2mp3.api.credentials import check_credentials, count_bad_refresh
+from video2mp3.api.identity import COOKIE, CurrentUser, Principal, device_of, require_own_origin
+from video2mp3.api.parameters import Cursor, ItemId, Limit
+from video2mp3.api.schemas import (
+    CookieSession,
+    Credentials,
+    Jwks,
+    RefreshToken,
+    SessionJSON,
+    SessionPage,
+    Tokens,
+    moment,
+)
 from video2mp3.api.services import CurrentServices, Services
 from video2mp3.api.small_bodies import SmallBodyRoute
-from video2mp3.database.tables import User
-from video2mp3.errors import InvalidCredentials, Unauthenticated
+from video2mp3.database.tables import SignIn, User
+from video2mp3.errors import Unauthenticated
 
 NO_STORE = {"Cache-Control": "no-store"}
 
@@ -31,15 +43,11 @@ def start_session(
     user = check_credentials(request, services, credentials.username, credentials.password.get_secret_value())
     if cookie:
         return _start_cookie_session(request, services, user)
+    lifetime_s = services.settings.refresh_token_lifetime_s
     with services.database.write() as session:
         audit.note(session, "sign_in.ok", by=user.id, detail="refresh")
-        return _token_response(
-            services,
-            access_token=_access_token(session, services, user),
-            refresh_token=sign_ins.start(
-                session, user, "refresh", lifetime_s=services.settings.refresh_token_lifetime_s
-            ),
-        )
+        started = sign_ins.start(session, user, "refresh", lifetime_s=lifetime_s, device=device_of(request))
+        return _token_response(services, _access_token(session, services, user, started), started.secret)
 
 
 @router.post("/v1/sessions/refresh", response_model=Tokens)
@@ -48,17 +56,14 @@ def refresh_session(request: Request, body: RefreshToken, services: CurrentServi
     lifetime_s = services.settings.refresh_token_lifetime_s
     response = None
     with services.database.write() as session:
-        refreshed = sign_ins.refresh(session, body.refresh_token.get_secret_value(), lifetime_s=lifetime_s)
-        user = users.find(session, refreshed.user_id) if refreshed else None
-        if refreshed and user:
-            response = _token_response(
-                services,
-                access_token=_access_token(session, services, user),
-                refresh_token=refreshed.refresh_token,
-            )
+        token = body.refresh_token.get_secret_value()
+        started = sign_ins.refresh(session, token, lifetime_s=lifetime_s, device=device_of(request))
+        user = users.find(session, started.user_id) if started else None
+        if started and user:
+            response = _token_response(services, _access_token(session, services, user, started), started.secret)
     # Raised after the commit, which a reuse needs to end the family.
     if response is None:
-        _count_bad_refresh(request, services)
+        count_bad_refresh(request, services)
         raise Unauthenticated("The refresh token is not valid, or no longer; sign in again.")
     return response
 
@@ -80,6 +85,28 @@ def end_session(request: Request, services: CurrentServices, body: RefreshToken 
     return response
 
 
+@router.get("/v1/sessions")
+def list_sessions(
+    principal: CurrentUser, services: CurrentServices, limit: Limit = 20, cursor: Cursor = None
+) -> SessionPage:
+    """Lists the caller's sessions, the newest first: whoever is signed in to the account, and from where."""
+    with services.database.read() as session:
+        found = sign_ins.list_page(session, principal.user_id, before_id=cursor, limit=limit + 1)
+    return SessionPage(
+        items=[_represent(one, principal) for one in found[:limit]],
+        next_cursor=found[limit - 1].id if len(found) > limit else None,
+    )
+
+
+@router.delete("/v1/sessions/{session_id}", status_code=204)
+def end_one_session(session_id: ItemId, principal: CurrentUser, services: CurrentServices) -> Response:
+    """Ends one of the caller's sessions at once, with all its tokens."""
+    with services.database.write() as session:
+        sign_ins.end_one(session, session_id, principal.user_id)
+        audit.note(session, "sign_in.ended", by=principal.user_id)
+    return Response(status_code=204)
+
+
 @router.get("/.well-known/jwks.json")
 def read_jwks(services: CurrentServices) -> Jwks:
     """The public keys that access tokens are signed with."""
@@ -93,73 +120,33 @@ def sign_in_with_link(request: Request, services: CurrentServices, token: str = 
     lifetime_s = services.settings.refresh_token_lifetime_s
     with services.database.write() as session:
         user = users.find(session, sign_ins.use_link(session, token) or "")
-        secret = sign_ins.start(session, user, "cookie", lifetime_s=lifetime_s) if user else None
+        device = device_of(request)
+        started = sign_ins.start(session, user, "cookie", lifetime_s=lifetime_s, device=device) if user else None
         if user:
             audit.note(session, "sign_in.ok", by=user.id, detail="link")
-    if secret is None:
+    if started is None:
         # People follow the link again where it was used before.
         return _to_page() if _has_cookie(request, services) else _refuse_link(request)
     response = _to_page()
-    _set_cookie(request, response, services, secret)
+    _set_cookie(request, response, services, started.secret)
     return response
 
 
-def check_credentials(request: Request, services: Services, username: str, password: str) -> User:
-    """Returns the user.
-
-    Raises:
-        InvalidCredentials: after the same time, and the same statements, for unknown names and wrong passwords.
-        TooManyAttempts: when too many have failed; alike for names that are nobody's.
-    """
-    limit = services.settings.sign_in_failures
-    whole_gate = throttling.sign_in(users.username_key(username), client_address(request), limit=limit)
-    with services.database.read() as session:
-        gate = throttling.narrowed(session, whole_gate)
-        throttling.require_open(session, gate)
-        user = users.find_by_username(session, username)
-    if not passwords.verify_password(password, user.password_hash if user else None) or user is None:
-        _count_failure(services, gate, user)
-        raise InvalidCredentials
-    with services.database.write() as session:
-        # Again: others may have failed while this one waited for its turn.
-        throttling.require_open(session, gate)
-        throttling.note_success(session, whole_gate)
-    return user
-
-
-def _count_failure(services: Services, gate: throttling.Gate, user: User | None) -> None:
-    """Counts a failed sign-in; raises TooManyAttempts when it was one too many."""
-    about = user.id if user else None
-    with services.database.write() as session:
-        throttling.count(session, gate)
-        audit.note(session, "sign_in.failed", by=None, about=about)
-    with services.database.write() as session:
-        throttling.require_counted(session, gate)
-        if throttling.is_full(session, gate):
-            audit.note(session, "sign_in.throttled", by=None, about=about)
-
-
-def _count_bad_refresh(request: Request, services: Services) -> None:
-    # Only bad ones count, and are refused: nobody guesses a good one, and one bad client must not end its neighbours'.
-    gate = throttling.refresh(client_address(request), limit=services.settings.sign_in_failures)
-    with services.database.read() as session:
-        throttling.require_open(session, gate)
-    with services.database.write() as session:
-        throttling.count(session, gate)
-
-
-def access_token(services: Services, user: User) -> str:
-    """Returns a new access token for the user."""
+def access_token(request: Request, services: Services, user: User) -> str:
+    """Signs the user in with a single access token, and returns it."""
+    lifetime_s = services.settings.access_token_lifetime_s
     with services.database.write() as session:
         audit.note(session, "sign_in.ok", by=user.id, detail="token")
-        return _access_token(session, services, user)
+        started = sign_ins.start(session, user, "access", lifetime_s=lifetime_s, device=device_of(request))
+        return _access_token(session, services, user, started)
 
 
-def _access_token(session: Session, services: Services, user: User) -> str:
-    return tokens.issue(tokens.signer(session), user, lifetime_s=services.settings.access_token_lifetime_s)
+def _access_token(session: Session, services: Services, user: User, started: Started) -> str:
+    lifetime_s = services.settings.access_token_lifetime_s
+    return tokens.issue(tokens.signer(session), user, started.session_id, lifetime_s=lifetime_s)
 
 
-def _token_response(services: Services, *, access_token: str, refresh_token: str) -> Response:
+def _token_response(services: Services, access_token: str, refresh_token: str) -> Response:
     found = Tokens(
         access_token=access_token,
         expires_in=services.settings.access_token_lifetime_s,
@@ -168,17 +155,29 @@ def _token_response(services: Services, *, access_token: str, refresh_token: str
     return JSONResponse(found.model_dump(), headers=NO_STORE)
 
 
+def _represent(found: SignIn, principal: Principal) -> SessionJSON:
+    return SessionJSON(
+        id=found.id,
+        created_at=moment(found.created_at),
+        last_used_at=moment(found.last_used_at or found.created_at),
+        expires_at=moment(found.expires_at),
+        user_agent=found.user_agent or "",
+        address=found.address or "",
+        current=found.id == principal.session_id,
+    )
+
+
 def _start_cookie_session(request: Request, services: Services, user: User) -> Response:
     # Else another site could sign its visitor's browser in as somebody of its own choice.
     if "origin" in request.headers:
         require_own_origin(request)
     lifetime_s = services.settings.refresh_token_lifetime_s
     with services.database.write() as session:
-        secret = sign_ins.start(session, user, "cookie", lifetime_s=lifetime_s)
+        started = sign_ins.start(session, user, "cookie", lifetime_s=lifetime_s, device=device_of(request))
         audit.note(session, "sign_in.ok", by=user.id, detail="cookie")
     body = CookieSession(username=user.username, expires_in=lifetime_s)
     response = JSONResponse(body.model_dump(), headers=NO_STORE)
-    _set_cookie(request, response, services, secret)
+    _set_cookie(request, response, services, started.secret)
     return response
 
 

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 
 from video2mp3 import uploads
-from video2mp3.api.accounts import CurrentUser
 from video2mp3.api.disposition import filename_of
+from video2mp3.api.identity import CurrentUser
 from video2mp3.api.incoming import IncomingUpload
 from video2mp3.api.parameters import ItemId
 from video2mp3.api.representations import UploadJSON

@@ -8,8 +8,8 @@ from pydantic import BaseModel, Field
 from sqlalchemy.exc import IntegrityError
 
 from video2mp3 import engine
-from video2mp3.api.accounts import CurrentUser
 from video2mp3.api.downloads import Part, part_of, result_of
+from video2mp3.api.identity import CurrentUser
 from video2mp3.api.parameters import ItemId
 from video2mp3.api.services import CurrentServices, Services
 from video2mp3.api.serving import Download

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from video2mp3.accounts import audit
-from video2mp3.api.accounts import CurrentUser
+from video2mp3.api.identity import CurrentUser
 from video2mp3.api.parameters import ItemId
 from video2mp3.api.schemas import moment, moment_or_none
 from video2mp3.api.services import CurrentServices, Services

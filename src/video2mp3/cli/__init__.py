@@ -5,7 +5,7 @@ import sys
 import typer
 
 from video2mp3 import __version__
-from video2mp3.cli import admin, commands, keys
+from video2mp3.cli import admin, commands, keys, users
 from video2mp3.cli.convert import convert_command
 from video2mp3.cli.flags import GroupedHelp
 from video2mp3.cli.probe import probe_command
@@ -32,11 +32,7 @@ app.command("notifier")(commands.notifier)
 app.command("migrate")(commands.migrate)
 app.command("doctor")(commands.doctor)
 app.command("health")(commands.health)
-user = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make accounts.")
-user.command("add")(commands.add_user)
-# A group of one command would be taken for the command itself.
-user.callback()(lambda: None)
-app.add_typer(user, name="user")
+app.add_typer(users.app, name="user")
 app.add_typer(keys.app, name="keys")
 app.add_typer(admin.app, name="admin")
 

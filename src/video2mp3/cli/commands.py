@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from video2mp3.errors import InvalidRequest
-
 if TYPE_CHECKING:
     from video2mp3.settings import Settings
 
@@ -27,15 +25,11 @@ DataDir = Annotated[
     typer.Option(metavar="FOLDER", help="Folder for the data [VIDEO2MP3_DATA_DIR, default ~/.local/share/video2mp3]."),
 ]
 RequireLogin = Annotated[bool, typer.Option("--require-login", help="Ask for a login even on a loopback address.")]
-Email = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Where mails about conversions go.")]
-Admin = Annotated[bool, typer.Option("--admin", help="May administer the service.")]
-PasswordStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
 Slots = Annotated[
     int | None,
     typer.Option(metavar="NUMBER", help="Conversions at once [VIDEO2MP3_WORKER_SLOTS, default one per core]."),
 ]
 Role = Annotated[Literal["api", "worker", "notifier"], typer.Argument(help="Which role.")]
-Username = Annotated[str, typer.Argument(metavar="NAME", help="The name to sign in with.", show_default=False)]
 
 
 def serve(host: Host = None, port: Port = None, data_dir: DataDir = None, require_login: RequireLogin = False) -> None:
@@ -95,22 +89,6 @@ def health(role: Role = "api") -> None:
     from video2mp3.settings import load_settings
 
     typer.echo(check(load_settings(), role))
-
-
-def add_user(
-    username: Username, email: Email = None, admin: Admin = False, password_stdin: PasswordStdin = False
-) -> None:
-    """Make an account; asks for its password."""
-    from video2mp3.cli.accounts import add
-
-    if password_stdin:
-        password = sys.stdin.readline().rstrip("\n")
-    elif sys.stdin.isatty():
-        password = str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
-    else:
-        raise InvalidRequest("There is no terminal to ask for the password; use --password-stdin.")
-    add(_settings(), username, password, email=email, role="admin" if admin else "user")
-    typer.echo(f"The account {username} is made.")
 
 
 def _settings(**flags: Any) -> "Settings":

@@ -26,7 +26,7 @@ _ASCII = {"charset": "ascii", "collation": "ascii_bin"}
 _Id32 = String(32).with_variant(mysql.VARCHAR(32, **_ASCII), "mysql", "mariadb")
 _Sha256 = String(64).with_variant(mysql.VARCHAR(64, **_ASCII), "mysql", "mariadb")
 _Word = String(32).with_variant(mysql.VARCHAR(32, **_ASCII), "mysql", "mariadb")
-_RequestId = String(64).with_variant(mysql.VARCHAR(64, **_ASCII), "mysql", "mariadb")
+_Short = String(64).with_variant(mysql.VARCHAR(64, **_ASCII), "mysql", "mariadb")
 _Key = String(255).with_variant(mysql.VARCHAR(255, **_ASCII), "mysql", "mariadb")
 _Text255 = String(255).with_variant(mysql.VARCHAR(255, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb")
 _LongText = Text().with_variant(mysql.LONGTEXT(charset="utf8mb4"), "mysql", "mariadb")
@@ -67,8 +67,9 @@ class User(Base):
 class SignIn(Base):
     """A secret that stands for a signed-in user: a refresh token, a browser's cookie or a one-time link.
 
-    `kind` is `refresh`, `cookie` or `link`. Only the secret's SHA-256 is stored. Refresh tokens that
-    follow each other share a `family`; one used twice ends the whole family.
+    `kind` is `refresh`, `cookie`, `link`, or `access` (an access token that nothing renews). Only the secret's SHA-256
+    is stored. Refresh tokens that follow each other share a `family`; one used twice ends the whole family. The row
+    whose `id` is the family's is the session as its owner sees it.
     """
 
     __tablename__ = "sign_ins"
@@ -82,6 +83,29 @@ class SignIn(Base):
     expires_at: Mapped[Timestamp] = mapped_column(index=True)
     used_at: Mapped[Timestamp | None] = mapped_column(default=None)
     ended_at: Mapped[Timestamp | None] = mapped_column(default=None)
+    # Of the session, not of each of its tokens. What the program calls itself is untrusted text.
+    user_agent: Mapped[str | None] = mapped_column(_Text255, default=None)
+    address: Mapped[str | None] = mapped_column(_Short, default=None)
+    last_used_at: Mapped[Timestamp | None] = mapped_column(default=None)
+
+
+class ApiKey(Base):
+    """A secret for a program: only its SHA-256 is stored. `scopes`: `convert`, `read`, `admin`, with spaces between."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (Index("ix_api_keys_user", "user_id", "id"),)
+
+    id: Mapped[Id] = mapped_column(primary_key=True, default=new_id)
+    user_id: Mapped[Id] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(_Text255)
+    scopes: Mapped[str] = mapped_column(_Short)
+    secret_sha256: Mapped[str] = mapped_column(_Sha256, unique=True)
+    # Its first letters, by which the owner knows it.
+    hint: Mapped[Word]
+    created_at: Mapped[Timestamp]
+    # None: never.
+    expires_at: Mapped[Timestamp | None] = mapped_column(default=None)
+    last_used_at: Mapped[Timestamp | None] = mapped_column(default=None)
 
 
 class SigningKey(Base):
@@ -123,9 +147,9 @@ class AuditEntry(Base):
     action: Mapped[Word]
     user_id: Mapped[Id | None] = mapped_column(default=None)
     subject_id: Mapped[Id | None] = mapped_column(default=None)
-    address: Mapped[str | None] = mapped_column(_RequestId, default=None)
+    address: Mapped[str | None] = mapped_column(_Short, default=None)
     # None: the command line.
-    request_id: Mapped[str | None] = mapped_column(_RequestId, default=None)
+    request_id: Mapped[str | None] = mapped_column(_Short, default=None)
     detail: Mapped[Word] = mapped_column(default="")
 
 
@@ -236,8 +260,8 @@ class Job(Base):
     idempotency_key: Mapped[str | None] = mapped_column(_Text255, default=None)
     request_sha256: Mapped[str | None] = mapped_column(_Sha256, default=None)
     # Of the request that made it, for logs and traces (see `telemetry/tracing.py`).
-    request_id: Mapped[str | None] = mapped_column(_RequestId, default=None)
-    traceparent: Mapped[str | None] = mapped_column(_RequestId, default=None)
+    request_id: Mapped[str | None] = mapped_column(_Short, default=None)
+    traceparent: Mapped[str | None] = mapped_column(_Short, default=None)
 
     state: Mapped[Word] = mapped_column(default="queued")
     # Why a job that waits cannot begin before its upload's last byte; None: it may.

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from video2mp3.database.clock import SECOND, now
 from video2mp3.database.statements import rows_changed
-from video2mp3.database.tables import Job, Upload, UploadChunk, new_id
+from video2mp3.database.tables import Job, Upload, UploadChunk, User, new_id
 from video2mp3.errors import Expired, NotFound, UploadTooLarge, WrongState
 from video2mp3.uploads.names import clean_name
 
@@ -65,6 +65,8 @@ def append_chunk(
 ) -> bool:
     """Lists a stored chunk and moves the upload's offset; False when the upload is not open at that offset.
 
+    Nor when its owner was disabled: else a request that began before would go on for as long as it likes.
+
     Of two writers at one offset one gets True. The other's object is not listed: it must delete it. The object holds
     the bytes of the `replaced` chunks too, in front; they are listed no more. `size_bytes` does not count them.
 
@@ -72,6 +74,9 @@ def append_chunk(
         UploadTooLarge: when the upload has all the chunks that it may have.
     """
     end_bytes = offset_bytes + size_bytes
+    owner = select(User.disabled_at).join(Upload, Upload.user_id == User.id).where(Upload.id == upload_id)
+    if session.scalar(owner) is not None:
+        return False
     moved = rows_changed(
         session,
         update(Upload)

@@ -1,0 +1,113 @@
+"""API keys: secrets for programs, which may do no more than their scopes say, and only their SHA-256 is stored.
+
+A plain hash is enough here: a key is 32 random bytes, which nobody finds by trying as one finds passwords. The hash is
+looked up in an index, and what the time of that tells is the beginning of a hash, of which no key can be made.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from sqlalchemy import ColumnElement, func, or_, select, true, update
+from sqlalchemy import delete as sql_delete
+from sqlalchemy.orm import Session
+
+from video2mp3.database.clock import SECOND, now
+from video2mp3.database.statements import lock_user, rows_changed
+from video2mp3.database.tables import ApiKey, User, new_id
+from video2mp3.errors import NotFound, TooManyApiKeys
+
+PREFIX = "v2m_"
+"""What each key begins with: so a scanner finds one that was published, and it is told from an access token."""
+MAX_PER_USER = 50
+USED_EVERY_S = 60
+"""A key's last use is written down so often at most: else each request would wait for a write."""
+
+Scope = Literal["convert", "read", "admin"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+# Enough to tell one's keys apart; the 39 letters behind it are still 234 bits.
+_HINT_LENGTH = len(PREFIX) + 4
+
+
+@dataclass(frozen=True)
+class Found:
+    """A key that is good, and whose it is."""
+
+    key: ApiKey
+    user: User
+    is_stale: bool
+    """Its use is to be written down with `note_use`."""
+
+
+def create(
+    session: Session, user_id: str, name: str, scopes: Collection[Scope], *, lifetime_s: int | None
+) -> tuple[ApiKey, str]:
+    """Makes a key, and returns it with its secret, which nothing tells again; without a lifetime it never expires.
+
+    Raises:
+        TooManyApiKeys: when the account has as many as it may have.
+    """
+    lock_user(session, user_id)
+    count = session.scalar(select(func.count()).select_from(ApiKey).where(ApiKey.user_id == user_id))
+    if (count or 0) >= MAX_PER_USER:
+        raise TooManyApiKeys
+    secret = PREFIX + secrets.token_urlsafe(32)
+    row = ApiKey(
+        id=new_id(),
+        user_id=user_id,
+        name=name,
+        scopes=" ".join(scope for scope in SCOPES if scope in scopes),
+        secret_sha256=_sha256(secret),
+        hint=secret[:_HINT_LENGTH],
+        created_at=now(),
+        expires_at=None if lifetime_s is None else now() + lifetime_s * SECOND,
+    )
+    session.add(row)
+    session.flush()
+    session.refresh(row)
+    return row, secret
+
+
+def find(session: Session, secret: str) -> Found | None:
+    """Returns the key of that secret, or None when there is none, its time is over, or its owner is disabled."""
+    stale = func.coalesce(now() - ApiKey.last_used_at > USED_EVERY_S * SECOND, true())
+    found = select(ApiKey, User, stale).join(User, User.id == ApiKey.user_id)
+    row = session.execute(found.where(ApiKey.secret_sha256 == _sha256(secret), *_is_good())).first()
+    return Found(row[0], row[1], bool(row[2])) if row else None
+
+
+def is_good(session: Session, key_id: str) -> bool:
+    """Says whether the key of that id would still be found."""
+    found = select(ApiKey.id).join(User, User.id == ApiKey.user_id).where(ApiKey.id == key_id, *_is_good())
+    return session.scalar(found) is not None
+
+
+def scopes_of(key: ApiKey) -> list[Scope]:
+    """Returns what the key may do."""
+    return [scope for scope in SCOPES if scope in key.scopes.split()]
+
+
+def find_all(session: Session, user_id: str) -> list[ApiKey]:
+    """Returns the account's keys, the oldest first, also those that have expired."""
+    return list(session.scalars(select(ApiKey).where(ApiKey.user_id == user_id).order_by(ApiKey.id)))
+
+
+def delete(session: Session, key_id: str, user_id: str) -> None:
+    """Ends a key of the account's. Raises NotFound."""
+    if not rows_changed(session, sql_delete(ApiKey).where(ApiKey.id == key_id, ApiKey.user_id == user_id)):
+        raise NotFound
+
+
+def note_use(session: Session, key_id: str) -> None:
+    """Writes down that the key was used just now."""
+    rows_changed(session, update(ApiKey).where(ApiKey.id == key_id).values(last_used_at=now()))
+
+
+def _is_good() -> tuple[ColumnElement[bool], ...]:
+    return (or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > now()), User.disabled_at.is_(None))
+
+
+def _sha256(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()

@@ -1,0 +1,139 @@
+"""`video2mp3 user`: accounts, with the database alone."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from video2mp3.cli.rows import moment, reading, writing
+from video2mp3.cli.terminal import shown
+from video2mp3.errors import InvalidRequest, NotFound
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from video2mp3.database.tables import User
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make and change accounts.")
+
+_LIMIT = 1000
+
+Username = Annotated[str, typer.Argument(metavar="NAME", help="The name to sign in with.", show_default=False)]
+Email = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Where mails about conversions go.")]
+Admin = Annotated[bool, typer.Option("--admin", help="May administer the service.")]
+PasswordStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
+Search = Annotated[str, typer.Option(metavar="TEXT", help="Only those with that in the name or the address.")]
+Role = Annotated[Literal["user", "admin"], typer.Argument(help="What the account may be.")]
+
+
+@app.command("add")
+def add_user(
+    username: Username, email: Email = None, admin: Admin = False, password_stdin: PasswordStdin = False
+) -> None:
+    """Make an account; asks for its password."""
+    password = _read_password(password_stdin)
+    from video2mp3.accounts import audit, users
+    from video2mp3.database import migrate
+    from video2mp3.settings import load_settings
+    from video2mp3.wiring import configure_logging, open_database
+
+    settings = load_settings()
+    configure_logging(settings)
+    database = open_database(settings)
+    try:
+        # It may be the first that is done with a new service.
+        migrate.upgrade(database)
+        with database.write() as session:
+            user = users.register(
+                session,
+                username=username,
+                password=password,
+                email=email,
+                role="admin" if admin else "user",
+                password_min_length=settings.password_min_length,
+            )
+            audit.note(session, "account.made", by=None, about=user.id, detail=user.role)
+    finally:
+        database.close()
+    typer.echo(f"The account {username} is made.")
+
+
+@app.command("list")
+def list_users(search: Search = "") -> None:
+    """List the accounts, the newest first."""
+    from video2mp3.accounts import users
+
+    with reading() as session:
+        for user in users.list_page(session, search=search, before_id=None, limit=_LIMIT):
+            state = user.role if user.disabled_at is None else "disabled"
+            typer.echo(f"{user.id}  {moment(user.created_at)}  {state:<8}  {shown(user.username)}")
+
+
+@app.command("disable")
+def disable_user(username: Username) -> None:
+    """Shut an account at once, with its API keys."""
+    from video2mp3.accounts import audit, users
+
+    with _changing(username) as (session, user):
+        users.disable(session, user)
+        audit.note(session, "account.disabled", by=None, about=user.id)
+    typer.echo(f"The account {username} is disabled.")
+
+
+@app.command("enable")
+def enable_user(username: Username) -> None:
+    """Let a disabled account be used again."""
+    from video2mp3.accounts import audit, users
+
+    with _changing(username) as (session, user):
+        users.enable(session, user)
+        audit.note(session, "account.enabled", by=None, about=user.id)
+    typer.echo(f"The account {username} is enabled.")
+
+
+@app.command("role")
+def set_role(username: Username, role: Role) -> None:
+    """Make somebody an administrator, or no longer."""
+    from video2mp3.accounts import audit, users
+
+    with _changing(username) as (session, user):
+        users.set_role(session, user, role)
+        audit.note(session, "account.role_changed", by=None, about=user.id, detail=role)
+    typer.echo(f"The account {username} has the role {role}.")
+
+
+@app.command("password")
+def set_password(username: Username, password_stdin: PasswordStdin = False) -> None:
+    """Give an account another password; all its sessions end."""
+    password = _read_password(password_stdin)
+    from video2mp3.accounts import audit, passwords, sign_ins, users
+    from video2mp3.settings import load_settings
+
+    passwords.check_password(password, min_length=load_settings().password_min_length)
+    password_hash = passwords.hash_password(password)
+    with _changing(username) as (session, user):
+        users.set_password(session, user, password_hash)
+        sign_ins.end_all(session, user.id)
+        audit.note(session, "password.changed", by=None, about=user.id)
+    typer.echo(f"The account {username} has a new password.")
+
+
+@contextmanager
+def _changing(username: str) -> Iterator["tuple[Session, User]"]:
+    from video2mp3.accounts import users
+
+    with writing() as session:
+        user = users.find_by_username(session, username, disabled_too=True)
+        if user is None or users.is_local(user):
+            raise NotFound(f"There is no account {shown(username)}.")
+        yield session, user
+
+
+def _read_password(from_stdin: bool) -> str:
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\n")
+    if sys.stdin.isatty():
+        return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+    raise InvalidRequest("There is no terminal to ask for the password; use --password-stdin.")
