@@ -76,6 +76,12 @@ class InsufficientScope(Forbidden):
         self.scope = scope
 
 
+class InvitationNeeded(Forbidden):
+    """An account can be made here with an invitation only, and this is none that is good; ask for one."""
+
+    code = "invitation_needed"
+
+
 class WrongPassword(Forbidden):
     """That is not the account's password."""
 

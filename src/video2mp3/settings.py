@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from video2mp3.errors import ConfigurationError
 
 _PREFIX = "VIDEO2MP3_"
+_FORMER = "VIDEO2MP3_REGISTRATION_OPEN"
 
 
 def default_data_dir() -> Path:
@@ -44,7 +45,9 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
     public_url: str = Field("", description="How users reach the service, for links (empty: host and port).")
     require_login: bool = Field(False, description="Ask for a login on loopback addresses too.")
-    registration_open: bool = Field(True, description="Anyone may make an account.")
+    registration: Literal["open", "closed", "invite"] = Field(
+        "open", description="Who may make an account: anyone, nobody, or who has an invitation."
+    )
     password_min_length: int = Field(8, ge=1, le=128, description="Shortest password taken.")
     access_token_lifetime_s: int = Field(900, ge=1, description="Lifetime of an access token.")
     refresh_token_lifetime_s: int = Field(30 * 86_400, ge=1, description="Lifetime of a refresh token.")
@@ -147,8 +150,11 @@ def load_settings(**overrides: object) -> Settings:
     """Reads the settings from the environment and the files that it names; `overrides` (from command line flags) win.
 
     Raises:
-        ConfigurationError: naming each variable that is wrong.
+        ConfigurationError: naming each variable that is wrong, or that has another name now.
     """
+    if os.environ.get(_FORMER):
+        # Not passed over: who has closed registration with it would find it open.
+        raise ConfigurationError(f"{_FORMER} is VIDEO2MP3_REGISTRATION now: open, closed or invite.")
     try:
         return Settings(**(_read_files() | overrides))  # type: ignore[arg-type]
     except ValidationError as error:

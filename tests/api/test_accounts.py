@@ -77,7 +77,7 @@ def test_an_account_that_is_not_allowed_is_not_made(client: httpx.Client, body: 
 
 
 def test_closed_registration_makes_no_account(services: Services, serve: Serve) -> None:
-    closed = services.settings.model_copy(update={"registration_open": False})
+    closed = services.settings.model_copy(update={"registration": "closed"})
     url = serve(replace(services, settings=closed))
     for path in ("/v1/accounts", "/register"):
         refused = httpx.post(url + path, json=account())

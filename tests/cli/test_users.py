@@ -6,7 +6,7 @@ import pytest
 
 from tests.cli.test_admin import database
 from tests.cli.test_commands import run
-from video2mp3.accounts import passwords, sign_ins, users
+from video2mp3.accounts import invitations, passwords, sign_ins, users
 from video2mp3.accounts.sign_ins import Started
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import User
@@ -70,3 +70,13 @@ def test_who_is_not_there_is_named(tmp_path: Path, database: Database, name: str
         users.local_user(session)
     refused = run(tmp_path, "user", "disable", name)
     assert (refused.returncode, refused.stderr) == (1, f"video2mp3: There is no account {name}.\n")
+
+
+def test_somebody_is_invited(tmp_path: Path, database: Database) -> None:
+    """It should print a link whose code is good once."""
+    printed = user(tmp_path, "invite", "--days", "1").strip()
+    assert printed.startswith("http://127.0.0.1:8000/#/sign-in/invitation/")
+    code = printed.rsplit("/", 1)[1]
+    with database.write() as session:
+        assert invitations.use(session, code, "0" * 32)
+        assert not invitations.use(session, code, "0" * 32)

@@ -2,14 +2,14 @@
 
 from fastapi import APIRouter, Request, Response
 
-from video2mp3.accounts import audit, passwords, sign_ins, throttling, users
+from video2mp3.accounts import audit, invitations, passwords, sign_ins, throttling, users
 from video2mp3.api.credentials import admit, check_own_password
 from video2mp3.api.identity import CurrentUser, client_address, require_user
 from video2mp3.api.schemas import Account, AccountChanges, NewAccount, NewPassword, SignedInAccount, moment
 from video2mp3.api.services import CurrentServices, Services
 from video2mp3.api.small_bodies import SmallBodyRoute
 from video2mp3.database.tables import User
-from video2mp3.errors import Forbidden, UsernameTaken, WrongState
+from video2mp3.errors import Forbidden, InvitationNeeded, UsernameTaken, WrongState
 
 router = APIRouter(route_class=SmallBodyRoute, tags=["accounts"])
 
@@ -17,7 +17,9 @@ router = APIRouter(route_class=SmallBodyRoute, tags=["accounts"])
 @router.post("/v1/accounts", status_code=201)
 def make_account(request: Request, new: NewAccount, services: CurrentServices) -> Account:
     """Make an account."""
-    return _account(register(request, services, new.username, new.password.get_secret_value(), new.email))
+    invitation = new.invitation.get_secret_value() if new.invitation else ""
+    password = new.password.get_secret_value()
+    return _account(register(request, services, new.username, password, email=new.email, invitation=invitation))
 
 
 @router.get("/v1/me")
@@ -64,26 +66,41 @@ def change_password(request: Request, new: NewPassword, principal: CurrentUser, 
     return Response(status_code=204)
 
 
-def register(request: Request, services: Services, username: str, password: str, email: str | None = None) -> User:
-    """Makes an account, where registration is open.
+def register(
+    request: Request,
+    services: Services,
+    username: str,
+    password: str,
+    *,
+    email: str | None = None,
+    invitation: str = "",
+) -> User:
+    """Makes an account, where registration is open, or with an invitation that is good.
 
     Raises:
         Forbidden: when it is closed.
+        InvitationNeeded: when it is by invitation, and that is none, or was used.
         InvalidRequest: when the name, the password or the e-mail address is not allowed.
         UsernameTaken: when somebody has the name.
         TooManyAttempts: when accounts were asked for too often from there.
     """
-    if not services.settings.registration_open:
+    by_invitation = services.settings.registration == "invite"
+    if services.settings.registration == "closed":
         raise Forbidden("Registration is closed here; ask the operator for an account.")
     users.check_username(username)
     passwords.check_password(password, min_length=services.settings.password_min_length)
     admit(services, throttling.registration(client_address(request)))
     with services.database.read() as session:
+        # First: who is not invited is not told which names are taken.
+        if by_invitation and not invitations.is_good(session, invitation):
+            raise InvitationNeeded
         if users.is_taken(session, username):
             raise UsernameTaken
     password_hash = passwords.hash_password(password)
     with services.database.write() as session:
         user = users.add(session, username=username, password_hash=password_hash, email=email)
+        if by_invitation and not invitations.use(session, invitation, user.id):
+            raise InvitationNeeded
         audit.note(session, "account.made", by=user.id)
         return user
 

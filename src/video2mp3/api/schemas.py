@@ -54,6 +54,9 @@ class NewAccount(Credentials):
     """An account to be made."""
 
     email: str | None = Field(None, max_length=254, description="Where mails about conversions go.")
+    invitation: SecretStr | None = Field(
+        None, max_length=100, description="The code of an invitation, where registration asks for one."
+    )
 
 
 class AccountChanges(_Request):

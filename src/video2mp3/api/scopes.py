@@ -86,10 +86,13 @@ _BY_NEED: Mapping[Need, str] = {
         GET /v1/admin/users
         GET /v1/admin/users/{user_id}
         GET /v1/admin/workers
+        GET /v1/invitations
         POST /v1/admin/jobs/{job_id}/cancel
         POST /v1/admin/jobs/{job_id}/retry
         POST /v1/admin/workers/{worker_id}/drain
+        POST /v1/invitations
         PATCH /v1/admin/users/{user_id}
+        DELETE /v1/invitations/{invitation_id}
     """,
     "account": """
         GET /v1/api-keys

@@ -303,7 +303,7 @@ def _print_greeting(settings: Settings, backends: Backends, url: str) -> None:
     else:
         if not _is_loopback(settings.host):
             _print_set_up_link(settings, backends, url)
-        where = "on the page, or " if settings.registration_open else ""
+        where = "on the page, or " if settings.registration == "open" else ""
         typer.echo(f"Every request needs an account; make one {where}with: {_own_command(settings)} user add NAME")
 
 

@@ -25,6 +25,7 @@ Email = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Where mails 
 Admin = Annotated[bool, typer.Option("--admin", help="May administer the service.")]
 PasswordStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
 Search = Annotated[str, typer.Option(metavar="TEXT", help="Only those with that in the name or the address.")]
+Days = Annotated[int, typer.Option(metavar="NUMBER", min=1, max=365, help="How long the invitation is good for.")]
 Role = Annotated[Literal["user", "admin"], typer.Argument(help="What the account may be.")]
 
 
@@ -118,6 +119,18 @@ def set_password(username: Username, password_stdin: PasswordStdin = False) -> N
         sign_ins.end_all(session, user.id)
         audit.note(session, "password.changed", by=None, about=user.id)
     typer.echo(f"The account {username} has a new password.")
+
+
+@app.command("invite")
+def invite(days: Days = 7) -> None:
+    """Print a link by which somebody makes an account, once."""
+    from video2mp3.accounts import audit, invitations
+    from video2mp3.settings import load_settings
+
+    with writing() as session:
+        made, code = invitations.create(session, made_by=None, lifetime_s=days * 86_400)
+        audit.note(session, "invitation.made", by=None, about=made.id)
+    typer.echo(load_settings().effective_public_url + invitations.path(code))
 
 
 @contextmanager

@@ -108,6 +108,21 @@ class ApiKey(Base):
     last_used_at: Mapped[Timestamp | None] = mapped_column(default=None)
 
 
+class Invitation(Base):
+    """What lets somebody make an account where registration is by invitation: good for one."""
+
+    __tablename__ = "invitations"
+
+    id: Mapped[Id] = mapped_column(primary_key=True, default=new_id)
+    code_sha256: Mapped[str] = mapped_column(_Sha256, unique=True)
+    # The ids of users, which may be gone. None: made on the command line; not used yet.
+    made_by: Mapped[Id | None] = mapped_column(default=None)
+    used_by: Mapped[Id | None] = mapped_column(default=None)
+    created_at: Mapped[Timestamp]
+    expires_at: Mapped[Timestamp]
+    used_at: Mapped[Timestamp | None] = mapped_column(default=None)
+
+
 class SigningKey(Base):
     """An Ed25519 key that signs access tokens; `id` is the tokens' `kid`."""
 

@@ -1,0 +1,68 @@
+"""Invitations: codes that let one account be made where registration is by invitation. Only their SHA-256 is stored."""
+
+import hashlib
+import secrets
+
+from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import delete as sql_delete
+from sqlalchemy.orm import Session
+
+from video2mp3.database.clock import SECOND, now
+from video2mp3.database.statements import rows_changed
+from video2mp3.database.tables import Invitation, new_id
+from video2mp3.errors import NotFound
+
+LIFETIME_S = 7 * 86_400
+"""How long an invitation is good for, unless something else is said."""
+
+
+def create(session: Session, *, made_by: str | None, lifetime_s: int) -> tuple[Invitation, str]:
+    """Makes an invitation, and returns it with its code, which nothing tells again; `made_by` is a user's id."""
+    code = secrets.token_urlsafe(24)
+    row = Invitation(
+        id=new_id(),
+        code_sha256=_sha256(code),
+        made_by=made_by,
+        created_at=now(),
+        expires_at=now() + lifetime_s * SECOND,
+    )
+    session.add(row)
+    session.flush()
+    session.refresh(row)
+    return row, code
+
+
+def is_good(session: Session, code: str) -> bool:
+    """Says whether an account can be made with that code now."""
+    return session.scalar(select(Invitation.id).where(*_good(code))) is not None
+
+
+def use(session: Session, code: str, user_id: str) -> bool:
+    """Uses up an invitation for that user; False when it cannot be used, or another request was quicker."""
+    used = update(Invitation).where(*_good(code)).values(used_at=now(), used_by=user_id)
+    return rows_changed(session, used) > 0
+
+
+def list_page(session: Session, *, before_id: str | None, limit: int) -> list[Invitation]:
+    """Returns invitations, the newest first, also those that were used or have expired."""
+    older = (Invitation.id < before_id,) if before_id else ()
+    return list(session.scalars(select(Invitation).where(*older).order_by(Invitation.id.desc()).limit(limit)))
+
+
+def delete(session: Session, invitation_id: str) -> None:
+    """Takes an invitation back; an account that was made with it stays. Raises NotFound."""
+    if not rows_changed(session, sql_delete(Invitation).where(Invitation.id == invitation_id)):
+        raise NotFound
+
+
+def path(code: str) -> str:
+    """Returns where the page asks for a name and a password: in the fragment, which no server and no log sees."""
+    return f"/#/sign-in/invitation/{code}"
+
+
+def _good(code: str) -> tuple[ColumnElement[bool], ...]:
+    return (Invitation.code_sha256 == _sha256(code), Invitation.used_at.is_(None), Invitation.expires_at > now())
+
+
+def _sha256(code: str) -> str:
+    return hashlib.sha256(code.encode("utf-8", "replace")).hexdigest()
