@@ -1,0 +1,185 @@
+"""The first minute: a video is dropped, followed, heard and kept; and what happens when something comes between."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import FilePayload, Locator, Page, expect
+
+from tests.acceptance.service import Service
+from tests.media import corpus_file, make_video, samples_by_ffmpeg
+from tests.page.conftest import register
+from tests.servers import wait_until
+
+WAIT_MS = 60_000
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_video(tmp_path_factory.mktemp("video") / "My talk.mp4", 60)
+
+
+def row(page: Page) -> Locator:
+    return page.locator("li[data-phase]")
+
+
+def drop(page: Page, *files: Path | FilePayload) -> None:
+    page.locator("#files").set_input_files(list(files))  # type: ignore[arg-type]  # either kind, never both
+
+
+@contextmanager
+def slow_line(page: Page, bytes_per_s: int) -> Iterator[None]:
+    """Within it the page sends so many bytes a second."""
+    session = page.context.new_cdp_session(page)
+    slow = {"offline": False, "latency": 5, "downloadThroughput": -1, "uploadThroughput": bytes_per_s}
+    session.send("Network.emulateNetworkConditions", slow)
+    yield
+    session.send("Network.emulateNetworkConditions", {**slow, "latency": 0, "uploadThroughput": -1})
+
+
+def audio(page: Page, what: str) -> float:
+    value: float = page.evaluate(f"document.querySelector('audio').{what}")
+    return value
+
+
+def test_a_dropped_video_becomes_an_mp3_to_hear_and_to_keep(
+    service: Service, page: Page, video: Path, tmp_path: Path
+) -> None:
+    """It should need nothing but the file: show how far it is, play, and download the exact MP3, all on one page."""
+    register(page, service, "convert")
+    with slow_line(page, 400_000):
+        drop(page, video)
+        expect(row(page)).to_have_text(
+            re.compile(r"My talk\.mp4.*Uploading [1-9]\d?%.* left", re.DOTALL), timeout=WAIT_MS
+        )
+        expect(page).to_have_title(re.compile(r"\d+% · video2mp3"))
+    expect(row(page)).to_have_attribute("data-phase", "finished", timeout=WAIT_MS)
+    expect(page).to_have_title("✓ 1 MP3 is ready · video2mp3")
+
+    expect(page.get_by_role("slider", name="Place in My talk.mp4")).to_be_visible()
+    page.get_by_role("button", name="Play My talk.mp4").click()
+    wait_until(lambda: audio(page, "currentTime") > 0.1, 20, "the sound to play")
+    assert abs(audio(page, "duration") - 60) < 0.1
+    page.get_by_role("slider", name="Place in My talk.mp4").press("End")
+    wait_until(lambda: audio(page, "currentTime") > 59, 20, "the end to be reached by a key")
+
+    with page.expect_download() as download:
+        row(page).get_by_role("link", name="Download").click()
+    assert download.value.suggested_filename == "My talk.mp3"
+    download.value.save_as(tmp_path / "downloaded.mp3")
+    assert samples_by_ffmpeg(tmp_path / "downloaded.mp3") == 60 * 48_000
+    job = page.request.get(f"{service.url}/v1/conversions").json()["items"][0]
+    assert job["options"] == {"preset": "standard"}
+
+    page.reload()
+    expect(row(page)).to_have_attribute("data-phase", "finished")
+    row(page).get_by_role("button", name="Take My talk.mp4 off the list").click()
+    expect(row(page)).to_have_count(0)
+
+
+def test_an_upload_goes_on_after_the_page_was_loaded_again(service: Service, page: Page, video: Path) -> None:
+    """It should do so by itself where the browser holds the file, and ask for the same file where it does not."""
+    register(page, service, "convert-again")
+    with slow_line(page, 100_000):
+        drop(page, video)
+        expect(row(page)).to_have_text(re.compile(r"Uploading [1-9]\d?%"), timeout=WAIT_MS)
+        page.evaluate("indexedDB.deleteDatabase('video2mp3')")
+        page.reload()
+        expect(row(page)).to_have_attribute("data-phase", "lost")
+    other = FilePayload(name="Other.mp4", mimeType="video/mp4", buffer=b"another video")
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Choose the file again").click()
+    chooser.value.set_files([other])
+    expect(row(page)).to_contain_text("That is another file")
+    with slow_line(page, 100_000):
+        page.get_by_role("button", name="Try again").click()
+        drop(page, video)
+        expect(row(page)).to_have_attribute("data-phase", "uploading")
+        wait_until(lambda: held_files(page) == 1, 20, "the browser to hold the file")
+        page.reload()
+        expect(row(page)).to_have_attribute("data-phase", "uploading")
+    expect(row(page)).to_have_attribute("data-phase", "finished", timeout=WAIT_MS)
+    jobs = page.request.get(f"{service.url}/v1/conversions").json()["items"]
+    assert [job["result"]["duration_s"] for job in jobs] == [60.0]
+    wait_until(lambda: held_files(page) == 0, 20, "the browser to let the file go")
+
+
+def held_files(page: Page) -> int:
+    count: int = page.evaluate(
+        """() => new Promise((resolve) => {
+          const request = indexedDB.open("video2mp3", 1);
+          request.onupgradeneeded = () => request.result.createObjectStore("files");
+          request.onsuccess = () => {
+            const files = request.result.transaction("files").objectStore("files").count();
+            files.onsuccess = () => (request.result.close(), resolve(files.result));
+          };
+        })"""
+    )
+    return count
+
+
+def test_an_upload_is_paused_resumed_and_canceled(service: Service, page: Page, video: Path) -> None:
+    register(page, service, "convert-pause")
+    with slow_line(page, 100_000):
+        drop(page, video)
+        expect(row(page)).to_have_text(re.compile(r"Uploading [1-9]\d?%"), timeout=WAIT_MS)
+        page.get_by_role("button", name="Pause").click()
+        expect(row(page)).to_have_attribute("data-phase", "paused")
+        page.get_by_role("button", name="Go on").click()
+        expect(row(page)).to_have_attribute("data-phase", "uploading")
+        page.get_by_role("button", name="Cancel My talk.mp4").click()
+        expect(row(page)).to_have_attribute("data-phase", "canceled")
+    assert page.request.get(f"{service.url}/v1/conversions").json()["items"][0]["state"] == "canceled"
+    page.get_by_role("button", name="Try again").click()
+    expect(row(page)).to_have_attribute("data-phase", "finished", timeout=WAIT_MS)
+
+
+def test_many_files_are_converted_in_order_and_fetched_as_one(service: Service, page: Page, tmp_path: Path) -> None:
+    register(page, service, "convert-many")
+    video = make_video(tmp_path / "1.mp4", 2).read_bytes()
+    files = [FilePayload(name=f"Talk {n}.mp4", mimeType="video/mp4", buffer=video) for n in range(1, 7)]
+    with slow_line(page, 60_000):
+        drop(page, *files)
+        expect(page.get_by_text("0 of 6 done")).to_be_visible()
+        page.get_by_role("button", name="Talk 6.mp4: earlier").click()
+        expect(row(page).nth(4)).to_contain_text("Talk 6.mp4")
+    expect(page.get_by_role("heading", name="6 MP3s are ready")).to_be_visible(timeout=WAIT_MS)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download all 6 (ZIP)").click()
+    assert download.value.suggested_filename == "conversions.zip"
+    row(page).first.get_by_role("button", name="Play Talk 1.mp4").click()
+    expect(page.get_by_role("slider", name="Place in Talk 1.mp4")).to_be_visible()
+    page.get_by_role("button", name="Clear what has ended").click()
+    expect(row(page)).to_have_count(0)
+
+
+def test_what_cannot_be_converted_is_explained(service: Service, page: Page) -> None:
+    """It should say so in a sentence, beside files that can."""
+    register(page, service, "convert-bad")
+    drop(page, corpus_file("mp4/sample_video_only.mp4"))
+    expect(row(page).first).to_contain_text("This video has no sound", timeout=WAIT_MS)
+    drop(page, FilePayload(name="empty.mp4", mimeType="video/mp4", buffer=b""))
+    expect(row(page).nth(1)).to_contain_text("The file is empty.")
+
+
+def test_several_mp3s_are_played_one_after_the_other_and_kept_together_or_alone(
+    service: Service, page: Page, tmp_path: Path
+) -> None:
+    """It should list the MP3s of a conversion that was asked to split."""
+    register(page, service, "convert-parts")
+    page.evaluate("localStorage.setItem('video2mp3.preferences', JSON.stringify({options: {split: 2}}))")
+    page.reload()
+    drop(page, make_video(tmp_path / "My talk.mp4", 3))
+    expect(row(page)).to_have_attribute("data-phase", "finished", timeout=WAIT_MS)
+    row(page).get_by_text("2 MP3s").click()
+    parts = row(page).locator("ol > li")
+    expect(parts).to_have_text([re.compile(r"A talk \(1\)\s*0:02"), re.compile(r"A talk \(2\)\s*0:01")])
+    row(page).get_by_role("button", name="Play A talk (1)").click()
+    expect(parts.nth(1)).to_have_attribute("aria-current", "true", timeout=WAIT_MS)
+    wait_until(lambda: audio(page, "currentTime") > 0.1, 20, "the second to play")
+    for link, name in (("Download all (ZIP)", "My talk.zip"), ("Download A talk (2)", "My talk-02.mp3")):
+        with page.expect_download() as download:
+            row(page).get_by_role("link", name=link).click()
+        assert download.value.suggested_filename == name

@@ -1,0 +1,39 @@
+import { describe, expect, it } from "vitest";
+import { bytes, clock, exactClock, parseClock, percent, roughly, until } from "./format";
+
+describe("format", () => {
+  it("writes sizes in powers of ten, with a digit where it matters", () => {
+    expect([0, 999, 1000, 1_440_000, 999_600_000, 250e9].map((size) => bytes(size, "en"))).toEqual([
+      "0 bytes",
+      "999 bytes",
+      "1 kB",
+      "1.4 MB",
+      "1 GB",
+      "250 GB",
+    ]);
+    expect(bytes(1_440_000, "de")).toBe("1,4 MB");
+  });
+
+  it("never calls 99.9 percent all", () => {
+    expect(percent(99.9, "en")).toBe("99%");
+  });
+
+  it("writes and reads places in a recording", () => {
+    expect([5, 65, 3723].map(clock)).toEqual(["0:05", "1:05", "1:02:03"]);
+    expect([3723.5, 0.25, 60].map(exactClock)).toEqual(["1:02:03.5", "0:00.25", "1:00"]);
+    for (const seconds of [0, 1.5, 61.125, 3723.5]) expect(parseClock(exactClock(seconds))).toBe(seconds);
+    expect(parseClock("90")).toBe(90);
+    expect(parseClock(" 1:30,5 ")).toBe(90.5);
+    for (const wrong of ["", "a", "1:", "-3", "1:2:3:4"]) expect(parseClock(wrong)).toBeUndefined();
+  });
+
+  it("says how long roughly", () => {
+    expect([0.2, 59.5, 61, 7200].map((seconds) => roughly(seconds, "en"))).toEqual([
+      "1 sec",
+      "60 sec",
+      "1 min",
+      "2 hr",
+    ]);
+    expect(until("2026-01-08T00:00:00Z", Date.parse("2026-01-02T00:00:00Z"), "en")).toBe("in 6 days");
+  });
+});

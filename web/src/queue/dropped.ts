@@ -1,0 +1,43 @@
+// The files in what was dropped or pasted; folders are looked through.
+
+const MEDIA =
+  /\.(mp4|m4v|mov|mkv|webm|avi|flv|wmv|asf|ts|m2ts|mts|mpe?g|vob|3gp|3g2|ogv|ogg|oga|opus|m4a|aac|flac|wav|mp3|mka|wma|aiff?)$/i;
+const MAX_FILES = 2000;
+
+/** The types and endings for a file picker. */
+export const ACCEPTED = "video/*,audio/*,.mkv,.ts,.m2ts,.mts,.flv,.avi,.wmv,.vob,.mka";
+
+/** Of a folder only what can be media is taken: nobody means the pictures and texts beside a film. */
+export function isMedia(file: { name: string; type: string }): boolean {
+  if (file.name.startsWith(".")) return false;
+  return /^(video|audio)\//.test(file.type) || MEDIA.test(file.name);
+}
+
+/** Returns the files; the transfer has to be read at once, so this begins before it waits for anything. */
+export async function filesIn(transfer: DataTransfer): Promise<File[]> {
+  const entries = [...transfer.items].map((item) => (item.kind === "file" ? item.webkitGetAsEntry?.() : null) ?? null);
+  const plain = [...transfer.files];
+  if (!entries.some((entry) => entry?.isDirectory)) return plain;
+  const files: File[] = [];
+  for (const entry of entries) if (entry) await collect(entry, files, entry.isDirectory);
+  return files;
+}
+
+async function collect(entry: FileSystemEntry, files: File[], isInFolder: boolean): Promise<void> {
+  if (files.length >= MAX_FILES) return;
+  if (entry.isFile) {
+    const file = await new Promise<File>((resolve, reject) => (entry as FileSystemFileEntry).file(resolve, reject));
+    if (!isInFolder || isMedia(file)) files.push(file);
+    return;
+  }
+  const reader = (entry as FileSystemDirectoryEntry).createReader();
+  const inside: FileSystemEntry[] = [];
+  // It tells a hundred at a time.
+  for (;;) {
+    const more = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject));
+    if (!more.length) break;
+    inside.push(...more);
+  }
+  inside.sort((one, other) => one.name.localeCompare(other.name, undefined, { numeric: true }));
+  for (const each of inside) await collect(each, files, true);
+}

@@ -1,0 +1,82 @@
+// What a row says of its file: one short state, and one line of figures.
+
+import { bytes, decimal, percent, roughly } from "../format";
+import { explainCode } from "../problems";
+import { t } from "../texts/texts";
+import type { Entry } from "./entry.svelte";
+
+/** The state in a word or two. */
+export function stateOf(entry: Entry): string {
+  switch (entry.phase) {
+    case "next":
+      return t("state.next");
+    case "taking":
+      return t("state.taking", { percent: percent(entry.takenPercent) });
+    case "uploading":
+      return t("state.uploading", { percent: percent(100 * entry.sent) });
+    case "paused":
+      return t("state.paused", { percent: percent(100 * entry.sent) });
+    case "lost":
+      return t("state.lost", { percent: percent(100 * entry.sent) });
+    case "ready":
+      return t("state.ready");
+    case "queued":
+      return t("state.queued");
+    case "processing":
+      return t("state.processing", { percent: percent(entry.percent) });
+    case "finished":
+      return t("state.finished");
+    case "canceled":
+      return t("state.canceled");
+    case "refused":
+      return entry.trouble?.code === "canceled" ? t("state.canceled") : t("state.refused");
+    case "failed":
+      return t("state.failed");
+  }
+}
+
+/** The figures below it: how fast, how much longer, how large. Empty where there is nothing to tell. */
+export function figuresOf(entry: Entry): string {
+  const { phase, upload, progress, conversion } = entry;
+  if (phase === "uploading" && upload) {
+    const sent = t("figures.sent", { sent: bytes(entry.sentBytes), size: bytes(upload.sizeBytes) });
+    return joined([sent, entry.speedBps && `${bytes(entry.speedBps)}/s`, left(entry.sendingEtaS), alongside(entry)]);
+  }
+  if (phase === "processing") {
+    const speed = progress?.speed
+      ? t("figures.speed", { speed: decimal(progress.speed, progress.speed < 10 ? 1 : 0) })
+      : "";
+    return joined([speed, left(progress?.eta_s ?? null)]);
+  }
+  if (phase === "finished" && conversion?.result) {
+    const saved = upload?.isSound ? t("figures.saved", { percent: percent(savedPercent(entry)) }) : "";
+    return joined([bytes(conversion.result.size_bytes), saved]);
+  }
+  return "";
+}
+
+/** Why it went wrong and what to do; empty where nothing did. */
+export function troubleOf(entry: Entry): string {
+  if (entry.phase === "failed" && entry.conversion?.error) {
+    return explainCode(entry.conversion.error.code, entry.conversion.error.detail);
+  }
+  if (!entry.trouble || entry.trouble.code === "canceled") return "";
+  return explainCode(entry.trouble.code, entry.trouble.detail);
+}
+
+/** How much less was sent than the whole file, in percent. */
+export function savedPercent(entry: Entry): number {
+  return entry.upload && entry.size ? 100 * (1 - entry.upload.sizeBytes / entry.size) : 0;
+}
+
+function alongside(entry: Entry): string {
+  return entry.state === "processing" ? t("figures.alongside", { percent: percent(entry.percent) }) : "";
+}
+
+function left(seconds: number | null): string {
+  return seconds === null ? "" : t("figures.left", { time: roughly(seconds) });
+}
+
+function joined(parts: readonly (string | null | 0 | false)[]): string {
+  return parts.filter(Boolean).join(" · ");
+}
