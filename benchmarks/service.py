@@ -76,7 +76,7 @@ def send(
     sent, began_s = 0, time.monotonic()
     with path.open("rb") as file:
         while sent < size_bytes:
-            sent += os.sendfile(line.fileno(), file.fileno(), start + sent, min(_PIECE_BYTES, size_bytes - sent))
+            sent += line.sendfile(file, start + sent, min(_PIECE_BYTES, size_bytes - sent))
             ahead_s = sent / bytes_per_s - (time.monotonic() - began_s)
             if ahead_s > 0:
                 time.sleep(ahead_s)
