@@ -102,6 +102,13 @@ class MethodNotAllowed(Video2mp3Error):
     status = 405
 
 
+class UnknownHost(Video2mp3Error):
+    """This service is not known by the name that the request is for (Host); see VIDEO2MP3_ALLOWED_HOSTS."""
+
+    code = "unknown_host"
+    status = 421
+
+
 class UsernameTaken(Video2mp3Error):
     """Username already registered"""
 
@@ -200,6 +207,12 @@ class TooManyAttempts(Video2mp3Error):
     def __init__(self, detail: str | None = None, *, retry_after_s: int = 900) -> None:
         super().__init__(detail)
         self.retry_after_s = retry_after_s
+
+
+class RateLimited(TooManyAttempts):
+    """Too many requests in a minute; wait as long as `Retry-After` says, and see `RateLimit`."""
+
+    code = "rate_limited"
 
 
 class TooManyJobs(Video2mp3Error):

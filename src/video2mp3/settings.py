@@ -44,6 +44,12 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
     public_url: str = Field("", description="How users reach the service, for links (empty: host and port).")
+    allowed_hosts: str = Field(
+        "", description="Names that requests may be for, such as a.example,*.b.example (empty: see docs/operations.md)."
+    )
+    trusted_proxies: str = Field(
+        "", description="Addresses of proxies whose X-Forwarded-For and -Proto are believed, such as 10.1.2.0/24."
+    )
     require_login: bool = Field(False, description="Ask for a login on loopback addresses too.")
     registration: Literal["open", "closed", "invite"] = Field(
         "open", description="Who may make an account: anyone, nobody, or who has an invitation."
@@ -70,6 +76,11 @@ class Settings(BaseSettings):
     redirect_downloads: bool = Field(
         False, description="Send clients to the object store for results (S3, GCS, Azure)."
     )
+
+    requests_per_minute: int = Field(6000, ge=0, description="Requests taken from one account (0: any number).")
+    uploads_per_minute: int = Field(1200, ge=0, description="Of these: those that send a file or start a conversion.")
+    probes_per_minute: int = Field(300, ge=0, description="Of these: those that look into an upload.")
+    anonymous_per_minute: int = Field(1200, ge=0, description="Requests without an account taken from one address.")
 
     max_user_jobs: int = Field(1000, ge=1, description="Conversions that one user may have waiting.")
     max_user_uploads: int = Field(50, ge=1, description="Files that one user may send at once.")
@@ -118,16 +129,21 @@ class Settings(BaseSettings):
             return _variable(name)
         return f"VIDEO2MP3_DATA_DIR={self.data_dir}"
 
-    @field_validator("allowed_networks", "allowed_ports")
+    @field_validator("allowed_networks", "trusted_proxies", "allowed_ports")
     @classmethod
     def _is_list(cls, text: str, info: ValidationInfo) -> str:
-        _networks(text) if info.field_name == "allowed_networks" else _ports(text)
+        _ports(text) if info.field_name == "allowed_ports" else _networks(text)
         return text
 
     @property
     def networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """The private networks that users' URLs may lead to."""
         return _networks(self.allowed_networks)
+
+    @property
+    def proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The proxies that are believed."""
+        return _networks(self.trusted_proxies)
 
     @property
     def ports(self) -> frozenset[int]:

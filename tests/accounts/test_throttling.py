@@ -105,9 +105,9 @@ def test_a_network_of_ipv6_counts_as_one_address(database: Database) -> None:
         fail(database, gate("ada", f"2001:db8::{host}"))
     assert is_full(database, gate("bob", "2001:db8::9"))
     assert not is_full(database, gate("bob", "2001:db8:0:1::9"))
-    assert throttling._network("::ffff:192.0.2.1") == HERE
-    assert throttling._network("fe80::1%eth0") == "fe80::/64"
-    assert throttling._network(None) == throttling._network("unix:") == "unknown"
+    assert throttling.network_of("::ffff:192.0.2.1") == HERE
+    assert throttling.network_of("fe80::1%eth0") == "fe80::/64"
+    assert throttling.network_of(None) == throttling.network_of("unix:") == "unknown"
 
 
 def test_no_limit_counts_nothing(database: Database) -> None:

@@ -15,7 +15,7 @@ from video2mp3.api.app import create_app
 from video2mp3.api.services import Services
 
 # Of each answer, and of the way that a body is sent.
-CHANGING = {"x-request-id", "date", "transfer-encoding"}
+CHANGING = {"ratelimit", "x-request-id", "date", "transfer-encoding"}
 
 
 def paths(services: Services) -> list[str]:

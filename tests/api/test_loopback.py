@@ -78,6 +78,7 @@ def test_whatever_another_site_or_a_proxy_sends_is_nobody(client: httpx.Client) 
             refused = client.request(method, path, headers=headers)
             assert (refused.status_code, refused.json()["code"]) in (
                 (401, "unauthenticated"),
+                (421, "unknown_host"),
                 (403, "forbidden"),  # an unsafe request with a cookie
             ), headers
     assert client.get("/v1/me").status_code == 200

@@ -151,7 +151,9 @@ def test_every_answer_has_an_id_and_the_security_headers(client: httpx.Client) -
         headers = client.get(path).headers
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["Referrer-Policy"] == "same-origin"
-        assert "default-src" in headers["Content-Security-Policy"]
+        assert "default-src 'none'" in headers["Content-Security-Policy"]
+        assert headers["Cross-Origin-Opener-Policy"] == headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        assert "Strict-Transport-Security" not in headers
         assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
         assert headers["X-Request-Id"]
 

@@ -46,7 +46,7 @@ class Gate:
 
 def sign_in(username_key: str, address: str | None, *, limit: int) -> Gate:
     """Counts failed sign-ins with that name, which may be nobody's, and from that address."""
-    place = _network(address)
+    place = network_of(address)
     return Gate(
         (_counter("sign-in name", username_key), _counter("sign-in address", place)),
         limit,
@@ -56,17 +56,17 @@ def sign_in(username_key: str, address: str | None, *, limit: int) -> Gate:
 
 def refresh(address: str | None, *, limit: int) -> Gate:
     """Counts refresh tokens from that address that are none; good ones are never refused."""
-    return Gate((_counter("refresh", _network(address)),), limit)
+    return Gate((_counter("refresh", network_of(address)),), limit)
 
 
 def registration(address: str | None) -> Gate:
     """Counts accounts that are asked for."""
-    return Gate((_counter("register", _network(address)),), REGISTRATIONS)
+    return Gate((_counter("register", network_of(address)),), REGISTRATIONS)
 
 
 def reset_from(address: str | None) -> Gate:
     """Counts resets of passwords that are asked for from an address."""
-    return Gate((_counter("reset address", _network(address)),), RESETS)
+    return Gate((_counter("reset address", network_of(address)),), RESETS)
 
 
 def reset_of(username_key: str) -> Gate:
@@ -153,7 +153,7 @@ def _counter(*facts: str) -> str:
     return hashlib.sha256("\0".join(facts).encode("utf-8", "replace")).hexdigest()
 
 
-def _network(address: str | None) -> str:
+def network_of(address: str | None) -> str:
     """Returns what one client can be told by: a whole /64 of IPv6, for that is what each is given."""
     try:
         found = ipaddress.ip_address(address or "")

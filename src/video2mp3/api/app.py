@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from video2mp3 import __version__
 from video2mp3.api import (
@@ -18,6 +18,7 @@ from video2mp3.api import (
     downloads,
     events,
     health,
+    identity,
     invitations,
     keys,
     links,
@@ -34,6 +35,7 @@ from video2mp3.api import (
 )
 from video2mp3.api.head import HeadAsGet
 from video2mp3.api.middleware import Frame
+from video2mp3.api.rates import Rates
 from video2mp3.api.schemas import Problem
 from video2mp3.api.scopes import NEEDS
 from video2mp3.api.services import Services
@@ -89,15 +91,18 @@ def create_app(services: Services) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.services = services
+    app.state.rates = Rates(services.settings)
     app.state.readiness = health.ReadinessChecks(services)
     problems.install(app)
     for router in _ROUTERS:
-        app.include_router(router)
+        # Whoever watches the service may ask as often as it likes.
+        counted = [] if router is health.router else [Depends(identity.count_anonymous)]
+        app.include_router(router, dependencies=counted)
     app.mount("/page", pages.PageFiles(), name="page")
     app.add_middleware(HeadAsGet)
     app.add_middleware(Tus)
     # Added last, so it is the outermost.
-    app.add_middleware(Frame)
+    app.add_middleware(Frame, settings=services.settings)
     return app
 
 

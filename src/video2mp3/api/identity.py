@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends
+from fastapi.dependencies.models import Dependant
 from fastapi.security import APIKeyCookie, HTTPBearer
 from sqlalchemy.orm import Session
 from starlette.requests import Request
@@ -14,6 +15,7 @@ from video2mp3.accounts import api_keys, sign_ins, tokens, users
 from video2mp3.accounts.api_keys import Scope
 from video2mp3.accounts.sign_ins import Device
 from video2mp3.api.loopback import is_local_program
+from video2mp3.api.rates import rates_of
 from video2mp3.api.schemas import SignedInBy
 from video2mp3.api.scopes import require_scope
 from video2mp3.api.services import Services, get_services
@@ -57,14 +59,21 @@ def current_user(
         Unauthenticated: when there are no credentials, or wrong ones.
         InsufficientScope: when an API key may not do this.
         Forbidden: when a cookie comes with an unsafe request that no page of ours sent.
+        RateLimited: when it is one request too many, of the account or of the address.
     """
     services = get_services(request)
-    with services.database.read() as session:
-        principal = _find_principal(session, request, services)
+    try:
+        with services.database.read() as session:
+            principal = _find_principal(session, request, services)
+    except (Unauthenticated, Forbidden):
+        rates_of(request).count_address(request)
+        raise
     if principal is None:
         # The user `local` was never needed before.
         with services.database.write() as session:
             principal = _of(users.local_user(session), "loopback")
+    if principal.signed_in_by != "loopback":
+        rates_of(request).count_user(request, principal.user_id)
     if principal.scopes is not None:
         require_scope(request, principal.scopes)
     if principal.is_stale:
@@ -74,6 +83,18 @@ def current_user(
 
 CurrentUser = Annotated[Principal, Depends(current_user)]
 """The type of a route's parameter that receives who the caller is."""
+
+
+async def count_anonymous(request: Request) -> None:
+    """Counts a request to a route that does not ask who the caller is; raises RateLimited when it is one too many."""
+    if _asks_who(request.scope["route"].dependant):
+        return
+    if not (get_services(request).trust_loopback and is_local_program(request)):
+        rates_of(request).count_address(request)
+
+
+def _asks_who(dependant: Dependant) -> bool:
+    return any(below.call is current_user or _asks_who(below) for below in dependant.dependencies)
 
 
 def current_admin(user: CurrentUser) -> Principal:

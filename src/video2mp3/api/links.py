@@ -66,7 +66,10 @@ def read_shared(
     """Returns the result that a link leads to: as /v1/conversions/{id}/mp3, without an account."""
     with services.database.read() as session:
         job = _shared_job(session, conversion_id, expires, signature)
-    return serve_result(request, services, job, part)
+    response = serve_result(request, services, job, part)
+    # Whoever has the link may also play it on a page of another site.
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    return response
 
 
 def _shared_job(session: Session, job_id: str, expires_s: int, signature: str) -> Job:

@@ -4,6 +4,8 @@ import asyncio
 import re
 import secrets
 import time
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote
 
 import structlog
@@ -12,8 +14,11 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from video2mp3.accounts import audit
+from video2mp3.api import forwarding, rates
+from video2mp3.api.hosts import HostRule
 from video2mp3.api.problems import problem_response
-from video2mp3.errors import Unavailable, Video2mp3Error
+from video2mp3.errors import Unavailable, UnknownHost, Video2mp3Error
+from video2mp3.settings import Settings
 from video2mp3.telemetry import metrics, tracing
 
 log = structlog.get_logger()
@@ -26,31 +31,38 @@ BODY_PAUSE_S = 60.0
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
+# What the page needs more than this, it says itself.
+_CSP = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     # Not `no-referrer`: with that, browsers send `Origin: null` with forms, and ours would be refused.
     "Referrer-Policy": "same-origin",
-    "Content-Security-Policy": (
-        "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
-        "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-    ),
+    "Content-Security-Policy": _CSP,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
 }
+_HSTS = {"Strict-Transport-Security": "max-age=31536000"}
 
 
 class Frame:
     """Pure ASGI middleware, so that streams pass through it without being buffered."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
+        self._proxies = settings.proxies
+        self._hosts = HostRule(settings)
+        # Told to those who came without TLS too, browsers pass it over.
+        self._headers = _SECURITY_HEADERS | (_HSTS if settings.public_url.startswith("https:") else {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope = forwarding.resolved(scope, self._proxies)
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
-        body, answer = _Body(receive), _Answer(send, request_id)
+        body, answer = _Body(receive), _Answer(send, scope["state"], self._headers)
         started_s = time.monotonic()
         parent = tracing.parse(Headers(scope=scope).get(tracing.HEADER))
         client = scope.get("client")
@@ -61,7 +73,8 @@ class Frame:
             tracing.span("request", kind="server", parent=parent) as span,
         ):
             try:
-                await self._app(scope, body.receive, answer.send)
+                served = self._app if self._hosts.allows(scope) else _refuse_host
+                await served(scope, body.receive, answer.send)
             except Exception as error:
                 _log_fault(error)
                 # Else it is too late for another answer: the server cuts the connection when one is left unfinished,
@@ -104,21 +117,27 @@ class _Body:
 class _Answer:
     """The answer as it passes: adds headers, remembers the status."""
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(self, send: Send, state: dict[str, Any], security_headers: Mapping[str, str]) -> None:
         self._send = send
-        self._request_id = request_id
+        self._state = state
+        self._security_headers = security_headers
         self.status: int | None = None
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
-            headers["X-Request-Id"] = self._request_id
-            for name, value in _SECURITY_HEADERS.items():
+            headers["X-Request-Id"] = self._state["request_id"]
+            for name, value in self._security_headers.items():
                 headers.setdefault(name, value)
+            headers.update(rates.headers_of(self._state))
         else:
             metrics.HTTP_SENT_BYTES.inc(len(message.get("body", b"")))
         await self._send(message)
+
+
+async def _refuse_host(scope: Scope, receive: Receive, send: Send) -> None:
+    await problem_response(Request(scope), UnknownHost())(scope, receive, send)
 
 
 def _request_id(scope: Scope) -> str:

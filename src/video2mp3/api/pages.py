@@ -19,6 +19,10 @@ _CSP = (
     "img-src 'self' data: blob:; media-src 'self' blob:; font-src 'self'; manifest-src 'self'; "
     "worker-src 'self' blob:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
+PLAIN_CSP = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+"""Content-Security-Policy of pages without scripts."""
 _NOT_BUILT = "The page has not been built: run `make page`. The API works, and is described at /docs."
 _ENCODINGS = {"br": ".br", "gzip": ".gz"}
 _MEDIA_TYPES = {

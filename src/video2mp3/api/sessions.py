@@ -11,6 +11,7 @@ from video2mp3.accounts import audit, sign_ins, tokens, users
 from video2mp3.accounts.sign_ins import Started
 from video2mp3.api.credentials import check_credentials, count_bad_refresh
 from video2mp3.api.identity import COOKIE, CurrentUser, Principal, device_of, require_own_origin
+from video2mp3.api.pages import PLAIN_CSP
 from video2mp3.api.parameters import Cursor, ItemId, Limit
 from video2mp3.api.schemas import (
     CookieSession,
@@ -219,5 +220,5 @@ def _refuse_link(request: Request) -> Response:
         "<p>It was used before, or is too old. Start the service again for a new one, "
         'or <a href="./">sign in with a name and a password</a>.</p></html>',
         401,
-        headers=NO_STORE,
+        headers={**NO_STORE, "Content-Security-Policy": PLAIN_CSP},
     )

@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy.orm import Session
 
 from video2mp3.accounts import links, users
+from video2mp3.api.pages import PLAIN_CSP
 from video2mp3.api.parameters import ItemId
 from video2mp3.api.services import CurrentServices
 from video2mp3.api.small_bodies import SmallBodyRoute
@@ -50,4 +51,4 @@ def _user_of(session: Session, user_id: str, signature: str) -> User:
 
 def _page(content: str) -> HTMLResponse:
     page = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>video2mp3</title><body>{content}</body></html>'
-    return HTMLResponse(page, headers={"Cache-Control": "no-store"})
+    return HTMLResponse(page, headers={"Cache-Control": "no-store", "Content-Security-Policy": PLAIN_CSP})

@@ -1,0 +1,66 @@
+"""Which names requests may be for.
+
+A page of any site can give its own name the address of this service (DNS rebinding), and would then be of the same
+origin. And what is made of the Host header, such as links, would lead wherever its sender likes.
+"""
+
+import ipaddress
+import re
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
+from video2mp3.settings import Settings
+
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::\d{1,5})?", re.IGNORECASE)
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
+# Probes of containers ask by whatever address, and tell nothing that is anybody's.
+_ANY_HOST_PATHS = frozenset({"/livez", "/readyz"})
+
+
+class HostRule:
+    """Says whether a request is for this service, by the settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Reads the rule: the names that are listed; where none are, any that cannot be another site's."""
+        listed = {name.strip().lower() for name in settings.allowed_hosts.split(",") if name.strip()}
+        public = urlsplit(settings.public_url).hostname if settings.public_url else None
+        self._names = listed | _LOOPBACK | ({_in_brackets(public)} if public else set())
+        self._endings = tuple(name[1:] for name in listed if name.startswith("*."))
+        self._only_listed = bool(listed)
+        # On any address and without a public URL, nobody has said by which names the service is reached.
+        self._all = "*" in listed or not (listed or public or _is_loopback(settings.host))
+
+    def allows(self, scope: Scope) -> bool:
+        """Says whether the request may be served."""
+        hosts = Headers(scope=scope).getlist("host")
+        if self._all or scope["path"] in _ANY_HOST_PATHS or not hosts:
+            # Browsers always send one.
+            return True
+        match = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
+        if match is None:
+            return False
+        name = match[1].lower().removesuffix(".")
+        return name in self._names or name.endswith(self._endings) or (not self._only_listed and _is_nobody_s(name))
+
+
+def _is_nobody_s(name: str) -> bool:
+    """Says whether no site on the Internet can have that name: an address, or a name of the local network."""
+    return "." not in name or name.endswith(".localhost") or _is_address(name)
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+def _is_loopback(host: str) -> bool:
+    return host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback)
+
+
+def _in_brackets(host: str) -> str:
+    return f"[{host}]" if ":" in host else host.removesuffix(".")

@@ -1,0 +1,113 @@
+"""How many requests a minute are taken from one account, or from one address without an account.
+
+A token bucket for each, in this process's memory: a bucket holds a minute's worth and fills steadily. So each replica
+counts for itself, and nothing is asked or written for it. What must not be tried often is counted by all replicas
+together: see `accounts/throttling.py`. The headers are those of draft-ietf-httpapi-ratelimit-headers-10.
+"""
+
+import math
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+
+from video2mp3.accounts.throttling import network_of
+from video2mp3.errors import RateLimited
+from video2mp3.settings import Settings
+
+_WINDOW_S = 60
+# Those that were used least lately are forgotten first; a full bucket loses nothing by it.
+_MAX_BUCKETS = 20_000
+
+_SEND_FILES = (
+    ("POST", "/v1/uploads"),
+    ("POST", "/v1/conversions"),
+    ("PUT", "/v1/mp3"),
+    ("PUT", "/v1/mp3/{name:path}"),
+    ("POST", "/upload"),
+    ("POST", "/upload_video"),
+)
+KINDS: Mapping[tuple[str, str], str] = {**dict.fromkeys(_SEND_FILES, "uploads"), ("POST", "/v1/probe"): "probes"}
+"""What requests to these routes count for, besides as requests."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """What is left of what a caller may send."""
+
+    policy: str
+    quota: int
+    """Per minute."""
+    remaining: int
+    full_in_s: int
+
+
+class Rates:
+    """The buckets of one process."""
+
+    def __init__(self, settings: Settings, now_s: Callable[[], float] = time.monotonic) -> None:
+        """Takes the quotas from the settings; 0 there: as many as one likes."""
+        self._quotas = {
+            "requests": settings.requests_per_minute,
+            "uploads": settings.uploads_per_minute,
+            "probes": settings.probes_per_minute,
+            "anonymous": settings.anonymous_per_minute,
+        }
+        self._now_s = now_s
+        self._lock = threading.Lock()
+        # What is left, and when that was so; the one that was used least lately first.
+        self._buckets: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()
+
+    def count_user(self, request: Request, user_id: str) -> None:
+        """Counts a request of an account; raises RateLimited when it is one too many."""
+        self._count(request, "requests", user_id)
+        kind = KINDS.get((request.method, getattr(request.scope.get("route"), "path", "")))
+        if kind:
+            self._count(request, kind, user_id)
+
+    def count_address(self, request: Request) -> None:
+        """Counts a request without an account; raises RateLimited when it is one too many."""
+        self._count(request, "anonymous", network_of(request.client.host if request.client else None))
+
+    def _count(self, request: Request, policy: str, key: str) -> None:
+        quota = self._quotas[policy]
+        if not quota:
+            return
+        left = self._take(policy, key, quota)
+        shares = request.scope.setdefault("state", {}).setdefault("rate_shares", [])
+        shares.append(Share(policy, quota, max(0, int(left)), math.ceil((quota - left) * _WINDOW_S / quota)))
+        if left < 0:
+            raise RateLimited(retry_after_s=max(1, math.ceil(-left * _WINDOW_S / quota)))
+
+    def _take(self, policy: str, key: str, quota: int) -> float:
+        """Takes one; returns what is left. Negative: there was none, by that much, and none was taken."""
+        with self._lock:
+            now_s = self._now_s()
+            left, at_s = self._buckets.pop((policy, key), (float(quota), now_s))
+            left = min(float(quota), left + (now_s - at_s) * quota / _WINDOW_S)
+            self._buckets[policy, key] = (left - 1 if left >= 1 else left, now_s)
+            while len(self._buckets) > _MAX_BUCKETS:
+                self._buckets.popitem(last=False)
+        return left - 1
+
+
+def headers_of(state: Mapping[str, Any]) -> dict[str, str]:
+    """Returns the headers that tell what is left, where anything was counted."""
+    shares: list[Share] = state.get("rate_shares", [])
+    if not shares:
+        return {}
+    return {
+        "RateLimit-Policy": ", ".join(f'"{share.policy}";q={share.quota};w={_WINDOW_S}' for share in shares),
+        "RateLimit": ", ".join(f'"{share.policy}";r={share.remaining};t={share.full_in_s}' for share in shares),
+    }
+
+
+def rates_of(request: Request) -> Rates:
+    """Returns the buckets of the application that the request came to."""
+    rates = request.app.state.rates
+    assert isinstance(rates, Rates)
+    return rates
