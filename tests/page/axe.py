@@ -1,0 +1,33 @@
+"""What shuts people out of a page, as axe-core finds it."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page
+
+from tests.servers.programs import missing
+
+AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
+
+
+def barriers(page: Page) -> list[str]:
+    """What axe finds wrong with the page as it is now, in light and in dark: rule and place."""
+    found: list[str] = []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        if not page.evaluate("'axe' in window"):
+            page.evaluate(_axe())
+        violations: list[dict[str, Any]] = page.evaluate("axe.run().then(({ violations }) => violations)")
+        for violation in violations:
+            places = "; ".join(f"{node['target']} {node['failureSummary']}" for node in violation["nodes"][:3])
+            found.append(f"{scheme}, {violation['id']}: {places}")
+    page.emulate_media(color_scheme=None, reduced_motion=None)
+    return found
+
+
+@cache
+def _axe() -> str:
+    if not AXE.exists():
+        missing("axe-core (make page)")
+    return AXE.read_text()

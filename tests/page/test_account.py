@@ -1,0 +1,249 @@
+"""One's own account, and what administrators see."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import FilePayload, Locator, Page, expect
+
+from tests.acceptance.service import PASSWORD, Service, embedded
+from tests.media import corpus_file
+from tests.outbound.listeners import answer, web_server
+from tests.page.axe import barriers
+from tests.page.conftest import register
+from tests.servers import SMTPServer
+
+
+@pytest.fixture(scope="module")
+def received() -> list[str]:
+    """The paths that the receiver of webhooks was asked for."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def receiver(received: list[str]) -> Iterator[int]:
+    """A receiver of webhooks, which refuses the first message; its port."""
+
+    def respond(handler: BaseHTTPRequestHandler) -> None:
+        handler.rfile.read(int(handler.headers["Content-Length"]))
+        received.append(handler.path)
+        answer(handler, 500 if len(received) == 1 else 204)
+
+    with web_server(respond) as port:
+        yield port
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory, receiver: int) -> Iterator[Service]:
+    """A service that may tell the receiver, with an administrator `root`."""
+    mail_server = SMTPServer()
+    mail_server.start()
+    env = {"VIDEO2MP3_ALLOWED_NETWORKS": "127.0.0.0/8", "VIDEO2MP3_ALLOWED_PORTS": f"{receiver}"}
+    with embedded(tmp_path_factory.mktemp("account"), mail_server, env) as service:
+        command = [sys.executable, "-m", "video2mp3", "user", "add", "root", "--admin", "--password-stdin"]
+        subprocess.run(command, input=PASSWORD, text=True, env=service.env, check=True, capture_output=True)
+        yield service
+    mail_server.close()
+
+
+def sign_in(page: Page, service: Service, username: str) -> None:
+    page.goto(service.url)
+    page.get_by_label("Username").fill(username)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    expect(page.get_by_role("link", name="Account")).to_be_visible()
+
+
+def open_view(page: Page, name: str) -> None:
+    page.get_by_role("navigation").get_by_role("link", name=name).click()
+    expect(page.get_by_role("heading", level=1, name=name)).to_be_visible()
+
+
+def section(page: Page, name: str) -> Locator:
+    return page.get_by_role("region", name=name, exact=True)
+
+
+def convert(page: Page, service: Service, path: Path) -> None:
+    """Orders a conversion as the page's user, without the page."""
+    file = FilePayload(name=path.name, mimeType="video/mp4", buffer=path.read_bytes())
+    answered = page.request.post(
+        f"{service.url}/v1/conversions", multipart={"file": file}, headers={"Origin": service.url}
+    )
+    assert answered.status == 202
+
+
+def test_address_and_mails_are_changed(service: Service, page: Page) -> None:
+    register(page, service, "profile")
+    open_view(page, "Account")
+    profile = section(page, "Profile")
+    profile.get_by_label("E-mail address").fill("profile@example.org")
+    profile.get_by_label("Send me a mail").uncheck()
+    profile.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Saved.")).to_be_attached()
+    page.reload()
+    expect(profile.get_by_label("E-mail address")).to_have_value("profile@example.org")
+    expect(profile.get_by_label("Send me a mail")).not_to_be_checked()
+    assert barriers(page) == []
+    profile.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
+    assert page.context.cookies() == []
+
+
+def test_a_password_is_changed_and_other_sessions_end(service: Service, page: Page) -> None:
+    register(page, service, "password")
+    with service.user("password-2"):
+        pass
+    other = page.request.post(f"{service.url}/v1/sessions", data={"username": "password", "password": PASSWORD})
+    assert other.ok
+    open_view(page, "Account")
+    sessions = section(page, "Sessions").get_by_role("listitem")
+    expect(sessions).to_have_count(2)
+    expect(sessions.filter(has_text="this one")).to_contain_text("Chrome, Linux")
+    form = section(page, "Password")
+    form.get_by_label("Present password").fill("wrong")
+    form.get_by_label("New password").fill(PASSWORD + " two")
+    form.get_by_role("button", name="Change").click()
+    expect(form.get_by_role("alert")).to_contain_text("not your password")
+    form.get_by_label("Present password").fill(PASSWORD)
+    form.get_by_role("button", name="Change").click()
+    expect(form).to_contain_text("The password is changed.")
+    expect(sessions).to_have_count(1)
+
+
+def test_a_session_elsewhere_is_ended(service: Service, page: Page) -> None:
+    register(page, service, "sessions")
+    signed_in = page.request.post(f"{service.url}/v1/sessions", data={"username": "sessions", "password": PASSWORD})
+    token = signed_in.json()["access_token"]
+    open_view(page, "Account")
+    other = section(page, "Sessions").get_by_role("listitem").filter(has_not_text="this one")
+    other.get_by_role("button", name="End").click()
+    other.get_by_role("button", name="End").click()
+    expect(other).to_have_count(0)
+    ended = page.request.get(
+        f"{service.url}/v1/conversions", headers={"Authorization": f"Bearer {token}", "Cookie": ""}
+    )
+    assert ended.status == 401
+
+
+def test_an_api_key_is_shown_once_and_works_until_it_is_deleted(service: Service, page: Page) -> None:
+    register(page, service, "keys")
+    open_view(page, "Account")
+    keys = section(page, "API keys")
+    expect(keys).to_contain_text("You have no keys.")
+    keys.get_by_label("What it is for").fill("a script")
+    keys.get_by_label("It may").select_option(label="look and download")
+    keys.get_by_role("button", name="Make a key").click()
+    shown = keys.get_by_label("Your new key")
+    expect(shown).to_be_focused()
+    key = shown.input_value()
+    assert key.startswith("v2m_")
+    assert barriers(page) == []
+    keys.get_by_role("button", name="I have it").click()
+    expect(shown).to_have_count(0)
+    page.reload()
+    expect(keys.get_by_role("listitem")).to_contain_text(re.compile("a script.*look and download", re.DOTALL))
+    assert key not in page.content()
+
+    def status() -> int:
+        headers = {"Authorization": f"Bearer {key}", "Cookie": ""}
+        return page.request.get(f"{service.url}/v1/conversions", headers=headers).status
+
+    assert status() == 200
+    keys.get_by_role("button", name="Delete: a script").click()
+    expect(keys).to_contain_text("Programs with this key are refused then.")
+    keys.get_by_role("button", name="Delete", exact=True).click()
+    expect(keys).to_contain_text("You have no keys.")
+    assert status() == 401
+
+
+def test_a_webhook_tells_its_deliveries_and_sends_them_again(
+    service: Service, page: Page, receiver: int, received: list[str]
+) -> None:
+    register(page, service, "webhooks")
+    open_view(page, "Account")
+    webhooks = section(page, "Webhooks")
+    webhooks.get_by_label("Address").fill("http://10.0.0.1/")
+    webhooks.get_by_role("button", name="Add").click()
+    expect(webhooks.get_by_role("alert")).to_contain_text("private network")
+    webhooks.get_by_label("Address").fill(f"http://127.0.0.1:{receiver}/told")
+    webhooks.get_by_role("button", name="Add").click()
+    assert webhooks.get_by_label("signed with").input_value().startswith("whsec_")
+    webhooks.get_by_role("button", name="I have it").click()
+
+    convert(page, service, corpus_file("mp4/sample.mp4"))
+    webhooks.get_by_role("button", name="Deliveries").click()
+    delivery = webhooks.get_by_role("listitem").get_by_role("listitem")
+    expect(delivery).to_contain_text("HTTP 500", timeout=60_000)
+    assert barriers(page) == []
+    delivery.get_by_role("button", name="Send again").click()
+    expect(delivery).to_contain_text("Arrived", timeout=60_000)
+    assert received == ["/told", "/told"]
+    webhooks.get_by_role("button", name=re.compile("Delete: http")).click()
+    webhooks.get_by_role("button", name="Delete", exact=True).click()
+    expect(webhooks).to_contain_text("You have no webhooks.")
+
+
+def test_administrators_see_everything_and_others_nothing(service: Service, page: Page) -> None:
+    register(page, service, "somebody")
+    convert(page, service, corpus_file("mp4/sample_video_only.mp4"))
+    expect(page.get_by_role("link", name="Administration")).to_have_count(0)
+    page.goto(f"{service.url}/#/admin")
+    expect(page.get_by_role("main")).to_contain_text("may not do that")
+
+    page.context.clear_cookies()
+    sign_in(page, service, "root")
+    open_view(page, "Administration")
+    expect(section(page, "Now")).to_contain_text(re.compile(r"Free\s*[\d.]+ GB"))
+    expect(section(page, "Workers")).to_contain_text("idle", timeout=60_000)
+    jobs = section(page, "Conversions of all")
+    jobs.get_by_label("Username").fill("somebody")
+    jobs.get_by_role("button", name="Search").click()
+    job = jobs.get_by_role("listitem")
+    expect(job).to_contain_text(re.compile("sample_video_only.*failed.*no sound", re.DOTALL), timeout=60_000)
+    assert barriers(page) == []
+    job.get_by_role("button", name="Try again").click()
+    expect(job).to_have_count(2)
+    jobs.get_by_label("State").select_option("finished")
+    expect(jobs).to_contain_text("There are none.")
+    expect(section(page, "Audit log")).to_contain_text("sign_in.ok")
+
+
+def test_a_user_is_disabled_at_once(service: Service, page: Page) -> None:
+    with service.user("unwanted") as unwanted:
+        sign_in(page, service, "root")
+        open_view(page, "Administration")
+        users = section(page, "Users")
+        users.get_by_role("searchbox").fill("unwant")
+        users.get_by_role("button", name="Search").click()
+        user = users.get_by_role("listitem")
+        expect(user).to_have_count(1)
+        assert unwanted.get("/v1/me").status_code == 200
+        user.get_by_role("button", name="Disable: unwanted").click()
+        user.get_by_role("button", name="Disable", exact=True).click()
+        expect(user).to_contain_text("disabled")
+        assert unwanted.get("/v1/me").status_code == 401
+        user.get_by_role("button", name="Let in again").click()
+        expect(user).not_to_contain_text("disabled")
+
+
+def test_whoever_is_invited_makes_an_account(service: Service, page: Page) -> None:
+    """It should lead from the link that the administrator is shown to an account of the visitor's own."""
+    sign_in(page, service, "root")
+    open_view(page, "Administration")
+    invitations = section(page, "Invitations")
+    invitations.get_by_role("button", name="Invite somebody").click()
+    url = invitations.get_by_label("The link").input_value()
+    expect(invitations.get_by_role("listitem")).to_contain_text("good until")
+    page.context.clear_cookies()
+    page.goto("about:blank")
+    page.goto(service.url + url[url.index("/#") :])  # its own port 0 is not known to the settings
+    expect(page.get_by_role("heading", name="You are invited")).to_be_visible()
+    assert barriers(page) == []
+    page.get_by_label("Username").fill("invited")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Make an account").click()
+    expect(page.get_by_role("link", name="Account")).to_be_visible()

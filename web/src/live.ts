@@ -1,0 +1,24 @@
+// What is shown as it changes: asked for again and again while somebody can see it.
+
+/** Does `look` now and every `seconds`, never twice at once, and not while the page is hidden. Returns how to end it. */
+export function lookEvery(seconds: number, look: () => Promise<unknown>): () => void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let hasEnded = false;
+  async function round() {
+    if (!document.hidden) await look();
+    if (!hasEnded) timer = setTimeout(() => void round(), seconds * 1000);
+  }
+  function shown() {
+    if (document.hidden || timer === undefined) return;
+    clearTimeout(timer);
+    timer = undefined;
+    void round();
+  }
+  document.addEventListener("visibilitychange", shown);
+  void round();
+  return () => {
+    hasEnded = true;
+    clearTimeout(timer);
+    document.removeEventListener("visibilitychange", shown);
+  };
+}
