@@ -21,6 +21,7 @@ from video2mp3.outbound import Guard
 from video2mp3.queue.memory import MemoryQueue
 from video2mp3.settings import load_settings
 from video2mp3.storage.disk import DiskStorage
+from video2mp3.wiring import configure_logging
 
 ROUNDS = 400
 LIMIT = 0.05
@@ -41,7 +42,8 @@ def measure(client: httpx.Client, rounds: int) -> tuple[float, float]:
 
 def main() -> int:
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
-        settings = load_settings(data_dir=Path(folder), sign_in_failures=0)
+        settings = load_settings(data_dir=Path(folder), sign_in_failures=0, anonymous_per_minute=0, log_level="warning")
+        configure_logging(settings)
         database = stack.enter_context(contextlib.closing(Database(settings.effective_database_url)))
         migrate.upgrade(database)
         queue = stack.enter_context(contextlib.closing(MemoryQueue()))
