@@ -12,6 +12,7 @@ from tests.api.stored import NOTHING, fail, stored, upload
 from video2mp3.api.services import Services
 from video2mp3.database.tables import Job
 from video2mp3.errors import SourceRefused
+from video2mp3.jobs.webhooks import Receiver, new_secret, receiver_of
 from video2mp3.outbound import Guard
 
 URL = "https://media.example/talks/My%20talk.mp4?X-Signature=secret"
@@ -45,6 +46,39 @@ def test_a_url_is_ordered_as_an_upload_is(ada: SignedIn, services: Services) -> 
     with services.database.read() as session:
         row = session.get_one(Job, job["id"])
     assert (row.source_url, row.result_url) == (URL, RESULT_URL)
+
+
+def send_form(http: httpx.Client, key: str | None = None, **fields: str) -> httpx.Response:
+    headers = {"Idempotency-Key": key} if key else {}
+    return http.post("/v1/conversions", files={"file": ("talk.mp4", b"video")}, data=fields, headers=headers)
+
+
+def test_a_form_names_where_the_result_goes_and_who_is_told(ada: SignedIn, services: Services) -> None:
+    hook, secret = "https://hooks.example/in", new_secret()
+    answer = send_form(ada.http, result_url=RESULT_URL, webhook_url=hook, webhook_secret=secret)
+    assert answer.status_code == 202, answer.text
+    assert secret not in answer.text
+    with services.database.read() as session:
+        row = session.get_one(Job, answer.json()["id"])
+        told = receiver_of(session, row.id)
+    assert (row.result_url, told) == (RESULT_URL, Receiver(hook, secret))
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"result_url": "http://127.0.0.1/"}, "url_refused"),
+        ({"webhook_url": "http://[::1]/", "webhook_secret": new_secret()}, "url_refused"),
+        ({"webhook_url": "https://hooks.example/in"}, "invalid_request"),
+        ({"webhook_secret": new_secret()}, "invalid_request"),
+        ({"webhook_url": "https://hooks.example/in", "webhook_secret": "x" * 101}, "invalid_request"),
+        ({"webhook_url": "https://hooks.example/in", "webhook_secret": "whsec_none"}, "invalid_request"),
+    ],
+)
+def test_a_form_is_checked_as_json_is(fields: dict[str, str], code: str, ada: SignedIn, services: Services) -> None:
+    answer = send_form(ada.http, **fields)
+    assert (answer.status_code, answer.json()["code"]) == (422, code)
+    assert stored(services) == NOTHING
 
 
 def test_a_name_can_be_given(ada: SignedIn) -> None:

@@ -19,7 +19,7 @@ from video2mp3.api.services import CurrentServices, Services
 from video2mp3.api.sources import Source, checked_url, remote_source
 from video2mp3.api.streaming import abort, declared_size_bytes, read_small, receive_form
 from video2mp3.api.submitting import Order, checked_priority, delete_objects, require_room, retry, submit
-from video2mp3.api.webhooks import Receiver, checked_receiver
+from video2mp3.api.webhooks import NewReceiver, Receiver, checked_receiver
 from video2mp3.database.tables import Job
 from video2mp3.errors import IdempotencyKeyReused, InvalidRequest, MissingFile, UnsupportedMediaType
 from video2mp3.jobs import lifecycle
@@ -32,6 +32,8 @@ _MAX_JSON_BYTES = 64 * 1024
 
 
 _NOTIFY = "false: no mail about this conversion."
+_RESULT_URL = "Where the result is sent with PUT before the conversion is finished; a signed URL, say."
+_WEBHOOK = "Who is told of the end of this conversion only."
 _PRIORITY = "`low`: only when nothing else waits; `high` is for administrators."
 
 
@@ -42,18 +44,16 @@ class NewConversion(BaseModel):
 
     upload_id: ItemId | None = Field(None, description="From POST /v1/uploads.")
     source: Source | None = None
-    result_url: str | None = Field(
-        None, description="Where the result is sent with PUT before the conversion is finished; a signed URL, say."
-    )
+    result_url: str | None = Field(None, description=_RESULT_URL)
     cover_upload_id: ItemId | None = Field(None, description="An upload too: the picture for the front cover.")
     options: dict[str, Any] = Field(default_factory=dict, json_schema_extra=OPTIONS_SCHEMA)
     tag: str | None = Field(None, max_length=255, description="A text of your own, given back with the conversion.")
     priority: Priority = Field("normal", description=_PRIORITY)
     notify: bool = Field(True, description=_NOTIFY)
-    webhook: Receiver | None = Field(None, description="Who is told of the end of this conversion only.")
+    webhook: Receiver | None = Field(None, description=_WEBHOOK)
 
 
-_FORM_SCHEMA = {
+_FORM_SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {
         **OPTIONS_SCHEMA["properties"],
@@ -61,11 +61,18 @@ _FORM_SCHEMA = {
         "tag": {"type": "string", "maxLength": 255},
         "priority": {"enum": list(PRIORITIES), "default": "normal", "description": _PRIORITY},
         "notify": {"type": "boolean", "default": True, "description": _NOTIFY},
+        "result_url": {"type": "string", "description": _RESULT_URL},
+        "webhook_url": {"type": "string", "description": _WEBHOOK},
+        "webhook_secret": {
+            "type": "string",
+            "description": "What calls to webhook_url are signed with.",
+        },
         "file": {"type": "string", "format": "binary"},
     },
     "required": ["file"],
     "additionalProperties": False,
 }
+_NOT_OPTIONS = _FORM_SCHEMA["properties"].keys() - OPTIONS_SCHEMA["properties"].keys()
 _FORM = {"multipart/form-data": {"schema": _FORM_SCHEMA}}
 _JSON = {"application/json": {"schema": NewConversion.model_json_schema()}}
 FORM_BODY = {"requestBody": {"required": True, "content": _FORM}}
@@ -176,9 +183,9 @@ async def convert_form(
         least_size_bytes=max(0, (declared or 0) - MAX_OVERHEAD_BYTES),
         with_sha256=idempotency_key is not None,
     )
-    upload, fields = await receive_form(request, incoming, partial(_order, role=user.role))
+    upload, fields = await receive_form(request, incoming, partial(_order, services=services, role=user.role))
     try:
-        order = _order(fields, user.role)
+        order = _order(fields, services, user.role)
         job = await run_in_threadpool(
             submit,
             services,
@@ -200,8 +207,8 @@ async def convert_form(
 async def _compare_form(request: Request, services: Services, user: Principal, earlier: Job) -> Job:
     """Reads a form whose Idempotency-Key was used before; stores nothing."""
     repeated = RepeatedUpload(services.settings.max_upload_bytes)
-    sha256, fields = await receive_form(request, repeated, partial(_order, role=user.role))
-    if _order(fields, user.role).sha256(clean_name(repeated.name), sha256) != earlier.request_sha256:
+    sha256, fields = await receive_form(request, repeated, partial(_order, services=services, role=user.role))
+    if _order(fields, services, user.role).sha256(clean_name(repeated.name), sha256) != earlier.request_sha256:
         raise IdempotencyKeyReused
     return earlier
 
@@ -241,13 +248,30 @@ async def _convert_json(request: Request, services: Services, user: Principal, i
     )
 
 
-def _order(fields: Mapping[str, str], role: str) -> Order:
-    others = ("tag", "priority", "cover_upload_id", "notify")
-    options = options_from_text({name: value for name, value in fields.items() if name not in others})
-    priority = checked_priority(fields.get("priority") or "normal", role)
-    cover_upload_id = checked_cover(fields.get("cover_upload_id"), options)
-    notify = _notify(fields.get("notify"))
-    return Order(options, checked_tag(fields.get("tag")), priority, cover_upload_id, notify=notify)
+def _order(fields: Mapping[str, str], services: Services, role: str) -> Order:
+    options = options_from_text({name: value for name, value in fields.items() if name not in _NOT_OPTIONS})
+    return Order(
+        options,
+        checked_tag(fields.get("tag")),
+        checked_priority(fields.get("priority") or "normal", role),
+        checked_cover(fields.get("cover_upload_id"), options),
+        result_url=checked_url(services, fields.get("result_url") or None),
+        notify=_notify(fields.get("notify")),
+        webhook=checked_receiver(_receiver(fields), services),
+    )
+
+
+def _receiver(fields: Mapping[str, str]) -> NewReceiver | None:
+    url, secret = fields.get("webhook_url"), fields.get("webhook_secret")
+    if not url and not secret:
+        return None
+    if not url or not secret:
+        raise InvalidRequest("webhook_url and webhook_secret: give both, or none.")
+    try:
+        return NewReceiver(url=url, secret=secret)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        raise InvalidRequest(f"webhook_{first['loc'][0]}: {first['msg']}.") from None
 
 
 def _notify(text: str | None) -> bool:
