@@ -88,6 +88,20 @@ class WrongPassword(Forbidden):
     code = "wrong_password"
 
 
+class BadLetter(Video2mp3Error):
+    """This link from a letter is not good, or no longer; ask for another letter."""
+
+    code = "bad_letter"
+    status = 400
+
+
+class MailNotConfigured(Video2mp3Error):
+    """This service sends no mail; ask its operator."""
+
+    code = "mail_not_configured"
+    status = 409
+
+
 class NotFound(Video2mp3Error):
     """There is nothing here under that id."""
 

@@ -20,7 +20,7 @@ def account(username: object = "ada", password: str = PASSWORD, **more: object) 
 def test_an_account_is_made_and_signs_in(client: httpx.Client) -> None:
     made = client.post("/v1/accounts", json=account(email="ada@example.org"))
     assert made.status_code == 201
-    assert set(made.json()) == {"id", "username", "email", "mail", "role", "created_at"}
+    assert set(made.json()) == {"id", "username", "email", "email_verified", "mail", "role", "created_at"}
     assert (made.json()["username"], made.json()["email"]) == ("ada", "ada@example.org")
     assert made.json()["created_at"].endswith("Z")
 

@@ -135,7 +135,7 @@ def test_an_administrator_finds_and_changes_accounts(root: SignedIn, ada: Signed
     rest = root.http.get("/v1/admin/users", params={"limit": 2, "cursor": page["next_cursor"]}).json()
     assert [one["username"] for one in page["items"] + rest["items"]] == ["bob", "ada", "root"]
     one = root.http.get(f"/v1/admin/users/{ada.user_id}").json()
-    assert set(one) == {"id", "username", "email", "role", "created_at", "disabled_at"}
+    assert set(one) == {"id", "username", "email", "role", "created_at", "disabled_at", "deleted_at"}
     assert root.http.patch(f"/v1/admin/users/{ada.user_id}", json={"role": "admin"}).json()["role"] == "admin"
     assert ada.http.get("/v1/admin/users").status_code == 200
     assert bob.http.get("/v1/admin/users").status_code == 403

@@ -4,7 +4,6 @@ A plain hash is enough here: a key is 32 random bytes, which nobody finds by try
 looked up in an index, and what the time of that tells is the beginning of a hash, of which no key can be made.
 """
 
-import hashlib
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from sqlalchemy import ColumnElement, func, or_, select, true, update
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.orm import Session
 
+from video2mp3.accounts.hashes import sha256_of
 from video2mp3.database.clock import SECOND, now
 from video2mp3.database.statements import lock_user, rows_changed
 from video2mp3.database.tables import ApiKey, User, new_id
@@ -59,7 +59,7 @@ def create(
         user_id=user_id,
         name=name,
         scopes=" ".join(scope for scope in SCOPES if scope in scopes),
-        secret_sha256=_sha256(secret),
+        secret_sha256=sha256_of(secret),
         hint=secret[:_HINT_LENGTH],
         created_at=now(),
         expires_at=None if lifetime_s is None else now() + lifetime_s * SECOND,
@@ -74,7 +74,7 @@ def find(session: Session, secret: str) -> Found | None:
     """Returns the key of that secret, or None when there is none, its time is over, or its owner is disabled."""
     stale = func.coalesce(now() - ApiKey.last_used_at > USED_EVERY_S * SECOND, true())
     found = select(ApiKey, User, stale).join(User, User.id == ApiKey.user_id)
-    row = session.execute(found.where(ApiKey.secret_sha256 == _sha256(secret), *_is_good())).first()
+    row = session.execute(found.where(ApiKey.secret_sha256 == sha256_of(secret), *_is_good())).first()
     return Found(row[0], row[1], bool(row[2])) if row else None
 
 
@@ -107,7 +107,3 @@ def note_use(session: Session, key_id: str) -> None:
 
 def _is_good() -> tuple[ColumnElement[bool], ...]:
     return (or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > now()), User.disabled_at.is_(None))
-
-
-def _sha256(secret: str) -> str:
-    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()

@@ -133,6 +133,12 @@ def entries(
     return [NamedEntry(entry, username) for entry, username in found]
 
 
+def of_user(session: Session, user_id: str) -> Iterator[AuditEntry]:
+    """Yields what a user did, and what was done to its account, the oldest first."""
+    mine = (AuditEntry.user_id == user_id) | (AuditEntry.subject_id == user_id)
+    yield from session.scalars(select(AuditEntry).where(mine).order_by(AuditEntry.id)).yield_per(500)
+
+
 def delete_expired(session: Session, *, lifetime_s: int) -> int:
     """Deletes entries that are older than this; returns how many."""
     return rows_changed(session, delete(AuditEntry).where(AuditEntry.at < now() - lifetime_s * SECOND))

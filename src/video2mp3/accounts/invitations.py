@@ -1,12 +1,12 @@
 """Invitations: codes that let one account be made where registration is by invitation. Only their SHA-256 is stored."""
 
-import hashlib
 import secrets
 
 from sqlalchemy import ColumnElement, select, update
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.orm import Session
 
+from video2mp3.accounts.hashes import sha256_of
 from video2mp3.database.clock import SECOND, now
 from video2mp3.database.statements import rows_changed
 from video2mp3.database.tables import Invitation, new_id
@@ -21,7 +21,7 @@ def create(session: Session, *, made_by: str | None, lifetime_s: int) -> tuple[I
     code = secrets.token_urlsafe(24)
     row = Invitation(
         id=new_id(),
-        code_sha256=_sha256(code),
+        code_sha256=sha256_of(code),
         made_by=made_by,
         created_at=now(),
         expires_at=now() + lifetime_s * SECOND,
@@ -61,8 +61,4 @@ def path(code: str) -> str:
 
 
 def _good(code: str) -> tuple[ColumnElement[bool], ...]:
-    return (Invitation.code_sha256 == _sha256(code), Invitation.used_at.is_(None), Invitation.expires_at > now())
-
-
-def _sha256(code: str) -> str:
-    return hashlib.sha256(code.encode("utf-8", "replace")).hexdigest()
+    return (Invitation.code_sha256 == sha256_of(code), Invitation.used_at.is_(None), Invitation.expires_at > now())

@@ -5,7 +5,6 @@ or its user was: the whole family ends (RFC 9700, section 4.14.2). The row that 
 id and is its lock: a refresh and an end of the same family wait for each other on that row.
 """
 
-import hashlib
 import secrets
 from dataclasses import dataclass
 from typing import Literal
@@ -14,6 +13,7 @@ from sqlalchemy import ColumnElement, Update, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from video2mp3.accounts import audit
+from video2mp3.accounts.hashes import sha256_of
 from video2mp3.database.clock import SECOND, now
 from video2mp3.database.statements import rows_changed
 from video2mp3.database.tables import SignIn, User, new_id
@@ -65,8 +65,6 @@ class Found:
 
 def start(session: Session, user: User, kind: Kind, *, lifetime_s: int, device: Device = UNKNOWN) -> Started:
     """Signs the user in, as a new family, which is a session."""
-    # Nobody else tidies up here; a user's own next sign-in is soon enough.
-    session.execute(delete(SignIn).where(SignIn.user_id == user.id, SignIn.expires_at < now()))
     family = new_id()
     secret = _insert(session, user.id, kind, sign_in_id=family, family=family, lifetime_s=lifetime_s)
     note_use(session, family, device)
@@ -154,6 +152,11 @@ def end_all(session: Session, user_id: str, *, but: str | None = None) -> None:
     _changed(session, update(SignIn).where(*mine).values(ended_at=now()))
 
 
+def delete_expired(session: Session) -> int:
+    """Deletes what has expired, with what it tells of people's devices; returns how many rows."""
+    return rows_changed(session, delete(SignIn).where(SignIn.expires_at < now()))
+
+
 def _insert(session: Session, user_id: str, kind: Kind, *, sign_in_id: str, family: str, lifetime_s: int) -> str:
     secret = secrets.token_urlsafe(32)
     session.add(
@@ -162,7 +165,7 @@ def _insert(session: Session, user_id: str, kind: Kind, *, sign_in_id: str, fami
             user_id=user_id,
             kind=kind,
             family=family,
-            secret_sha256=_sha256(secret),
+            secret_sha256=sha256_of(secret),
             created_at=now(),
             expires_at=now() + lifetime_s * SECOND,
         )
@@ -207,12 +210,8 @@ def _changed(session: Session, statement: Update) -> bool:
 
 
 def _is(secret: str) -> ColumnElement[bool]:
-    return SignIn.secret_sha256 == _sha256(secret)
+    return SignIn.secret_sha256 == sha256_of(secret)
 
 
 def _lives() -> ColumnElement[bool]:
     return SignIn.ended_at.is_(None) & (SignIn.expires_at > now())
-
-
-def _sha256(secret: str) -> str:
-    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()

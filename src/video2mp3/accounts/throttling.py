@@ -74,6 +74,11 @@ def reset_of(username_key: str) -> Gate:
     return Gate((_counter("reset name", username_key),), RESETS)
 
 
+def verification_of(user_id: str) -> Gate:
+    """Counts letters to one account by which its address is verified."""
+    return Gate((_counter("verify", user_id),), RESETS)
+
+
 def narrowed(session: Session, gate: Gate) -> Gate:
     """Returns what counts for this attempt: of an account that is known at that address, only what it does there."""
     if gate.known and _nth_newest(session, gate.known, 1) is not None:

@@ -3,15 +3,16 @@
 import re
 import unicodedata
 
+from sqlalchemy import delete as sql_delete
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from video2mp3.accounts import passwords, sign_ins
+from video2mp3.accounts import letters, passwords, sign_ins
 from video2mp3.database.clock import now
 from video2mp3.database.statements import rows_changed
-from video2mp3.database.tables import User
-from video2mp3.errors import InvalidRequest, NotFound, UsernameTaken
+from video2mp3.database.tables import ApiKey, User
+from video2mp3.errors import InvalidRequest, NotFound, UsernameTaken, WrongState
 
 LOCAL_USERNAME = "local"
 """The user as whom requests on a trusted loopback address act; nobody can register the name."""
@@ -96,15 +97,31 @@ def register(
 
 def change(session: Session, user: User, *, email: str | None, wants_mail: bool) -> None:
     """Changes where mails go, and whether any go. Raises InvalidRequest when the address is not allowed."""
-    if email is not None and email != user.email:
-        check_email(email)
+    if email != user.email:
+        if email is not None:
+            check_email(email)
+        # Whoever reads the mail of the address before has no business with the account any more.
+        letters.forget_all(session, user.id)
+        user.email_verified_at = None
     user.email, user.wants_mail = email, wants_mail
     session.flush()
 
 
+def verify_email(session: Session, user: User, email: str | None) -> bool:
+    """Notes that letters to that address arrive; False when it is not the account's, or not any more."""
+    mine = (User.id == user.id, User.email == email)
+    verified = rows_changed(session, update(User).where(*mine).values(email_verified_at=now())) > 0
+    session.refresh(user)
+    return verified
+
+
 def set_password(session: Session, user: User, password_hash: str) -> bool:
-    """Replaces the password; False when somebody else has replaced it since `user` was read."""
+    """Replaces the password, and ends the letters that would.
+
+    Returns False when somebody else has replaced it since `user` was read.
+    """
     unchanged = User.password_hash.is_(None) if user.password_hash is None else User.password_hash == user.password_hash
+    letters.forget_all(session, user.id)
     replaced = update(User).where(User.id == user.id, unchanged)
     return rows_changed(session, replaced.values(password_hash=password_hash)) > 0
 
@@ -151,9 +168,31 @@ def disable(session: Session, user: User) -> None:
 
 
 def enable(session: Session, user: User) -> None:
-    """Lets a disabled account be used again."""
-    user.disabled_at = None
+    """Lets a disabled account be used again. Raises WrongState when it was deleted."""
+    mine = (User.id == user.id, User.deleted_at.is_(None))
+    if not rows_changed(session, update(User).where(*mine).values(disabled_at=None)):
+        raise WrongState("The account was deleted, and is being erased.")
+    session.refresh(user)
+
+
+def delete(session: Session, user: User) -> None:
+    """Shuts an account for good, with all its secrets; housekeeping erases it, with what it has stored.
+
+    Raises:
+        WrongState: when it is the last administrator's.
+    """
+    if user.role == "admin" and not _other_admins(session, user):
+        raise WrongState("This is the last administrator's account; make another one first.")
+    disable(session, user)
+    user.deleted_at = now()
+    session.execute(sql_delete(ApiKey).where(ApiKey.user_id == user.id))
+    letters.forget_all(session, user.id)
     session.flush()
+
+
+def _other_admins(session: Session, user: User) -> bool:
+    others = (User.id != user.id, User.role == "admin", User.disabled_at.is_(None))
+    return session.scalar(select(User.id).where(*others).limit(1)) is not None
 
 
 def set_role(session: Session, user: User, role: str) -> None:

@@ -19,14 +19,14 @@ def make_account(request: Request, new: NewAccount, services: CurrentServices) -
     """Make an account."""
     invitation = new.invitation.get_secret_value() if new.invitation else ""
     password = new.password.get_secret_value()
-    return _account(register(request, services, new.username, password, email=new.email, invitation=invitation))
+    return account_json(register(request, services, new.username, password, email=new.email, invitation=invitation))
 
 
 @router.get("/v1/me")
 def read_me(principal: CurrentUser, services: CurrentServices) -> SignedInAccount:
     """Who the caller is."""
     with services.database.read() as session:
-        account = _account(require_user(session, principal))
+        account = account_json(require_user(session, principal))
     return SignedInAccount(**account.model_dump(), signed_in_by=principal.signed_in_by)
 
 
@@ -43,7 +43,7 @@ def change_me(changes: AccountChanges, principal: CurrentUser, services: Current
             wants_mail=changes.mail if "mail" in named else user.wants_mail,
         )
         audit.note(session, "account.changed", by=user.id)
-        account = _account(user)
+        account = account_json(user)
     return SignedInAccount(**account.model_dump(), signed_in_by=principal.signed_in_by)
 
 
@@ -105,11 +105,13 @@ def register(
         return user
 
 
-def _account(user: User) -> Account:
+def account_json(user: User) -> Account:
+    """Represents an account as its owner sees it."""
     return Account(
         id=user.id,
         username=user.username,
         email=user.email,
+        email_verified=user.email_verified_at is not None,
         mail=user.wants_mail,
         role=user.role,
         created_at=moment(user.created_at),

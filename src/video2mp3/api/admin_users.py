@@ -29,6 +29,7 @@ class AdminUser(BaseModel):
     role: Role
     created_at: datetime
     disabled_at: datetime | None
+    deleted_at: datetime | None = Field(description="By its owner; it is gone when all is erased that it has stored.")
 
     @classmethod
     def of(cls, user: User) -> "AdminUser":
@@ -40,6 +41,7 @@ class AdminUser(BaseModel):
             role="admin" if user.role == "admin" else "user",
             created_at=moment(user.created_at),
             disabled_at=moment_or_none(user.disabled_at),
+            deleted_at=moment_or_none(user.deleted_at),
         )
 
 

@@ -6,6 +6,7 @@ from fastapi import Depends, FastAPI
 
 from video2mp3 import __version__
 from video2mp3.api import (
+    account_letters,
     accounts,
     admin,
     admin_users,
@@ -17,12 +18,14 @@ from video2mp3.api import (
     docs,
     downloads,
     events,
+    exporting,
     health,
     identity,
     invitations,
     keys,
     links,
     mp3,
+    own_account,
     pages,
     probes,
     problems,
@@ -46,6 +49,9 @@ _ROUTERS = (
     accounts.router,
     sessions.router,
     keys.router,
+    account_letters.router,
+    own_account.router,
+    exporting.router,
     unsubscribing.router,
     mp3.router,
     archives.router,

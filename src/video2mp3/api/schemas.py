@@ -85,6 +85,7 @@ class Account(BaseModel):
     id: str
     username: str
     email: str | None
+    email_verified: bool = Field(description="Whether it was shown that letters to that address arrive.")
     mail: bool = Field(description="Whether mails about conversions are sent.")
     role: str
     created_at: datetime

@@ -29,6 +29,9 @@ _BY_NEED: Mapping[Need, str] = {
         POST /login
         POST /register
         POST /v1/accounts
+        POST /v1/email-verifications/confirm
+        POST /v1/password-resets
+        POST /v1/password-resets/confirm
         POST /v1/sessions
         POST /v1/sessions/refresh
         POST /v1/unsubscribe
@@ -50,6 +53,7 @@ _BY_NEED: Mapping[Need, str] = {
         GET /v1/conversions/{conversion_id}/source
         GET /v1/conversions/{conversion_id}/waveform
         GET /v1/me
+        GET /v1/me/usage
         GET /v1/uploads/{upload_id}
         GET /v1/webhooks
         GET /v1/webhooks/{webhook_id}
@@ -96,11 +100,14 @@ _BY_NEED: Mapping[Need, str] = {
     """,
     "account": """
         GET /v1/api-keys
+        GET /v1/me/export
         GET /v1/sessions
         POST /v1/api-keys
+        POST /v1/email-verifications
         PUT /v1/me/password
         PATCH /v1/me
         DELETE /v1/api-keys/{key_id}
+        DELETE /v1/me
         DELETE /v1/sessions/{session_id}
     """,
 }

@@ -82,7 +82,7 @@ def end_session(request: Request, services: CurrentServices, body: RefreshToken 
         raise Unauthenticated("Send the refresh token as JSON, or the browser's cookie, of the sign-in to end.")
     response = Response(status_code=204, headers=NO_STORE)
     if body is None:
-        response.delete_cookie(COOKIE, httponly=True, samesite="lax", secure=_is_secure(request, services))
+        delete_cookie(request, response, services)
     return response
 
 
@@ -94,7 +94,7 @@ def list_sessions(
     with services.database.read() as session:
         found = sign_ins.list_page(session, principal.user_id, before_id=cursor, limit=limit + 1)
     return SessionPage(
-        items=[_represent(one, principal) for one in found[:limit]],
+        items=[represent(one, principal) for one in found[:limit]],
         next_cursor=found[limit - 1].id if len(found) > limit else None,
     )
 
@@ -156,7 +156,8 @@ def _token_response(services: Services, access_token: str, refresh_token: str) -
     return JSONResponse(found.model_dump(), headers=NO_STORE)
 
 
-def _represent(found: SignIn, principal: Principal) -> SessionJSON:
+def represent(found: SignIn, principal: Principal) -> SessionJSON:
+    """Represents a session as its owner sees it."""
     return SessionJSON(
         id=found.id,
         created_at=moment(found.created_at),
@@ -191,6 +192,11 @@ def _set_cookie(request: Request, response: Response, services: Services, secret
         samesite="lax",
         secure=_is_secure(request, services),
     )
+
+
+def delete_cookie(request: Request, response: Response, services: Services) -> None:
+    """Lets the browser forget its session."""
+    response.delete_cookie(COOKIE, httponly=True, samesite="lax", secure=_is_secure(request, services))
 
 
 def _is_secure(request: Request, services: Services) -> bool:

@@ -18,7 +18,7 @@ from fastapi import FastAPI
 from prometheus_client.registry import Collector
 
 from video2mp3 import __version__, uploads
-from video2mp3.accounts import audit, sign_ins, signing_keys, throttling, users
+from video2mp3.accounts import audit, letters, sign_ins, signing_keys, throttling, users
 from video2mp3.api import events
 from video2mp3.api.app import create_app
 from video2mp3.api.protocol import BoundedHeadProtocol
@@ -177,7 +177,14 @@ def _housekeeping(settings: Settings, backends: Backends) -> Iterator[Housekeepi
         backends.queue,
         backends.storage,
         expire=[uploads.delete_expired],
-        tend=[rotate_old, signing_keys.remove_retired, forget, throttling.delete_expired],
+        tend=[
+            rotate_old,
+            signing_keys.remove_retired,
+            forget,
+            throttling.delete_expired,
+            letters.delete_expired,
+            sign_ins.delete_expired,
+        ],
     )
     housekeeping.start()
     try:

@@ -55,6 +55,8 @@ class User(Base):
     # The name as it is compared (NFKC, casefolded): nobody passes for somebody else by a capital letter.
     username_key: Mapped[str] = mapped_column(_Text255, unique=True)
     email: Mapped[str | None] = mapped_column(_Text255, default=None)
+    # When it was shown that letters to that address arrive; None: it may be anybody's.
+    email_verified_at: Mapped[Timestamp | None] = mapped_column(default=None)
     # None: nobody can sign in with a password (the user `local`).
     password_hash: Mapped[str | None] = mapped_column(String(255), default=None)
     # False: no mails about conversions.
@@ -62,6 +64,8 @@ class User(Base):
     role: Mapped[Word] = mapped_column(default="user")
     created_at: Mapped[Timestamp]
     disabled_at: Mapped[Timestamp | None] = mapped_column(default=None)
+    # Disabled for good: the row is erased when all is that it has stored (`jobs/erasing.py`).
+    deleted_at: Mapped[Timestamp | None] = mapped_column(default=None, index=True)
 
 
 class SignIn(Base):
@@ -120,6 +124,30 @@ class Invitation(Base):
     used_by: Mapped[Id | None] = mapped_column(default=None)
     created_at: Mapped[Timestamp]
     expires_at: Mapped[Timestamp]
+    used_at: Mapped[Timestamp | None] = mapped_column(default=None)
+
+
+class Letter(Base):
+    """A letter to the holder of an account, and the one-time token in it. `kind`: `reset`, `verify`.
+
+    Asked for by one process, sent by another (`attempts` is its fence), used once. Only the token's SHA-256 is stored.
+    """
+
+    __tablename__ = "letters"
+    __table_args__ = (Index("ix_letters_due", "sent_at", "not_before"),)
+
+    id: Mapped[Id] = mapped_column(primary_key=True, default=new_id)
+    # None: it was asked for in the name of nobody, and only its making had to take as long.
+    user_id: Mapped[Id | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), default=None, index=True)
+    kind: Mapped[Word]
+    # The account's address when it was asked for.
+    email: Mapped[str | None] = mapped_column(_Text255, default=None)
+    secret_sha256: Mapped[str | None] = mapped_column(_Sha256, unique=True, default=None)
+    attempts: Mapped[int] = mapped_column(SmallInteger, default=0)
+    not_before: Mapped[Timestamp]
+    created_at: Mapped[Timestamp]
+    expires_at: Mapped[Timestamp] = mapped_column(index=True)
+    sent_at: Mapped[Timestamp | None] = mapped_column(default=None)
     used_at: Mapped[Timestamp | None] = mapped_column(default=None)
 
 

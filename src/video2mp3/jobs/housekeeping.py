@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from video2mp3.database.connection import Database
 from video2mp3.errors import Unavailable
 from video2mp3.jobs import batches, lifecycle, notifications, routines, sweeper, workers
+from video2mp3.jobs.erasing import erase_deleted
 from video2mp3.jobs.relay import Relay
 from video2mp3.queue import Queue
 from video2mp3.storage import Storage
@@ -101,6 +102,7 @@ class Housekeeping:
         for tend in self._tend:
             with self._database.write() as session:
                 tend(session)
+        erase_deleted(self._database, self._storage)
         for expire in self._expire:
             sweeper.delete_expired(self._database, self._storage, expire)
         with self._database.write() as session:

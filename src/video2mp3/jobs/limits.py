@@ -33,6 +33,15 @@ def require_room(session: Session, user_id: str, limits: JobLimits) -> None:
         raise Overloaded
 
 
+def count_waiting(session: Session, user_id: str) -> int:
+    """Returns how many of the user's jobs wait, of those that `JobLimits.of_a_user` counts."""
+    counted = (
+        select(func.count()).select_from(Job).where(Job.user_id == user_id, Job.state == state)
+        for state in ("waiting", "queued")
+    )
+    return sum(session.scalars(count).one() for count in counted)
+
+
 def _reaches(session: Session, limit: int, *of: ColumnElement[bool]) -> bool:
     # One look into the index for each state: for both at once SQLite would read the whole table. No further than the
     # limit.

@@ -8,6 +8,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import localtime
 from html import escape
+from typing import Literal
 
 from video2mp3.database.clock import SECOND
 from video2mp3.database.tables import Job
@@ -41,18 +42,44 @@ def compose(job: Job, address: str, links: Links, message_id: str) -> EmailMessa
     """Writes the mail about an ended job. `message_id` is the same for each attempt: a double can be recognized."""
     name = _one_line(job.source_name)
     letter = _finished(job, name, links) if job.state == "finished" else _failed(job, name, links)
+    message = _message(letter, address, message_id, links.unsubscribe)
+    # RFC 2369 and RFC 8058: mail programs show a button that needs no page.
+    message["List-Unsubscribe"] = f"<{links.unsubscribe}>"
+    message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    return message
+
+
+def compose_account_letter(
+    kind: Literal["reset", "verify"], username: str, address: str, url: str, message_id: str
+) -> EmailMessage:
+    """Writes a letter that the holder of an account has asked for; `url` has a one-time token in it."""
+    letter = _reset(username, url) if kind == "reset" else _verify(url)
+    return _message(letter, address, message_id)
+
+
+def _message(letter: _Letter, address: str, message_id: str, unsubscribe: str | None = None) -> EmailMessage:
     message = EmailMessage(policy=SMTP)
     message["To"] = address
     message["Message-ID"] = f"<{message_id}@video2mp3>"
     message["Date"] = localtime()
     message["Auto-Submitted"] = "auto-generated"
-    # RFC 2369 and RFC 8058: mail programs show a button that needs no page.
-    message["List-Unsubscribe"] = f"<{links.unsubscribe}>"
-    message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     message["Subject"] = letter.subject
-    message.set_content(_text(letter, links))
-    message.add_alternative(_html(letter, links), subtype="html")
+    message.set_content(_text(letter, unsubscribe))
+    message.add_alternative(_html(letter, unsubscribe), subtype="html")
     return message
+
+
+def _reset(username: str, url: str) -> _Letter:
+    sentence = f"somebody has asked for a new password for the account {_one_line(username)}. Choose one here:"
+    note = "The link is good for an hour, once. If it was not you, do nothing: your password stays as it is."
+    return _Letter("A new password", ["Hello,", sentence], url, "Choose a password", note)
+
+
+def _verify(url: str) -> _Letter:
+    # Without the account's name: anybody could write to anybody by it.
+    sentence = "this address was given for an account here. Open the link to show that letters to it arrive:"
+    note = "The link is good for a day, once. If it was not you, do nothing."
+    return _Letter("Is this your address?", ["Hello,", sentence], url, "Yes, it is mine", note)
 
 
 def _finished(job: Job, name: str, links: Links) -> _Letter:
@@ -76,12 +103,14 @@ def _failed(job: Job, name: str, links: Links) -> _Letter:
     return _Letter(f"{name} could not be converted", ["Hello,", sentence], links.conversion, "Details")
 
 
-def _text(letter: _Letter, links: Links) -> str:
-    parts = [*letter.paragraphs, letter.link, letter.note, f"No more mails like this: {links.unsubscribe}"]
+def _text(letter: _Letter, unsubscribe: str | None) -> str:
+    last = f"No more mails like this: {unsubscribe}" if unsubscribe else ""
+    parts = [*letter.paragraphs, letter.link, letter.note, last]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _html(letter: _Letter, links: Links) -> str:
+def _html(letter: _Letter, unsubscribe: str | None) -> str:
+    last = f'<p style="font-size: small"><a href="{escape(unsubscribe or "")}">No more mails like this</a></p>'
     paragraphs = [f"<p>{escape(text)}</p>" for text in letter.paragraphs]
     note = [f"<p>{escape(letter.note)}</p>"] if letter.note else []
     return "\n".join(
@@ -90,7 +119,7 @@ def _html(letter: _Letter, links: Links) -> str:
             *paragraphs,
             f'<p><a href="{escape(letter.link)}">{letter.label}</a></p>',
             *note,
-            f'<p style="font-size: small"><a href="{escape(links.unsubscribe)}">No more mails like this</a></p>',
+            *([last] if unsubscribe else []),
             "</body></html>\n",
         )
     )

@@ -20,6 +20,7 @@ from video2mp3.jobs.consuming import ConsumerThread, Work
 from video2mp3.jobs.notifications import Notice, Outcome
 from video2mp3.jobs.settling import settle
 from video2mp3.jobs.webhooks import Receiver
+from video2mp3.notify.account_letters import AccountLetters
 from video2mp3.notify.letters import Links, compose
 from video2mp3.notify.mail import Mailer, address_of
 from video2mp3.notify.webhook import batch_message, deliver, message
@@ -39,7 +40,10 @@ _End = Callable[[Session, Notice], bool]
 
 
 class NotifierLoop:
-    """Takes notifications from the queue `mp3`, and mails them or tells them to webhooks, until `stop`."""
+    """Takes notifications from the queue `mp3`, and mails them or tells them to webhooks, until `stop`.
+
+    It sends the letters to account holders as well.
+    """
 
     def __init__(
         self,
@@ -67,10 +71,12 @@ class NotifierLoop:
         self._public_url = public_url
         self._nudge = nudge
         self._stopping = threading.Event()
-        self._threads = [
+        self._threads: list[threading.Thread] = [
             ConsumerThread(f"notifier-{number}", queue, MP3_QUEUE, self._claim, self._stopping)
             for number in range(1, _THREADS + 1)
         ]
+        if mailer is not None:
+            self._threads.append(AccountLetters(database, mailer, public_url, self._stopping))
 
     def start(self) -> None:
         """Starts the threads and returns."""

@@ -17,7 +17,7 @@ from video2mp3.uploads.chunks import (
     touch,
 )
 from video2mp3.uploads.coming import ComingUpload, open_upload
-from video2mp3.uploads.limits import UploadLimits, require_room
+from video2mp3.uploads.limits import UploadLimits, count_used, require_room
 from video2mp3.uploads.names import clean_name
 from video2mp3.uploads.source import UploadSource
 from video2mp3.uploads.writer import ChunkWriter
@@ -33,6 +33,7 @@ __all__ = [
     "clean_name",
     "complete",
     "complete_when_whole",
+    "count_used",
     "create",
     "declare_size",
     "delete",

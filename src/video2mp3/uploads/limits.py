@@ -23,6 +23,16 @@ class UploadLimits:
     """Of uploads and results; an upload that is being sent counts with the size that was declared."""
 
 
+@dataclass(frozen=True)
+class Used:
+    """What one user has."""
+
+    uploads: int
+    """Files that are being sent."""
+    bytes: int
+    """Of uploads and results."""
+
+
 def require_room(
     session: Session, user_id: str, limits: UploadLimits, size_bytes: int, *, resumed_id: str | None = None
 ) -> int:
@@ -38,18 +48,24 @@ def require_room(
         QuotaExceeded: when there is no room for so many bytes.
     """
     lock_user(session, user_id)
-    sent_now = _sent_now()
-    size = case((sent_now, func.coalesce(Upload.size_bytes, Upload.received_bytes)), else_=Upload.received_bytes)
-    others = (Upload.user_id == user_id, *([Upload.id != resumed_id] if resumed_id else []))
-    sending, uploaded_bytes = session.execute(
-        select(func.count(case((sent_now, 1))), func.coalesce(func.sum(size), 0)).where(*others)
-    ).one()
-    if sending >= limits.uploads_at_once:
+    used = count_used(session, user_id, besides=resumed_id)
+    if used.uploads >= limits.uploads_at_once:
         raise TooManyUploads
-    left_bytes = limits.stored_bytes - int(uploaded_bytes) - _result_bytes(session, user_id)
+    left_bytes = limits.stored_bytes - used.bytes
     if left_bytes <= 0 or left_bytes < size_bytes:
         raise QuotaExceeded
     return left_bytes
+
+
+def count_used(session: Session, user_id: str, *, besides: str | None = None) -> Used:
+    """Returns what the user has of what `UploadLimits` limits; `besides` is an upload that is not counted."""
+    sent_now = _sent_now()
+    size = case((sent_now, func.coalesce(Upload.size_bytes, Upload.received_bytes)), else_=Upload.received_bytes)
+    others = (Upload.user_id == user_id, *([Upload.id != besides] if besides else []))
+    sending, uploaded_bytes = session.execute(
+        select(func.count(case((sent_now, 1))), func.coalesce(func.sum(size), 0)).where(*others)
+    ).one()
+    return Used(int(sending), int(uploaded_bytes) + _result_bytes(session, user_id))
 
 
 def _sent_now() -> ColumnElement[bool]:

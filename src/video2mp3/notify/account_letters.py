@@ -1,0 +1,81 @@
+"""Sends the letters that account holders have asked for: to reset a password, to verify an e-mail address."""
+
+import threading
+
+import structlog
+
+from video2mp3.accounts import letters
+from video2mp3.accounts.letters import Due
+from video2mp3.database.connection import Database
+from video2mp3.errors import MailRefused, Unavailable
+from video2mp3.notify.letters import compose_account_letter
+from video2mp3.notify.mail import Mailer, address_of
+
+log = structlog.get_logger()
+
+_LOOK_EVERY_S = 1.0
+_PAUSE_S = 5.0
+
+
+class AccountLetters(threading.Thread):
+    """Sends what is due, one after the other, until `stopping` is set. Any number of processes may do so at once."""
+
+    def __init__(self, database: Database, mailer: Mailer, public_url: str, stopping: threading.Event) -> None:
+        """Prepares the thread; `public_url` is how users reach the service, without a slash at the end."""
+        super().__init__(name="account-letters", daemon=True)
+        self._database = database
+        self._mailer = mailer
+        self._public_url = public_url
+        self._stopping = stopping
+        self._interrupted = False
+
+    def run(self) -> None:
+        """See the class."""
+        while not self._stopping.is_set():
+            try:
+                while not self._stopping.is_set() and self._send_next():
+                    pass
+                self._interrupted = False
+                self._stopping.wait(_LOOK_EVERY_S)
+            except Exception as error:
+                self._note_failure(error)
+                self._stopping.wait(_PAUSE_S)
+
+    def _send_next(self) -> bool:
+        with self._database.write() as session:
+            due = letters.claim(session)
+        if due is None:
+            return False
+        is_over = self._send(due)
+        with self._database.write() as session:
+            (letters.mark_sent if is_over else letters.try_again)(session, due)
+        return True
+
+    def _send(self, due: Due) -> bool:
+        """Sends a letter; False when that has to be tried again."""
+        address = address_of(due.user)
+        if address is None:
+            log.info("letter_without_address", letter_id=due.letter_id, kind=due.kind)
+            return True
+        url = self._public_url + letters.path(due.kind, due.token)
+        # Each attempt is a letter of its own: its token is another, and mail programs pass over what they have seen.
+        message_id = f"{due.letter_id}-{due.attempt}"
+        try:
+            self._mailer.send(compose_account_letter(due.kind, due.user.username, address, url, message_id))
+        except MailRefused as error:
+            log.warning("letter_refused", letter_id=due.letter_id, kind=due.kind, detail=error.detail)
+        except Unavailable as error:
+            log.warning("letter_postponed", letter_id=due.letter_id, kind=due.kind, detail=error.detail)
+            return False
+        else:
+            log.info("letter_sent", letter_id=due.letter_id, kind=due.kind)
+        return True
+
+    def _note_failure(self, error: Exception) -> None:
+        """Says once that something is wrong, not at every look."""
+        if not self._interrupted:
+            if isinstance(error, Unavailable):
+                log.warning("letters_interrupted", error=error.code, detail=error.detail)
+            else:
+                log.exception("letters_failed")
+        self._interrupted = True

@@ -1,0 +1,226 @@
+"""Forgotten passwords and addresses to be verified: by letters through a real mail server."""
+
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+from sqlalchemy import event, update
+
+from tests.api.conftest import PASSWORD, SignedIn
+from tests.api.test_api_keys import bearer, make
+from tests.notify.test_mail import content_of
+from tests.servers import SMTPServer, free_port, wait_until
+from video2mp3.accounts import throttling
+from video2mp3.api.services import Services
+from video2mp3.database.clock import SECOND, now
+from video2mp3.database.tables import Letter
+from video2mp3.notify.account_letters import AccountLetters
+from video2mp3.notify.mail import Mailer
+from video2mp3.settings import Settings
+
+ADDRESS = "ada@example.org"
+NEW_PASSWORD = "battery horse correct"
+PUBLIC_URL = "https://mp3.example.org/prefix"
+
+
+@pytest.fixture
+def settings(settings: Settings, smtp: SMTPServer) -> Settings:
+    """A service that sends mail."""
+    return settings.model_copy(update={"smtp_host": smtp.host, "smtp_port": smtp.port, "smtp_security": "none"})
+
+
+@contextmanager
+def sending(services: Services, port: int | None = None) -> Iterator[None]:
+    """A notifier's part that sends the letters."""
+    mailer = Mailer(
+        host="127.0.0.1",
+        port=port or services.settings.smtp_port,
+        security="none",
+        username="",
+        password="",
+        sender="mp3@example.org",
+        timeout_s=5,
+    )
+    stopping = threading.Event()
+    thread = AccountLetters(services.database, mailer, PUBLIC_URL, stopping)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        thread.join()
+
+
+@pytest.fixture
+def ada(ada: SignedIn) -> SignedIn:
+    """She has an address."""
+    assert ada.http.patch("/v1/me", json={"email": ADDRESS}).json()["email_verified"] is False
+    return ada
+
+
+def ask(client: httpx.Client, username: str = "ada") -> httpx.Response:
+    return client.post("/v1/password-resets", json={"username": username})
+
+
+def reset(client: httpx.Client, token: str, password: str = NEW_PASSWORD) -> httpx.Response:
+    return client.post("/v1/password-resets/confirm", json={"token": token, "new_password": password})
+
+
+def sign_in(client: httpx.Client, password: str) -> int:
+    return client.post("/v1/sessions", json={"username": "ada", "password": password}).status_code
+
+
+def token_in(smtp: SMTPServer, kind: str) -> str:
+    """The token in the next mail, which has to stand in both of its forms."""
+    mail = smtp.wait_for_mail(30)
+    assert (mail["To"], mail["From"]) == (ADDRESS, "mp3@example.org")
+    tokens = {
+        re.findall(rf"{re.escape(PUBLIC_URL)}/#/sign-in/{kind}/([\w-]+)", content_of(mail, form))[0]
+        for form in ("plain", "html")
+    }
+    token = str(tokens.pop())
+    assert not tokens
+    assert "No more mails" not in content_of(mail)
+    return token
+
+
+def test_a_forgotten_password_is_replaced_by_a_letter(
+    ada: SignedIn, bob: SignedIn, client: httpx.Client, services: Services, smtp: SMTPServer
+) -> None:
+    key = make(ada, "read")["key"]
+    with sending(services):
+        answer = ask(client)
+        assert (answer.status_code, answer.content) == (202, b"")
+        token = token_in(smtp, "reset")
+    short = reset(client, token, "short")
+    assert (short.status_code, short.json()["code"]) == (422, "invalid_request")
+    assert reset(client, token).status_code == 204
+    # Whoever knew the old one is out, wherever.
+    assert ada.http.get("/v1/me").status_code == 401
+    refresh = client.post("/v1/sessions/refresh", json={"refresh_token": ada.refresh_token})
+    assert refresh.status_code == 401
+    assert client.get("/v1/me", headers=bearer(key)).json()["email_verified"] is True
+    assert (sign_in(client, PASSWORD), sign_in(client, NEW_PASSWORD)) == (401, 200)
+    assert bob.http.get("/v1/me").status_code == 200
+    again = reset(client, token, PASSWORD)
+    assert (again.status_code, again.json()["code"]) == (400, "bad_letter")
+    assert sign_in(client, NEW_PASSWORD) == 200
+
+
+@pytest.mark.parametrize("token", ["", "x", "x" * 43, "\x00", "é"])
+def test_what_stood_in_no_letter_resets_nothing(ada: SignedIn, client: httpx.Client, token: str) -> None:
+    for path in ("password-resets", "email-verifications"):
+        body = {"token": token} | ({"new_password": NEW_PASSWORD} if path == "password-resets" else {})
+        refused = client.post(f"/v1/{path}/confirm", json=body)
+        assert (refused.status_code, refused.json()["code"]) == (400, "bad_letter")
+    assert sign_in(client, PASSWORD) == 200
+
+
+def test_a_letter_that_is_too_old_resets_nothing(
+    ada: SignedIn, client: httpx.Client, services: Services, smtp: SMTPServer
+) -> None:
+    ask(client)
+    with sending(services):
+        token = token_in(smtp, "reset")
+    with services.database.write() as session:
+        session.execute(update(Letter).values(expires_at=now() - SECOND))
+    assert reset(client, token).json()["code"] == "bad_letter"
+    assert sign_in(client, PASSWORD) == 200
+
+
+def statements(services: Services, do: object) -> list[str]:
+    """What is said to the database meanwhile."""
+    said: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        said.append(statement)
+
+    event.listen(services.database.engine, "before_cursor_execute", note)
+    try:
+        assert callable(do)
+        do()
+    finally:
+        event.remove(services.database.engine, "before_cursor_execute", note)
+    return said
+
+
+def test_nobody_is_told_who_has_an_account(
+    ada: SignedIn, bob: SignedIn, client: httpx.Client, services: Services, smtp: SMTPServer
+) -> None:
+    """It should answer alike, after the same statements; and wait for no mail server, which is not even there."""
+    answers = []
+    asked = {
+        name: statements(services, lambda n=name: answers.append(ask(client, n))) for name in ("ada", "bob", "eve")
+    }
+    assert asked["ada"] == asked["bob"] == asked["eve"]
+    assert len(asked["ada"]) > 3
+    assert {(answer.status_code, answer.content) for answer in answers} == {(202, b"")}
+    # Bob has no address, and Eve no account.
+    with sending(services):
+        token_in(smtp, "reset")
+        wait_until(lambda: not _waiting(services), 30, "the end of the others")
+    assert len(smtp.messages) == 1
+
+
+def _waiting(services: Services) -> int:
+    with services.database.read() as session:
+        return session.query(Letter).where(Letter.user_id.is_not(None), Letter.sent_at.is_(None)).count()
+
+
+def test_an_account_gets_so_many_letters_and_the_answer_is_as_ever(
+    ada: SignedIn, client: httpx.Client, services: Services, smtp: SMTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_address = throttling.reset_from(None)
+    monkeypatch.setattr(throttling, "reset_from", lambda _: throttling.Gate(of_address.counters, 100))
+    assert {ask(client).status_code for _ in range(throttling.RESETS + 3)} == {202}
+    assert _waiting(services) == throttling.RESETS
+
+
+def test_whoever_asks_too_often_has_to_wait(ada: SignedIn, client: httpx.Client) -> None:
+    statuses = [ask(client, f"user{number}").status_code for number in range(throttling.RESETS + 1)]
+    assert statuses == [202] * throttling.RESETS + [429]
+
+
+def test_a_letter_waits_for_the_mail_server(
+    ada: SignedIn, client: httpx.Client, services: Services, smtp: SMTPServer
+) -> None:
+    ask(client)
+    with sending(services, port=free_port()):
+        wait_until(lambda: _attempts(services) == 1, 30, "an attempt")
+    assert smtp.messages == []
+    with services.database.write() as session:
+        session.execute(update(Letter).values(not_before=now()))
+    with sending(services):
+        assert reset(client, token_in(smtp, "reset")).status_code == 204
+
+
+def _attempts(services: Services) -> int:
+    with services.database.read() as session:
+        return session.query(Letter).one().attempts
+
+
+def test_an_address_is_verified_by_a_letter_to_it(
+    ada: SignedIn, client: httpx.Client, services: Services, smtp: SMTPServer
+) -> None:
+    with sending(services):
+        assert ada.http.post("/v1/email-verifications").status_code == 202
+        token = token_in(smtp, "verify")
+        assert ada.http.get("/v1/me").json()["email_verified"] is False
+        assert reset(client, token).json()["code"] == "bad_letter", "it is good for nothing else"
+        assert client.post("/v1/email-verifications/confirm", json={"token": token}).status_code == 204
+        assert ada.http.get("/v1/me").json()["email_verified"] is True
+        # Another address is another matter.
+        assert ada.http.patch("/v1/me", json={"mail": False}).json()["email_verified"] is True
+        assert ada.http.post("/v1/email-verifications").status_code == 202
+        late = token_in(smtp, "verify")
+        assert ada.http.patch("/v1/me", json={"email": "other@example.org"}).json()["email_verified"] is False
+        assert client.post("/v1/email-verifications/confirm", json={"token": late}).json()["code"] == "bad_letter"
+
+
+def test_who_has_no_address_is_told_so(bob: SignedIn, client: httpx.Client) -> None:
+    refused = bob.http.post("/v1/email-verifications")
+    assert (refused.status_code, refused.json()["code"]) == (409, "wrong_state")
+    assert client.post("/v1/email-verifications").status_code == 401
