@@ -65,6 +65,11 @@ def page(browser: Browser) -> Iterator[Page]:
 def register(page: Page, service: Service, username: str) -> None:
     """Makes an account on the page, which signs it in."""
     page.goto(service.url)
+    make_account(page, username)
+
+
+def make_account(page: Page, username: str) -> None:
+    """The same, on the page as it is open."""
     page.get_by_label("Username").fill(username)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Make an account").click()

@@ -209,33 +209,3 @@ def test_damaged_files_end_nothing(noisy_aac: Path, take: Take, tmp_path: Path) 
             if "saved" in answer:
                 assert taken.stat().st_size == len(mutated) - answer["saved"] < len(mutated)
     assert len(outcomes) == 4
-
-
-def test_of_a_large_video_hardly_more_than_its_sound_is_left(take: Take, tmp_path: Path) -> None:
-    """It should be at most 1.05 times the packets of the sound, of 200 MB."""
-    video = (
-        "-f",
-        "lavfi",
-        "-i",
-        "nullsrc=s=480x270:r=25,geq=random(1)*255:128:128",
-        "-frames:v",
-        "25",
-        "-c:v",
-        "mjpeg",
-    )
-    picture = make(tmp_path / "picture.mkv", *video)
-    seconds = str(200e6 / picture.stat().st_size)
-    repeated = ("-stream_loop", "-1", "-i", str(picture), "-f", "lavfi", "-i", "anoisesrc=color=pink:seed=1")
-    whole, taken = tmp_path / "whole.mp4", tmp_path / "taken.mp4"
-    make(whole, *repeated, "-t", seconds, "-c:v", "copy", "-c:a", "aac")
-    take(whole, taken)
-    assert whole.stat().st_size > 195e6
-    print(f"{whole.stat().st_size} bytes, {sound_bytes(whole)} of sound, {taken.stat().st_size} sent")
-    assert taken.stat().st_size <= 1.05 * sound_bytes(whole)
-
-
-def sound_bytes(path: Path) -> int:
-    """The packets of the first track of sound, without anything around them."""
-    command = [require_program("ffprobe"), "-v", "error", "-select_streams", "a:0", "-show_entries", "packet=size"]
-    sizes = subprocess.run([*command, "-of", "csv=p=0", str(path)], check=True, capture_output=True, text=True).stdout
-    return sum(int(size.strip(",")) for size in sizes.split())

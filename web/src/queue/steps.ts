@@ -59,7 +59,9 @@ async function fileToSend(entry: Entry, { isSoundWanted }: Surroundings): Promis
   if (!file) throw new Problem(0, { code: "file_lost" });
   // The browser held what is sent, not what it was taken from.
   if (upload && file.size === upload.sizeBytes) return file;
-  if (upload ? upload.isSound : isSoundWanted()) {
+  // Its cover is to be a picture of the video.
+  const needsPicture = typeof entry.options.cover_at_s === "number";
+  if (upload ? upload.isSound : isSoundWanted() && !needsPicture) {
     entry.step = "taking";
     const { takeSound } = await import("../sound/index");
     const taken = await takeSound(file, entry.stopper.signal, (percent) => (entry.takenPercent = percent));
