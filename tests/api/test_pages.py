@@ -2,13 +2,18 @@
 
 import re
 import shutil
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.api.conftest import PASSWORD, Serve
 from tests.servers.programs import missing
 from video2mp3.api import pages
+from video2mp3.api.services import Services
+from video2mp3.settings import Settings
 
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
@@ -84,6 +89,31 @@ def test_the_first_view_is_small(folder: Path, client: httpx.Client) -> None:
     assert len(first) >= 4
     size_bytes = sum((folder / f"{path}.gz").stat().st_size for path in first)
     assert size_bytes <= 150_000, sorted(first)
+
+
+@pytest.fixture
+def prefixed(settings: Settings, services: Services, serve: Serve) -> Iterator[httpx.Client]:
+    """A client of a service that people reach at a path of their server."""
+    there = settings.model_copy(update={"public_url": "https://example.org/tools/mp3/"})
+    with httpx.Client(base_url=serve(replace(services, settings=there)), timeout=30) as client:
+        yield client
+
+
+@pytest.mark.parametrize("passed_on", ["", "/tools/mp3"], ids=["taken away", "passed on"])
+def test_it_works_behind_a_prefix(folder: Path, prefixed: httpx.Client, passed_on: str) -> None:
+    """It should name its own addresses with the prefix, whether the proxy takes it away or passes it on."""
+    page = prefixed.get(f"{passed_on}/", headers=HTML)
+    assert prefixed.get(f"{passed_on}/{scripts(page.text)[0]}").status_code == 200
+    name = {"username": f"ada{len(passed_on)}", "password": PASSWORD}
+    prefixed.post(f"{passed_on}/v1/accounts", json=name).raise_for_status()
+    tokens = prefixed.post(f"{passed_on}/v1/sessions", json=name).raise_for_status().json()
+    headers = {"Authorization": f"Bearer {tokens['access_token']}", "Tus-Resumable": "1.0.0", "Upload-Length": "3"}
+    upload = prefixed.post(f"{passed_on}/v1/uploads", headers=headers)
+    assert upload.headers["Location"].startswith("/tools/mp3/v1/uploads/")
+    order = {"upload_id": upload.headers["Location"].rpartition("/")[2]}
+    job = prefixed.post(f"{passed_on}/v1/conversions", headers=headers, json=order).raise_for_status().json()
+    assert job["links"]["mp3"] == f"/tools/mp3/v1/conversions/{job['id']}/mp3"
+    assert prefixed.head(f"{passed_on}/v1/me", headers=headers).status_code == 200
 
 
 def test_it_can_be_installed(folder: Path, client: httpx.Client) -> None:

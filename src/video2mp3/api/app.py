@@ -38,6 +38,7 @@ from video2mp3.api import (
 )
 from video2mp3.api.head import HeadAsGet
 from video2mp3.api.middleware import Frame
+from video2mp3.api.prefix import Prefix, prefix_of
 from video2mp3.api.rates import Rates
 from video2mp3.api.schemas import Problem
 from video2mp3.api.scopes import NEEDS
@@ -104,11 +105,13 @@ def create_app(services: Services) -> FastAPI:
         # Whoever watches the service may ask as often as it likes.
         counted = [] if router is health.router else [Depends(identity.count_anonymous)]
         app.include_router(router, dependencies=counted)
-    app.mount("/page", pages.PageFiles(), name="page")
+    app.include_router(pages.router)
     app.add_middleware(HeadAsGet)
     app.add_middleware(Tus)
-    # Added last, so it is the outermost.
+    # Around all that answers.
     app.add_middleware(Frame, settings=services.settings)
+    if prefix := prefix_of(services.settings.public_url):
+        app.add_middleware(Prefix, prefix=prefix)
     return app
 
 

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
+from fastapi import APIRouter
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
@@ -12,6 +13,8 @@ from starlette.staticfiles import NotModifiedResponse, StaticFiles
 from starlette.types import Scope
 
 FOLDER = Path(__file__).parent / "page"
+
+router = APIRouter(prefix="/page", include_in_schema=False)
 
 _NONCE = "{nonce}"  # what the build leaves where the response's own nonce has to be (web/vite.config.ts)
 _CSP = (
@@ -51,14 +54,15 @@ def prefers_html(request: Request) -> bool:
     return weights.get("text/html", 0.0) > weights.get("application/json", 0.0)
 
 
-class PageFiles(StaticFiles):
-    """The page's scripts, styles and icons; compressed when it was built, not at each request."""
+@router.get("/{path:path}")
+async def read_file(request: Request, path: str) -> Response:
+    """The page's scripts, styles and icons."""
+    # Not mounted: below a prefix a mounted application would look for its own place in the path, where it is not.
+    return await _Files(directory=FOLDER / "page", check_dir=False).get_response(path, request.scope)
 
-    def __init__(self) -> None:
-        super().__init__(directory=FOLDER / "page", check_dir=False)
 
-    async def check_config(self) -> None:
-        """Accepts that there is no folder: the service also runs without a page."""
+class _Files(StaticFiles):
+    """Files that were compressed when the page was built, not at each request."""
 
     def file_response(
         self, full_path: str | os.PathLike[str], stat_result: os.stat_result, scope: Scope, status_code: int = 200

@@ -48,7 +48,7 @@ def problem_response(
     """Returns the answer that tells the caller of an error."""
     status = status or error.status
     problem = Problem(
-        type=f"/docs#{error.code}",
+        type=f"{request.scope.get('root_path', '')}/docs#{error.code}",
         title=error.code.replace("_", " ").capitalize(),
         status=status,
         detail=error.detail,

@@ -29,7 +29,8 @@ def ask_whether_to_unsubscribe(
     with services.database.read() as session:
         user = _user_of(session, user_id, signature)
     question = f"No more mails about the conversions of {escape(user.username)}?"
-    target = escape(f"{request.url.path}?{request.url.query}")
+    # Relative, for there may be a prefix before all our paths.
+    target = escape(f"?{request.url.query}")
     return _page(f'<p>{question}</p><form method="post" action="{target}"><button>No more mails</button></form>')
 
 
