@@ -130,6 +130,23 @@ def test_conversions_are_listed_in_pages_the_newest_first(ada: SignedIn) -> None
     assert cursor == {"cursor": None}
 
 
+def test_conversions_are_found_by_a_part_of_their_name_or_tag(ada: SignedIn, bob: SignedIn) -> None:
+    """It should take the search as text, whatever means something in SQL, and find only one's own."""
+    names = {"Holiday 50%.mp4": None, "holiday_2.mp4": None, "talk.mp4": "Holiday, cut"}
+    for user in (ada, bob):
+        for name, tag in names.items():
+            order(user.http, upload(user.http, name=name), tag=tag)
+
+    def found(search: str) -> list[str]:
+        page = ada.http.get("/v1/conversions", params={"search": search}).json()
+        return sorted(job["source"]["name"] for job in page["items"])
+
+    assert found("HOLIDAY") == sorted(names)
+    assert found("50%") == ["Holiday 50%.mp4"]
+    assert found("_") == ["holiday_2.mp4"]
+    assert found("' OR 1=1") == []
+
+
 @pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "cursor=x", "cursor=" + "G" * 32])
 def test_a_wrong_page_is_an_invalid_request(ada: SignedIn, query: str) -> None:
     answer = ada.http.get(f"/v1/conversions?{query}")

@@ -2,6 +2,7 @@
 
 import { call, Problem } from "./api/client";
 import type { Me } from "./api/types";
+import { clear } from "./queue/queue.svelte";
 
 let me = $state<Me | null>(null);
 let isKnown = $state(false);
@@ -42,6 +43,7 @@ export async function signIn(username: string, password: string): Promise<void> 
 }
 
 export async function signOut(): Promise<void> {
+  await clear();
   try {
     await call("DELETE", "v1/sessions");
   } catch (problem) {

@@ -113,10 +113,11 @@ def list_conversions(
     services: CurrentServices,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: Annotated[str | None, Query(pattern="^[0-9a-f]{32}$")] = None,
+    search: Annotated[str | None, Query(max_length=255, description="Part of the file's name, or of the tag.")] = None,
 ) -> ConversionPage:
     """Lists the conversions, the newest first."""
     with services.database.read() as session:
-        jobs = lifecycle.list_page(session, user.user_id, before_id=cursor, limit=limit + 1)
+        jobs = lifecycle.list_page(session, user.user_id, before_id=cursor, limit=limit + 1, search=search)
     return ConversionPage(
         items=[represent(request, job) for job in jobs[:limit]],
         next_cursor=jobs[limit - 1].id if len(jobs) > limit else None,

@@ -282,10 +282,20 @@ def find(session: Session, job_id: str, user_id: str) -> Job:
     return job
 
 
-def list_page(session: Session, user_id: str, *, before_id: str | None, limit: int) -> list[Job]:
-    """Returns up to `limit` of the user's jobs, the newest first, all older than `before_id` where one is given."""
-    older = [Job.id < before_id] if before_id else []
-    return list(session.scalars(select(Job).where(Job.user_id == user_id, *older).order_by(Job.id.desc()).limit(limit)))
+def list_page(
+    session: Session, user_id: str, *, before_id: str | None, limit: int, search: str | None = None
+) -> list[Job]:
+    """Returns up to `limit` of the user's jobs, the newest first.
+
+    All are older than `before_id`, where one is given, and have `search` in the source's name or in their tag.
+    """
+    found = [Job.user_id == user_id]
+    if before_id:
+        found.append(Job.id < before_id)
+    if search:
+        # Only letters without accents are the same in both cases everywhere: SQLite knows no others.
+        found.append(or_(*(column.icontains(search, autoescape=True) for column in (Job.source_name, Job.tag))))
+    return list(session.scalars(select(Job).where(*found).order_by(Job.id.desc()).limit(limit)))
 
 
 # -- The worker's side --------------------------------------------------------------------------------

@@ -1,0 +1,58 @@
+"""What was converted before: found, heard, shared and deleted."""
+
+import re
+from pathlib import Path
+
+import httpx
+from playwright.sync_api import FilePayload, Page, expect
+
+from tests.acceptance.service import Service
+from tests.media import make_video
+from tests.page.conftest import register
+from tests.servers import wait_until
+
+
+def test_conversions_are_found_heard_shared_and_deleted(service: Service, page: Page, tmp_path: Path) -> None:
+    """It should show how long each is kept; a link works without an account, until the conversion is deleted."""
+    register(page, service, "history")
+    video = make_video(tmp_path / "video.mp4", 2).read_bytes()
+    for name in ("A talk.mp4", "A song.mp4"):
+        file = FilePayload(name=name, mimeType="video/mp4", buffer=video)
+        form = {"file": file, "preset": "voice"}
+        page.request.post(f"{service.url}/v1/conversions", multipart=form, headers={"Origin": service.url})
+    page.get_by_role("link", name="History").click()
+    rows = page.get_by_role("list", name="History").get_by_role("listitem")
+    expect(rows.locator(".name")).to_have_text(["A song.mp4", "A talk.mp4"])
+    for row in rows.all():
+        expect(row).to_contain_text(re.compile("deleted in .* days"), timeout=30_000)
+
+    page.get_by_label("Search by name").fill("TALK")
+    expect(rows.locator(".name")).to_have_text(["A talk.mp4"])
+    page.get_by_role("button", name="Play A talk.mp4").click()
+    expect(page.get_by_role("slider", name="Place in A talk.mp4")).to_be_visible()
+
+    page.get_by_role("button", name="Share A talk.mp4 by a link").click()
+    field = page.get_by_label("Link to A talk.mp4")
+    expect(field).to_have_value(re.compile(r"/v1/shared/"))
+    link = field.input_value()
+    assert httpx.get(link).headers["content-type"] == "audio/mpeg"
+
+    page.get_by_role("button", name="Delete A talk.mp4").click()
+    page.get_by_role("button", name="Delete for good").click()
+    expect(rows).to_have_count(0)
+    wait_until(lambda: httpx.get(link).status_code == 404, 10, "the link to end")
+    page.get_by_label("Search by name").fill("")
+    expect(rows.locator(".name")).to_have_text(["A song.mp4"])
+
+
+def test_nobody_sees_what_the_one_before_has_converted(service: Service, page: Page) -> None:
+    """It should leave nothing in the browser for whoever signs in next."""
+    register(page, service, "history-first")
+    page.locator("#files").set_input_files([FilePayload(name="Secret.mp4", mimeType="video/mp4", buffer=b"no video")])
+    expect(page.locator("li[data-phase='failed']")).to_contain_text("Secret.mp4", timeout=30_000)
+    page.context.clear_cookies()
+    page.reload()
+    register(page, service, "history-second")
+    expect(page.get_by_text("Secret.mp4")).to_have_count(0)
+    page.get_by_role("link", name="History").click()
+    expect(page.get_by_text("Nothing here yet")).to_be_visible()
