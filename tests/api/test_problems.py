@@ -65,7 +65,7 @@ def test_each_kind_of_error_is_a_problem(client: httpx.Client) -> None:
 def test_a_method_that_is_not_allowed_names_those_that_are(client: httpx.Client) -> None:
     answer = client.put("/v1/sessions")
     check(answer, 405, "method_not_allowed")
-    assert answer.headers["Allow"] == "DELETE, POST"
+    assert answer.headers["Allow"] == "DELETE, GET, HEAD, POST"
 
 
 def test_an_invalid_request_names_each_field_and_never_what_it_held(client: httpx.Client) -> None:
