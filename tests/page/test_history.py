@@ -18,8 +18,11 @@ def test_conversions_are_found_heard_shared_and_deleted(service: Service, page: 
     video = make_video(tmp_path / "video.mp4", 2).read_bytes()
     for name in ("A talk.mp4", "A song.mp4"):
         file = FilePayload(name=name, mimeType="video/mp4", buffer=video)
-        form = {"file": file, "preset": "voice"}
-        page.request.post(f"{service.url}/v1/conversions", multipart=form, headers={"Origin": service.url})
+        page.request.post(
+            f"{service.url}/v1/conversions",
+            multipart={"file": file, "preset": "voice"},
+            headers={"Origin": service.url},
+        )
     page.get_by_role("link", name="History").click()
     rows = page.get_by_role("list", name="History").get_by_role("listitem")
     expect(rows.locator(".name")).to_have_text(["A song.mp4", "A talk.mp4"])
