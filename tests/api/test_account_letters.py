@@ -57,7 +57,10 @@ def sending(services: Services, port: int | None = None) -> Iterator[None]:
 @pytest.fixture
 def ada(ada: SignedIn) -> SignedIn:
     """She has an address."""
-    assert ada.http.patch("/v1/me", json={"email": ADDRESS}).json()["email_verified"] is False
+    assert (
+        ada.http.patch("/v1/me", json={"email": ADDRESS, "current_password": PASSWORD}).json()["email_verified"]
+        is False
+    )
     return ada
 
 
@@ -216,7 +219,12 @@ def test_an_address_is_verified_by_a_letter_to_it(
         assert ada.http.patch("/v1/me", json={"mail": False}).json()["email_verified"] is True
         assert ada.http.post("/v1/email-verifications").status_code == 202
         late = token_in(smtp, "verify")
-        assert ada.http.patch("/v1/me", json={"email": "other@example.org"}).json()["email_verified"] is False
+        assert (
+            ada.http.patch("/v1/me", json={"email": "other@example.org", "current_password": PASSWORD}).json()[
+                "email_verified"
+            ]
+            is False
+        )
         assert client.post("/v1/email-verifications/confirm", json={"token": late}).json()["code"] == "bad_letter"
 
 

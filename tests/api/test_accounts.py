@@ -109,7 +109,7 @@ def test_a_disabled_account_is_out_at_once(ada: SignedIn, client: httpx.Client, 
 
 def test_address_and_mails_can_be_changed(ada: SignedIn, bob: SignedIn) -> None:
     def change(**json: object) -> tuple[object, object]:
-        answer = ada.http.patch("/v1/me", json=json)
+        answer = ada.http.patch("/v1/me", json={"current_password": PASSWORD, **json})
         assert answer.status_code == 200, answer.text
         assert ada.http.get("/v1/me").json() == answer.json()
         return answer.json()["email"], answer.json()["mail"]
@@ -119,9 +119,25 @@ def test_address_and_mails_can_be_changed(ada: SignedIn, bob: SignedIn) -> None:
     assert change(mail=False) == ("ada@example.org", False)
     assert change(email=None) == (None, False)
     assert change(mail=True) == (None, True)
-    refused = ada.http.patch("/v1/me", json={"email": "ada@example.org\r\nBcc: bob@example.org"})
+    refused = ada.http.patch(
+        "/v1/me", json={"email": "ada@example.org\r\nBcc: bob@example.org", "current_password": PASSWORD}
+    )
     assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
     assert bob.http.get("/v1/me").json()["email"] is None
+
+
+def test_another_address_asks_for_the_password(ada: SignedIn) -> None:
+    """It should be no way from a browser that was left open to a letter that resets the password."""
+    old = {"email": "ada@example.org", "current_password": PASSWORD}
+    ada.http.patch("/v1/me", json=old).raise_for_status()
+    for wrong in ({}, {"current_password": "a guess"}, {"current_password": None}):
+        for email in ("eve@example.org", None):
+            refused = ada.http.patch("/v1/me", json={"email": email, "mail": False, **wrong})
+            assert (refused.status_code, refused.json()["code"]) == (403, "wrong_password")
+    me = ada.http.get("/v1/me").json()
+    assert (me["email"], me["mail"]) == ("ada@example.org", True)
+    # The same address again is no other one.
+    assert ada.http.patch("/v1/me", json={"email": "ada@example.org", "mail": False}).json()["mail"] is False
 
 
 def test_the_link_in_a_mail_ends_the_mails(

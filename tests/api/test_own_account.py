@@ -51,7 +51,7 @@ def export(user: SignedIn) -> zipfile.ZipFile:
 
 
 def test_everything_of_an_account_is_exported(ada: SignedIn, bob: SignedIn, services: Services) -> None:
-    ada.http.patch("/v1/me", json={"email": "ada@example.org"})
+    ada.http.patch("/v1/me", json={"email": "ada@example.org", "current_password": PASSWORD})
     key = make(ada, "read")
     webhook = ada.http.post("/v1/webhooks", json={"url": "https://hooks.example.org/?key=secret"}).json()
     done, waiting, foreign = convert(ada.http, "talk.mp4", tag="mine"), convert(ada.http), convert(bob.http)

@@ -124,7 +124,7 @@ def test_a_password_that_is_too_short_changes_nothing(ada: SignedIn, client: htt
 
 
 def test_an_administrator_finds_and_changes_accounts(root: SignedIn, ada: SignedIn, bob: SignedIn) -> None:
-    ada.http.patch("/v1/me", json={"email": "Lovelace@example.org"})
+    ada.http.patch("/v1/me", json={"email": "Lovelace@example.org", "current_password": PASSWORD})
 
     def found(search: str) -> list[str]:
         items = root.http.get("/v1/admin/users", params={"search": search}).json()["items"]

@@ -31,9 +31,17 @@ def read_me(principal: CurrentUser, services: CurrentServices) -> SignedInAccoun
 
 
 @router.patch("/v1/me")
-def change_me(changes: AccountChanges, principal: CurrentUser, services: CurrentServices) -> SignedInAccount:
-    """Changes the caller's e-mail address, or whether mails are sent."""
+def change_me(
+    request: Request, changes: AccountChanges, principal: CurrentUser, services: CurrentServices
+) -> SignedInAccount:
+    """Changes the caller's e-mail address, or whether mails are sent. Another address asks for the password."""
     named = changes.model_fields_set
+    with services.database.read() as session:
+        before = require_user(session, principal)
+    if "email" in named and changes.email != before.email and before.password_hash is not None:
+        # Letters that reset the password go there: whoever finds a browser open must not send them to himself.
+        given = changes.current_password.get_secret_value() if changes.current_password else ""
+        check_own_password(request, services, principal, given)
     with services.database.write() as session:
         user = require_user(session, principal)
         users.change(

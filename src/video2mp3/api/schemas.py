@@ -64,6 +64,9 @@ class AccountChanges(_Request):
 
     email: str | None = Field(None, max_length=254, description="null: none.")
     mail: bool = Field(True, description="Whether mails about conversions are sent.")
+    current_password: SecretStr | None = Field(
+        None, max_length=1024, description="Needed for another address, where the account has a password."
+    )
 
 
 class NewPassword(_Request):
