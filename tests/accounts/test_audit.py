@@ -1,6 +1,7 @@
 """The audit log, on every database."""
 
 import threading
+import time
 
 from sqlalchemy import select, update
 
@@ -56,7 +57,10 @@ def test_the_command_line_has_no_address_and_other_threads_no_origin_of_ours(dat
 def test_entries_are_found_by_action_and_by_whom_they_are_about_the_newest_first(database: Database, ada: User) -> None:
     with database.write() as session:
         audit.note(session, "sign_in.failed", by=None, about=ada.id)
+        # Those of one millisecond are in no order.
+        time.sleep(0.002)
         audit.note(session, "sign_in.ok", by=ada.id)
+        time.sleep(0.002)
         audit.note(session, "sign_in.failed", by=None)
     assert [found.entry.action for found in entries(database, user="ada")] == ["sign_in.ok", "sign_in.failed"]
     assert [found.entry.subject_id for found in entries(database, action="sign_in.failed")] == [None, ada.id]

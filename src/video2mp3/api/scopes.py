@@ -21,6 +21,7 @@ _BY_NEED: Mapping[Need, str] = {
         GET /docs
         GET /livez
         GET /openapi.json
+        GET /page/{path:path}
         GET /readyz
         GET /sign-in
         GET /v1/shared/{conversion_id}
