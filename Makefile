@@ -118,6 +118,11 @@ bench-uploads: tools ## Measure uploads of 5 GB and 200 slow clients, and how so
 bench-sign-ins: tools ## Measure whether a failed sign-in takes as long for a name that nobody has (a minute)
 	$(BIN)/python -m benchmarks.sign_ins
 
+.PHONY: sbom
+sbom: $(DEV) ## Write build/sbom.json: what is shipped and what builds it (CycloneDX), from the lock files, with no network
+	@mkdir -p build
+	@$(BIN)/python -m tests.supply.sbom build/sbom.json
+
 .PHONY: capacity
 capacity: $(BENCH) ## Measure a machine, simulate larger sizes, and write docs/scaling.md's tables and plots (a minute)
 	.venv-bench/bin/python -m benchmarks.capacity

@@ -32,8 +32,10 @@ class Settings(BaseSettings):
     data_dir: Path = Field(
         default_factory=default_data_dir, description="Folder of the data (empty: ~/.local/share/video2mp3)."
     )
-    database_url: str = Field("", description="sqlite:///file or mysql+pymysql://… (empty: SQLite in data_dir).")
-    queue_url: str = Field("memory://", description="memory:// or amqp://…")
+    database_url: str = Field(
+        "", repr=False, description="sqlite:///file or mysql+pymysql://… (empty: SQLite in data_dir)."
+    )
+    queue_url: str = Field("memory://", repr=False, description="memory:// or amqp://…")
     storage_url: str = Field("", description="file:///folder or s3://bucket/prefix (empty: disk in data_dir).")
 
     s3_endpoint_url: str = Field("", description="Address of an S3 server other than Amazon's.")
@@ -176,6 +178,12 @@ def load_settings(**overrides: object) -> Settings:
     except ValidationError as error:
         wrong = "; ".join(f"{_variable(str(e['loc'][0]))}: {e['msg']}" for e in error.errors())
         raise ConfigurationError(f"Wrong setting: {wrong}.") from None
+
+
+def secret_files() -> list[tuple[str, str]]:
+    """Returns the variables that name files with settings in them, and the paths of these."""
+    variables = [f"{_variable(name)}_FILE" for name in Settings.model_fields]
+    return [(variable, os.environ[variable]) for variable in variables if os.environ.get(variable)]
 
 
 def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import typer
 
+from video2mp3.cli.risks import risks
 from video2mp3.database import migrate
 from video2mp3.engine import FileSource, Options, convert
 from video2mp3.errors import ConfigurationError, Unavailable, Video2mp3Error
@@ -30,6 +31,8 @@ def examine(settings: Settings) -> bool:
         "broker": lambda: _check_queue(settings),
         "storage": lambda: _check_storage(settings),
     }
+    for risk in risks(settings):
+        typer.echo(f"warn  safety: {risk}")
     failed = [name for name, check in checks.items() if not _run(name, check)]
     if failed:
         typer.echo(f"\n{len(failed)} of {len(checks)} checks failed: {', '.join(failed)}.")

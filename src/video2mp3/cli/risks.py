@@ -1,0 +1,89 @@
+"""What is risky in the settings: said by `doctor`, and never with a secret in it."""
+
+import ipaddress
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from video2mp3.settings import Settings, secret_files
+
+_MIN_SECRET_LENGTH = 12
+# What servers come with, and what examples are written with.
+_KNOWN_SECRETS = frozenset(
+    {"guest", "root", "admin", "password", "secret", "changeme", "change-me", "minioadmin", "rabbitmq", "mysql"}
+    | {"example", "letmein", "123456", "12345678", "video2mp3", "test", "user1"}
+)
+
+
+def risks(settings: Settings) -> Iterator[str]:
+    """Yields a sentence for each risk: what it is, and what to do."""
+    yield from _weak_secrets(settings)
+    yield from _readable_files()
+    yield from _open_doors(settings)
+    yield from _clear_text(settings)
+
+
+def _weak_secrets(settings: Settings) -> Iterator[str]:
+    for name, url in (("DATABASE", settings.effective_database_url), ("QUEUE", settings.queue_url)):
+        parts = urlsplit(url)
+        if parts.hostname:
+            yield from _weakness(f"The password in VIDEO2MP3_{name}_URL", unquote(parts.password or ""))
+    if settings.s3_access_key_id:
+        secret = settings.s3_secret_access_key.get_secret_value()
+        yield from _weakness("VIDEO2MP3_S3_SECRET_ACCESS_KEY", secret)
+    if settings.smtp_username:
+        yield from _weakness("VIDEO2MP3_SMTP_PASSWORD", settings.smtp_password.get_secret_value())
+
+
+def _weakness(name: str, secret: str) -> Iterator[str]:
+    if not secret:
+        yield f"{name} is empty; set one."
+    elif secret.lower() in _KNOWN_SECRETS:
+        yield f"{name} is one that everybody knows; choose a random one."
+    elif len(secret) < _MIN_SECRET_LENGTH:
+        yield f"{name} has fewer than {_MIN_SECRET_LENGTH} characters; choose a random one."
+
+
+def _readable_files() -> Iterator[str]:
+    for variable, path in secret_files():
+        try:
+            mode = Path(path).stat().st_mode
+        except OSError:
+            continue
+        if mode & (stat.S_IROTH | stat.S_IWOTH):
+            yield f"Everybody on this machine can read the file of {variable}; use chmod 600, or 440."
+
+
+def _open_doors(settings: Settings) -> Iterator[str]:
+    if settings.allow_unsandboxed:
+        yield "VIDEO2MP3_ALLOW_UNSANDBOXED lets hostile files do all that this program can; make the sandbox work."
+    if not settings.sign_in_failures:
+        yield "VIDEO2MP3_SIGN_IN_FAILURES=0 lets anybody guess passwords; set a limit."
+    if settings.password_min_length < 8:
+        yield f"VIDEO2MP3_PASSWORD_MIN_LENGTH={settings.password_min_length} takes what is soon guessed; use 8 or more."
+    if any(network.prefixlen == 0 for network in settings.proxies):
+        yield "VIDEO2MP3_TRUSTED_PROXIES names everybody, who can then write any address; name the proxies."
+    if any(network.prefixlen < 8 for network in settings.networks):
+        yield "VIDEO2MP3_ALLOWED_NETWORKS lets users' URLs lead nearly anywhere inside; name the few that are needed."
+    if "*" in settings.allowed_hosts.split(","):
+        yield "VIDEO2MP3_ALLOWED_HOSTS=* answers for any name; name those that users know."
+    if settings.public_url and not settings.trusted_proxies and _is_loopback(settings.host):
+        yield "There is a proxy before this loopback address: set VIDEO2MP3_TRUSTED_PROXIES, or all users count as one."
+
+
+def _clear_text(settings: Settings) -> Iterator[str]:
+    public = urlsplit(settings.public_url)
+    if settings.public_url and public.scheme != "https" and not _is_loopback(public.hostname or ""):
+        yield "VIDEO2MP3_PUBLIC_URL is not https: passwords and tokens can be read on the way; put TLS in front."
+    if settings.smtp_security == "none" and settings.smtp_username and not _is_loopback(settings.smtp_host):
+        yield "VIDEO2MP3_SMTP_SECURITY=none sends the mail server's password in clear text; use starttls or tls."
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,62 @@
+"""What `doctor` warns of; and it never shows a secret."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_commands import run
+from video2mp3.cli.risks import risks
+from video2mp3.settings import load_settings
+
+STRONG = "k7-Zq9wLxv0Tn4Rd"
+# The settings, and a part of what is said of them; None: nothing is.
+CASES: list[tuple[dict[str, object], str | None]] = [
+    ({}, None),
+    ({"database_url": f"mysql+pymysql://v:{STRONG}@db/v", "queue_url": f"amqp://v:{STRONG}@mq"}, None),
+    ({"database_url": "mysql+pymysql://v:password@db/v"}, "DATABASE_URL is one that everybody knows"),
+    ({"database_url": "mysql+pymysql://root@db/v"}, "DATABASE_URL is empty"),
+    ({"queue_url": "amqp://guest:guest@mq/"}, "QUEUE_URL is one that everybody knows"),
+    ({"queue_url": "amqp://v:sh0rt%21@mq/"}, "QUEUE_URL has fewer than 12"),
+    ({"s3_access_key_id": "k", "s3_secret_access_key": "minioadmin"}, "S3_SECRET_ACCESS_KEY is one that"),
+    ({"s3_access_key_id": "k", "s3_secret_access_key": STRONG}, None),
+    ({"smtp_host": "m", "smtp_username": "v"}, "SMTP_PASSWORD is empty"),
+    (
+        {"smtp_host": "m", "smtp_username": "v", "smtp_password": STRONG, "smtp_security": "none"},
+        "SMTP_SECURITY=none sends",
+    ),
+    (
+        {"smtp_host": "localhost", "smtp_username": "v", "smtp_password": STRONG, "smtp_security": "none"},
+        None,
+    ),
+    ({"allow_unsandboxed": True}, "ALLOW_UNSANDBOXED"),
+    ({"sign_in_failures": 0}, "SIGN_IN_FAILURES=0"),
+    ({"password_min_length": 5}, "PASSWORD_MIN_LENGTH=5"),
+    ({"trusted_proxies": "0.0.0.0/0"}, "TRUSTED_PROXIES names everybody"),
+    ({"trusted_proxies": "10.0.0.0/8", "public_url": "https://a.example"}, None),
+    ({"public_url": "https://a.example"}, "set VIDEO2MP3_TRUSTED_PROXIES"),
+    ({"public_url": "https://a.example", "host": "0.0.0.0"}, None),
+    ({"public_url": "http://a.example", "host": "0.0.0.0"}, "PUBLIC_URL is not https"),
+    ({"public_url": "http://video2mp3.localhost", "host": "0.0.0.0"}, None),
+    ({"allowed_hosts": "*"}, "ALLOWED_HOSTS=*"),
+    ({"allowed_networks": "0.0.0.0/0"}, "ALLOWED_NETWORKS"),
+]
+
+
+@pytest.mark.parametrize(("settings", "expected"), CASES, ids=str)
+def test_each_risk_is_told_by_the_name_of_its_setting(settings: dict[str, object], expected: str | None) -> None:
+    found = list(risks(load_settings(**settings)))
+    assert len(found) == (expected is not None), found
+    assert expected is None or expected in found[0]
+
+
+def test_doctor_warns_without_failing_or_telling(tmp_path: Path) -> None:
+    secret = tmp_path / "password"
+    secret.write_text("sh0rt-pl4nted")
+    secret.chmod(0o644)
+    settings = {"SMTP_PASSWORD_FILE": str(secret), "SMTP_USERNAME": "v", "SIGN_IN_FAILURES": "0"}
+    found = run(tmp_path, "doctor", **{f"VIDEO2MP3_{name}": value for name, value in settings.items()})
+    assert (found.returncode, found.stdout.count("warn  safety: ")) == (0, 2)
+    assert "VIDEO2MP3_SMTP_PASSWORD_FILE" in found.stdout
+    assert "pl4nted" not in found.stdout + found.stderr
+    secret.chmod(0o600)
+    assert "PASSWORD_FILE" not in run(tmp_path, "doctor", VIDEO2MP3_SMTP_PASSWORD_FILE=str(secret)).stdout
