@@ -82,8 +82,14 @@ def test_address_and_mails_are_changed(service: Service, page: Page) -> None:
     profile = section(page, "Profile")
     profile.get_by_label("E-mail address").fill("profile@example.org")
     profile.get_by_label("Send me a mail").uncheck()
+    # Another address asks for the password; and says so where it is wrong.
+    profile.get_by_role("button", name="Save").click()
+    expect(profile.get_by_role("alert")).to_contain_text("not your password")
+    assert barriers(page) == []
+    profile.get_by_label("password").fill(PASSWORD)
     profile.get_by_role("button", name="Save").click()
     expect(page.get_by_text("Saved.")).to_be_attached()
+    expect(profile.get_by_label("password")).to_have_count(0)
     page.reload()
     expect(profile.get_by_label("E-mail address")).to_have_value("profile@example.org")
     expect(profile.get_by_label("Send me a mail")).not_to_be_checked()
