@@ -70,7 +70,7 @@ def register(page: Page, service: Service, username: str) -> None:
 
 def make_account(page: Page, username: str) -> None:
     """The same, on the page as it is open."""
-    page.get_by_label("Username").fill(username)
+    page.get_by_label("Username", exact=True).fill(username)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Make an account").click()
     expect(page.get_by_role("heading", name="Drop a video, get an MP3")).to_be_visible()

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import FilePayload, Locator, Page, expect
 
-from tests.acceptance.service import PASSWORD, Service, embedded
+from tests.acceptance.service import PASSWORD, Service, embedded, mails_to
 from tests.media import corpus_file
 from tests.outbound.listeners import answer, web_server
 from tests.page.axe import barriers
 from tests.page.conftest import register
-from tests.servers import SMTPServer
+from tests.servers import SMTPServer, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +52,8 @@ def service(tmp_path_factory: pytest.TempPathFactory, receiver: int) -> Iterator
 
 def sign_in(page: Page, service: Service, username: str) -> None:
     page.goto(service.url)
-    page.get_by_label("Username").fill(username)
-    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_label("Username", exact=True).fill(username)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page.get_by_role("link", name="Account")).to_be_visible()
 
@@ -81,6 +81,7 @@ def test_address_and_mails_are_changed(service: Service, page: Page) -> None:
     open_view(page, "Account")
     profile = section(page, "Profile")
     profile.get_by_label("E-mail address").fill("profile@example.org")
+    profile.get_by_label("Present password").fill(PASSWORD)
     profile.get_by_label("Send me a mail").uncheck()
     # Another address asks for the password; and says so where it is wrong.
     profile.get_by_role("button", name="Save").click()
@@ -93,6 +94,7 @@ def test_address_and_mails_are_changed(service: Service, page: Page) -> None:
     page.reload()
     expect(profile.get_by_label("E-mail address")).to_have_value("profile@example.org")
     expect(profile.get_by_label("Send me a mail")).not_to_be_checked()
+    expect(section(page, "Your limits")).to_contain_text("0 of ")
     assert barriers(page) == []
     profile.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
@@ -249,7 +251,71 @@ def test_whoever_is_invited_makes_an_account(service: Service, page: Page) -> No
     page.goto(service.url + url[url.index("/#") :])  # its own port 0 is not known to the settings
     expect(page.get_by_role("heading", name="You are invited")).to_be_visible()
     assert barriers(page) == []
-    page.get_by_label("Username").fill("invited")
+    page.get_by_label("Username", exact=True).fill("invited")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Make an account").click()
     expect(page.get_by_role("link", name="Account")).to_be_visible()
+
+
+def link_in(service: Service, address: str, kind: str) -> str:
+    """The link in the letter of that kind that was sent to the address."""
+
+    def found() -> re.Match[str] | None:
+        bodies = [mail.get_body(("plain",)) for mail in mails_to(service, address)]
+        letters = [body.get_content() for body in bodies if body]
+        return next((match for text in letters if (match := re.search(rf"/#/sign-in/{kind}/\S+", text))), None)
+
+    match = wait_until(found, 60, f"the letter ({kind})")
+    assert match is not None
+    return service.url + match[0]
+
+
+def test_letters_verify_an_address_and_replace_a_password(service: Service, page: Page) -> None:
+    register(page, service, "letters")
+    open_view(page, "Account")
+    profile = section(page, "Profile")
+    profile.get_by_label("E-mail address").fill("letters@example.org")
+    profile.get_by_label("Present password").fill(PASSWORD)
+    profile.get_by_role("button", name="Save").click()
+    profile.get_by_role("button", name="Verify the address").click()
+    page.goto(link_in(service, "letters@example.org", "verify"))
+    page.get_by_role("button", name="Yes, this address is mine").click()
+    page.get_by_role("main").get_by_role("button", name="Account").click()
+    expect(profile).to_contain_text("The address is verified.")
+    profile.get_by_role("button", name="Sign out").click()
+
+    page.get_by_text("Forgotten the password?").click()
+    page.get_by_label("Username of the account").fill("letters")
+    page.get_by_role("button", name="Send the letter").click()
+    expect(page.get_by_role("status")).to_contain_text("on its way")
+    assert barriers(page) == []
+    page.goto(link_in(service, "letters@example.org", "reset"))
+    page.get_by_role("textbox", name="New password").fill(PASSWORD + " three")
+    assert barriers(page) == []
+    page.get_by_role("button", name="Change").click()
+    expect(page.get_by_role("main")).to_contain_text("The password is changed")
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_label("Username", exact=True).fill("letters")
+    page.get_by_label("Password", exact=True).fill(PASSWORD + " three")
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    expect(page.get_by_role("link", name="Account")).to_be_visible()
+
+
+def test_everything_is_taken_along_and_the_account_deleted(service: Service, page: Page) -> None:
+    register(page, service, "leaving")
+    open_view(page, "Account")
+    leaving = section(page, "Take everything, or leave")
+    with page.expect_download() as download:
+        leaving.get_by_role("link", name="Download all about me").click()
+    assert download.value.suggested_filename.endswith(".zip")
+    leaving.get_by_label("Delete my account").check()
+    leaving.get_by_label("Password").fill("wrong")
+    leaving.get_by_role("button", name="Delete the account").click()
+    expect(leaving.get_by_role("alert")).to_contain_text("not your password")
+    leaving.get_by_label("Password").fill(PASSWORD)
+    leaving.get_by_role("button", name="Delete the account").click()
+    expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
+    page.get_by_label("Username", exact=True).fill("leaving")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("password is wrong")

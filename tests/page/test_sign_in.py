@@ -28,9 +28,9 @@ def test_whoever_registers_is_signed_in(service: Service, page: Page) -> None:
     expect(page.get_by_role("heading", name="Drop a video, get an MP3")).to_be_visible()
     page.context.clear_cookies()
     page.reload()
-    page.get_by_label("Username").fill("page-user")
+    page.get_by_label("Username", exact=True).fill("page-user")
     page.get_by_label("Password").fill(PASSWORD + "?")
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text("password is wrong")
 
 

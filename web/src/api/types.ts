@@ -15,6 +15,7 @@ export interface Me {
   id: string;
   username: string;
   email: string | null;
+  email_verified: boolean;
   mail: boolean;
   role: "user" | "admin" | (string & {});
   created_at: string;
