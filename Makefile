@@ -88,6 +88,10 @@ test-image: tools ## Build the image on Debian's packages; run it, compose.yaml 
 	bash tests/newest_servers.sh
 	VIDEO2MP3_IMAGE=1 $(BIN)/pytest tests/image -s $(ARGS)
 
+.PHONY: screenshots
+screenshots: tools page ## Take docs/screenshots: the page in Chromium (half a minute)
+	$(BIN)/python -m tests.page.screenshots
+
 .PHONY: screen
 screen: tools ## Record docs/convert.svg: a conversion in a terminal (half a minute)
 	$(BIN)/python -m tests.screen

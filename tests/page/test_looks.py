@@ -1,0 +1,160 @@
+"""How the page looks and how soon: nobody is shut out, nothing is cut off on a phone, and little has to be loaded."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, Response, expect
+
+from tests.acceptance.service import PASSWORD, Service, embedded
+from tests.media import corpus_file
+from tests.page.axe import barriers
+from tests.page.conftest import register
+from tests.page.test_convert import WAIT_MS, drop, row
+from tests.servers import SMTPServer
+
+PHONE = {"width": 360, "height": 740}
+FIRST_VIEW_BYTES = 150_000
+VIEWS = ("", "history", "account", "admin")
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service with an administrator."""
+    mail_server = SMTPServer()
+    mail_server.start()
+    with embedded(tmp_path_factory.mktemp("looks"), mail_server) as service:
+        command = [sys.executable, "-m", "video2mp3", "user", "add", "root", "--admin", "--password-stdin"]
+        subprocess.run(command, input=PASSWORD, text=True, env=service.env, check=True, capture_output=True)
+        yield service
+    mail_server.close()
+
+
+def sign_in_as_root(page: Page, service: Service) -> None:
+    page.goto(service.url)
+    page.locator("#username").fill("root")
+    page.locator("#password").fill(PASSWORD)
+    page.locator("button[type=submit]").first.click()
+    page.wait_for_selector("#files", state="attached")
+
+
+def overflow(page: Page) -> int:
+    """How many pixels the page is wider than the screen."""
+    width: int = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    return width
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_every_view_is_open_to_all_and_fits_a_phone(service: Service, browser: Browser, language: str) -> None:
+    """It should be so in light and in dark, with something in every list, and be as wide as the phone."""
+    context = browser.new_context(locale=language, viewport=PHONE, has_touch=True, is_mobile=True)  # type: ignore[arg-type]
+    page = context.new_page()
+    page.goto(service.url)
+    expect(page.locator("html")).to_have_attribute("lang", language)
+    assert barriers(page) == []
+    sign_in_as_root(page, service)
+    drop(page, corpus_file("mp4/sample.mp4"), corpus_file("mp4/sample_video_only.mp4"))
+    expect(row(page).nth(0)).to_have_attribute("data-phase", "finished", timeout=WAIT_MS)
+    expect(row(page).nth(1)).to_have_attribute("data-phase", "failed", timeout=WAIT_MS)
+    for view in VIEWS:
+        page.goto(f"{service.url}/#/{view}")
+        expect(page.locator("main h1")).to_be_visible()
+        page.wait_for_load_state("networkidle") if view != "admin" else expect(page.locator("#workers")).to_be_visible()
+        assert barriers(page) == [], view
+        assert overflow(page) <= 0, view
+    context.close()
+
+
+def test_the_first_view_is_small_and_soon_there(service: Service, browser: Browser) -> None:
+    """It should load at most 150 kB of script as it goes over the line, and be of use within a second or so."""
+    context = browser.new_context(locale="en")
+    page = context.new_page()
+    answers: list[Response] = []
+    sign_in_as_root(page, service)
+    context.clear_cookies(name="none")
+    page.on("response", lambda response: answers.append(response))
+    best_s = 60.0
+    for _ in range(3):
+        answers.clear()
+        session = context.new_cdp_session(page)
+        session.send("Network.clearBrowserCache")
+        began = time.monotonic()
+        page.goto("about:blank")
+        page.goto(service.url, wait_until="commit")
+        expect(page.get_by_role("heading", name="Drop a video, get an MP3")).to_be_visible()
+        best_s = min(best_s, time.monotonic() - began)
+    scripts = [answer for answer in answers if ".js" in answer.url]
+    assert all(answer.headers.get("content-encoding") in ("br", "gzip", None) for answer in scripts)
+    loaded = sum(answer.request.sizes()["responseBodySize"] for answer in scripts)
+    print(f"first view: {loaded} bytes of script, of use after {best_s:.2f} s")
+    assert 10_000 < loaded <= FIRST_VIEW_BYTES
+    assert best_s < 4, "a second on an idle machine"
+    context.close()
+
+
+def test_what_breaks_the_content_security_policy_is_noticed(service: Service, browser: Browser) -> None:
+    """It should be blocked and told of: the tests of the page count on it."""
+    context = browser.new_context()
+    page = context.new_page()
+    told: list[str] = []
+    page.on("console", lambda message: told.append(message.text))
+    page.goto(service.url)
+    page.evaluate("document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=\"window.reached = true\">')")
+    page.evaluate(
+        "document.head.append(Object.assign(document.createElement('script'), {text: 'window.reached = true'}))"
+    )
+    page.wait_for_timeout(200)
+    assert any("Content Security" in text for text in told)
+    assert page.evaluate("window.reached") is None
+    context.close()
+
+
+# -- Hostile names and tags ---------------------------------------------------------------------------
+
+PAYLOADS = (
+    "<img src=x onerror=canary()>", "<script>canary()</script>", "<svg onload=canary()>", "\"><b onmouseover=canary()>",
+    "{{constructor.constructor('canary()')()}}", "${canary()}", "{@html '<img src=x onerror=canary()>'}",
+    "javascript:canary()", "</li></ul><iframe srcdoc='<script>parent.canary()</script>'>",
+    "' onfocus=canary() autofocus='",
+    "\u202egpj.exe", "a\u0301" * 60, "W" * 200, "&lt;img src=x onerror=canary()&gt;",
+    "%3Cscript%3Ecanary()%3C/script%3E",
+    "<style>*{display:none}</style>", "<base href=//evil.example>", "<form action=//evil.example><input type=submit>",
+    "constructor", "__proto__", "😀" * 40, "\u200b", "../../etc/passwd", "C:\\con.mp4", "<!--", "]]>",
+)  # fmt: skip
+
+
+def test_500_hostile_names_and_titles_are_shown_as_text(service: Service, browser: Browser) -> None:
+    """It should run no script and break no layout, though here nothing but our own code keeps scripts from running."""
+    context = browser.new_context(locale="en", bypass_csp=True, viewport=PHONE)  # type: ignore[arg-type]
+    page = context.new_page()
+    reached: list[str] = []
+    page.expose_function("canary", lambda *_: reached.append(page.url))
+    register(page, service, "hostile")
+    context.set_offline(True)
+    names = [f"{PAYLOADS[n % len(PAYLOADS)]} {n}.mp4" for n in range(500)]
+    page.evaluate(
+        """(names) => {
+          const transfer = new DataTransfer();
+          for (const name of names) transfer.items.add(new File(["x"], name, { type: "video/mp4" }));
+          const input = document.querySelector("#files");
+          input.files = transfer.files;
+          input.dispatchEvent(new Event("change", { bubbles: true }));
+        }""",
+        names,
+    )
+    expect(row(page)).to_have_count(500)
+    shown = row(page).locator(".name").evaluate_all("(all) => all.map((each) => each.textContent)")
+    assert shown == names
+    assert overflow(page) <= 0
+    assert page.evaluate("document.querySelectorAll('main :is(iframe, script, img, style, base)').length") == 0
+    for _ in range(2):
+        page.evaluate("new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)))")
+    assert reached == []
+    page.evaluate("document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=canary()>')")
+    expect(page.locator("body > img")).to_have_count(1)
+    page.wait_for_function("document.querySelector('body > img').complete")
+    page.wait_for_timeout(100)
+    assert len(reached) == 1, "the canary would have been heard"
+    context.close()
