@@ -88,3 +88,23 @@ export interface Waveform {
   step_s: number;
   peaks: number[];
 }
+
+/** What is in an upload. All texts come from the file. */
+export interface Probe {
+  container: string;
+  tracks: {
+    codec: string;
+    language: string | null;
+    channels: number;
+    sample_rate_hz: number;
+    duration_s: number | null;
+    decodable: boolean;
+  }[];
+  duration_s: number | null;
+  chapters: { start_s: number; end_s: number; title: string | null }[];
+  title: string | null;
+  has_video: boolean;
+  estimated_size_bytes: number | null;
+  estimated_time_s: number | null;
+  warnings: string[];
+}

@@ -1,0 +1,36 @@
+// What follows from choosing an option: which others it takes the place of, so that no choice contradicts another.
+
+import type { Options, OptionValue } from "../api/types";
+
+const MODES = ["preset", "bitrate_kbps", "vbr_quality", "average_kbps"];
+const CHANGES_SOUND = [...MODES, "channels", "sample_rate_hz", "loudness_lufs", "fade_in_s", "fade_out_s"];
+const COVERS = ["cover", "cover_at_s"];
+const OF_SILENCE = ["silence_s", "silence_db"];
+
+/** Returns the options with one of them chosen; null, or its default, takes it away. */
+export function choose(options: Options, name: string, value: OptionValue, byDefault: OptionValue = null): Options {
+  const isGone = value === null || value === byDefault;
+  let left = without(options, [name]);
+  if (isGone) {
+    if (name === "split") left = without(left, OF_SILENCE);
+    return left;
+  }
+  if (MODES.includes(name)) left = without(left, MODES);
+  if (CHANGES_SOUND.includes(name)) left = without(left, ["copy"]);
+  if (name === "copy") left = without(left, CHANGES_SOUND);
+  if (COVERS.includes(name)) left = without(left, COVERS);
+  if (name === "split" && value !== "silence") left = without(left, OF_SILENCE);
+  if (OF_SILENCE.includes(name)) left = { ...left, split: "silence" };
+  if (name === "keep_tags") left = without(left, ["keep_private_tags"]);
+  if (name === "keep_private_tags") left = without(left, ["keep_tags"]);
+  return { ...left, [name]: value };
+}
+
+/** Returns how many options are chosen beside the quality. */
+export function countBesides(options: Options): number {
+  return Object.keys(options).filter((name) => name !== "preset").length;
+}
+
+function without(options: Options, names: readonly string[]): Options {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => !names.includes(name)));
+}

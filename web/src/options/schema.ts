@@ -1,0 +1,111 @@
+// The options of a conversion, as the API describes them: what it learns, the page learns with it.
+
+import { call } from "../api/client";
+import type { OptionValue } from "../api/types";
+
+export type Kind = "choice" | "integer" | "number" | "time" | "flag" | "text" | "long_text" | "split" | "track";
+
+export interface OptionField {
+  name: string;
+  kind: Kind;
+  /** In the API's words, for options that the page has none for. */
+  title: string;
+  description: string;
+  default: OptionValue;
+  choices: OptionValue[];
+  min: number | undefined;
+  max: number | undefined;
+  maxLength: number | undefined;
+}
+
+export const GROUPS = {
+  sound: [
+    "bitrate_kbps",
+    "vbr_quality",
+    "average_kbps",
+    "channels",
+    "sample_rate_hz",
+    "loudness_lufs",
+    "fade_in_s",
+    "fade_out_s",
+    "copy",
+    "fail_on_damage",
+  ],
+  cut: ["start_s", "end_s", "track", "split", "silence_s", "silence_db"],
+  tags: ["title", "artist", "album", "date", "genre", "comment", "track_number", "keep_tags", "keep_private_tags"],
+  cover: ["cover", "cover_at_s", "chapters"],
+} as const;
+GROUPS satisfies Record<string, readonly string[]>;
+export type Group = keyof typeof GROUPS | "other";
+
+/** What is said by other controls. */
+const ELSEWHERE = ["preset"];
+const TIMES = ["start_s", "end_s", "cover_at_s"];
+
+interface Schema {
+  title?: string;
+  description?: string;
+  type?: string;
+  enum?: OptionValue[];
+  anyOf?: Schema[];
+  default?: OptionValue;
+  minimum?: number;
+  maximum?: number;
+  maxLength?: number;
+}
+
+export function fieldOf(name: string, schema: Schema): OptionField {
+  const types = schema.anyOf?.map((each) => each.type) ?? [schema.type];
+  return {
+    name,
+    kind: kindOf(name, schema, types),
+    title: schema.title ?? name,
+    description: schema.description ?? "",
+    default: schema.default ?? null,
+    choices: schema.enum ?? [],
+    min: schema.minimum,
+    max: schema.maximum,
+    maxLength: schema.maxLength,
+  };
+}
+
+function kindOf(name: string, schema: Schema, types: (string | undefined)[]): Kind {
+  if (name === "split" || name === "track") return name;
+  if (schema.enum) return "choice";
+  if (types.includes("boolean")) return "flag";
+  if (TIMES.includes(name)) return "time";
+  if (types.includes("integer")) return "integer";
+  if (types.includes("number")) return "number";
+  return (schema.maxLength ?? 0) > 1000 ? "long_text" : "text";
+}
+
+/** Returns the fields in their groups; what no group names is in `other`. */
+export function grouped(fields: readonly OptionField[]): [Group, OptionField[]][] {
+  const known = Object.entries(GROUPS).map(([group, names]): [Group, OptionField[]] => [
+    group as Group,
+    names.flatMap((name) => fields.filter((field) => field.name === name)),
+  ]);
+  const named: readonly string[] = [...Object.values(GROUPS).flat(), ...ELSEWHERE];
+  known.push(["other", fields.filter((field) => !named.includes(field.name))]);
+  return known.filter(([, found]) => found.length);
+}
+
+interface OpenApi {
+  paths: Record<string, { post?: { requestBody?: { content: Record<string, { schema: unknown }> } } }>;
+}
+
+/** Returns the options in a description of the API. */
+export function fieldsIn(openapi: OpenApi): OptionField[] {
+  const body = openapi.paths["/v1/conversions"]?.post?.requestBody?.content["application/json"]?.schema;
+  const order = body as { properties?: { options?: { properties?: Record<string, Schema> } } } | undefined;
+  return Object.entries(order?.properties?.options?.properties ?? {}).map(([name, schema]) => fieldOf(name, schema));
+}
+
+let loading: Promise<OptionField[]> | undefined;
+
+/** Asks the API once for its options. */
+export function loadFields(): Promise<OptionField[]> {
+  loading ??= call<OpenApi>("GET", "openapi.json").then(fieldsIn);
+  loading.catch(() => (loading = undefined));
+  return loading;
+}

@@ -1,0 +1,35 @@
+// A file's audio tracks in words.
+
+import type { Probe, OptionValue } from "../api/types";
+import { currentLanguage, t } from "../texts/texts";
+
+type Track = Probe["tracks"][number];
+
+/** `English, stereo, aac`: what tells tracks apart. */
+export function trackName(track: Track): string {
+  const channels =
+    track.channels === 1
+      ? t("facts.mono")
+      : track.channels === 2
+        ? t("facts.stereo")
+        : t("facts.channels", { count: track.channels });
+  return [languageName(track.language), channels, track.codec, track.decodable ? "" : t("facts.undecodable")]
+    .filter(Boolean)
+    .join(", ");
+}
+
+/** The choices of the option `track`, where there is something to choose. */
+export function trackChoices(tracks: readonly Track[]): [OptionValue, string][] {
+  if (tracks.length < 2) return [];
+  const single = tracks.map((track, index): [OptionValue, string] => [index + 1, `${index + 1}: ${trackName(track)}`]);
+  return [[null, t("choice.track.first")], ...single, ["all", t("choice.track.all")]];
+}
+
+function languageName(code: string | null): string {
+  if (!code) return "";
+  try {
+    return new Intl.DisplayNames([currentLanguage()], { type: "language" }).of(code) ?? code;
+  } catch {
+    return code; // it came from the file, and may be anything
+  }
+}
