@@ -56,6 +56,10 @@ matrix: tools ## Compare parallel with sequential encoding in all modes: 106 com
 fuzz: tools ## Convert 5,000 mutated files (five minutes; ARGS="--first 1234 --count 1 --keep FOLDER" does one again)
 	$(BIN)/python -m tests.engine.fuzz $(ARGS)
 
+.PHONY: fuzz-api
+fuzz-api: tools ## Send what schemathesis makes of the API's description to a real service (ten minutes)
+	VIDEO2MP3_FUZZ_S=600 $(BIN)/pytest tests/described -s $(ARGS)
+
 .PHONY: chaos
 chaos: tools ## Kill, cut and fill everything while jobs run, and write docs/reliability.md: a quarter of an hour
 	@mkdir -p build && rm -f build/chaos.jsonl

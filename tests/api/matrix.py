@@ -37,7 +37,12 @@ class Case:
 
     def send(self, http: httpx.Client, operation: str, ids: Ids) -> httpx.Response:
         method, _, path = operation.partition(" ")
-        return http.request(method, _filled(path, ids), **_filled(self.request, ids))
+        return http.request(method, _filled(path, ids), **self.filled(ids))
+
+    def filled(self, ids: Ids) -> dict[str, Any]:
+        """Returns the request as `httpx` takes it, without its address."""
+        found: dict[str, Any] = _filled(self.request, ids)
+        return found
 
 
 def _filled(value: Any, ids: Ids) -> Any:
@@ -119,6 +124,10 @@ def _worker(stage: Stage) -> Ids:
     return {"worker_id": worker_id}
 
 
+def _name(stage: Stage) -> Ids:
+    return {"owner": stage.owner.username}
+
+
 def _new_name(_stage: Stage) -> Ids:
     return {"new_name": f"n{new_id()}"}
 
@@ -145,7 +154,7 @@ def _sign_in(stage: Stage) -> Ids:
 # -- The requests -------------------------------------------------------------------------------------
 
 _FORM = {"files": {"file": ("talk.mp4", VIDEO)}}
-_CREDENTIALS = {"username": "ada", "password": PASSWORD}
+_CREDENTIALS = {"username": "{owner}", "password": PASSWORD}
 _NEW = {"json": {"username": "{new_name}", "password": PASSWORD}}
 
 OPEN: dict[str, Case] = {
@@ -157,8 +166,8 @@ OPEN: dict[str, Case] = {
     "GET /sign-in": Case(_sign_in, request={"params": {"token": "{token}"}}),
     "POST /v1/accounts": Case(_new_name, request=_NEW),
     "POST /register": Case(_new_name, request=_NEW),
-    "POST /login": Case(request={"auth": ("ada", PASSWORD)}),
-    "POST /v1/sessions": Case(request={"json": _CREDENTIALS}),
+    "POST /login": Case(_name, request={"auth": ("{owner}", PASSWORD)}),
+    "POST /v1/sessions": Case(_name, request={"json": _CREDENTIALS}),
     "POST /v1/sessions/refresh": Case(_session, request={"json": {"refresh_token": "{refresh_token}"}}),
     "DELETE /v1/sessions": Case(_session, request={"json": {"refresh_token": "{refresh_token}"}}),
     "GET /v1/shared/{conversion_id}": Case(
@@ -166,7 +175,7 @@ OPEN: dict[str, Case] = {
     ),
     "GET /v1/unsubscribe": Case(_unsubscribe, request={"params": {"user": "{user}", "signature": "{signature}"}}),
     "POST /v1/unsubscribe": Case(_unsubscribe, request={"params": {"user": "{user}", "signature": "{signature}"}}),
-    "POST /v1/password-resets": Case(request={"json": {"username": "ada"}}),
+    "POST /v1/password-resets": Case(_name, request={"json": {"username": "{owner}"}}),
 }
 """Requests that need no account. Those that carry a secret carry a good one."""
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from video2mp3.accounts import audit, users
 from video2mp3.api.identity import CurrentAdmin
@@ -57,7 +57,7 @@ class AdminUserChanges(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    disabled: bool | None = Field(None, description="A disabled account is out at once, with its API keys.")
+    disabled: StrictBool | None = Field(None, description="A disabled account is out at once, with its API keys.")
     role: Role | None = None
 
 

@@ -42,11 +42,19 @@ def end_streams(app: FastAPI) -> None:
         watcher.close()
 
 
+# Of each event, as it is described where a stream of them is.
+_EVENT = {
+    "type": "object",
+    "required": ["data"],
+    "properties": {"id": {"type": "string"}, "data": {"type": "string", "contentMediaType": "application/json"}},
+}
+
+
 @router.get(
     "/{conversion_id}/events",
     response_class=StreamingResponse,
     responses={
-        200: {"description": "The events.", "content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        200: {"description": "The events.", "content": {"text/event-stream": {"schema": _EVENT}}},
         204: {"description": "The client has seen the last event: there will be no more."},
     },
 )

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StrictBool
 
 
 def moment(microseconds: int) -> datetime:
@@ -63,7 +63,7 @@ class AccountChanges(_Request):
     """What is to be changed about the caller's account; what is not named stays."""
 
     email: str | None = Field(None, max_length=254, description="null: none.")
-    mail: bool = Field(True, description="Whether mails about conversions are sent.")
+    mail: StrictBool = Field(True, description="Whether mails about conversions are sent.")
     current_password: SecretStr | None = Field(
         None, max_length=1024, description="Needed for another address, where the account has a password."
     )

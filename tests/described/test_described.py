@@ -1,0 +1,54 @@
+"""The service does what its description says, whatever is sent to it."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.api.conftest import SignedIn
+from tests.api.matrix import Stage
+from tests.api.test_matrix import a_worker
+from tests.described.running import operations_of, run
+from video2mp3.api.services import Services
+from video2mp3.settings import Settings, load_settings
+from video2mp3.wiring import configure_logging
+
+# A short run belongs to all tests; `make fuzz` gives it ten minutes.
+SECONDS = int(os.environ.get("VIDEO2MP3_FUZZ_S", "20"))
+# Of all operations; others ask for a secret that comes by mail only, or would end the account that asks.
+LEAST = 0.9
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Without what would end the run early."""
+    return load_settings(
+        data_dir=tmp_path,
+        log_level="error",
+        access_token_lifetime_s=7200,
+        sign_in_failures=0,
+        requests_per_minute=0,
+        uploads_per_minute=0,
+        probes_per_minute=0,
+        anonymous_per_minute=0,
+    )
+
+
+@pytest.mark.timeout(1200)
+def test_every_answer_is_as_described(
+    services: Services, settings: Settings, url: str, root: SignedIn, tmp_path: Path
+) -> None:
+    """It should never be 5xx, nor break the schema; nine of ten operations should have answered 2xx."""
+    configure_logging(settings)
+    folder = tmp_path / "schemathesis"
+    folder.mkdir()
+    with a_worker(services):
+        outcome = run(url, Stage(services, root, root), folder, max_time_s=SECONDS, examples=max(3, SECONDS // 4))
+    print(outcome.output)
+    assert outcome.broken == set()
+    operations = operations_of(url)
+    missed = operations - outcome.reached
+    print(f"{len(operations) - len(missed)} of {len(operations)} operations answered 2xx; not: {sorted(missed)}")
+    print(f"{sum(sum(statuses.values()) for statuses in outcome.answers.values())} requests")
+    assert len(missed) <= (1 - LEAST) * len(operations)
+    assert outcome.status == 0
