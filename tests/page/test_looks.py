@@ -1,19 +1,23 @@
 """How the page looks and how soon: nobody is shut out, nothing is cut off on a phone, and little has to be loaded."""
 
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Response, expect
+from playwright.sync_api import Browser, FilePayload, Page, Response, expect
 
 from tests.acceptance.service import PASSWORD, Service, embedded
+from tests.engine.converting import make
 from tests.media import corpus_file
 from tests.page.axe import barriers
 from tests.page.conftest import register
 from tests.page.test_convert import WAIT_MS, drop, row
-from tests.servers import SMTPServer
+from tests.servers import SMTPServer, wait_until
 
 PHONE = {"width": 360, "height": 740}
 FIRST_VIEW_BYTES = 150_000
@@ -125,7 +129,7 @@ PAYLOADS = (
 )  # fmt: skip
 
 
-def test_500_hostile_names_and_titles_are_shown_as_text(service: Service, browser: Browser) -> None:
+def test_500_hostile_names_are_shown_as_text(service: Service, browser: Browser) -> None:
     """It should run no script and break no layout, though here nothing but our own code keeps scripts from running."""
     context = browser.new_context(locale="en", bypass_csp=True, viewport=PHONE)  # type: ignore[arg-type]
     page = context.new_page()
@@ -157,4 +161,41 @@ def test_500_hostile_names_and_titles_are_shown_as_text(service: Service, browse
     page.wait_for_function("document.querySelector('body > img').complete")
     page.wait_for_timeout(100)
     assert len(reached) == 1, "the canary would have been heard"
+    context.close()
+
+
+def test_hostile_tags_are_shown_as_text(service: Service, browser: Browser, tmp_path: Path) -> None:
+    """It should be so with a hundred titles of chapters, which become titles of MP3s, in the history."""
+    titles = [f"{PAYLOADS[n % len(PAYLOADS)]} {n}" for n in range(100)]
+    escaped = [re.sub(r"([=;#\\])", r"\\\1", title) for title in titles]
+    chapters = [f"[CHAPTER]\nTIMEBASE=1/1\nSTART={n}\nEND={n + 1}\ntitle={title}\n" for n, title in enumerate(escaped)]
+    (tmp_path / "chapters.txt").write_text(";FFMETADATA1\n" + "".join(chapters))
+    sound = ("-f", "lavfi", "-i", "sine=duration=100:sample_rate=8000", "-i", str(tmp_path / "chapters.txt"))
+    file = make(tmp_path / "tags.mka", *sound, "-map_metadata", "1", "-map_chapters", "1", "-c:a", "flac")
+    context = browser.new_context(locale="en", bypass_csp=True, viewport=PHONE)  # type: ignore[arg-type]
+    page = context.new_page()
+    reached: list[str] = []
+    page.expose_function("canary", lambda *_: reached.append(page.url))
+    register(page, service, "tags")
+    payload = FilePayload(
+        name="<img src=x onerror=canary()>.mka", mimeType="video/x-matroska", buffer=file.read_bytes()
+    )
+    form: dict[str, str | float | bool | bytes | FilePayload] = {"split": "chapters", "file": payload}
+    made = page.request.post(f"{service.url}/v1/conversions", multipart=form, headers={"Origin": service.url}).json()
+
+    def job() -> dict[str, Any]:
+        found: dict[str, Any] = page.request.get(f"{service.url}/v1/conversions/{made['id']}").json()
+        return found
+
+    wait_until(lambda: job()["state"] in ("finished", "failed"), 60, "the conversion")
+    assert job()["state"] == "finished", job()["error"]
+    parts = [part["title"] or part["name"] for part in job()["result"]["parts"]]
+    assert len(parts) == 100
+    assert sum("canary()" in part for part in parts) > 40, "they are as they were in the file"
+    page.goto(f"{service.url}/#/history")
+    page.get_by_text("100 MP3s").click()
+    shown = page.locator("main ol > li .name").evaluate_all("(all) => all.map((each) => each.textContent)")
+    assert shown == parts
+    assert overflow(page) <= 0
+    assert reached == []
     context.close()
