@@ -27,7 +27,7 @@ from video2mp3.errors import (
 )
 
 _MAX_TRACKS = 100
-_MAX_CHAPTERS = 255
+MAX_CHAPTERS = 255
 _MAX_LEVEL_DB = 300
 _LOUDNESS_TOLERANCE_LU = 0.3
 _MAX_COUNT = 2**48
@@ -214,7 +214,7 @@ def chapters_of(fields: Fields) -> tuple[Chapter, ...]:
     """Returns the chapters."""
     return tuple(
         Chapter(chapter.seconds("start_s"), chapter.seconds("end_s"), chapter.text_or_none("title"))
-        for chapter in fields.several("chapters", _MAX_CHAPTERS)
+        for chapter in fields.several("chapters", MAX_CHAPTERS)
     )
 
 

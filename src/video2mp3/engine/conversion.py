@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from video2mp3.engine.answers import (
+    MAX_CHAPTERS,
     Fields,
     Promise,
     error_of,
@@ -240,7 +241,7 @@ def _report(fields: Fields, sink: CheckedSink, options: Options) -> Report:
     if left_out := fields.counts("tracks_left_out"):
         numbers = ", ".join(map(str, left_out))
         warnings.append(f"Audio tracks that gave nothing are left out: {numbers}.")
-    if options.split == "chapters" and not fields.several("chapters"):
+    if options.split == "chapters" and not fields.several("chapters", MAX_CHAPTERS):
         warnings.append("The file has no chapters to split it by.")
     if damaged_packets:
         warnings.append(f"The file is damaged: {damaged_packets} packets of audio could not be decoded.")
