@@ -134,11 +134,18 @@ def test_no_good_token_is_refused_while_keys_rotate_under_load(database: Databas
     threads = [threading.Thread(target=work, args=pair) for pair in ((database, other), (other, database))]
     for thread in threads:
         thread.start()
-    kids = [rotate(database) for _ in range(10)]
-    # Each of the two has signed after the last rotation.
-    count = len(issued)
-    wait_until(lambda: len(issued) > count + 4, 60, "more tokens")
-    ended.set()
+
+    def wait_for_more(than: int) -> None:
+        wait_until(lambda: len(issued) > than, 60, "more tokens")
+
+    kids = []
+    try:
+        for _ in range(10):
+            kids.append(rotate(database))
+            # Both go on meanwhile; what was begun before is among the first of these.
+            wait_for_more(len(issued) + 3)
+    finally:
+        ended.set()
     for thread in threads:
         thread.join()
     assert refused == []
