@@ -104,7 +104,10 @@ def test_the_mp3_is_the_same_whatever_travelled(service: Service, page: Page, tm
     ]
     register(page, service, "same")
     for is_on in (True, False):
-        page.get_by_label("Send only the sound").set_checked(is_on)
+        page.evaluate(
+            "(soundOnly) => localStorage.setItem('video2mp3.preferences', JSON.stringify({ soundOnly }))", is_on
+        )
+        page.reload()
         drop(page, *files)
         expect(page.get_by_role("heading", name="4 MP3s are ready")).to_be_visible(timeout=WAIT_MS)
         jobs = {
