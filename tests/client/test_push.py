@@ -83,7 +83,8 @@ def test_after_ctrl_c_the_same_command_goes_on(served: Served, line: Proxy, tmp_
     """It should send the rest only, and order one conversion; after a second one too, while it is converted."""
     content = make_wav(250)
     (tmp_path / "talk.wav").write_bytes(content)
-    line.throttle(16_000_000)
+    # So slow that it cannot be whole before it is interrupted.
+    line.throttle(4_000_000)
     env = served.env | {"XDG_STATE_HOME": str(tmp_path / "state")}
     command = [*COMMAND, "talk.wav", "--server", f"http://127.0.0.1:{line.port}"]
     before = len(newest(served))
