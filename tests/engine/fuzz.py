@@ -1,7 +1,7 @@
 """Converts thousands of mutated files, each in the real sandboxed engine, and says what became of them.
 
-A number tells a mutation: `make fuzz ARGS="--first 1234 --count 1"` does one again, and `--keep FOLDER` writes the
-files that something was wrong with.
+A number tells a mutation: `make fuzz-media ARGS="--first 1234 --count 1"` does one again, and `--keep FOLDER` writes
+the files that something was wrong with.
 """
 
 import argparse
@@ -228,7 +228,7 @@ def summary(found: list[Result]) -> str:
 
 def main() -> int:
     """Does those that were asked for; the exit status is 1 where something was wrong."""
-    parser = argparse.ArgumentParser(prog="make fuzz", description=__doc__)
+    parser = argparse.ArgumentParser(prog="make fuzz-media", description=__doc__)
     parser.add_argument("--first", type=int, default=0, metavar="NUMBER", help="the first mutation's number")
     parser.add_argument("--count", type=int, default=5000, metavar="NUMBER", help="how many (5000)")
     parser.add_argument("--processes", type=int, default=2, metavar="NUMBER", help="how many at once (2)")

@@ -1,4 +1,4 @@
-"""Mutated files end in an MP3 or a clear code, whatever is wrong with them. `make fuzz` tries 5,000, this 150."""
+"""Mutated files end in an MP3 or a clear code, whatever is wrong with them. `make fuzz-media` tries 5,000, this 150."""
 
 import hashlib
 import os
