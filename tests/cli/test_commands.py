@@ -93,12 +93,21 @@ def test_help_is_plain_and_whole(tmp_path: Path) -> None:
     assert re.search(r"^  --force +Overwrite", run(tmp_path, "convert", "-h").stdout, re.MULTILINE)
 
 
+def test_the_service_in_one_process_loads_no_client_of_other_servers() -> None:
+    """It should leave their memory, and Alembic's where the tables are current, to those who need them."""
+    clients = ["aio_pika", "obstore", "alembic"]
+    loaded = f"import sys, video2mp3.cli.running; print([m for m in {clients} if m in sys.modules])"
+    everything = "import video2mp3.queue.rabbitmq, video2mp3.storage.objects, alembic; " + loaded
+    outputs = [subprocess.check_output([sys.executable, "-c", each], text=True) for each in (loaded, everything)]
+    assert outputs == ["[]\n", f"{clients}\n"]
+
+
 def test_converting_loads_no_server(tmp_path: Path) -> None:
     """It should not make `convert` wait for the web framework, the database library, the broker's and the metrics'."""
     servers = ["fastapi", "sqlalchemy", "aio_pika", "prometheus_client"]
     loaded = f"import sys, video2mp3.cli; print([m for m in {servers} if m in sys.modules])"
     result = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
-    everything = loaded.replace("video2mp3.cli;", "video2mp3.cli.running;")
+    everything = loaded.replace("video2mp3.cli;", "video2mp3.cli.running, video2mp3.queue.rabbitmq;")
     result = subprocess.run([sys.executable, "-c", everything], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == str(servers)
