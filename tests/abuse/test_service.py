@@ -1,0 +1,25 @@
+"""It should start the service whole, and without a guard where one is named."""
+
+import httpx
+
+from tests.abuse.conftest import StartService
+from video2mp3.api import health
+
+
+def without_liveness() -> None:
+    """Stands for any guard: the process says that it is alive whatever happens."""
+    for route in health.router.routes:
+        if getattr(route, "path", "") == "/livez":
+            health.router.routes.remove(route)
+            return
+
+
+def test_a_service_has_its_guards(start_service: StartService) -> None:
+    with start_service() as service, service.user() as user:
+        assert httpx.get(f"{service.url}/livez").status_code == 200
+        assert user.get("/v1/me").status_code == 200
+
+
+def test_a_guard_can_be_taken_out(start_service: StartService) -> None:
+    with start_service(without_liveness) as service:
+        assert httpx.get(f"{service.url}/livez").status_code == 404
