@@ -65,10 +65,3 @@ def test_networks_and_ports_are_checked_when_they_are_read(
     monkeypatch.setenv(f"VIDEO2MP3_{name}", text)
     with pytest.raises(ConfigurationError, match=f"VIDEO2MP3_{name}"):
         load_settings()
-
-
-def test_a_setting_that_has_another_name_now_is_not_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It should not leave registration open to everybody where somebody had closed it."""
-    monkeypatch.setenv("VIDEO2MP3_REGISTRATION_OPEN", "false")
-    with pytest.raises(ConfigurationError, match="VIDEO2MP3_REGISTRATION now"):
-        load_settings()

@@ -15,7 +15,6 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from video2mp3.errors import ConfigurationError
 
 _PREFIX = "VIDEO2MP3_"
-_FORMER = "VIDEO2MP3_REGISTRATION_OPEN"
 
 
 def default_data_dir() -> Path:
@@ -168,11 +167,8 @@ def load_settings(**overrides: object) -> Settings:
     """Reads the settings from the environment and the files that it names; `overrides` (from command line flags) win.
 
     Raises:
-        ConfigurationError: naming each variable that is wrong, or that has another name now.
+        ConfigurationError: naming each variable that is wrong.
     """
-    if os.environ.get(_FORMER):
-        # Not passed over: who has closed registration with it would find it open.
-        raise ConfigurationError(f"{_FORMER} is VIDEO2MP3_REGISTRATION now: open, closed or invite.")
     try:
         return Settings(**(_read_files() | overrides))  # type: ignore[arg-type]
     except ValidationError as error:

@@ -89,6 +89,7 @@ def _columns(rows: dict[str, list[dict[str, Any]]]) -> dict[str, set[str]]:
     return {name: set(table[0]) for name, table in rows.items()}
 
 
+# Skipped while there is one revision: nothing has been released that a database could come from.
 @pytest.mark.parametrize("old", migrate.revisions()[:-1])
 def test_rows_of_an_old_database_go_up_down_and_up_unchanged(database: Database, old: str) -> None:
     migrate.upgrade(database, old)

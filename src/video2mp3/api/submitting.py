@@ -39,11 +39,9 @@ class Order:
 
     def sha256(self, *source: str | None) -> str:
         """Returns what tells this order for that source from another one with the same Idempotency-Key."""
-        parts = (*source, self.options, self.tag, self.priority, self.cover_upload_id)
-        # Orders without any of these keep the sum that they had before there was any.
-        parts += (self.result_url,) if self.result_url else ()
-        parts += () if self.notify else ("no mail",)
-        parts += (self.webhook.url, self.webhook.secret) if self.webhook else ()
+        webhook = (self.webhook.url, self.webhook.secret) if self.webhook else None
+        wishes = (self.options, self.tag, self.priority, self.cover_upload_id, self.result_url, self.notify, webhook)
+        parts = (*source, *wishes)
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

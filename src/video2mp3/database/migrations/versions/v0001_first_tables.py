@@ -8,20 +8,12 @@ revision = "0001"
 down_revision = None
 
 _ASCII = {"charset": "ascii", "collation": "ascii_bin"}
+_TEXT = sa.String(255).with_variant(mysql.VARCHAR(255, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb")
+_LONG_TEXT = sa.Text().with_variant(mysql.LONGTEXT(charset="utf8mb4"), "mysql", "mariadb")
 
 
 def _ascii(length: int) -> sa.String:
     return sa.String(length).with_variant(mysql.VARCHAR(length, **_ASCII), "mysql", "mariadb")
-
-
-def _text() -> sa.String:
-    return sa.String(255).with_variant(
-        mysql.VARCHAR(255, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb"
-    )
-
-
-def _long_text() -> sa.Text:
-    return sa.Text().with_variant(mysql.LONGTEXT(charset="utf8mb4"), "mysql", "mariadb")
 
 
 def _refers_to(column: str, on_delete: str) -> sa.ForeignKeyConstraint:
@@ -31,9 +23,58 @@ def _refers_to(column: str, on_delete: str) -> sa.ForeignKeyConstraint:
 
 def upgrade() -> None:
     op.create_table(
+        "attempts",
+        sa.Column("id", _ascii(32), nullable=False),
+        sa.Column("counter_sha256", _ascii(64), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.Index("ix_attempts_counter", "counter_sha256", "expires_at"),
+        sa.Index("ix_attempts_expires_at", "expires_at"),
+    )
+    op.create_table(
+        "audit_entries",
+        sa.Column("id", _ascii(32), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("action", _ascii(32), nullable=False),
+        sa.Column("user_id", _ascii(32), nullable=True),
+        sa.Column("subject_id", _ascii(32), nullable=True),
+        sa.Column("address", _ascii(64), nullable=True),
+        sa.Column("request_id", _ascii(64), nullable=True),
+        sa.Column("detail", _ascii(32), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.Index("ix_audit_entries_at", "at"),
+        sa.Index("ix_audit_entries_subject_id", "subject_id", "id"),
+        sa.Index("ix_audit_entries_user_id", "user_id", "id"),
+    )
+    op.create_table(
+        "invitations",
+        sa.Column("id", _ascii(32), nullable=False),
+        sa.Column("code_sha256", _ascii(64), nullable=False),
+        sa.Column("made_by", _ascii(32), nullable=True),
+        sa.Column("used_by", _ascii(32), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("used_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("code_sha256"),
+    )
+    op.create_table(
+        "routines",
+        sa.Column("name", _ascii(32), nullable=False),
+        sa.Column("due_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
+        "secrets",
+        sa.Column("name", _ascii(32), nullable=False),
+        sa.Column("secret", _ascii(64), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
         "signing_keys",
         sa.Column("id", _ascii(32), nullable=False),
-        sa.Column("private_pem", _long_text(), nullable=False),
+        sa.Column("private_pem", _LONG_TEXT, nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("retires_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
@@ -41,26 +82,84 @@ def upgrade() -> None:
     op.create_table(
         "users",
         sa.Column("id", _ascii(32), nullable=False),
-        sa.Column("username", _text(), nullable=False),
-        sa.Column("username_key", _text(), nullable=False),
-        sa.Column("email", _text(), nullable=True),
+        sa.Column("username", _TEXT, nullable=False),
+        sa.Column("username_key", _TEXT, nullable=False),
+        sa.Column("email", _TEXT, nullable=True),
+        sa.Column("email_verified_at", sa.BigInteger(), nullable=True),
         sa.Column("password_hash", sa.String(255), nullable=True),
+        sa.Column("wants_mail", sa.Boolean(), server_default=sa.true(), nullable=False),
         sa.Column("role", _ascii(32), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("disabled_at", sa.BigInteger(), nullable=True),
+        sa.Column("deleted_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("username_key"),
+        sa.Index("ix_users_deleted_at", "deleted_at"),
     )
     op.create_table(
         "workers",
         sa.Column("id", _ascii(32), nullable=False),
-        sa.Column("host", _text(), nullable=False),
+        sa.Column("host", _TEXT, nullable=False),
         sa.Column("slots", sa.SmallInteger(), nullable=False),
         sa.Column("draining", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("drain_requested", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("started_at", sa.BigInteger(), nullable=False),
         sa.Column("heartbeat_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sa.Index("ix_workers_heartbeat_at", "heartbeat_at"),
+    )
+    op.create_table(
+        "api_keys",
+        sa.Column("id", _ascii(32), nullable=False),
+        sa.Column("user_id", _ascii(32), nullable=False),
+        sa.Column("name", _TEXT, nullable=False),
+        sa.Column("scopes", _ascii(64), nullable=False),
+        sa.Column("secret_sha256", _ascii(64), nullable=False),
+        sa.Column("hint", _ascii(32), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=True),
+        sa.Column("last_used_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+        _refers_to("user_id", "CASCADE"),
+        sa.UniqueConstraint("secret_sha256"),
+        sa.Index("ix_api_keys_user", "user_id", "id"),
+    )
+    op.create_table(
+        "batches",
+        sa.Column("id", _ascii(32), nullable=False),
+        sa.Column("user_id", _ascii(32), nullable=False),
+        sa.Column("tag", _TEXT, nullable=True),
+        sa.Column("idempotency_key", _TEXT, nullable=True),
+        sa.Column("request_sha256", _ascii(64), nullable=True),
+        sa.Column("webhook_url", _LONG_TEXT, nullable=True),
+        sa.Column("webhook_secret", _ascii(255), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+        _refers_to("user_id", "CASCADE"),
+        sa.UniqueConstraint("user_id", "idempotency_key", name="uq_batches_idempotency"),
+        sa.Index("ix_batches_ended", "ended_at", "id"),
+        sa.Index("ix_batches_user", "user_id", "id"),
+    )
+    op.create_table(
+        "letters",
+        sa.Column("id", _ascii(32), nullable=False),
+        sa.Column("user_id", _ascii(32), nullable=True),
+        sa.Column("kind", _ascii(32), nullable=False),
+        sa.Column("email", _TEXT, nullable=True),
+        sa.Column("secret_sha256", _ascii(64), nullable=True),
+        sa.Column("attempts", sa.SmallInteger(), nullable=False),
+        sa.Column("not_before", sa.BigInteger(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("sent_at", sa.BigInteger(), nullable=True),
+        sa.Column("used_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+        _refers_to("user_id", "CASCADE"),
+        sa.UniqueConstraint("secret_sha256"),
+        sa.Index("ix_letters_due", "sent_at", "not_before"),
+        sa.Index("ix_letters_expires_at", "expires_at"),
+        sa.Index("ix_letters_user_id", "user_id"),
     )
     op.create_table(
         "sign_ins",
@@ -73,50 +172,54 @@ def upgrade() -> None:
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.Column("used_at", sa.BigInteger(), nullable=True),
         sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.Column("user_agent", _TEXT, nullable=True),
+        sa.Column("address", _ascii(64), nullable=True),
+        sa.Column("last_used_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("secret_sha256"),
         _refers_to("user_id", "CASCADE"),
-        sa.Index("ix_sign_ins_user_id", "user_id"),
-        sa.Index("ix_sign_ins_family", "family"),
+        sa.UniqueConstraint("secret_sha256"),
         sa.Index("ix_sign_ins_expires_at", "expires_at"),
+        sa.Index("ix_sign_ins_family", "family"),
+        sa.Index("ix_sign_ins_user_id", "user_id"),
     )
     op.create_table(
         "uploads",
         sa.Column("id", _ascii(32), nullable=False),
         sa.Column("user_id", _ascii(32), nullable=False),
-        sa.Column("name", _text(), nullable=False),
+        sa.Column("name", _TEXT, nullable=False),
         sa.Column("state", _ascii(32), nullable=False),
         sa.Column("size_bytes", sa.BigInteger(), nullable=True),
         sa.Column("received_bytes", sa.BigInteger(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("tus_metadata", _LONG_TEXT, nullable=True),
+        sa.Column("active_at", sa.BigInteger(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("id"),
         _refers_to("user_id", "CASCADE"),
-        sa.Index("ix_uploads_user_id", "user_id"),
         sa.Index("ix_uploads_expires_at", "expires_at"),
-    )
-    op.create_table(
-        "upload_chunks",
-        sa.Column("upload_id", _ascii(32), nullable=False),
-        sa.Column("offset_bytes", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
-        sa.Column("storage_key", _ascii(255), nullable=False),
-        sa.PrimaryKeyConstraint("upload_id", "offset_bytes"),
-        _refers_to("upload_id", "CASCADE"),
+        sa.Index("ix_uploads_user_id", "user_id"),
     )
     op.create_table(
         "jobs",
         sa.Column("id", _ascii(32), nullable=False),
         sa.Column("user_id", _ascii(32), nullable=False),
         sa.Column("upload_id", _ascii(32), nullable=True),
-        sa.Column("source_name", _text(), nullable=False),
+        sa.Column("batch_id", _ascii(32), nullable=True),
+        sa.Column("cover_upload_id", _ascii(32), nullable=True),
+        sa.Column("source_url", _LONG_TEXT, nullable=True),
+        sa.Column("result_url", _LONG_TEXT, nullable=True),
+        sa.Column("source_name", _TEXT, nullable=False),
         sa.Column("source_size_bytes", sa.BigInteger(), nullable=False),
         sa.Column("source_duration_s", sa.Double(), nullable=True),
         sa.Column("options", sa.JSON(), nullable=False),
-        sa.Column("tag", _text(), nullable=True),
-        sa.Column("idempotency_key", _text(), nullable=True),
+        sa.Column("tag", _TEXT, nullable=True),
+        sa.Column("notify", sa.Boolean(), server_default=sa.true(), nullable=False),
+        sa.Column("idempotency_key", _TEXT, nullable=True),
         sa.Column("request_sha256", _ascii(64), nullable=True),
+        sa.Column("request_id", _ascii(64), nullable=True),
+        sa.Column("traceparent", _ascii(64), nullable=True),
         sa.Column("state", _ascii(32), nullable=False),
+        sa.Column("waits_for", _TEXT, nullable=True),
         sa.Column("priority", sa.SmallInteger(), nullable=False),
         sa.Column("turn", sa.BigInteger(), nullable=False),
         sa.Column("fence", sa.BigInteger(), nullable=False),
@@ -135,51 +238,104 @@ def upgrade() -> None:
         sa.Column("result_duration_s", sa.Double(), nullable=True),
         sa.Column("report", sa.JSON(), nullable=True),
         sa.Column("error_code", _ascii(32), nullable=True),
-        sa.Column("error_detail", _long_text(), nullable=True),
+        sa.Column("error_detail", _LONG_TEXT, nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("started_at", sa.BigInteger(), nullable=True),
         sa.Column("ended_at", sa.BigInteger(), nullable=True),
         sa.Column("expires_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
-        _refers_to("user_id", "CASCADE"),
         _refers_to("upload_id", "SET NULL"),
+        _refers_to("user_id", "CASCADE"),
         sa.UniqueConstraint("user_id", "idempotency_key", name="uq_jobs_idempotency"),
-        sa.Index("ix_jobs_upload_id", "upload_id"),
-        sa.Index("ix_jobs_schedule", "state", "priority", "turn", "id"),
         sa.Index("ix_jobs_announced", "state", "announced_until"),
-        sa.Index("ix_jobs_lease", "state", "lease_until"),
-        sa.Index("ix_jobs_user", "user_id", "id"),
-        sa.Index("ix_jobs_turn", "user_id", "priority", "turn"),
+        sa.Index("ix_jobs_batch_id", "batch_id"),
+        sa.Index("ix_jobs_cover_upload_id", "cover_upload_id"),
         sa.Index("ix_jobs_expiry", "expires_at"),
+        sa.Index("ix_jobs_lease", "state", "lease_until"),
+        sa.Index("ix_jobs_schedule", "state", "priority", "turn", "id"),
+        sa.Index("ix_jobs_turn", "user_id", "priority", "turn"),
+        sa.Index("ix_jobs_upload_id", "upload_id"),
+        sa.Index("ix_jobs_user", "user_id", "id"),
+        sa.Index("ix_jobs_user_state", "user_id", "state", "expires_at", "result_size_bytes"),
+    )
+    op.create_table(
+        "upload_chunks",
+        sa.Column("upload_id", _ascii(32), nullable=False),
+        sa.Column("offset_bytes", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("storage_key", _ascii(255), nullable=False),
+        sa.PrimaryKeyConstraint("upload_id", "offset_bytes"),
+        _refers_to("upload_id", "CASCADE"),
     )
     op.create_table(
         "notifications",
         sa.Column("id", _ascii(32), nullable=False),
         sa.Column("job_id", _ascii(32), nullable=False),
         sa.Column("kind", _ascii(32), nullable=False),
+        sa.Column("target", _ascii(32), server_default="", nullable=False),
         sa.Column("state", _ascii(32), nullable=False),
         sa.Column("attempts", sa.SmallInteger(), nullable=False),
         sa.Column("not_before", sa.BigInteger(), nullable=False),
         sa.Column("announced_until", sa.BigInteger(), nullable=False),
         sa.Column("lease_until", sa.BigInteger(), nullable=True),
+        sa.Column("give_up_at", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("sent_at", sa.BigInteger(), nullable=True),
+        sa.Column("status", sa.SmallInteger(), nullable=True),
+        sa.Column("problem", _TEXT, nullable=True),
         sa.PrimaryKeyConstraint("id"),
         _refers_to("job_id", "CASCADE"),
-        sa.UniqueConstraint("job_id", "kind", name="uq_notifications_job"),
+        sa.UniqueConstraint("job_id", "kind", "target", name="uq_notifications_job_target"),
         sa.Index("ix_notifications_schedule", "state", "not_before", "id"),
+        sa.Index("ix_notifications_target", "target", "id"),
+    )
+    op.create_table(
+        "waveforms",
+        sa.Column("job_id", _ascii(32), nullable=False),
+        sa.Column("part", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("step_s", sa.Double(), nullable=False),
+        sa.Column("duration_s", sa.Double(), nullable=False),
+        sa.Column("peaks", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("job_id", "part"),
+        _refers_to("job_id", "CASCADE"),
+    )
+    op.create_table(
+        "webhooks",
+        sa.Column("id", _ascii(32), nullable=False),
+        sa.Column("user_id", _ascii(32), nullable=False),
+        sa.Column("job_id", _ascii(32), nullable=True),
+        sa.Column("url", _LONG_TEXT, nullable=False),
+        sa.Column("secret", _ascii(255), nullable=False),
+        sa.Column("events", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("disabled_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+        _refers_to("job_id", "CASCADE"),
+        _refers_to("user_id", "CASCADE"),
+        sa.Index("ix_webhooks_job_id", "job_id"),
+        sa.Index("ix_webhooks_user", "user_id", "job_id", "id"),
     )
 
 
 def downgrade() -> None:
     for table in (
+        "webhooks",
+        "waveforms",
         "notifications",
-        "jobs",
         "upload_chunks",
+        "jobs",
         "uploads",
         "sign_ins",
+        "letters",
+        "batches",
+        "api_keys",
         "workers",
         "users",
         "signing_keys",
+        "secrets",
+        "routines",
+        "invitations",
+        "audit_entries",
+        "attempts",
     ):
         op.drop_table(table)
