@@ -1,4 +1,5 @@
 import threading
+import time
 
 import jwt
 import pytest
@@ -51,7 +52,27 @@ def test_another_service_can_check_a_token_with_the_public_keys_alone(database: 
 
 def test_an_expired_token_is_refused(database: Database, ada: User) -> None:
     with pytest.raises(Unauthenticated):
-        _verify(database, _issue(database, ada, lifetime_s=-1))
+        _verify(database, _issue(database, ada, lifetime_s=-tokens.EXPIRY_LEEWAY_S - 1))
+
+
+def test_replicas_whose_clocks_differ_take_each_other_s_tokens(
+    database: Database, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It should take a token from a clock that is up to a minute ahead, and one that expired a moment ago here."""
+    real_time = time.time
+
+    def issued_ahead_by(seconds: float, lifetime_s: int = 60) -> str:
+        with monkeypatch.context() as patch:
+            patch.setattr(time, "time", lambda: real_time() + seconds)
+            return _issue(database, ada, lifetime_s)
+
+    for ahead_s in (2, tokens.CLOCK_LEEWAY_S - 5):
+        assert _verify(database, issued_ahead_by(ahead_s)) == ada.id
+    with pytest.raises(Unauthenticated):
+        _verify(database, issued_ahead_by(tokens.CLOCK_LEEWAY_S + 5))
+    assert _verify(database, issued_ahead_by(-62, lifetime_s=60)) == ada.id
+    with pytest.raises(Unauthenticated):
+        _verify(database, issued_ahead_by(-60 - tokens.EXPIRY_LEEWAY_S - 1, lifetime_s=60))
 
 
 def test_a_token_outlives_the_process_that_made_it(database: Database, ada: User) -> None:

@@ -7,7 +7,7 @@ from video2mp3.accounts import passwords, users
 from video2mp3.database.clock import now
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import User
-from video2mp3.errors import InvalidRequest, UsernameTaken
+from video2mp3.errors import InvalidRequest, UsernameTaken, WrongState
 
 
 def test_a_registered_user_is_found_by_name_and_id(database: Database) -> None:
@@ -138,3 +138,21 @@ def test_an_account_that_is_called_admin_is_not_given_away(database: Database, r
     with database.write() as session:
         users.register(session, username="admin", password="correct horse", role=role)
         assert users.set_up_user(session) is None
+
+
+def test_the_last_administrator_stays(database: Database, ada: User) -> None:
+    """It should refuse to demote, disable or delete the only administrator who can sign in, and nobody else."""
+    with database.write() as session:
+        root = users.add(session, username="root", password_hash=None, role="admin")
+        other = users.add(session, username="other", password_hash=None, role="admin")
+        users.disable(session, other)
+    for shut_out in (lambda session, user: users.set_role(session, user, "user"), users.disable, users.delete):
+        with database.write() as session, pytest.raises(WrongState):
+            shut_out(session, session.get_one(User, root.id))
+    with database.write() as session:
+        users.set_role(session, session.get_one(User, root.id), "admin")
+        users.set_role(session, session.get_one(User, ada.id), "admin")
+        users.set_role(session, session.get_one(User, root.id), "user")
+        users.disable(session, session.get_one(User, root.id))
+    with database.write() as session, pytest.raises(WrongState):
+        users.disable(session, session.get_one(User, ada.id))

@@ -104,7 +104,7 @@ BAD: dict[str, Callable[[Forge], str]] = {
     "no kid": lambda forge: forge.token(header={"kid": None}),
     "kid of another type": lambda forge: forge.token(header={"kid": ["x"]}),
     "kid that injects": lambda forge: forge.token(header={"kid": "' OR 1=1 --"}),
-    "expired": lambda forge: forge.token(exp=int(time.time()) - 1),
+    "expired": lambda forge: forge.token(exp=int(time.time()) - 11),
     "no exp": lambda forge: forge.token(exp=None),
     "exp that is no number": lambda forge: forge.token(exp="never"),
     "not yet": lambda forge: forge.token(nbf=int(time.time()) + 3600),

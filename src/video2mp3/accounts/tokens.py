@@ -28,6 +28,10 @@ _ALGORITHM = "EdDSA"
 _TYPE = "at+jwt"
 _CLAIMS = ["iss", "aud", "sub", "sid", "iat", "exp", "jti"]
 _MAX_LENGTH = 4096
+CLOCK_LEEWAY_S = 60
+"""How far the clock of the replica that issued a token may be ahead: `iat` and `nbf` may be that far in the future."""
+EXPIRY_LEEWAY_S = 10
+"""How long an expired token is still taken, since the clock of the replica that checks it may be ahead."""
 _FORM = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
 
@@ -78,8 +82,17 @@ def verify(session: Session, token: str) -> Bearer:
     try:
         key = _public_key(session, token)
         claims = jwt.decode(
-            token, key, algorithms=[_ALGORITHM], audience=AUDIENCE, issuer=ISSUER, options={"require": _CLAIMS}
+            token,
+            key,
+            algorithms=[_ALGORITHM],
+            audience=AUDIENCE,
+            issuer=ISSUER,
+            leeway=CLOCK_LEEWAY_S,
+            options={"require": _CLAIMS},
         )
+        # The library has one leeway for all times; a token that has expired gets less of it.
+        if int(claims["exp"]) <= time.time() - EXPIRY_LEEWAY_S:
+            raise jwt.ExpiredSignatureError
     except jwt.InvalidTokenError:
         raise Unauthenticated("The access token is not valid, or no longer; sign in again.") from None
     return Bearer(str(claims["sub"]), str(claims["sid"]))

@@ -3,8 +3,8 @@
 import re
 import unicodedata
 
+from sqlalchemy import and_, func, select, update
 from sqlalchemy import delete as sql_delete
-from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -160,7 +160,12 @@ def list_page(session: Session, *, search: str, before_id: str | None, limit: in
 
 
 def disable(session: Session, user: User) -> None:
-    """Shuts an account: its sessions end, and while it is disabled no secret of its own is taken any more."""
+    """Shuts an account: its sessions end, and while it is disabled no secret of its own is taken any more.
+
+    Raises:
+        WrongState: when it is the last administrator's.
+    """
+    _require_other_admin(session, user)
     rows_changed(session, update(User).where(User.id == user.id, User.disabled_at.is_(None)).values(disabled_at=now()))
     # For good: whoever is let in again later signs in again.
     sign_ins.end_all(session, user.id)
@@ -181,8 +186,6 @@ def delete(session: Session, user: User) -> None:
     Raises:
         WrongState: when it is the last administrator's.
     """
-    if user.role == "admin" and not _other_admins(session, user):
-        raise WrongState("This is the last administrator's account; make another one first.")
     disable(session, user)
     user.deleted_at = now()
     session.execute(sql_delete(ApiKey).where(ApiKey.user_id == user.id))
@@ -190,15 +193,34 @@ def delete(session: Session, user: User) -> None:
     session.flush()
 
 
-def _other_admins(session: Session, user: User) -> bool:
-    others = (User.id != user.id, User.role == "admin", User.disabled_at.is_(None))
-    return session.scalar(select(User.id).where(*others).limit(1)) is not None
-
-
 def set_role(session: Session, user: User, role: str) -> None:
-    """Makes somebody an administrator (`admin`), or no longer (`user`)."""
+    """Makes somebody an administrator (`admin`), or no longer (`user`).
+
+    Raises:
+        WrongState: when the last administrator would be one no longer.
+    """
+    if role != "admin":
+        _require_other_admin(session, user)
     user.role = role
     session.flush()
+
+
+def _require_other_admin(session: Session, user: User) -> None:
+    """Raises WrongState when the service would have no administrator without this account.
+
+    It also locks the rows of all administrators, so that of two who shut each other out the second finds itself the
+    last. It locks the account's own row with them, since another transaction may just make it an administrator's.
+    """
+    session.flush()
+    admins = (User.role == "admin", User.disabled_at.is_(None))
+    ids = session.scalars(select(User.id).where((User.id == user.id) | and_(*admins))).all()
+    # In the order of the ids: two that lock the same rows in different orders would wait for each other.
+    session.execute(select(User.id).where(User.id.in_(ids)).order_by(User.id).with_for_update())
+    session.refresh(user)
+    if user.role != "admin" or user.disabled_at is not None:
+        return
+    if session.scalar(select(User.id).where(User.id != user.id, *admins).limit(1)) is None:
+        raise WrongState("This is the last administrator's account; make another one first.")
 
 
 def local_user(session: Session) -> User:

@@ -90,7 +90,7 @@ def change_user(
     user_id: ItemId, changes: AdminUserChanges, admin: CurrentAdmin, services: CurrentServices
 ) -> AdminUser:
     """Disables an account or lets it in again, or changes its role. Whoever was disabled signs in anew."""
-    # So there always is one administrator left, who asked for it.
+    # Nobody locks themselves out by mistake; that an administrator is left, `users` sees to.
     if user_id == admin.user_id:
         raise WrongState("Nobody changes the own account here; another administrator can.")
     with services.database.write() as session:
