@@ -1,9 +1,7 @@
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy.orm import Session
-from structlog.testing import capture_logs
 
 from tests.jobs.objects import keys_in, put
 from tests.jobs.rows import change_job, claimed, finish, make_upload, read_job, submit
@@ -11,7 +9,6 @@ from tests.servers import wait_until
 from video2mp3 import uploads
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Upload, UploadChunk, User
-from video2mp3.jobs import housekeeping as module
 from video2mp3.jobs.housekeeping import Housekeeping
 from video2mp3.queue import VIDEO_QUEUE
 from video2mp3.queue.memory import MemoryQueue
@@ -78,50 +75,6 @@ def test_what_expired_is_swept(database: Database, disk: DiskStorage, housekeepi
         session.get_one(Upload, upload_id).expires_at = 1
     housekeeping.start()
     wait_until(lambda: keys_in(disk) == set(), 10, "the deletion of all objects")
-
-
-def test_it_goes_on_after_an_outage_and_speaks_of_it_once(
-    tmp_path: Path, memory: MemoryQueue, disk: DiskStorage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The database's file is out of reach for a while."""
-    calls = 0
-
-    def fail_four_times() -> None:
-        nonlocal calls
-        calls += 1
-        if calls <= 4:
-            database.check()
-
-    monkeypatch.setattr(module, "_FIRST_BACKOFF_S", 0.01)
-    monkeypatch.setattr(module, "_MAX_BACKOFF_S", 0.01)
-    database = Database("mysql+pymysql://nobody@127.0.0.1:1/nothing")
-    with capture_logs() as logs:
-        routine = module._Periodic("relay", fail_four_times, every_s=0.01)
-        routine.start()
-        wait_until(lambda: calls >= 6, 10, "calls after the outage")
-        routine.stop()
-        routine.join()
-    assert [(entry["event"], entry["routine"]) for entry in logs] == [
-        ("housekeeping_interrupted", "relay"),
-        ("housekeeping_recovered", "relay"),
-    ]
-    assert logs[0]["error"] == "database_unavailable"
-
-
-def test_a_bug_in_one_routine_ends_no_thread() -> None:
-    calls: list[int] = []
-
-    def buggy() -> None:
-        calls.append(1)
-        raise ValueError("a bug")
-
-    with capture_logs() as logs:
-        routine = module._Periodic("sweeper", buggy, every_s=0.01)
-        routine.start()
-        wait_until(lambda: len(calls) >= 2, 10, "another call")
-        routine.stop()
-        routine.join()
-    assert [entry["event"] for entry in logs] == ["housekeeping_failed"]
 
 
 def test_what_else_is_to_be_done_is_done_in_a_transaction(

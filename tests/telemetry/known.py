@@ -13,6 +13,7 @@ from video2mp3.database.gauges import PoolGauges
 from video2mp3.jobs.gauges import BacklogGauges
 from video2mp3.telemetry import metrics
 from video2mp3.telemetry.disk import DiskGauges
+from video2mp3.telemetry.loops import LoopGauges
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,6 @@ def known_metrics(folder: Path) -> list[Known]:
 def _read(folder: Path) -> Iterator[Any]:
     database = Database(f"sqlite:///{folder / 'video2mp3.db'}")
     migrate.upgrade(database)
-    for collector in (PoolGauges(database), BacklogGauges(database), DiskGauges(folder, 0)):
+    for collector in (LoopGauges(), PoolGauges(database), BacklogGauges(database), DiskGauges(folder, 0)):
         yield from collector.collect()
     database.close()

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from video2mp3 import supervision
 from video2mp3.api.services import Services
 from video2mp3.telemetry import metrics
 
@@ -33,10 +34,11 @@ class Liveness(BaseModel):
 
 
 class Readiness(BaseModel):
-    """Whether requests can be served, and which part is missing."""
+    """Whether requests can be served, which part is missing, and which of this process's loops do not turn."""
 
     status: Literal["ok", "unavailable"]
     parts: dict[str, Part]
+    stalled_loops: tuple[str, ...]
 
 
 class ReadinessChecks:
@@ -107,9 +109,12 @@ async def livez() -> Liveness:
 
 @router.get("/readyz", response_model=Readiness, responses={503: {"model": Readiness, "description": "Not ready."}})
 async def readyz(request: Request) -> Response:
-    """Whether the database, the queue and the storage answer."""
+    """Whether the database, the queue and the storage answer, and all loops of this process turn."""
     checks: ReadinessChecks = request.app.state.readiness
     parts = await checks.parts()
-    ready = all(state == "ok" for state in parts.values())
-    body = Readiness(status="ok" if ready else "unavailable", parts=parts)
+    stalled = supervision.stalled()
+    if stalled:
+        log.warning("not_ready", stalled_loops=stalled)
+    ready = not stalled and all(state == "ok" for state in parts.values())
+    body = Readiness(status="ok" if ready else "unavailable", parts=parts, stalled_loops=stalled)
     return JSONResponse(body.model_dump(), 200 if ready else 503, headers={"Cache-Control": "no-store"})

@@ -5,19 +5,17 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-import structlog
 from sqlalchemy import func, select
 from starlette.concurrency import run_in_threadpool
 
 from video2mp3.database.clock import SECOND, now
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job
-from video2mp3.errors import Unavailable
 from video2mp3.jobs.lifecycle import ENDED
-
-log = structlog.get_logger()
+from video2mp3.supervision import Watchdog
 
 _INTERVAL_S = 1.0
+_STALL_AFTER_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,8 @@ class JobWatcher:
         self._watches: set[_Watch] = set()
         self._task: asyncio.Task[None] | None = None
         self._in_a_hurry = asyncio.Event()
-        self._interrupted = False
+        # The clients wait for this loop: it goes on whatever happens.
+        self._watchdog = Watchdog("job-watcher", _STALL_AFTER_S)
 
     async def changes(
         self, job: Job, *, heartbeat_s: float, interval_s: float = _INTERVAL_S
@@ -112,33 +111,27 @@ class JobWatcher:
             self._in_a_hurry.set()
 
     async def _follow(self) -> None:
-        while self._watches:
-            with suppress(TimeoutError):
-                pause_s = min(watch.interval_s for watch in self._watches)
-                await asyncio.wait_for(self._in_a_hurry.wait(), pause_s)
-            self._in_a_hurry.clear()
-            await self._ask()
+        self._watchdog.watch()
+        try:
+            while self._watches:
+                with self._watchdog.turn():
+                    await self._pause()
+                    await self._ask()
+                await asyncio.sleep(self._watchdog.backoff_s)
+        finally:
+            self._watchdog.unwatch()
+
+    async def _pause(self) -> None:
+        with suppress(TimeoutError):
+            pause_s = min(watch.interval_s for watch in self._watches)
+            await asyncio.wait_for(self._in_a_hurry.wait(), pause_s)
+        self._in_a_hurry.clear()
 
     async def _ask(self) -> None:
         watches = list(self._watches)
-        try:
-            statuses = await run_in_threadpool(_query, self._database, sorted({watch.job_id for watch in watches}))
-        except Exception as error:
-            # The clients wait for this loop: it goes on whatever happens.
-            self._note_failure(error)
-            return
-        self._interrupted = False
+        statuses = await run_in_threadpool(_query, self._database, sorted({watch.job_id for watch in watches}))
         for watch in watches:
             watch.tell(statuses.get(watch.job_id))
-
-    def _note_failure(self, error: Exception) -> None:
-        """Says once that something is wrong, not at every look: there are up to five in a second."""
-        if not self._interrupted:
-            if isinstance(error, Unavailable):
-                log.warning("jobs_not_watched", error=error.code)
-            else:
-                log.exception("jobs_not_watched")
-        self._interrupted = True
 
 
 def status_of(job: Job) -> JobStatus:

@@ -1,5 +1,6 @@
 """`video2mp3 health`: asks one role whether it is well, for containers' health checks and probes."""
 
+import re
 import socket
 import urllib.error
 import urllib.request
@@ -11,19 +12,24 @@ from video2mp3.settings import Settings
 Role = Literal["api", "worker", "notifier"]
 
 _TIMEOUT_S = 8.0
+# A line of `GET /metrics` (see `telemetry.loops`).
+_STALLED = re.compile(r'^video2mp3_loop_stalled\{loop="([^"]+)"\} 1', re.MULTILINE)
 
 
 def check(settings: Settings, role: Role) -> str:
     """Returns a sentence when the role that runs on this machine is well.
 
-    The api, which is in `serve` too, is asked over HTTP. A worker has to have written its heartbeat lately. The
-    notifier, which nobody can ask, is taken to be as well as its database and its broker.
+    The api, which is in `serve` too, is asked over HTTP. A worker has to have written its heartbeat lately; the
+    notifier's database and broker have to answer. Where these two serve metrics, they tell which of their loops do not
+    turn.
 
     Raises:
         Unavailable: saying what is not.
     """
     if role == "api":
         return _ask_api(settings)
+    if settings.metrics_port:
+        _require_turning_loops(settings)
     # They load the database library, which the commonest check need not wait for.
     from video2mp3.jobs import workers
     from video2mp3.wiring import open_database, open_queue
@@ -47,15 +53,34 @@ def check(settings: Settings, role: Role) -> str:
 
 
 def _ask_api(settings: Settings) -> str:
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104
-    url = f"http://{host}:{settings.port}/readyz"
+    url = _url(settings.host, settings.port, "/readyz")
     try:
-        # No proxy of the environment's: this is the machine itself.
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(url, timeout=_TIMEOUT_S):
-            return "The service answers, and so do its parts."
+        _get(url)
     except urllib.error.HTTPError as error:
         with error:
             raise Unavailable(f"{url} answered {error.code}: {error.read(1000).decode(errors='replace')}") from None
     except OSError as error:
         raise Unavailable(f"{url} does not answer ({error}).") from None
+    return "The service answers, and so do its parts."
+
+
+def _require_turning_loops(settings: Settings) -> None:
+    url = _url(settings.metrics_host, settings.metrics_port, "/metrics")
+    try:
+        stalled = _STALLED.findall(_get(url))
+    except OSError as error:
+        raise Unavailable(f"{url} does not answer ({error}).") from None
+    if stalled:
+        raise Unavailable(f"These loops of the process do not turn: {', '.join(stalled)}. Its log tells why.")
+
+
+def _url(host: str, port: int, path: str) -> str:
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104
+    return f"http://{host}:{port}{path}"
+
+
+def _get(url: str) -> str:
+    # No proxy of the environment's: this is the machine itself.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(url, timeout=_TIMEOUT_S) as answer:
+        return bytes(answer.read()).decode()

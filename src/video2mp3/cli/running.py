@@ -35,6 +35,7 @@ from video2mp3.notify.mail import Mailer
 from video2mp3.settings import Settings, default_data_dir
 from video2mp3.telemetry import metrics, serving, tracing
 from video2mp3.telemetry.disk import DiskGauges
+from video2mp3.telemetry.loops import LoopGauges
 from video2mp3.wiring import Backends, make_guard, open_backends
 from video2mp3.worker.fetching import FetchLimits
 from video2mp3.worker.loop import WorkerLoop
@@ -115,7 +116,11 @@ def migrate(settings: Settings) -> None:
 def _telemetry(role: str, settings: Settings, backends: Backends, *collectors: Collector) -> Iterator[None]:
     """Serves metrics and sends traces, where the settings want that, until the end of the block."""
     metrics.INFO.labels(__version__, role).set(1)
-    own = (PoolGauges(backends.database), DiskGauges(backends.storage.scratch_folder, settings.min_free_bytes))
+    own = (
+        LoopGauges(),
+        PoolGauges(backends.database),
+        DiskGauges(backends.storage.scratch_folder, settings.min_free_bytes),
+    )
     with (
         tracing.exported(settings.traces_url, role),
         serving.served(settings.metrics_host, settings.metrics_port, (*own, *collectors)),

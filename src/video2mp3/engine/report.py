@@ -21,7 +21,8 @@ class Progress:
     @property
     def percent(self) -> int:
         """Whole percent; at most 99 while it runs, 0 where the length is not known."""
-        return max(0, min(99, int(100 * self.done_s / self.total_s))) if self.total_s else 0
+        # Bounded before it is made whole: a tiny length makes it infinite.
+        return int(max(0.0, min(99.0, 100 * self.done_s / self.total_s))) if self.total_s else 0
 
 
 @dataclass(frozen=True)

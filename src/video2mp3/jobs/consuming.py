@@ -1,73 +1,74 @@
-"""A thread that takes messages from a queue and works on one at a time."""
+"""A loop that takes messages from a queue and works on one at a time."""
 
 import threading
 from collections.abc import Callable
 
 import structlog
 
-from video2mp3.errors import Unavailable
 from video2mp3.jobs import messages
 from video2mp3.queue import Consumer, Message, Queue
+from video2mp3.supervision import Loop
 from video2mp3.telemetry import tracing
 
 log = structlog.get_logger()
 
 # How soon a stop is noticed.
 _TAKE_S = 1.0
-_PAUSE_S = 2.0
+# The broker's own deadlines are shorter.
+_STALL_AFTER_S = 30.0
 
 Work = Callable[[], None]
 Claim = Callable[[str, str | None], Work | None]
 
 
-class ConsumerThread(threading.Thread):
+class ConsumerThread(Loop):
     """Takes a message, claims what it names, acknowledges it, then does the work; until `stopping` is set.
 
     Nothing is ever held unacknowledged while work goes on, and the consumer is stopped before the ack that lets the
     broker send more. It outlives outages and whatever the work does.
     """
 
-    def __init__(self, name: str, queue: Queue, queue_name: str, claim: Claim, stopping: threading.Event) -> None:
-        """Prepares the thread.
+    def __init__(
+        self,
+        name: str,
+        queue: Queue,
+        queue_name: str,
+        claim: Claim,
+        stopping: threading.Event,
+        *,
+        work_limit_s: float,
+    ) -> None:
+        """Prepares the loop.
 
         Args:
-            name: Of the thread, for logs.
+            name: Of the loop and its thread.
             queue: The broker.
             queue_name: What to consume.
             claim: Claims what a job's id names and returns the work to do; None when there is nothing to do, as
                 another has it. Is given the `traceparent` of the message too, None where it has none. May raise
                 Unavailable: the relay will announce it again.
-            stopping: Ends the thread when the work at hand is done.
+            stopping: Ends the loop when the work at hand is done.
+            work_limit_s: The longest that the work may take; after that the loop counts as stalled.
         """
-        super().__init__(name=name, daemon=True)
+        super().__init__(name, self._take_next, stall_after_s=_STALL_AFTER_S, stopping=stopping, on_end=self._close)
         self._queue = queue
         self._queue_name = queue_name
         self._claim = claim
-        self._stopping = stopping
-        self._interrupted = False
+        self._work_limit_s = work_limit_s
+        self._consumer: Consumer | None = None
 
-    def run(self) -> None:
-        """See the class."""
-        consumer: Consumer | None = None
-        while not self._stopping.is_set():
-            try:
-                consumer = consumer or self._queue.consumer(self._queue_name)
-                message = consumer.take(_TAKE_S)
-                self._note_recovery()
-                # One that comes too late is not acknowledged: it goes to another consumer.
-                if message is not None and not self._stopping.is_set():
-                    self._take_up(consumer, message)
-            except Unavailable as error:
-                self._note_outage(error)
-                self._stopping.wait(_PAUSE_S)
-            except Exception:
-                log.exception("consumer_failed", consumer=self.name)
-                self._stopping.wait(_PAUSE_S)
-        if consumer is not None:
-            consumer.close()
+    def _take_next(self) -> None:
+        self._consumer = self._consumer or self._queue.consumer(self._queue_name)
+        message = self._consumer.take(_TAKE_S)
+        # One that comes too late is not acknowledged: it goes to another consumer.
+        if message is not None and not self._stopping.is_set():
+            self._handle(self._consumer, message)
 
-    # Not `_handle`: from Python 3.13 on that is an attribute of Thread's own.
-    def _take_up(self, consumer: Consumer, message: Message) -> None:
+    def _close(self) -> None:
+        if self._consumer is not None:
+            self._consumer.close()
+
+    def _handle(self, consumer: Consumer, message: Message) -> None:
         job_id = messages.job_id_of(message.body)
         if job_id is None:
             log.warning("message_unusable", queue=self._queue_name, size_bytes=len(message.body))
@@ -81,14 +82,5 @@ class ConsumerThread(threading.Thread):
         finally:
             message.ack()
         if work is not None:
-            work()
-
-    def _note_outage(self, error: Unavailable) -> None:
-        if not self._interrupted:
-            log.warning("consumer_interrupted", consumer=self.name, error=error.code, detail=error.detail)
-        self._interrupted = True
-
-    def _note_recovery(self) -> None:
-        if self._interrupted:
-            log.info("consumer_recovered", consumer=self.name)
-        self._interrupted = False
+            with self.busy(self._work_limit_s):
+                work()

@@ -1,23 +1,22 @@
-"""Housekeeping: the relay, the reaper and the sweeper, each in a thread that survives every outage.
+"""Housekeeping: the relay, the reaper and the sweeper, each a loop in a thread of its own (see `supervision`).
 
 Every process runs it; all that it does is made of conditional statements, so they do not disturb each other.
 """
 
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import structlog
 from sqlalchemy.orm import Session
 
 from video2mp3.database.connection import Database
-from video2mp3.errors import Unavailable
 from video2mp3.jobs import batches, lifecycle, notifications, routines, sweeper, workers
 from video2mp3.jobs.erasing import erase_deleted
 from video2mp3.jobs.relay import Relay
 from video2mp3.queue import Queue
 from video2mp3.storage import Storage
 from video2mp3.storage.scratch import sweep_scratch
-from video2mp3.telemetry import metrics
+from video2mp3.supervision import Loop
 
 log = structlog.get_logger()
 
@@ -26,8 +25,10 @@ REAP_EVERY_S = 10.0
 SWEEP_EVERY_S = 300.0
 ORPHANS_EVERY_S = 900
 """One process of all looks for orphans: that lists the whole storage."""
-_FIRST_BACKOFF_S = 1.0
-_MAX_BACKOFF_S = 5.0
+_RELAY_STALL_S = 30.0
+_REAPER_STALL_S = 60.0
+# Listing a large storage takes its time.
+_SWEEPER_STALL_S = 7200.0
 _STOP_S = 10.0
 # Longer than any conversion: a killed process has left what is older.
 _SCRATCH_AGE_S = 86_400.0
@@ -60,104 +61,74 @@ class Housekeeping:
         self._storage = storage
         self._expire = (lifecycle.expire, *expire)
         self._tend = tend
-        self._relay = _Periodic("relay", Relay(database, queue).announce_due, RELAY_EVERY_S)
-        self._routines = (
-            self._relay,
-            _Periodic("reaper", self._reap, REAP_EVERY_S),
-            # A thread of its own: listing a large storage must not hold up the relay.
-            _Periodic("sweeper", self._sweep, SWEEP_EVERY_S),
-        )
+        announce_due = Relay(database, queue).announce_due
+        self._relay = Loop("relay", announce_due, every_s=RELAY_EVERY_S, stall_after_s=_RELAY_STALL_S)
+        self._reaper = Loop("reaper", self._reap, every_s=REAP_EVERY_S, stall_after_s=_REAPER_STALL_S)
+        # A thread of its own: listing a large storage must not hold up the relay.
+        self._sweeper = Loop("sweeper", self._sweep, every_s=SWEEP_EVERY_S, stall_after_s=_SWEEPER_STALL_S)
+        self._loops = (self._relay, self._reaper, self._sweeper)
 
     def start(self) -> None:
         """Starts the threads."""
-        for routine in self._routines:
-            routine.start()
+        for loop in self._loops:
+            loop.start()
 
     def nudge(self) -> None:
         """Lets the relay look at once: call it after a commit that made something due. Returns immediately."""
-        self._relay.nudge()
+        self._relay.wake()
 
     def stop(self) -> None:
         """Ends the threads; what they were at is finished first, within ten seconds."""
-        for routine in self._routines:
-            routine.stop()
-        for routine in self._routines:
-            routine.join(_STOP_S)
+        for loop in self._loops:
+            loop.stop()
+        for loop in self._loops:
+            loop.join(_STOP_S)
 
     def _reap(self) -> None:
+        # What one of them chokes on must not keep the others from being done.
+        with self._reaper.step():
+            self._reap_leases()
+        with self._reaper.step():
+            self._end_batches()
+        with self._reaper.step(), self._database.write() as session:
+            workers.forget_dead(session)
+
+    def _reap_leases(self) -> None:
         with self._database.write() as session:
             jobs = lifecycle.reap(session)
         with self._database.write() as session:
             mails = notifications.reap(session)
-            ended = batches.end(session)
-            workers.forget_dead(session)
         if jobs or mails:
             log.info("leases_reaped", jobs=jobs, notifications=mails)
             self.nudge()
+
+    def _end_batches(self) -> None:
+        with self._database.write() as session:
+            ended = batches.end(session)
         if ended:
             log.info("batches_ended", batches=ended)
             self.nudge()
 
     def _sweep(self) -> None:
+        for step in self._sweeps():
+            with self._sweeper.step():
+                step()
+
+    def _sweeps(self) -> Iterator[Callable[[], object]]:
         for tend in self._tend:
-            with self._database.write() as session:
-                tend(session)
-        erase_deleted(self._database, self._storage)
+            yield partial(self._do_tend, tend)
+        yield partial(erase_deleted, self._database, self._storage)
         for expire in self._expire:
-            sweeper.delete_expired(self._database, self._storage, expire)
+            yield partial(sweeper.delete_expired, self._database, self._storage, expire)
+        yield self._delete_orphans
+        yield partial(sweep_scratch, self._storage.scratch_folder, _SCRATCH_AGE_S)
+
+    def _do_tend(self, tend: Callable[[Session], object]) -> None:
+        with self._database.write() as session:
+            tend(session)
+
+    def _delete_orphans(self) -> None:
         with self._database.write() as session:
             is_my_turn = routines.take_turn(session, "orphans", ORPHANS_EVERY_S)
         if is_my_turn:
             sweeper.delete_orphans(self._database, self._storage)
-        sweep_scratch(self._storage.scratch_folder, _SCRATCH_AGE_S)
-
-
-class _Periodic(threading.Thread):
-    """Calls a function again and again: after each pause, or when nudged; later after an error."""
-
-    def __init__(self, name: str, function: Callable[[], object], every_s: float) -> None:
-        super().__init__(name=name, daemon=True)
-        self._function = function
-        self._every_s = every_s
-        self._nudged = threading.Event()
-        self._stopped = threading.Event()
-        self._backoff_s = 0.0
-        self._failures = metrics.HOUSEKEEPING_FAILURES.labels(name)
-
-    def nudge(self) -> None:
-        self._nudged.set()
-
-    def stop(self) -> None:
-        self._stopped.set()
-        self._nudged.set()
-
-    def run(self) -> None:
-        while not self._stopped.is_set():
-            # Cleared before the call: a nudge during it leads to another one.
-            self._nudged.clear()
-            self._call()
-            if self._backoff_s:
-                # Nudges wait: they would only hammer at what is broken.
-                self._stopped.wait(self._backoff_s)
-            elif not self._stopped.is_set():
-                self._nudged.wait(self._every_s)
-
-    def _call(self) -> None:
-        try:
-            self._function()
-        except Exception as error:
-            self._note_failure(error)
-        else:
-            if self._backoff_s:
-                log.info("housekeeping_recovered", routine=self.name)
-            self._backoff_s = 0.0
-
-    def _note_failure(self, error: Exception) -> None:
-        """Says once that something is wrong, not at every attempt."""
-        self._failures.inc()
-        if not self._backoff_s:
-            if isinstance(error, Unavailable):
-                log.warning("housekeeping_interrupted", routine=self.name, error=error.code, detail=error.detail)
-            else:
-                log.exception("housekeeping_failed", routine=self.name)
-        self._backoff_s = min(_MAX_BACKOFF_S, self._backoff_s * 2 or _FIRST_BACKOFF_S)

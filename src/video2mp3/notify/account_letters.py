@@ -10,36 +10,34 @@ from video2mp3.database.connection import Database
 from video2mp3.errors import MailRefused, Unavailable
 from video2mp3.notify.letters import compose_account_letter
 from video2mp3.notify.mail import Mailer, address_of
+from video2mp3.supervision import Loop
 
 log = structlog.get_logger()
 
 _LOOK_EVERY_S = 1.0
-_PAUSE_S = 5.0
+# Longer than a mail server may take.
+_STALL_AFTER_S = 120.0
 
 
-class AccountLetters(threading.Thread):
+class AccountLetters(Loop):
     """Sends what is due, one after the other, until `stopping` is set. Any number of processes may do so at once."""
 
     def __init__(self, database: Database, mailer: Mailer, public_url: str, stopping: threading.Event) -> None:
-        """Prepares the thread; `public_url` is how users reach the service, without a slash at the end."""
-        super().__init__(name="account-letters", daemon=True)
+        """Prepares the loop; `public_url` is how users reach the service, without a slash at the end."""
+        super().__init__(
+            "account-letters",
+            self._send_due,
+            every_s=_LOOK_EVERY_S,
+            stall_after_s=_STALL_AFTER_S,
+            stopping=stopping,
+        )
         self._database = database
         self._mailer = mailer
         self._public_url = public_url
-        self._stopping = stopping
-        self._interrupted = False
 
-    def run(self) -> None:
-        """See the class."""
-        while not self._stopping.is_set():
-            try:
-                while not self._stopping.is_set() and self._send_next():
-                    pass
-                self._interrupted = False
-                self._stopping.wait(_LOOK_EVERY_S)
-            except Exception as error:
-                self._note_failure(error)
-                self._stopping.wait(_PAUSE_S)
+    def _send_due(self) -> None:
+        while not self._stopping.is_set() and self._send_next():
+            self.feed()
 
     def _send_next(self) -> bool:
         with self._database.write() as session:
@@ -70,12 +68,3 @@ class AccountLetters(threading.Thread):
         else:
             log.info("letter_sent", letter_id=due.letter_id, kind=due.kind)
         return True
-
-    def _note_failure(self, error: Exception) -> None:
-        """Says once that something is wrong, not at every look."""
-        if not self._interrupted:
-            if isinstance(error, Unavailable):
-                log.warning("letters_interrupted", error=error.code, detail=error.detail)
-            else:
-                log.exception("letters_failed")
-        self._interrupted = True

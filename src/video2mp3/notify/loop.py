@@ -26,11 +26,13 @@ from video2mp3.notify.mail import Mailer, address_of
 from video2mp3.notify.webhook import batch_message, deliver, message
 from video2mp3.outbound import Guard
 from video2mp3.queue import MP3_QUEUE, Queue
+from video2mp3.supervision import Loop
 from video2mp3.telemetry import metrics, tracing
 
 log = structlog.get_logger()
 
 _STOP_S = 30.0
+_WORK_LIMIT_S = 300.0
 _GONE = 410
 # A slow receiver of webhooks must not hold up all others.
 _THREADS = 4
@@ -71,8 +73,10 @@ class NotifierLoop:
         self._public_url = public_url
         self._nudge = nudge
         self._stopping = threading.Event()
-        self._threads: list[threading.Thread] = [
-            ConsumerThread(f"notifier-{number}", queue, MP3_QUEUE, self._claim, self._stopping)
+        self._threads: list[Loop] = [
+            ConsumerThread(
+                f"notifier-{number}", queue, MP3_QUEUE, self._claim, self._stopping, work_limit_s=_WORK_LIMIT_S
+            )
             for number in range(1, _THREADS + 1)
         ]
         if mailer is not None:

@@ -19,12 +19,15 @@ from video2mp3.errors import QueueUnavailable
 from video2mp3.queue import QUEUE_NAMES
 from video2mp3.queue.broker import BROKER_ERRORS, Broker, Opened, dead_letter_queue, parse_url
 from video2mp3.queue.subscription import Subscription, SubscriptionLost
+from video2mp3.supervision import Loop
 
 T = TypeVar("T")
 
 _PUBLISH_TIMEOUT_S = 2
 _CALL_TIMEOUT_S = 5
 _RETRY_DELAY_S = 1
+_TICK_S = 1.0
+_STALL_AFTER_S = 30.0
 
 
 class RabbitQueue:
@@ -43,7 +46,8 @@ class RabbitQueue:
         self._publisher = Broker(parsed, "publisher", self._emptied.set)
         self.broker = Broker(parsed, "consumer", self._emptied.set)
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="rabbitmq", daemon=True)
+        self._thread = Loop("rabbitmq", self._loop.run_forever, stall_after_s=_STALL_AFTER_S)
+        self._loop.call_soon(self._tick)
         self._thread.start()
         self._lock = threading.Lock()
         self._closed = False
@@ -109,9 +113,15 @@ class RabbitQueue:
             self._closed = True
             ending = asyncio.run_coroutine_threadsafe(self._end(), self._loop)
         ending.result()
+        self._thread.stop()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+    def _tick(self) -> None:
+        """Shows that the event loop turns."""
+        self._thread.feed()
+        self._loop.call_later(_TICK_S, self._tick)
 
     async def _end(self) -> None:
         await asyncio.gather(self._publisher.close(), self.broker.close())

@@ -89,12 +89,6 @@ NOTIFICATIONS = Counter(
     ["outcome"],
     registry=REGISTRY,
 )
-HOUSEKEEPING_FAILURES = Counter(
-    "video2mp3_housekeeping_failures",
-    "Rounds of the relay, the reaper and the sweeper that failed.",
-    ["routine"],
-    registry=REGISTRY,
-)
 
 
 def _codes(family: type[Video2mp3Error]) -> Iterator[str]:

@@ -2,12 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from socketserver import ThreadingMixIn
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
-from prometheus_client import start_http_server
+from prometheus_client import make_wsgi_app
 from prometheus_client.registry import Collector
 
 from video2mp3.errors import ConfigurationError
+from video2mp3.supervision import Loop
 from video2mp3.telemetry.metrics import REGISTRY
+
+_STALL_AFTER_S = 30.0
 
 
 @contextmanager
@@ -25,19 +30,44 @@ def served(host: str, port: int, collectors: Sequence[Collector] = ()) -> Iterat
     for collector in collectors:
         REGISTRY.register(collector)
     try:
-        try:
-            server, thread = start_http_server(port, host, REGISTRY)
-        except OSError as error:
-            raise ConfigurationError(
-                f"Cannot serve metrics on {host} port {port} ({error.strerror}); choose others with "
-                "VIDEO2MP3_METRICS_HOST and VIDEO2MP3_METRICS_PORT."
-            ) from None
-        try:
-            yield
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
+        with _listening(host, port) as server:
+            server.loop.start()
+            try:
+                yield
+            finally:
+                server.loop.stop()
+                server.shutdown()
+                server.loop.join()
     finally:
         for collector in collectors:
             REGISTRY.unregister(collector)
+
+
+def _listening(host: str, port: int) -> "_Server":
+    try:
+        server = _Server((host, port), _Handler)
+    except OSError as error:
+        raise ConfigurationError(
+            f"Cannot serve metrics on {host} port {port} ({error.strerror}); choose others with "
+            "VIDEO2MP3_METRICS_HOST and VIDEO2MP3_METRICS_PORT."
+        ) from None
+    server.set_app(make_wsgi_app(REGISTRY))
+    return server
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], handler: type[WSGIRequestHandler]) -> None:
+        super().__init__(address, handler)
+        self.loop = Loop("metrics", self.serve_forever, stall_after_s=_STALL_AFTER_S)
+
+    def service_actions(self) -> None:
+        """Called twice a second while it serves."""
+        super().service_actions()
+        self.loop.feed()
+
+
+class _Handler(WSGIRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """Says nothing: Prometheus asks every few seconds."""

@@ -1,19 +1,17 @@
 """The leases of one worker process, renewed by one thread."""
 
 import socket
-import threading
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Literal
 
 import structlog
 
 from video2mp3.database.connection import Database
 from video2mp3.engine import Progress
-from video2mp3.errors import Unavailable
 from video2mp3.jobs import lifecycle, workers
 from video2mp3.jobs.lifecycle import Claim
+from video2mp3.supervision import Loop
 
 log = structlog.get_logger()
 
@@ -100,18 +98,24 @@ class Heartbeat:
         self._on_drain_requested = on_drain_requested
         self._leases: set[Lease] = set()
         self._row_written_s = float("-inf")
-        self._stopped = threading.Event()
-        self._interrupted = False
-        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+        self._loop = Loop(
+            "heartbeat",
+            self._beat,
+            every_s=_TICK_S,
+            stall_after_s=LOST_AFTER_S,
+            # Leases run out meanwhile.
+            max_backoff_s=_TICK_S,
+            on_end=self._leave,
+        )
 
     def start(self) -> None:
         """Starts the thread."""
-        self._thread.start()
+        self._loop.start()
 
     def stop(self) -> None:
         """Ends the thread and takes the worker's row away."""
-        self._stopped.set()
-        self._thread.join()
+        self._loop.stop()
+        self._loop.join()
 
     def hold(self, lease: Lease) -> None:
         """Renews the lease from now on."""
@@ -126,31 +130,15 @@ class Heartbeat:
         self.draining = True
         self._row_written_s = float("-inf")
 
-    def _run(self) -> None:
-        while not self._stopped.is_set():
-            self._beat()
-            self._stopped.wait(_TICK_S)
-        self._guarded(self._leave)
-
-    def _guarded(self, step: Callable[[], None]) -> None:
-        try:
-            step()
-        except Unavailable as error:
-            if not self._interrupted:
-                log.warning("heartbeat_interrupted", error=error.code)
-            self._interrupted = True
-        except Exception:
-            log.exception("heartbeat_failed")
-        else:
-            self._interrupted = False
-
     def _beat(self) -> None:
         # A copy: slots come and go meanwhile.
         for lease in tuple(self._leases):
-            if lease.is_due():
-                self._guarded(partial(lease.renew, self._database))
-        if time.monotonic() - self._row_written_s >= HEARTBEAT_S or self._slots() != self._slots_written:
-            self._guarded(self._write_row)
+            with self._loop.step():
+                if lease.is_due():
+                    lease.renew(self._database)
+        with self._loop.step():
+            if time.monotonic() - self._row_written_s >= HEARTBEAT_S or self._slots() != self._slots_written:
+                self._write_row()
 
     def _write_row(self) -> None:
         started_s, slots = time.monotonic(), self._slots()

@@ -23,6 +23,9 @@ from video2mp3.worker.stages import stage
 
 log = structlog.get_logger()
 
+_STORE_LIMIT_S = 3600.0
+"""Longer than it takes to store the largest result."""
+
 
 class WorkerLoop:
     """Takes jobs and converts them until `drain`."""
@@ -65,8 +68,9 @@ class WorkerLoop:
         self._draining = threading.Event()
         self._drain_over_s = float("inf")
         self._heartbeat = Heartbeat(database, self.worker_id, self._slots_left, self.drain_at_leisure)
+        work_limit_s = limits.wall_clock_s + fetch_limits.time_limit_s + _STORE_LIMIT_S
         self._slots = [
-            ConsumerThread(f"slot-{number}", queue, VIDEO_QUEUE, self._claim, self._draining)
+            ConsumerThread(f"slot-{number}", queue, VIDEO_QUEUE, self._claim, self._draining, work_limit_s=work_limit_s)
             for number in range(1, slots + 1)
         ]
 
