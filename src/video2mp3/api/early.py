@@ -9,8 +9,7 @@ from video2mp3.database.connection import Database
 from video2mp3.database.tables import Upload
 from video2mp3.engine.cpus import available_cpus
 from video2mp3.engine.estimate import time_s
-from video2mp3.engine.heads import Head, head_of
-from video2mp3.errors import Unavailable
+from video2mp3.errors import Video2mp3Error
 from video2mp3.jobs import early, lifecycle
 from video2mp3.uploads import UploadSource
 
@@ -29,11 +28,11 @@ class EarlyStart:
     def __init__(self, services: Services, upload: Upload) -> None:
         self._services = services
         self._upload_id = upload.id
+        self._user_id = upload.user_id
         self._size_bytes = upload.size_bytes
         self._began_bytes = upload.received_bytes
         self._began_s = time.monotonic()
         self._seen_bytes = 0
-        self._head: Head | None = None
 
     def consider(self, here_bytes: int) -> bool:
         """To be called often; `here_bytes` are durable. Tells whether more are than before.
@@ -47,7 +46,7 @@ class EarlyStart:
             return True
         try:
             self._consider(self._services.database, here_bytes, self._size_bytes)
-        except Unavailable as error:
+        except Video2mp3Error as error:
             log.warning("early_start_not_considered", upload_id=self._upload_id, error=error.code)
         return True
 
@@ -56,16 +55,20 @@ class EarlyStart:
             waiting = early.candidates(session, self._upload_id)
         if not waiting:
             return
-        if self._head is None:
-            source = UploadSource(database, self._services.storage, self._upload_id)
-            self._head = head_of(source.read_at, source.size_bytes, size_bytes)
-        if self._head is None:
+        info = self._services.inspections.find(
+            self._upload_id,
+            self._user_id,
+            here_bytes,
+            size_bytes,
+            lambda: UploadSource(database, self._services.storage, self._upload_id),
+        )
+        if info is None:
             return
-        if self._head.waits_for_end:
+        if info.full_input_reason:
             with database.write() as session:
-                early.wait_for_end(session, self._upload_id, self._head.waits_for_end)
+                early.wait_for_end(session, self._upload_id, info.full_input_reason)
             return
-        duration_s = self._head.duration_s or size_bytes * 8 / _LEAST_BITRATE_BPS
+        duration_s = info.duration_s or size_bytes * 8 / _LEAST_BITRATE_BPS
         needed_s = max(time_s(options, available_cpus(), duration_s) for options in waiting)
         speed_bps = (here_bytes - self._began_bytes) / max(1e-3, time.monotonic() - self._began_s)
         if (size_bytes - here_bytes) / max(1.0, speed_bps) > _MARGIN * needed_s + _START_S:

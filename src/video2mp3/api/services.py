@@ -1,12 +1,13 @@
 """What the routes work with."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from video2mp3.api.stream_inspections import StreamInspections
 from video2mp3.database.connection import Database
 from video2mp3.outbound import Guard
 from video2mp3.queue import Queue
@@ -28,6 +29,8 @@ class Services:
     """Says which URLs may be named."""
     trust_loopback: bool
     """Requests from this machine, to a loopback address, act as the user `local` (see `loopback`)."""
+    inspections: StreamInspections = field(default_factory=StreamInspections)
+    """What this process knows of uploads that still come."""
 
 
 def get_services(connection: HTTPConnection) -> Services:

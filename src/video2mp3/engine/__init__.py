@@ -1,6 +1,6 @@
 """The engine: media in, MP3 out. It knows no job, HTTP or database."""
 
-from video2mp3.engine.conversion import convert, prepare, probe, waveform
+from video2mp3.engine.conversion import convert, find_mp4_audio, inspect_stream, prepare, probe, waveform
 from video2mp3.engine.limits import Limits
 from video2mp3.engine.options import Options
 from video2mp3.engine.report import Chapter, Part, Probe, Progress, Report, Track, Waveform
@@ -21,6 +21,8 @@ __all__ = [
     "Track",
     "Waveform",
     "convert",
+    "find_mp4_audio",
+    "inspect_stream",
     "prepare",
     "probe",
     "self_test",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from video2mp3.engine import estimate
+from video2mp3.engine.containers.streamability import FULL_INPUT_REASONS, MAX_INDEX_BYTES, MoreNeeded, StreamInfo
 from video2mp3.engine.mp3.id3 import clean_text
 from video2mp3.engine.report import LOUDEST, WAVEFORM_POINTS, Chapter, Probe, Progress, Track, Waveform
 from video2mp3.errors import (
@@ -289,3 +290,17 @@ def track_warnings(fields: Fields, chosen: int | str | None = None) -> tuple[str
     if parts:
         warnings.append(f"The audio is immersive; only its first part of {parts + 1} is converted.")
     return tuple(warnings)
+
+
+def stream_of(values: object) -> StreamInfo | MoreNeeded:
+    """Returns how a file can be converted while it comes, or how much of it tells that."""
+    fields = Fields(values)
+    if "needed_bytes" in fields.values:
+        needed_bytes = fields.count("needed_bytes")
+        if needed_bytes > MAX_INDEX_BYTES:
+            raise EngineCrashed
+        return MoreNeeded(needed_bytes)
+    reason = fields.values.get("full_input_reason")
+    if reason is not None and reason not in FULL_INPUT_REASONS:
+        raise EngineCrashed
+    return StreamInfo(reason, fields.seconds_or_none("duration_s"), fields.truth("sequential"))

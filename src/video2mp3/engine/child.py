@@ -1,8 +1,8 @@
 """What a process does that was forked for one job: it decodes and encodes.
 
 Through its job's socket comes one line of JSON, the job, and go lines of JSON: `{"progress": …}` while it runs, a
-`{"part": …}` for each MP3 that it made, and at last `{"report": …}`, `{"probe": …}`, `{"waveform": …}` or
-`{"error": …}`. The parent trusts none of it.
+`{"part": …}` for each MP3 that it made, and at last `{"report": …}`, `{"probe": …}`, `{"waveform": …}`,
+`{"stream": …}`, `{"extract": …}` or `{"error": …}`. The parent trusts none of it.
 """
 
 import base64
@@ -18,11 +18,15 @@ from typing import Any
 
 from video2mp3.engine import probes, sandbox
 from video2mp3.engine.all_tracks import AllTracks
+from video2mp3.engine.containers.mp4_audio import find_audio
+from video2mp3.engine.containers.source_inspection import inspect_source
+from video2mp3.engine.containers.streamability import StreamInfo
 from video2mp3.engine.copying import Copying
 from video2mp3.engine.cover import with_cover_picture
 from video2mp3.engine.decode import Media
 from video2mp3.engine.envelope import measure
 from video2mp3.engine.leveling import LeveledPipeline
+from video2mp3.engine.mp4_extract import messages as extract_messages
 from video2mp3.engine.parallel import EncoderPool
 from video2mp3.engine.pipeline import Pipeline
 from video2mp3.engine.source import RangeReader, SourceFile
@@ -72,7 +76,7 @@ def _run(job: Mapping[str, Any], connection: socket.socket, descriptors: Sequenc
 def _answer(job: Mapping[str, Any], descriptors: Sequence[int], zygote_pid: int, send: Send) -> dict[str, Any]:
     guarded = job.get("guarded", True)
     guards = sandbox.guards()
-    read_at = _read_at(job["source"], descriptors[0]) if descriptors else None
+    read_at = _read_at(job, descriptors[0]) if descriptors else None
     sandbox.confine(job["limits"], job["threads"], guarded=guarded)
     pool = EncoderPool(job["threads"])  # not closed: the process ends with the job, even where one of them hangs
     sandbox.limit_memory(job["limits"], job["threads"])
@@ -101,14 +105,16 @@ def answer(
     send: Send,
 ) -> dict[str, Any]:
     """Does the job and returns what is to be said last; progress is sent."""
-    source = job["source"]
-    file = SourceFile(read_at, source["size_bytes"], sequential=source.get("sequential", False))
+    size_bytes = job["source"]["size_bytes"]
+    file = SourceFile(read_at, size_bytes)
 
     def open_media() -> Media:
         file.seek(0)
-        return Media(file, source["size_bytes"])
+        return Media(file, size_bytes)
 
     try:
+        if structural := _structure(job, file, send):
+            return structural
         media = open_media()
         if job["options"].get("waveform"):
             return {"waveform": measure(media, job["limits"]["max_audio_s"], _Announcer(send).tell)}
@@ -123,9 +129,28 @@ def answer(
         raise
 
 
-def _read_at(source: Mapping[str, Any], descriptor: int) -> Callable[[int, int], bytes]:
+def _structure(job: Mapping[str, Any], file: SourceFile, send: Send) -> dict[str, Any] | None:
+    """Walks the file's container, without libavformat; returns the answer where nothing else was asked for."""
+    size_bytes = job["source"]["size_bytes"]
+    if job["options"].get("mp4_audio"):
+        *pieces, last = extract_messages(find_audio(file.look_at, size_bytes))
+        for piece in pieces:
+            send(piece)
+        return last
+    if "full_size_bytes" in job["options"]:
+        return {"stream": asdict(inspect_source(file.look_at, size_bytes, job["options"]["full_size_bytes"]))}
+    if job["source"].get("growing"):
+        info = inspect_source(file.look_at, size_bytes, size_bytes)
+        file.sequential = isinstance(info, StreamInfo) and info.sequential
+    return None
+
+
+def _read_at(job: Mapping[str, Any], descriptor: int) -> Callable[[int, int], bytes]:
+    source = job["source"]
     if source["ranges"]:
-        return RangeReader(socket.socket(fileno=descriptor), source["size_bytes"]).read_at
+        reader = RangeReader(socket.socket(fileno=descriptor), source["size_bytes"])
+        # The file is far away: an index is read in few requests, and of the rest as little as can be.
+        return reader.read_range if job["options"].get("mp4_audio") else reader.read_at
     return lambda offset_bytes, size_bytes: os.pread(descriptor, size_bytes, offset_bytes)
 
 

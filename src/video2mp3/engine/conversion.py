@@ -1,4 +1,4 @@
-"""The engine's calls: convert a source into an MP3, look into one, and draw one."""
+"""The engine's calls: convert a source into an MP3, look into one, and draw one. All parsing is done in the sandbox."""
 
 import contextlib
 import fcntl
@@ -18,14 +18,17 @@ from video2mp3.engine.answers import (
     probe_of,
     progress_of,
     promise_of,
+    stream_of,
     track_warnings,
     tracks_of,
     waveform_of,
 )
+from video2mp3.engine.containers.streamability import MoreNeeded, StreamInfo
 from video2mp3.engine.cpus import available_cpus
 from video2mp3.engine.forking import ZYGOTE
 from video2mp3.engine.limits import Limits
 from video2mp3.engine.mp3.check import CheckedMp3, check_mp3
+from video2mp3.engine.mp4_extract import Mp4Extract, ReceivedExtract
 from video2mp3.engine.options import MAX_PARTS, Options
 from video2mp3.engine.process import Child
 from video2mp3.engine.report import Part, Probe, Progress, Report, Waveform
@@ -167,6 +170,61 @@ def waveform(
                 raise error_of(message)
             if "waveform" in message:
                 return waveform_of(message["waveform"])
+    raise EngineCrashed
+
+
+def inspect_stream(
+    source: Source,
+    full_size_bytes: int,
+    *,
+    limits: Limits = Limits(),  # noqa: B008 frozen
+) -> StreamInfo | MoreNeeded:
+    """Returns whether a file can be converted while it comes, told by the bytes that are there.
+
+    Args:
+        source: the first bytes of the file.
+        full_size_bytes: how many it will have.
+        limits: what the process that looks at it may use.
+
+    Raises:
+        EngineError: that process failed.
+        Unavailable, NotFound: what the source raised.
+    """
+    _refuse_empty(source)
+    with Child(source, None, {"full_size_bytes": full_size_bytes}, limits) as child:
+        for message in child.messages():
+            if "error" in message:
+                raise error_of(message)
+            if "stream" in message:
+                return stream_of(message["stream"])
+    raise EngineCrashed
+
+
+def find_mp4_audio(
+    source: Source,
+    *,
+    should_stop: Callable[[], bool] | None = None,
+    limits: Limits = Limits(),  # noqa: B008 frozen
+) -> Mp4Extract | None:
+    """Returns which bytes of an MP4 are its audio, without reading its video; None when only the whole file will do.
+
+    The source is read by one thread at a time, and not any more once this has returned or raised (but for a read that
+    was still under way).
+
+    Raises:
+        EngineError: the process that read the index failed.
+        Canceled: `should_stop` returned True.
+        Video2mp3Error: what the source raised.
+    """
+    _refuse_empty(source)
+    received = ReceivedExtract(source.size_bytes)
+    with Child(source, None, {"mp4_audio": True}, limits) as child:
+        for message in child.messages(should_stop):
+            if "error" in message:
+                raise error_of(message)
+            received.take(message)
+            if "extract" in message:
+                return received.finish() if message["extract"] is True else None
     raise EngineCrashed
 
 

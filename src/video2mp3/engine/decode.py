@@ -12,7 +12,7 @@ from av.container import InputContainer
 from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
-from video2mp3.engine.extent import info_tag_of, promised_size
+from video2mp3.engine.containers.extent import declared_size, info_tag_of
 from video2mp3.engine.languages import same_language
 from video2mp3.engine.mp3.id3 import clean_text
 from video2mp3.engine.report import Chapter, Track
@@ -202,8 +202,8 @@ class Media:
     @property
     def is_cut_short(self) -> bool:
         """True when the file is shorter than it says."""
-        promised = promised_size(self._file.look_at, self._size_bytes)
-        return promised is not None and promised > self._size_bytes
+        declared = declared_size(self._file.look_at, self._size_bytes)
+        return declared is not None and declared > self._size_bytes
 
 
 def _open(file: SourceFile) -> InputContainer:

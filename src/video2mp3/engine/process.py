@@ -38,7 +38,7 @@ class Child:
                 "name": source.name,
                 "size_bytes": source.size_bytes,
                 "ranges": self._server is not None,
-                "sequential": getattr(source, "sequential", False),
+                "growing": getattr(source, "growing", False),
             },
         }
         try:

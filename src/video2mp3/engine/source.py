@@ -30,7 +30,7 @@ class Source(Protocol):
     """Bytes that can be read from any place. Safe to use from several threads.
 
     A source that also has `fileno()` gives a descriptor from which the same bytes can be read directly. One whose
-    `sequential` is true is read from its start to its end, as far as that can be: it waits for bytes that come yet.
+    `growing` is true waits for bytes that have not come yet: as far as possible it is read from its start to its end.
     """
 
     @property
@@ -169,6 +169,22 @@ class RangeReader:
         while len(self._blocks) > CACHED_BLOCKS:
             self._blocks.popitem(last=False)
 
+    def read_range(self, offset_bytes: int, size_bytes: int) -> bytes:
+        """Returns exactly the bytes there, fewer only at the end, in as few requests as can be; keeps none of them.
+
+        Raises:
+            SourceFailed: the parent could not read the source.
+        """
+        data = bytearray()
+        end_bytes = min(offset_bytes + size_bytes, self._size_bytes)
+        while len(data) < end_bytes - offset_bytes:
+            start = offset_bytes + len(data)
+            piece = self._request(start, min(MAX_RANGE_BYTES, end_bytes - start))
+            if not piece:
+                break
+            data += piece
+        return bytes(data)
+
     def _request(self, offset_bytes: int, size_bytes: int) -> bytes:
         self._connection.sendall(REQUEST.pack(offset_bytes, size_bytes))
         (size,) = ANSWER.unpack(receive_exactly(self._connection, ANSWER.size) or ANSWER.pack(FAILED))
@@ -182,11 +198,11 @@ class SourceFile(io.RawIOBase):
 
     name = "source"
 
-    def __init__(self, read_at: Callable[[int, int], bytes], size_bytes: int, *, sequential: bool = False) -> None:
-        """With `sequential` libavformat is told that it cannot seek: it would look at the end first."""
+    def __init__(self, read_at: Callable[[int, int], bytes], size_bytes: int) -> None:
         self._read_at = read_at
         self._size_bytes = size_bytes
-        self._sequential = sequential
+        self.sequential = False
+        """True: libavformat is told that it cannot seek; it would look at the end first."""
         self._position = 0
         self.failed = False
         """True once a read failed: what libavformat made of that says nothing about the file."""
@@ -224,7 +240,7 @@ class SourceFile(io.RawIOBase):
 
     def seekable(self) -> bool:
         """Says whether this can be sought in."""
-        return not self._sequential
+        return not self.sequential
 
 
 def receive_exactly(connection: socket.socket, size_bytes: int) -> bytes:

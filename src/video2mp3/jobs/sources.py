@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from video2mp3.database.tables import Upload
-from video2mp3.engine.heads import needs_end
+from video2mp3.engine.containers.streamability import requires_full_input
 
 
 @dataclass(frozen=True)
@@ -33,5 +33,5 @@ def source_columns(upload: Upload | None, source: RemoteSource | None, options: 
         "source_name": upload.name,
         "source_size_bytes": upload.received_bytes if upload.size_bytes is None else upload.size_bytes,
         "state": "queued" if upload.state == "complete" else "waiting",
-        "waits_for": None if upload.state == "complete" else needs_end(options),
+        "waits_for": None if upload.state == "complete" else requires_full_input(options),
     }

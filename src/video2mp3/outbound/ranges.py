@@ -1,6 +1,7 @@
 """Pieces of one file at a URL, over one connection as long as it lasts."""
 
 import re
+import threading
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
@@ -16,7 +17,7 @@ _TRIES = 3
 
 
 class RemoteFile:
-    """A file on a server that answers ranges; to be used in a with block, by one thread."""
+    """A file on a server that answers ranges; to be used in a with block. Threads read it one after the other."""
 
     def __init__(
         self,
@@ -44,6 +45,7 @@ class RemoteFile:
         self.size_bytes = size_bytes
         self.read_bytes = 0
         """How much was read in all."""
+        self._lock = threading.Lock()
         self._target = target
         self._validator = validator
         self._connection = PinnedConnection(target, guard.addresses(target), Clock(timeout_s, IDLE_S, should_stop))
@@ -64,13 +66,14 @@ class RemoteFile:
         end = min(offset_bytes + size_bytes, self.size_bytes)
         if offset_bytes >= end:
             return b""
-        for tries_left in range(_TRIES - 1, -1, -1):
-            try:
-                return self._read(offset_bytes, end)
-            except Unreachable:
-                self._connection.close()
-                if not tries_left:
-                    raise
+        with self._lock:
+            for tries_left in range(_TRIES - 1, -1, -1):
+                try:
+                    return self._read(offset_bytes, end)
+                except Unreachable:
+                    self._connection.close()
+                    if not tries_left:
+                        raise
         raise AssertionError
 
     def _read(self, start: int, end: int) -> bytes:

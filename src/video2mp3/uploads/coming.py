@@ -7,7 +7,6 @@ from sqlalchemy import select
 
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Upload
-from video2mp3.engine.heads import Head, head_of
 from video2mp3.errors import Canceled, NotFound, UploadStalled
 from video2mp3.storage import Storage
 from video2mp3.uploads.source import UploadSource
@@ -51,17 +50,7 @@ class ComingUpload(UploadSource):
         if declared is None or declared.size_bytes is None:
             raise UploadStalled
         self.size_bytes = declared.size_bytes
-        # Before they tell, a demuxer would not begin either.
-        self.sequential = bool(self._is_coming and self._head().sequential)
-
-    @property
-    def _is_coming(self) -> bool:
-        return self._here_bytes < self.size_bytes
-
-    def _head(self) -> Head:
-        while (head := head_of(super().read_at, self._here_bytes, self.size_bytes)) is None and self._is_coming:
-            self._wait_for(self._here_bytes + 1)
-        return head or Head()
+        self.growing = self._here_bytes < self.size_bytes
 
     def read_at(self, offset_bytes: int, size_bytes: int) -> bytes:
         """Returns `size_bytes` from `offset_bytes`, when they are there; fewer only at the end.

@@ -11,8 +11,10 @@ import structlog
 
 from video2mp3 import uploads
 from video2mp3.database.connection import Database
-from video2mp3.engine.mp4_sound import find_sound
+from video2mp3.engine import Limits, find_mp4_audio
+from video2mp3.engine.mp4_extract import Mp4Extract
 from video2mp3.errors import (
+    EngineError,
     QuotaExceeded,
     SourceNotFound,
     SourceRefused,
@@ -35,6 +37,8 @@ _PIECE_SIZE_BYTES = 256 * 1024
 _CONTINUATIONS_IN_VAIN = 3
 _PAUSE_S = 2.0
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)")
+# For the index of an MP4, wherever in the file it is.
+_INDEX_LIMIT_S = 120.0
 _MP4_SUFFIXES = (".mp4", ".m4v", ".mov")
 
 
@@ -67,7 +71,7 @@ def fetch(
 ) -> Fetched:
     """Fetches the file at the job's `source_url` into an upload of its user's.
 
-    Of an MP4 it is only the sound (see `mp4_sound`), where the server gives parts and that saves more than half.
+    Of an MP4 it is only the sound (see `mp4_audio`), where the server gives parts and that saves more than half.
 
     The job has the upload from the moment on at which it is whole. Until then nobody knows it, so whoever dies here
     leaves an upload that expires, and the next worker begins anew.
@@ -150,7 +154,7 @@ class _Fetch:
             return False
 
     def _write_sound(self, remote: RemoteFile) -> bool:
-        sound = find_sound(Ahead(remote).read, remote.size_bytes)
+        sound = self._find_sound(remote)
         if sound is None:
             return False
         groups = list(grouped(sound.ranges))
@@ -165,6 +169,14 @@ class _Fetch:
             self._write(self._writer, b"".join(data[offset - start :][:size] for offset, size in group))
         self._read_bytes = remote.read_bytes
         return True
+
+    def _find_sound(self, remote: RemoteFile) -> Mp4Extract | None:
+        """Lets the sandbox read the index."""
+        limits = Limits(wall_clock_s=max(1.0, min(_INDEX_LIMIT_S, self._left_s)), memory_bytes=512 * 1024**2)
+        try:
+            return find_mp4_audio(Ahead(remote), should_stop=self._should_stop, limits=limits)
+        except EngineError:
+            return None
 
     def _receive_all(self) -> None:
         in_vain = 0

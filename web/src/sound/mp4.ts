@@ -3,7 +3,7 @@
  *
  * The index (`moov`) stays as it is, byte for byte, but tracks of other kinds are left out and the places of the
  * chunks are written anew. So edit lists, priming, tags, chapters and all tracks of sound survive, and a decoder gives
- * the same samples. The service does the same with videos that it fetches (`engine/mp4_sound.py`).
+ * the same samples. The service does the same with videos that it fetches (`engine/containers/mp4_audio.py`).
  * Source: ISO/IEC 14496-12, §8.
  */
 

@@ -10,7 +10,14 @@ import pytest
 from tests.media import make_video
 from tests.servers import require_program
 from video2mp3.engine import FileSource, Options, Progress, convert
-from video2mp3.engine.heads import Head, head_of, needs_end
+from video2mp3.engine.containers.source_inspection import inspect_source
+from video2mp3.engine.containers.streamability import (
+    HEAD_BYTES,
+    MoreNeeded,
+    StreamInfo,
+    inspect_head,
+    requires_full_input,
+)
 
 SECONDS = 120
 AS_IT_COMES = ["faststart.mp4", "fragmented.mp4", "talk.mkv", "talk.webm", "talk.ts", "talk.flv", "talk.avi"]
@@ -42,16 +49,28 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def head_in(data: bytes, known_bytes: int | None = None) -> Head | None:
+def inspected(data: bytes, known_bytes: int | None = None) -> StreamInfo | MoreNeeded:
+    """What the API learns: the look at the head, and where that does not tell, what the sandbox says."""
     known_bytes = len(data) if known_bytes is None else known_bytes
-    return head_of(lambda offset, size: data[:known_bytes][offset : offset + size], known_bytes, len(data))
+    answer = inspect_head(data[: min(known_bytes, HEAD_BYTES)], len(data))
+    if isinstance(answer, MoreNeeded):
+        answer = inspect_source(lambda offset, size: data[:known_bytes][offset : offset + size], known_bytes, len(data))
+    return answer
+
+
+def info_of(path: Path) -> StreamInfo:
+    answer = inspected(path.read_bytes())
+    assert isinstance(answer, StreamInfo)
+    return answer
 
 
 class Arriving:
     """A file of which the first part is there; the rest comes when `rest` is set."""
 
-    def __init__(self, path: Path, sequential: bool, share: float) -> None:
-        self.name, self.data, self.sequential = path.name, path.read_bytes(), sequential
+    growing = True
+
+    def __init__(self, path: Path, share: float) -> None:
+        self.name, self.data = path.name, path.read_bytes()
         self.size_bytes = len(self.data)
         self.rest = threading.Event()
         self.waited_in_vain = False
@@ -67,11 +86,9 @@ class Arriving:
 @pytest.mark.parametrize("name", AS_IT_COMES)
 def test_it_is_converted_as_it_comes_to_the_same_bytes(files: Path, tmp_path: Path, name: str) -> None:
     """It should make progress before the rest is there."""
-    head = head_in((files / name).read_bytes())
-    assert head is not None
-    assert head.waits_for_end is None
+    assert info_of(files / name).full_input_reason is None
     # So much that there is sound in it, with the megabyte that is read ahead.
-    source = Arriving(files / name, head.sequential, 0.7)
+    source = Arriving(files / name, 0.7)
 
     def on_progress(progress: Progress) -> None:
         if progress.done_s > 0:
@@ -87,37 +104,34 @@ def test_it_is_converted_as_it_comes_to_the_same_bytes(files: Path, tmp_path: Pa
 
 @pytest.mark.parametrize("name", ["late.mp4", "talk.mp3", "tagged.wav"])
 def test_what_needs_its_end_says_why(files: Path, name: str) -> None:
-    head = head_in((files / name).read_bytes())
-    assert head is not None
-    assert head.waits_for_end
+    assert info_of(files / name).full_input_reason
 
 
 def test_the_length_is_told_where_the_head_has_it(files: Path) -> None:
     for name in ("faststart.mp4", "talk.mkv", "talk.webm", "talk.wav"):
-        head = head_in((files / name).read_bytes())
-        assert head is not None
-        assert head.duration_s == pytest.approx(SECONDS, abs=0.2)
+        assert info_of(files / name).duration_s == pytest.approx(SECONDS, abs=0.2)
 
 
 @pytest.mark.parametrize("name", [*AS_IT_COMES, "late.mp4", "talk.mp3"])
 def test_too_few_bytes_never_tell_what_more_deny(files: Path, name: str) -> None:
     data = (files / name).read_bytes()
-    whole = head_in(data)
+    whole = inspected(data)
     steps = [*range(0, 9000, 500), *range(9000, len(data), max(1, len(data) // 20))]
     for known_bytes in steps:
-        found = head_in(data, known_bytes)
-        assert found is None or found == whole, known_bytes
+        found = inspected(data, known_bytes)
+        assert isinstance(found, MoreNeeded) or found == whole, known_bytes
 
 
 def test_hostile_heads_end() -> None:
     for start in (b"\0\0\0\x08ftyp", b"\x1a\x45\xdf\xa3", b"RIFF\0\0\0\0WAVE", b"\0\0\0\0moov"):
         for filler in (b"\0", b"\xff", b"\x01", b"\0\0\0\x08free"):
-            head_in(start + filler * 20_000)
+            data = start + filler * 20_000
+            assert isinstance(inspect_head(data, len(data)), StreamInfo | MoreNeeded)
 
 
 def test_options_can_need_the_end() -> None:
-    assert needs_end({"bitrate_kbps": 96}) is None
-    assert needs_end(Options(loudness_lufs=-16).as_dict())
-    assert needs_end({"split": "silence"})
-    assert needs_end({"cover_at_s": 1.0})
-    assert needs_end({"split": 60}) is None
+    assert requires_full_input({"bitrate_kbps": 96}) is None
+    assert requires_full_input(Options(loudness_lufs=-16).as_dict())
+    assert requires_full_input({"split": "silence"})
+    assert requires_full_input({"cover_at_s": 1.0})
+    assert requires_full_input({"split": 60}) is None

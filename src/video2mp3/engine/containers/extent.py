@@ -1,4 +1,4 @@
-"""How large a file says it is: what tells one that was cut short from a whole one.
+"""How large a file says it is: what tells one that was cut short from a whole one. Runs in the sandboxed child only.
 
 Only the outermost structure is looked at. Sources: ISO/IEC 14496-12 §4.2 (boxes), RIFF, AIFF, CAF, RFC
 8794 (EBML), RFC 3533 (Ogg), ISO/IEC 13818-1 §2.4.3 (TS packets), the ASF specification §3.2, FLV's onMetaData,
@@ -6,28 +6,24 @@ the Xing header of MP3.
 """
 
 import struct
-from collections.abc import Callable
 from typing import Literal
 
+from video2mp3.engine.containers import matroska, mp4, riff
+from video2mp3.engine.containers.window import Malformed, ReadAt
 from video2mp3.engine.mp3.info_tag import FoundInfoTag, read_info_tag
-
-ReadAt = Callable[[int, int], bytes]
 
 _MAX_BOXES = 100_000
 _MAX_CHUNKS = 1000
 _MAX_OGG_PAGE_BYTES = 27 + 255 + 255 * 255
 _TS_PACKET_BYTES = 188
-_UNKNOWN_RIFF_SIZE = 0x7FFF0000
-"""From here on, a size was written by a program that did not know it yet."""
 _RIFF_SLACK_BYTES = 8
 """Some programs count the padding byte that they leave out, or the eight bytes of the header."""
 _ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _ASF_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
-_EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
-_MIN_BOX_BYTES = 8
+_SEGMENT = b"\x18\x53\x80\x67"
 
 
-def promised_size(read_at: ReadAt, size_bytes: int) -> int | None:
+def declared_size(read_at: ReadAt, size_bytes: int) -> int | None:
     """Returns the bytes that the file says it has, or None where it does not say.
 
     Args:
@@ -35,7 +31,7 @@ def promised_size(read_at: ReadAt, size_bytes: int) -> int | None:
         size_bytes: the bytes it really has.
     """
     head = read_at(0, 64)
-    if head[4:8] in (b"ftyp", b"styp", b"moov", b"mdat", b"wide", b"free", b"skip"):
+    if head[4:8] in mp4.TOP_LEVEL_KINDS:
         return _walk_boxes(read_at, size_bytes)
     if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
         return _wave_data_end(read_at)
@@ -43,7 +39,7 @@ def promised_size(read_at: ReadAt, size_bytes: int) -> int | None:
         return _walk_riff(read_at, size_bytes, "little" if head[:4] == b"RIFF" else "big")
     if head[:4] == b"caff":
         return _walk_caf(read_at, size_bytes)
-    if head[:4] == _EBML:
+    if head[:4] == matroska.SIGNATURE:
         return _segment_end(head)
     if head[:16] == _ASF_HEADER:
         return _asf_size(read_at(0, 64 * 1024))
@@ -59,15 +55,16 @@ def promised_size(read_at: ReadAt, size_bytes: int) -> int | None:
 def _walk_boxes(read_at: ReadAt, size_bytes: int) -> int | None:
     place = 0
     for _ in range(_MAX_BOXES):
-        head = read_at(place, 16)
-        if place >= size_bytes or len(head) < _MIN_BOX_BYTES:
+        header = read_at(place, mp4.MAX_HEADER_BYTES)
+        if place >= size_bytes or len(header) < 8:
             return place
-        size = int.from_bytes(head[:4], "big")
-        if size == 1:
-            size = int.from_bytes(head[8:16], "big")
-        if size < _MIN_BOX_BYTES or not head[4:8].isascii():  # 0: to the end; else not a box: padding, most likely
+        try:
+            box = mp4.box_in(header, place, size_bytes)
+        except Malformed:
             return None
-        place += size
+        if header[:4] == bytes(4) or not box.kind.isascii():  # up to the end; else not a box: padding, most likely
+            return None
+        place = box.end
     return None
 
 
@@ -76,7 +73,7 @@ def _walk_riff(read_at: ReadAt, size_bytes: int, byteorder: Literal["little", "b
     while place < size_bytes:  # a large AVI has several
         head = read_at(place, 8)
         size = int.from_bytes(head[4:8], byteorder)
-        if head[:4] not in (b"RIFF", b"FORM") or size == 0 or size >= _UNKNOWN_RIFF_SIZE:
+        if head[:4] not in (b"RIFF", b"FORM") or size == 0 or size >= riff.UNKNOWN_SIZE:
             return place or None
         place += 8 + size
     return place if place > size_bytes + _RIFF_SLACK_BYTES else size_bytes
@@ -88,7 +85,7 @@ def _wave_data_end(read_at: ReadAt) -> int | None:
         head = read_at(place, 8)
         size = int.from_bytes(head[4:8], "little")
         if head[:4] == b"data":
-            return place + 8 + size if 0 < size < _UNKNOWN_RIFF_SIZE else None
+            return place + 8 + size if 0 < size < riff.UNKNOWN_SIZE else None
         if len(head) < 8:
             return None
         place += 8 + size + size % 2

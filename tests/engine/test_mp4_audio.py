@@ -7,7 +7,8 @@ import pytest
 
 from tests.engine.converting import converted, make
 from tests.media import corpus_file, make_video
-from video2mp3.engine.mp4_sound import Mp4Sound, find_sound
+from video2mp3.engine.containers.mp4_audio import find_audio
+from video2mp3.engine.mp4_extract import Mp4Extract
 from video2mp3.errors import Video2mp3Error
 
 NOISE = ("-f", "lavfi", "-i", "nullsrc=s=320x180:r=25:d=6,geq=random(1)*255:128:128")
@@ -18,7 +19,7 @@ CHAPTERS = ";FFMETADATA1\ntitle=A talk\nartist=Ada\n" + "".join(
 )
 
 
-def sound_of(content: bytes) -> tuple[Mp4Sound | None, int]:
+def sound_of(content: bytes) -> tuple[Mp4Extract | None, int]:
     """What is found, and how many bytes were read for that."""
     read_bytes = 0
 
@@ -27,10 +28,10 @@ def sound_of(content: bytes) -> tuple[Mp4Sound | None, int]:
         read_bytes += size_bytes
         return content[offset_bytes : offset_bytes + size_bytes]
 
-    return find_sound(read, len(content)), read_bytes
+    return find_audio(read, len(content)), read_bytes
 
 
-def written(sound: Mp4Sound, content: bytes) -> bytes:
+def written(sound: Mp4Extract, content: bytes) -> bytes:
     made = sound.head + b"".join(content[offset : offset + size] for offset, size in sound.ranges)
     assert len(made) == sound.size_bytes
     return made
@@ -129,7 +130,7 @@ def test_no_index_leads_outside_of_the_file_or_astray(noisy: Path) -> None:
         for _ in range(generator.choice((1, 1, 2, 8))):
             place = generator.randrange(index, len(content))
             mutated[place] = generator.choice((0, 1, 0x7F, 0xFF, generator.randrange(256)))
-        sound = find_sound(lambda offset, size: bytes(mutated[offset : offset + size]), len(mutated))
+        sound = find_audio(lambda offset, size: bytes(mutated[offset : offset + size]), len(mutated))
         outcomes.add(sound is None)
         if sound is not None:
             assert all(0 <= offset <= offset + size <= len(content) for offset, size in sound.ranges)

@@ -1,0 +1,233 @@
+"""Which files can be converted while they are still coming: the one inspection of untrusted bytes outside the sandbox.
+
+It looks at the outermost structure in the first 256 KiB, which are in memory, and takes a bounded number of steps. What
+these bytes do not tell is asked of the sandbox (see `source_inspection`). Sources: ISO/IEC 14496-12 §4.2 and §8 (MP4),
+RFC 9559 (Matroska), RIFF, RFC 3533 (Ogg), ISO/IEC 13818-1 §2.4.3 (TS packets).
+"""
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from video2mp3.engine.containers import matroska, mp4, riff
+from video2mp3.engine.containers.window import Malformed, Missing, Window
+
+HEAD_BYTES = 256 * 1024
+"""The most that is ever looked at outside the sandbox."""
+MAX_HEAD_STEPS = 500
+MAX_INDEX_BYTES = 64 * 1024**2
+"""Where the index ends later than this, the conversion waits for the whole file."""
+MAX_DURATION_S = 10**7
+_LEAST_BYTES = 4096
+_TS_PACKET_BYTES = 188
+
+INDEX_AT_END = "the index of this MP4 (moov) is at its end"
+MORE_BEHIND = "tags or chapters may be at the end of this file"
+OTHER_KIND = "files of this kind are read as a whole"
+FULL_INPUT_REASONS = (INDEX_AT_END, MORE_BEHIND, OTHER_KIND)
+
+
+@dataclass(frozen=True)
+class StreamInfo:
+    """How a file can be converted while it is still coming."""
+
+    full_input_reason: str | None = None
+    """Why the conversion begins only when all of it is there (one of `FULL_INPUT_REASONS`); None: it can before."""
+    duration_s: float | None = None
+    """As the file claims."""
+    sequential: bool = False
+    """It has to be read without seeking: a demuxer that can seek would look at its end first."""
+
+
+@dataclass(frozen=True)
+class MoreNeeded:
+    """The bytes that were looked at do not tell yet."""
+
+    needed_bytes: int
+    """From the start of the file, at most `MAX_INDEX_BYTES`: another look makes sense when they are there."""
+
+
+def requires_full_input(options: Mapping[str, Any]) -> str | None:
+    """Returns why a conversion with these options begins only when all of the file is there; None: it can before."""
+    if options.get("loudness_lufs") is not None:
+        return "the loudness of all of it is measured first"
+    if options.get("split") == "silence":
+        return "silences are looked for in all of it"
+    if options.get("cover_at_s") is not None:
+        return "the cover is a picture from the middle of the video"
+    return None
+
+
+def inspect_head(head: bytes, size_bytes: int) -> StreamInfo | MoreNeeded:
+    """Inspects the first bytes of a file. Raises nothing: what is malformed is converted when it is complete.
+
+    Args:
+        head: the first bytes that are there; no more than 256 KiB of them are looked at.
+        size_bytes: how many the file has, or will have.
+    """
+    known_bytes = min(len(head), HEAD_BYTES)
+    return inspect_window(Window(lambda at, size: head[at : at + size], known_bytes, size_bytes, MAX_HEAD_STEPS))
+
+
+def inspect_window(window: Window) -> StreamInfo | MoreNeeded:
+    """Inspects what a window offers. Raises what reading it raises, `Malformed` and `Missing` aside."""
+    try:
+        return _by_kind(window)
+    except Missing as missing:
+        if missing.needed_bytes > MAX_INDEX_BYTES:
+            return StreamInfo(INDEX_AT_END)
+        return MoreNeeded(missing.needed_bytes)
+    except Malformed:
+        return StreamInfo(OTHER_KIND)
+
+
+def _by_kind(window: Window) -> StreamInfo:
+    start = window.read_up_to(0, _LEAST_BYTES)
+    if start[4:8] in mp4.TOP_LEVEL_KINDS:
+        return _mp4(window)
+    if start[:4] == matroska.SIGNATURE:
+        return _matroska(window)
+    if start[:4] == b"RIFF" and start[8:12] == b"WAVE":
+        return _wave(window)
+    return StreamInfo(sequential=True) if _is_read_in_order(start) else StreamInfo(OTHER_KIND)
+
+
+def _is_read_in_order(start: bytes) -> bool:
+    """Says whether it is FLV, Ogg, AVI or MPEG-TS: what is at their ends is not needed to decode them."""
+    is_avi = start[:4] == b"RIFF" and start[8:12] == b"AVI "
+    return is_avi or start.startswith((b"FLV", b"OggS")) or start[: 3 * _TS_PACKET_BYTES : _TS_PACKET_BYTES] == b"GGG"
+
+
+# -- MP4 ----------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Index:
+    duration_s: float | None = None
+    fragmented: bool = False
+    has_chapter_track: bool = False
+
+
+def _mp4(window: Window) -> StreamInfo:
+    index: _Index | None = None
+    for box in mp4.boxes(window, 0, window.size_bytes):
+        if box.kind == b"mdat":
+            if index is None:
+                return StreamInfo(INDEX_AT_END)
+            return StreamInfo(MORE_BEHIND if box.end < window.size_bytes else None, index.duration_s)
+        if box.kind == b"moov":
+            index = _mp4_index(window, box)
+            if index.has_chapter_track:
+                return StreamInfo(MORE_BEHIND)  # the chapters' titles are among the sound
+            if index.fragmented:
+                return StreamInfo(duration_s=index.duration_s, sequential=True)
+    raise Malformed
+
+
+def _mp4_index(window: Window, moov: mp4.Box) -> _Index:
+    if moov.end > window.size_bytes:
+        raise Malformed
+    found = _Index()
+    try:
+        for box in mp4.children(window, moov):
+            if box.kind == b"mvhd":
+                found.duration_s = _mp4_duration_s(window.read(box.body, min(32, box.end - box.body)))
+            elif box.kind == b"trak":
+                found.has_chapter_track |= _has_chapters(window, box)
+            elif box.kind == b"cmov":  # a compressed index, which may hold anything
+                raise Malformed
+            found.fragmented |= box.kind == b"mvex"
+    except Missing:
+        raise Missing(moov.end) from None
+    return found
+
+
+def _has_chapters(window: Window, track: mp4.Box) -> bool:
+    references = (box for box in mp4.children(window, track) if box.kind == b"tref")
+    return any(box.kind == b"chap" for reference in references for box in mp4.children(window, reference))
+
+
+def _mp4_duration_s(header: bytes) -> float | None:
+    scale_at, width = (20, 8) if header[:1] == b"\x01" else (12, 4)
+    scale = int.from_bytes(header[scale_at : scale_at + 4], "big")
+    duration = int.from_bytes(header[scale_at + 4 : scale_at + 4 + width], "big")
+    return _seconds(duration / scale) if scale and duration < (1 << 8 * width) - 1 else None
+
+
+# -- Matroska and WebM --------------------------------------------------------------------------------
+
+_SEGMENT, _SEEK_HEAD, _INFO, _CLUSTER, _CUES = 0x18538067, 0x114D9B74, 0x1549A966, 0x1F43B675, 0x1C53BB6B
+_SEEK, _SEEK_ID, _SEEK_POSITION = 0x4DBB, 0x53AB, 0x53AC
+_TIMESTAMP_SCALE, _DURATION = 0x2AD7B1, 0x4489
+_DEFAULT_SCALE_NS = 1_000_000
+
+
+def _matroska(window: Window) -> StreamInfo:
+    segment = _segment(window)
+    last_place = -1
+    duration_s: float | None = None
+    for element in matroska.elements(window, segment.body, window.size_bytes):
+        if element.kind == _CLUSTER:
+            behind = segment.body + last_place > element.body
+            return StreamInfo(MORE_BEHIND if behind else None, duration_s)
+        if element.kind == _SEEK_HEAD:
+            last_place = max(last_place, _last_place(window, element))
+        elif element.kind == _INFO:
+            duration_s = _matroska_duration_s(window, element)
+    raise Malformed
+
+
+def _segment(window: Window) -> matroska.Element:
+    for element in matroska.elements(window, 0, window.size_bytes):
+        if element.kind == _SEGMENT:
+            return element
+    raise Malformed
+
+
+def _last_place(window: Window, seek_head: matroska.Element) -> int:
+    """Returns where the last element is that the file refers to, cues aside, from the segment's start; -1: none."""
+    last = -1
+    for seek in matroska.children(window, seek_head):
+        if seek.kind != _SEEK:
+            continue
+        found = _numbers(window, seek, (_SEEK_ID, _SEEK_POSITION))
+        if int.from_bytes(found.get(_SEEK_ID, b""), "big") != _CUES:
+            last = max(last, int.from_bytes(found.get(_SEEK_POSITION, b""), "big"))
+    return last
+
+
+def _numbers(window: Window, parent: matroska.Element, kinds: tuple[int, ...]) -> dict[int, bytes]:
+    return {
+        element.kind: matroska.value(window, element)
+        for element in matroska.children(window, parent)
+        if element.kind in kinds
+    }
+
+
+def _matroska_duration_s(window: Window, info: matroska.Element) -> float | None:
+    found = _numbers(window, info, (_TIMESTAMP_SCALE, _DURATION))
+    duration = found.get(_DURATION, b"")
+    if len(duration) not in (4, 8):
+        return None
+    value: float = struct.unpack(">f" if len(duration) == 4 else ">d", duration)[0]
+    return _seconds(value * (int.from_bytes(found.get(_TIMESTAMP_SCALE, b""), "big") or _DEFAULT_SCALE_NS) / 1e9)
+
+
+# -- WAV ----------------------------------------------------------------------------------------------
+
+
+def _wave(window: Window) -> StreamInfo:
+    byte_rate = 0
+    for chunk in riff.chunks(window):
+        if chunk.kind == b"fmt ":
+            byte_rate = int.from_bytes(window.read(chunk.body, 12)[8:], "little")
+        if chunk.kind == b"data":
+            more = 0 < chunk.size < riff.UNKNOWN_SIZE and chunk.end < window.size_bytes
+            duration_s = _seconds((window.size_bytes - chunk.body) / byte_rate) if byte_rate else None
+            return StreamInfo(MORE_BEHIND if more else None, duration_s)
+    raise Malformed
+
+
+def _seconds(claimed_s: float) -> float | None:
+    return claimed_s if 0 < claimed_s < MAX_DURATION_S else None
