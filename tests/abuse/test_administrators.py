@@ -19,7 +19,7 @@ CHANGES: list[dict[str, object]] = [{"role": "user"}, {"disabled": True}]
 
 def without_lock() -> None:
     """Nobody looks whether an administrator is left."""
-    users._require_other_admin = lambda session, user: None  # noqa: ARG005
+    users._require_other_admin = lambda session, user: None
 
 
 @pytest.fixture

@@ -112,12 +112,11 @@ def test_a_server_that_breaks_off_is_noticed() -> None:
             assert fetch(f"http://127.0.0.1:{port}/", port) == whole
 
 
-@pytest.mark.parametrize("where", ["status", "headers", "continues", "body"])
+@pytest.mark.parametrize("where", ["status", "headers", "body"])
 def test_the_time_is_over_however_slowly_a_server_drips(where: str) -> None:
     beginnings = {
         "status": (b"", b"H"),
         "headers": (b"HTTP/1.1 200 OK\r\nX: ", b"x"),
-        "continues": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
         "body": (b"HTTP/1.1 200 OK\r\nContent-Length: 999999\r\n\r\n", b"x"),
     }
     first, then = beginnings[where]

@@ -2,20 +2,25 @@
 
 import http.client
 import io
+import math
 import socket
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
 from video2mp3.errors import Canceled, Unreachable
 from video2mp3.outbound.addresses import Address
+from video2mp3.outbound.response import BoundedReader, BoundedResponse
 from video2mp3.outbound.urls import Target
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
 _CONNECT_S = 10.0
+HEAD_TIMEOUT_S = 60.0
+"""For all of a response's head, from the request on; a silent server is given up earlier."""
 # How often `should_stop` is asked while nothing comes.
 _TICK_S = 1.0
 
@@ -26,8 +31,18 @@ class Clock:
     def __init__(self, total_s: float, idle_s: float, should_stop: Callable[[], bool] = lambda: False) -> None:
         """The time runs from now on."""
         self._end_s = time.monotonic() + total_s
+        self._phase_end_s = math.inf
         self._idle_s = idle_s
         self._should_stop = should_stop
+
+    @contextmanager
+    def within(self, phase_s: float) -> Iterator[None]:
+        """Gives what is done in the block so many seconds, as long as the whole time is not over before."""
+        self._phase_end_s = time.monotonic() + phase_s
+        try:
+            yield
+        finally:
+            self._phase_end_s = math.inf
 
     def left_s(self, at_most_s: float) -> float:
         """Returns the seconds that are left, up to `at_most_s`.
@@ -38,7 +53,7 @@ class Clock:
         """
         if self._should_stop():
             raise Canceled
-        left_s = self._end_s - time.monotonic()
+        left_s = min(self._end_s, self._phase_end_s) - time.monotonic()
         if left_s <= 0:
             raise Unreachable("The other server took too long.")
         return min(left_s, at_most_s)
@@ -66,6 +81,8 @@ class PinnedConnection(http.client.HTTPConnection):
     `http.client` knows no proxies. TLS is verified for the name in the URL.
     """
 
+    response_class = BoundedResponse
+
     def __init__(self, target: Target, addresses: Sequence[Address], clock: Clock) -> None:
         super().__init__(target.host, target.port, blocksize=65536)
         self._target = target
@@ -81,6 +98,11 @@ class PinnedConnection(http.client.HTTPConnection):
             self._raw.settimeout(self._clock.left_s(_CONNECT_S))
             self._raw = ssl.create_default_context().wrap_socket(self._raw, server_hostname=self._target.host)
         self.sock = cast(socket.socket, _TimedSocket(self._raw, self._clock))
+
+    def getresponse(self) -> http.client.HTTPResponse:
+        """Returns the response, of which the head was read. Raises HTTPException, OSError, Unreachable, Canceled."""
+        with self._clock.within(HEAD_TIMEOUT_S):
+            return super().getresponse()
 
     def hang_up(self) -> None:
         """Closes the connection, whatever is still to be read."""
@@ -111,7 +133,7 @@ class _TimedSocket:
         self._clock = clock
 
     def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_Received(self._sock, self._clock), 65536)
+        return BoundedReader(_Received(self._sock, self._clock), 65536)
 
     def sendall(self, data: "ReadableBuffer") -> None:
         self._clock.send(self._sock, data)
