@@ -229,6 +229,31 @@ class RateLimited(TooManyAttempts):
     code = "rate_limited"
 
 
+class TooManyWaiting(Video2mp3Error):
+    """As many requests of yours of this kind wait as an account may have waiting; try again in a few seconds."""
+
+    code = "too_many_waiting"
+    status = 429
+    retryable = True
+
+
+class StillRunning(Video2mp3Error):
+    """This takes longer than a request may wait; it goes on, so ask again as soon as `Retry-After` says."""
+
+    code = "still_running"
+    status = 503
+    retryable = True
+
+
+class TooManyEventStreams(Video2mp3Error):
+    """The account follows as many conversions at once as it may; close an event stream, or ask for the list."""
+
+    code = "too_many_event_streams"
+    status = 429
+    retryable = True
+    retry_after_s = 30
+
+
 class TooManyJobs(Video2mp3Error):
     """As many conversions of yours wait as an account may have waiting; try again when some of them are done."""
 

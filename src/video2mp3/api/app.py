@@ -99,6 +99,9 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     app.state.rates = Rates(services.settings)
+    app.state.waveforms = waveforms.new_executor()
+    app.state.exports = exporting.new_executor()
+    app.state.probes = probes.new_executor()
     app.state.readiness = health.ReadinessChecks(services)
     problems.install(app)
     for router in _ROUTERS:

@@ -6,12 +6,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from starlette.concurrency import iterate_in_threadpool
 
 from video2mp3.api.downloads import result_of, stream_stored
 from video2mp3.api.identity import CurrentUser
 from video2mp3.api.parameters import ItemId
 from video2mp3.api.services import CurrentServices
+from video2mp3.api.transfers import iterate
 from video2mp3.database.clock import SECOND
 from video2mp3.database.tables import Job
 from video2mp3.jobs import lifecycle
@@ -61,7 +61,7 @@ def zip_response(request: Request, jobs: Sequence[Job], storage: Storage, name: 
     }
     if request.method == "HEAD":
         return Response(headers=headers, media_type="application/zip")
-    return StreamingResponse(iterate_in_threadpool(zip_stream(members)), headers=headers, media_type="application/zip")
+    return StreamingResponse(iterate(zip_stream(members)), headers=headers, media_type="application/zip")
 
 
 def _members(jobs: Sequence[Job], storage: Storage) -> list[Member]:

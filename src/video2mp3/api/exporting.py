@@ -7,23 +7,24 @@ from collections.abc import Iterator
 from functools import partial
 from typing import IO, Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 from sqlalchemy import select
 from sqlalchemy.orm import Session
-from starlette.concurrency import iterate_in_threadpool
 from starlette.responses import StreamingResponse
 
 from video2mp3.accounts import api_keys, audit, sign_ins
 from video2mp3.api.accounts import account_json
 from video2mp3.api.archives import ZIP_RESPONSES
 from video2mp3.api.downloads import stream_stored
+from video2mp3.api.fair_executor import FairExecutor
 from video2mp3.api.identity import CurrentUser, Principal, require_user
 from video2mp3.api.keys import ApiKeyJSON
 from video2mp3.api.representations import ConversionJSON, UploadJSON
 from video2mp3.api.schemas import moment, moment_or_none
 from video2mp3.api.services import CurrentServices, Services
 from video2mp3.api.sessions import NO_STORE, represent
+from video2mp3.api.transfers import iterate
 from video2mp3.api.webhooks import WebhookJSON
 from video2mp3.database.tables import Batch, Job, Upload
 from video2mp3.jobs import lifecycle, webhooks
@@ -37,14 +38,29 @@ router = APIRouter(tags=["accounts"])
 _PAGE = 200
 _PIECE_SIZE_BYTES = 256 * 1024
 _MOST_SESSIONS = 10_000
+_PATIENCE_S = 60.0
 
 
 @router.get("/v1/me/export", response_class=Response, responses=ZIP_RESPONSES)
-def export(principal: CurrentUser, services: CurrentServices) -> Response:
+async def export(request: Request, principal: CurrentUser, services: CurrentServices) -> Response:
     """Returns all that the service has of the account, as a ZIP: `account.json`, and the files, named by their ids.
 
     No secret is in it: no password, token or key, nor its hash.
     """
+    executor: FairExecutor = request.app.state.exports
+    members = await executor.run(
+        request, principal.user_id, partial(_members, services, principal), patience_s=_PATIENCE_S
+    )
+    headers = {"Content-Disposition": attachment("video2mp3-export.zip"), **NO_STORE}
+    return StreamingResponse(iterate(zip_stream(members)), headers=headers, media_type="application/zip")
+
+
+def new_executor() -> FairExecutor:
+    """Returns what gathers exports, which takes a while for an account with a long history."""
+    return FairExecutor("exports", threads=2, per_user_threads=1, per_user_queue=2, queue=100)
+
+
+def _members(services: Services, principal: Principal) -> list[Member]:
     with services.database.write() as session:
         audit.note(session, "account.exported", by=principal.user_id)
     # Unlinked at once: it is gone with the answer, however that ends.
@@ -54,12 +70,10 @@ def export(principal: CurrentUser, services: CurrentServices) -> Response:
             for piece in _facts(session, principal):
                 facts.write(piece.encode())
             members = [_member("account.json", facts.tell(), partial(_read, facts))]
-            members += _files(session, principal.user_id, services)
+            return members + list(_files(session, principal.user_id, services))
     except BaseException:
         facts.close()
         raise
-    headers = {"Content-Disposition": attachment("video2mp3-export.zip"), **NO_STORE}
-    return StreamingResponse(iterate_in_threadpool(zip_stream(members)), headers=headers, media_type="application/zip")
 
 
 def _facts(session: Session, principal: Principal) -> Iterator[str]:

@@ -8,6 +8,7 @@ import structlog
 from fastapi import APIRouter, Depends, Path, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from video2mp3.api.disconnects import client_gone
 from video2mp3.api.disposition import filename_of
 from video2mp3.api.downloads import MP3_RESPONSES, result_of
 from video2mp3.api.early import EarlyStart
@@ -133,7 +134,7 @@ def _answer(request: Request, services: Services, job: Job) -> Response:
 async def _wait_for_end(request: Request, services: Services, watcher: JobWatcher, job: Job) -> None:
     """Waits for the job's end, or for the client's: then the job is canceled."""
     ended = asyncio.create_task(watcher.wait_for_end(job, _INTERVAL_S))
-    gone = asyncio.create_task(_client_gone(request))
+    gone = asyncio.create_task(client_gone(request))
     try:
         await asyncio.wait({ended, gone}, return_when=asyncio.FIRST_COMPLETED)
         if not ended.done():
@@ -143,11 +144,6 @@ async def _wait_for_end(request: Request, services: Services, watcher: JobWatche
         ended.cancel()
         gone.cancel()
         await asyncio.gather(ended, gone, return_exceptions=True)
-
-
-async def _client_gone(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 def _cancel(services: Services, job: Job) -> None:

@@ -1,26 +1,26 @@
 """What is in an upload, before it is converted."""
 
-import threading
+from functools import partial
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
 
 from video2mp3 import uploads
+from video2mp3.api.fair_executor import FairExecutor
 from video2mp3.api.identity import CurrentUser
 from video2mp3.api.options import OPTIONS_SCHEMA, options_from_json
 from video2mp3.api.parameters import ItemId
-from video2mp3.api.services import CurrentServices
+from video2mp3.api.services import CurrentServices, Services
 from video2mp3.api.small_bodies import SmallBodyRoute
 from video2mp3.engine import Limits, Options, Probe, probe
-from video2mp3.errors import TooBusy, WrongState
+from video2mp3.errors import WrongState
 
 router = APIRouter(prefix="/v1/probe", tags=["uploads"], route_class=SmallBodyRoute)
 
 _LIMITS = Limits(wall_clock_s=20.0, no_progress_s=20.0)
-_AT_ONCE = 4
-_PATIENCE_S = 10.0
-_slots = threading.BoundedSemaphore(_AT_ONCE)
+_PATIENCE_S = 30.0
 
 
 class NewProbe(BaseModel):
@@ -35,20 +35,29 @@ class NewProbe(BaseModel):
 
 
 @router.post("")
-def probe_upload(order: NewProbe, user: CurrentUser, services: CurrentServices) -> Probe:
+async def probe_upload(order: NewProbe, request: Request, user: CurrentUser, services: CurrentServices) -> Probe:
     """Tells an upload's tracks, languages and chapters, and how large and how soon its MP3 would be.
 
-    It is answered at once; nothing is queued. What is not media is the problem `not_media`.
+    It is answered at once; no conversion is queued. What is not media is the problem `not_media`.
     """
     options = Options.from_dict(options_from_json(order.options))
+    await run_in_threadpool(_require_complete, services, order.upload_id, user.user_id)
+    executor: FairExecutor = request.app.state.probes
+    work = partial(_probe, services, order.upload_id, options)
+    return await executor.run(request, user.user_id, work, patience_s=_PATIENCE_S)
+
+
+def new_executor() -> FairExecutor:
+    """Returns what probes: two files of a user at once, so that another's need not wait for them."""
+    return FairExecutor("probes", threads=4, per_user_threads=2, per_user_queue=50, queue=500)
+
+
+def _require_complete(services: Services, upload_id: str, user_id: str) -> None:
     with services.database.read() as session:
-        upload = uploads.find(session, order.upload_id, user.user_id)
-        if upload.state != "complete":
+        if uploads.find(session, upload_id, user_id).state != "complete":
             raise WrongState("The upload is not complete yet.")
-    source = uploads.UploadSource(services.database, services.storage, order.upload_id)
-    if not _slots.acquire(timeout=_PATIENCE_S):
-        raise TooBusy("Too many files are being looked into at once; try again in a few seconds.")
-    try:
-        return probe(source, options, limits=_LIMITS)
-    finally:
-        _slots.release()
+
+
+def _probe(services: Services, upload_id: str, options: Options) -> Probe:
+    source = uploads.UploadSource(services.database, services.storage, upload_id)
+    return probe(source, options, limits=_LIMITS)

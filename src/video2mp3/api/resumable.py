@@ -21,6 +21,7 @@ from video2mp3.api.parameters import ItemId
 from video2mp3.api.schemas import moment
 from video2mp3.api.services import CurrentServices, Services
 from video2mp3.api.streaming import declared_size_bytes, feed, finally_in_thread
+from video2mp3.api.transfers import run_transfer
 from video2mp3.database.statements import lock_user
 from video2mp3.database.tables import Upload
 from video2mp3.errors import (
@@ -71,7 +72,7 @@ async def create_resumable(request: Request, services: Services, user_id: str) -
     try:
         if has_body:
             await feed(request, appended)
-        upload = await run_in_threadpool(appended.finish)
+        upload = await run_transfer(appended.finish)
     except BaseException:
         # Nobody will ever learn its address.
         await finally_in_thread(appended.abort)
@@ -117,7 +118,7 @@ async def append(request: Request, upload_id: ItemId, user: CurrentUser, service
     appended = AppendedBytes(services, upload, left_bytes, checksum)
     try:
         await feed(request, appended)
-        upload = await run_in_threadpool(appended.finish)
+        upload = await run_transfer(appended.finish)
     except BaseException as error:
         cut = isinstance(error, (UploadIncomplete, asyncio.CancelledError))
         await finally_in_thread(appended.keep if cut else appended.discard)

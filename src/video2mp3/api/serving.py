@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
-from starlette.concurrency import iterate_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from video2mp3.api.problems import problem_response
+from video2mp3.api.transfers import iterate
 from video2mp3.errors import RangeNotSatisfiable
 from video2mp3.storage.attachment import attachment
 
@@ -62,7 +62,7 @@ def serve(request: Request, download: Download, headers: dict[str, str] | None =
     pieces = download.stream(start, end)
     first = next(pieces, b"")
     return StreamingResponse(
-        iterate_in_threadpool(chain([first], pieces)),
+        iterate(chain([first], pieces)),
         status_code=status,
         headers=headers,
         media_type=download.media_type,

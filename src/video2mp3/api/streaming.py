@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Protocol, TypeVar
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 
 from video2mp3.api.multipart import FormReader
+from video2mp3.api.transfers import run_transfer
 from video2mp3.errors import InvalidRequest, RequestTooLarge, UnsupportedMediaType, UploadIncomplete, UploadTooLarge
 
 T_co = TypeVar("T_co", covariant=True)
@@ -107,7 +108,7 @@ async def feed(request: Request, sink: Sink) -> None:
 async def _give(sink: Sink, batch: list[bytes]) -> None:
     data = b"".join(batch)
     batch.clear()
-    await run_in_threadpool(sink.write, data)
+    await run_transfer(partial(sink.write, data))
 
 
 async def abort(incoming: Incoming[object]) -> None:
@@ -126,7 +127,7 @@ async def receive_file(request: Request, incoming: Incoming[T]) -> T:
     """Stores the body as one file; on any error nothing stays stored."""
     try:
         await feed(request, incoming)
-        return await run_in_threadpool(incoming.finish)
+        return await run_transfer(incoming.finish)
     except BaseException:
         await abort(incoming)
         raise
@@ -150,7 +151,7 @@ async def receive_form(
         await feed(request, form)
         form.finish()
         check(form.fields)
-        return await run_in_threadpool(incoming.finish), form.fields
+        return await run_transfer(incoming.finish), form.fields
     except BaseException:
         await abort(incoming)
         raise

@@ -1,21 +1,23 @@
-"""A result's waveform: measured when it is first asked for, and kept with the conversion."""
+"""A result's waveform: made with the MP3, or measured when it is first asked for, and kept with the conversion."""
 
-import threading
+from functools import partial
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import IntegrityError
+from starlette.concurrency import run_in_threadpool
 
 from video2mp3 import engine
 from video2mp3.api.downloads import Part, part_of, result_of
+from video2mp3.api.fair_executor import FairExecutor
 from video2mp3.api.identity import CurrentUser
 from video2mp3.api.parameters import ItemId
 from video2mp3.api.services import CurrentServices, Services
 from video2mp3.api.serving import Download
 from video2mp3.database.tables import Job, Waveform
 from video2mp3.engine.report import LOUDEST
-from video2mp3.errors import InvalidRequest, TooBusy
+from video2mp3.errors import InvalidRequest
 from video2mp3.jobs import lifecycle
 from video2mp3.jobs.results import parts_of
 
@@ -23,9 +25,7 @@ router = APIRouter(prefix="/v1/conversions", tags=["conversions"])
 
 # An hour of MP3 takes 6 s of one core.
 _LIMITS = engine.Limits(wall_clock_s=300.0, no_progress_s=20.0)
-_AT_ONCE = 2
 _PATIENCE_S = 60.0
-_slots = threading.BoundedSemaphore(_AT_ONCE)
 
 Format = Annotated[Literal["json", "svg"], Query(description="`svg`: a picture, 1000 points wide.")]
 _RESPONSES: dict[int | str, dict[str, Any]] = {200: {"content": {"image/svg+xml": {"schema": {"type": "string"}}}}}
@@ -40,7 +40,8 @@ class WaveformJSON(BaseModel):
 
 
 @router.get("/{conversion_id}/waveform", response_model=WaveformJSON, responses=_RESPONSES)
-def read_waveform(
+async def read_waveform(
+    request: Request,
     conversion_id: ItemId,
     user: CurrentUser,
     services: CurrentServices,
@@ -49,40 +50,58 @@ def read_waveform(
 ) -> Any:
     """Returns the waveform of the MP3 as numbers, or as a picture.
 
-    The first time the MP3 is decoded for it, which takes some seconds for each hour of audio.
+    It is made with the MP3. Where it was not (the MP3 was copied from the source, not encoded), the MP3 is decoded when
+    the waveform is first asked for, which takes some seconds for each hour of audio.
     """
-    with services.database.read() as session:
-        job = lifecycle.find(session, conversion_id, user.user_id)
-        known = session.get(Waveform, (job.id, part or 0))
-    waveform = known or _measure(services, job, part)
+    waveform, job = await run_in_threadpool(_find, services, conversion_id, user.user_id, part)
+    if waveform is None:
+        executor: FairExecutor = request.app.state.waveforms
+        work = partial(_measure, services, job, part)
+        waveform = await executor.run(request, user.user_id, work, patience_s=_PATIENCE_S, key=(job.id, part or 0))
     if format_ == "svg":
         return Response(_svg(waveform), media_type="image/svg+xml", headers=_HEADERS)
     return Response(_json(waveform), media_type="application/json", headers=_HEADERS)
 
 
+def new_executor() -> FairExecutor:
+    """Returns what measures waveforms: one of a user at once, so that another's need not wait for it."""
+    return FairExecutor("waveforms", threads=2, per_user_threads=1, per_user_queue=20, queue=200)
+
+
 _HEADERS = {"Cache-Control": "private, max-age=3600"}
 
 
-def _measure(services: Services, job: Job, part: int | None) -> Waveform:
-    """Decodes the MP3 in the sandbox and keeps what comes of it.
+def _find(services: Services, job_id: str, user_id: str, part: int | None) -> tuple[Waveform | None, Job]:
+    """Returns the waveform, where there is one, and the job.
 
     Raises:
         InvalidRequest: when it is one of several, and which is not said.
-        TooBusy: when as many are being measured as may be, for too long.
-        Video2mp3Error: as `result_of` and `part_of`.
+        Video2mp3Error: as `result_of` and `part_of`, where there is no waveform.
     """
-    if part is None:
-        download = result_of(job, services.storage)
-        if parts_of(job):
-            raise InvalidRequest("part: the conversion made several MP3s; say which.")
-    else:
-        download = part_of(job, part, services.storage)
-    if not _slots.acquire(timeout=_PATIENCE_S):
-        raise TooBusy("Too many waveforms are being measured at once; try again in a few seconds.")
-    try:
-        found = engine.waveform(_Mp3(download), limits=_LIMITS)
-    finally:
-        _slots.release()
+    with services.database.read() as session:
+        job = lifecycle.find(session, job_id, user_id)
+        waveform = session.get(Waveform, (job.id, part or 0))
+    if waveform is None:
+        _download(services, job, part)
+    return waveform, job
+
+
+def _download(services: Services, job: Job, part: int | None) -> Download:
+    if part is not None:
+        return part_of(job, part, services.storage)
+    download = result_of(job, services.storage)
+    if parts_of(job):
+        raise InvalidRequest("part: the conversion made several MP3s; say which.")
+    return download
+
+
+def _measure(services: Services, job: Job, part: int | None) -> Waveform:
+    """Decodes the MP3 in the sandbox and keeps what comes of it."""
+    with services.database.read() as session:
+        known = session.get(Waveform, (job.id, part or 0))
+    if known is not None:  # another process was quicker, while this waited for its turn
+        return known
+    found = engine.waveform(_Mp3(_download(services, job, part)), limits=_LIMITS)
     waveform = Waveform(
         job_id=job.id, part=part or 0, step_s=found.step_s, duration_s=found.duration_s, peaks=bytes(found.peaks)
     )

@@ -57,6 +57,26 @@ HTTP_DURATION_S = Histogram(
 HTTP_IN_PROGRESS = Gauge("video2mp3_http_requests_in_progress", "Requests that are being answered.", registry=REGISTRY)
 HTTP_RECEIVED_BYTES = Counter("video2mp3_http_received_bytes", "Bytes of the requests' bodies.", registry=REGISTRY)
 HTTP_SENT_BYTES = Counter("video2mp3_http_sent_bytes", "Bytes of the answers' bodies.", registry=REGISTRY)
+HTTP_CONNECTIONS = Gauge("video2mp3_http_connections", "Connections that are open.", registry=REGISTRY)
+EVENT_STREAMS = Gauge("video2mp3_event_streams", "Event streams that are open.", registry=REGISTRY)
+WORK_WAITING = Gauge(
+    "video2mp3_request_work_waiting",
+    "Waveforms, probes and exports that wait for a thread of their executor.",
+    ["executor"],
+    registry=REGISTRY,
+)
+WORK_RUNNING = Gauge(
+    "video2mp3_request_work_running",
+    "Waveforms, probes and exports that are being made.",
+    ["executor"],
+    registry=REGISTRY,
+)
+REFUSALS = Counter(
+    "video2mp3_limit_refusals",
+    "Requests and connections that were refused because a limit was reached, by limit.",
+    ["limit"],
+    registry=REGISTRY,
+)
 
 # -- Jobs ---------------------------------------------------------------------------------------------
 

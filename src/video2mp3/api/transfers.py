@@ -1,0 +1,36 @@
+"""Threads for the bytes of uploads and downloads, apart from those that answer requests.
+
+A slow storage can hold these: `/v1/me` and a sign-in do not wait for them. A slow client holds none: each piece takes a
+thread for as long as the storage needs, and the client is waited for in the event loop.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import TypeVar
+
+from anyio import CapacityLimiter, to_thread
+from anyio.lowlevel import RunVar
+
+T = TypeVar("T")
+
+_THREADS = 40
+_limiter: RunVar[CapacityLimiter] = RunVar("video2mp3_transfers")
+
+
+async def run_transfer(work: Callable[[], T]) -> T:
+    """Returns the result of blocking work on the storage, done in one of these threads."""
+    return await to_thread.run_sync(work, limiter=_limiter_of_loop())
+
+
+async def iterate(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """Yields what a blocking iterator does, each piece read in one of these threads."""
+    while (piece := await run_transfer(lambda: next(pieces, None))) is not None:
+        yield piece
+
+
+def _limiter_of_loop() -> CapacityLimiter:
+    try:
+        return _limiter.get()
+    except LookupError:
+        limiter = CapacityLimiter(_THREADS)
+        _limiter.set(limiter)
+        return limiter
