@@ -1,0 +1,51 @@
+"""Many probes of one account at the same time: they should wait in its own queue, or be refused at once."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.abuse.conftest import StartService
+from tests.abuse.flood import STALL_S, flood, run_in_shared_pool, worst_for_me
+from tests.engine.sounds import write_wav
+
+REQUESTS = 250
+
+
+def without_executor() -> None:
+    """Every probe waits in a thread of the shared pool."""
+    run_in_shared_pool()
+
+
+@pytest.fixture
+def sound(tmp_path: Path) -> bytes:
+    return write_wav(tmp_path / "a.wav", 88_200, 2).read_bytes()
+
+
+def probe_of(upload_id: str) -> bytes:
+    return f'{{"upload_id": "{upload_id}"}}'.encode()
+
+
+def test_another_user_is_not_held_up(start_service: StartService, sound: bytes) -> None:
+    with start_service() as service, service.user() as ada, service.user() as bob:
+        body = probe_of(ada.post("/v1/uploads", content=sound).json()["id"])
+        his = {"upload_id": bob.post("/v1/uploads", content=sound).json()["id"]}
+        with flood(ada, "POST", "/v1/probe", REQUESTS, body) as requests:
+            assert bob.post("/v1/probe", json=his).status_code == 200
+            assert worst_for_me(bob) < STALL_S
+            heads = requests.heads(60)
+        statuses = Counter(int(head.split()[1]) for head in heads)
+        assert set(statuses) == {200, 429}
+        assert all("retry-after:" in head.lower() for head in heads if " 429 " in head.splitlines()[0])
+        assert service.logs().count('"limit_reached"') >= 1
+
+
+def test_in_the_shared_pool_everybody_waits(start_service: StartService, sound: bytes) -> None:
+    with (
+        start_service(without_executor, drain_grace_s=1) as service,
+        service.user() as ada,
+        service.user() as bob,
+    ):
+        body = probe_of(ada.post("/v1/uploads", content=sound).json()["id"])
+        with flood(ada, "POST", "/v1/probe", REQUESTS, body):
+            assert worst_for_me(bob) == STALL_S
