@@ -157,7 +157,7 @@ def test_a_client_that_disconnects_frees_its_place() -> None:
         await settle()
         for work in (first, second, third):
             work.may_end.set()
-        assert await asyncio.gather(running, instead) == ["first", "third"]
+        assert list(await asyncio.gather(running, instead)) == ["first", "third"]
         assert log == ["first", "third"]
 
     run(test())
