@@ -456,6 +456,13 @@ class UploadDamaged(EngineError):
     retryable = False
 
 
+class StoredDataDamaged(Video2mp3Error):
+    """The stored file is damaged, so it is neither given out nor converted; send it again, or convert it again."""
+
+    code = "stored_data_damaged"
+    status = 500
+
+
 class WorkerLost(EngineError):
     """The workers that took this conversion were lost too often."""
 

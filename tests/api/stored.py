@@ -12,6 +12,7 @@ from video2mp3.database.tables import Job, Upload, UploadChunk
 from video2mp3.errors import Video2mp3Error
 from video2mp3.jobs import lifecycle
 from video2mp3.jobs.lifecycle import Claim
+from video2mp3.storage.checksums import checksums_of
 
 VIDEO = b"not really a video" * 100
 
@@ -68,6 +69,7 @@ def finish(services: Services, job_id: str, mp3: bytes = b"ID3 and so on", **rep
             claimed,
             result_key=key,
             sha256=hashlib.sha256(mp3).hexdigest(),
+            checksums=checksums_of(mp3),
             size_bytes=len(mp3),
             duration_s=1.5,
             report=report,

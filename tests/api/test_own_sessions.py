@@ -202,7 +202,12 @@ def test_a_shut_account_s_upload_takes_no_further_chunk(root: SignedIn, ada: Sig
     def append(offset: int) -> bool:
         with services.database.write() as session:
             return append_chunk(
-                session, upload_id, offset_bytes=offset, size_bytes=100, storage_key=f"uploads/{upload_id}/{offset}-aa"
+                session,
+                upload_id,
+                offset_bytes=offset,
+                size_bytes=100,
+                storage_key=f"uploads/{upload_id}/{offset}-aa",
+                checksums=b"0000",
             )
 
     assert append(0)

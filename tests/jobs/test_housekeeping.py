@@ -66,7 +66,9 @@ def test_what_expired_is_swept(database: Database, disk: DiskStorage, housekeepi
     upload_id = make_upload(database, user_id)
     chunk = put(disk, f"uploads/{upload_id}/0-abcd")
     with database.write() as session:
-        session.add(UploadChunk(upload_id=upload_id, offset_bytes=0, size_bytes=3, storage_key=chunk))
+        session.add(
+            UploadChunk(upload_id=upload_id, offset_bytes=0, size_bytes=3, storage_key=chunk, checksums=b"0000")
+        )
     taken = claimed(database, submit(database, user_id, upload_id).id)
     put(disk, f"results/{taken.job_id}/1.mp3")
     finish(database, taken)

@@ -27,7 +27,13 @@ from video2mp3.jobs.lifecycle import FAILURES_LIMIT, LOST_LEASES_LIMIT, Claim
 
 ARCHITECTURE = Path(__file__).parents[2] / "ARCHITECTURE.md"
 STATES = ("waiting", "queued", "processing", "finished", "failed", "canceled")
-RESULT: dict[str, Any] = {"result_key": "k", "sha256": "0" * 64, "size_bytes": 1, "duration_s": 1.0}
+RESULT: dict[str, Any] = {
+    "result_key": "k",
+    "sha256": "0" * 64,
+    "checksums": b"0000",
+    "size_bytes": 1,
+    "duration_s": 1.0,
+}
 
 Function = Callable[[Session, Job, Claim], object]
 Step = tuple[str, str, str]

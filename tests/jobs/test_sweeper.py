@@ -41,7 +41,7 @@ def test_an_expired_upload_is_deleted_once_no_job_needs_it(database: Database, d
     upload_id = make_upload(database, user_id)
     key = put(disk, f"uploads/{upload_id}/0-abcd")
     with database.write() as session:
-        session.add(UploadChunk(upload_id=upload_id, offset_bytes=0, size_bytes=3, storage_key=key))
+        session.add(UploadChunk(upload_id=upload_id, offset_bytes=0, size_bytes=3, storage_key=key, checksums=b"0000"))
         session.get_one(Upload, upload_id).expires_at = 1
     job = submit(database, user_id, upload_id)
     assert sweeper.delete_expired(database, disk, uploads.delete_expired) == 0
@@ -56,7 +56,9 @@ def test_old_objects_that_no_row_refers_to_are_deleted(database: Database, disk:
     upload_id = make_upload(database, user_id)
     listed = put(disk, f"uploads/{upload_id}/0-abcd")
     with database.write() as session:
-        session.add(UploadChunk(upload_id=upload_id, offset_bytes=0, size_bytes=3, storage_key=listed))
+        session.add(
+            UploadChunk(upload_id=upload_id, offset_bytes=0, size_bytes=3, storage_key=listed, checksums=b"0000")
+        )
     result = _finished(database, disk, user_id)
     lost = {
         put(disk, f"uploads/{upload_id}/0-ef01"),

@@ -24,6 +24,7 @@ def append(database: Database, upload: Upload, offset_bytes: int, size_bytes: in
             offset_bytes=offset_bytes,
             size_bytes=size_bytes,
             storage_key=f"uploads/{upload.id}/{offset_bytes}-{key}",
+            checksums=b"0000",
         )
 
 
@@ -123,7 +124,9 @@ def test_an_upload_in_too_many_pieces_is_refused(database: Database, user_id: st
     for offset_bytes in (0, 1):
         append(database, upload, offset_bytes, 1)
     with pytest.raises(UploadTooLarge), database.write() as session:
-        uploads.append_chunk(session, upload.id, offset_bytes=2, size_bytes=1, storage_key="k", max_chunks=2)
+        uploads.append_chunk(
+            session, upload.id, offset_bytes=2, size_bytes=1, storage_key="k", checksums=b"0000", max_chunks=2
+        )
     with database.read() as session:
         assert uploads.find(session, upload.id, user_id).received_bytes == 2
 

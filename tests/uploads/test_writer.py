@@ -10,7 +10,7 @@ from sqlalchemy import select
 from video2mp3 import uploads
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Upload, UploadChunk
-from video2mp3.errors import NotFound, StorageUnavailable, UploadTooLarge, WrongOffset, WrongState
+from video2mp3.errors import NotFound, StorageUnavailable, StoredDataDamaged, UploadTooLarge, WrongOffset, WrongState
 from video2mp3.storage import Storage
 from video2mp3.uploads import ChunkWriter, UploadSource
 
@@ -239,7 +239,7 @@ def test_a_stored_object_that_lost_bytes_is_noticed(database: Database, storage:
     shorter = storage.scratch_folder / "shorter"
     shorter.write_bytes(bytes(CHUNK - 1))
     storage.put_file(key, shorter)
-    with pytest.raises(NotFound):
+    with pytest.raises(StoredDataDamaged):
         UploadSource(database, storage, upload_id).read_at(0, CHUNK)
 
 

@@ -191,7 +191,7 @@ def read_batch_archive(request: Request, batch_id: ItemId, user: CurrentUser, se
     jobs = [job for job in found if job.state == "finished" and job.result_key]
     if not jobs:
         raise NotFinished("No conversion of the batch has an MP3 now.")
-    return zip_response(request, jobs, services.storage, f"{batch.tag or 'conversions'}.zip")
+    return zip_response(request, jobs, services, f"{batch.tag or 'conversions'}.zip")
 
 
 def _order(

@@ -67,4 +67,4 @@ def download(
     """Returns the MP3 of a finished conversion."""
     with services.database.read() as session:
         job = lifecycle.find(session, fid, user.user_id)
-    return serve(request, result_of(job, services.storage))
+    return serve(request, result_of(job, services))

@@ -1,7 +1,6 @@
 """Results and originals as downloads."""
 
 from collections.abc import Iterator
-from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -15,13 +14,11 @@ from video2mp3.api.serving import Download, serve
 from video2mp3.database.tables import Job, Upload
 from video2mp3.errors import Expired, NotFinished, NotFound, UploadGone, Video2mp3Error, WrongState
 from video2mp3.jobs import lifecycle
-from video2mp3.jobs.results import media_type, parts_of, result_name
-from video2mp3.storage import Storage
+from video2mp3.jobs.results import StoredResult, media_type, parts_of, result_name
 from video2mp3.uploads import UploadSource
 
 router = APIRouter(prefix="/v1/conversions/{conversion_id}", tags=["conversions"])
 
-_PIECE_SIZE_BYTES = 256 * 1024
 # Within it the download has to begin.
 _SIGNED_FOR_S = 300
 MP3_RESPONSES: dict[int | str, dict[str, Any]] = {
@@ -95,8 +92,8 @@ def serve_result(request: Request, services: Services, job: Job, part: int | Non
         Video2mp3Error: as `result_of` and `part_of`.
     """
     if part is not None:
-        return serve(request, part_of(job, part, services.storage))
-    download = result_of(job, services.storage)
+        return serve(request, part_of(job, part, services))
+    download = result_of(job, services)
     if services.settings.redirect_downloads and request.method == "GET":
         address = services.storage.signed_url(_stored(job)[0], _SIGNED_FOR_S)
         if address is not None:
@@ -104,7 +101,7 @@ def serve_result(request: Request, services: Services, job: Job, part: int | Non
     return serve(request, download)
 
 
-def result_of(job: Job, storage: Storage) -> Download:
+def result_of(job: Job, services: Services) -> Download:
     """Returns the job's MP3, or the ZIP of several.
 
     Raises:
@@ -112,27 +109,29 @@ def result_of(job: Job, storage: Storage) -> Download:
         Expired: when it was deleted after its time.
         Video2mp3Error: the one that ended the job, when it was not finished.
     """
-    key, size_bytes = _stored(job)
+    _, size_bytes = _stored(job)
     name, kind = result_name(job.source_name, job.options), media_type(job.options)
-    return Download(name, kind, size_bytes, f'"{job.result_sha256}"', partial(stream_stored, storage, key))
+    return Download(name, kind, size_bytes, f'"{job.result_sha256}"', stored_result(job, services).stream)
 
 
-def part_of(job: Job, number: int, storage: Storage) -> Download:
+def part_of(job: Job, number: int, services: Services) -> Download:
     """Returns one MP3 of several, out of the ZIP.
 
     Raises:
         NotFound: when there is none of that number.
         Video2mp3Error: as `result_of`.
     """
-    key, _ = _stored(job)
+    _stored(job)
     parts = parts_of(job)
     part = next((part for part in parts if part.number == number), None)
     if part is None:
         made = f"{len(parts)} parts" if parts else "one MP3, without parts"
         raise NotFound(f"There is no part {number}: the conversion made {made}.")
 
+    stored = stored_result(job, services)
+
     def stream(start: int, end: int) -> Iterator[bytes]:
-        return stream_stored(storage, key, part.offset_bytes + start, part.offset_bytes + end)
+        return stored.stream(part.offset_bytes + start, part.offset_bytes + end)
 
     return Download(part.name, "audio/mpeg", part.size_bytes, f'"{part.sha256}"', stream)
 
@@ -144,18 +143,9 @@ def _stored(job: Job) -> tuple[str, int]:
     return job.result_key, job.result_size_bytes
 
 
-def stream_stored(storage: Storage, key: str, start: int, end: int) -> Iterator[bytes]:
-    """Yields the bytes of an object from `start` up to `end` (exclusive).
-
-    Raises:
-        Expired: when it was deleted meanwhile.
-    """
-    while start < end:
-        piece = storage.read(key, start, min(_PIECE_SIZE_BYTES, end - start))
-        if not piece:
-            raise Expired
-        start += len(piece)
-        yield piece
+def stored_result(job: Job, services: Services) -> StoredResult:
+    """Returns the bytes of what a job has made; reads nothing yet."""
+    return StoredResult(services.database, services.storage, job.id)
 
 
 def original_of(upload: Upload, services: Services) -> Download:

@@ -16,7 +16,6 @@ from starlette.responses import StreamingResponse
 from video2mp3.accounts import api_keys, audit, sign_ins
 from video2mp3.api.accounts import account_json
 from video2mp3.api.archives import ZIP_RESPONSES
-from video2mp3.api.downloads import stream_stored
 from video2mp3.api.fair_executor import FairExecutor
 from video2mp3.api.identity import CurrentUser, Principal, require_user
 from video2mp3.api.keys import ApiKeyJSON
@@ -28,7 +27,7 @@ from video2mp3.api.transfers import iterate
 from video2mp3.api.webhooks import WebhookJSON
 from video2mp3.database.tables import Batch, Job, Upload
 from video2mp3.jobs import lifecycle, webhooks
-from video2mp3.jobs.results import result_suffix
+from video2mp3.jobs.results import StoredResult, result_suffix
 from video2mp3.storage.attachment import attachment
 from video2mp3.storage.zips import Member, zip_stream
 from video2mp3.uploads import UploadSource
@@ -143,12 +142,13 @@ def _files(session: Session, user_id: str, services: Services) -> Iterator[Membe
         source = UploadSource(services.database, services.storage, upload.id)
         if source.size_bytes:
             yield _member(f"uploads/{upload.id}", source.size_bytes, source.stream)
-    columns = (Job.id, Job.options, Job.result_key, Job.result_size_bytes)
-    stored = (Job.user_id == user_id, Job.state == "finished", Job.result_key.is_not(None))
-    for job in session.execute(select(*columns).where(*stored).order_by(Job.id)):
+    columns = (Job.id, Job.options, Job.result_size_bytes)
+    finished = (Job.user_id == user_id, Job.state == "finished", Job.result_key.is_not(None))
+    for job in session.execute(select(*columns).where(*finished).order_by(Job.id)):
         name = f"conversions/{job.id}{result_suffix(job.options)}"
         size_bytes = int(job.result_size_bytes)
-        yield _member(name, size_bytes, partial(stream_stored, services.storage, job.result_key, 0, size_bytes))
+        stored = StoredResult(services.database, services.storage, job.id)
+        yield _member(name, size_bytes, partial(stored.stream, 0, size_bytes))
 
 
 def _member(name: str, size_bytes: int, stream: Any) -> Member:

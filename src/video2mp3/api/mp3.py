@@ -128,7 +128,7 @@ class OrderedMp3:
 def _answer(request: Request, services: Services, job: Job) -> Response:
     with services.database.read() as session:
         job = lifecycle.find(session, job.id, job.user_id)
-    return serve(request, result_of(job, services.storage), {"Content-Location": f"/v1/conversions/{job.id}/mp3"})
+    return serve(request, result_of(job, services), {"Content-Location": f"/v1/conversions/{job.id}/mp3"})
 
 
 async def _wait_for_end(request: Request, services: Services, watcher: JobWatcher, job: Job) -> None:

@@ -88,8 +88,8 @@ def _find(services: Services, job_id: str, user_id: str, part: int | None) -> tu
 
 def _download(services: Services, job: Job, part: int | None) -> Download:
     if part is not None:
-        return part_of(job, part, services.storage)
-    download = result_of(job, services.storage)
+        return part_of(job, part, services)
+    download = result_of(job, services)
     if parts_of(job):
         raise InvalidRequest("part: the conversion made several MP3s; say which.")
     return download

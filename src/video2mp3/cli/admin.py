@@ -1,4 +1,4 @@
-"""`video2mp3 admin`: what administrators see and do, with the database alone."""
+"""`video2mp3 admin`: what administrators see and do, with the database alone (and for `verify` the storage)."""
 
 import time
 from typing import TYPE_CHECKING, Annotated, get_args
@@ -7,6 +7,7 @@ import typer
 
 from video2mp3.cli.rows import moment, opened_database, reading, writing
 from video2mp3.cli.terminal import shown
+from video2mp3.cli.verify import verify_command
 from video2mp3.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from video2mp3.jobs.administration import OwnedJob, WorkerStatus
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="See and steer jobs, workers and the queue.")
+app.command("verify")(verify_command)
 
 _WAIT_EVERY_S = 1.0
 

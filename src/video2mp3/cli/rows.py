@@ -9,11 +9,32 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from video2mp3.database.connection import Database
+    from video2mp3.settings import Settings
+    from video2mp3.storage import Storage
 
 
 @contextmanager
 def opened_database() -> Iterator["Database"]:
     """The database that the settings name; raises ConfigurationError when its tables are not this version's."""
+    with _opened() as (database, _):
+        yield database
+
+
+@contextmanager
+def opened_database_and_storage() -> Iterator[tuple["Database", "Storage"]]:
+    """The same, and the storage that the settings name."""
+    from video2mp3.wiring import open_storage
+
+    with _opened() as (database, settings):
+        storage = open_storage(settings)
+        try:
+            yield database, storage
+        finally:
+            storage.close()
+
+
+@contextmanager
+def _opened() -> Iterator[tuple["Database", "Settings"]]:
     from video2mp3.database import migrate
     from video2mp3.settings import load_settings
     from video2mp3.wiring import configure_logging, open_database
@@ -23,7 +44,7 @@ def opened_database() -> Iterator["Database"]:
     database = open_database(settings)
     try:
         migrate.require_current(database)
-        yield database
+        yield database, settings
     finally:
         database.close()
 

@@ -29,6 +29,8 @@ _Word = String(32).with_variant(mysql.VARCHAR(32, **_ASCII), "mysql", "mariadb")
 _Short = String(64).with_variant(mysql.VARCHAR(64, **_ASCII), "mysql", "mariadb")
 _Key = String(255).with_variant(mysql.VARCHAR(255, **_ASCII), "mysql", "mariadb")
 _Text255 = String(255).with_variant(mysql.VARCHAR(255, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb")
+# A plain BLOB of MySQL holds 64 KiB: the checksums of 2 GiB.
+_Checksums = LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")
 _LongText = Text().with_variant(mysql.LONGTEXT(charset="utf8mb4"), "mysql", "mariadb")
 
 Id = Annotated[str, mapped_column(_Id32)]
@@ -238,6 +240,8 @@ class UploadChunk(Base):
     offset_bytes: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     storage_key: Mapped[str] = mapped_column(_Key)
+    # Of the object's blocks: see `storage/checksums.py`.
+    checksums: Mapped[bytes] = mapped_column(_Checksums)
 
 
 class Batch(Base):
@@ -328,6 +332,8 @@ class Job(Base):
     result_key: Mapped[str | None] = mapped_column(_Key, default=None)
     result_sha256: Mapped[str | None] = mapped_column(_Sha256, default=None)
     result_size_bytes: Mapped[int | None] = mapped_column(BigInteger, default=None)
+    # Of the object's blocks (see `storage/checksums.py`): 2 KB for an hour of MP3, read only where the result is.
+    result_checksums: Mapped[bytes | None] = mapped_column(_Checksums, default=None, deferred=True)
     result_duration_s: Mapped[float | None] = mapped_column(default=None)
     report: Mapped[dict[str, Any] | None] = mapped_column(JSON, default=None)
     error_code: Mapped[Word | None] = mapped_column(default=None)

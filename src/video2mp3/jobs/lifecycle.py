@@ -360,12 +360,15 @@ def finish(
     *,
     result_key: str,
     sha256: str,
+    checksums: bytes,
     size_bytes: int,
     duration_s: float,
     report: dict[str, Any],
     lifetime_s: int,
 ) -> bool:
     """Finishes a job with the object under `result_key`, which is deleted `lifetime_s` seconds later.
+
+    `sha256` is of the whole object, `checksums` are those of its blocks (see `storage/checksums.py`).
 
     Returns False when the job was lost or canceled: then the object belongs to nobody. Calling it again after an
     answer was lost is safe: it is True when the job was finished with this object.
@@ -376,6 +379,7 @@ def finish(
         **_ended("finished"),
         result_key=result_key,
         result_sha256=sha256,
+        result_checksums=checksums,
         result_size_bytes=size_bytes,
         result_duration_s=duration_s,
         report=report,
@@ -486,9 +490,7 @@ def expire(session: Session, limit: int) -> list[str]:
     over = (Job.expires_at <= now(), Job.result_key.is_not(None))
     rows = session.execute(select(Job.id, Job.result_key).where(*over).order_by(Job.expires_at).limit(limit)).all()
     return [
-        row.result_key
-        for row in rows
-        if change(session, Job, row.id, Job.result_key == row.result_key, result_key=None, expires_at=None)
+        row.result_key for row in rows if change(session, Job, row.id, Job.result_key == row.result_key, **_no_result)
     ]
 
 
@@ -496,6 +498,7 @@ def expire(session: Session, limit: int) -> list[str]:
 
 _canceled = Job.cancel_requested.is_(True)
 _not_canceled = Job.cancel_requested.is_(False)
+_no_result: dict[str, Any] = {"result_key": None, "result_checksums": None, "expires_at": None}
 _no_lease: dict[str, Any] = {"lease_owner": None, "lease_until": None}
 
 

@@ -1,14 +1,20 @@
 """A job's result as it is stored: one MP3, or, exactly where the options ask for several, a ZIP of them."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
+from sqlalchemy import select
+
+from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job
 from video2mp3.engine.part_names import makes_parts, part_endings
+from video2mp3.errors import Expired
+from video2mp3.storage import Storage
 from video2mp3.storage.attachment import attachment
+from video2mp3.storage.checksums import CheckedObject
 
 _MAX_STEM_BYTES = 200
 # What Windows takes in no name, and what it takes for a device.
@@ -31,6 +37,37 @@ class ResultPart:
     """Where its bytes begin in the ZIP."""
     size_bytes: int
     sha256: str
+
+
+class StoredResult:
+    """The stored bytes of a finished job, verified as they are read. Safe to use from several threads."""
+
+    def __init__(self, database: Database, storage: Storage, job_id: str) -> None:
+        """Reads nothing before the first `stream`."""
+        self._database = database
+        self._storage = storage
+        self._job_id = job_id
+        self._object: CheckedObject | None = None
+
+    def stream(self, start: int, end: int) -> Iterator[bytes]:
+        """Yields the bytes from `start` up to `end` (exclusive), in pieces of at most 256 KiB.
+
+        Raises:
+            Expired: when the result was deleted.
+            NotFound: when it was deleted while it was read.
+            StoredDataDamaged: when it does not have the bytes that were stored.
+        """
+        if self._object is None:
+            self._object = self._find()
+        yield from self._object.stream(self._storage, start, end)
+
+    def _find(self) -> CheckedObject:
+        columns = (Job.result_key, Job.result_size_bytes, Job.result_checksums)
+        with self._database.read() as session:
+            row = session.execute(select(*columns).where(Job.id == self._job_id)).one_or_none()
+        if row is None or row.result_key is None:
+            raise Expired
+        return CheckedObject(row.result_key, row.result_size_bytes, row.result_checksums)
 
 
 def result_suffix(options: Mapping[str, Any]) -> str:

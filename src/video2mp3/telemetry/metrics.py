@@ -15,7 +15,7 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
-from video2mp3.errors import EngineError, MediaError, Unavailable, Video2mp3Error
+from video2mp3.errors import EngineError, MediaError, StoredDataDamaged, Unavailable, Video2mp3Error
 
 REGISTRY = CollectorRegistry()
 """Of this process."""
@@ -118,10 +118,18 @@ def _codes(family: type[Video2mp3Error]) -> Iterator[str]:
 
 
 # A series that begins with its first event hides that event from `rate` and `increase`: these begin at 0.
-for _code in (*_codes(MediaError), *_codes(EngineError)):
+for _code in (*_codes(MediaError), *_codes(EngineError), StoredDataDamaged.code):
     JOBS_ENDED.labels("failed", _code)
 for _code in (*_codes(EngineError), *_codes(Unavailable)):
     JOBS_REQUEUED.labels(_code)
+
+# -- Storage ------------------------------------------------------------------------------------------
+
+STORED_DATA_DAMAGED = Counter(
+    "video2mp3_stored_data_damaged",
+    "Reads of stored objects whose bytes were not those that were stored, also when read again.",
+    registry=REGISTRY,
+)
 
 # -- Conversions --------------------------------------------------------------------------------------
 

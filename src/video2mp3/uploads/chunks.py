@@ -60,6 +60,7 @@ def append_chunk(
     offset_bytes: int,
     size_bytes: int,
     storage_key: str,
+    checksums: bytes,
     replaced: Sequence[UploadChunk] = (),
     max_chunks: int = MAX_CHUNKS,
 ) -> bool:
@@ -68,7 +69,8 @@ def append_chunk(
     Nor when its owner was disabled: else a request that began before would go on for as long as it likes.
 
     Of two writers at one offset one gets True. The other's object is not listed: it must delete it. The object holds
-    the bytes of the `replaced` chunks too, in front; they are listed no more. `size_bytes` does not count them.
+    the bytes of the `replaced` chunks too, in front; they are listed no more. `size_bytes` does not count them;
+    `checksums` are of the whole object.
 
     Raises:
         UploadTooLarge: when the upload has all the chunks that it may have.
@@ -104,6 +106,7 @@ def append_chunk(
             offset_bytes=offset_bytes,
             size_bytes=end_bytes - offset_bytes,
             storage_key=storage_key,
+            checksums=checksums,
         )
     )
     session.flush()

@@ -10,8 +10,12 @@ from video2mp3.database.connection import Database
 from video2mp3.database.tables import Upload, UploadChunk
 from video2mp3.errors import NotFound
 from video2mp3.storage import Storage
+from video2mp3.storage.checksums import CheckedObject, piece_size_bytes
 
-_PIECE_SIZE_BYTES = 256 * 1024
+
+def checked(chunk: UploadChunk) -> CheckedObject:
+    """Returns a chunk's object, whose bytes are verified as they are read."""
+    return CheckedObject(chunk.storage_key, chunk.size_bytes, chunk.checksums)
 
 
 class UploadSource:
@@ -38,7 +42,8 @@ class UploadSource:
         """Returns `size_bytes` from `offset_bytes`; fewer only at the end.
 
         Raises:
-            NotFound: when an object is gone, or shorter than it was.
+            NotFound: when an object is gone.
+            StoredDataDamaged: when an object does not have the bytes that were stored.
             StorageUnavailable: when the storage does not answer.
         """
         end_bytes = min(offset_bytes + size_bytes, self.size_bytes)
@@ -52,7 +57,8 @@ class UploadSource:
         """Yields the bytes from `start` up to `end` (exclusive; None: all) in pieces of at most 256 KiB."""
         end = self.size_bytes if end is None else min(end, self.size_bytes)
         while start < end:
-            piece = self.read_at(start, min(_PIECE_SIZE_BYTES, end - start))
+            within_bytes = start - self._chunk_at(start).offset_bytes
+            piece = self.read_at(start, min(piece_size_bytes(within_bytes), end - start))
             start += len(piece)
             yield piece
 
@@ -73,12 +79,7 @@ class UploadSource:
         return chunks[bisect_right(chunks, offset_bytes, key=lambda chunk: chunk.offset_bytes) - 1]
 
     def _read_object(self, chunk: UploadChunk, offset_bytes: int, size_bytes: int) -> bytes:
-        start = offset_bytes - chunk.offset_bytes
-        wanted = min(size_bytes, chunk.size_bytes - start)
-        data = self._storage.read(chunk.storage_key, start, wanted)
-        if len(data) != wanted:
-            raise NotFound("A part of the upload is gone.")
-        return data
+        return checked(chunk).read(self._storage, offset_bytes - chunk.offset_bytes, size_bytes)
 
     def _listed(self, session: Session) -> Sequence[UploadChunk]:
         mine = UploadChunk.upload_id == self._upload_id

@@ -2,8 +2,7 @@
 
 import errno
 import secrets
-import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -13,10 +12,20 @@ from sqlalchemy.orm import Session
 
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import UploadChunk
-from video2mp3.errors import NotFound, StorageFull, StorageUnavailable, Unavailable, UploadTooLarge, WrongOffset
+from video2mp3.errors import (
+    NotFound,
+    StorageFull,
+    StorageUnavailable,
+    StoredDataDamaged,
+    Unavailable,
+    UploadTooLarge,
+    WrongOffset,
+)
 from video2mp3.storage import Storage
+from video2mp3.storage.checksums import Checksums
 from video2mp3.storage.scratch import require_free
 from video2mp3.uploads import chunks
+from video2mp3.uploads.source import checked
 
 log = structlog.get_logger()
 
@@ -59,6 +68,7 @@ class ChunkWriter:
         self._scratch: BinaryIO | None = None
         self._path = Path()
         self._gathered_bytes = 0
+        self._checksums = Checksums()
 
     @property
     def received_bytes(self) -> int:
@@ -100,6 +110,7 @@ class ChunkWriter:
             self._path.unlink(missing_ok=True)
             self._scratch = None
         self._gathered_bytes = 0
+        self._checksums = Checksums()
 
     def abort(self) -> None:
         """Throws away the whole upload: its row and its objects."""
@@ -124,6 +135,7 @@ class ChunkWriter:
         except OSError as error:
             raise _storage_error(error) from error
         self._gathered_bytes += len(data)
+        self._checksums.update(data)
 
     def _take_in_small_ones(self) -> list[UploadChunk]:
         """Puts the small chunks before this one in front of it, and returns them: they are to be replaced."""
@@ -139,31 +151,35 @@ class ChunkWriter:
             return []
         assert self._scratch is not None
         merged = self._path.with_name(f"chunk-{secrets.token_hex(16)}")
+        checksums, copied = Checksums(), Checksums()
         try:
             self._scratch.flush()
             with merged.open("xb") as file:
                 for chunk in small:
-                    self._copy(chunk, file)
+                    for piece in self._pieces_of(chunk):
+                        file.write(piece)
+                        checksums.update(piece)
                 with self._path.open("rb") as gathered:
-                    shutil.copyfileobj(gathered, file, _PIECE_SIZE_BYTES)
+                    while piece := gathered.read(_PIECE_SIZE_BYTES):
+                        file.write(piece)
+                        checksums.update(piece)
+                        copied.update(piece)
+            if copied.value() != self._checksums.value():
+                raise StoredDataDamaged("The file was damaged in the scratch folder; send it again.")
             merged.replace(self._path)
+            self._checksums = checksums
         except OSError as error:
             raise _storage_error(error) from error
         finally:
             merged.unlink(missing_ok=True)
         return small
 
-    def _copy(self, chunk: UploadChunk, file: BinaryIO) -> None:
-        for start in range(0, chunk.size_bytes, _PIECE_SIZE_BYTES):
-            wanted = min(_PIECE_SIZE_BYTES, chunk.size_bytes - start)
-            try:
-                piece = self._storage.read(chunk.storage_key, start, wanted)
-            except NotFound:
-                piece = b""
-            if len(piece) != wanted:
-                # Another writer has replaced it just now, so that the offset is not ours any more.
-                raise WrongOffset
-            file.write(piece)
+    def _pieces_of(self, chunk: UploadChunk) -> Iterator[bytes]:
+        try:
+            yield from checked(chunk).stream(self._storage)
+        except NotFound:
+            # Another writer has replaced it just now, so that the offset is not ours any more.
+            raise WrongOffset from None
 
     def _store(self, replaced: Sequence[UploadChunk] = ()) -> None:
         assert self._scratch is not None
@@ -174,11 +190,12 @@ class ChunkWriter:
         start_bytes = replaced[0].offset_bytes if replaced else self.offset_bytes
         key = f"uploads/{self._upload_id}/{start_bytes}-{secrets.token_hex(8)}"
         self._storage.put_file(key, self._path)
-        size_bytes, self._scratch, self._gathered_bytes = self._gathered_bytes, None, 0
-        self._list(key, size_bytes, replaced)
+        size_bytes, checksums = self._gathered_bytes, self._checksums.value()
+        self._scratch, self._gathered_bytes, self._checksums = None, 0, Checksums()
+        self._list(key, size_bytes, checksums, replaced)
         self.offset_bytes += size_bytes
 
-    def _list(self, key: str, size_bytes: int, replaced: Sequence[UploadChunk]) -> None:
+    def _list(self, key: str, size_bytes: int, checksums: bytes, replaced: Sequence[UploadChunk]) -> None:
         try:
             with self._database.write() as session:
                 listed = chunks.append_chunk(
@@ -187,6 +204,7 @@ class ChunkWriter:
                     offset_bytes=self.offset_bytes,
                     size_bytes=size_bytes,
                     storage_key=key,
+                    checksums=checksums,
                     replaced=replaced,
                 )
                 if listed and self._on_listed is not None:

@@ -28,6 +28,7 @@ from video2mp3.jobs import lifecycle
 from video2mp3.jobs.results import media_type, part_names, result_suffix, stored_attributes
 from video2mp3.jobs.settling import settle
 from video2mp3.storage import Storage
+from video2mp3.storage.checksums import checksums_of_file
 from video2mp3.telemetry import metrics
 from video2mp3.uploads import UploadSource, open_upload
 from video2mp3.worker.archive import archive
@@ -79,11 +80,12 @@ class Conversion:
             if makes_parts(self._claim.options):
                 with stage("archive"):
                     report = self._archive(path, report)
+            checksums = self._checksums(path, report)
             self._send(path)
             with stage("store"):
                 self._store(path)
             with stage("finish"):
-                finished = self._finish(report)
+                finished = self._finish(report, checksums)
             if finished:
                 _count(report)
                 self._log.info(
@@ -196,13 +198,21 @@ class Conversion:
                 return
         raise Canceled
 
-    def _finish(self, report: Report) -> bool:
+    def _checksums(self, path: Path, report: Report) -> bytes:
+        """Returns the checksums of the result's blocks, once it is seen to be what the engine has checked."""
+        checksums, sha256 = checksums_of_file(path)
+        if sha256 != report.sha256:
+            raise ResultCheckFailed
+        return checksums
+
+    def _finish(self, report: Report, checksums: bytes) -> bool:
         finished = self._settle(
             lambda session: lifecycle.finish(
                 session,
                 self._claim,
                 result_key=self._key,
                 sha256=report.sha256,
+                checksums=checksums,
                 size_bytes=report.size_bytes,
                 duration_s=report.duration_s,
                 report=report.as_dict() | self._fetched,

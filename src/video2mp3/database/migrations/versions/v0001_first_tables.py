@@ -9,6 +9,7 @@ down_revision = None
 
 _ASCII = {"charset": "ascii", "collation": "ascii_bin"}
 _TEXT = sa.String(255).with_variant(mysql.VARCHAR(255, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb")
+_CHECKSUMS = sa.LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")
 _LONG_TEXT = sa.Text().with_variant(mysql.LONGTEXT(charset="utf8mb4"), "mysql", "mariadb")
 
 
@@ -234,6 +235,7 @@ def upgrade() -> None:
         sa.Column("done_s", sa.Double(), nullable=False),
         sa.Column("result_key", _ascii(255), nullable=True),
         sa.Column("result_sha256", _ascii(64), nullable=True),
+        sa.Column("result_checksums", _CHECKSUMS, nullable=True),
         sa.Column("result_size_bytes", sa.BigInteger(), nullable=True),
         sa.Column("result_duration_s", sa.Double(), nullable=True),
         sa.Column("report", sa.JSON(), nullable=True),
@@ -264,6 +266,7 @@ def upgrade() -> None:
         sa.Column("offset_bytes", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("size_bytes", sa.BigInteger(), nullable=False),
         sa.Column("storage_key", _ascii(255), nullable=False),
+        sa.Column("checksums", _CHECKSUMS, nullable=False),
         sa.PrimaryKeyConstraint("upload_id", "offset_bytes"),
         _refers_to("upload_id", "CASCADE"),
     )
