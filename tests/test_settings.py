@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from video2mp3.errors import ConfigurationError
-from video2mp3.settings import default_data_dir, load_settings, unknown_variables
+from video2mp3.settings import Settings, default_data_dir, load_settings, unknown_variables
 
 
 def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,3 +65,23 @@ def test_networks_and_ports_are_checked_when_they_are_read(
     monkeypatch.setenv(f"VIDEO2MP3_{name}", text)
     with pytest.raises(ConfigurationError, match=f"VIDEO2MP3_{name}"):
         load_settings()
+
+
+def test_every_number_is_bounded() -> None:
+    """It should have a minimum and a maximum, both finite; no extreme should be taken."""
+    numbers = {
+        name: schema
+        for name, schema in Settings.model_json_schema()["properties"].items()
+        if schema.get("type") in ("integer", "number")
+    }
+    assert len(numbers) > 20
+    unbounded = [
+        name
+        for name, schema in numbers.items()
+        if not all(isinstance(schema.get(bound), int) for bound in ("minimum", "maximum"))
+    ]
+    assert unbounded == []
+    for name in numbers:
+        for text in ("nan", "inf", "5e-324", "1e308", str(2**63)):
+            with pytest.raises(ConfigurationError):
+                load_settings(**{name: text})

@@ -15,6 +15,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from video2mp3.errors import ConfigurationError
 
 _PREFIX = "VIDEO2MP3_"
+_MAX_S = 316_224_000
+"""Ten years. Times in the database are microseconds in 64 bits, so sums of these stay far from their end."""
+_MAX_BYTES = 2**60
+_MAX_COUNT = 10**9
 
 
 def default_data_dir() -> Path:
@@ -56,47 +60,64 @@ class Settings(BaseSettings):
         "open", description="Who may make an account: anyone, nobody, or who has an invitation."
     )
     password_min_length: int = Field(8, ge=1, le=128, description="Shortest password taken.")
-    access_token_lifetime_s: int = Field(900, ge=1, description="Lifetime of an access token.")
-    refresh_token_lifetime_s: int = Field(30 * 86_400, ge=1, description="Lifetime of a refresh token.")
+    access_token_lifetime_s: int = Field(900, ge=1, le=_MAX_S, description="Lifetime of an access token.")
+    refresh_token_lifetime_s: int = Field(30 * 86_400, ge=1, le=_MAX_S, description="Lifetime of a refresh token.")
     signing_key_lifetime_s: int = Field(
-        90 * 86_400, ge=60, description="The key that signs access tokens is replaced after this time."
+        90 * 86_400, ge=60, le=_MAX_S, description="The key that signs access tokens is replaced after this time."
     )
 
     sign_in_failures: int = Field(
-        10, ge=0, description="Failed sign-ins per account, and per address, in 15 minutes (0: any number)."
+        10,
+        ge=0,
+        le=_MAX_COUNT,
+        description="Failed sign-ins per account, and per address, in 15 minutes (0: any number).",
     )
     audit_lifetime_s: int = Field(
-        90 * 86_400, ge=1, description="Entries of the audit log are deleted after this time."
+        90 * 86_400, ge=1, le=_MAX_S, description="Entries of the audit log are deleted after this time."
     )
 
-    max_upload_bytes: int = Field(8 * 1024**3, ge=1, description="Largest file taken.")
-    max_audio_s: int = Field(24 * 3600, ge=1, description="Longest audio converted.")
-    upload_lifetime_s: int = Field(86_400, ge=1, description="Uploads are deleted this long after their last use.")
-    result_lifetime_s: int = Field(7 * 86_400, ge=1, description="Results are deleted after this time.")
+    max_upload_bytes: int = Field(8 * 1024**3, ge=1, le=_MAX_BYTES, description="Largest file taken.")
+    max_audio_s: int = Field(24 * 3600, ge=1, le=_MAX_S, description="Longest audio converted.")
+    upload_lifetime_s: int = Field(
+        86_400, ge=1, le=_MAX_S, description="Uploads are deleted this long after their last use."
+    )
+    result_lifetime_s: int = Field(7 * 86_400, ge=1, le=_MAX_S, description="Results are deleted after this time.")
 
     redirect_downloads: bool = Field(
         False, description="Send clients to the object store for results (S3, GCS, Azure)."
     )
 
-    requests_per_minute: int = Field(6000, ge=0, description="Requests taken from one account (0: any number).")
-    uploads_per_minute: int = Field(1200, ge=0, description="Of these: those that send a file or start a conversion.")
-    probes_per_minute: int = Field(300, ge=0, description="Of these: those that look into an upload.")
-    anonymous_per_minute: int = Field(1200, ge=0, description="Requests without an account taken from one address.")
+    requests_per_minute: int = Field(
+        6000, ge=0, le=_MAX_COUNT, description="Requests taken from one account (0: any number)."
+    )
+    uploads_per_minute: int = Field(
+        1200, ge=0, le=_MAX_COUNT, description="Of these: those that send a file or start a conversion."
+    )
+    probes_per_minute: int = Field(300, ge=0, le=_MAX_COUNT, description="Of these: those that look into an upload.")
+    anonymous_per_minute: int = Field(
+        1200, ge=0, le=_MAX_COUNT, description="Requests without an account taken from one address."
+    )
 
-    max_user_jobs: int = Field(1000, ge=1, description="Conversions that one user may have waiting.")
-    max_user_uploads: int = Field(50, ge=1, description="Files that one user may send at once.")
-    max_user_bytes: int = Field(100 * 1024**3, ge=1, description="Bytes of uploads and results kept for one user.")
-    max_jobs: int = Field(100_000, ge=1, description="Conversions of all users that may wait.")
-    min_free_bytes: int = Field(1024**3, ge=0, description="No more is taken where less is free on the disk.")
+    max_user_jobs: int = Field(1000, ge=1, le=_MAX_COUNT, description="Conversions that one user may have waiting.")
+    max_user_uploads: int = Field(50, ge=1, le=_MAX_COUNT, description="Files that one user may send at once.")
+    max_user_bytes: int = Field(
+        100 * 1024**3, ge=1, le=_MAX_BYTES, description="Bytes of uploads and results kept for one user."
+    )
+    max_jobs: int = Field(100_000, ge=1, le=_MAX_COUNT, description="Conversions of all users that may wait.")
+    min_free_bytes: int = Field(
+        1024**3, ge=0, le=_MAX_BYTES, description="No more is taken where less is free on the disk."
+    )
 
     allowed_networks: str = Field("", description="Private networks that users' URLs may lead to, such as 10.0.0.0/8.")
     allowed_ports: str = Field("80,443", description="Ports that users' URLs may name.")
-    fetch_limit_s: int = Field(3600, ge=1, description="Longest time for one try to fetch a file or to send an MP3.")
+    fetch_limit_s: int = Field(
+        3600, ge=1, le=_MAX_S, description="Longest time for one try to fetch a file or to send an MP3."
+    )
 
-    worker_slots: int = Field(0, ge=0, description="Conversions at once per worker (0: one per core).")
-    conversion_limit_s: int = Field(4 * 3600, ge=1, description="Longest time one conversion may take.")
+    worker_slots: int = Field(0, ge=0, le=1000, description="Conversions at once per worker (0: one per core).")
+    conversion_limit_s: int = Field(4 * 3600, ge=1, le=_MAX_S, description="Longest time one conversion may take.")
     allow_unsandboxed: bool = Field(False, description="Convert even where the sandbox fails its self-test.")
-    drain_grace_s: int = Field(25, ge=0, description="Time to finish running work after SIGTERM.")
+    drain_grace_s: int = Field(25, ge=0, le=_MAX_S, description="Time to finish running work after SIGTERM.")
 
     smtp_host: str = Field("", description="Mail server (empty: no mail, one log line instead).")
     smtp_port: int = Field(587, ge=1, le=65535, description="Port of the mail server.")

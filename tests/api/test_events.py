@@ -192,7 +192,7 @@ def test_an_outage_is_one_line_in_the_log_and_followers_outlive_it(ada: SignedIn
             asyncio.run(JobWatcher(database).wait_for_end(job, interval_s=0.01))
             assert database.questions_left == 0
     database.close()
-    assert [line["event"] for line in logged] == ["jobs_not_watched"] * 2
+    assert [line["event"] for line in logged] == ["loop_interrupted", "loop_recovered"] * 2
 
 
 def test_a_client_that_goes_away_is_forgotten(ada: SignedIn, services: Services) -> None:

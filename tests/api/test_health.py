@@ -37,7 +37,8 @@ def test_a_service_with_all_its_parts_is_alive_and_ready(client: httpx.Client) -
     assert client.get("/livez").json() == {"status": "ok"}
     ready = client.get("/readyz")
     assert ready.status_code == 200
-    assert ready.json() == {"status": "ok", "parts": {"database": "ok", "queue": "ok", "storage": "ok"}}
+    parts = {"database": "ok", "queue": "ok", "storage": "ok"}
+    assert ready.json() == {"status": "ok", "parts": parts, "stalled_loops": []}
 
 
 def test_a_missing_part_is_named_without_its_secrets(services: Services, serve: Serve) -> None:

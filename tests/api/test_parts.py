@@ -87,7 +87,7 @@ def test_a_part_is_downloaded_as_a_file_of_its_own(ada: SignedIn, job_id: str, s
     assert (head.headers["content-length"], head.content) == (str(len(second)), b"")
 
 
-@pytest.mark.parametrize("number", [0, -1, 4, 10**20])
+@pytest.mark.parametrize("number", [4, 999])
 def test_a_part_that_is_not_there(ada: SignedIn, job_id: str, stored_zip: bytes, number: int) -> None:
     answer = get(ada, job_id, f"mp3?part={number}")
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")

@@ -53,3 +53,12 @@ def test_sentences_name_the_flags() -> None:
     assert with_flags("title: must not be longer.") == "--title: must not be longer."
     assert with_flags("1: mono, the title: mine") == "1: mono, the title: mine"
     assert with_flags("channels 1 and preset, for split silence") == "--channels 1 and --preset, for --split silence"
+
+
+@pytest.mark.parametrize(
+    "text", ["9" * 5000, "9" * 5000 + ":00:00", "1." + "9" * 5000, "nan", "inf", "1e308", "-1", "٣"]
+)
+def test_no_time_has_more_digits_than_a_clock(text: str) -> None:
+    """It should be refused with a sentence, not with a traceback."""
+    with pytest.raises(typer.BadParameter):
+        seconds(text)

@@ -45,7 +45,7 @@ def test_options_survive_as_plain_values() -> None:
         ({"end_s": math.inf}, "end_s"),
         ({"end_s": "5"}, "end_s: must be a number"),
         ({"start_s": 5, "end_s": 5}, "end_s: must be later than start_s"),
-        ({"end_s": 0}, "end_s: must be later"),
+        ({"end_s": 0}, "end_s: must be from 0.001"),
         ({"track": 0}, "track"),
         ({"track": "0"}, "track"),
         ({"track": "the first"}, "track: must be a track's number"),

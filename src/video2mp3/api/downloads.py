@@ -12,6 +12,7 @@ from video2mp3.api.representations import error_of
 from video2mp3.api.services import CurrentServices, Services
 from video2mp3.api.serving import Download, serve
 from video2mp3.database.tables import Job, Upload
+from video2mp3.engine.options import MAX_PARTS
 from video2mp3.errors import Expired, NotFinished, NotFound, UploadGone, Video2mp3Error, WrongState
 from video2mp3.jobs import lifecycle
 from video2mp3.jobs.results import StoredResult, media_type, parts_of, result_name
@@ -41,7 +42,7 @@ SOURCE_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}},
 }
 """OpenAPI's description of an answer that is a file as it was uploaded."""
-Part = Annotated[int | None, Query(description="One MP3 of several: its number, from 1 on.")]
+Part = Annotated[int | None, Query(ge=1, le=MAX_PARTS, description="One MP3 of several: its number, from 1 on.")]
 
 
 @router.head("/mp3", response_class=Response, include_in_schema=False)

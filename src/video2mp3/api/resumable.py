@@ -40,14 +40,15 @@ from video2mp3.uploads import CHUNK_SIZE_BYTES, ChunkWriter
 router = APIRouter(prefix="/v1/uploads", tags=["uploads"])
 log = structlog.get_logger()
 
+_BYTES = {"type": "integer", "minimum": 0, "maximum": tus.MAX_NUMBER}
 _BODY = {
     "requestBody": {"content": {tus.MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}},
     "parameters": [
         {"name": name, "in": "header", "required": required, "schema": schema}
         for name, required, schema in (
             ("Tus-Resumable", True, {"const": tus.VERSION}),
-            ("Upload-Offset", True, {"type": "integer", "minimum": 0}),
-            ("Upload-Length", False, {"type": "integer", "minimum": 0}),
+            ("Upload-Offset", True, _BYTES),
+            ("Upload-Length", False, _BYTES),
             ("Upload-Checksum", False, {"type": "string"}),
         )
     ],

@@ -84,6 +84,10 @@ def _capabilities(request: Request) -> Response:
     return Response(status_code=204, headers=headers)
 
 
+MAX_NUMBER = 10**18 - 1
+"""The largest number of bytes in a header."""
+
+
 def number(request: Request, name: str) -> int | None:
     """Returns a header that is a number of bytes; None where there is none.
 
@@ -94,7 +98,7 @@ def number(request: Request, name: str) -> int | None:
     if value is None:
         return None
     # No more digits than any database takes; Python refuses to read thousands of them.
-    if not (value.isascii() and value.isdigit() and len(value) <= 18):
+    if not (value.isascii() and value.isdigit() and len(value) <= len(str(MAX_NUMBER))):
         raise InvalidUploadHeader(f"{name} has to be a number of bytes.")
     return int(value)
 

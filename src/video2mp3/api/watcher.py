@@ -63,7 +63,7 @@ class JobWatcher:
         self._task: asyncio.Task[None] | None = None
         self._in_a_hurry = asyncio.Event()
         # The clients wait for this loop: it goes on whatever happens.
-        self._watchdog = Watchdog("job-watcher", _STALL_AFTER_S)
+        self._watchdog = Watchdog("job-watcher", _STALL_AFTER_S, max_backoff_s=_INTERVAL_S)
 
     async def changes(
         self, job: Job, *, heartbeat_s: float, interval_s: float = _INTERVAL_S

@@ -24,7 +24,7 @@ WorkerId = Annotated[str, typer.Argument(metavar="WORKER", help="The worker's id
 State = Annotated[str | None, typer.Option(metavar="STATE", help="Only those in this state, such as failed.")]
 User = Annotated[str | None, typer.Option(metavar="NAME", help="Only this user's.")]
 OfWorker = Annotated[str | None, typer.Option("--worker", metavar="ID", help="Only those that this worker converts.")]
-Limit = Annotated[int, typer.Option(metavar="NUMBER", min=1, help="How many.")]
+Limit = Annotated[int, typer.Option(metavar="NUMBER", min=1, max=100_000, help="How many.")]
 Before = Annotated[str | None, typer.Option(metavar="JOB", help="Only those that are older than this one.")]
 OfAction = Annotated[str | None, typer.Option("--action", metavar="ACTION", help="Only these, such as sign_in.failed.")]
 OfUser = Annotated[str | None, typer.Option("--user", metavar="NAME", help="What this user did, or was done to it.")]

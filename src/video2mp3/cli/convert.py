@@ -29,6 +29,7 @@ def convert_command(
         int | None,
         typer.Option(
             min=1,
+            max=1024,
             metavar="NUMBER",
             help="Threads per file (default: the cores, shared among the files).",
             rich_help_panel=OUTPUT,

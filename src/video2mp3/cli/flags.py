@@ -35,7 +35,8 @@ _OTHER_GROUP = "Tags and cover"
 _NAMES = frozenset(option.name for option in fields(Options))
 # Names that are words as well, where they mean the option.
 _NAMES_IN_SENTENCES = re.compile(r"\b(?:channels(?= \d)|split(?= silence)|(?<=and )preset)\b")
-_TIME = re.compile(r"(?:(?:(\d+):)?([0-5]?\d):)?(\d+(?:\.\d*)?|\.\d+)")
+# Python refuses to read thousands of digits.
+_TIME = re.compile(r"(?:(?:(\d{1,9}):)?([0-5]?\d):)?(\d{1,9}(?:\.\d{0,20})?|\.\d{1,20})", re.ASCII)
 
 
 OUTPUT = "Output"

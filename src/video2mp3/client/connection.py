@@ -110,4 +110,4 @@ def unreachable(error: httpx.TransportError) -> ClientError:
 
 def _retry_after_s(answer: httpx.Response) -> float:
     wanted = answer.headers.get("Retry-After", "")
-    return min(_LONGEST_PAUSE_S, float(wanted)) if wanted.isdigit() else 0.0
+    return min(_LONGEST_PAUSE_S, float(wanted)) if wanted.isascii() and wanted.isdigit() else 0.0

@@ -32,6 +32,7 @@ MAX_CHAPTERS = 255
 _MAX_LEVEL_DB = 300
 _LOUDNESS_TOLERANCE_LU = 0.3
 _MAX_COUNT = 2**48
+_LEAST_S = 1e-6
 _MAX_TEXT = 300
 _ERRORS: dict[str, type[Video2mp3Error]] = {
     error.code: error
@@ -107,7 +108,8 @@ class Fields:
         value = self.values.get(name)
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _MAX_COUNT:
             raise EngineCrashed  # NaN is not between the two either
-        return float(value)
+        # A time that no clock can tell from none is none: shares of it would be infinite.
+        return float(value) if value >= _LEAST_S else 0.0
 
     def seconds_or_none(self, name: str) -> float | None:
         """Returns a time, or None where there is none."""

@@ -30,6 +30,7 @@ SPLITS = ("chapters", "silence")
 _CHANGES_SOUND = (*MODES, "channels", "sample_rate_hz", "loudness_lufs", "fade_in_s", "fade_out_s")
 _SECONDS = re.compile(r"[0-9]{1,8}(\.[0-9]{1,9})?")
 _MAX_TIME_S = 10**7
+_MIN_LENGTH_S = 0.001
 _DATE = re.compile(r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
 _KINDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", bytes: "bytes"}
@@ -81,7 +82,7 @@ class Options:
     end_s: float | None = _option(
         None,
         "Leave out what comes from this time on, in seconds of the source; exact to the sample.",
-        minimum=0,
+        minimum=_MIN_LENGTH_S,
         maximum=_MAX_TIME_S,
     )
     track: int | str | None = _option(
