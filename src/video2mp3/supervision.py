@@ -136,7 +136,11 @@ class Watchdog:
         """Counts every failure, but says only once that something is wrong, not at every turn."""
         _failures[self.name] += 1
         self._step_failed = True
-        self._failing_since_s = self._failing_since_s or time.monotonic()
+        if isinstance(error, Unavailable):
+            # The loop turns; what is away is reported as such.
+            self.feed()
+        else:
+            self._failing_since_s = self._failing_since_s or time.monotonic()
         self.backoff_s = min(self._max_backoff_s, self.backoff_s * 2 or _FIRST_BACKOFF_S)
         is_new, self._last_failure = type(error) is not self._last_failure, type(error)
         if is_new and isinstance(error, Unavailable):

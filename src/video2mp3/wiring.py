@@ -5,7 +5,8 @@ The clients of RabbitMQ and of object stores are loaded only where they are chos
 
 import logging
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 import structlog
 
+from video2mp3.database import migrate
 from video2mp3.database.connection import Database
 from video2mp3.errors import ConfigurationError, Unavailable
 from video2mp3.outbound import Guard
@@ -21,6 +23,10 @@ from video2mp3.queue.memory import MemoryQueue
 from video2mp3.settings import Settings
 from video2mp3.storage import Storage
 from video2mp3.storage.disk import DiskStorage
+
+log = structlog.get_logger()
+
+_WAIT_PAUSE_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -77,11 +83,14 @@ def make_guard(settings: Settings) -> Guard:
 
 
 @contextmanager
-def open_backends(settings: Settings) -> Iterator[Backends]:
+def open_backends(settings: Settings, *, with_tables: bool = False, needs_queue: bool = True) -> Iterator[Backends]:
     """Opens and checks all three; closes them at the end of the block.
 
+    What does not answer is waited for, and so are the tables `with_tables`, for VIDEO2MP3_STARTUP_WAIT_S in all: a
+    cluster starts everything at once. Where the role can do without the queue, a queue that is away is only logged.
+
     Raises:
-        ConfigurationError: naming the setting whose part does not answer.
+        ConfigurationError: naming the setting whose part does not answer, or the command that makes the tables.
     """
     database = open_database(settings)
     try:
@@ -90,7 +99,7 @@ def open_backends(settings: Settings) -> Iterator[Backends]:
             storage = open_storage(settings)
             try:
                 backends = Backends(database, queue, storage)
-                _check(backends, settings)
+                _check(backends, settings, with_tables=with_tables, needs_queue=needs_queue)
                 yield backends
             finally:
                 storage.close()
@@ -100,16 +109,36 @@ def open_backends(settings: Settings) -> Iterator[Backends]:
         database.close()
 
 
-def _check(backends: Backends, settings: Settings) -> None:
-    for origin, part in (
-        (settings.origin("database_url"), backends.database),
-        (settings.origin("queue_url"), backends.queue),
-        (settings.origin("storage_url"), backends.storage),
-    ):
+def _check(backends: Backends, settings: Settings, *, with_tables: bool, needs_queue: bool) -> None:
+    deadline_s = time.monotonic() + settings.startup_wait_s
+    database = settings.origin("database_url")
+    _wait_for(backends.database.check, database, deadline_s)
+    _wait_for(backends.storage.check, settings.origin("storage_url"), deadline_s)
+    try:
+        _wait_for(backends.queue.check, settings.origin("queue_url"), deadline_s if needs_queue else 0)
+    except ConfigurationError as error:
+        if needs_queue:
+            raise
+        log.warning("started_without_queue", reason=error.detail)
+    if with_tables:
+        _wait_for(lambda: migrate.require_current(backends.database), database, deadline_s)
+
+
+def _wait_for(check: Callable[[], None], origin: str, deadline_s: float) -> None:
+    is_said = False
+    while True:
         try:
-            part.check()
-        except Unavailable as error:
-            raise ConfigurationError(f"{origin}: {error.detail}") from error
+            return check()
+        except (Unavailable, migrate.TablesOutdated) as error:
+            left_s = deadline_s - time.monotonic()
+            if left_s <= 0:
+                if isinstance(error, Unavailable):
+                    raise ConfigurationError(f"{origin}: {error.detail}") from error
+                raise
+            if not is_said:
+                log.warning("waiting_at_start", setting=origin, reason=error.detail, at_most_s=round(left_s))
+            is_said = True
+        time.sleep(min(_WAIT_PAUSE_S, left_s))
 
 
 def configure_logging(settings: Settings) -> None:

@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.deploy.manifests import FOLDER, ROLES
+from tests.deploy.manifests import FOLDER
+from tests.deploy.manifests import ROLES as LONG_RUNNING
 from video2mp3 import __version__
 from video2mp3.settings import Settings
 
 ROOT = Path(__file__).parents[2]
+ROLES = (*LONG_RUNNING, "migrate")
 Service = dict[str, Any]
 
 

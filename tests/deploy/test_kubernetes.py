@@ -2,8 +2,10 @@
 
 import base64
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import jsonschema
 import kubernetes_validate
@@ -11,6 +13,7 @@ import pytest
 import yaml
 
 from tests.deploy.manifests import FOLDER, OVERLAYS, ROLES, Manifest, containers, of_kind, pods, render, selects
+from video2mp3.api.hosts import HostRule
 from video2mp3.database.tables import Job
 from video2mp3.settings import Settings
 
@@ -78,7 +81,7 @@ def test_no_container_may_do_more_than_it_needs(overlay: list[Manifest]) -> None
         }, name
         for bound in ("requests", "limits"):
             assert {"cpu", "memory"} <= set(container["resources"][bound]), name
-        if owner["kind"] != "Job":
+        if container in pod["containers"]:
             assert {"startupProbe", "readinessProbe", "livenessProbe"} <= set(container), name
         assert not pod.get("hostNetwork"), name
         assert not any("hostPath" in volume for volume in pod.get("volumes", [])), name
@@ -123,6 +126,31 @@ def ours(overlay: list[Manifest]) -> Iterator[tuple[Manifest, Manifest, Manifest
     for owner, pod, container in containers(overlay):
         if owner["metadata"]["name"] in ROLES:
             yield owner, pod, container
+
+
+def peak_requests(overlay: list[Manifest], resource: str) -> float:
+    """What all pods ask for while every Deployment rolls at once: cores, or MiB."""
+    least = {
+        each["spec"]["scaleTargetRef"]["name"]: each["spec"] for each in of_kind(overlay, "HorizontalPodAutoscaler")
+    }
+    total = 0.0
+    for owner, template in pods(overlay):
+        spec, name = template["spec"], owner["metadata"]["name"]
+        running = sum(quantity(each["resources"]["requests"][resource]) for each in spec["containers"])
+        first = [quantity(each["resources"]["requests"][resource]) for each in spec.get("initContainers", [])]
+        replicas = owner["spec"].get("replicas") or least.get(name, {}).get("minReplicas", 1)
+        surge = owner["spec"]["strategy"]["rollingUpdate"]["maxSurge"] if owner["kind"] == "Deployment" else 0
+        total += (replicas + surge) * max([running, *first])
+    return total
+
+
+def quantity(text: object) -> float:
+    """A quantity of Kubernetes: cores, or MiB."""
+    number = str(text)
+    for suffix, factor in (("Mi", 1), ("Gi", 1024), ("m", 0.001)):
+        if number.endswith(suffix):
+            return float(number.removesuffix(suffix)) * factor
+    return float(number)
 
 
 def test_every_key_is_a_setting(overlay: list[Manifest]) -> None:
@@ -287,3 +315,93 @@ def test_workers_are_scaled_by_rows(tmp_path: Path) -> None:
     assert "state" in Job.__table__.columns
     (worker,) = [c for owner, _, c in containers(manifests) if owner["metadata"]["name"] == "worker"]
     assert trigger["metadata"]["queryValue"] == environment(manifests, worker)["VIDEO2MP3_WORKER_SLOTS"]
+
+
+def test_a_volume_keeps_the_modes_that_its_server_needs(overlay: list[Manifest]) -> None:
+    """It should not open the files of a volume to the group again at each start: RabbitMQ refuses such a cookie."""
+    for owner, template in pods(overlay):
+        security = template["spec"]["securityContext"]
+        assert security["fsGroupChangePolicy"] == "OnRootMismatch", owner["metadata"]["name"]
+    for owner in of_kind(overlay, "StatefulSet"):
+        if owner["metadata"]["name"] == "rabbitmq":
+            (repair,) = owner["spec"]["template"]["spec"]["initContainers"]
+            assert "chmod 0400 /var/lib/rabbitmq/.erlang.cookie" in repair["command"][-1]
+            assert {"name": "data", "mountPath": "/var/lib/rabbitmq"} in repair["volumeMounts"]
+
+
+def test_the_cookie_of_an_earlier_pod_is_closed(tmp_path: Path) -> None:
+    """It should run the manifest's own command: on a cookie that is open to the group, and without one."""
+    (repair,) = [c for _, _, c in containers(render("local", tmp_path)) if c["name"] == "cookie"]
+    cookie = tmp_path / ".erlang.cookie"
+    command = [text.replace("/var/lib/rabbitmq", str(tmp_path)) for text in repair["command"]]
+    subprocess.run(command, check=True)
+    assert not cookie.exists()
+    cookie.write_text("secret")
+    cookie.chmod(0o440)
+    subprocess.run(command, check=True)
+    assert cookie.stat().st_mode & 0o777 == 0o400
+
+
+def test_a_second_apply_changes_what_it_may(overlay: list[Manifest], tmp_path: Path) -> None:
+    """It should have no Job, whose template cannot be changed, as its ConfigMaps and Secrets get new names."""
+    assert of_kind(overlay, "Job") == []
+    (migrate,) = [c for owner, _, c in containers(overlay) if c["name"] == "migrate"]
+    assert migrate["args"] == ["migrate"]
+    (api,) = [owner for owner in of_kind(overlay, "Deployment") if owner["metadata"]["name"] == "api"]
+    assert migrate in api["spec"]["template"]["spec"]["initContainers"]
+    # Names that a hash is added to are only in what may be changed.
+    hashed = {each["metadata"]["name"] for each in of_kind(overlay, "ConfigMap", "Secret")}
+    for manifest in overlay:
+        text = json.dumps(manifest.get("spec", {}).get("volumeClaimTemplates", ""))
+        assert not any(name in text for name in hashed)
+
+
+def test_roles_wait_for_what_starts_beside_them(overlay: list[Manifest]) -> None:
+    """It should wait for the servers and the tables in the process, for less time than the startup probe gives."""
+    for owner, pod, container in ours(overlay):
+        wait_s = int(environment(overlay, container)["VIDEO2MP3_STARTUP_WAIT_S"])
+        assert wait_s >= 120
+        if container in pod["containers"]:
+            probe = container["startupProbe"]
+            assert probe["periodSeconds"] * probe["failureThreshold"] > wait_s, owner["metadata"]["name"]
+
+
+def test_the_deployments_own_names_are_answered(overlay: list[Manifest]) -> None:
+    """It should answer requests by the Service's names inside the cluster, and none by another site's."""
+    (namespace,) = of_kind(overlay, "Namespace")
+    (service,) = [each for each in of_kind(overlay, "Service") if each["metadata"]["name"] == "api"]
+    (container,) = [c for owner, pod, c in ours(overlay) if c["name"] == "api"]
+    values = {
+        name.removeprefix("VIDEO2MP3_").lower(): value
+        for name, value in environment(overlay, container).items()
+        if not name.endswith("_FILE")
+    }
+    rule = HostRule(Settings.model_validate(values))
+    name = f"{service['metadata']['name']}.{namespace['metadata']['name']}"
+    public = urlsplit(values["public_url"]).hostname
+    for host in ("api", name, f"{name}.svc", f"{name}.svc.cluster.local", public, "localhost:8000"):
+        assert rule.allows({"type": "http", "path": "/", "headers": [(b"host", str(host).encode())]}), host
+    assert not rule.allows({"type": "http", "path": "/", "headers": [(b"host", b"elsewhere.example")]})
+
+
+def test_the_local_overlay_fits_a_small_node(tmp_path: Path) -> None:
+    """It should leave a node of 2 cores and 4 GiB what Kubernetes itself asks for, also while everything rolls."""
+    overlay = render("local", tmp_path)
+    assert peak_requests(overlay, "cpu") < 1.0
+    assert peak_requests(overlay, "memory") < 3 * 1024
+    # A control: this is what it was before.
+    (worker,) = [c for owner, _, c in containers(overlay) if c["name"] == "worker"]
+    worker["resources"]["requests"]["cpu"] = 2
+    assert peak_requests(overlay, "cpu") > 4
+
+
+def test_names_are_resolved_by_a_cache_on_the_node_too(overlay: list[Manifest]) -> None:
+    places = egress(overlay, {"app.kubernetes.io/component": "api"})[53]
+    assert {"ipBlock": {"cidr": "169.254.20.10/32"}} in places
+    assert any("podSelector" in place for place in places)
+
+
+def test_the_api_is_reached_from_the_nodes_network_too(overlay: list[Manifest]) -> None:
+    """It should let an Ingress controller in that runs on the host's network, where no selector finds it."""
+    (policy,) = [each for each in of_kind(overlay, "NetworkPolicy") if each["metadata"]["name"] == "api"]
+    assert policy["spec"]["ingress"] == [{"ports": [{"port": "http"}]}]

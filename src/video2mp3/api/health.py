@@ -21,6 +21,7 @@ log = structlog.get_logger()
 
 _DEADLINE_S = 2.0
 _CACHE_S = 1.0
+_REQUIRED = ("database", "storage")
 
 router = APIRouter(tags=["operations"])
 
@@ -109,12 +110,16 @@ async def livez() -> Liveness:
 
 @router.get("/readyz", response_model=Readiness, responses={503: {"model": Readiness, "description": "Not ready."}})
 async def readyz(request: Request) -> Response:
-    """Whether the database, the queue and the storage answer, and all loops of this process turn."""
+    """Whether requests can be served: the database and the storage answer, and all loops of this process turn.
+
+    Without the queue jobs are still accepted, as their rows wait for it: its state is reported, and is no reason to
+    send requests elsewhere.
+    """
     checks: ReadinessChecks = request.app.state.readiness
     parts = await checks.parts()
     stalled = supervision.stalled()
     if stalled:
         log.warning("not_ready", stalled_loops=stalled)
-    ready = not stalled and all(state == "ok" for state in parts.values())
+    ready = not stalled and all(parts[name] == "ok" for name in _REQUIRED)
     body = Readiness(status="ok" if ready else "unavailable", parts=parts, stalled_loops=stalled)
     return JSONResponse(body.model_dump(), 200 if ready else 503, headers={"Cache-Control": "no-store"})

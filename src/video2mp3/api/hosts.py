@@ -15,8 +15,9 @@ from video2mp3.settings import Settings
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::\d{1,5})?", re.IGNORECASE)
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
-# Probes of containers ask by whatever address, and tell nothing that is anybody's.
-_ANY_HOST_PATHS = frozenset({"/livez", "/readyz"})
+# Containers are probed by any address, and the answers hold nothing that is anybody's.
+ANY_HOST_PATHS = frozenset({"/livez", "/readyz"})
+"""The addresses of probes."""
 
 
 class HostRule:
@@ -35,7 +36,7 @@ class HostRule:
     def allows(self, scope: Scope) -> bool:
         """Says whether the request may be served."""
         hosts = Headers(scope=scope).getlist("host")
-        if self._all or scope["path"] in _ANY_HOST_PATHS or not hosts:
+        if self._all or scope["path"] in ANY_HOST_PATHS or not hosts:
             # Browsers always send one.
             return True
         match = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None

