@@ -85,3 +85,59 @@ def test_every_number_is_bounded() -> None:
         for text in ("nan", "inf", "5e-324", "1e308", str(2**63)):
             with pytest.raises(ConfigurationError):
                 load_settings(**{name: text})
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("DATABASE_URL", "mysql+pymysql://user:hun@ter2@127.0.0.1/db"),
+        ("DATABASE_URL", "mysql+pymysql://user:hun@ter2:x@127.0.0.1/db"),
+        ("DATABASE_URL", "mysql+pymysql://user:hun@t/ter2@127.0.0.1/db"),
+        ("DATABASE_URL", "mysql+pymysql://user:hun#ter2@127.0.0.1/db"),
+        ("DATABASE_URL", "mysql+pymysql://user:hun@[ter2@127.0.0.1/db"),
+        ("QUEUE_URL", "amqp://user:[hunter2@127.0.0.1/"),
+        ("QUEUE_URL", "amqp://user:12/hunter2@127.0.0.1/"),
+        ("QUEUE_URL", "amqp://user:hunter2@127.0.0.1:x/"),
+        ("STORAGE_URL", "s3://key:hunter2@bucket/prefix"),
+        ("STORAGE_URL", "s3://[hunter2"),
+        ("S3_ENDPOINT_URL", "http://key:hun@ter2@127.0.0.1"),
+        ("S3_ENDPOINT_URL", "hunter2"),
+        ("S3_ENDPOINT_URL", "http://127.0.0.1:hunter2"),
+        ("PUBLIC_URL", "http://[hunter2"),
+        ("TRACES_URL", "http://user:hunter2@127.0.0.1:port/"),
+        ("TRUSTED_PROXIES", "hunter2"),
+        ("ALLOWED_PORTS", "hunter2"),
+        ("PORT", "hunter2"),
+        ("REGISTRATION", "hunter2"),
+    ],
+)
+@pytest.mark.parametrize("in_file", [False, True], ids=["variable", "file"])
+def test_a_wrong_setting_is_named_and_never_shown(
+    name: str, text: str, in_file: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It should keep what it says to itself: a password may be in it, or the wrong file may have been named."""
+    if in_file:
+        (tmp_path / name).write_text(text)
+        monkeypatch.setenv(f"VIDEO2MP3_{name}_FILE", str(tmp_path / name))
+    else:
+        monkeypatch.setenv(f"VIDEO2MP3_{name}", text)
+    with pytest.raises(ConfigurationError, match=f"VIDEO2MP3_{name}: ") as raised:
+        load_settings()
+    assert "ter2" not in str(raised.value.detail)
+    assert "\n" not in str(raised.value.detail)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("DATABASE_URL", "mysql+pymysql://user:hun%40ter2@[::1]:3306/db"),
+        ("DATABASE_URL", "sqlite:////home/me@work/x.db"),
+        ("STORAGE_URL", "file:///home/me@work"),
+        ("STORAGE_URL", "s3://bucket/me@work"),
+        ("QUEUE_URL", "amqps://user:hunter2@broker.example/vhost?heartbeat=20"),
+        ("PUBLIC_URL", "https://example.org/mp3/"),
+    ],
+)
+def test_ordinary_urls_are_taken(name: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"VIDEO2MP3_{name}", text)
+    assert getattr(load_settings(), name.lower()) == text

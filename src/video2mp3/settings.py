@@ -8,6 +8,7 @@ import os
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -160,6 +161,13 @@ class Settings(BaseSettings):
         _ports(text) if info.field_name == "allowed_ports" else _networks(text)
         return text
 
+    @field_validator("database_url", "queue_url", "storage_url", "s3_endpoint_url", "public_url", "traces_url")
+    @classmethod
+    def _is_url(cls, text: str, info: ValidationInfo) -> str:
+        if text:
+            _check_url(text, is_web=info.field_name in ("s3_endpoint_url", "public_url", "traces_url"))
+        return text
+
     @property
     def networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """The private networks that users' URLs may lead to."""
@@ -196,7 +204,9 @@ def load_settings(**overrides: object) -> Settings:
     try:
         return Settings(**(_read_files() | overrides))  # type: ignore[arg-type]
     except ValidationError as error:
-        wrong = "; ".join(f"{_variable(str(e['loc'][0]))}: {e['msg']}" for e in error.errors())
+        wrong = "; ".join(
+            f"{_variable(str(e['loc'][0]))}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()
+        )
         raise ConfigurationError(f"Wrong setting: {wrong}.") from None
 
 
@@ -206,13 +216,42 @@ def secret_files() -> list[tuple[str, str]]:
     return [(variable, os.environ[variable]) for variable in variables if os.environ.get(variable)]
 
 
+def _check_url(text: str, *, is_web: bool) -> None:
+    """Raises ValueError, with nothing of the text in it, when parsers would not agree on what the URL says.
+
+    The commonest fault is a password with a character that ends it: what stands behind that would be read as the host
+    or the port, and shown as such in errors.
+    """
+    encode = "in a password, @ is written %40, : %3A, / %2F, # %23 and ? %3F"
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        raise ValueError(f"it is not a URL; {encode}") from None
+    if not text.isprintable():
+        raise ValueError("it is not a URL: it has a control character")
+    if parts.scheme in ("s3", "gs", "az"):
+        if "@" in parts.netloc:
+            raise ValueError("it holds no keys; set VIDEO2MP3_S3_ACCESS_KEY_ID and VIDEO2MP3_S3_SECRET_ACCESS_KEY")
+    elif parts.netloc and (text.count("@") > 1 or ("@" in text and "@" not in parts.netloc)):
+        raise ValueError(f"it has an @ too many; {encode}")
+    if is_web and (parts.scheme not in ("http", "https") or not parts.hostname):
+        raise ValueError("it is not a URL that begins with https:// or http:// and has a host")
+
+
 def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
-    return tuple(ip_network(word.strip()) for word in text.split(",") if word.strip())
+    try:
+        return tuple(ip_network(word.strip()) for word in text.split(",") if word.strip())
+    except ValueError:
+        raise ValueError(
+            "networks are written like 10.1.2.0/24, with commas between, and no bit set behind the prefix"
+        ) from None
 
 
 def _ports(text: str) -> frozenset[int]:
-    ports = frozenset(int(word) for word in text.split(","))
-    if not all(0 < port < 65536 for port in ports):
+    words = [word.strip() for word in text.split(",")]
+    ports = frozenset(int(word) for word in words if word.isdecimal())
+    if not all(word.isdecimal() for word in words) or not all(0 < port < 65536 for port in ports):
         raise ValueError("a port is a number from 1 to 65535")
     return ports
 

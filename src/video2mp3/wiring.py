@@ -60,6 +60,8 @@ def open_storage(settings: Settings) -> Storage:
     url = settings.effective_storage_url
     parts = urlsplit(url)
     if parts.scheme == "file":
+        if parts.netloc or not parts.path.startswith("/"):
+            raise ConfigurationError("VIDEO2MP3_STORAGE_URL: a folder is written with three slashes: file:///folder.")
         return DiskStorage(Path(unquote(parts.path)))
     if parts.scheme in ("s3", "gs", "az"):
         from video2mp3.storage.objects import ObjectStorage

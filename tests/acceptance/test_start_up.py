@@ -13,6 +13,8 @@ WRONG = [
     ("VIDEO2MP3_DATABASE_URL", "mysql+pymysql://user:hunter2@127.0.0.1:{port}/video2mp3"),
     ("VIDEO2MP3_DATABASE_URL", "oracle://user:hunter2@127.0.0.1/x"),
     ("VIDEO2MP3_DATABASE_URL", "not a url"),
+    ("VIDEO2MP3_DATABASE_URL", "mysql+pymysql://user:t@p:hunter2@127.0.0.1:{port}/video2mp3"),
+    ("VIDEO2MP3_DATABASE_URL", "mysql+pymysql://user:hunter2@127.0.0.1:{port}/video2mp3?secret=hunter2"),
     ("VIDEO2MP3_DATABASE_URL", "sqlite:////proc/nowhere/video2mp3.db"),
     ("VIDEO2MP3_QUEUE_URL", "amqp://user:hunter2@127.0.0.1:{port}/"),
     ("VIDEO2MP3_QUEUE_URL", "kafka://127.0.0.1"),
@@ -80,3 +82,21 @@ def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
     assert result.returncode == 1
     assert port in result.stderr
     assert "--port" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["api", "worker", "notifier", "migrate", "doctor", "health worker", "user list"])
+def test_no_command_tells_a_piece_of_the_password(command: str, tmp_path: Path) -> None:
+    """It should say in one sentence which setting is wrong, whatever was called."""
+    url = f"mysql+pymysql://user:hun@ter2:x@127.0.0.1:{free_port()}/video2mp3"
+    result = subprocess.run(
+        [sys.executable, "-m", "video2mp3", *command.split()],
+        env=base_env(tmp_path) | {"VIDEO2MP3_DATABASE_URL": url},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert len(result.stderr.splitlines()) == 1
+    assert "VIDEO2MP3_DATABASE_URL" in result.stderr
+    assert "ter2" not in result.stderr + result.stdout

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.pool import QueuePool
 
 from video2mp3.database.connection import Database
-from video2mp3.errors import DatabaseFull, DatabaseUnavailable
+from video2mp3.errors import ConfigurationError, DatabaseFull, DatabaseUnavailable
 
 
 @pytest.fixture
@@ -75,3 +75,28 @@ def test_a_request_that_gets_no_connection_in_time_may_come_again(
         with pytest.raises(DatabaseUnavailable, match="in use"), database.read():
             pass
     database.check()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "hunter2",
+        "mysql://user:hunter2@127.0.0.1/db",
+        "mysql+hunter2://127.0.0.1/db",
+        "mysql+pymysql://user:hun@ter2@127.0.0.1/db",
+        "mysql+pymysql://user:hun@t:ter2@127.0.0.1/db",
+        "mysql+pymysql://user:hunter2@127.0.0.1",
+        "mysql+pymysql://user:hunter2@127.0.0.1/",
+        "mysql+pymysql://user:hunter2@127.0.0.1/db?hunter2=hunter2",
+        "mysql+pymysql://user:hunter2@127.0.0.1/db?ssl_ca=/nowhere/hunter2",
+        "sqlite+aiosqlite:////tmp/hunter2",
+        "sqlite:////tmp/x?hunter2=1",
+        "postgresql://user:hunter2@127.0.0.1/db",
+    ],
+)
+def test_a_wrong_url_is_one_sentence_without_its_secrets(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="VIDEO2MP3_DATABASE_URL") as raised:
+        Database(url)
+    assert "ter2" not in raised.value.detail.replace("mysql+hunter2", "")
+    assert raised.value.__cause__ is None
+    assert raised.value.__suppress_context__ or raised.value.__context__ is None

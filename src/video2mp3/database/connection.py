@@ -1,5 +1,6 @@
 """Connections and transactions."""
 
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -7,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import URL, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, TimeoutError
 from sqlalchemy.orm import Session
@@ -31,6 +32,15 @@ _SQLITE_BROKEN = (
 # ER_DISK_FULL and ER_RECORD_FILE_FULL.
 _MYSQL_FULL = (1021, 1114)
 
+_DRIVERS = ("sqlite", "sqlite+pysqlite", "mysql+pymysql", "mariadb+pymysql")
+_MYSQL_FILES = frozenset({"ssl_ca", "ssl_cert", "ssl_key"})
+_MYSQL_PARAMETERS = _MYSQL_FILES | {
+    "charset",
+    "unix_socket",
+    "ssl_check_hostname",
+    "ssl_verify_cert",
+    "ssl_verify_identity",
+}
 
 _AFTER_COMMIT = "after_commit"
 
@@ -55,10 +65,7 @@ class Database:
         Raises:
             ConfigurationError: when the URL names a database that is not supported.
         """
-        try:
-            parsed = make_url(url)
-        except ArgumentError:
-            raise ConfigurationError("VIDEO2MP3_DATABASE_URL is not a database URL.") from None
+        parsed = _parse_url(url)
         self.dialect = parsed.get_backend_name()
         # Parameters are hidden below: an error's text goes to the log, and a parameter may be a key.
         if self.dialect == "sqlite":
@@ -72,7 +79,7 @@ class Database:
                 connect_args={"timeout": SQLITE_BUSY_TIMEOUT_MS / 1000},
             )
             _prepare_sqlite(self.engine)
-        elif self.dialect in ("mysql", "mariadb"):
+        else:
             self.engine = create_engine(
                 url,
                 isolation_level="READ COMMITTED",
@@ -88,10 +95,6 @@ class Database:
                     "write_timeout": 30,
                     "init_command": "SET time_zone = '+00:00'",
                 },
-            )
-        else:
-            raise ConfigurationError(
-                f"VIDEO2MP3_DATABASE_URL: {self.dialect} is not supported; use sqlite:///… or mysql+pymysql://…"
             )
 
     @contextmanager
@@ -135,6 +138,37 @@ class Database:
     def close(self) -> None:
         """Closes all connections."""
         self.engine.dispose()
+
+
+def _parse_url(url: str) -> URL:
+    """Returns the URL's parts. Raises ConfigurationError, with no secret of the URL in it, when it is unusable."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        # The second one: a password that a `:` or an `@` cuts short, the rest of which is no port.
+        raise _wrong_url("it is not a database URL (in a password, @ is written %40, : %3A and / %2F)") from None
+    if parsed.drivername not in _DRIVERS:
+        # What cannot be a name may be a piece of a password.
+        name = parsed.drivername if parsed.drivername.replace("+", "").isalnum() else "it"
+        raise _wrong_url(f"{name} is not supported; use sqlite:///FILE or mysql+pymysql://user:password@host/DATABASE")
+    if parsed.get_backend_name() == "sqlite":
+        known: frozenset[str] = frozenset()
+    else:
+        known = _MYSQL_PARAMETERS
+        if "@" in (parsed.host or ""):
+            raise _wrong_url("it has an @ too many (in a password, @ is written %40)")
+        if not parsed.database:
+            raise _wrong_url("it names no database; write mysql+pymysql://user:password@host/DATABASE")
+    if not known.issuperset(parsed.query):
+        raise _wrong_url(f"it has a parameter that is not known; known are: {', '.join(sorted(known)) or 'none'}")
+    for name in _MYSQL_FILES & set(parsed.query):
+        if not os.access(str(parsed.query[name]), os.R_OK):
+            raise _wrong_url(f"the file that {name} names cannot be read")
+    return parsed
+
+
+def _wrong_url(why: str) -> ConfigurationError:
+    return ConfigurationError(f"VIDEO2MP3_DATABASE_URL: {why}.")
 
 
 def _unavailable(error: BaseException | None) -> DatabaseUnavailable:

@@ -212,4 +212,5 @@ def _open(url: str, **options: Any) -> "ObjectStore":
         return from_url(url, **options)
     except (BaseError, ValueError) as error:
         # The first line only: what follows is for the library's own developers.
-        raise ConfigurationError(f"The storage URL cannot be used: {str(error).splitlines()[0]}.") from None
+        why = str(error).splitlines()[0].replace(url, "the URL")
+        raise ConfigurationError(f"VIDEO2MP3_STORAGE_URL cannot be used: {why}.") from None
