@@ -69,6 +69,11 @@ chaos: tools ## Kill, cut and fill everything while jobs run, and write docs/rel
 	VIDEO2MP3_CHAOS=$(CURDIR)/build/chaos.jsonl $(BIN)/pytest tests/chaos --numprocesses=2 --dist=loadfile $(ARGS)
 	$(BIN)/python -m tests.chaos.report build/chaos.jsonl
 
+.PHONY: abuse
+abuse: tools ## Abuse the service as one account and as a stranger, measure what a second user sees, and write docs/reliability.md: half an hour
+	VIDEO2MP3_ABUSE=1 $(BIN)/pytest tests/abuse $(ARGS)
+	$(BIN)/python -m tests.abuse.figures
+
 .PHONY: soak-uploads
 soak-uploads: tools ## Cut uploads at 50 places, kill the API 20 times in them, race 100 pairs of writers: two minutes
 	VIDEO2MP3_SOAK_UPLOADS=1 $(BIN)/pytest tests/acceptance/test_resumed_uploads.py tests/api/test_resumable.py $(ARGS)

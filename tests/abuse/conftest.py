@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.abuse.program import arguments
 from tests.acceptance.service import Role, Service, base_env, mail_env
 from tests.servers import SMTPServer
 
@@ -25,9 +26,8 @@ def start_service(tmp_path: Path, smtp: SMTPServer) -> StartService:
     def start(without: Callable[[], None] | None = None, **settings: object) -> Iterator[Service]:
         env = base_env(tmp_path) | mail_env(smtp) | {"PYTHONPATH": str(ROOT)}
         env |= {f"VIDEO2MP3_{name.upper()}": str(value) for name, value in settings.items()}
-        guard = [] if without is None else ["--without", f"{without.__module__}:{without.__name__}"]
         service = Service(tmp_path, env, smtp)
-        role = Role(tmp_path, "serve", [*guard, "--", "serve", "--port", "0"], env, "tests.abuse.program")
+        role = Role(tmp_path, "serve", arguments(["serve", "--port", "0"], without), env, "tests.abuse.program")
         service.roles["serve"] = role
         try:
             service.urls.append(role.wait_for_output(r"listens on (http://\S+)")[1])

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 from starlette.concurrency import run_in_threadpool
 
+from video2mp3.api import fair_threads
 from video2mp3.api.fair_executor import FairExecutor
 
 STALL_S = 4.0
@@ -89,4 +90,5 @@ def run_in_shared_pool() -> None:
 
         return await run_in_threadpool(wait_and_work)
 
+    fair_threads.install = lambda: None
     FairExecutor.run = run  # type: ignore[method-assign, assignment]

@@ -6,8 +6,15 @@
 import argparse
 import importlib
 import sys
+from collections.abc import Callable, Sequence
 
 from video2mp3.cli import main
+
+
+def arguments(role: Sequence[str], without: Callable[[], None] | None = None) -> list[str]:
+    """Returns the arguments of this program that start a role, without the guard that the function takes out."""
+    guard = [] if without is None else ["--without", f"{without.__module__}:{without.__name__}"]
+    return [*guard, "--", *role]
 
 
 def run() -> None:

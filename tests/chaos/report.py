@@ -4,9 +4,7 @@ import sys
 from pathlib import Path
 
 from tests.chaos.figures import Figure, read
-
-DOCUMENT = Path(__file__).parents[2] / "docs" / "reliability.md"
-_BEGIN, _END = "<!-- figures: make chaos -->\n", "<!-- end of figures -->\n"
+from tests.report import write
 
 
 def table(rows: list[Figure]) -> str:
@@ -15,14 +13,7 @@ def table(rows: list[Figure]) -> str:
     return "\n".join(["| claim | what was done | figure | goal |", "|---|---|---|---|", *lines]) + "\n"
 
 
-def write(text: str) -> None:
-    """Puts a table in the place of the last one."""
-    before, _, rest = DOCUMENT.read_text().partition(_BEGIN)
-    _, _, after = rest.partition(_END)
-    DOCUMENT.write_text(before + _BEGIN + text + _END + after)
-
-
 if __name__ == "__main__":
     figures = table(read(Path(sys.argv[1])))
     print(figures)
-    write(figures)
+    write("make chaos", figures)

@@ -36,6 +36,7 @@ from video2mp3.api import (
     waveforms,
     webhooks,
 )
+from video2mp3.api.callers import Callers
 from video2mp3.api.head import HeadAsGet
 from video2mp3.api.middleware import Frame
 from video2mp3.api.prefix import Prefix, prefix_of
@@ -102,6 +103,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.waveforms = waveforms.new_executor()
     app.state.exports = exporting.new_executor()
     app.state.probes = probes.new_executor()
+    app.state.callers = callers = Callers()
     app.state.readiness = health.ReadinessChecks(services)
     problems.install(app)
     for router in _ROUTERS:
@@ -112,7 +114,7 @@ def create_app(services: Services) -> FastAPI:
     app.add_middleware(HeadAsGet)
     app.add_middleware(Tus)
     # Around all that answers.
-    app.add_middleware(Frame, settings=services.settings)
+    app.add_middleware(Frame, settings=services.settings, callers=callers)
     if prefix := prefix_of(services.settings.public_url):
         app.add_middleware(Prefix, prefix=prefix)
     return app

@@ -73,6 +73,7 @@ def current_user(
         with services.database.write() as session:
             principal = _of(users.local_user(session), "loopback")
     if principal.signed_in_by != "loopback":
+        request.app.state.callers.learn(request.scope, principal.user_id)
         rates_of(request).count_user(request, principal.user_id)
     if principal.scopes is not None:
         require_scope(request, principal.scopes)

@@ -14,7 +14,8 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from video2mp3.accounts import audit
-from video2mp3.api import forwarding, rates
+from video2mp3.api import fair_threads, forwarding, rates
+from video2mp3.api.callers import Callers
 from video2mp3.api.hosts import ANY_HOST_PATHS, HostRule
 from video2mp3.api.problems import problem_response
 from video2mp3.errors import Unavailable, UnknownHost, Video2mp3Error
@@ -47,8 +48,9 @@ _HSTS = {"Strict-Transport-Security": "max-age=31536000"}
 class Frame:
     """Pure ASGI middleware, so that streams pass through it without being buffered."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, callers: Callers) -> None:
         self._app = app
+        self._callers = callers
         self._proxies = settings.proxies
         self._hosts = HostRule(settings)
         # Told to those who came without TLS too, browsers pass it over.
@@ -60,6 +62,8 @@ class Frame:
             await self._app(scope, receive, send)
             return
         scope = forwarding.resolved(scope, self._proxies)
+        fair_threads.install()
+        fair_threads.current_caller.set(self._callers.caller_of(scope))
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
         body, answer = _Body(receive), _Answer(send, scope["state"], self._headers)

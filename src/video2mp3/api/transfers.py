@@ -5,14 +5,18 @@ thread for as long as the storage needs, and the client is waited for in the eve
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from anyio import CapacityLimiter, to_thread
 from anyio.lowlevel import RunVar
 
+from video2mp3.api.fair_threads import FairThreads
+
 T = TypeVar("T")
 
 _THREADS = 40
+# More than for other steps: these wait for the storage rather than for the interpreter.
+_THREADS_PER_CALLER = 4
 _limiter: RunVar[CapacityLimiter] = RunVar("video2mp3_transfers")
 
 
@@ -31,6 +35,6 @@ def _limiter_of_loop() -> CapacityLimiter:
     try:
         return _limiter.get()
     except LookupError:
-        limiter = CapacityLimiter(_THREADS)
+        limiter = cast("CapacityLimiter", FairThreads(_THREADS, _THREADS_PER_CALLER))
         _limiter.set(limiter)
         return limiter

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
+from contextvars import Context
 from dataclasses import dataclass
 
 from sqlalchemy import func, select
@@ -106,7 +107,8 @@ class JobWatcher:
         self._watches.add(watch)
         if self._task is None or self._task.done():
             self._in_a_hurry = asyncio.Event()
-            self._task = asyncio.create_task(self._follow())
+            # In a context of its own: it asks for everybody, not for the caller who came first.
+            self._task = asyncio.create_task(self._follow(), context=Context())
         elif hurry:
             self._in_a_hurry.set()
 

@@ -2,9 +2,10 @@
 
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,8 @@ class Database:
         """
         parsed = _parse_url(url)
         self.dialect = parsed.get_backend_name()
+        # SQLite itself lets writers try again after pauses that become longer: within a process they queue up instead.
+        self._writing = threading.Lock() if self.dialect == "sqlite" else nullcontext()
         # Parameters are hidden below: an error's text goes to the log, and a parameter may be a key.
         if self.dialect == "sqlite":
             if parsed.database:
@@ -100,7 +103,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Session]:
         """A transaction that writes; committed at the end of the block, rolled back on an error."""
-        with self._transaction({"sqlite_begin": "BEGIN IMMEDIATE"}) as session:
+        with self._writing, self._transaction({"sqlite_begin": "BEGIN IMMEDIATE"}) as session:
             yield session
 
     @contextmanager
