@@ -1,5 +1,6 @@
 """`video2mp3 health`, which containers are probed with."""
 
+import resource
 from pathlib import Path
 
 import httpx
@@ -53,6 +54,34 @@ def test_a_role_whose_database_is_away_is_not_well(role: str, tmp_path: Path) ->
     assert result.stderr.startswith("video2mp3: ")
     assert "hunter2" not in result.stderr
     assert run(tmp_path, "health", "notifier").returncode == 0
+
+
+@pytest.mark.parametrize("role", ["worker", "notifier"])
+def test_a_role_without_tables_is_not_well_and_that_is_one_sentence(role: str, tmp_path: Path) -> None:
+    """It should print no traceback into a pod's events while the tables are not made yet."""
+    result = run(tmp_path, "health", role)
+    assert result.returncode == 1
+    assert result.stderr.startswith("video2mp3: ")
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("role", ["worker", "notifier"])
+def test_a_role_that_serves_metrics_is_asked_for_its_loops_alone(role: str, tmp_path: Path) -> None:
+    """It should stay well without its database, and cost a second of processor time at most."""
+    assert run(tmp_path, "migrate").returncode == 0
+    port = str(free_port())
+    process = Role(tmp_path, role, [role], base_env(tmp_path) | {"VIDEO2MP3_METRICS_PORT": port})
+    away = {"VIDEO2MP3_METRICS_PORT": port, "VIDEO2MP3_DATABASE_URL": "mysql+pymysql://u:p@127.0.0.1:1/x"}
+    try:
+        process.wait_for_output("ready")
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        result = run(tmp_path, "health", role, **away)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    finally:
+        process.stop()
+    assert result.returncode == 0, result.stderr
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime <= 1.0
+    assert run(tmp_path, "health", role, **away).returncode == 1
 
 
 def test_a_new_service_prints_a_link_to_set_it_up(tmp_path: Path) -> None:
