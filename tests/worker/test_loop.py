@@ -7,17 +7,23 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from structlog.testing import capture_logs
 
 from tests.jobs.rows import change_job, claim, make_user, notifications_of, read_job, submit
 from tests.servers import MariaDBServer, RabbitMQServer, wait_until
 from tests.worker.system import RATE_HZ, System, make_wav
-from video2mp3.database.tables import Upload
+from video2mp3.database.tables import Upload, Waveform
 from video2mp3.jobs import lifecycle
 from video2mp3.jobs.results import parts_of
 from video2mp3.queue import VIDEO_QUEUE
 from video2mp3.queue.memory import MemoryQueue
+
+
+def waveforms_of(system: System, job_id: str) -> dict[int, float]:
+    """The lengths of the waveforms that are kept for a job, by the number of the MP3."""
+    with system.database.read() as session:
+        return {row.part: row.duration_s for row in session.scalars(select(Waveform).where(Waveform.job_id == job_id))}
 
 
 def test_a_small_file_becomes_an_mp3(system: System) -> None:
@@ -35,6 +41,7 @@ def test_a_small_file_becomes_an_mp3(system: System) -> None:
     assert system.keys() == {row.result_key}
     assert len(notifications_of(system.database, job.id)) == 1
     assert list(system.storage.scratch_folder.iterdir()) == []
+    assert waveforms_of(system, job.id) == {0: 1.5}
 
 
 def test_several_mp3s_of_one_file_become_a_zip(system: System) -> None:
@@ -59,6 +66,7 @@ def test_several_mp3s_of_one_file_become_a_zip(system: System) -> None:
             assert stored[part.offset_bytes : part.offset_bytes + part.size_bytes] == mp3
     assert system.keys() == {row.result_key}
     assert list(system.storage.scratch_folder.iterdir()) == []
+    assert waveforms_of(system, job.id) == {1: 1, 2: 1, 3: 0.5}
 
 
 def test_several_jobs_of_several_users_all_finish(system: System) -> None:

@@ -20,6 +20,7 @@ from video2mp3.engine.report import LOUDEST
 from video2mp3.errors import InvalidRequest
 from video2mp3.jobs import lifecycle
 from video2mp3.jobs.results import parts_of
+from video2mp3.jobs.waveforms import row
 
 router = APIRouter(prefix="/v1/conversions", tags=["conversions"])
 
@@ -102,9 +103,7 @@ def _measure(services: Services, job: Job, part: int | None) -> Waveform:
     if known is not None:  # another process was quicker, while this waited for its turn
         return known
     found = engine.waveform(_Mp3(_download(services, job, part)), limits=_LIMITS)
-    waveform = Waveform(
-        job_id=job.id, part=part or 0, step_s=found.step_s, duration_s=found.duration_s, peaks=bytes(found.peaks)
-    )
+    waveform = row(job.id, part or 0, found)
     try:
         with services.database.write() as session:
             session.add(waveform)

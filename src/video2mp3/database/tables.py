@@ -396,7 +396,7 @@ class Notification(Base):
 
 
 class Waveform(Base):
-    """How loud a result is, from its start to its end: measured when first asked for."""
+    """How loud a result is, from its start to its end: recorded as it is encoded, or measured when first asked for."""
 
     __tablename__ = "waveforms"
 

@@ -1,7 +1,8 @@
 """Makes facts of what the child says: checked field by field, because the child has read hostile media."""
 
+import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from video2mp3.engine import estimate
@@ -34,6 +35,8 @@ _LOUDNESS_TOLERANCE_LU = 0.3
 _MAX_COUNT = 2**48
 _LEAST_S = 1e-6
 _MAX_TEXT = 300
+_MAX_PEAKS_TEXT = -(-2 * WAVEFORM_POINTS // 3) * 4
+"""In base64."""
 _ERRORS: dict[str, type[Video2mp3Error]] = {
     error.code: error
     for error in (
@@ -67,6 +70,8 @@ class Promise:
     sample_rate_hz: int
     channels: int
     title: str | None
+    waveform: Waveform | None = None
+    """None: nothing was encoded."""
 
 
 class Fields:
@@ -160,14 +165,40 @@ def progress_of(values: object) -> Progress:
 def promise_of(values: object) -> Promise:
     """Returns what the child says of an MP3."""
     fields = Fields(values)
-    return Promise(
+    promise = Promise(
+        offset_bytes=fields.count("offset_bytes"),
+        size_bytes=fields.count("size_bytes"),
+        track=fields.count("track"),
         start_s=fields.seconds("start_s"),
+        samples=fields.count("samples"),
+        frames=fields.count("frames"),
+        sample_rate_hz=fields.count("sample_rate_hz"),
+        channels=fields.count("channels"),
         title=fields.text_or_none("title"),
-        **{
-            name: fields.count(name)
-            for name in ("offset_bytes", "size_bytes", "track", "samples", "frames", "sample_rate_hz", "channels")
-        },
     )
+    recorded = fields.values.get("waveform")
+    return promise if recorded is None else replace(promise, waveform=_recorded(Fields(recorded), promise))
+
+
+def _recorded(fields: Fields, promise: Promise) -> Waveform:
+    """Returns the waveform that was recorded while an MP3 was encoded; it has to be as long as that."""
+    step_samples = fields.count("step_samples")
+    peaks = _decoded(fields.values.get("peaks"))
+    if not promise.sample_rate_hz or not step_samples or max(peaks, default=0) > LOUDEST:
+        raise EngineCrashed
+    if abs(len(peaks) - promise.samples / step_samples) > 2:  # a segment may begin and end within a step
+        raise EngineCrashed
+    rate_hz = promise.sample_rate_hz
+    return Waveform(promise.samples / rate_hz, step_samples / rate_hz, tuple(peaks))
+
+
+def _decoded(text: object) -> bytes:
+    if not isinstance(text, str) or len(text) > _MAX_PEAKS_TEXT:
+        raise EngineCrashed
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        raise EngineCrashed from None
 
 
 def error_of(message: Mapping[str, Any]) -> Video2mp3Error:

@@ -60,6 +60,7 @@ class CheckedSink:
                 samples=mp3.samples,
                 duration_s=mp3.samples / mp3.sample_rate_hz,
                 title=promise.title,
+                waveform=promise.waveform,
             )
             for promise, mp3 in zip(self.promises, self.mp3s, strict=True)
         )

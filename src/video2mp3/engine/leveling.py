@@ -109,6 +109,9 @@ class _Measuring(Pipeline):
     def _make_cuts(self) -> None:
         return None
 
+    def _make_envelope(self) -> None:
+        return None
+
     @property
     def encoder_gain_db(self) -> float:
         """What LAME makes of the level, at bitrates where it wants room for its own peaks; measured."""

@@ -10,6 +10,7 @@ from av import AudioFrame
 from video2mp3.engine.cuts import Cuts, cuts_for
 from video2mp3.engine.decode import Media
 from video2mp3.engine.encode import lead_in_samples, settings_for
+from video2mp3.engine.envelope import Envelope
 from video2mp3.engine.fade import Fade
 from video2mp3.engine.labels import Labels
 from video2mp3.engine.mp3.info_tag import ENCODER_DELAY
@@ -108,7 +109,9 @@ class Pipeline:
         if self._cuts:
             self._cuts.finish()
         samples = self._trim.samples
-        yield from self._write(self._encoder.encode(self._fade.finish()))
+        yield from self._encode(self._fade.finish())
+        if self._envelope:
+            self._envelope.finish()
         lead_in = lead_in_samples(self._settings.sample_rate_hz, samples)
         yield from self._write(self._encoder.finish(lead_in))
         self._writer.finish(samples, ENCODER_DELAY + lead_in)
@@ -136,8 +139,14 @@ class Pipeline:
 
     def parts(self) -> list[dict[str, Any]]:
         """Returns what is to be reported of each MP3 that was written."""
-        settings = self._settings
-        return self._labels.facts_of(self._written(), self._track + 1, settings.sample_rate_hz, settings.channels)
+        settings, written = self._settings, self._written()
+        facts = self._labels.facts_of(written, self._track + 1, settings.sample_rate_hz, settings.channels)
+        if self._envelope is None:
+            return facts
+        return [
+            {**fact, "waveform": self._envelope.waveform_of(part.first_sample, part.samples)}
+            for fact, part in zip(facts, written, strict=True)
+        ]
 
     def _written(self) -> Sequence[WrittenPart]:
         if isinstance(self._writer, PartsWriter):
@@ -158,11 +167,15 @@ class Pipeline:
         self._fade = Fade(sample_rate_hz, channels, options.get("fade_in_s"), options.get("fade_out_s"))
         self._converter = PcmConverter(sample_rate_hz, channels, self._gain_db)
         self._cuts = self._make_cuts()
+        self._envelope = self._make_envelope()
         self._encoder = self._make_encoder()
         self._writer = self._make_writer()
 
     def _make_encoder(self) -> PcmEncoder:
         return ParallelEncoder(self._settings, self._work.pool)
+
+    def _make_envelope(self) -> Envelope | None:
+        return Envelope(self._settings.channels, fine="split" in self._options)
 
     def _make_cuts(self) -> Cuts | None:
         if "split" not in self._options:
@@ -197,8 +210,13 @@ class Pipeline:
             kept = self._trim.take(block)
             if self._cuts:
                 self._cuts.take(kept)
-            yield from self._write(self._encoder.encode(self._fade.take(kept)))
+            yield from self._encode(self._fade.take(kept))
             yield self._done_s()
+
+    def _encode(self, pcm: bytes) -> Iterator[float]:
+        if self._envelope:
+            self._envelope.take(pcm)
+        yield from self._write(self._encoder.encode(pcm))
 
     def _write(self, blocks: Iterator[bytes]) -> Iterator[float]:
         for block in blocks:

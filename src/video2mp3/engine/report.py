@@ -1,6 +1,6 @@
 """What the engine tells about a conversion and about a file."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 WAVEFORM_POINTS = 1000
@@ -97,6 +97,8 @@ class Part:
     duration_s: float
     title: str | None
     """Untrusted."""
+    waveform: Waveform | None = None
+    """As it was encoded; None where the MP3 was copied."""
 
 
 @dataclass(frozen=True)
@@ -143,5 +145,9 @@ class Report:
     """Sentences for people."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Returns plain values that JSON can hold."""
-        return asdict(self)
+        """Returns plain values that JSON can hold, without the waveforms: they are many numbers."""
+        plain = replace(self, parts=tuple(replace(part, waveform=None) for part in self.parts))
+        values = asdict(plain)
+        for part in values["parts"]:
+            del part["waveform"]
+        return values

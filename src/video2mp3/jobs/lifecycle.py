@@ -21,6 +21,7 @@
 never commit.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -31,6 +32,7 @@ from sqlalchemy.orm import Session
 
 from video2mp3.database.clock import SECOND, now
 from video2mp3.database.tables import Job, Upload, new_id
+from video2mp3.engine import Waveform
 from video2mp3.errors import (
     Canceled,
     EngineError,
@@ -49,6 +51,7 @@ from video2mp3.jobs.early import may_be_early
 from video2mp3.jobs.sources import RemoteSource, source_columns
 from video2mp3.jobs.statements import change, change_all
 from video2mp3.jobs.turns import next_turn
+from video2mp3.jobs.waveforms import row
 from video2mp3.jobs.webhooks import Receiver
 from video2mp3.telemetry import tracing
 
@@ -365,10 +368,12 @@ def finish(
     duration_s: float,
     report: dict[str, Any],
     lifetime_s: int,
+    waveforms: Mapping[int, Waveform] | None = None,
 ) -> bool:
     """Finishes a job with the object under `result_key`, which is deleted `lifetime_s` seconds later.
 
-    `sha256` is of the whole object, `checksums` are those of its blocks (see `storage/checksums.py`).
+    `sha256` is of the whole object, `checksums` are those of its blocks (see `storage/checksums.py`). `waveforms` are
+    kept with it, by the number of the MP3 in a ZIP; 0: the result is one MP3.
 
     Returns False when the job was lost or canceled: then the object belongs to nobody. Calling it again after an
     answer was lost is safe: it is True when the job was finished with this object.
@@ -389,6 +394,7 @@ def finish(
     )
     if finished:
         notifications.add(session, claim.job_id)
+        session.add_all(row(claim.job_id, number, waveform) for number, waveform in (waveforms or {}).items())
     elif _cancel(session, claim.job_id, *_held(claim), _canceled):
         return False
     else:

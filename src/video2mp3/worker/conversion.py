@@ -2,14 +2,15 @@
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import structlog
 from sqlalchemy.orm import Session
 
 from video2mp3.database.connection import Database
-from video2mp3.engine import Limits, Options, Report, convert
+from video2mp3.engine import Limits, Options, Report, Waveform, convert
 from video2mp3.engine.part_names import makes_parts
 from video2mp3.errors import (
     Canceled,
@@ -217,6 +218,7 @@ class Conversion:
                 duration_s=report.duration_s,
                 report=report.as_dict() | self._fetched,
                 lifetime_s=self._result_lifetime_s,
+                waveforms=_waveforms(report, self._claim.options),
             )
         )
         if finished is None:
@@ -254,6 +256,12 @@ class Conversion:
         if written is None:
             self._log.warning("job_end_not_written")
         return written
+
+
+def _waveforms(report: Report, options: Mapping[str, Any]) -> dict[int, Waveform]:
+    """Returns the waveforms by the number of the MP3 in the ZIP; 0: the result is one MP3."""
+    first = 1 if makes_parts(options) else 0
+    return {number: part.waveform for number, part in enumerate(report.parts, first) if part.waveform is not None}
 
 
 def _count(report: Report) -> None:
