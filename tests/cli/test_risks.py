@@ -60,3 +60,18 @@ def test_doctor_warns_without_failing_or_telling(tmp_path: Path) -> None:
     assert "pl4nted" not in found.stdout + found.stderr
     secret.chmod(0o600)
     assert "PASSWORD_FILE" not in run(tmp_path, "doctor", VIDEO2MP3_SMTP_PASSWORD_FILE=str(secret)).stdout
+
+
+def test_open_modes_of_the_data_are_told(tmp_path: Path) -> None:
+    """It should name what others can open, and how to close it; nothing when it is closed."""
+    database, objects = tmp_path / "video2mp3.db", tmp_path / "storage" / "objects"
+    database.touch(0o600)
+    objects.mkdir(mode=0o700, parents=True)
+    settings = load_settings(data_dir=tmp_path)
+    assert list(risks(settings)) == []
+    for path, mode, command in ((tmp_path, 0o755, "700"), (database, 0o640, "600"), (objects, 0o755, "700")):
+        before = path.stat().st_mode
+        path.chmod(mode)
+        (told,) = risks(settings)
+        assert f"(mode {mode:04o}); run: chmod {command} {path}" in told
+        path.chmod(before)

@@ -1,5 +1,6 @@
 """The command line `video2mp3`: one module for each group of commands."""
 
+import os
 import sys
 
 import typer
@@ -11,6 +12,8 @@ from video2mp3.cli.flags import GroupedHelp
 from video2mp3.cli.probe import probe_command
 from video2mp3.cli.push import push_command
 from video2mp3.errors import Video2mp3Error
+
+_USERS_FILES = frozenset({"convert", "probe", "push"})
 
 app = typer.Typer(
     name="video2mp3",
@@ -43,11 +46,20 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _keep_files_private(command: str | None) -> None:
+    """Closes what the command writes to other accounts, unless it writes MP3s for its user, whose umask then holds."""
+    if command not in _USERS_FILES:
+        os.umask(0o077)
+
+
 @app.callback()
 def _root(
-    version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Show the version."),
+    context: typer.Context,
+    version: bool = typer.Option(  # noqa: ARG001
+        False, "--version", callback=_print_version, is_eager=True, help="Show the version."
+    ),
 ) -> None:
-    pass
+    _keep_files_private(context.invoked_subcommand)
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """What is risky in the settings: said by `doctor`, and never with a secret in it."""
 
 import ipaddress
+import shlex
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ def risks(settings: Settings) -> Iterator[str]:
     """Yields a sentence for each risk: what it is, and what to do."""
     yield from _weak_secrets(settings)
     yield from _readable_files()
+    yield from _open_data(settings)
     yield from _open_doors(settings)
     yield from _clear_text(settings)
 
@@ -53,6 +55,29 @@ def _readable_files() -> Iterator[str]:
             continue
         if mode & (stat.S_IROTH | stat.S_IWOTH):
             yield f"Everybody on this machine can read the file of {variable}; use chmod 600, or 440."
+
+
+def _open_data(settings: Settings) -> Iterator[str]:
+    for path in _data_paths(settings):
+        try:
+            mode = stat.S_IMODE(path.stat().st_mode)
+        except OSError:
+            continue
+        if mode & 0o077 if path.is_file() else mode & 0o007:
+            command = f"chmod {'600' if path.is_file() else '700'} {shlex.quote(str(path))}"
+            yield f"Others on this machine can open {path} (mode {mode:04o}); run: {command}"
+
+
+def _data_paths(settings: Settings) -> Iterator[Path]:
+    yield settings.data_dir.absolute()
+    database = urlsplit(settings.effective_database_url)
+    if database.scheme.startswith("sqlite"):
+        file = database.path.removeprefix("/")
+        yield from (Path(file + suffix) for suffix in ("", "-wal", "-shm"))
+    storage = urlsplit(settings.effective_storage_url)
+    if storage.scheme == "file":
+        folder = Path(unquote(storage.path))
+        yield from (folder / "objects", folder / "scratch")
 
 
 def _open_doors(settings: Settings) -> Iterator[str]:

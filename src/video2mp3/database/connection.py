@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from video2mp3.errors import ConfigurationError, DatabaseFull, DatabaseUnavailable
+from video2mp3.storage.private import close_to_others, make_file
 
 # How long a writer waits for SQLite's one write lock.
 SQLITE_BUSY_TIMEOUT_MS = 20_000
@@ -73,7 +74,7 @@ class Database:
         # Parameters are hidden below: an error's text goes to the log, and a parameter may be a key.
         if self.dialect == "sqlite":
             if parsed.database:
-                _make_folder(Path(parsed.database).parent)
+                _make_private(Path(parsed.database))
             self.engine = create_engine(
                 url,
                 hide_parameters=True,
@@ -191,7 +192,8 @@ def _is_full(error: BaseException | None) -> bool:
     return error is not None and bool(error.args) and error.args[0] in _MYSQL_FULL
 
 
-def _make_folder(folder: Path) -> None:
+def _make_private(file: Path) -> None:
+    folder = file.parent
     try:
         # There are keys and other people's videos in it.
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -200,6 +202,10 @@ def _make_folder(folder: Path) -> None:
             f"The database's folder {folder} cannot be made ({error.strerror}); choose another with "
             "VIDEO2MP3_DATA_DIR or VIDEO2MP3_DATABASE_URL."
         ) from None
+    # SQLite gives the two beside it the file's own mode when it makes them.
+    make_file(file)
+    for suffix in ("-wal", "-shm"):
+        close_to_others(file.with_name(file.name + suffix))
 
 
 def _prepare_sqlite(engine: Engine) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from video2mp3.errors import NotFound, StorageFull, StorageUnavailable
 from video2mp3.storage import StoredObject
 from video2mp3.storage.keys import check_key, new_check_key, split_prefix
+from video2mp3.storage.private import make_folder
 
 
 class DiskStorage:
@@ -30,8 +31,8 @@ class DiskStorage:
 
     def _make_folders(self) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # nobody else's business
-        self._objects.mkdir(exist_ok=True)
-        self.scratch_folder.mkdir(exist_ok=True)
+        make_folder(self._objects)
+        make_folder(self.scratch_folder)
 
     def put_file(self, key: str, path: Path, attributes: Mapping[str, str] | None = None) -> None:  # noqa: ARG002
         """See `Storage`: a disk keeps no attributes.

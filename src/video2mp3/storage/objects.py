@@ -16,6 +16,7 @@ from obstore.store import from_url
 from video2mp3.errors import ConfigurationError, NotFound, StorageFull, StorageUnavailable, Video2mp3Error
 from video2mp3.storage import StoredObject
 from video2mp3.storage.keys import check_key, new_check_key, split_prefix
+from video2mp3.storage.private import make_folder
 
 if TYPE_CHECKING:
     from obstore import SignCapableStore
@@ -87,7 +88,7 @@ class ObjectStorage:
         self._room = threading.BoundedSemaphore(_FILES_AT_ONCE)
         # Where this fails, `check` tells why.
         with suppress(OSError):
-            scratch_folder.mkdir(parents=True, exist_ok=True)
+            make_folder(scratch_folder)
 
     def put_file(self, key: str, path: Path, attributes: Mapping[str, str] | None = None) -> None:
         """See `Storage`. After StorageUnavailable the file is still at `path`, for another try."""
@@ -169,7 +170,7 @@ class ObjectStorage:
 
     def _write_scratch(self, path: Path) -> None:
         try:
-            self.scratch_folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self.scratch_folder)
             path.write_bytes(b"video2mp3")
         except OSError as error:
             raise StorageUnavailable(
