@@ -1,10 +1,12 @@
 """The child process: killed, stuck, lying or orphaned, it never takes the parent with it or stays behind."""
 
+import base64
 import io
 import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -16,10 +18,23 @@ from typing import Any, BinaryIO
 
 import pytest
 
+from tests.engine import heads
 from tests.engine.processes import children, descendants_of, is_running, wait_until
 from tests.engine.sounds import BytesSource, tone, wav_with
-from video2mp3.engine import FileSource, Limits, Progress, Report, conversion, convert, process
+from video2mp3.engine import (
+    FileSource,
+    Limits,
+    Progress,
+    Report,
+    conversion,
+    convert,
+    find_mp4_audio,
+    inspect_stream,
+    mp4_extract,
+    process,
+)
 from video2mp3.engine.answers import Fields, error_of, progress_of
+from video2mp3.engine.containers.streamability import INDEX_AT_END, MoreNeeded, StreamInfo, inspect_head
 from video2mp3.engine.forking import Forked
 from video2mp3.errors import (
     Canceled,
@@ -275,6 +290,97 @@ def test_a_child_cannot_claim_a_full_disk(sink: BinaryIO, monkeypatch: pytest.Mo
     with pytest.raises(Video2mp3Error) as caught:
         convert(BytesSource(SOUND), sink)
     assert caught.value.code == "engine_error"
+
+
+def encoded(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def extract_words(*ranges: tuple[int, int], head: bytes = b"head", found: object = True) -> bytes:
+    packed = b"".join(struct.pack("<QQ", *pair) for pair in ranges)
+    said = [{"extract_head": encoded(head)}, {"extract_ranges": encoded(packed)}, {"extract": found}]
+    return b"".join(json.dumps(message).encode() + b"\n" for message in said)
+
+
+SIZE = len(SOUND)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        b"",
+        b'{"extract": true}\n',
+        b'{"error": ["not_media"]}\n',
+        b'{"extract_head": 7}\n',
+        b'{"extract_head": "\\u00e9"}\n',
+        b'{"extract_head": "AAA"}\n',
+        b'{"extract_ranges": "!!!!"}\n',
+        extract_words((0, SIZE + 1)),
+        extract_words((SIZE, 1)),
+        extract_words((2**64 - 1, 2**64 - 1)),
+        extract_words((10, 5), (14, 5)),
+        extract_words((10, 5), (0, 5)),
+        extract_words((10, 0)),
+        extract_words((10, 5), head=b""),
+        extract_words(),
+        json.dumps({"extract_ranges": encoded(bytes(17))}).encode() + b'\n{"extract": true}\n',
+    ],
+)
+def test_a_child_cannot_claim_audio_where_there_is_none(words: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LyingChild, "words", words)
+    monkeypatch.setattr(process, "start", LyingChild.start)
+    with pytest.raises(EngineCrashed):
+        find_mp4_audio(BytesSource(SOUND))
+
+
+def test_a_child_cannot_fill_the_memory_of_its_parent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It should be stopped by what it sends, before it says that this is all; up to that all is taken."""
+    monkeypatch.setattr(mp4_extract, "MAX_HEAD_BYTES", 4000)
+    monkeypatch.setattr(mp4_extract, "MAX_RANGES", 100)
+    monkeypatch.setattr(process, "start", LyingChild.start)
+    pairs = [(place, 1) for place in range(101)]
+    for head, ranges, taken in ((4000, pairs[:100], True), (4001, pairs[:100], False), (4000, pairs, False)):
+        monkeypatch.setattr(LyingChild, "words", extract_words(*ranges, head=bytes(head), found=taken))
+        if taken:
+            found = find_mp4_audio(BytesSource(SOUND))
+            assert found is not None
+            assert (len(found.head), found.ranges) == (head, tuple(ranges))
+        else:
+            with pytest.raises(EngineCrashed):
+                find_mp4_audio(BytesSource(SOUND))
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        7,
+        {},
+        {"full_input_reason": "<script>", "duration_s": None, "sequential": False},
+        {"full_input_reason": ["x"], "duration_s": None, "sequential": False},
+        {"full_input_reason": None, "duration_s": 1e300, "sequential": False},
+        {"full_input_reason": None, "duration_s": 1e8, "sequential": False},
+        {"full_input_reason": None, "duration_s": None, "sequential": 1},
+        {"needed_bytes": -1},
+        {"needed_bytes": 2**40},
+        {"needed_bytes": "1"},
+    ],
+)
+def test_a_child_cannot_say_anything_of_a_stream(stream: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LyingChild, "words", json.dumps({"stream": stream}).encode() + b"\n")
+    monkeypatch.setattr(process, "start", LyingChild.start)
+    with pytest.raises(EngineCrashed):
+        inspect_stream(BytesSource(SOUND), 10**9)
+
+
+def test_a_stream_is_inspected_in_the_sandbox() -> None:
+    """It should tell the same there as the look at the head, and how much more would tell where it does not."""
+    assert inspect_stream(BytesSource(SOUND), len(SOUND)) == inspect_head(SOUND, len(SOUND))
+    index = heads.box(b"moov", heads.box(b"free", bytes(400_000)) + heads.box(b"mvex"))
+    content = heads.box(b"ftyp") + index
+    assert inspect_stream(BytesSource(content), 10**9) == StreamInfo(sequential=True)
+    assert inspect_stream(BytesSource(content[:300_000]), 10**9) == MoreNeeded(len(content))
+    huge = heads.box(b"ftyp") + heads.box(b"free", b"", 10**9)
+    assert inspect_stream(BytesSource(huge + bytes(300_000)), 10**10) == StreamInfo(INDEX_AT_END)
 
 
 def test_the_words_of_a_child_are_cleaned() -> None:

@@ -6,7 +6,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from video2mp3.engine import estimate
-from video2mp3.engine.containers.streamability import FULL_INPUT_REASONS, MAX_INDEX_BYTES, MoreNeeded, StreamInfo
+from video2mp3.engine.containers.streamability import (
+    FULL_INPUT_REASONS,
+    MAX_DURATION_S,
+    MAX_INDEX_BYTES,
+    MoreNeeded,
+    StreamInfo,
+)
 from video2mp3.engine.mp3.id3 import clean_text
 from video2mp3.engine.report import LOUDEST, WAVEFORM_POINTS, Chapter, Probe, Progress, Track, Waveform
 from video2mp3.errors import (
@@ -336,4 +342,7 @@ def stream_of(values: object) -> StreamInfo | MoreNeeded:
     reason = fields.values.get("full_input_reason")
     if reason is not None and reason not in FULL_INPUT_REASONS:
         raise EngineCrashed
-    return StreamInfo(reason, fields.seconds_or_none("duration_s"), fields.truth("sequential"))
+    duration_s = fields.seconds_or_none("duration_s")
+    if duration_s is not None and duration_s >= MAX_DURATION_S:
+        raise EngineCrashed
+    return StreamInfo(reason, duration_s, fields.truth("sequential"))

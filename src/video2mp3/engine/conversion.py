@@ -191,7 +191,6 @@ def inspect_stream(
         EngineError: that process failed.
         Unavailable, NotFound: what the source raised.
     """
-    _refuse_empty(source)
     with Child(source, None, {"full_size_bytes": full_size_bytes}, limits) as child:
         for message in child.messages():
             if "error" in message:
@@ -217,7 +216,6 @@ def find_mp4_audio(
         Canceled: `should_stop` returned True.
         Video2mp3Error: what the source raised.
     """
-    _refuse_empty(source)
     received = ReceivedExtract(source.size_bytes)
     with Child(source, None, {"mp4_audio": True}, limits) as child:
         for message in child.messages(should_stop):
