@@ -16,8 +16,9 @@ import httpx
 from tests.acceptance.service import Service
 from tests.image.engine import ROOT, Docker
 
-# What the tutorial's own calls need: its password has five characters.
-_OVERRIDE = {"services": {"api": {"environment": {"VIDEO2MP3_PASSWORD_MIN_LENGTH": "5"}}}}
+# What the tutorial's own calls need: accounts that anybody makes, with passwords of five characters.
+_SETTINGS = {"VIDEO2MP3_PASSWORD_MIN_LENGTH": "5", "VIDEO2MP3_REGISTRATION": "open"}
+_OVERRIDE = {"services": {"api": {"environment": _SETTINGS}}}
 
 
 class Mailpit:
