@@ -134,6 +134,10 @@ bench-uploads: tools ## Measure uploads of 5 GB and 200 slow clients, and how so
 bench-sign-ins: tools ## Measure whether a failed sign-in takes as long for a name that nobody has (a minute)
 	$(BIN)/python -m benchmarks.sign_ins
 
+.PHONY: bench-renewals
+bench-renewals: $(DEV) ## Measure what it costs to replace the process that conversions are forked from
+	$(BIN)/python -m benchmarks.renewals
+
 .PHONY: sbom
 sbom: $(DEV) ## Write build/sbom.json: what is shipped and what builds it (CycloneDX), from the lock files, with no network
 	@mkdir -p build

@@ -11,7 +11,7 @@ WAIT_S = 20.0
 
 def children() -> list[int]:
     """The processes of this one that convert, by pid."""
-    return [] if ZYGOTE.pid is None else children_of(ZYGOTE.pid)
+    return [child for _, zygote in ZYGOTE._all() for child in children_of(zygote.pid)]
 
 
 def children_of(pid: int) -> list[int]:

@@ -1,4 +1,9 @@
-"""The parent's side of the zygote: starts it, starts it again where it died, asks it for processes."""
+"""The parent's side of the zygote: starts it, starts it again where it died, asks it for processes.
+
+All processes of a zygote have the same address layout, which is random only when a program starts. So that what a file
+finds out about it is soon worth nothing, a zygote is replaced after `RENEW_AFTER` processes: the next one is started
+while the old one serves, takes over once it is ready, and the old one ends with its last process.
+"""
 
 import atexit
 import contextlib
@@ -16,12 +21,18 @@ from dataclasses import dataclass
 from video2mp3.errors import EngineCrashed
 
 REQUEST = b"\0"
+RETIRE = b"\1"
+"""To a zygote that has been replaced."""
+READY = b"\2"
+"""From a zygote that has loaded the libraries."""
 FORKED = struct.Struct("<i")
 """The zygote's answer: the new process's id, with its pidfd."""
 MAX_DESCRIPTORS = 3
 """Of a request: the job's socket, the source and the sink."""
 START_TIMEOUT_S = 60.0
 """For loading the media libraries on a machine that is very busy."""
+RENEW_AFTER = 100
+"""Processes of one zygote. A renewal takes about 0.2 s of CPU, so 2 ms a job (docs/robustness.md)."""
 _ATTEMPTS = 3
 _NOT_STARTED = "The process that converts could not be started."
 _EXIT_TIMEOUT_S = 10.0
@@ -67,6 +78,9 @@ class Forked:
         return False
 
 
+_Started = tuple[socket.socket, "subprocess.Popen[bytes]"]
+
+
 class Zygote:
     """One zygote for this process. Safe to use from several threads."""
 
@@ -74,6 +88,10 @@ class Zygote:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
+        self._forks = 0
+        self._next: _Started | None = None
+        """Replaces the present one as soon as it is ready."""
+        self._retired: list[_Started] = []
 
     @property
     def pid(self) -> int | None:
@@ -108,25 +126,53 @@ class Zygote:
     def close(self) -> None:
         """Ends it, and with it the processes that it forked."""
         with self._lock:
-            if self._control is not None and self._process is not None:
-                _end(self._control, self._process)
-            self._process = self._control = None
+            for control, process in self._all():
+                _end(control, process)
+            self._process = self._control = self._next = None
+            self._retired = []
 
     def forget(self) -> None:
         """Lets go of it in a copy of the process that started it."""
         self._lock = threading.Lock()
-        if self._control is not None:
-            self._control.close()
-        if self._process is not None:
-            self._process.returncode = 0  # another's child; not to be waited for
-        self._process = self._control = None
+        for control, process in self._all():
+            control.close()
+            process.returncode = 0  # another's child; not to be waited for
+        self._process = self._control = self._next = None
+        self._retired = []
+
+    def _all(self) -> "list[_Started]":
+        present = [(self._control, self._process)] if self._control is not None and self._process is not None else []
+        return [*present, *([self._next] if self._next else []), *self._retired]
 
     def _started(self) -> tuple["subprocess.Popen[bytes]", socket.socket]:
         """Returns the process and a copy of its control socket: another thread may close the socket at any time."""
         with self._lock:
+            self._renew()
             if self._control is None or self._process is None:
                 self._control, self._process = _start()
+                self._forks = 0
+            self._forks += 1
             return self._process, self._control.dup()
+
+    def _renew(self) -> None:
+        """Takes one step of the replacement; never waits."""
+        for ended in [one for one in self._retired if one[1].poll() is not None]:
+            self._retired.remove(ended)
+            _close(*ended)
+        if self._next is None and self._forks >= RENEW_AFTER:
+            with contextlib.suppress(EngineCrashed):  # the present one goes on
+                self._next = _start()
+            self._forks = 0
+        elif self._next is not None and self._next[1].poll() is not None:  # it could not start
+            _close(*self._next)
+            self._next = None
+        elif self._next is not None and _is_ready(self._next[0]):
+            if self._control is not None and self._process is not None:
+                with contextlib.suppress(OSError):  # it is dead
+                    self._control.sendall(RETIRE)
+                self._retired.append((self._control, self._process))
+            (self._control, self._process), self._next = self._next, None
+            self._forks = 0
 
     def _give_up(self, process: "subprocess.Popen[bytes]") -> str:
         """Ends the one that failed, and returns its last words; another thread may have done so already."""
@@ -139,7 +185,20 @@ class Zygote:
             return words
 
 
-def _start() -> tuple[socket.socket, "subprocess.Popen[bytes]"]:
+def _is_ready(control: socket.socket) -> bool:
+    try:
+        return control.recv(len(READY), socket.MSG_DONTWAIT) == READY
+    except OSError:  # not yet
+        return False
+
+
+def _close(control: socket.socket, process: "subprocess.Popen[bytes]") -> None:
+    control.close()
+    if process.stderr is not None:
+        process.stderr.close()
+
+
+def _start() -> "_Started":
     ours, theirs = socket.socketpair()
     with theirs:
         try:

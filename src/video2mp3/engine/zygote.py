@@ -6,19 +6,23 @@ socket, of which the first is the job's own socket. Through that goes the answer
 then it belongs to the parent and the new process alone.
 
 It has one thread, always, so that a fork copies all of it. It ends when the control socket does, which is
-when the parent ends, however that happens; the processes it forked end with it.
+when the parent ends, however that happens; the processes it forked end with it. One that the parent has replaced
+(`RETIRE`) ends after the last process that it forked.
 """
 
 import contextlib
 import gc
 import os
+import select
 import signal
 import socket
 import sys
 
 from video2mp3.engine import child
-from video2mp3.engine.forking import FORKED, MAX_DESCRIPTORS, REQUEST
+from video2mp3.engine.forking import FORKED, MAX_DESCRIPTORS, READY, REQUEST, RETIRE
 from video2mp3.engine.warm_up import warm_up
+
+_LOOK_EVERY_S = 0.2
 
 
 def main() -> None:
@@ -29,13 +33,33 @@ def main() -> None:
     warm_up()
     gc.collect()
     gc.freeze()  # else each child's first collection would copy all of the memory it shares with this process
-    with socket.socket(fileno=int(sys.argv[1])) as control:
-        while True:
-            data, descriptors, _, _ = socket.recv_fds(control, len(REQUEST), MAX_DESCRIPTORS)
-            if not data:
+    with socket.socket(fileno=int(sys.argv[1])) as control, contextlib.suppress(ConnectionError):
+        control.sendall(READY)
+        _serve(control)
+
+
+def _serve(control: socket.socket) -> None:
+    """Forks until the parent has gone or, once it has been retired, until all that it forked has ended."""
+    retired = False
+    while True:
+        if retired and not select.select([control], [], [], _LOOK_EVERY_S)[0]:
+            if not _has_children():
                 return
-            if descriptors:
-                _fork(descriptors)
+            continue
+        data, descriptors, _, _ = socket.recv_fds(control, len(REQUEST), MAX_DESCRIPTORS)
+        if not data:
+            return
+        retired = retired or data == RETIRE
+        if descriptors:
+            _fork(descriptors)
+
+
+def _has_children() -> bool:
+    try:
+        os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        return False
+    return True
 
 
 def _fork(descriptors: list[int]) -> None:
