@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,13 @@ def test_a_parser_outside_the_sandbox_breaks_the_contract(
 def test_the_contracts_are_kept() -> None:
     linted = lint(ROOT)
     assert linted.returncode == 0, linted.stdout
+
+
+def test_every_package_outside_the_sandbox_is_under_the_contracts() -> None:
+    """It should be so with new ones too."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    packages = {file.parent.name for file in (ROOT / "src" / "video2mp3").glob("*/__init__.py")} - {"engine"}
+    guarding = [contract for contract in contracts if "sandbox" in contract["name"]]
+    assert len(guarding) == 2
+    for contract in guarding:
+        assert {f"video2mp3.{name}" for name in packages} <= set(contract["source_modules"])
