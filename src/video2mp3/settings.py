@@ -105,6 +105,15 @@ class Settings(BaseSettings):
         100 * 1024**3, ge=1, le=_MAX_BYTES, description="Bytes of uploads and results kept for one user."
     )
     max_jobs: int = Field(100_000, ge=1, le=_MAX_COUNT, description="Conversions of all users that may wait.")
+    max_user_event_streams: int = Field(
+        32, ge=1, le=65_536, description="Event streams that one user may have open per process."
+    )
+    max_event_streams: int = Field(
+        5000,
+        ge=1,
+        le=65_536,
+        description="Event streams that may be open per process (and half of its file descriptors at most).",
+    )
     min_free_bytes: int = Field(
         1024**3, ge=0, le=_MAX_BYTES, description="No more is taken where less is free on the disk."
     )

@@ -37,6 +37,8 @@ from video2mp3.api import (
     webhooks,
 )
 from video2mp3.api.callers import Callers
+from video2mp3.api.connections import Connections
+from video2mp3.api.event_streams import EventStreams
 from video2mp3.api.head import HeadAsGet
 from video2mp3.api.middleware import Frame
 from video2mp3.api.prefix import Prefix, prefix_of
@@ -100,6 +102,10 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     app.state.rates = Rates(services.settings)
+    app.state.connections = Connections(services.settings.proxies)
+    app.state.event_streams = EventStreams(
+        services.settings.max_user_event_streams, services.settings.max_event_streams
+    )
     app.state.waveforms = waveforms.new_executor()
     app.state.exports = exporting.new_executor()
     app.state.probes = probes.new_executor()

@@ -9,13 +9,17 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, FastAPI, Header, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
+from starlette.types import Receive, Scope, Send
 
+from video2mp3.api.event_streams import EventStreams
 from video2mp3.api.identity import CurrentUser, is_still_signed_in
 from video2mp3.api.parameters import ItemId
+from video2mp3.api.problems import problem_response
 from video2mp3.api.representations import error_class
 from video2mp3.api.services import CurrentServices
 from video2mp3.api.watcher import JobStatus, JobWatcher, status_of
 from video2mp3.database.tables import Job
+from video2mp3.errors import Overloaded, TooManyEventStreams
 from video2mp3.jobs import lifecycle
 
 router = APIRouter(prefix="/v1/conversions", tags=["conversions"])
@@ -79,11 +83,26 @@ async def follow_conversion(
     if status.ended and last_event_id == _event_id(status):
         # An EventSource connects again after every end; this makes it stop.
         return Response(status_code=204)
-    return StreamingResponse(
-        _events(job, watcher, partial(is_still_signed_in, services, user)),
-        media_type="text/event-stream",
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-    )
+    return _CountedStream(_events(job, watcher, partial(is_still_signed_in, services, user)), user.user_id)
+
+
+class _CountedStream(StreamingResponse):
+    """A stream of events that counts among its user's from its first byte to its last."""
+
+    def __init__(self, events: AsyncIterator[str], user_id: str) -> None:
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        super().__init__(events, media_type="text/event-stream", headers=headers)
+        self._user_id = user_id
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Sends the events, or the problem that there are too many streams; then it closes the connection."""
+        streams: EventStreams = scope["app"].state.event_streams
+        try:
+            with streams.one_more(self._user_id):
+                await super().__call__(scope, receive, send)
+        except (TooManyEventStreams, Overloaded) as error:
+            problem = problem_response(Request(scope), error, headers={"Connection": "close"})
+            await problem(scope, receive, send)
 
 
 async def _events(job: Job, watcher: JobWatcher, is_allowed: Callable[[], bool]) -> AsyncIterator[str]:

@@ -3,11 +3,17 @@
 Without them anyone could fill the memory with one endless header, or hold all descriptors with silent connections.
 """
 
+import socket
 from asyncio import BaseTransport, TimerHandle, Transport
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from video2mp3.api.connections import HEALTH_HEAD_TIMEOUT_S, Admission, Connections, HealthOnly
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 log = structlog.get_logger()
 
@@ -23,15 +29,33 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     _in_head = False
     _head_bytes = 0
     _head_timer: TimerHandle | None = None
+    _head_timeout_s: float | None = None
+    _address: str | None = None
+
+    @property
+    def _connections(self) -> Connections:
+        connections = cast("FastAPI", self.config.app).state.connections
+        assert isinstance(connections, Connections)
+        return connections
 
     def connection_made(self, transport: BaseTransport) -> None:
         """A client that says nothing counts as one whose head does not end."""
         super().connection_made(cast("Transport", transport))
+        connected: socket.socket = transport.get_extra_info("socket")
+        self._address = self.client[0] if self.client else None
+        admission = self._connections.add(connected.fileno(), self._address)
+        if admission is Admission.NOTHING:
+            self._answer(503, "Service Unavailable", "retry-after: 5\r\n")
+            return
+        if admission is Admission.HEALTH:
+            self.app = HealthOnly(self.app)
+            self._head_timeout_s = HEALTH_HEAD_TIMEOUT_S
         self._begin_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Ends the timer."""
         self._end_head()
+        self._connections.remove(self._address)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -54,7 +78,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     def _begin_head(self) -> None:
         self._end_head()
         self._in_head = True
-        self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self._on_timeout)
+        self._head_timer = self.loop.call_later(self._head_timeout_s or HEAD_TIMEOUT_S, self._on_timeout)
 
     def _end_head(self) -> None:
         self._in_head, self._head_bytes = False, 0
@@ -71,5 +95,9 @@ class BoundedHeadProtocol(HttpToolsProtocol):
 
     def _refuse(self, status: int, reason: str) -> None:
         log.info("request_head_refused", status=status, client=self.client[0] if self.client else None)
-        self.transport.write(f"HTTP/1.1 {status} {reason}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".encode())
+        self._answer(status, reason)
+
+    def _answer(self, status: int, reason: str, headers: str = "") -> None:
+        head = f"HTTP/1.1 {status} {reason}\r\n{headers}connection: close\r\ncontent-length: 0\r\n\r\n"
+        self.transport.write(head.encode())
         self.transport.close()

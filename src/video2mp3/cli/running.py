@@ -23,6 +23,7 @@ from video2mp3.api import events
 from video2mp3.api.app import create_app
 from video2mp3.api.protocol import BoundedHeadProtocol
 from video2mp3.api.services import Services
+from video2mp3.cli.descriptors import raise_descriptor_limit
 from video2mp3.database import migrate as migrations
 from video2mp3.database.gauges import PoolGauges
 from video2mp3.engine import Limits
@@ -47,6 +48,7 @@ _MOST_THREADS = 4
 
 def serve(settings: Settings) -> None:
     """Runs API, worker and notifier in one process."""
+    raise_descriptor_limit()
     require_sandbox(allow_unsandboxed=settings.allow_unsandboxed)
     with _listen(settings) as listener, open_backends(settings) as backends:
         migrations.upgrade(backends.database)
@@ -67,6 +69,7 @@ def serve(settings: Settings) -> None:
 
 def api(settings: Settings) -> None:
     """Runs the HTTP API."""
+    raise_descriptor_limit()
     require_sandbox(allow_unsandboxed=settings.allow_unsandboxed)  # it looks into uploads
     with (
         _listen(settings) as listener,
@@ -81,6 +84,7 @@ def api(settings: Settings) -> None:
 
 def worker(settings: Settings) -> None:
     """Runs a worker until SIGTERM, which drains it."""
+    raise_descriptor_limit()
     require_sandbox(allow_unsandboxed=settings.allow_unsandboxed)
     with (
         open_backends(settings, with_tables=True) as backends,
@@ -97,6 +101,7 @@ def worker(settings: Settings) -> None:
 
 def notifier(settings: Settings) -> None:
     """Runs the notifier."""
+    raise_descriptor_limit()
     with (
         open_backends(settings, with_tables=True) as backends,
         _telemetry("notifier", settings, backends),
