@@ -170,7 +170,7 @@ def _looks(service: EmbeddedService) -> dict[str, float]:
             "source_size_bytes": 1,
         }
         row |= {"options": {}, "created_at": 1, "state": "queued", "announced_until": 2**60}
-        session.execute(insert(Job), [{**row, "id": new_id(), "turn": turn} for turn in range(ANNOUNCED)])
+        session.execute(insert(Job), [{**row, "id": new_id()} for _ in range(ANNOUNCED)])
     return {"relay_fixed_s": few_s, "relay_per_row_s": max(0.0, look_s() - few_s) / ANNOUNCED}
 
 

@@ -47,7 +47,7 @@ def test_a_migrated_database_has_exactly_the_tables_of_the_code(database: Databa
     with database.engine.connect() as connection:
         assert _differences(connection) == []
         # The comparison can see a difference.
-        connection.execute(text("DROP INDEX ix_jobs_turn" + ("" if database.dialect == "sqlite" else " ON jobs")))
+        connection.execute(text("DROP INDEX ix_jobs_expiry" + ("" if database.dialect == "sqlite" else " ON jobs")))
         assert len(_differences(connection)) == 1
 
 

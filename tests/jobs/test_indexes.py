@@ -8,12 +8,12 @@ import pytest
 from sqlalchemy import event, insert, text
 from sqlalchemy.orm import Session
 
-from tests.jobs.rows import make_upload
+from tests.jobs.rows import make_upload, make_user
 from video2mp3 import uploads
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job, new_id
 from video2mp3.errors import NoAudio
-from video2mp3.jobs import lifecycle, limits, turns
+from video2mp3.jobs import fair_queueing, lifecycle, limits
 from video2mp3.jobs.lifecycle import Claim
 from video2mp3.jobs.relay import Relay
 from video2mp3.queue.memory import MemoryQueue
@@ -25,9 +25,10 @@ def job_id(database: Database, user_id: str) -> str:
     template: dict[str, Any] = {"user_id": user_id, "upload_id": make_upload(database, user_id), "source_name": ""}
     template |= {"source_size_bytes": 1, "options": {}, "created_at": 1, "lease_until": 1}
     states = ["queued", "finished"] * 2000 + ["processing"] * 20
-    rows = [{**template, "id": new_id(), "state": state, "turn": turn} for turn, state in enumerate(states)]
+    rows = [{**template, "id": new_id(), "state": state} for state in states]
+    other: dict[str, Any] = {"user_id": make_user(database), "id": new_id(), "state": "queued"}
     with database.write() as session:
-        session.execute(insert(Job), rows)
+        session.execute(insert(Job), [*rows, {**template, **other}])
     with database.write() as session:
         session.execute(text("ANALYZE" if database.dialect == "sqlite" else "ANALYZE TABLE jobs"))
     return str(rows[0]["id"])
@@ -74,7 +75,7 @@ def test_claim_relay_reaper_and_submit_use_indexes(database: Database, user_id: 
         _call(database, lifecycle.claim, job_id, "w" * 32),
         _call(database, lifecycle.reap),
         _call(database, lifecycle.expire, 100),
-        _call(database, turns.next_turn, user_id, 1),
+        _call(database, fair_queueing.next_job),
         _call(database, limits.require_room, user_id, limits.JobLimits(10_000, 100_000)),
         _call(database, uploads.require_room, user_id, uploads.UploadLimits(10, 10**6), 1),
     ):

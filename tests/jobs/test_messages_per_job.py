@@ -51,7 +51,7 @@ def waiting(database: Database) -> None:
     """Ten thousand queued jobs of one user."""
     user_id = make_user(database)
     row = {"user_id": user_id, "upload_id": make_upload(database, user_id), "source_name": "", "source_size_bytes": 1}
-    rows = [{**row, "id": new_id(), "turn": turn, "options": {}, "created_at": 1} for turn in range(JOBS)]
+    rows = [{**row, "id": new_id(), "options": {}, "created_at": 1} for _ in range(JOBS)]
     with database.write() as session:
         session.execute(insert(Job), rows)
 

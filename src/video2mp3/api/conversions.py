@@ -34,7 +34,7 @@ _MAX_JSON_BYTES = 64 * 1024
 _NOTIFY = "false: no mail about this conversion."
 _RESULT_URL = "Where the result is sent with PUT before the conversion is finished; a signed URL, say."
 _WEBHOOK = "Who is told of the end of this conversion only."
-_PRIORITY = "`low`: only when nothing else waits; `high` is for administrators."
+_PRIORITY = "Of your conversions the higher comes first; `high` is for administrators."
 
 
 class NewConversion(BaseModel):

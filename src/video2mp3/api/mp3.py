@@ -77,7 +77,7 @@ async def _convert(request: Request, services: Services, user_id: str, watcher: 
     options = options_from_query(request.query_params.multi_items(), frozenset({"name", "cover_upload_id"}))
     cover_upload_id = checked_cover(request.query_params.get("cover_upload_id"), options)
     # Whoever waits on the line needs no mail.
-    order = Order(options, priority="high", cover_upload_id=cover_upload_id, notify=False)
+    order = Order(options, cover_upload_id=cover_upload_id, notify=False)
     declared = declared_size_bytes(request, services.settings.max_upload_bytes)
     await run_in_threadpool(require_room, services, user_id)
     ordered = OrderedMp3(services, user_id, order)

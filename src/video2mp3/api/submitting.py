@@ -50,7 +50,7 @@ def checked_priority(priority: str, role: str) -> Priority:
 
     Raises:
         InvalidRequest: when there is no such priority.
-        Forbidden: for `high`, which is for administrators, and for the call that somebody waits for on the line.
+        Forbidden: for `high`, which is for administrators.
     """
     if priority == "high" and role != "admin":
         raise Forbidden("The priority `high` is for administrators.")

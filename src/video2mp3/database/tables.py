@@ -1,6 +1,7 @@
 """All tables. Columns whose names end in `_at`, `_until` or `not_before` are microseconds since 1970 (see clock)."""
 
 import secrets
+import threading
 import time
 from typing import Annotated, Any
 
@@ -38,9 +39,19 @@ Word = Annotated[str, mapped_column(_Word)]
 Timestamp = Annotated[int, mapped_column(BigInteger)]
 
 
+_id_lock = threading.Lock()
+_last_id_us = 0
+
+
 def new_id() -> str:
-    """Returns a new id: 32 hex digits that sort by the time of their making and cannot be guessed."""
-    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
+    """Returns a new id: 32 hex digits that cannot be guessed.
+
+    They sort by the time of their making, and those of one process in the order in which they were made.
+    """
+    global _last_id_us
+    with _id_lock:
+        _last_id_us = max(_last_id_us + 1, time.time_ns() // 1000)
+        return f"{_last_id_us:013x}{secrets.token_hex(10)[1:]}"
 
 
 class Base(DeclarativeBase):
@@ -68,6 +79,9 @@ class User(Base):
     disabled_at: Mapped[Timestamp | None] = mapped_column(default=None)
     # Disabled for good: the row is erased when all is that it has stored (`jobs/erasing.py`).
     deleted_at: Mapped[Timestamp | None] = mapped_column(default=None, index=True)
+    # The tags of the account's job that a worker took last: see `jobs/fair_queueing.py`.
+    virtual_start: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0", index=True)
+    virtual_finish: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0", index=True)
 
 
 class SignIn(Base):
@@ -276,12 +290,11 @@ class Job(Base):
     __tablename__ = "jobs"
     __table_args__ = (
         UniqueConstraint("user_id", "idempotency_key", name="uq_jobs_idempotency"),
-        Index("ix_jobs_schedule", "state", "priority", "turn", "id"),
+        Index("ix_jobs_schedule", "state", "user_id", "priority", "id"),
         Index("ix_jobs_announced", "state", "announced_until"),
         Index("ix_jobs_lease", "state", "lease_until"),
         Index("ix_jobs_user", "user_id", "id"),
         Index("ix_jobs_user_state", "user_id", "state", "expires_at", "result_size_bytes"),
-        Index("ix_jobs_turn", "user_id", "priority", "turn"),
         Index("ix_jobs_expiry", "expires_at"),
     )
 
@@ -313,9 +326,8 @@ class Job(Base):
     state: Mapped[Word] = mapped_column(default="queued")
     # Why a job that waits cannot begin before its upload's last byte; None: it may.
     waits_for: Mapped[str | None] = mapped_column(_Text255, default=None)
-    # 0 high, 1 normal, 2 low: the relay takes the lowest first, then the lowest turn.
+    # 0 high, 1 normal, 2 low: of a user's jobs the lowest comes first (see `jobs/fair_queueing.py`).
     priority: Mapped[int] = mapped_column(SmallInteger, default=1)
-    turn: Mapped[int] = mapped_column(BigInteger, default=0)
     # Counts the claims; a worker whose fence is not the row's has lost the job.
     fence: Mapped[int] = mapped_column(BigInteger, default=0)
     failures: Mapped[int] = mapped_column(SmallInteger, default=0)

@@ -78,8 +78,7 @@ def jobs_of(session: Session, batch_id: str, *, with_reports: bool = False) -> l
 
     Their reports, which may be long, are there only where they are asked for.
     """
-    # Ids of the same millisecond are in no order; turns are.
-    found = select(Job).where(Job.batch_id == batch_id).order_by(Job.turn, Job.id)
+    found = select(Job).where(Job.batch_id == batch_id).order_by(Job.id)
     return list(session.scalars(found if with_reports else found.options(defer(Job.report, raiseload=True))))
 
 

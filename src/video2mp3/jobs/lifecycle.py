@@ -46,11 +46,10 @@ from video2mp3.errors import (
     WorkerLost,
     WrongState,
 )
-from video2mp3.jobs import counting, notifications, webhooks, workers
+from video2mp3.jobs import counting, fair_queueing, notifications, webhooks, workers
 from video2mp3.jobs.early import may_be_early
 from video2mp3.jobs.sources import RemoteSource, source_columns
 from video2mp3.jobs.statements import change, change_all
-from video2mp3.jobs.turns import next_turn
 from video2mp3.jobs.waveforms import row
 from video2mp3.jobs.webhooks import Receiver
 from video2mp3.telemetry import tracing
@@ -59,7 +58,7 @@ ENDED = ("finished", "failed", "canceled")
 """The states that never change."""
 Priority = Literal["high", "normal", "low"]
 PRIORITIES: tuple[Priority, ...] = get_args(Priority)
-"""A row holds the index: the relay takes the lowest first. `low` is taken only where nothing else waits."""
+"""A row holds the index. They order a user's own jobs, and are weights between users: see `fair_queueing`."""
 HIGH = 0
 NORMAL = 1
 LEASE_S = 30
@@ -152,7 +151,6 @@ def submit(
         request_id=tracing.request_id(),
         traceparent=tracing.current(),
         priority=priority,
-        turn=next_turn(session, user_id, priority),
         created_at=now(),
     )
     try:
@@ -229,7 +227,7 @@ def cancel(session: Session, job_id: str, user_id: str) -> Job:
 def retry(session: Session, job_id: str, user_id: str) -> Job:
     """Makes a new job of a failed or canceled one: the same upload, the same options.
 
-    Its priority is normal where it was high: nobody waits on the line for it.
+    Its priority is normal where it was high: whoever asks may not be an administrator.
 
     Raises:
         NotFound: when the user has no such job.
@@ -322,6 +320,7 @@ def claim(session: Session, job_id: str, worker_id: str) -> Claim | None:
     if not taken:
         return None
     job = session.get_one(Job, job_id, populate_existing=True)
+    fair_queueing.charge(session, job.user_id, job.priority)
     counting.claimed(session, job, PRIORITIES[job.priority])
     return Claim(
         job.id,

@@ -11,8 +11,8 @@ from structlog.contextvars import bound_contextvars
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import new_id
 from video2mp3.engine import Limits
-from video2mp3.jobs import lifecycle
 from video2mp3.jobs.consuming import ConsumerThread, Work
+from video2mp3.jobs.taking import take_next
 from video2mp3.queue import VIDEO_QUEUE, Queue
 from video2mp3.storage import Storage
 from video2mp3.telemetry import metrics, tracing
@@ -123,10 +123,11 @@ class WorkerLoop:
 
     def _claim(self, job_id: str, traceparent: str | None) -> Work | None:
         claimed_at_s, taken_ns = time.monotonic(), time.time_ns()
-        with self._database.write() as session:
-            claim = lifecycle.claim(session, job_id, self.worker_id)
+        claim = take_next(self._database, job_id, self.worker_id)
         if claim is None:
             return None
+        if claim.job_id != job_id:
+            traceparent = None  # of another job's message
         lease = Lease(claim, claimed_at_s, lambda: time.monotonic() > self._drain_over_s)
         self._heartbeat.hold(lease)
         return partial(self._work, lease, tracing.nearest(traceparent, claim.traceparent), taken_ns)

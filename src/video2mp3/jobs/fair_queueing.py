@@ -1,0 +1,79 @@
+"""Weighted fair queueing: which of the queued jobs a free slot takes.
+
+Users share the slots, whatever the priorities of their jobs. A free slot takes a job of the user who holds the least of
+the slots; among users who hold as much, of the one whose next job has the least start tag on one virtual clock
+(start-time fair queueing: Goyal, Vin and Cheng, 1996, with the users as flows). A job's start tag is
+max(virtual time, its user's last finish tag), the finish tag is that plus the job's cost, and the virtual time is the
+greatest start tag that was served. So a user who was away has neither credit nor debt. Tags are given when a job is
+claimed: what waits for an upload or for another try earns nothing by that.
+
+Priorities order a user's own jobs. Between users they are weights: a job of priority `high` costs a quarter of a normal
+one, so it is served four times as often and counts a quarter of a slot; one of priority `low` costs four times as much.
+"""
+
+from sqlalchemy import case, func, select, update
+from sqlalchemy.orm import Session
+
+from video2mp3.database.clock import now
+from video2mp3.database.tables import Job, User
+
+COSTS = (1, 4, 16)
+"""Of a job, by its priority (an index of `lifecycle.PRIORITIES`): whole numbers, so that tags stay exact."""
+
+
+def next_job(session: Session) -> str | None:
+    """Returns the id of the due job that the next free slot takes; None when none is due."""
+    oldest = _oldest_queued(session)
+    held, starts = (_held(session), _virtual_starts(session)) if len(oldest) > 1 else ({}, {})
+    # Users without a tag of their own are at the virtual time, which is below all tags; the oldest job comes first.
+    in_order = sorted(oldest, key=lambda user_id: (held.get(user_id, 0), starts.get(user_id, -1), oldest[user_id]))
+    return next((job_id for user_id in in_order if (job_id := _first_due(session, user_id))), None)
+
+
+def charge(session: Session, user_id: str, priority: int) -> None:
+    """Gives the job that a worker takes its tags; to be called in the transaction that claims it."""
+    virtual_time = _virtual_time(session)
+    start = case((User.virtual_finish > virtual_time, User.virtual_finish), else_=virtual_time)
+    # MySQL assigns from left to right: the start tag first, for it refers to the finish tag of the job before.
+    tags = ((User.virtual_start, start), (User.virtual_finish, start + COSTS[priority]))
+    statement = update(User).where(User.id == user_id).ordered_values(*tags)
+    session.execute(statement, execution_options={"synchronize_session": False})
+
+
+def _virtual_time(session: Session) -> int:
+    return session.scalar(select(func.max(User.virtual_start))) or 0
+
+
+def _virtual_starts(session: Session) -> dict[str, int]:
+    """The start tags of the users' next jobs, where they are above the virtual time: of those served lately."""
+    ahead = User.virtual_finish > _virtual_time(session)
+    return {row.id: row.virtual_finish for row in session.execute(select(User.id, User.virtual_finish).where(ahead))}
+
+
+def _held(session: Session) -> dict[str, int]:
+    """How much each user holds of the slots: the costs of the jobs that run."""
+    held: dict[str, int] = {}
+    for user_id, priority in session.execute(select(Job.user_id, Job.priority).where(Job.state == "processing")):
+        held[user_id] = held.get(user_id, 0) + COSTS[priority]
+    return held
+
+
+def _oldest_queued(session: Session) -> dict[str, str]:
+    """The users who have queued jobs, and the first id among them.
+
+    Grouped as the index `ix_jobs_schedule` is, which MySQL reads by one look for each group.
+    """
+    groups = select(Job.user_id, func.min(Job.id)).where(Job.state == "queued").group_by(Job.user_id, Job.priority)
+    oldest: dict[str, str] = {}
+    for user_id, job_id in session.execute(groups):
+        oldest[user_id] = min(job_id, oldest.get(user_id, job_id))
+    return oldest
+
+
+def _first_due(session: Session, user_id: str) -> str | None:
+    due = (Job.state == "queued", Job.user_id == user_id, Job.not_before <= now())
+    first = select(Job.id).where(*due).order_by(Job.priority, Job.id).limit(1)
+    # Left alone, MySQL may read all of the user's rows and sort them.
+    for dialect in ("mysql", "mariadb"):
+        first = first.with_hint(Job, "FORCE INDEX (ix_jobs_schedule)", dialect)
+    return session.scalar(first)
