@@ -114,7 +114,7 @@ def _end(session: Session, batch: Batch) -> bool:
     # A notification belongs to a job: the last one of those that are still there.
     last = session.scalar(select(func.max(Job.id)).where(Job.batch_id == batch.id))
     if batch.webhook_url is not None and last is not None:
-        notifications.add_for_batch(session, last, batch.id)
+        notifications.add_for_batch(session, last, batch)
     return True
 
 
