@@ -149,3 +149,24 @@ def test_the_routes_that_have_quotas_are_there() -> None:
         for method in route.methods or ()
     }
     assert KINDS.keys() <= routes
+
+
+def test_a_request_that_counts_several_times_is_taken_where_one_is_left_and_made_up_for() -> None:
+    clock = Clock()
+    found = Rates(load_settings(uploads_per_minute=60), clock)
+    found.count_more(request(), "uploads", "ada", 59)
+    found.count_more(request(), "uploads", "ada", 100)
+    with pytest.raises(RateLimited) as refused:
+        found.count_more(request(), "uploads", "ada", 1)
+    assert refused.value.retry_after_s == 100
+    clock.now_s += 100
+    found.count_more(request(), "uploads", "ada", 1)
+
+
+def test_the_conversions_of_a_batch_count_one_by_one(serve: Serve, sign_in: SignIn) -> None:
+    with serve(uploads_per_minute=3) as client:
+        user = sign_in(client, "ada")
+        upload_id = user.post("/v1/uploads", content=VIDEO).raise_for_status().json()["id"]
+        batch = {"items": [{"upload_id": upload_id}] * 5}
+        assert user.post("/v1/batches", json=batch).status_code == 202
+        assert user.post("/v1/batches", json=batch).json()["code"] == "rate_limited"
