@@ -22,6 +22,7 @@ from video2mp3.database.statements import lock_user
 from video2mp3.database.tables import Batch, Job
 from video2mp3.errors import InvalidRequest, NotFinished
 from video2mp3.jobs import batches
+from video2mp3.jobs.canceling import cancel_all
 from video2mp3.jobs.lifecycle import Priority
 from video2mp3.jobs.sources import RemoteSource
 
@@ -174,14 +175,13 @@ def delete_batch(batch_id: ItemId, response: Response, user: CurrentUser, servic
     with services.database.write() as session:
         batch = batches.find(session, batch_id, user.user_id)
         keys = batches.delete(session, batch) if batch.ended_at is not None else None
-        if keys is None:
-            batches.cancel(session, batch)
-            represented = BatchJSON.of(batch, batches.jobs_of(session, batch.id))
     if keys is not None:
         delete_objects(services, keys)
         return Response(status_code=204)
+    cancel_all(services.database, user.user_id, Job.batch_id == batch.id)
     response.status_code = 202
-    return represented
+    with services.database.read() as session:
+        return BatchJSON.of(batch, batches.jobs_of(session, batch.id))
 
 
 @router.get("/{batch_id}/archive", response_class=Response, responses=ZIP_RESPONSES)

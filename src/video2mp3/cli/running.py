@@ -45,6 +45,8 @@ from video2mp3.worker.sandbox import require_sandbox
 
 # More encoders than this wait for the one decoder of their file.
 _MOST_THREADS = 4
+# A request changes threads several times, and each time waits as long for a thread that computes; Python's own is 5 ms.
+_SWITCH_INTERVAL_S = 0.001
 
 
 def serve(settings: Settings) -> None:
@@ -289,6 +291,7 @@ def _run_http(
     on_ending: Callable[[], None] = lambda: None,
 ) -> None:
     """Serves until SIGINT or SIGTERM; `on_ending` is called then, before the last answers are given."""
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     port = listener.getsockname()[1]
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     config = uvicorn.Config(

@@ -1,7 +1,6 @@
 """Batches: conversions that were ordered together. Their states are those of their jobs; only their end is written."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 
 from sqlalchemy import delete as sql_delete
 from sqlalchemy import func, select
@@ -9,7 +8,7 @@ from sqlalchemy.orm import Session, defer
 
 from video2mp3.database.clock import now
 from video2mp3.database.tables import Batch, Job, new_id
-from video2mp3.errors import IdempotencyKeyReused, NotFound, WrongState
+from video2mp3.errors import IdempotencyKeyReused, NotFound
 from video2mp3.jobs import lifecycle, notifications
 from video2mp3.jobs.statements import change
 from video2mp3.jobs.webhooks import Receiver
@@ -80,14 +79,6 @@ def jobs_of(session: Session, batch_id: str, *, with_reports: bool = False) -> l
     """
     found = select(Job).where(Job.batch_id == batch_id).order_by(Job.id)
     return list(session.scalars(found if with_reports else found.options(defer(Job.report, raiseload=True))))
-
-
-def cancel(session: Session, batch: Batch) -> None:
-    """Cancels the jobs that have not ended (see `lifecycle.cancel`)."""
-    for job in jobs_of(session, batch.id):
-        # One may end in this very moment.
-        with suppress(WrongState):
-            lifecycle.cancel(session, job.id, batch.user_id)
 
 
 def delete(session: Session, batch: Batch) -> list[str]:
