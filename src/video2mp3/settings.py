@@ -5,7 +5,7 @@ as containers get their secrets. The defaults are the embedded mode, which needs
 """
 
 import os
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -57,10 +57,8 @@ class Settings(BaseSettings):
         "", description="Addresses of proxies whose X-Forwarded-For and -Proto are believed, such as 10.1.2.0/24."
     )
     require_login: bool = Field(False, description="Ask for a login on loopback addresses too.")
-    registration: Literal["", "open", "invite", "closed"] = Field(
-        "",
-        description="Who may make an account: anyone, those with an invitation, nobody (empty: open on loopback, "
-        "else invite).",
+    registration: Literal["open", "closed", "invite"] = Field(
+        "open", description="Who may make an account: anyone, nobody, or who has an invitation."
     )
     password_min_length: int = Field(8, ge=1, le=128, description="Shortest password taken.")
     access_token_lifetime_s: int = Field(900, ge=1, le=_MAX_S, description="Lifetime of an access token.")
@@ -106,6 +104,9 @@ class Settings(BaseSettings):
     max_user_bytes: int = Field(
         100 * 1024**3, ge=1, le=_MAX_BYTES, description="Bytes of uploads and results kept for one user."
     )
+    max_user_history: int = Field(
+        10_000, ge=1, le=_MAX_COUNT, description="Ended conversions kept for one user; the oldest are deleted."
+    )
     max_jobs: int = Field(100_000, ge=1, le=_MAX_COUNT, description="Conversions of all users that may wait.")
     max_user_event_streams: int = Field(
         32, ge=1, le=65_536, description="Event streams that one user may have open per process."
@@ -117,7 +118,7 @@ class Settings(BaseSettings):
         description="Event streams that may be open per process (and half of its file descriptors at most).",
     )
     min_free_bytes: int = Field(
-        1024**3, ge=0, le=_MAX_BYTES, description="No more is taken where less is free on the disk."
+        1024**3, ge=0, le=_MAX_BYTES, description="Uploads leave so much free on the disk; results, half of it."
     )
 
     allowed_networks: str = Field("", description="Private networks that users' URLs may lead to, such as 10.0.0.0/8.")
@@ -195,27 +196,9 @@ class Settings(BaseSettings):
         return _ports(self.allowed_ports)
 
     @property
-    def is_local(self) -> bool:
-        """True where this machine alone reaches the service: it listens on loopback, and no proxy stands before it."""
-        return is_loopback(self.host) and not self.public_url and not self.trusted_proxies
-
-    @property
-    def effective_registration(self) -> Literal["open", "invite", "closed"]:
-        """Who may make an account, with the default filled in."""
-        return self.registration or ("open" if self.is_local else "invite")
-
-    @property
     def effective_public_url(self) -> str:
         """The address for links, without a slash at the end."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
-
-
-def is_loopback(host: str) -> bool:
-    """Tells whether an address to listen on is one that only this machine reaches."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def unknown_variables() -> list[str]:

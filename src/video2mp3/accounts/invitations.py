@@ -12,6 +12,7 @@ from video2mp3.database.statements import rows_changed
 from video2mp3.database.tables import Invitation, new_id
 from video2mp3.errors import NotFound
 
+_KEPT_S = 90 * 86_400
 LIFETIME_S = 7 * 86_400
 """How long an invitation is good for, unless something else is said."""
 
@@ -53,6 +54,11 @@ def delete(session: Session, invitation_id: str) -> None:
     """Takes an invitation back; an account that was made with it stays. Raises NotFound."""
     if not rows_changed(session, sql_delete(Invitation).where(Invitation.id == invitation_id)):
         raise NotFound
+
+
+def delete_old(session: Session) -> int:
+    """Deletes the invitations that expired long ago, used or not; returns how many."""
+    return rows_changed(session, sql_delete(Invitation).where(Invitation.expires_at < now() - _KEPT_S * SECOND))
 
 
 def path(code: str) -> str:

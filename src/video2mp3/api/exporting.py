@@ -29,6 +29,7 @@ from video2mp3.database.tables import Batch, Job, Upload
 from video2mp3.jobs import lifecycle, webhooks
 from video2mp3.jobs.results import StoredResult, result_suffix
 from video2mp3.storage.attachment import attachment
+from video2mp3.storage.scratch import require_free
 from video2mp3.storage.zips import Member, zip_stream
 from video2mp3.uploads import UploadSource
 
@@ -62,6 +63,7 @@ def new_executor() -> FairExecutor:
 def _members(services: Services, principal: Principal) -> list[Member]:
     with services.database.write() as session:
         audit.note(session, "account.exported", by=principal.user_id)
+    require_free(services.storage.scratch_folder, services.settings.min_free_bytes)
     # Unlinked at once: it is gone with the answer, however that ends.
     facts = tempfile.TemporaryFile(dir=services.storage.scratch_folder)  # noqa: SIM115
     try:

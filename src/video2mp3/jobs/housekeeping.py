@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from video2mp3.database.connection import Database
-from video2mp3.jobs import batches, lifecycle, notifications, routines, sweeper, workers
+from video2mp3.jobs import batches, history, lifecycle, notifications, routines, sweeper, workers
 from video2mp3.jobs.erasing import erase_deleted
 from video2mp3.jobs.relay import Relay
 from video2mp3.queue import Queue
@@ -25,6 +25,9 @@ REAP_EVERY_S = 10.0
 SWEEP_EVERY_S = 300.0
 ORPHANS_EVERY_S = 900
 """One process of all looks for orphans: that lists the whole storage."""
+HISTORY_EVERY_S = 250
+"""One process of all counts what each account has left behind."""
+MAX_USER_HISTORY = 10_000
 _RELAY_STALL_S = 30.0
 _REAPER_STALL_S = 60.0
 # Listing a large storage takes its time.
@@ -45,6 +48,7 @@ class Housekeeping:
         *,
         expire: Sequence[sweeper.Expire] = (),
         tend: Sequence[Callable[[Session], object]] = (),
+        max_user_history: int = MAX_USER_HISTORY,
     ) -> None:
         """Prepares the threads.
 
@@ -55,12 +59,14 @@ class Housekeeping:
             expire: What expires besides results (uploads), as functions of a session and a limit.
             tend: What else is done every five minutes, each in a transaction of its own and by all processes: so each
                 is made of conditional statements.
+            max_user_history: Ended conversions that are kept for each user.
         """
         self._database = database
         self._queue = queue
         self._storage = storage
         self._expire = (lifecycle.expire, *expire)
         self._tend = tend
+        self._bounds = history.bounds(max_user_history)
         announce_due = Relay(database, queue).announce_due
         self._relay = Loop("relay", announce_due, every_s=RELAY_EVERY_S, stall_after_s=_RELAY_STALL_S)
         self._reaper = Loop("reaper", self._reap, every_s=REAP_EVERY_S, stall_after_s=_REAPER_STALL_S)
@@ -120,12 +126,20 @@ class Housekeeping:
         yield partial(erase_deleted, self._database, self._storage)
         for expire in self._expire:
             yield partial(sweeper.delete_expired, self._database, self._storage, expire)
+        yield self._trim_history
         yield self._delete_orphans
         yield partial(sweep_scratch, self._storage.scratch_folder, _SCRATCH_AGE_S)
 
     def _do_tend(self, tend: Callable[[Session], object]) -> None:
         with self._database.write() as session:
             tend(session)
+
+    def _trim_history(self) -> None:
+        with self._database.write() as session:
+            is_my_turn = routines.take_turn(session, "history", HISTORY_EVERY_S)
+        if is_my_turn:
+            for bound in self._bounds:
+                history.trim(self._database, self._storage, bound)
 
     def _delete_orphans(self) -> None:
         with self._database.write() as session:

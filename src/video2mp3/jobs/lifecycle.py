@@ -50,7 +50,7 @@ from video2mp3.jobs import counting, fair_queueing, notifications, webhooks, wor
 from video2mp3.jobs.early import may_be_early
 from video2mp3.jobs.sources import RemoteSource, source_columns
 from video2mp3.jobs.statements import change, change_all
-from video2mp3.jobs.waveforms import row
+from video2mp3.jobs.waveforms import delete_of, row
 from video2mp3.jobs.webhooks import Receiver
 from video2mp3.telemetry import tracing
 
@@ -490,13 +490,13 @@ def _fail_in_vain(session: Session) -> int:
 def expire(session: Session, limit: int) -> list[str]:
     """Forgets up to `limit` results whose time is over; returns the storage keys to delete after the commit.
 
-    The row stays, with its report; its `expires_at` is taken away with the result.
+    The row stays, with its report; its `expires_at` and its waveforms are taken away with the result.
     """
     over = (Job.expires_at <= now(), Job.result_key.is_not(None))
     rows = session.execute(select(Job.id, Job.result_key).where(*over).order_by(Job.expires_at).limit(limit)).all()
-    return [
-        row.result_key for row in rows if change(session, Job, row.id, Job.result_key == row.result_key, **_no_result)
-    ]
+    expired = [one for one in rows if change(session, Job, one.id, Job.result_key == one.result_key, **_no_result)]
+    delete_of(session, [one.id for one in expired])
+    return [one.result_key for one in expired]
 
 
 # -- Parts of the statements --------------------------------------------------------------------------

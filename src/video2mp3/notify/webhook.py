@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from concurrent.futures import Executor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -54,7 +53,7 @@ def batch_message(batch: Batch, jobs: Sequence[Job]) -> bytes:
     return json.dumps({"type": "batch.ended", "timestamp": data["ended_at"], "data": data}).encode()
 
 
-async def deliver(receiver: Receiver, message_id: str, body: bytes, *, guard: Guard, resolver: Executor) -> int:
+def deliver(receiver: Receiver, message_id: str, body: bytes, guard: Guard) -> int:
     """Sends a message; returns the status that the receiver answered.
 
     Raises:
@@ -68,8 +67,7 @@ async def deliver(receiver: Receiver, message_id: str, body: bytes, *, guard: Gu
         "webhook-timestamp": str(int(now.timestamp())),
         "webhook-signature": Signer(receiver.secret).sign(message_id, now, body.decode()),
     }
-    answer = await post(receiver.url, body, headers, guard=guard, timeout_s=TIMEOUT_S, resolver=resolver)
-    return answer.status
+    return post(receiver.url, body, headers, guard=guard, timeout_s=TIMEOUT_S).status
 
 
 def _time(microseconds: int) -> str:

@@ -21,6 +21,8 @@ class UploadLimits:
     uploads_at_once: int
     stored_bytes: int
     """Of uploads and results; an upload that is being sent counts with the size that was declared."""
+    stored_uploads: int = 10_000
+    """Uploads of any size, also empty ones: each is a row, and a list of chunks."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class Used:
     """Files that are being sent."""
     bytes: int
     """Of uploads and results."""
+    stored_uploads: int
+    """All uploads that have not expired."""
 
 
 def require_room(
@@ -45,12 +49,14 @@ def require_room(
 
     Raises:
         TooManyUploads: when the user sends too many at once.
-        QuotaExceeded: when there is no room for so many bytes.
+        QuotaExceeded: when there is no room for so many bytes, or for one upload more.
     """
     lock_user(session, user_id)
     used = count_used(session, user_id, besides=resumed_id)
     if used.uploads >= limits.uploads_at_once:
         raise TooManyUploads
+    if used.stored_uploads >= limits.stored_uploads:
+        raise QuotaExceeded(f"Your account has {used.stored_uploads} uploads; delete some, or wait until some expire.")
     left_bytes = limits.stored_bytes - used.bytes
     if left_bytes <= 0 or left_bytes < size_bytes:
         raise QuotaExceeded
@@ -62,10 +68,10 @@ def count_used(session: Session, user_id: str, *, besides: str | None = None) ->
     sent_now = _sent_now()
     size = case((sent_now, func.coalesce(Upload.size_bytes, Upload.received_bytes)), else_=Upload.received_bytes)
     others = (Upload.user_id == user_id, *([Upload.id != besides] if besides else []))
-    sending, uploaded_bytes = session.execute(
-        select(func.count(case((sent_now, 1))), func.coalesce(func.sum(size), 0)).where(*others)
+    sending, stored, uploaded_bytes = session.execute(
+        select(func.count(case((sent_now, 1))), func.count(), func.coalesce(func.sum(size), 0)).where(*others)
     ).one()
-    return Used(int(sending), int(uploaded_bytes) + _result_bytes(session, user_id))
+    return Used(int(sending), int(uploaded_bytes) + _result_bytes(session, user_id), int(stored))
 
 
 def _sent_now() -> ColumnElement[bool]:

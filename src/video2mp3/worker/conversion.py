@@ -30,6 +30,7 @@ from video2mp3.jobs.results import media_type, part_names, result_suffix, stored
 from video2mp3.jobs.settling import settle
 from video2mp3.storage import Storage
 from video2mp3.storage.checksums import checksums_of_file
+from video2mp3.storage.scratch import require_free
 from video2mp3.telemetry import metrics
 from video2mp3.uploads import UploadSource, open_upload
 from video2mp3.worker.archive import archive
@@ -131,7 +132,7 @@ class Conversion:
                     options,
                     on_progress=self._lease.note_progress,
                     on_stage=stages.begin,
-                    should_stop=self._lease.should_stop,
+                    should_stop=self._should_stop,
                     limits=self._limits,
                 )
             except NotFound as error:
@@ -143,8 +144,20 @@ class Conversion:
         metrics.SOURCE_BYTES.inc(source.size_bytes)
         return report
 
+    def _require_free(self, size_bytes: int = 0) -> None:
+        """Raises StorageFull where the disk has too little room for so many bytes more.
+
+        Half of what uploads leave free is for results: so uploads alone cannot keep conversions from ending.
+        """
+        require_free(self._storage.scratch_folder, self._fetch_limits.min_free_bytes // 2 + size_bytes)
+
+    def _should_stop(self) -> bool:
+        self._require_free()
+        return self._lease.should_stop()
+
     def _archive(self, path: Path, report: Report) -> Report:
         """Puts a ZIP in the place of the MP3s that it holds."""
+        self._require_free(report.size_bytes)
         names = part_names(self._claim.source_name, self._claim.options, [part.track for part in report.parts])
         archived = path.with_suffix(".zip")
         try:
