@@ -53,11 +53,15 @@ matrix: tools ## Compare parallel with sequential encoding in all modes: 106 com
 	VIDEO2MP3_MATRIX=1 $(BIN)/pytest tests/engine/test_matrix.py $(ARGS)
 
 .PHONY: fuzz
-fuzz: fuzz-media fuzz-api ## Both of the next: a quarter of an hour
+fuzz: fuzz-media fuzz-heads fuzz-api ## All of the next: half an hour
 
 .PHONY: fuzz-media
 fuzz-media: tools ## Convert 5,000 mutated files (five minutes; ARGS="--first 1234 --count 1 --keep FOLDER" does one again)
 	$(BIN)/python -m tests.engine.fuzz $(ARGS)
+
+.PHONY: fuzz-heads
+fuzz-heads: tools ## Inspect a million generated beginnings of files, as the API does (ten minutes; ARGS="--first 1234 --count 1" does one again)
+	$(BIN)/python -m tests.engine.fuzz_heads $(ARGS)
 
 .PHONY: fuzz-api
 fuzz-api: tools ## Send what schemathesis makes of the API's description to a real service (ten minutes)

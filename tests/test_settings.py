@@ -141,3 +141,23 @@ def test_a_wrong_setting_is_named_and_never_shown(
 def test_ordinary_urls_are_taken(name: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"VIDEO2MP3_{name}", text)
     assert getattr(load_settings(), name.lower()) == text
+
+
+@pytest.mark.parametrize(
+    ("settings", "who"),
+    [
+        ({}, "open"),
+        ({"host": "::1"}, "open"),
+        ({"host": "localhost"}, "open"),
+        ({"host": "0.0.0.0"}, "invite"),
+        ({"host": "192.0.2.1"}, "invite"),
+        ({"host": "video.example.org"}, "invite"),
+        ({"public_url": "https://video.example.org"}, "invite"),
+        ({"trusted_proxies": "127.0.0.1"}, "invite"),
+        ({"registration": "closed"}, "closed"),
+        ({"registration": "open", "host": "0.0.0.0", "public_url": "https://video.example.org"}, "open"),
+    ],
+)
+def test_registration_is_open_to_this_machine_only_unless_it_is_set(settings: dict[str, object], who: str) -> None:
+    """It should be by invitation where others reach the service, also through a proxy on this machine."""
+    assert load_settings(**settings).effective_registration == who

@@ -5,7 +5,7 @@ as containers get their secrets. The defaults are the embedded mode, which needs
 """
 
 import os
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -57,8 +57,10 @@ class Settings(BaseSettings):
         "", description="Addresses of proxies whose X-Forwarded-For and -Proto are believed, such as 10.1.2.0/24."
     )
     require_login: bool = Field(False, description="Ask for a login on loopback addresses too.")
-    registration: Literal["open", "closed", "invite"] = Field(
-        "open", description="Who may make an account: anyone, nobody, or who has an invitation."
+    registration: Literal["", "open", "invite", "closed"] = Field(
+        "",
+        description="Who may make an account: anyone, those with an invitation, nobody (empty: open on loopback, "
+        "else invite).",
     )
     password_min_length: int = Field(8, ge=1, le=128, description="Shortest password taken.")
     access_token_lifetime_s: int = Field(900, ge=1, le=_MAX_S, description="Lifetime of an access token.")
@@ -196,9 +198,27 @@ class Settings(BaseSettings):
         return _ports(self.allowed_ports)
 
     @property
+    def is_local(self) -> bool:
+        """True where this machine alone reaches the service: it listens on loopback, and no proxy stands before it."""
+        return is_loopback(self.host) and not self.public_url and not self.trusted_proxies
+
+    @property
+    def effective_registration(self) -> Literal["open", "invite", "closed"]:
+        """Who may make an account, with the default filled in."""
+        return self.registration or ("open" if self.is_local else "invite")
+
+    @property
     def effective_public_url(self) -> str:
         """The address for links, without a slash at the end."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+
+def is_loopback(host: str) -> bool:
+    """Tells whether an address to listen on is one that only this machine reaches."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def unknown_variables() -> list[str]:

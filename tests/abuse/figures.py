@@ -120,7 +120,9 @@ def stage(folder: Path, media: Path, size: float = 1.0, without: Callable[[], No
     folder.mkdir(parents=True)
     env = base_env(folder) | mail_env(smtp) | env
     service = Service(folder, env, smtp)
-    role = Role(folder, "serve", arguments(["serve", "--port", "0"], without), env, "tests.abuse.program")
+    service.roles["serve"] = role = Role(
+        folder, "serve", arguments(["serve", "--port", "0"], without), env, "tests.abuse.program"
+    )
     try:
         service.urls.append(role.wait_for_output(r"listens on (http://\S+)")[1])
         yield Stage(service, smtp, media, receiver_port, size)

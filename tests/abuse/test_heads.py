@@ -1,5 +1,6 @@
 """Crafted beginnings of uploads: they occupy no thread of the API, no memory of it, and end no request."""
 
+import os
 import re
 import struct
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 
 from tests.abuse.conftest import StartService
 from tests.acceptance.service import Service
-from tests.engine import heads
+from tests.engine import fuzz_heads, heads
 from tests.servers import require_program, wait_until
 from video2mp3.api.stream_inspections import StreamInspections
 from video2mp3.engine import Source
@@ -221,3 +222,11 @@ def test_an_index_beyond_the_look_is_inspected_in_the_sandbox(start_service: Sta
     with start_service(without_sandbox) as service, service.user() as user:
         begun = begins(service)
         assert not any(begun() for _ in range(20))
+
+
+@pytest.mark.skipif("VIDEO2MP3_ABUSE" not in os.environ, reason="ten minutes; make abuse runs it")
+def test_a_million_generated_heads_are_inspected_within_bounds() -> None:
+    """It should raise nothing; 5 ms and 1 MiB are enough for each."""
+    figures = fuzz_heads.run(0, 1_000_000)
+    assert figures.too_slow == 0, f"head {figures.slowest}: {figures.slowest_s} s"
+    assert figures.peak_bytes <= fuzz_heads.MAX_MEMORY_BYTES, figures.most_memory

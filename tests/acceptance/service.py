@@ -106,13 +106,15 @@ class Service:
     def user(
         self, name: str | None = None, *, email: str | None = None, url: str | None = None
     ) -> Iterator[httpx.Client]:
-        """A client that is signed in as a new user."""
+        """A client that is signed in as a new user; the address is verified, as its owner would do it."""
         name = name or f"user-{next(_user_numbers)}"
         account = {"username": name, "password": PASSWORD} | ({"email": email} if email else {})
         with httpx.Client(base_url=url or self.url, timeout=60) as client:
             client.post("/v1/accounts", json=account).raise_for_status()
             answer = client.post("/v1/sessions", json={"username": name, "password": PASSWORD}).raise_for_status()
             client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+            if email:
+                verify(self, client, email)
             yield client
 
     def stop(self) -> None:
@@ -136,6 +138,23 @@ def wait_for_end(client: httpx.Client, job_id: str, timeout_s: float = 60) -> di
 def mails_to(service: Service, address: str) -> list[EmailMessage]:
     """The mails to that address so far; the mail server is shared."""
     return [mail for mail in service.mail_server.messages if mail["To"] == address]
+
+
+def notifications_to(service: Service, address: str) -> list[EmailMessage]:
+    """Those of them that are about conversions."""
+    return [mail for mail in mails_to(service, address) if mail["List-Unsubscribe"]]
+
+
+def verify(service: Service, client: httpx.Client, address: str) -> None:
+    """Follows the link in the newest message that asks whose address it is."""
+
+    def token() -> str | None:
+        bodies = [body for mail in mails_to(service, address) if (body := mail.get_body(("plain",)))]
+        found = [match[1] for body in bodies if (match := re.search(r"/verify/([\w-]+)", body.get_content()))]
+        return found[-1] if found else None
+
+    given = wait_until(token, 60, f"the message to {address}")
+    client.post("/v1/email-verifications/confirm", json={"token": given}).raise_for_status()
 
 
 def base_env(folder: Path) -> dict[str, str]:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.acceptance.service import Service, mails_to, wait_for_end
+from tests.acceptance.service import Service, notifications_to, wait_for_end
 from tests.media import corpus_file, make_video, samples_by_ffmpeg, samples_by_mpg123
 from tests.servers import wait_until
 
@@ -34,7 +34,7 @@ def test_a_video_becomes_an_mp3_and_its_owner_gets_a_mail(service: Service, talk
 
         assert_exact(mp3.content, 30 * 48_000, tmp_path)
 
-        mail = wait_until(lambda: mails_to(service, address), 20, "the mail")[0]
+        mail = wait_until(lambda: notifications_to(service, address), 20, "the mail")[0]
         body = mail.get_body(("plain",))
         assert body is not None
         (link,) = re.findall(rf"http\S+/v1/shared/{job['id']}\S+", body.get_content())

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.acceptance.service import Role, Service, embedded, mails_to, wait_for_end
+from tests.acceptance.service import Role, Service, embedded, notifications_to, wait_for_end
 from tests.acceptance.test_traces import TRACE_ID, check_lines, convert
 from tests.servers import SMTPServer, free_port, wait_until
 
@@ -49,7 +49,7 @@ def test_what_was_done_is_counted(measured: tuple[Service, str], talk: Path) -> 
         assert ada.head(f"/v1/conversions/{job_id}").status_code == 200
         for path in ("/planted-path", "/v1/conversions/planted-id"):
             assert ada.get(path).status_code >= 400
-        wait_until(lambda: mails_to(service, "metrics@example.org"), 30, "the mail")
+        wait_until(lambda: notifications_to(service, "metrics@example.org"), 30, "the mail")
         wait_until(lambda: value(url, "notifications_total", outcome="done") == 2, 30, "both notifications")
     assert value(url, "jobs_ended_total", state="finished", code="") == 1
     assert value(url, "jobs_ended_total", state="failed", code="not_media") == 1

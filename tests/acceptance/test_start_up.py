@@ -4,10 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
-from tests.acceptance.service import base_env
-from tests.servers import free_port
+from tests.acceptance.service import PASSWORD, base_env, embedded
+from tests.servers import SMTPServer, free_port
 
 WRONG = [
     ("VIDEO2MP3_DATABASE_URL", "mysql+pymysql://user:hunter2@127.0.0.1:{port}/video2mp3"),
@@ -100,3 +101,20 @@ def test_no_command_tells_a_piece_of_the_password(command: str, tmp_path: Path) 
     assert len(result.stderr.splitlines()) == 1
     assert "VIDEO2MP3_DATABASE_URL" in result.stderr
     assert "ter2" not in result.stderr + result.stdout
+
+
+def test_a_service_that_others_reach_takes_accounts_by_invitation(tmp_path: Path, mail_server: SMTPServer) -> None:
+    """It should say so, refuse who has none, and have a link for the first administrator, who invites."""
+    with embedded(tmp_path, mail_server, {"VIDEO2MP3_HOST": "0.0.0.0"}) as service:
+        serve = service.roles["serve"]
+        secret = serve.wait_for_output(r"sign in as the administrator: \S+/sign-in\?token=(\S+)")[1]
+        assert "Registration: by invitation" in serve.wait_for_output(r"Registration: .+")[0]
+        url = service.url.replace("0.0.0.0", "127.0.0.1")
+        account = {"username": "ada", "password": PASSWORD}
+        refused = httpx.post(f"{url}/v1/accounts", json=account)
+        assert (refused.status_code, refused.json()["code"]) == (403, "invitation_needed")
+        with httpx.Client(base_url=url, follow_redirects=True, headers={"Origin": url}) as admin:
+            admin.get("/sign-in", params={"token": secret}).raise_for_status()
+            code = admin.post("/v1/invitations", json={}).raise_for_status().json()["code"]
+        made = httpx.post(f"{url}/v1/accounts", json={**account, "invitation": code})
+        assert made.status_code == 201, made.text

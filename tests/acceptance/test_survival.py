@@ -7,7 +7,7 @@ import pymysql
 import pytest
 from sqlalchemy.engine import make_url
 
-from tests.acceptance.service import Service, distributed, mails_to, wait_for_end
+from tests.acceptance.service import Service, distributed, notifications_to, wait_for_end
 from tests.media import make_video, samples_by_ffmpeg, samples_by_mpg123
 from tests.servers import MariaDBServer, RabbitMQServer, S3Server, SMTPServer, wait_until
 
@@ -59,8 +59,8 @@ def test_a_job_whose_worker_is_killed_finishes_on_another_once(
         mp3 = tmp_path / "result.mp3"
         mp3.write_bytes(ada.get(f"/v1/conversions/{job_id}/mp3").raise_for_status().content)
         assert samples_by_ffmpeg(mp3) == samples_by_mpg123(mp3, tmp_path) == 400 * 48_000
-        wait_until(lambda: mails_to(spread, "once@example.org"), 20, "the mail")
-        assert len(mails_to(spread, "once@example.org")) == 1
+        wait_until(lambda: notifications_to(spread, "once@example.org"), 20, "the mail")
+        assert len(notifications_to(spread, "once@example.org")) == 1
 
 
 def _worker_with_id(service: Service, worker_id: str) -> str:

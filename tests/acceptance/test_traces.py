@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from tests.acceptance.service import Service, distributed, mails_to, wait_for_end
+from tests.acceptance.service import Service, distributed, notifications_to, wait_for_end
 from tests.servers import MariaDBServer, RabbitMQServer, S3Server, SMTPServer, wait_until
 from tests.telemetry.receiver import Received, Receiver, receiving
 
@@ -83,6 +83,6 @@ def test_one_trace_leads_from_the_request_to_the_engine_and_the_mail(
         with distributed(tmp_path, mail_server, *servers, apis=1, workers=1, env=env) as service:
             with service.user(email="trace@example.org") as ada:
                 request_id, job_id = convert(ada, talk)
-            wait_until(lambda: mails_to(service, "trace@example.org"), 30, "the mail")
+            wait_until(lambda: notifications_to(service, "trace@example.org"), 30, "the mail")
             check_spans(receiver)
             check_lines(service, request_id, job_id)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import httpx
 import pytest
-from sqlalchemy import event, update
+from sqlalchemy import delete, event, select, update
 
 from tests.api.conftest import PASSWORD, SignedIn
 from tests.api.test_api_keys import bearer, make
@@ -16,12 +16,13 @@ from tests.servers import SMTPServer, free_port, wait_until
 from video2mp3.accounts import throttling
 from video2mp3.api.services import Services
 from video2mp3.database.clock import SECOND, now
-from video2mp3.database.tables import Letter
+from video2mp3.database.tables import Attempt, Letter, User
 from video2mp3.notify.account_letters import AccountLetters
 from video2mp3.notify.mail import Mailer
 from video2mp3.settings import Settings
 
 ADDRESS = "ada@example.org"
+OTHER = "lovelace@example.org"
 NEW_PASSWORD = "battery horse correct"
 PUBLIC_URL = "https://mp3.example.org/prefix"
 
@@ -55,13 +56,19 @@ def sending(services: Services, port: int | None = None) -> Iterator[None]:
 
 
 @pytest.fixture
-def ada(ada: SignedIn) -> SignedIn:
-    """She has an address."""
-    assert (
-        ada.http.patch("/v1/me", json={"email": ADDRESS, "current_password": PASSWORD}).json()["email_verified"]
-        is False
-    )
+def ada(ada: SignedIn, services: Services) -> SignedIn:
+    """She has an address, which is verified."""
+    assert move(ada, ADDRESS) is False
+    with services.database.write() as session:
+        session.execute(delete(Letter))
+        session.execute(update(User).where(User.id == ada.user_id).values(email_verified_at=now()))
     return ada
+
+
+def move(user: SignedIn, address: str) -> bool:
+    """Gives the account another address; whether that is verified."""
+    changed = user.http.patch("/v1/me", json={"email": address, "current_password": PASSWORD}).raise_for_status()
+    return bool(changed.json()["email_verified"])
 
 
 def ask(client: httpx.Client, username: str = "ada") -> httpx.Response:
@@ -76,10 +83,10 @@ def sign_in(client: httpx.Client, password: str) -> int:
     return client.post("/v1/sessions", json={"username": "ada", "password": password}).status_code
 
 
-def token_in(smtp: SMTPServer, kind: str) -> str:
+def token_in(smtp: SMTPServer, kind: str, address: str = ADDRESS) -> str:
     """The token in the next mail, which has to stand in both of its forms."""
     mail = smtp.wait_for_mail(30)
-    assert (mail["To"], mail["From"]) == (ADDRESS, "mp3@example.org")
+    assert (mail["To"], mail["From"]) == (address, "mp3@example.org")
     tokens = {
         re.findall(rf"{re.escape(PUBLIC_URL)}/#/sign-in/{kind}/([\w-]+)", content_of(mail, form))[0]
         for form in ("plain", "html")
@@ -208,9 +215,10 @@ def _attempts(services: Services) -> int:
 def test_an_address_is_verified_by_a_letter_to_it(
     ada: SignedIn, client: httpx.Client, services: Services, smtp: SMTPServer
 ) -> None:
+    """It should be sent when the address is given, and again where it is asked for."""
     with sending(services):
-        assert ada.http.post("/v1/email-verifications").status_code == 202
-        token = token_in(smtp, "verify")
+        assert move(ada, OTHER) is False
+        token = token_in(smtp, "verify", OTHER)
         assert ada.http.get("/v1/me").json()["email_verified"] is False
         assert reset(client, token).json()["code"] == "bad_letter", "it is good for nothing else"
         assert client.post("/v1/email-verifications/confirm", json={"token": token}).status_code == 204
@@ -218,14 +226,61 @@ def test_an_address_is_verified_by_a_letter_to_it(
         # Another address is another matter.
         assert ada.http.patch("/v1/me", json={"mail": False}).json()["email_verified"] is True
         assert ada.http.post("/v1/email-verifications").status_code == 202
-        late = token_in(smtp, "verify")
-        assert (
-            ada.http.patch("/v1/me", json={"email": "other@example.org", "current_password": PASSWORD}).json()[
-                "email_verified"
-            ]
-            is False
-        )
+        late = token_in(smtp, "verify", OTHER)
+        assert move(ada, "third@example.org") is False
         assert client.post("/v1/email-verifications/confirm", json={"token": late}).json()["code"] == "bad_letter"
+
+
+def test_a_name_that_is_an_address_is_verified_as_any(
+    client: httpx.Client, services: Services, smtp: SMTPServer
+) -> None:
+    """It should make no difference that the v0 API knows names only."""
+    credentials = {"username": OTHER, "password": PASSWORD}
+    assert client.post("/register", json=credentials).status_code == 200
+    tokens = client.post("/v1/sessions", json=credentials).raise_for_status().json()
+    me = client.get("/v1/me", headers=bearer(tokens["access_token"])).json()
+    assert (me["email"], me["email_verified"]) == (OTHER, False)
+    with sending(services):
+        token = token_in(smtp, "verify", OTHER)
+    assert client.post("/v1/email-verifications/confirm", json={"token": token}).status_code == 204
+    assert client.get("/v1/me", headers=bearer(tokens["access_token"])).json()["email_verified"] is True
+
+
+def test_a_password_is_reset_by_way_of_a_verified_address_only(
+    ada: SignedIn, client: httpx.Client, services: Services, smtp: SMTPServer
+) -> None:
+    move(ada, OTHER)
+    assert ask(client).status_code == 202
+    with sending(services):
+        token_in(smtp, "verify", OTHER)
+        wait_until(lambda: not _waiting(services), 30, "the end of the other")
+    assert len(smtp.messages) == 1
+
+
+def test_one_address_is_asked_three_times_a_day_whoever_names_it(
+    ada: SignedIn, bob: SignedIn, services: Services
+) -> None:
+    """It should take the address, and ask no more; a day later it may be asked again."""
+    for user in (bob, ada):
+        move(user, OTHER)
+    assert ada.http.post("/v1/email-verifications").status_code == 202
+    refused = [user.http.post("/v1/email-verifications") for user in (ada, bob)]
+    assert [answer.status_code for answer in refused] == [429, 429]
+    assert 85_000 < int(refused[0].headers["Retry-After"]) <= 86_400
+    assert _waiting(services) == throttling.VERIFICATIONS_PER_DAY
+    with services.database.write() as session:
+        session.execute(update(Attempt).values(expires_at=now()))
+    assert bob.http.post("/v1/email-verifications").status_code == 202
+
+
+def test_one_account_asks_three_addresses_a_day(ada: SignedIn, bob: SignedIn, services: Services) -> None:
+    for number in range(throttling.VERIFICATIONS_PER_DAY + 2):
+        assert move(bob, f"victim-{number}@example.org") is False
+    with services.database.read() as session:
+        asked = session.scalars(select(Letter.email).where(Letter.user_id == bob.user_id)).all()
+    # What was on its way to the addresses before has ended with them.
+    assert asked == []
+    assert bob.http.post("/v1/email-verifications").status_code == 429
 
 
 def test_who_has_no_address_is_told_so(bob: SignedIn, client: httpx.Client) -> None:

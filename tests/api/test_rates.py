@@ -93,9 +93,9 @@ def remaining(answer: httpx.Response, policy: str) -> int:
     return int(match[1])
 
 
-def assert_limited(answer: httpx.Response) -> None:
+def assert_limited(answer: httpx.Response, at_most_s: int = 60) -> None:
     assert (answer.status_code, answer.json()["code"]) == (429, "rate_limited")
-    assert 1 <= int(answer.headers["Retry-After"]) <= 60
+    assert 1 <= int(answer.headers["Retry-After"]) <= at_most_s
     assert answer.headers["RateLimit-Policy"]
 
 
@@ -149,3 +149,23 @@ def test_the_routes_that_have_quotas_are_there() -> None:
         for method in route.methods or ()
     }
     assert KINDS.keys() <= routes
+
+
+def test_a_request_that_counts_several_times_is_taken_where_one_is_left_and_made_up_for() -> None:
+    clock = Clock()
+    found = Rates(load_settings(uploads_per_minute=60), clock)
+    found.count_more(request(), "uploads", "ada", 59)
+    found.count_more(request(), "uploads", "ada", 100)
+    with pytest.raises(RateLimited) as refused:
+        found.count_more(request(), "uploads", "ada", 1)
+    assert refused.value.retry_after_s == 100
+    clock.now_s += 100
+    found.count_more(request(), "uploads", "ada", 1)
+
+
+def test_the_conversions_of_a_batch_count_one_by_one(ada: SignedIn) -> None:
+    upload_id = ada.http.post("/v1/uploads", content=VIDEO).raise_for_status().json()["id"]
+    batch = {"items": [{"upload_id": upload_id}] * 5}
+    first = ada.http.post("/v1/batches", json=batch)
+    assert (first.status_code, remaining(first, "uploads")) == (202, 0)
+    assert_limited(ada.http.post("/v1/batches", json=batch | {"tag": "again"}), at_most_s=150)

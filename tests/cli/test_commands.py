@@ -30,7 +30,7 @@ def test_doctor_finds_a_new_machine_well(tmp_path: Path) -> None:
     """It should check every part, and say so when all work."""
     result = run(tmp_path, "doctor")
     assert result.returncode == 0, result.stdout
-    for part in ("machine", "settings", "disk", "engine", "sandbox", "database", "broker", "storage"):
+    for part in ("machine", "settings", "registration", "disk", "engine", "sandbox", "database", "broker", "storage"):
         assert f"ok    {part}: " in result.stdout
     assert "Everything works." in result.stdout
 
@@ -50,7 +50,7 @@ def test_doctor_names_what_is_wrong_and_checks_the_rest(part: str, setting: str,
     (failure,) = [line for line in result.stdout.splitlines() if line.startswith("FAIL")]
     assert part in failure
     assert setting in failure
-    assert result.stdout.count("ok    ") == 7
+    assert result.stdout.count("ok    ") == 8
     assert "hunter2" not in result.stdout + result.stderr
 
 
@@ -60,6 +60,18 @@ def test_doctor_finds_a_mistyped_setting(tmp_path: Path) -> None:
     assert result.returncode == 1
     (failure,) = [line for line in result.stdout.splitlines() if line.startswith("FAIL")]
     assert failure == "FAIL  settings: There is no VIDEO2MP3_S3_ENDPOINT; all settings are in docs/settings.md."
+
+
+@pytest.mark.parametrize(
+    ("env", "said"),
+    [
+        ({}, "anyone who reaches the service can make an account (it is not set, and only this machine"),
+        ({"VIDEO2MP3_HOST": "0.0.0.0"}, "by invitation, from an administrator or `video2mp3 user invite` (it is not"),
+        ({"VIDEO2MP3_REGISTRATION": "closed"}, "nobody; `video2mp3 user add NAME` makes accounts (VIDEO2MP3_REG"),
+    ],
+)
+def test_doctor_says_who_may_make_an_account(env: dict[str, str], said: str, tmp_path: Path) -> None:
+    assert f"ok    registration: {said}" in run(tmp_path, "doctor", **env).stdout
 
 
 def test_user_add_makes_an_account_that_can_sign_in(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 import httpx
 
-from tests.acceptance.service import PASSWORD
+from tests.acceptance.service import PASSWORD, Service, verify
 
 ADDRESS = "load@example.org"
 CLIENTS = 3
@@ -17,7 +17,8 @@ class Load:
     A client keeps its connections, as a load balancer does, until the replica is taken out.
     """
 
-    def __init__(self, urls: list[str], video: bytes) -> None:
+    def __init__(self, service: Service, urls: list[str], video: bytes) -> None:
+        self._service = service
         self.urls = urls
         self.failures: list[str] = []
         self.requests = 0
@@ -31,6 +32,7 @@ class Load:
             account = {"username": "load", "password": PASSWORD, "email": ADDRESS}
             client.post("/v1/accounts", json=account).raise_for_status()
             answer = client.post("/v1/sessions", json={"username": "load", "password": PASSWORD}).raise_for_status()
+            verify(self._service, client, ADDRESS)
         self.headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
         for thread in self._threads:
             thread.start()

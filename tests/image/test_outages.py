@@ -53,7 +53,7 @@ def test_no_request_fails_while_the_broker_is_away(service: ComposeService, tmp_
     compose = service.compose
     assert compose
     url = f"http://{compose.docker.address('video2mp3-api-1')}:8000"
-    with Load([url], make_video(tmp_path / "talk.mp4", 5).read_bytes()) as load:
+    with Load(service, [url], make_video(tmp_path / "talk.mp4", 5).read_bytes()) as load:
         wait_until(lambda: len(load.jobs) >= 3, 60, "the load to begin")
         compose.run("stop", "rabbitmq")
         gone_s, before = time.monotonic(), len(load.jobs)

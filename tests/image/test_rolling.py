@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.acceptance.service import mails_to, wait_for_end
+from tests.acceptance.service import notifications_to, wait_for_end
 from tests.image.compose import Compose, ComposeService, composed
 from tests.image.conftest import NEXT_IMAGE, OPT_IN
 from tests.image.engine import Docker
@@ -51,7 +51,7 @@ def test_everything_is_replaced_and_nothing_fails(service: ComposeService, tmp_p
     docker = compose.docker
     video = make_video(tmp_path / "talk.mp4", 20).read_bytes()
     long_video = make_video(tmp_path / "long.mp4", 900).read_bytes()
-    with Load([f"http://{docker.address('video2mp3-api-1')}:8000"], video) as load:
+    with Load(service, [f"http://{docker.address('video2mp3-api-1')}:8000"], video) as load:
         wait_until(lambda: len(load.jobs) >= 5, 60, "the load to begin")
 
         load.urls.append(f"http://{docker.address(start_next(compose, 'api'))}:8000")
@@ -77,7 +77,7 @@ def test_everything_is_replaced_and_nothing_fails(service: ComposeService, tmp_p
     print(f"\n{load.requests} requests, {len(load.failures)} failed; {len(load.jobs)} jobs: {dict(states)}")
     assert load.failures == []
     assert states == {"finished": len(load.jobs)}
-    wait_until(lambda: len(mails_to(service, ADDRESS)) >= len(load.jobs), 60, "the mails")
-    assert len(mails_to(service, ADDRESS)) == len(load.jobs)
+    wait_until(lambda: len(notifications_to(service, ADDRESS)) >= len(load.jobs), 60, "the mails")
+    assert len(notifications_to(service, ADDRESS)) == len(load.jobs)
     ended = {docker.inspect(f"video2mp3-{role}-1")["State"]["ExitCode"] for role in ("api", "worker", "notifier")}
     assert ended == {0}

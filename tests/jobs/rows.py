@@ -16,10 +16,14 @@ _numbers = itertools.count(1)
 
 
 def make_user(database: Database, username: str | None = None, email: str | None = None) -> str:
+    """A user; the address, or the name where it is one, is verified."""
     user_id = new_id()
     name = username or f"user{next(_numbers)}"
+    email = email or (name if "@" in name else None)
+    user = User(id=user_id, username=name, username_key=name.casefold(), email=email, created_at=now())
     with database.write() as session:
-        session.add(User(id=user_id, username=name, username_key=name.casefold(), email=email, created_at=now()))
+        user.email_verified_at = now() if email else None
+        session.add(user)
     return user_id
 
 

@@ -16,6 +16,7 @@ from video2mp3.database.connection import Database
 from video2mp3.database.tables import Base, User
 from video2mp3.errors import DatabaseUnavailable, WrongState
 from video2mp3.jobs import batches, erasing, lifecycle, webhooks
+from video2mp3.jobs.canceling import cancel_all
 from video2mp3.jobs.housekeeping import Housekeeping
 from video2mp3.queue.memory import MemoryQueue
 from video2mp3.storage import Storage
@@ -51,7 +52,7 @@ def leave(system: System, user_id: str) -> None:
     """What the request to delete an account does."""
     with system.database.write() as session:
         users.delete(session, session.get_one(User, user_id))
-        erasing.cancel_all(session, user_id)
+    cancel_all(system.database, user_id)
 
 
 def rows(system: System) -> Counter[str]:

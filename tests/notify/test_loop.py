@@ -115,7 +115,18 @@ def test_an_owner_without_an_address_gets_no_mail(embedded: System, smtp: SMTPSe
         _wait_for(embedded, without, "sent")
         _wait_for(embedded, with_address, "sent")
     assert [mail["To"] for mail in smtp.messages] == ["anna@example.org"]
-    assert [entry["job_id"] for entry in logs if entry["event"] == "mail_without_address"] == [without]
+    assert [entry["job_id"] for entry in logs if entry["event"] == "mail_without_verified_address"] == [without]
+
+
+def test_nothing_is_mailed_to_an_address_that_nobody_has_verified(embedded: System, smtp: SMTPServer) -> None:
+    stranger_s, told = (_finished_job(embedded, username=name) for name in ("victim@example.org", "ben@example.org"))
+    with embedded.database.write() as session:
+        victim = User.username == "victim@example.org"
+        session.execute(update(User).where(victim).values(email_verified_at=None))
+    with running(embedded, _mailer(smtp.port)):
+        _wait_for(embedded, stranger_s, "sent")
+        _wait_for(embedded, told, "sent")
+    assert [mail["To"] for mail in smtp.messages] == ["ben@example.org"]
 
 
 def test_a_job_that_is_not_to_be_mailed_about_is_not(embedded: System, smtp: SMTPServer) -> None:
@@ -166,6 +177,8 @@ def test_after_a_day_a_mail_has_failed(embedded: System) -> None:
 
 def test_a_notifier_that_died_while_sending_is_followed_by_another(embedded: System, smtp: SMTPServer) -> None:
     dead, alive = (_finished_job(embedded, username=name) for name in ("anna@example.org", "ben@example.org"))
+    for job_id in (dead, alive):
+        _change(embedded, job_id, announced_until=9 * 10**15)
     with embedded.database.write() as session:
         first = notifications.claim(session, dead)
         assert notifications.claim(session, alive) is not None

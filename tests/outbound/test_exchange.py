@@ -1,11 +1,13 @@
 """Requests to others' servers: what they may do to us, and what we send them."""
 
+import asyncio
 import io
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
@@ -20,7 +22,8 @@ from cryptography.x509.oid import NameOID
 
 from tests.outbound.listeners import answer, web_server
 from video2mp3.errors import Canceled, Unreachable, UrlRefused
-from video2mp3.outbound import Guard, get, parse, post, put, redacted
+from video2mp3.outbound import Answer, Guard, get, parse, put, redacted
+from video2mp3.outbound import post as posted
 
 LOOPBACK = (ip_network("127.0.0.1/32"),)
 
@@ -33,6 +36,13 @@ def fetch(url: str, port: int, timeout_s: float = 20, should_stop: Callable[[], 
     with get(url, {}, guard=guard_for(port), timeout_s=timeout_s, should_stop=should_stop) as incoming:
         pieces = iter(lambda: incoming.read(65536), b"")
         return b"".join(pieces)
+
+
+def post(url: str, body: bytes, headers: dict[str, str], *, guard: Guard, timeout_s: float = 20) -> Answer:
+    """Posts on an event loop that is there for that only."""
+    with ThreadPoolExecutor(1) as resolver:
+        sent = posted(url, body, headers, guard=guard, timeout_s=timeout_s, resolver=resolver)
+        return asyncio.run(sent)
 
 
 @contextmanager
@@ -60,6 +70,14 @@ def raw_server(talk: Callable[[socket.socket], object]) -> Iterator[int]:
         finally:
             ended.set()
             thread.join()
+
+
+def fetch_in_half_a_second(url: str, port: int) -> None:
+    fetch(url, port, timeout_s=0.5)
+
+
+def post_in_half_a_second(url: str, port: int) -> None:
+    post(url, b"{}", {}, guard=guard_for(port), timeout_s=0.5)
 
 
 def saying(text: bytes) -> AbstractContextManager[int]:
@@ -107,13 +125,18 @@ def test_a_server_that_breaks_off_is_noticed() -> None:
     for text in (part, chunked, b"", b"HTTP/1.1 x\r\n\r\n", b"no such thing\r\n\r\n"):
         with saying(text) as port, pytest.raises(Unreachable):
             fetch(f"http://127.0.0.1:{port}/", port)
+        with saying(text) as port, pytest.raises(Unreachable):
+            post(f"http://127.0.0.1:{port}/", b"{}", {}, guard=guard_for(port))
     for text, whole in ((part + b"67890", b"1234567890"), (chunked + b"0\r\n\r\n", b"12345")):
         with saying(text) as port:
             assert fetch(f"http://127.0.0.1:{port}/", port) == whole
+        with saying(text) as port:
+            assert post(f"http://127.0.0.1:{port}/", b"{}", {}, guard=guard_for(port)).body == whole
 
 
 @pytest.mark.parametrize("where", ["status", "headers", "body"])
-def test_the_time_is_over_however_slowly_a_server_drips(where: str) -> None:
+@pytest.mark.parametrize("ask", [fetch_in_half_a_second, post_in_half_a_second])
+def test_the_time_is_over_however_slowly_a_server_drips(where: str, ask: Callable[[str, int], object]) -> None:
     beginnings = {
         "status": (b"", b"H"),
         "headers": (b"HTTP/1.1 200 OK\r\nX: ", b"x"),
@@ -128,8 +151,16 @@ def test_the_time_is_over_however_slowly_a_server_drips(where: str) -> None:
     with raw_server(talk) as port:
         started_s = time.monotonic()
         with pytest.raises(Unreachable, match="took too long"):
-            fetch(f"http://127.0.0.1:{port}/", port, timeout_s=0.5)
+            ask(f"http://127.0.0.1:{port}/", port)
         assert time.monotonic() - started_s < 10
+
+
+def test_a_server_that_only_says_continue_is_given_up_at_once() -> None:
+    def talk(connection: socket.socket) -> None:
+        drip(connection, b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    with raw_server(talk) as port, pytest.raises(Unreachable, match="RemoteProtocolError"):
+        post(f"http://127.0.0.1:{port}/", b"{}", {}, guard=guard_for(port), timeout_s=60)
 
 
 def test_waiting_ends_when_the_work_has_to_stop() -> None:
@@ -147,7 +178,7 @@ def test_a_port_where_nobody_listens_and_a_name_without_address_are_unreachable(
         fetch(f"http://127.0.0.1:{port}/", port)
     guard = Guard(LOOPBACK, frozenset({port}), lambda _host: [])
     with pytest.raises(Unreachable, match=r"no address for nowhere\.example"):
-        post(f"http://nowhere.example:{port}/", b"", {}, guard=guard, timeout_s=5)
+        post(f"http://nowhere.example:{port}/", b"", {}, guard=guard)
 
 
 def test_a_message_is_sent_as_it_is_and_little_of_the_answer_is_read() -> None:
@@ -160,7 +191,7 @@ def test_a_message_is_sent_as_it_is_and_little_of_the_answer_is_read() -> None:
 
     with web_server(respond) as port:
         url = f"http://127.0.0.1:{port}/hook?token=1"
-        gone = post(url, b'{"a": 1}', {"Webhook-Id": "msg_1"}, guard=guard_for(port), timeout_s=20)
+        gone = post(url, b'{"a": 1}', {"Webhook-Id": "msg_1"}, guard=guard_for(port))
         assert received == [("POST", "/hook?token=1", "msg_1", b'{"a": 1}')]
         assert (gone.status, gone.headers["retry-after"], gone.body) == (410, "7", b"y" * 4096)
 
@@ -168,7 +199,7 @@ def test_a_message_is_sent_as_it_is_and_little_of_the_answer_is_read() -> None:
 def test_a_redirect_of_what_is_sent_is_an_answer() -> None:
     """It should not carry a message or a file to another place."""
     with web_server(lambda handler: answer(handler, 307, Location="/elsewhere")) as port:
-        assert post(f"http://127.0.0.1:{port}/", b"x", {}, guard=guard_for(port), timeout_s=20).status == 307
+        assert post(f"http://127.0.0.1:{port}/", b"x", {}, guard=guard_for(port)).status == 307
 
 
 def test_a_file_is_sent_from_the_disk(tmp_path: Path) -> None:
@@ -214,8 +245,11 @@ def test_tls_is_verified_for_the_name_in_the_url(tmp_path: Path, monkeypatch: py
         # OpenSSL's own variable: whom to trust.
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
         assert fetch(f"https://media.example:{port}/", port) == b"safe"
+        assert post(f"https://media.example:{port}/", b"", {}, guard=guard_for(port)).body == b"safe"
         with pytest.raises(Unreachable, match="SSLCertVerificationError"):
             fetch(f"https://other.example:{port}/", port)
+        with pytest.raises(Unreachable, match="SSLCertVerificationError"):
+            post(f"https://other.example:{port}/", b"", {}, guard=guard_for(port))
 
 
 def make_certificate(folder: Path, name: str) -> None:

@@ -11,8 +11,9 @@ import httpx
 import pytest
 
 from tests.outbound.listeners import Canary, answer, web_server
+from tests.outbound.test_exchange import post
 from video2mp3.errors import Unreachable, UrlRefused
-from video2mp3.outbound import Guard, RemoteFile, get, parse, post, put
+from video2mp3.outbound import Guard, RemoteFile, get, parse, put
 from video2mp3.outbound import connection as connections
 from video2mp3.outbound.addresses import is_allowed
 
@@ -79,6 +80,10 @@ def inside(monkeypatch: pytest.MonkeyPatch) -> Iterator[Canary]:
         real = connections.dial
         loopback = ip_address("127.0.0.1")
         monkeypatch.setattr(connections, "dial", lambda _address, _port, s: real(loopback, canary.port, s))
+        stream = connections.dial_stream
+        monkeypatch.setattr(
+            connections, "dial_stream", lambda _address, _port, *tls: stream(loopback, canary.port, *tls)
+        )
         yield canary
 
 
@@ -93,6 +98,8 @@ def test_no_form_of_an_address_reaches_the_inside(inside: Canary) -> None:
     for host in HOSTS:
         with pytest.raises(UrlRefused):
             fetch(f"http://{host}:{inside.port}/", guard)
+        with pytest.raises(UrlRefused):
+            post(f"http://{host}:{inside.port}/", b"{}", {}, guard=guard)
     assert inside.reached == 0
     no_guard = Guard(EVERYWHERE, frozenset({inside.port}), lookup)
     for number, host in enumerate(HOSTS, 1):
@@ -108,6 +115,8 @@ def test_no_other_form_of_a_url_is_taken(form: str, inside: Canary) -> None:
     no_guard = Guard(EVERYWHERE, frozenset({inside.port}), lookup)
     with pytest.raises(UrlRefused):
         fetch(url, no_guard)
+    with pytest.raises(UrlRefused):
+        post(url, b"{}", {}, guard=no_guard)
     with pytest.raises(UrlRefused):
         no_guard.check(url)
     assert inside.reached == 0
@@ -136,7 +145,7 @@ def test_all_that_is_sent_asks_the_guard(send: str, inside: Canary) -> None:
     calls: dict[str, Callable[[Guard], object]] = {
         "get": lambda guard: fetch(url, guard),
         "put": lambda guard: put(url, io.BytesIO(), 0, {}, guard=guard, timeout_s=20),
-        "post": lambda guard: post(url, b"{}", {}, guard=guard, timeout_s=20),
+        "post": lambda guard: post(url, b"{}", {}, guard=guard),
         "parts": lambda guard: read_part(url, guard),
     }
     with pytest.raises(UrlRefused):

@@ -15,7 +15,7 @@ def test_a_video_is_converted_below_a_path(page: Page, tmp_path: Path) -> None:
     page.on("request", lambda request: asked.append(request.url))
     mail_server = SMTPServer()
     mail_server.start()
-    env = {"VIDEO2MP3_PUBLIC_URL": "http://127.0.0.1/tools/mp3"}
+    env = {"VIDEO2MP3_PUBLIC_URL": "http://127.0.0.1/tools/mp3", "VIDEO2MP3_REGISTRATION": "open"}
     with embedded(tmp_path, mail_server, env) as service:
         home = f"{service.url}/tools/mp3/"
         page.request.post(f"{home}v1/accounts", data={"username": "prefix", "password": PASSWORD}).json()

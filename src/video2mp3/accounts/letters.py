@@ -13,6 +13,7 @@ from sqlalchemy import delete as sql_delete
 from sqlalchemy.orm import Session
 
 from video2mp3.accounts.hashes import sha256_of
+from video2mp3.database.backoff import backoff_us
 from video2mp3.database.clock import SECOND, now
 from video2mp3.database.statements import rows_changed
 from video2mp3.database.tables import Letter, User, new_id
@@ -24,6 +25,7 @@ LIFETIME_S: dict[Kind, int] = {"reset": 3600, "verify": 86_400}
 LEASE_S = 300
 """Longer than sending can take: whoever died in it is followed by another after that time."""
 _FIRST_BACKOFF_S = 10
+_MAX_BACKOFF_S = 3600
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def mark_sent(session: Session, due: Due) -> None:
 
 def try_again(session: Session, due: Due) -> None:
     """Lets a letter be sent again, later each time, until it has expired."""
-    _leave(session, due, not_before=now() + _FIRST_BACKOFF_S * 2 ** min(due.attempt - 1, 8) * SECOND)
+    _leave(session, due, not_before=now() + backoff_us(due.attempt, first_s=_FIRST_BACKOFF_S, max_s=_MAX_BACKOFF_S))
 
 
 def find(session: Session, kind: Kind, token: str) -> Letter | None:

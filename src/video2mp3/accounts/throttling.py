@@ -30,6 +30,14 @@ REGISTRATIONS = 30
 RESETS = 5
 """Letters that one account gets, and that may be asked for from one address, within the window."""
 
+VERIFICATIONS_PER_DAY = 3
+"""Messages to one e-mail address that ask whose it is, however many accounts name it; the same for one account."""
+
+VERIFICATIONS_FROM_ONE_PLACE = 100
+"""Such messages, to whatever address, that are asked for from one network within a day."""
+
+_DAY_S = 86_400
+
 _KNOWN_S = 90 * 86_400
 
 
@@ -42,6 +50,8 @@ class Gate:
     """0: any number."""
     known: str = ""
     """The mark of an account that has signed in from that address; where it is there, it is the only counter too."""
+    window_s: int = WINDOW_S
+    """For so long an attempt counts."""
 
 
 def sign_in(username_key: str, address: str | None, *, limit: int) -> Gate:
@@ -74,9 +84,13 @@ def reset_of(username_key: str) -> Gate:
     return Gate((_counter("reset name", username_key),), RESETS)
 
 
-def verification_of(user_id: str) -> Gate:
-    """Counts letters to one account by which its address is verified."""
-    return Gate((_counter("verify", user_id),), RESETS)
+def verifications(user_id: str, email: str, address: str | None) -> tuple[Gate, ...]:
+    """Counts messages that verify an e-mail address: nobody is to be flooded with them, by however many accounts."""
+    return (
+        Gate((_counter("verify from", network_of(address)),), VERIFICATIONS_FROM_ONE_PLACE, window_s=_DAY_S),
+        Gate((_counter("verify by", user_id),), VERIFICATIONS_PER_DAY, window_s=_DAY_S),
+        Gate((_counter("verify to", email.casefold()),), VERIFICATIONS_PER_DAY, window_s=_DAY_S),
+    )
 
 
 def narrowed(session: Session, gate: Gate) -> Gate:
@@ -110,7 +124,7 @@ def count(session: Session, gate: Gate) -> None:
     """Counts an attempt. Commit it before it is answered."""
     if gate.limit:
         for counter in gate.counters:
-            session.add(Attempt(id=new_id(), counter_sha256=counter, expires_at=now() + WINDOW_S * SECOND))
+            session.add(Attempt(id=new_id(), counter_sha256=counter, expires_at=now() + gate.window_s * SECOND))
         session.flush()
 
 

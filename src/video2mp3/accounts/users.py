@@ -21,7 +21,7 @@ _MAX_USERNAME_LENGTH = 64
 _MAX_KEY_LENGTH = 255
 # Control, format, surrogate and private characters, line and paragraph separators.
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-_EMAIL = re.compile(r"[^@\s<>,;:\"\\]+@[^@\s<>,;:\"\\]+")
+_EMAIL = re.compile(r"[^\s@<>()\[\],;:\"\\]{1,64}@[^\s@<>()\[\],;:\"\\]{1,189}")
 
 
 def username_key(username: str) -> str:
@@ -46,14 +46,28 @@ def check_username(username: str) -> None:
 
 def check_email(email: str) -> None:
     """Raises InvalidRequest when no mail could go to that address, or it could change a mail's header."""
-    if len(email) > 254 or not _EMAIL.fullmatch(email) or not email.isprintable():
+    if not is_email(email):
         raise InvalidRequest("The e-mail address is not one: it should look like name@example.org.")
 
 
+def is_email(text: str) -> bool:
+    """Tells whether it is an e-mail address that a mail can be sent to (RFC 5321, without quoted local parts)."""
+    return _EMAIL.fullmatch(text) is not None and text.isprintable()
+
+
 def add(
-    session: Session, *, username: str, password_hash: str | None, email: str | None = None, role: str = "user"
+    session: Session,
+    *,
+    username: str,
+    password_hash: str | None,
+    email: str | None = None,
+    is_verified: bool = False,
+    role: str = "user",
 ) -> User:
     """Makes an account; `password_hash` None means that nobody can sign in to it with a password.
+
+    A name that is an e-mail address is the account's address where no other is given: the v0 API knows names only.
+    `is_verified`: an operator vouches for the address.
 
     Raises:
         InvalidRequest: when the name or the e-mail address is not allowed.
@@ -64,6 +78,8 @@ def add(
         check_email(email)
     if username_key(username) == LOCAL_USERNAME:
         raise UsernameTaken
+    if email is None and is_email(username):
+        email = username
     return _insert(
         session,
         User(
@@ -71,6 +87,7 @@ def add(
             username_key=username_key(username),
             password_hash=password_hash,
             email=email,
+            email_verified_at=now() if email and is_verified else None,
             role=role,
             created_at=now(),
         ),
@@ -83,6 +100,7 @@ def register(
     username: str,
     password: str,
     email: str | None = None,
+    is_verified: bool = False,
     role: str = "user",
     password_min_length: int = 8,
 ) -> User:
@@ -92,7 +110,8 @@ def register(
     """
     check_username(username)
     passwords.check_password(password, min_length=password_min_length)
-    return add(session, username=username, password_hash=passwords.hash_password(password), email=email, role=role)
+    password_hash = passwords.hash_password(password)
+    return add(session, username=username, password_hash=password_hash, email=email, is_verified=is_verified, role=role)
 
 
 def change(session: Session, user: User, *, email: str | None, wants_mail: bool) -> None:

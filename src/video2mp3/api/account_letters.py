@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from video2mp3.accounts import audit, letters, passwords, sign_ins, throttling, users
-from video2mp3.api.credentials import admit
+from video2mp3.api.credentials import admit, ask_whose_it_is
 from video2mp3.api.identity import CurrentUser, client_address, require_user
 from video2mp3.api.services import CurrentServices, Services
 from video2mp3.api.small_bodies import SmallBodyRoute
@@ -37,7 +37,7 @@ class PasswordReset(LetterToken):
 
 @router.post("/v1/password-resets", status_code=202)
 def ask_for_password_reset(request: Request, asked: NewPasswordReset, services: CurrentServices) -> Response:
-    """Sends a letter by which the password can be replaced, where there is such an account and it has an address.
+    """Sends a letter by which the password can be replaced, where there is an account with a verified address.
 
     The answer is the same where there is none, after the same time.
     """
@@ -72,21 +72,22 @@ def reset_password(reset: PasswordReset, services: CurrentServices) -> Response:
             raise BadLetter
         # Whoever knew the old one is out. API keys stay: they are seen, and ended, by whoever signs in now.
         sign_ins.end_all(session, user.id)
-        users.verify_email(session, user, letter.email)
         audit.note(session, "password.reset", by=user.id)
     return Response(status_code=204)
 
 
 @router.post("/v1/email-verifications", status_code=202)
-def ask_for_email_verification(principal: CurrentUser, services: CurrentServices) -> Response:
-    """Sends a letter to the account's address, by which it is shown that it arrives."""
+def ask_for_email_verification(request: Request, principal: CurrentUser, services: CurrentServices) -> Response:
+    """Sends a letter to the account's address, by which it is shown that it arrives.
+
+    One address gets three in a day, whoever asks.
+    """
     _require_mail(services)
-    admit(services, throttling.verification_of(principal.user_id))
-    with services.database.write() as session:
+    with services.database.read() as session:
         user = require_user(session, principal)
-        if user.email is None:
-            raise WrongState("The account has no e-mail address; give it one with PATCH /v1/me.")
-        letters.ask(session, "verify", user)
+    if user.email is None:
+        raise WrongState("The account has no e-mail address; give it one with PATCH /v1/me.")
+    ask_whose_it_is(request, services, user)
     return Response(status_code=202)
 
 

@@ -1,15 +1,17 @@
 """Accounts over HTTP: making one, and one's own."""
 
+from contextlib import suppress
+
 from fastapi import APIRouter, Request, Response
 
 from video2mp3.accounts import audit, invitations, passwords, sign_ins, throttling, users
-from video2mp3.api.credentials import admit, check_own_password
+from video2mp3.api.credentials import admit, ask_whose_it_is, check_own_password
 from video2mp3.api.identity import CurrentUser, client_address, require_user
 from video2mp3.api.schemas import Account, AccountChanges, NewAccount, NewPassword, SignedInAccount, moment
 from video2mp3.api.services import CurrentServices, Services
 from video2mp3.api.small_bodies import SmallBodyRoute
 from video2mp3.database.tables import User
-from video2mp3.errors import Forbidden, InvitationNeeded, UsernameTaken, WrongState
+from video2mp3.errors import Forbidden, InvitationNeeded, TooManyAttempts, UsernameTaken, WrongState
 
 router = APIRouter(route_class=SmallBodyRoute, tags=["accounts"])
 
@@ -52,6 +54,8 @@ def change_me(
         )
         audit.note(session, "account.changed", by=user.id)
         account = account_json(user)
+    if user.email != before.email:
+        _verify(request, services, user)
     return SignedInAccount(**account.model_dump(), signed_in_by=principal.signed_in_by)
 
 
@@ -92,8 +96,9 @@ def register(
         UsernameTaken: when somebody has the name.
         TooManyAttempts: when accounts were asked for too often from there.
     """
-    by_invitation = services.settings.registration == "invite"
-    if services.settings.registration == "closed":
+    registration = services.settings.effective_registration
+    by_invitation = registration == "invite"
+    if registration == "closed":
         raise Forbidden("Registration is closed here; ask the operator for an account.")
     users.check_username(username)
     passwords.check_password(password, min_length=services.settings.password_min_length)
@@ -110,7 +115,16 @@ def register(
         if by_invitation and not invitations.use(session, invitation, user.id):
             raise InvitationNeeded
         audit.note(session, "account.made", by=user.id)
-        return user
+    _verify(request, services, user)
+    return user
+
+
+def _verify(request: Request, services: Services, user: User) -> None:
+    """Asks whether the new address is the user's, where mail is sent."""
+    if services.settings.smtp_host:
+        # One too many: it can be asked for later.
+        with suppress(TooManyAttempts):
+            ask_whose_it_is(request, services, user)
 
 
 def account_json(user: User) -> Account:

@@ -10,17 +10,19 @@ from video2mp3.api.archives import ZIP_RESPONSES, zip_response
 from video2mp3.api.identity import CurrentUser, Principal
 from video2mp3.api.options import OPTIONS_SCHEMA, checked_tag, options_from_json
 from video2mp3.api.parameters import ItemId
+from video2mp3.api.rates import rates_of
 from video2mp3.api.representations import State
 from video2mp3.api.schemas import moment, moment_or_none
 from video2mp3.api.services import CurrentServices, Services
 from video2mp3.api.small_bodies import SmallBodyRoute
 from video2mp3.api.sources import Source, remote_source
-from video2mp3.api.submitting import Order, checked_priority, delete_objects, submit_in
+from video2mp3.api.submitting import Order, checked_priority, delete_objects, submit_batch_in
 from video2mp3.api.webhooks import Receiver, checked_receiver
 from video2mp3.database.statements import lock_user
 from video2mp3.database.tables import Batch, Job
 from video2mp3.errors import InvalidRequest, NotFinished
 from video2mp3.jobs import batches
+from video2mp3.jobs.canceling import cancel_all
 from video2mp3.jobs.lifecycle import Priority
 from video2mp3.jobs.sources import RemoteSource
 
@@ -112,6 +114,8 @@ def create_batch(
 
     The same request again with the same Idempotency-Key makes no other batch: it is answered with the one that it made.
     """
+    if user.signed_in_by != "loopback":
+        rates_of(request).count_more(request, "uploads", user.user_id, len(new.items))
     orders = [_order(item, new, user, services) for item in new.items]
     webhook = checked_receiver(new.webhook, services)
     whole = Order({}, checked_tag(new.tag), webhook=webhook)
@@ -130,8 +134,7 @@ def create_batch(
                 idempotency_key=idempotency_key,
                 request_sha256=request_sha256,
             )
-            for upload_id, source, order in orders:
-                submit_in(session, services, user.user_id, upload_id, order, source=source, batch_id=batch.id)
+            submit_batch_in(session, services, user.user_id, batch.id, orders)
         represented = BatchJSON.of(batch, batches.jobs_of(session, batch.id))
     services.nudge()
     response.headers["Location"] = f"{request.scope.get('root_path', '')}/v1/batches/{batch.id}"
@@ -172,14 +175,13 @@ def delete_batch(batch_id: ItemId, response: Response, user: CurrentUser, servic
     with services.database.write() as session:
         batch = batches.find(session, batch_id, user.user_id)
         keys = batches.delete(session, batch) if batch.ended_at is not None else None
-        if keys is None:
-            batches.cancel(session, batch)
-            represented = BatchJSON.of(batch, batches.jobs_of(session, batch.id))
     if keys is not None:
         delete_objects(services, keys)
         return Response(status_code=204)
+    cancel_all(services.database, user.user_id, Job.batch_id == batch.id)
     response.status_code = 202
-    return represented
+    with services.database.read() as session:
+        return BatchJSON.of(batch, batches.jobs_of(session, batch.id))
 
 
 @router.get("/{batch_id}/archive", response_class=Response, responses=ZIP_RESPONSES)

@@ -2,7 +2,7 @@
 
 from starlette.requests import Request
 
-from video2mp3.accounts import audit, passwords, throttling, users
+from video2mp3.accounts import audit, letters, passwords, throttling, users
 from video2mp3.api.identity import Principal, client_address, require_user
 from video2mp3.api.services import Services
 from video2mp3.database.tables import User
@@ -17,6 +17,20 @@ def admit(services: Services, gate: throttling.Gate) -> None:
         throttling.count(session, gate)
     with services.database.read() as session:
         throttling.require_counted(session, gate)
+
+
+def ask_whose_it_is(request: Request, services: Services, user: User) -> None:
+    """Lets the account's address, where there is one, be asked whether it is the user's.
+
+    Raises:
+        TooManyAttempts: when that address, that account or that client's network had too many such messages.
+    """
+    if user.email is None:
+        return
+    for gate in throttling.verifications(user.id, user.email, client_address(request)):
+        admit(services, gate)
+    with services.database.write() as session:
+        letters.ask(session, "verify", user)
 
 
 def check_credentials(request: Request, services: Services, username: str, password: str) -> User:

@@ -11,7 +11,7 @@ from video2mp3.api.services import CurrentServices
 from video2mp3.api.sessions import delete_cookie
 from video2mp3.api.small_bodies import SmallBodyRoute
 from video2mp3.database.tables import Webhook
-from video2mp3.jobs import erasing
+from video2mp3.jobs.canceling import cancel_all
 from video2mp3.jobs.limits import count_waiting
 from video2mp3.uploads import count_used
 
@@ -65,8 +65,8 @@ def delete_account(request: Request, farewell: Farewell, principal: CurrentUser,
         users.delete(session, user)
         # Nobody is to be told of what is canceled now.
         session.execute(delete(Webhook).where(Webhook.user_id == user.id))
-        erasing.cancel_all(session, user.id)
         audit.note(session, "account.deleted", by=user.id)
+    cancel_all(services.database, user.id)
     response = Response(status_code=202)
     delete_cookie(request, response, services)
     return response

@@ -11,7 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from starlette.requests import Request
 
@@ -69,30 +69,39 @@ class Rates:
         if kind:
             self._count(request, kind, user_id)
 
+    def count_more(self, request: Request, policy: Literal["uploads"], user_id: str, number: int) -> None:
+        """Counts what one request of an account asks for several times; raises RateLimited when nothing is left.
+
+        Where less is left it is taken all the same, and what follows waits until that is made up for: otherwise a quota
+        below `number` would mean never.
+        """
+        self._count(request, policy, user_id, number)
+
     def count_address(self, request: Request) -> None:
         """Counts a request without an account; raises RateLimited when it is one too many."""
         self._count(request, "anonymous", network_of(request.client.host if request.client else None))
 
-    def _count(self, request: Request, policy: str, key: str) -> None:
+    def _count(self, request: Request, policy: str, key: str, number: int = 1) -> None:
         quota = self._quotas[policy]
         if not quota:
             return
-        left = self._take(policy, key, quota)
+        before = self._take(policy, key, quota, number)
+        left = before - number
         shares = request.scope.setdefault("state", {}).setdefault("rate_shares", [])
         shares.append(Share(policy, quota, max(0, int(left)), math.ceil((quota - left) * _WINDOW_S / quota)))
-        if left < 0:
-            raise RateLimited(retry_after_s=max(1, math.ceil(-left * _WINDOW_S / quota)))
+        if before < 1:
+            raise RateLimited(retry_after_s=max(1, math.ceil((1 - before) * _WINDOW_S / quota)))
 
-    def _take(self, policy: str, key: str, quota: int) -> float:
-        """Takes one; returns what is left. Negative: there was none, by that much, and none was taken."""
+    def _take(self, policy: str, key: str, quota: int, number: int) -> float:
+        """Takes so many where at least one is left; returns how many there were."""
         with self._lock:
             now_s = self._now_s()
             left, at_s = self._buckets.pop((policy, key), (float(quota), now_s))
             left = min(float(quota), left + (now_s - at_s) * quota / _WINDOW_S)
-            self._buckets[policy, key] = (left - 1 if left >= 1 else left, now_s)
+            self._buckets[policy, key] = (left - number if left >= 1 else left, now_s)
             while len(self._buckets) > _MAX_BUCKETS:
                 self._buckets.popitem(last=False)
-        return left - 1
+        return left
 
 
 def headers_of(state: Mapping[str, Any]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -124,7 +125,6 @@ def submit_in(
     order: Order,
     *,
     source: RemoteSource | None = None,
-    batch_id: str | None = None,
     idempotency_key: str | None = None,
     request_sha256: str | None = None,
 ) -> Job:
@@ -133,12 +133,62 @@ def submit_in(
     Raises as `submit`.
     """
     _require_room(session, services, user_id)
+    found = _lock_uploads(session, services, user_id, {upload_id, order.cover_upload_id})
+    return _add_job(
+        session,
+        user_id,
+        found,
+        upload_id,
+        order,
+        source,
+        idempotency_key=idempotency_key,
+        request_sha256=request_sha256,
+    )
+
+
+def submit_batch_in(
+    session: Session,
+    services: Services,
+    user_id: str,
+    batch_id: str,
+    orders: Sequence[tuple[str | None, RemoteSource | None, Order]],
+) -> None:
+    """Does so for all orders of a batch. Room and uploads are looked at once: the transaction holds up other writers.
+
+    Raises as `submit`.
+    """
+    _require_room(session, services, user_id, len(orders))
+    wanted = {wanted_id for upload_id, _, order in orders for wanted_id in (upload_id, order.cover_upload_id)}
+    found = _lock_uploads(session, services, user_id, wanted)
+    for upload_id, source, order in orders:
+        _add_job(session, user_id, found, upload_id, order, source, batch_id=batch_id)
+
+
+def _lock_uploads(
+    session: Session, services: Services, user_id: str, upload_ids: Iterable[str | None]
+) -> dict[str, Upload]:
+    """Returns the user's uploads with these ids, which now outlive their conversions; locked for the transaction."""
     # In one order, so that two requests cannot wait for each other.
-    wanted = sorted({wanted_id for wanted_id in (upload_id, order.cover_upload_id) if wanted_id})
-    found = {wanted_id: uploads.find(session, wanted_id, user_id, lock=True) for wanted_id in wanted}
+    wanted = sorted({upload_id for upload_id in upload_ids if upload_id})
+    found = {upload_id: uploads.find(session, upload_id, user_id, lock=True) for upload_id in wanted}
+    _keep(session, services, *wanted)
+    return found
+
+
+def _add_job(
+    session: Session,
+    user_id: str,
+    found: Mapping[str, Upload],
+    upload_id: str | None,
+    order: Order,
+    source: RemoteSource | None,
+    *,
+    batch_id: str | None = None,
+    idempotency_key: str | None = None,
+    request_sha256: str | None = None,
+) -> Job:
     upload, cover = (found[wanted_id] if wanted_id else None for wanted_id in (upload_id, order.cover_upload_id))
     _require_picture_size(cover)
-    _keep(session, services, *wanted)
     return lifecycle.submit(
         session,
         user_id=user_id,
@@ -197,7 +247,7 @@ def _keep(session: Session, services: Services, *upload_ids: str | None) -> None
             uploads.keep(session, upload_id, services.settings.upload_lifetime_s)
 
 
-def _require_room(session: Session, services: Services, user_id: str) -> None:
+def _require_room(session: Session, services: Services, user_id: str, more: int = 1) -> None:
     settings = services.settings
     require_free(services.storage.scratch_folder, settings.min_free_bytes)
-    limits.require_room(session, user_id, limits.JobLimits(settings.max_user_jobs, settings.max_jobs))
+    limits.require_room(session, user_id, limits.JobLimits(settings.max_user_jobs, settings.max_jobs), more)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import typer
 
+from video2mp3.cli.registration import registration_sentence
 from video2mp3.cli.risks import risks
 from video2mp3.database import migrate
 from video2mp3.engine import FileSource, Options, convert
@@ -24,6 +25,7 @@ def examine(settings: Settings) -> bool:
     checks: dict[str, Callable[[], str]] = {
         "machine": lambda: f"Python {platform.python_version()} on {platform.system()} {platform.machine()}",
         "settings": _check_settings,
+        "registration": lambda: registration_sentence(settings),
         "disk": lambda: _check_disk(settings),
         "engine": _check_engine,
         "sandbox": lambda: require_sandbox(allow_unsandboxed=settings.allow_unsandboxed).sentence,

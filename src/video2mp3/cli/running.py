@@ -1,6 +1,5 @@
 """Runs the service: all of it in one process, or one role."""
 
-import ipaddress
 import shlex
 import signal
 import socket
@@ -24,16 +23,18 @@ from video2mp3.api.app import create_app
 from video2mp3.api.protocol import BoundedHeadProtocol
 from video2mp3.api.services import Services
 from video2mp3.cli.descriptors import raise_descriptor_limit
+from video2mp3.cli.registration import registration_sentence
 from video2mp3.database import migrate as migrations
 from video2mp3.database.gauges import PoolGauges
 from video2mp3.engine import Limits
 from video2mp3.engine.cpus import available_cpus
 from video2mp3.errors import ConfigurationError
+from video2mp3.jobs import destinations
 from video2mp3.jobs.gauges import BacklogGauges
 from video2mp3.jobs.housekeeping import Housekeeping
 from video2mp3.notify.loop import NotifierLoop
 from video2mp3.notify.mail import Mailer
-from video2mp3.settings import Settings, default_data_dir
+from video2mp3.settings import Settings, default_data_dir, is_loopback
 from video2mp3.telemetry import metrics, serving, tracing
 from video2mp3.telemetry.disk import DiskGauges
 from video2mp3.telemetry.loops import LoopGauges
@@ -44,6 +45,8 @@ from video2mp3.worker.sandbox import require_sandbox
 
 # More encoders than this wait for the one decoder of their file.
 _MOST_THREADS = 4
+# A request changes threads several times, and each time waits as long for a thread that computes; Python's own is 5 ms.
+_SWITCH_INTERVAL_S = 0.001
 
 
 def serve(settings: Settings) -> None:
@@ -79,7 +82,7 @@ def api(settings: Settings) -> None:
         _housekeeping(settings, backends) as housekeeping,
     ):
         app = _make_app(settings, backends, housekeeping, trust_loopback=False)
-        _run_http(settings, app, listener, lambda url: typer.echo(f"video2mp3 api listens on {url}"))
+        _run_http(settings, app, listener, lambda url: _greet_api(settings, url))
 
 
 def worker(settings: Settings) -> None:
@@ -196,6 +199,7 @@ def _housekeeping(settings: Settings, backends: Backends) -> Iterator[Housekeepi
             throttling.delete_expired,
             letters.delete_expired,
             sign_ins.delete_expired,
+            destinations.delete_old,
             invitations.delete_old,
         ],
         max_user_history=settings.max_user_history,
@@ -289,6 +293,7 @@ def _run_http(
     on_ending: Callable[[], None] = lambda: None,
 ) -> None:
     """Serves until SIGINT or SIGTERM; `on_ending` is called then, before the last answers are given."""
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     port = listener.getsockname()[1]
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     config = uvicorn.Config(
@@ -314,6 +319,11 @@ def _greet(settings: Settings, backends: Backends, url: str) -> None:
         _print_greeting(settings, backends, url)
 
 
+def _greet_api(settings: Settings, url: str) -> None:
+    typer.echo(f"video2mp3 api listens on {url}")
+    typer.echo(f"Registration: {registration_sentence(settings)}")
+
+
 def _print_greeting(settings: Settings, backends: Backends, url: str) -> None:
     typer.echo(f"video2mp3 listens on {url}")
     if _trusts_loopback(settings):
@@ -322,10 +332,11 @@ def _print_greeting(settings: Settings, backends: Backends, url: str) -> None:
         typer.echo(f"Open this link once to sign in with a browser: {url}/sign-in?token={secret}")
         typer.echo("Programs on this machine need no sign-in; stop with Ctrl-C.")
     else:
-        if not _is_loopback(settings.host):
+        if not settings.is_local:
             _print_set_up_link(settings, backends, url)
-        where = "on the page, or " if settings.registration == "open" else ""
+        where = "on the page, or " if settings.effective_registration == "open" else ""
         typer.echo(f"Every request needs an account; make one {where}with: {_own_command(settings)} user add NAME")
+    typer.echo(f"Registration: {registration_sentence(settings)}")
 
 
 def _print_set_up_link(settings: Settings, backends: Backends, url: str) -> None:
@@ -351,14 +362,7 @@ def _own_command(settings: Settings) -> str:
 
 
 def _trusts_loopback(settings: Settings) -> bool:
-    return _is_loopback(settings.host) and not settings.require_login
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return is_loopback(settings.host) and not settings.require_login
 
 
 def _wait_for_signal() -> None:

@@ -52,6 +52,7 @@ def add_user(
                 username=username,
                 password=password,
                 email=email,
+                is_verified=True,
                 role="admin" if admin else "user",
                 password_min_length=settings.password_min_length,
             )

@@ -386,7 +386,18 @@ class Notification(Base):
     __table_args__ = (
         UniqueConstraint("job_id", "kind", "target", name="uq_notifications_job_target"),
         Index("ix_notifications_target", "target", "id"),
-        Index("ix_notifications_schedule", "state", "not_before", "id"),
+        # Holds all that the relay compares when it chooses: it may look at many that have to wait.
+        Index(
+            "ix_notifications_turns",
+            "state",
+            "user_id",
+            "destination",
+            "not_before",
+            "announced_until",
+            "id",
+            "job_id",
+        ),
+        Index("ix_notifications_announced", "state", "announced_until"),
     )
 
     id: Mapped[Id] = mapped_column(primary_key=True, default=new_id)
@@ -394,6 +405,10 @@ class Notification(Base):
     kind: Mapped[Word] = mapped_column(default="mail")
     # The id of the webhook, or of the batch; empty: the owner.
     target: Mapped[Id] = mapped_column(default="", server_default="")
+    # The job's owner, and the host that the message goes to (empty: the mail server): turns are taken between them.
+    # The owner refers to no row, as the job does.
+    user_id: Mapped[Id]
+    destination: Mapped[str] = mapped_column(_Key, default="", server_default="")
     state: Mapped[Word] = mapped_column(default="queued")
     attempts: Mapped[int] = mapped_column(SmallInteger, default=0)
     not_before: Mapped[Timestamp] = mapped_column(default=0)
@@ -405,6 +420,18 @@ class Notification(Base):
     # How the last attempt went: the receiver's HTTP status, and a sentence where it was not taken.
     status: Mapped[int | None] = mapped_column(SmallInteger, default=None)
     problem: Mapped[str | None] = mapped_column(_Text255, default=None)
+
+
+class Destination(Base):
+    """A host that does not take a user's webhooks (`jobs/destinations.py`). One that takes them has no row."""
+
+    __tablename__ = "destinations"
+
+    user_id: Mapped[Id] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    host: Mapped[str] = mapped_column(_Key, primary_key=True)
+    # Deliveries in a row that it has not taken, and when the next may be tried.
+    failures: Mapped[int] = mapped_column(SmallInteger, default=0)
+    not_before: Mapped[Timestamp]
 
 
 class Waveform(Base):

@@ -1,7 +1,6 @@
 """Batches: conversions that were ordered together. Their states are those of their jobs; only their end is written."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 
 from sqlalchemy import delete as sql_delete
 from sqlalchemy import func, select
@@ -9,7 +8,7 @@ from sqlalchemy.orm import Session, defer
 
 from video2mp3.database.clock import now
 from video2mp3.database.tables import Batch, Job, new_id
-from video2mp3.errors import IdempotencyKeyReused, NotFound, WrongState
+from video2mp3.errors import IdempotencyKeyReused, NotFound
 from video2mp3.jobs import lifecycle, notifications
 from video2mp3.jobs.statements import change
 from video2mp3.jobs.webhooks import Receiver
@@ -82,14 +81,6 @@ def jobs_of(session: Session, batch_id: str, *, with_reports: bool = False) -> l
     return list(session.scalars(found if with_reports else found.options(defer(Job.report, raiseload=True))))
 
 
-def cancel(session: Session, batch: Batch) -> None:
-    """Cancels the jobs that have not ended (see `lifecycle.cancel`)."""
-    for job in jobs_of(session, batch.id):
-        # One may end in this very moment.
-        with suppress(WrongState):
-            lifecycle.cancel(session, job.id, batch.user_id)
-
-
 def delete(session: Session, batch: Batch) -> list[str]:
     """Deletes a batch whose jobs have ended, with them; returns the storage keys to delete after the commit."""
     jobs = jobs_of(session, batch.id)
@@ -114,7 +105,7 @@ def _end(session: Session, batch: Batch) -> bool:
     # A notification belongs to a job: the last one of those that are still there.
     last = session.scalar(select(func.max(Job.id)).where(Job.batch_id == batch.id))
     if batch.webhook_url is not None and last is not None:
-        notifications.add_for_batch(session, last, batch.id)
+        notifications.add_for_batch(session, last, batch)
     return True
 
 

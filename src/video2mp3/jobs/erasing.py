@@ -4,8 +4,6 @@ Any number of processes may do so at once. Whoever dies in it leaves the rest to
 by then are orphans, which the sweeper finds.
 """
 
-from contextlib import suppress
-
 import structlog
 from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.orm import Session
@@ -13,23 +11,14 @@ from sqlalchemy.orm import Session
 from video2mp3.database.connection import Database
 from video2mp3.database.statements import rows_changed
 from video2mp3.database.tables import Job, Upload, UploadChunk, User
-from video2mp3.errors import WrongState
 from video2mp3.jobs import lifecycle
+from video2mp3.jobs.canceling import cancel_all
 from video2mp3.storage import Storage
 
 log = structlog.get_logger()
 
 # Rows that one transaction deletes.
 _AT_ONCE = 100
-
-
-def cancel_all(session: Session, user_id: str) -> None:
-    """Cancels what a user has waiting or running; a worker that has one of them ends it within seconds."""
-    unended = (Job.user_id == user_id, Job.state.not_in(lifecycle.ENDED), Job.cancel_requested.is_(False))
-    for job_id in session.scalars(select(Job.id).where(*unended)).all():
-        # One may end in this very moment.
-        with suppress(WrongState):
-            lifecycle.cancel(session, job_id, user_id)
 
 
 def erase_deleted(database: Database, storage: Storage) -> int:
@@ -40,9 +29,8 @@ def erase_deleted(database: Database, storage: Storage) -> int:
 
 
 def _erase(database: Database, storage: Storage, user_id: str) -> bool:
-    with database.write() as session:
-        # A request that was let in before may have made one more.
-        cancel_all(session, user_id)
+    # A request that was let in before may have made one more.
+    cancel_all(database, user_id)
     for take in (_take_jobs, _take_chunks):
         while True:
             with database.write() as session:

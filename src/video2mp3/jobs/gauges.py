@@ -9,14 +9,15 @@ import structlog
 from prometheus_client import Metric
 from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.registry import Collector
-from sqlalchemy import case, func, select
+from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.orm import Session
 
 from video2mp3.database.clock import SECOND, now
 from video2mp3.database.connection import Database
-from video2mp3.database.tables import Job, Notification
+from video2mp3.database.tables import Destination, Job, Notification
 from video2mp3.errors import Unavailable
 from video2mp3.jobs.administration import Backlog, backlog
+from video2mp3.jobs.destinations import SLOWED_AFTER
 
 log = structlog.get_logger()
 
@@ -89,9 +90,17 @@ class BacklogGauges(Collector):
 def _due_s(session: Session, table: type[Job] | type[Notification]) -> float:
     """Returns for how long nobody has taken what is due: not the age of what waits for another try."""
     since = case((table.not_before > table.created_at, table.not_before), else_=table.created_at)
-    first = select(func.min(since)).where(table.state == "queued", table.not_before <= now())
+    first = select(func.min(since)).where(table.state == "queued", table.not_before <= now(), *_waits_for_us(table))
     waited = session.scalar(select(now() - first.scalar_subquery()))
     return max(0.0, (waited or 0) / SECOND)
+
+
+def _waits_for_us(table: type[Job] | type[Notification]) -> tuple[ColumnElement[bool], ...]:
+    """Leaves out the deliveries that wait for a host which does not answer: that is its user's affair."""
+    if table is Job:
+        return ()
+    its_host = (Destination.user_id == Notification.user_id, Destination.host == Notification.destination)
+    return (~select(Destination.host).where(*its_host, Destination.failures >= SLOWED_AFTER).exists(),)
 
 
 def _families(waiting: _Waiting) -> Iterator[Metric]:

@@ -17,8 +17,8 @@ class JobLimits:
     of_all: int
 
 
-def require_room(session: Session, user_id: str, limits: JobLimits) -> None:
-    """Checks whether one more job of the user may wait.
+def require_room(session: Session, user_id: str, limits: JobLimits, more: int = 1) -> None:
+    """Checks whether so many more jobs of the user may wait.
 
     The user's own limit is exact where the job is made in the same transaction, after `lock_user`; the other one can be
     passed by the number of requests at the same time.
@@ -27,9 +27,9 @@ def require_room(session: Session, user_id: str, limits: JobLimits) -> None:
         TooManyJobs: when the user has too many.
         Overloaded: when all users together have.
     """
-    if _reaches(session, limits.of_a_user, Job.user_id == user_id):
+    if _reaches(session, limits.of_a_user - more + 1, Job.user_id == user_id):
         raise TooManyJobs
-    if _reaches(session, limits.of_all):
+    if _reaches(session, limits.of_all - more + 1):
         raise Overloaded
 
 
@@ -45,6 +45,8 @@ def count_waiting(session: Session, user_id: str) -> int:
 def _reaches(session: Session, limit: int, *of: ColumnElement[bool]) -> bool:
     # One look into the index for each state: for both at once SQLite would read the whole table. No further than the
     # limit.
+    if limit <= 0:
+        return True
     waiting = 0
     for state in ("waiting", "queued"):
         found = select(Job.id).where(Job.state == state, *of).limit(limit - waiting).subquery()

@@ -6,10 +6,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
+from video2mp3.database.backoff import backoff_us
 from video2mp3.database.clock import SECOND, now
-from video2mp3.database.tables import Job, Notification
-from video2mp3.jobs import webhooks
-from video2mp3.jobs.statements import change
+from video2mp3.database.tables import Batch, Job, Notification
+from video2mp3.jobs import destinations, webhooks
+from video2mp3.jobs.statements import change, change_all
+from video2mp3.outbound import host_of
 
 LEASE_S = 300
 """Longer than sending can take: a message sent twice is worse than one that is late."""
@@ -30,6 +32,10 @@ class Notice:
     kind: str
     target: str
     """The id of a webhook, or of a batch; empty: the job's owner."""
+    user_id: str
+    """The job's owner."""
+    destination: str
+    """The host that it goes to; empty: the mail server."""
     request_id: str | None
     """Of the request that made the job."""
     traceparent: str | None
@@ -53,29 +59,47 @@ def add(session: Session, job_id: str) -> None:
     """Queues what is to be told about a job's end; belongs into the transaction that ends the job."""
     job = session.get_one(Job, job_id, populate_existing=True)
     if job.notify and job.state != "canceled":
-        _add(session, job_id, "mail", "")
+        _add(session, job, "mail", target="", destination="")
     for webhook in webhooks.to_be_told(session, job):
-        _add(session, job_id, "webhook", webhook.id)
+        _add(session, job, "webhook", target=webhook.id, destination=host_of(webhook.url))
     session.flush()
 
 
-def add_for_batch(session: Session, job_id: str, batch_id: str) -> None:
+def add_for_batch(session: Session, job_id: str, batch: Batch) -> None:
     """Queues what a batch's webhook is to be told about its end; `job_id` is one of its jobs."""
-    _add(session, job_id, "batch", batch_id)
+    job = session.get_one(Job, job_id)
+    _add(session, job, "batch", target=batch.id, destination=host_of(batch.webhook_url or ""))
     session.flush()
 
 
-def _add(session: Session, job_id: str, kind: str, target: str) -> None:
-    give_up_at = now() + RETRIED_S * SECOND
-    session.add(Notification(job_id=job_id, kind=kind, target=target, created_at=now(), give_up_at=give_up_at))
+def _add(session: Session, job: Job, kind: str, *, target: str, destination: str) -> None:
+    session.add(
+        Notification(
+            job_id=job.id,
+            kind=kind,
+            target=target,
+            user_id=job.user_id,
+            destination=destination,
+            created_at=now(),
+            give_up_at=now() + RETRIED_S * SECOND,
+        )
+    )
 
 
 def claim(session: Session, job_id: str) -> Notice | None:
-    """Claims a due notification of the job; None when there is none, or another has it."""
-    due = (Notification.job_id == job_id, Notification.state == "queued", Notification.not_before <= now())
-    columns = (Notification.id, Notification.attempts, Notification.kind, Notification.target)
-    found = select(*columns, Job.request_id, Job.traceparent).join(Job, Job.id == Notification.job_id)
-    for row in session.execute(found.where(*due)):
+    """Claims a notification of the job that was announced; None when there is none, or another has it.
+
+    One that is due, and not announced, has to wait for its turn (see `jobs/notification_turns.py`).
+    """
+    announced = (
+        Notification.job_id == job_id,
+        Notification.state == "queued",
+        Notification.not_before <= now(),
+        Notification.announced_until > now(),
+    )
+    found = select(Notification, Job.request_id, Job.traceparent).join(Job, Job.id == Notification.job_id)
+    for row, request_id, traceparent in session.execute(found.where(*announced)):
+        attempt = row.attempts + 1
         claimed = change(
             session,
             Notification,
@@ -83,17 +107,23 @@ def claim(session: Session, job_id: str) -> Notice | None:
             Notification.attempts == row.attempts,
             Notification.state == "queued",
             state="sending",
-            attempts=row.attempts + 1,
+            attempts=attempt,
             lease_until=now() + LEASE_S * SECOND,
         )
         if claimed:
-            return Notice(row.id, job_id, row.attempts + 1, row.kind, row.target, row.request_id, row.traceparent)
+            return Notice(
+                row.id, job_id, attempt, row.kind, row.target, row.user_id, row.destination, request_id, traceparent
+            )
     return None
 
 
 def mark_sent(session: Session, notice: Notice, outcome: Outcome) -> bool:
     """Ends a notification well; False when it was lost to another."""
-    return _leave(session, notice, outcome, state="sent", sent_at=now(), lease_until=None)
+    if not _leave(session, notice, outcome, state="sent", sent_at=now(), lease_until=None):
+        return False
+    if notice.destination:
+        destinations.record_success(session, notice.user_id, notice.destination)
+    return True
 
 
 def mark_failed(session: Session, notice: Notice, outcome: Outcome) -> bool:
@@ -106,20 +136,30 @@ def try_again(session: Session, notice: Notice, outcome: Outcome) -> bool:
 
     Returns False when it was lost to another.
     """
-    backoff_s = min(MAX_BACKOFF_S, FIRST_BACKOFF_S * 2 ** min(notice.attempt - 1, 10))
-    not_before = now() + backoff_s * SECOND
-    if change(
+    not_before = now() + backoff_us(notice.attempt, first_s=FIRST_BACKOFF_S, max_s=MAX_BACKOFF_S)
+    in_time = Notification.give_up_at > not_before
+    again = {**_queued, **outcome.as_dict(), "not_before": not_before}
+    if not change(session, Notification, notice.notification_id, *_held(notice), in_time, **again) and not mark_failed(
+        session, notice, outcome
+    ):
+        return False
+    if notice.destination and destinations.record_failure(session, notice.user_id, notice.destination):
+        _give_up_what_waits(session, notice)
+    return True
+
+
+def _give_up_what_waits(session: Session, notice: Notice) -> None:
+    """Ends what has waited for a day behind others for the same host: its own attempt would come too late."""
+    change_all(
         session,
         Notification,
-        notice.notification_id,
-        *_held(notice),
-        Notification.give_up_at > not_before,
-        **_queued,
-        **outcome.as_dict(),
-        not_before=not_before,
-    ):
-        return True
-    return mark_failed(session, notice, outcome)
+        Notification.state == "queued",
+        Notification.user_id == notice.user_id,
+        Notification.destination == notice.destination,
+        Notification.give_up_at <= now(),
+        state="failed",
+        problem="The receiver has not answered for a day.",
+    )
 
 
 def reap(session: Session) -> int:

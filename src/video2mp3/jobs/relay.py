@@ -3,7 +3,8 @@
 The rows are the outbox, so nothing that was committed can be lost on the way to the broker: a row that was
 announced and is not claimed within a minute is announced again. Only a small window of rows is out at any time.
 Which job comes next is no matter of the messages' order: a worker that gets one takes the job whose turn it is then
-(`taking.py`). Any number of relays may run at once.
+(`taking.py`). Of notifications only those are announced whose turn it is (`notification_turns.py`). Any number of
+relays may run at once.
 """
 
 from collections.abc import Sequence
@@ -15,13 +16,13 @@ from sqlalchemy.orm import Session
 from video2mp3.database.clock import SECOND, now
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job, Notification, User
-from video2mp3.jobs import messages, workers
+from video2mp3.jobs import messages, routines, workers
+from video2mp3.jobs.notification_turns import MAIL, WEBHOOKS, Candidate, candidates, choose, under_way
 from video2mp3.jobs.statements import change, change_all
 from video2mp3.queue import MP3_QUEUE, VIDEO_QUEUE, Queue
 from video2mp3.telemetry import metrics, tracing
 
 LEAST_WINDOW = 10
-NOTIFICATIONS_WINDOW = 100
 ANNOUNCED_S = 60
 """A message that is not taken for this long is published again."""
 MESSAGE_LIFETIME_S = 300
@@ -43,6 +44,15 @@ class _Announcement:
 
     row_id: str
     message: _Message
+
+
+@dataclass(frozen=True)
+class _DueNotifications:
+    """Notifications whose turn it is, and the messages that name their jobs, by the jobs' ids."""
+
+    mail: Sequence[Candidate]
+    webhooks: Sequence[Candidate]
+    messages: dict[str, _Message]
 
 
 class Relay:
@@ -70,8 +80,9 @@ class Relay:
             self._forget_announcements()
         with self._database.read() as session:
             jobs = _next_jobs(session, jobs_window(session) - _out(session, Job))
-            notifications = _next_notifications(session, NOTIFICATIONS_WINDOW - _out(session, Notification))
-        return self._announce(Job, VIDEO_QUEUE, jobs) + self._announce(Notification, MP3_QUEUE, notifications)
+            notifications = _next_notifications(session)
+        published = self._publish_all(Job, VIDEO_QUEUE, self._mark(jobs))
+        return published + self._publish_all(Notification, MP3_QUEUE, self._mark_notifications(notifications))
 
     def _forget_announcements(self) -> None:
         with self._database.write() as session:
@@ -79,8 +90,7 @@ class Relay:
                 change_all(session, table, table.state == "queued", table.announced_until > 0, announced_until=0)
         self._has_to_forget = False
 
-    def _announce(self, table: Table, queue: str, due: Sequence[_Announcement]) -> int:
-        mine = self._mark(table, due)
+    def _publish_all(self, table: Table, queue: str, mine: Sequence[_Announcement]) -> int:
         published = 0
         try:
             for announcement in mine:
@@ -97,17 +107,31 @@ class Relay:
             self._queue.publish(queue, message.body, expires_s=MESSAGE_LIFETIME_S, headers=headers)
         metrics.MESSAGES_PUBLISHED.labels(queue).inc()
 
-    def _mark(self, table: Table, due: Sequence[_Announcement]) -> list[_Announcement]:
-        """Marks the rows as announced and commits that; returns those that no other relay has marked meanwhile."""
+    def _mark(self, due: Sequence[_Announcement]) -> list[_Announcement]:
+        """Marks the jobs as announced and commits that; returns those that no other relay has marked meanwhile."""
         if not due:
             return []
+        with self._database.write() as session:
+            return self._marked(session, Job, due)
+
+    def _mark_notifications(self, due: _DueNotifications) -> list[_Announcement]:
+        """The same for notifications, of which no more are marked than there is room for now."""
+        if not (due.mail or due.webhooks):
+            return []
+        with self._database.write() as session:
+            # Relays that choose at once would each fill the room that they see.
+            routines.lock(session, "notifications")
+            chosen = [*_with_room(session, due.mail, mail=True), *_with_room(session, due.webhooks, mail=False)]
+            mine = [_Announcement(one.id, due.messages[one.job_id]) for one in chosen if one.job_id in due.messages]
+            return self._marked(session, Notification, mine)
+
+    def _marked(self, session: Session, table: Table, due: Sequence[_Announcement]) -> list[_Announcement]:
         marked = set()
         announced_until = now() + self._announced_s * SECOND
-        with self._database.write() as session:
-            # In the order of their ids, so that two relays cannot block each other.
-            for row_id in sorted(announcement.row_id for announcement in due):
-                if change(session, table, row_id, *_due(table), announced_until=announced_until):
-                    marked.add(row_id)
+        # In the order of their ids, so that two relays cannot block each other.
+        for row_id in sorted(announcement.row_id for announcement in due):
+            if change(session, table, row_id, *_due(table), announced_until=announced_until):
+                marked.add(row_id)
         return [announcement for announcement in due if announcement.row_id in marked]
 
     def _unmark(self, table: Table, unpublished: Sequence[_Announcement]) -> None:
@@ -140,12 +164,14 @@ def _next_jobs(session: Session, limit: int) -> list[_Announcement]:
     return [_Announcement(id_, found[id_]) for id_ in ids if id_ in found]
 
 
-def _next_notifications(session: Session, limit: int) -> list[_Announcement]:
-    order = (Notification.not_before, Notification.id)
-    next_ones = select(Notification.id, Notification.job_id).where(*_due(Notification)).order_by(*order)
-    rows = session.execute(next_ones.limit(max(0, limit))).all()
-    found = _messages(session, [row.job_id for row in rows], with_mp3=True)
-    return [_Announcement(row.id, found[row.job_id]) for row in rows if row.job_id in found]
+def _next_notifications(session: Session) -> _DueNotifications:
+    mail, webhooks = (_with_room(session, candidates(session, mail=mail), mail=mail) for mail in (True, False))
+    messages = _messages(session, [one.job_id for one in (*mail, *webhooks)], with_mp3=True)
+    return _DueNotifications(mail, webhooks, messages)
+
+
+def _with_room(session: Session, found: Sequence[Candidate], *, mail: bool) -> list[Candidate]:
+    return choose(found, under_way(session, mail=mail), MAIL if mail else WEBHOOKS) if found else []
 
 
 def _messages(session: Session, job_ids: Sequence[str], *, with_mp3: bool) -> dict[str, _Message]:

@@ -1,6 +1,6 @@
 """What one process does for all of them, every so often."""
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -20,10 +20,25 @@ def take_turn(session: Session, name: str, every_s: int) -> bool:
         return True
     if session.scalar(select(Routine.name).where(Routine.name == name)) is not None:
         return False
+    return _add(session, name, next_at)
+
+
+def lock(session: Session, name: str) -> None:
+    """Lets one transaction at a time go on from here, of all that name the same routine, until it ends.
+
+    SQLite has one writer at a time anyway.
+    """
+    locked = select(Routine.name).where(Routine.name == name).with_for_update()
+    if session.scalar(locked) is None:
+        _add(session, name, 0)
+        session.scalar(locked)
+
+
+def _add(session: Session, name: str, due_at: ColumnElement[int] | int) -> bool:
+    """Makes the row, the first time ever; False when another has."""
     try:
-        # The first time ever.
         with session.begin_nested():
-            session.add(Routine(name=name, due_at=next_at))
+            session.add(Routine(name=name, due_at=due_at))
     except IntegrityError:
         return False
     return True

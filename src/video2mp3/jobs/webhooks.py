@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from video2mp3.database.clock import SECOND, now
 from video2mp3.database.tables import Job, Notification, Webhook
 from video2mp3.errors import InvalidRequest, NotFound, TooManyWebhooks, WrongState
+from video2mp3.jobs import destinations
 from video2mp3.jobs.statements import change
 
 Event = Literal["conversion.finished", "conversion.failed", "conversion.canceled"]
@@ -142,7 +143,10 @@ def redeliver(session: Session, webhook: Webhook, delivery_id: str, *, retried_s
     again = {"state": "queued", "not_before": 0, "announced_until": 0, "sent_at": None}
     if not change(session, Notification, delivery_id, not_sending, **again, give_up_at=now() + retried_s * SECOND):
         raise WrongState("It is being delivered in this moment.")
-    return session.get_one(Notification, delivery_id, populate_existing=True)
+    delivery = session.get_one(Notification, delivery_id, populate_existing=True)
+    # Who asks for it has most likely mended the receiver.
+    destinations.record_success(session, delivery.user_id, delivery.destination)
+    return delivery
 
 
 def _of_account(user_id: str) -> tuple[ColumnElement[bool], ...]:

@@ -2,7 +2,9 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -16,11 +18,13 @@ from video2mp3.database.connection import Database
 from video2mp3.database.tables import Batch, Job, User, Webhook
 from video2mp3.errors import MailRefused, Unavailable, Unreachable, UrlRefused
 from video2mp3.jobs import batches, notifications, webhooks
-from video2mp3.jobs.consuming import ConsumerThread, Work
+from video2mp3.jobs.consuming import ConsumerThread
+from video2mp3.jobs.notification_turns import MAIL, WEBHOOKS
 from video2mp3.jobs.notifications import Notice, Outcome
 from video2mp3.jobs.settling import settle
 from video2mp3.jobs.webhooks import Receiver
 from video2mp3.notify.account_letters import AccountLetters
+from video2mp3.notify.event_loop import EventLoop, in_thread
 from video2mp3.notify.letters import Links, compose
 from video2mp3.notify.mail import Mailer, address_of
 from video2mp3.notify.webhook import batch_message, deliver, message
@@ -32,10 +36,16 @@ from video2mp3.telemetry import metrics, tracing
 log = structlog.get_logger()
 
 _STOP_S = 30.0
-_WORK_LIMIT_S = 300.0
+_STOP_EVENTS_S = 3.0
+# They only claim and hand over.
+_WORK_LIMIT_S = 60.0
 _GONE = 410
-# A slow receiver of webhooks must not hold up all others.
-_THREADS = 4
+# They only claim: more would wait for each other at the database.
+_CONSUMERS = 2
+# A lookup blocks a thread for as long as the system's resolver is patient. One user cannot take more of them than it
+# may have deliveries under way.
+_LOOKUPS = 8 * WEBHOOKS.per_user
+_ROW_THREADS = 4
 
 _End = Callable[[Session, Notice], bool]
 """Writes how an attempt went; False when the notification was lost to another."""
@@ -44,7 +54,9 @@ _End = Callable[[Session, Notice], bool]
 class NotifierLoop:
     """Takes notifications from the queue `mp3`, and mails them or tells them to webhooks, until `stop`.
 
-    It sends the letters to account holders as well.
+    Deliveries to webhooks only wait: all of them are coroutines of one event loop. E-mail goes to one server, in a few
+    threads of its own. Neither can have more under way than `notification_turns` lets out. The letters to account
+    holders are sent as well.
     """
 
     def __init__(
@@ -73,58 +85,78 @@ class NotifierLoop:
         self._public_url = public_url
         self._nudge = nudge
         self._stopping = threading.Event()
-        self._threads: list[Loop] = [
+        self._loops: list[Loop] = [
             ConsumerThread(
                 f"notifier-{number}", queue, MP3_QUEUE, self._claim, self._stopping, work_limit_s=_WORK_LIMIT_S
             )
-            for number in range(1, _THREADS + 1)
+            for number in range(1, _CONSUMERS + 1)
         ]
         if mailer is not None:
-            self._threads.append(AccountLetters(database, mailer, public_url, self._stopping))
+            self._loops.append(AccountLetters(database, mailer, public_url, self._stopping))
+        self._events = EventLoop("deliveries")
+        self._mail_threads = ThreadPoolExecutor(MAIL.total, "mail")
+        self._lookup_threads = ThreadPoolExecutor(_LOOKUPS, "lookup")
+        self._row_threads = ThreadPoolExecutor(_ROW_THREADS, "delivery-rows")
+        self._under_way: set[Future[None]] = set()
 
     def start(self) -> None:
-        """Starts the threads and returns."""
-        for thread in self._threads:
-            thread.start()
+        """Starts the loops and returns."""
+        self._events.start()
+        for loop in self._loops:
+            loop.start()
 
     def stop(self) -> None:
-        """Ends the threads; what is being sent is finished first, within 30 seconds."""
+        """Ends the loops; what is being sent is finished first, within 30 seconds."""
         self._stopping.set()
         deadline_s = time.monotonic() + _STOP_S
-        for thread in self._threads:
-            thread.join(max(0.0, deadline_s - time.monotonic()))
+        for loop in self._loops:
+            loop.join(max(0.0, deadline_s - time.monotonic()))
+        wait(set(self._under_way), max(0.0, deadline_s - time.monotonic()))
+        self._events.stop()
+        self._events.join(_STOP_EVENTS_S)
+        for pool in (self._mail_threads, self._lookup_threads, self._row_threads):
+            pool.shutdown(wait=False, cancel_futures=True)
 
-    def _claim(self, job_id: str, traceparent: str | None) -> Work | None:
+    def _claim(self, job_id: str, traceparent: str | None) -> None:
+        """Claims a notification and hands it over; nobody waits for its end here."""
         with self._database.write() as session:
             notice = notifications.claim(session, job_id)
         if notice is None:
-            return None
-        return partial(self._work, notice, tracing.nearest(traceparent, notice.traceparent))
+            return
+        parent = tracing.nearest(traceparent, notice.traceparent)
+        if notice.kind == "mail":
+            future = self._mail_threads.submit(self._send_mail, notice, parent)
+        else:
+            future = self._events.submit(self._send_webhook(notice, parent))
+        self._under_way.add(future)
+        future.add_done_callback(self._note_end)
 
-    def _work(self, notice: Notice, traceparent: str | None) -> None:
+    def _note_end(self, future: "Future[None]") -> None:
+        self._under_way.discard(future)
+        if not future.cancelled() and (error := future.exception()):
+            # Its lease expires, and it is tried again.
+            log.error("notification_dropped", exc_info=error)
+
+    def _send_mail(self, notice: Notice, traceparent: str | None) -> None:
+        with _traced(notice, traceparent):
+            try:
+                end = self._mail(notice)
+            except Exception as error:
+                end = _end_after(error, notice)
+            self._settle(notice, end)
+
+    async def _send_webhook(self, notice: Notice, traceparent: str | None) -> None:
+        with _traced(notice, traceparent):
+            try:
+                end = await self._deliver(notice)
+            except Exception as error:
+                end = _end_after(error, notice)
+            await in_thread(self._row_threads, self._settle, notice, end)
+
+    def _settle(self, notice: Notice, end: _End) -> None:
+        if settle(self._database, lambda session: end(session, notice)) is None:
+            log.warning("notification_end_not_written", job_id=notice.job_id)
         self._nudge()
-        with (
-            bound_contextvars(job_id=notice.job_id, request_id=notice.request_id),
-            tracing.span(f"process {MP3_QUEUE}", kind="consumer", parent=traceparent),
-        ):
-            write = self._notify(notice)
-            if settle(self._database, lambda session: write(session, notice)) is None:
-                log.warning("notification_end_not_written", job_id=notice.job_id)
-
-    def _notify(self, notice: Notice) -> _End:
-        """Tells it; returns the function that writes how that went."""
-        tell = self._mail if notice.kind == "mail" else self._deliver
-        try:
-            return tell(notice)
-        except MailRefused as error:
-            log.warning("mail_refused", job_id=notice.job_id, detail=error.detail)
-            return _refused(Outcome(problem=error.detail))
-        except (Unavailable, UrlRefused, Unreachable) as error:
-            log.warning("notification_postponed", **_facts(notice), detail=error.detail)
-            return _postponed(Outcome(problem=error.detail))
-        except Exception:
-            log.exception("notification_failed", **_facts(notice))
-            return _postponed(Outcome(problem="The service failed; its log says how."))
 
     def _mail(self, notice: Notice) -> _End:
         with self._database.write() as session:
@@ -137,7 +169,7 @@ class NotifierLoop:
         if self._mailer is None:
             log.info("mail_not_configured", job_id=job.id, state=job.state)
         elif address is None:
-            log.info("mail_without_address", job_id=job.id, state=job.state)
+            log.info("mail_without_verified_address", job_id=job.id, state=job.state)
         elif not user.wants_mail:
             log.info("mail_not_wanted", job_id=job.id, state=job.state)
         else:
@@ -145,21 +177,25 @@ class NotifierLoop:
             log.info("mail_sent", job_id=job.id, state=job.state)
         return _done(Outcome())
 
-    def _deliver(self, notice: Notice) -> _End:
-        with self._database.write() as session:
-            found = self._batch_told(session, notice) if notice.kind == "batch" else self._job_told(session, notice)
+    async def _deliver(self, notice: Notice) -> _End:
+        found = await in_thread(self._row_threads, self._told, notice)
         if found is None:
             return _refused(Outcome(problem="The webhook is no more."))
         receiver, body = found
-        status = deliver(receiver, notice.notification_id, body, self._guard)
+        status = await deliver(receiver, notice.notification_id, body, guard=self._guard, resolver=self._lookup_threads)
         log.info("webhook_answered", **_facts(notice), status=status)
         if 200 <= status < 300:
             return _done(Outcome(status))
         outcome = Outcome(status, f"The receiver answered {status}.")
         return _refused(outcome, ends_webhook=True) if status == _GONE else _postponed(outcome)
 
+    def _told(self, notice: Notice) -> tuple[Receiver, bytes] | None:
+        """Returns whom to tell what; None when that is wanted no more."""
+        with self._database.write() as session:
+            return self._batch_told(session, notice) if notice.kind == "batch" else self._job_told(session, notice)
+
     def _job_told(self, session: Session, notice: Notice) -> tuple[Receiver, bytes] | None:
-        """Returns whom to tell what about a job's end; None when that is wanted no more."""
+        """The same about a job's end."""
         job = session.get(Job, notice.job_id)
         webhook = session.get(Webhook, notice.target)
         if job is None or webhook is None or webhook.disabled_at is not None:
@@ -180,6 +216,27 @@ class NotifierLoop:
             conversion=f"{self._public_url}/v1/conversions/{job.id}",
             unsubscribe=self._public_url + accounts_links.unsubscribe_path(session, job.user_id),
         )
+
+
+@contextmanager
+def _traced(notice: Notice, traceparent: str | None) -> Iterator[None]:
+    with (
+        bound_contextvars(job_id=notice.job_id, request_id=notice.request_id),
+        tracing.span(f"process {MP3_QUEUE}", kind="consumer", parent=traceparent),
+    ):
+        yield
+
+
+def _end_after(error: Exception, notice: Notice) -> _End:
+    """Returns what writes how an attempt failed."""
+    if isinstance(error, MailRefused):
+        log.warning("mail_refused", job_id=notice.job_id, detail=error.detail)
+        return _refused(Outcome(problem=error.detail))
+    if isinstance(error, (Unavailable, UrlRefused, Unreachable)):
+        log.warning("notification_postponed", **_facts(notice), detail=error.detail)
+        return _postponed(Outcome(problem=error.detail))
+    log.error("notification_failed", **_facts(notice), exc_info=error)
+    return _postponed(Outcome(problem="The service failed; its log says how."))
 
 
 def _done(outcome: Outcome) -> _End:

@@ -1,6 +1,5 @@
 """Mail: to whom, and how it is sent (RFC 5321)."""
 
-import re
 import smtplib
 import ssl
 from contextlib import suppress
@@ -10,15 +9,10 @@ from typing import Literal
 from video2mp3.database.tables import User
 from video2mp3.errors import MailRefused, MailUnavailable
 
-_ADDRESS = re.compile(r"[^\s@<>()\[\],;:\"\\]{1,64}@[^\s@<>()\[\],;:\"\\]{1,190}")
-
 
 def address_of(user: User) -> str | None:
-    """Returns the user's e-mail address: the one set, else the username where that is one."""
-    for candidate in (user.email, user.username):
-        if candidate and _ADDRESS.fullmatch(candidate) and candidate.isprintable():
-            return candidate
-    return None
+    """Returns the user's e-mail address; None where there is none, or nobody has shown that it is the user's."""
+    return user.email if user.email_verified_at is not None else None
 
 
 class Mailer:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -53,7 +54,7 @@ def batch_message(batch: Batch, jobs: Sequence[Job]) -> bytes:
     return json.dumps({"type": "batch.ended", "timestamp": data["ended_at"], "data": data}).encode()
 
 
-def deliver(receiver: Receiver, message_id: str, body: bytes, guard: Guard) -> int:
+async def deliver(receiver: Receiver, message_id: str, body: bytes, *, guard: Guard, resolver: Executor) -> int:
     """Sends a message; returns the status that the receiver answered.
 
     Raises:
@@ -67,7 +68,8 @@ def deliver(receiver: Receiver, message_id: str, body: bytes, guard: Guard) -> i
         "webhook-timestamp": str(int(now.timestamp())),
         "webhook-signature": Signer(receiver.secret).sign(message_id, now, body.decode()),
     }
-    return post(receiver.url, body, headers, guard=guard, timeout_s=TIMEOUT_S).status
+    answer = await post(receiver.url, body, headers, guard=guard, timeout_s=TIMEOUT_S, resolver=resolver)
+    return answer.status
 
 
 def _time(microseconds: int) -> str:

@@ -4,10 +4,11 @@
 after the name was resolved, once: whatever the name leads to a moment later does not matter.
 """
 
-from video2mp3.outbound.exchange import Answer, Incoming, get, is_passing, post, put
+from video2mp3.outbound.exchange import Answer, Incoming, get, is_passing, put
 from video2mp3.outbound.guard import Guard
+from video2mp3.outbound.posting import post
 from video2mp3.outbound.ranges import RemoteFile
-from video2mp3.outbound.urls import Target, parse, redacted
+from video2mp3.outbound.urls import Target, host_of, parse, redacted
 
 __all__ = [
     "Answer",
@@ -16,6 +17,7 @@ __all__ = [
     "RemoteFile",
     "Target",
     "get",
+    "host_of",
     "is_passing",
     "parse",
     "post",

@@ -1,5 +1,6 @@
 """One connection to one address that was checked, with clocks that a slow server cannot stretch."""
 
+import asyncio
 import http.client
 import io
 import math
@@ -96,7 +97,7 @@ class PinnedConnection(http.client.HTTPConnection):
         self._raw = _dial_any(self._addresses, self._target.port, self._clock)
         if self._target.scheme == "https":
             self._raw.settimeout(self._clock.left_s(_CONNECT_S))
-            self._raw = ssl.create_default_context().wrap_socket(self._raw, server_hostname=self._target.host)
+            self._raw = tls_context().wrap_socket(self._raw, server_hostname=self._target.host)
         self.sock = cast(socket.socket, _TimedSocket(self._raw, self._clock))
 
     def getresponse(self) -> http.client.HTTPResponse:
@@ -113,6 +114,32 @@ class PinnedConnection(http.client.HTTPConnection):
 def dial(address: Address, port: int, timeout_s: float) -> socket.socket:
     """Opens a TCP connection. Raises OSError."""
     return socket.create_connection((str(address), port), timeout_s)
+
+
+def tls_context() -> ssl.SSLContext:
+    """Returns what verifies a server's certificate for its name; reads the certificates that are trusted."""
+    return ssl.create_default_context()
+
+
+async def open_stream(
+    target: Target, addresses: Sequence[Address], tls: ssl.SSLContext | None
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Connects to the first of the addresses that answers; TLS is verified for the name in the URL. Raises OSError."""
+    failure = OSError("no address")
+    for address in addresses:
+        try:
+            async with asyncio.timeout(_CONNECT_S):
+                return await dial_stream(address, target.port, tls, target.host if tls else None)
+        except OSError as error:
+            failure = error
+    raise failure
+
+
+async def dial_stream(
+    address: Address, port: int, tls: ssl.SSLContext | None, server_hostname: str | None
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Opens a TCP connection on an event loop, with TLS where there is a context. Raises OSError."""
+    return await asyncio.open_connection(str(address), port, ssl=tls, server_hostname=server_hostname)
 
 
 def _dial_any(addresses: Sequence[Address], port: int, clock: Clock) -> socket.socket:

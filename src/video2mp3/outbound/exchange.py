@@ -1,4 +1,4 @@
-"""Requests: a file that comes, a file that goes, and a small message."""
+"""Requests: a file that comes, and a file that goes."""
 
 import http.client
 from collections.abc import Callable, Iterator, Mapping
@@ -113,20 +113,13 @@ def put(
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Answer:
     """Sends a file from where it stands; follows no redirects. Raises as `get`."""
-    clock = Clock(timeout_s, IDLE_S, should_stop)
-    return _send("PUT", url, file, {**headers, "Content-Length": str(size_bytes)}, guard=guard, clock=clock)
-
-
-def post(url: str, body: bytes, headers: Mapping[str, str], *, guard: Guard, timeout_s: float) -> Answer:
-    """Sends a small message; follows no redirects. Raises as `get`."""
-    return _send("POST", url, body, headers, guard=guard, clock=Clock(timeout_s, timeout_s))
-
-
-def _send(
-    method: str, url: str, body: bytes | BinaryIO, headers: Mapping[str, str], *, guard: Guard, clock: Clock
-) -> Answer:
     target = parse(url)
-    with _exchange(method, target, headers, body, guard=guard, clock=clock) as response, unreachable(target):
+    clock = Clock(timeout_s, IDLE_S, should_stop)
+    length = {"Content-Length": str(size_bytes)}
+    with (
+        _exchange("PUT", target, {**headers, **length}, file, guard=guard, clock=clock) as response,
+        unreachable(target),
+    ):
         return Answer(response.status, _headers(response), response.read(SMALL_BODY_BYTES))
 
 
@@ -140,7 +133,7 @@ def _exchange(
     method: str,
     target: Target,
     headers: Mapping[str, str],
-    body: bytes | BinaryIO | None,
+    body: BinaryIO | None,
     *,
     guard: Guard,
     clock: Clock,

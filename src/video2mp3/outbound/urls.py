@@ -62,6 +62,14 @@ def parse(url: str) -> Target:
     return Target(parts.scheme, host, _PORTS[parts.scheme] if port is None else port, path + query)
 
 
+def host_of(url: str) -> str:
+    """Returns the host that a URL names, by which what goes there is counted; `-` where it names none."""
+    try:
+        return parse(url).host
+    except UrlRefused:
+        return "-"
+
+
 def redacted(url: str) -> str:
     """Returns the URL as it may be shown and logged: a query is often a signature, and opens the file to anybody."""
     try:

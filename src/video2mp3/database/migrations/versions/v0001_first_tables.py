@@ -278,6 +278,8 @@ def upgrade() -> None:
         sa.Column("job_id", _ascii(32), nullable=False),
         sa.Column("kind", _ascii(32), nullable=False),
         sa.Column("target", _ascii(32), server_default="", nullable=False),
+        sa.Column("user_id", _ascii(32), nullable=False),
+        sa.Column("destination", _ascii(255), server_default="", nullable=False),
         sa.Column("state", _ascii(32), nullable=False),
         sa.Column("attempts", sa.SmallInteger(), nullable=False),
         sa.Column("not_before", sa.BigInteger(), nullable=False),
@@ -291,8 +293,27 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         _refers_to("job_id", "CASCADE"),
         sa.UniqueConstraint("job_id", "kind", "target", name="uq_notifications_job_target"),
-        sa.Index("ix_notifications_schedule", "state", "not_before", "id"),
+        sa.Index("ix_notifications_announced", "state", "announced_until"),
         sa.Index("ix_notifications_target", "target", "id"),
+        sa.Index(
+            "ix_notifications_turns",
+            "state",
+            "user_id",
+            "destination",
+            "not_before",
+            "announced_until",
+            "id",
+            "job_id",
+        ),
+    )
+    op.create_table(
+        "destinations",
+        sa.Column("user_id", _ascii(32), nullable=False),
+        sa.Column("host", _ascii(255), nullable=False),
+        sa.Column("failures", sa.SmallInteger(), nullable=False),
+        sa.Column("not_before", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("user_id", "host"),
+        _refers_to("user_id", "CASCADE"),
     )
     op.create_table(
         "waveforms",
@@ -326,6 +347,7 @@ def downgrade() -> None:
     for table in (
         "webhooks",
         "waveforms",
+        "destinations",
         "notifications",
         "upload_chunks",
         "jobs",

@@ -1,0 +1,148 @@
+"""Whose notifications go out now: users take turns, and few go to one user or to one host at a time.
+
+The bounds hold for the whole deployment, since the relay announces no more than they allow and only what is announced
+can be claimed. So a notifier never holds more than it can send, and no message of one user waits behind those of
+another. E-mail and webhooks have bounds of their own: neither waits for the other.
+"""
+
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from heapq import heapify, heappop, heapreplace
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy.orm import Session
+
+from video2mp3.database.clock import now
+from video2mp3.database.tables import Destination, Notification
+from video2mp3.jobs.destinations import SLOWED_AFTER
+
+# Of so many rows a choice is made; those that would come first are among them.
+_CANDIDATES = 2000
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How many notifications may be under way at once: announced, or being sent."""
+
+    total: int
+    per_user: int
+    per_destination: int
+    """For all users together."""
+
+
+MAIL = Bounds(total=8, per_user=2, per_destination=8)
+"""All e-mail goes to one server; a notifier has a thread for each."""
+WEBHOOKS = Bounds(total=200, per_user=8, per_destination=2)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A notification that is due."""
+
+    id: str
+    job_id: str
+    user_id: str
+    destination: str
+    is_probe: bool
+    """Its destination has not answered lately: one attempt at a time is enough."""
+
+
+@dataclass
+class UnderWay:
+    """How many notifications are announced or being sent."""
+
+    users: Counter[str]
+    destinations: Counter[str]
+    pairs: Counter[tuple[str, str]]
+
+    def add(self, user_id: str, destination: str, number: int = 1) -> None:
+        """Counts some more."""
+        self.users[user_id] += number
+        self.destinations[destination] += number
+        self.pairs[user_id, destination] += number
+
+    def has_room(self, candidate: Candidate, bounds: Bounds) -> bool:
+        """Tells whether one more may go."""
+        return (
+            self.users.total() < bounds.total
+            and self.users[candidate.user_id] < bounds.per_user
+            and self.destinations[candidate.destination] < bounds.per_destination
+            and not (candidate.is_probe and self.pairs[candidate.user_id, candidate.destination])
+        )
+
+
+def choose(candidates: Iterable[Candidate], under_way: UnderWay, bounds: Bounds) -> list[Candidate]:
+    """Returns those that go now: each time one of the user who has the fewest under way; counts them in `under_way`.
+
+    Among equals, and of one user, the earlier candidate goes first.
+    """
+    waiting: dict[str, deque[Candidate]] = {}
+    for candidate in candidates:
+        waiting.setdefault(candidate.user_id, deque()).append(candidate)
+    turns = [(under_way.users[user_id], place, user_id) for place, user_id in enumerate(waiting)]
+    heapify(turns)
+    chosen = []
+    while turns:
+        _, place, user_id = turns[0]
+        candidate = waiting[user_id].popleft()
+        if under_way.has_room(candidate, bounds):
+            under_way.add(candidate.user_id, candidate.destination)
+            chosen.append(candidate)
+        if waiting[user_id]:
+            heapreplace(turns, (under_way.users[user_id], place, user_id))
+        else:
+            heappop(turns)
+    return chosen
+
+
+def candidates(session: Session, *, mail: bool) -> Sequence[Candidate]:
+    """Returns notifications that are due, the first ones of each user and destination."""
+    bounds = MAIL if mail else WEBHOOKS
+    pair = (Notification.user_id, Notification.destination)
+    place = _place(pair, (Notification.not_before, Notification.id)).label("place")
+    columns = (Notification.id, Notification.job_id, *pair, Notification.not_before)
+    due = select(*columns, place).where(*is_due(), _is_mail(mail)).subquery()
+
+    its_own = and_(Destination.user_id == due.c.user_id, Destination.host == due.c.destination)
+    is_slowed = func.coalesce(Destination.failures, 0) >= SLOWED_AFTER
+    turn = _place((due.c.user_id,), (due.c.place, due.c.not_before, due.c.id)).label("turn")
+    open_ones = (
+        select(due, is_slowed.label("is_probe"), turn)
+        .outerjoin(Destination, its_own)
+        .where(due.c.place <= bounds.per_destination, or_(~is_slowed, Destination.not_before <= now()))
+        .subquery()
+    )
+    row = open_ones.c
+    found = select(row.id, row.job_id, row.user_id, row.destination, row.is_probe).order_by(row.turn, row.not_before)
+    # Some more of each user than there can be room for: a host may be full with others'.
+    rows = session.execute(found.where(row.turn <= 4 * bounds.per_user).limit(_CANDIDATES))
+    return [Candidate(id_, job_id, user_id, host, bool(is_probe)) for id_, job_id, user_id, host, is_probe in rows]
+
+
+def _place(within: Sequence[Any], order: Sequence[Any]) -> ColumnElement[int]:
+    return func.row_number().over(partition_by=within, order_by=order)
+
+
+def under_way(session: Session, *, mail: bool) -> UnderWay:
+    """Counts what is announced or being sent."""
+    counted = UnderWay(Counter(), Counter(), Counter())
+    pair = (Notification.user_id, Notification.destination)
+    for condition in (
+        (Notification.state == "sending",),
+        (Notification.state == "queued", Notification.announced_until > now()),
+    ):
+        numbers = select(*pair, func.count()).where(*condition, _is_mail(mail)).group_by(*pair)
+        for user_id, destination, number in session.execute(numbers):
+            counted.add(user_id, destination, number)
+    return counted
+
+
+def is_due() -> tuple[ColumnElement[bool], ...]:
+    """The conditions on a row that may be announced."""
+    return (Notification.state == "queued", Notification.not_before <= now(), Notification.announced_until <= now())
+
+
+def _is_mail(mail: bool) -> ColumnElement[bool]:
+    return Notification.destination == "" if mail else Notification.destination != ""

@@ -1,0 +1,86 @@
+"""Somebody else's address in an account: nothing goes there but a few messages that ask whose it is."""
+
+from email.message import EmailMessage
+
+import httpx
+
+from tests.abuse.conftest import StartService
+from tests.acceptance.service import PASSWORD, Service, mails_to, wait_for_end
+from tests.notify.test_mail import content_of
+from tests.servers import wait_until
+from video2mp3.accounts import throttling
+from video2mp3.database.tables import User
+from video2mp3.notify import account_letters, loop
+
+VICTIM = "victim@example.org"
+OTHER = "bystander@example.org"
+# What a sender of spam would have the victim read.
+MESSAGE = "BUY-PILLS-AT-evil.example"
+
+
+def without_verified_addresses() -> None:
+    """Mail goes to any address that an account names, and as often as somebody asks for it."""
+
+    def named(user: User) -> str | None:
+        return user.email
+
+    loop.address_of = named  # type: ignore[attr-defined]  # imported there, not exported
+    account_letters.address_of = named  # type: ignore[attr-defined]  # as above
+    throttling.VERIFICATIONS_PER_DAY = 1000
+
+
+def register(service: Service, name: str, email: str | None) -> httpx.Client:
+    client = httpx.Client(base_url=service.url, timeout=60)
+    account = {"username": name, "password": PASSWORD} | ({"email": email} if email else {})
+    client.post("/v1/accounts", json=account).raise_for_status()
+    tokens = client.post("/v1/sessions", json={"username": name, "password": PASSWORD}).raise_for_status()
+    client.headers["Authorization"] = f"Bearer {tokens.json()['access_token']}"
+    return client
+
+
+def abuse(service: Service) -> list[EmailMessage]:
+    """Has all sent to the victim that can be; returns what came there once the same has come to a verified address."""
+    strangers = [register(service, f"{MESSAGE}-{number}", VICTIM) for number in range(4)]
+    # A name that is an address: the v0 API takes no other.
+    username = {"username": VICTIM, "password": PASSWORD}
+    httpx.post(f"{service.url}/register", json=username).raise_for_status()
+    for client in strangers:
+        for _ in range(3):
+            client.post("/v1/email-verifications")
+        client.post("/v1/password-resets", json={"username": f"{MESSAGE}-0"})
+        convert(client)
+    with service.user(email=OTHER) as other:
+        before = len(mails_to(service, OTHER))
+        convert(other)
+        wait_until(lambda: len(mails_to(service, OTHER)) > before, 30, "the mail about the conversion")
+        before = len(mails_to(service, OTHER))
+        other.post("/v1/password-resets", json={"username": other.get("/v1/me").json()["username"]})
+        # They are sent in the order in which they were asked for.
+        wait_until(lambda: len(mails_to(service, OTHER)) > before, 30, "the mail about the password")
+    for client in strangers:
+        client.close()
+    return mails_to(service, VICTIM)
+
+
+def convert(client: httpx.Client) -> None:
+    job = client.post("/v1/conversions", files={"file": (f"{MESSAGE}.mp4", b"no video at all")}).raise_for_status()
+    assert wait_for_end(client, job.json()["id"])["state"] == "failed"
+
+
+def text_of(mail: EmailMessage) -> str:
+    return f"{mail['Subject']} {content_of(mail)} {content_of(mail, 'html')}"
+
+
+def test_an_unverified_address_is_asked_whose_it_is_and_told_nothing(start_service: StartService) -> None:
+    with start_service() as service:
+        mails = abuse(service)
+    assert {mail["Subject"] for mail in mails} == {"Is this your address?"}
+    assert 1 <= len(mails) <= throttling.VERIFICATIONS_PER_DAY
+    assert not [mail for mail in mails if "evil" in text_of(mail)]
+
+
+def test_without_verification_the_service_sends_strangers_messages(start_service: StartService) -> None:
+    with start_service(without_verified_addresses) as service:
+        mails = abuse(service)
+    assert len(mails) > throttling.VERIFICATIONS_PER_DAY + 4
+    assert len([mail for mail in mails if MESSAGE in text_of(mail)]) >= 4
