@@ -1,5 +1,10 @@
 """Who may be the user `local` without a token: this machine's programs, not what a site makes a browser send."""
 
+import os
+import shutil
+import socket
+import subprocess
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +14,7 @@ from starlette.requests import HTTPConnection
 
 from tests.api.conftest import Serve, SignIn
 from video2mp3.api.loopback import is_local_program
+from video2mp3.api.peers import Peer
 from video2mp3.api.services import Services
 
 
@@ -55,6 +61,10 @@ FOREIGN: list[dict[str, str]] = [
     {"Forwarded": "for=127.0.0.1"},
     {"X-Real-IP": "127.0.0.1"},
     {"Via": "1.1 proxy"},
+    {"CF-Connecting-IP": "127.0.0.1"},
+    {"X-Original-Host": "localhost"},
+    {"X-Client-IP": "127.0.0.1"},
+    {"Tailscale-User-Login": "ada@example.org"},
     {"Authorization": "Bearer wrong"},
     {"Authorization": "Basic bG9jYWw6"},
     {"Authorization": ""},
@@ -104,12 +114,111 @@ OWN_PEERS = ("127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1")
 OTHER_PEERS = ("192.168.0.1", "10.0.0.1", "::", "0.0.0.0", "fe80::1", "2001:db8::1", "::ffff:8.8.8.8", "host", None)
 
 
+@pytest.fixture
+def own_peers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Takes every peer for one of our account, since there is no connection to look up."""
+    monkeypatch.setattr(Peer, "is_own", True)
+
+
+@pytest.mark.usefixtures("own_peers")
 def test_the_peer_must_be_this_machine() -> None:
     assert all(is_local_program(connection(peer)) for peer in OWN_PEERS)
     assert not any(is_local_program(connection(peer)) for peer in OTHER_PEERS)
 
 
+@pytest.mark.usefixtures("own_peers")
 def test_the_host_must_be_named_once() -> None:
     assert is_local_program(connection("127.0.0.1", b"localhost"))
     assert not is_local_program(connection("127.0.0.1", b"localhost", b"evil.example"))
     assert not is_local_program(HTTPConnection({"type": "http", "headers": [], "client": ("127.0.0.1", 1)}))
+
+
+@pytest.mark.usefixtures("own_peers")
+def test_a_proxy_that_speaks_http_1_0_is_nobody() -> None:
+    local = connection("127.0.0.1")
+    assert is_local_program(local)
+    assert not is_local_program(HTTPConnection({**local.scope, "http_version": "1.0"}))
+
+
+CONNECT = """
+import socket, sys
+family, host, port, command = int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]
+client = socket.socket(family)
+client.connect((host, port))
+if command == "close":
+    client.sendall(b"GET / HTTP/1.1")
+    client.close()
+print("done", flush=True)
+sys.stdin.read()
+"""
+LISTENERS = [
+    (socket.AF_INET, "127.0.0.1", socket.AF_INET, "127.0.0.1"),
+    (socket.AF_INET, "127.0.0.1", socket.AF_INET6, "::ffff:127.0.0.1"),
+    (socket.AF_INET6, "::1", socket.AF_INET6, "::1"),
+    (socket.AF_INET6, "::", socket.AF_INET, "127.0.0.1"),
+]
+
+
+def is_own(
+    listening: tuple[socket.AddressFamily, str], calling: tuple[socket.AddressFamily, str], uid: int, command: str
+) -> bool:
+    """Lets a process of that account connect, and looks whether it is taken for one of ours."""
+    with socket.socket(listening[0]) as listener:
+        if listening[1] == "::":
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        listener.bind((listening[1], 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        account = [] if uid == os.geteuid() else ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"]
+        program = [
+            *account,
+            "/usr/bin/env",
+            "python3",
+            "-c",
+            CONNECT,
+            str(int(calling[0])),
+            calling[1],
+            str(port),
+            command,
+        ]
+        with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            accepted, client = listener.accept()
+            with accepted:
+                assert process.stdout is not None
+                process.stdout.readline()
+                found = Peer(client[:2], accepted.getsockname()[:2]).is_own
+            process.communicate()
+            assert process.returncode == 0
+            return found
+
+
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="Only Linux tells to whom a socket belongs.")
+root_only = pytest.mark.skipif(
+    os.name != "posix" or os.geteuid() != 0 or not shutil.which("setpriv"), reason="Only root can be another account."
+)
+
+
+@linux_only
+@pytest.mark.parametrize(("ours", "host", "theirs", "to"), LISTENERS, ids=str)
+def test_a_program_of_our_account_is_known_by_its_socket(
+    ours: socket.AddressFamily, host: str, theirs: socket.AddressFamily, to: str
+) -> None:
+    assert is_own((ours, host), (theirs, to), os.geteuid(), "stay")
+
+
+@linux_only
+@root_only
+@pytest.mark.parametrize(("ours", "host", "theirs", "to"), LISTENERS, ids=str)
+@pytest.mark.parametrize("command", ["stay", "close"])
+def test_a_program_of_another_account_is_nobody(
+    ours: socket.AddressFamily, host: str, theirs: socket.AddressFamily, to: str, command: str
+) -> None:
+    """It should be so too when it has closed its socket: the kernel shows user 0 for it then."""
+    assert not is_own((ours, host), (theirs, to), 65534, command)
+
+
+@linux_only
+def test_a_peer_that_has_gone_or_was_never_there_is_nobody() -> None:
+    assert not Peer(("127.0.0.1", 1), ("127.0.0.1", 2)).is_own
+    assert not Peer(None, ("127.0.0.1", 2)).is_own
+    assert not Peer(("nowhere", 1), ("127.0.0.1", 2)).is_own

@@ -11,6 +11,7 @@ import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from video2mp3.api.connections import HEALTH_HEAD_TIMEOUT_S, Admission, Connections, HealthOnly
+from video2mp3.api.peers import PEER, Peer
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -41,6 +42,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     def connection_made(self, transport: BaseTransport) -> None:
         """A client that says nothing counts as one whose head does not end."""
         super().connection_made(cast("Transport", transport))
+        self._peer = Peer(self.client, self.server)
         connected: socket.socket = transport.get_extra_info("socket")
         self._address = self.client[0] if self.client else None
         admission = self._connections.add(connected.fileno(), self._address)
@@ -69,6 +71,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         """The first byte of a request has come."""
         self._begin_head()
         super().on_message_begin()
+        self.scope["state"][PEER] = self._peer
 
     def on_headers_complete(self) -> None:
         """The head has come."""

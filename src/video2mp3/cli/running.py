@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 
 from video2mp3 import __version__, uploads
 from video2mp3.accounts import audit, invitations, letters, sign_ins, signing_keys, throttling, users
-from video2mp3.api import events
+from video2mp3.api import events, peers
 from video2mp3.api.app import create_app
 from video2mp3.api.protocol import BoundedHeadProtocol
 from video2mp3.api.services import Services
@@ -34,7 +34,7 @@ from video2mp3.jobs.gauges import BacklogGauges
 from video2mp3.jobs.housekeeping import Housekeeping
 from video2mp3.notify.loop import NotifierLoop
 from video2mp3.notify.mail import Mailer
-from video2mp3.settings import Settings, default_data_dir, is_loopback
+from video2mp3.settings import Settings, default_data_dir
 from video2mp3.telemetry import metrics, serving, tracing
 from video2mp3.telemetry.disk import DiskGauges
 from video2mp3.telemetry.loops import LoopGauges
@@ -330,7 +330,7 @@ def _print_greeting(settings: Settings, backends: Backends, url: str) -> None:
         with backends.database.write() as session:
             secret = sign_ins.make_link(session, users.local_user(session))
         typer.echo(f"Open this link once to sign in with a browser: {url}/sign-in?token={secret}")
-        typer.echo("Programs on this machine need no sign-in; stop with Ctrl-C.")
+        typer.echo("Your own programs on this machine need no sign-in; stop with Ctrl-C.")
     else:
         if not settings.is_local:
             _print_set_up_link(settings, backends, url)
@@ -362,7 +362,8 @@ def _own_command(settings: Settings) -> str:
 
 
 def _trusts_loopback(settings: Settings) -> bool:
-    return is_loopback(settings.host) and not settings.require_login
+    """Says whether this account's own programs need no sign-in: not where something stands in front of the service."""
+    return settings.is_local and not settings.require_login and peers.can_be_known()
 
 
 def _wait_for_signal() -> None:
