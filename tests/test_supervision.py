@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from tests.servers import wait_until
 from video2mp3 import supervision
 from video2mp3.database.connection import Database
+from video2mp3.errors import QueueUnavailable
 from video2mp3.supervision import Loop, Watchdog
 
 FAST_S = 0.01
@@ -164,3 +165,12 @@ def test_a_coroutine_is_guarded_and_can_still_be_canceled() -> None:
             await task
 
     asyncio.run(main())
+
+
+def test_an_outage_is_no_stall(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It should count the failures, and leave the report to what is away."""
+    monkeypatch.setattr(supervision, "FAILING_S", 0.0)
+    before = supervision.failures().get("tested", 0)
+    with running(Turns(QueueUnavailable("gone")), stall_after_s=30):
+        wait_until(lambda: supervision.failures()["tested"] - before >= 5, 10, "failures")
+        assert "tested" not in supervision.stalled()

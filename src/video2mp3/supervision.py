@@ -34,7 +34,7 @@ from video2mp3.errors import Unavailable
 log = structlog.get_logger()
 
 FAILING_S = 60.0
-"""A loop of which every turn has failed for this long is reported, however seldom it turns."""
+"""A loop of which every turn has failed for this long is reported, however seldom it turns; outages do not count."""
 _FIRST_BACKOFF_S = 1.0
 _MAX_BACKOFF_S = 5.0
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 import uvicorn
+from fastapi import FastAPI
 from sqlalchemy import update
 
 from video2mp3.api.app import create_app
@@ -52,11 +53,16 @@ def serve() -> Iterator[Serve]:
         yield lambda services: stack.enter_context(serving(services))
 
 
+def serving(services: Services) -> contextlib.AbstractContextManager[str]:
+    """The API with these services; its URL."""
+    return serving_app(create_app(services))
+
+
 @contextlib.contextmanager
-def serving(services: Services) -> Iterator[str]:
-    """The API with these services; its URL. At the end it waits 2 s for requests that are under way."""
+def serving_app(app: FastAPI) -> Iterator[str]:
+    """An application; its URL. At the end it waits 2 s for requests that are under way."""
     config = uvicorn.Config(
-        create_app(services),
+        app,
         http=BoundedHeadProtocol,
         host="127.0.0.1",
         port=0,

@@ -92,13 +92,12 @@ def test_one_lease_that_cannot_be_renewed_holds_up_no_other(embedded: System, ta
     bad._progress = "not a progress"  # type: ignore[assignment]  # a bug
     good = _lease(taken, age_s=HEARTBEAT_S)
     heartbeat = Heartbeat(embedded.database, "w" * 32, slots=lambda: 2, on_drain_requested=lambda: None)
-    heartbeat.hold(bad)
-    heartbeat.hold(good)
     bad.is_due = lambda: True  # type: ignore[method-assign]
-    heartbeat.start()
-    try:
-        wait_until(lambda: not good.is_due(), 20, "the good lease's heartbeat")
-        wait_until(lambda: embedded.workers(), 20, "the worker's row")
-    finally:
-        heartbeat.stop()
+    with heartbeat.renewing(bad), heartbeat.renewing(good):
+        heartbeat.start()
+        try:
+            wait_until(lambda: not good.is_due(), 20, "the good lease's heartbeat")
+            wait_until(lambda: embedded.workers(), 20, "the worker's row")
+        finally:
+            heartbeat.stop()
     assert embedded.workers() == []

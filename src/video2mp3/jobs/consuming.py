@@ -58,15 +58,23 @@ class ConsumerThread(Loop):
         self._consumer: Consumer | None = None
 
     def _take_next(self) -> None:
-        self._consumer = self._consumer or self._queue.consumer(self._queue_name)
-        message = self._consumer.take(_TAKE_S)
-        # One that comes too late is not acknowledged: it goes to another consumer.
-        if message is not None and not self._stopping.is_set():
-            self._handle(self._consumer, message)
+        with self.step():
+            self._consumer = self._consumer or self._queue.consumer(self._queue_name)
+            message = self._consumer.take(_TAKE_S)
+            # One that comes too late is not acknowledged: it goes to another consumer.
+            if message is not None and not self._stopping.is_set():
+                self._handle(self._consumer, message)
+        self._renew_after_failure()
+
+    def _renew_after_failure(self) -> None:
+        """Gives up a consumer after a failure: what it still holds would keep it from taking another message."""
+        if self._step_failed:
+            self._close()
 
     def _close(self) -> None:
-        if self._consumer is not None:
-            self._consumer.close()
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            consumer.close()
 
     def _handle(self, consumer: Consumer, message: Message) -> None:
         job_id = messages.job_id_of(message.body)
@@ -75,12 +83,14 @@ class ConsumerThread(Loop):
             message.dead_letter()
             return
         work = None
-        try:
+        # What was claimed has to be worked on, whatever fails before.
+        with self.step():
             work = self._claim(job_id, tracing.parse(message.headers.get(tracing.HEADER)))
             if work is not None:
                 consumer.stop()
-        finally:
+        with self.step():
             message.ack()
+        self._renew_after_failure()
         if work is not None:
             with self.busy(self._work_limit_s):
                 work()

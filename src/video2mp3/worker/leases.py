@@ -2,7 +2,8 @@
 
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import structlog
@@ -117,13 +118,14 @@ class Heartbeat:
         self._loop.stop()
         self._loop.join()
 
-    def hold(self, lease: Lease) -> None:
-        """Renews the lease from now on."""
+    @contextmanager
+    def renewing(self, lease: Lease) -> Iterator[None]:
+        """Renews the lease until the end of the block."""
         self._leases.add(lease)
-
-    def let_go(self, lease: Lease) -> None:
-        """Renews the lease no more."""
-        self._leases.discard(lease)
+        try:
+            yield
+        finally:
+            self._leases.discard(lease)
 
     def drain(self) -> None:
         """Lets the row say at once that this worker takes no more."""

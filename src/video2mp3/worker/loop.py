@@ -129,7 +129,6 @@ class WorkerLoop:
         if claim.job_id != job_id:
             traceparent = None  # of another job's message
         lease = Lease(claim, claimed_at_s, lambda: time.monotonic() > self._drain_over_s)
-        self._heartbeat.hold(lease)
         return partial(self._work, lease, tracing.nearest(traceparent, claim.traceparent), taken_ns)
 
     def _work(self, lease: Lease, traceparent: str | None, taken_ns: int) -> None:
@@ -137,6 +136,8 @@ class WorkerLoop:
         self._nudge()
         claim = lease.claim
         with (
+            # Not before: what fails between claim and work must not leave a lease that is renewed for ever.
+            self._heartbeat.renewing(lease),
             metrics.SLOTS_BUSY.track_inprogress(),
             bound_contextvars(job_id=claim.job_id, request_id=claim.request_id),
             tracing.span(f"process {VIDEO_QUEUE}", kind="consumer", parent=traceparent, started_ns=taken_ns) as span,
@@ -154,6 +155,5 @@ class WorkerLoop:
                     result_lifetime_s=self._result_lifetime_s,
                 ).run()
             finally:
-                self._heartbeat.let_go(lease)
                 # The owner's notification is due.
                 self._nudge()
