@@ -80,7 +80,10 @@ def worst_for_me(user: httpx.Client) -> float:
 
 
 def run_in_shared_pool() -> None:
-    """Takes the executors out: a request waits in a thread of the pool that answers all requests."""
+    """Takes the executors out: a request waits in a thread of the pool that answers all requests, first come, first
+    served.
+    """
+    fair_threads.install = lambda: None
     room = threading.BoundedSemaphore(2)
 
     async def run(_self: object, _request: object, _user_id: str, work: Callable[[], object], **_: object) -> object:
