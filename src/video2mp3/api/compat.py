@@ -12,6 +12,7 @@ from video2mp3.api.identity import CurrentUser
 from video2mp3.api.parameters import ItemId
 from video2mp3.api.services import CurrentServices
 from video2mp3.api.serving import serve
+from video2mp3.api.transfers import in_transfer_thread
 from video2mp3.jobs import lifecycle
 
 router = APIRouter(tags=["compat"])
@@ -43,6 +44,7 @@ async def upload_video(request: Request, user: CurrentUser, services: CurrentSer
     response_class=Response,
     responses=SOURCE_RESPONSES,
 )
+@in_transfer_thread
 def download_video(request: Request, video_id: ItemId, user: CurrentUser, services: CurrentServices) -> Response:
     """Returns the video as it was uploaded."""
     with services.database.read() as session:
@@ -58,6 +60,7 @@ async def upload(request: Request, user: CurrentUser, services: CurrentServices)
 
 
 @router.get("/download", response_class=Response, responses=MP3_RESPONSES)
+@in_transfer_thread
 def download(
     request: Request,
     user: CurrentUser,

@@ -11,6 +11,7 @@ from video2mp3.api.parameters import ItemId
 from video2mp3.api.representations import error_of
 from video2mp3.api.services import CurrentServices, Services
 from video2mp3.api.serving import Download, serve
+from video2mp3.api.transfers import in_transfer_thread
 from video2mp3.database.tables import Job, Upload
 from video2mp3.engine.options import MAX_PARTS
 from video2mp3.errors import Expired, NotFinished, NotFound, UploadGone, Video2mp3Error, WrongState
@@ -47,6 +48,7 @@ Part = Annotated[int | None, Query(ge=1, le=MAX_PARTS, description="One MP3 of s
 
 @router.head("/mp3", response_class=Response, include_in_schema=False)
 @router.get("/mp3", response_class=Response, responses=RANGE_RESPONSES)
+@in_transfer_thread
 def read_mp3(
     request: Request,
     conversion_id: ItemId,
@@ -64,6 +66,7 @@ def read_mp3(
 
 
 @router.get("/source", response_class=Response, responses=SOURCE_RESPONSES)
+@in_transfer_thread
 def read_source(request: Request, conversion_id: ItemId, user: CurrentUser, services: CurrentServices) -> Response:
     """Returns the file that is converted, as it was uploaded. Takes Range and If-None-Match."""
     with services.database.read() as session:

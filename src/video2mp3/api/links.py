@@ -15,6 +15,7 @@ from video2mp3.api.parameters import ItemId
 from video2mp3.api.schemas import moment
 from video2mp3.api.services import CurrentServices
 from video2mp3.api.small_bodies import SmallBodyRoute
+from video2mp3.api.transfers import in_transfer_thread
 from video2mp3.database.clock import SECOND, now
 from video2mp3.database.tables import Job
 from video2mp3.errors import LinkExpired, NotFound
@@ -55,6 +56,7 @@ def make_link(
 
 
 @router.get("/v1/shared/{conversion_id}", response_class=Response, responses=RANGE_RESPONSES)
+@in_transfer_thread
 def read_shared(
     request: Request,
     conversion_id: ItemId,

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 from typing import Annotated, Any
 
 import structlog
@@ -21,6 +22,7 @@ from video2mp3.api.services import CurrentServices, Services
 from video2mp3.api.serving import serve
 from video2mp3.api.streaming import declared_size_bytes, receive_file
 from video2mp3.api.submitting import Order, require_room, submit
+from video2mp3.api.transfers import run_transfer
 from video2mp3.api.uploads import RAW_BODY, Name
 from video2mp3.api.watcher import JobWatcher
 from video2mp3.database.tables import Job, Upload
@@ -86,7 +88,7 @@ async def _convert(request: Request, services: Services, user_id: str, watcher: 
     assert ordered.job is not None
     services.nudge()
     await _wait_for_end(request, services, watcher, ordered.job)
-    return await run_in_threadpool(_answer, request, services, ordered.job)
+    return await run_transfer(partial(_answer, request, services, ordered.job))
 
 
 class OrderedMp3:

@@ -4,14 +4,16 @@ A slow storage can hold these: `/v1/me` and a sign-in do not wait for them. A sl
 thread for as long as the storage needs, and the client is waited for in the event loop.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator
-from typing import TypeVar, cast
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from functools import partial, wraps
+from typing import Any, ParamSpec, TypeVar, cast
 
 from anyio import CapacityLimiter, to_thread
 from anyio.lowlevel import RunVar
 
 from video2mp3.api.fair_threads import FairThreads
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 _THREADS = 40
@@ -23,6 +25,19 @@ _limiter: RunVar[CapacityLimiter] = RunVar("video2mp3_transfers")
 async def run_transfer(work: Callable[[], T]) -> T:
     """Returns the result of blocking work on the storage, done in one of these threads."""
     return await to_thread.run_sync(work, limiter=_limiter_of_loop())
+
+
+def in_transfer_thread(endpoint: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Makes a blocking endpoint that reads stored bytes run in one of these threads.
+
+    Its first piece is read before the status is sent, so that what is gone answers 404 and not half a file.
+    """
+
+    @wraps(endpoint)
+    async def run(*arguments: P.args, **named: P.kwargs) -> T:
+        return await run_transfer(partial(endpoint, *arguments, **named))
+
+    return run
 
 
 async def iterate(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
