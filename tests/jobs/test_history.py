@@ -43,6 +43,7 @@ BOUNDED_BY = {
     "jobs": "history; while they wait: max_user_jobs",
     "webhooks": "webhooks.MAX_PER_USER; one for each job, deleted with it",
     "notifications": "one for each job and webhook, deleted with the job",
+    "destinations": "one for each host of a webhook; destinations.delete_old",
     "waveforms": "one for each MP3 of a job, deleted with its result",
     "workers": "made by workers only; workers.forget_dead",
     "routines": "made by the service only",
@@ -162,7 +163,7 @@ def test_a_conversion_goes_with_all_that_belongs_to_it(database: Database, disk:
         session.flush()
         for number, job in enumerate(jobs):
             put(disk, f"results/{number}")
-            session.add(Notification(job_id=job.id, created_at=1))
+            session.add(Notification(job_id=job.id, user_id=ada, created_at=1))
             session.add(Waveform(job_id=job.id, part=0, step_s=1.0, duration_s=1.0, peaks=b"1"))
             session.add(Webhook(user_id=ada, job_id=job.id, url="https://a", secret="s", events=[], created_at=1))
         kept = sorted(jobs, key=lambda job: job.id)[-KEEP:]
@@ -185,8 +186,8 @@ def test_a_flood_of_one_action_leaves_the_others(database: Database, disk: DiskS
         session.add_all(AuditEntry(id=new_id(), at=1, action="sign_in.failed") for _ in range(ROWS))
     assert trim(database, disk) == 2 * (ROWS - KEEP)
     with database.read() as session:
-        actions = session.execute(select(AuditEntry.action, func.count()).group_by(AuditEntry.action))
-        assert {action: rows for action, rows in actions} == {
+        actions = session.execute(select(AuditEntry.action, func.count()).group_by(AuditEntry.action)).all()
+        assert {row[0]: row[1] for row in actions} == {
             "account.exported": 1,
             "sign_in.succeeded": KEEP,
             "sign_in.failed": KEEP,
