@@ -2,15 +2,13 @@
 
 from dataclasses import dataclass
 
-import lameenc
-
+from video2mp3.engine.lame import JOINT_STEREO, MONO, VBR_ABR, VBR_MTRH, VBR_OFF, Lame
 from video2mp3.engine.mp3.frames import bitrates_kbps, samples_per_frame
 from video2mp3.engine.mp3.info_tag import DECODER_DELAY, ENCODER_DELAY
 from video2mp3.engine.options import DEFAULT_BITRATE_KBPS
 
 QUALITY = 3
-"""LAME's and ffmpeg's own default; lameenc's is 2, half as fast."""
-_VBR_ABR, _VBR_MTRH = 3, 4
+"""LAME's and ffmpeg's own default (docs/encoder.md has what the others give)."""
 
 
 @dataclass(frozen=True)
@@ -61,30 +59,30 @@ class Encoder:
     """One LAME encoder: takes interleaved 16-bit PCM in the machine's order, gives MP3 frames."""
 
     def __init__(self, settings: EncoderSettings) -> None:
-        self._encoder = lameenc.Encoder()
-        self._encoder.silence()
-        self._encoder.set_channels(settings.channels)
-        self._encoder.set_in_sample_rate(settings.sample_rate_hz)
-        # left alone, LAME halves the rate at low bitrates
-        self._encoder.set_out_sample_rate(settings.sample_rate_hz)
-        self._encoder.set_quality(settings.quality)
-        if settings.vbr_quality is not None:
-            self._encoder.set_vbr(_VBR_MTRH)
-            self._encoder.set_vbr_quality(settings.vbr_quality)
-        elif settings.average_kbps is not None:
-            self._encoder.set_vbr(_VBR_ABR)
-            self._encoder.set_vbr_mean_bitrate_kbps(settings.average_kbps)
-        elif settings.bitrate_kbps is not None:
-            self._encoder.set_bit_rate(settings.bitrate_kbps)
-        self._started = False
+        rate = settings.sample_rate_hz
+        self._lame = Lame(
+            settings.channels,
+            in_samplerate=rate,
+            # Left alone, LAME halves the rate at low bitrates.
+            out_samplerate=rate,
+            quality=settings.quality,
+            mode=MONO if settings.channels == 1 else JOINT_STEREO,
+            **_bits(settings),
+        )
 
     def encode(self, pcm: bytes) -> bytes:
         """Returns the frames that are complete; they may be cut anywhere."""
-        self._started = True
-        return bytes(self._encoder.encode(pcm))
+        return self._lame.encode(pcm)
 
     def finish(self) -> bytes:
         """Returns what is left."""
-        if not self._started:  # lameenc sets LAME up with the first block
-            self.encode(b"")
-        return bytes(self._encoder.flush())
+        return self._lame.finish()
+
+
+def _bits(settings: EncoderSettings) -> dict[str, int]:
+    if settings.vbr_quality is not None:
+        return {"VBR": VBR_MTRH, "VBR_q": settings.vbr_quality}
+    if settings.average_kbps is not None:
+        return {"VBR": VBR_ABR, "VBR_mean_bitrate_kbps": settings.average_kbps}
+    assert settings.bitrate_kbps is not None
+    return {"VBR": VBR_OFF, "brate": settings.bitrate_kbps}
