@@ -146,6 +146,19 @@ def test_only_what_was_announced_can_be_claimed(database: Database, memory: Memo
         assert notifications.claim(session, job_id) is None
 
 
+def test_a_notifier_that_died_keeps_no_room(database: Database, memory: MemoryQueue, user_id: str) -> None:
+    """It should keep its lease, so that nothing is sent twice, and let others out after some seconds."""
+    job_id = queue_up(database, user_id, 5)
+    for number in range(1, 3):
+        assert let_out(database, memory) == {(user_id, ""): MAIL.per_user * number}
+        for _ in range(MAIL.per_user):
+            claim(database, job_id)
+        with database.write() as session:
+            claimed = Notification.state == "sending"
+            later = Notification.lease_until - 25 * SECOND
+            session.execute(update(Notification).where(claimed).values(lease_until=later))
+
+
 def test_a_host_that_does_not_answer_slows_all_deliveries_to_it(
     database: Database, memory: MemoryQueue, user_id: str
 ) -> None:

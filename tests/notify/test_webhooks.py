@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,8 +31,10 @@ from video2mp3.database import connection
 from video2mp3.database.clock import SECOND
 from video2mp3.database.tables import Notification, Webhook
 from video2mp3.errors import NoAudio
-from video2mp3.jobs import batches, lifecycle, webhooks
+from video2mp3.jobs import batches, lifecycle, messages, webhooks
+from video2mp3.jobs.notification_turns import WEBHOOKS
 from video2mp3.outbound import Guard
+from video2mp3.queue import MP3_QUEUE
 
 ROOT = Path(__file__).parents[2]
 
@@ -258,6 +261,32 @@ def test_a_slow_receiver_holds_up_nobody_else(embedded: System) -> None:
         assert notifications_of(embedded.database, job_id)[0].state == "sending"
         released.set()
         wait_for(embedded, job_id, "sent")
+
+
+def test_a_notifier_without_room_leaves_a_delivery_to_others(embedded: System) -> None:
+    """It should keep to the bounds itself, whatever was announced: another relay may have seen less under way."""
+    user_id = make_user(embedded.database)
+    receiver, released = Receiver(), threading.Event()
+
+    def respond(handler: BaseHTTPRequestHandler) -> None:
+        released.wait(60)
+        receiver.respond(handler)
+
+    with web_server(respond) as port:
+        make_webhook(embedded.database, user_id, f"http://hooks.example.org:{port}/")
+        jobs = [submit(embedded.database, user_id, notify=False).id for _ in range(5)]
+        for job_id in jobs:
+            end(embedded, job_id, "canceled")
+            _change(embedded, job_id, announced_until=9 * 10**15)
+        assert embedded.queue.was_emptied()
+        for job_id in jobs:
+            body = messages.make(job_id, video_fid=None, mp3_fid=None, username="anna")
+            embedded.queue.publish(MP3_QUEUE, body, expires_s=60)
+        with running(embedded, None, guard=guard_for(port)):
+            wait_until(lambda: embedded.queue.depth(MP3_QUEUE) == 0, 30, "the messages to be taken")
+            states = Counter(notifications_of(embedded.database, job_id)[0].state for job_id in jobs)
+            released.set()
+            assert states == {"sending": WEBHOOKS.per_destination, "queued": 5 - WEBHOOKS.per_destination}
 
 
 def test_one_job_can_name_a_receiver_of_its_own(embedded: System) -> None:

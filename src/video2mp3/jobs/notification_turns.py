@@ -1,8 +1,8 @@
 """Whose notifications go out now: users take turns, and few go to one user or to one host at a time.
 
 The bounds hold for the whole deployment, since the relay announces no more than they allow and only what is announced
-can be claimed. So a notifier never holds more than it can send, and no message of one user waits behind those of
-another. E-mail and webhooks have bounds of their own: neither waits for the other.
+can be claimed. So a notifier has as much as it can send, and no message of one user waits behind those of another.
+E-mail and webhooks have bounds of their own: neither waits for the other.
 """
 
 from collections import Counter, deque
@@ -14,12 +14,16 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from video2mp3.database.clock import now
+from video2mp3.database.clock import SECOND, now
 from video2mp3.database.tables import Destination, Notification
 from video2mp3.jobs.destinations import SLOWED_AFTER
+from video2mp3.jobs.notifications import LEASE_S
 
 # Of so many rows a choice is made; those that would come first are among them.
 _CANDIDATES = 2000
+# An attempt takes less, as a rule. What was claimed earlier belongs to a notifier that has died, most likely, and its
+# place is not kept for the whole of its lease. Where it lives and is slow, it keeps to the bounds itself.
+_COUNTED_S = 20
 
 
 @dataclass(frozen=True)
@@ -49,31 +53,37 @@ class Candidate:
     """Its destination has not answered lately: one attempt at a time is enough."""
 
 
-@dataclass
 class UnderWay:
-    """How many notifications are announced or being sent."""
+    """How many notifications are under way, and whether there is room for one more."""
 
-    users: Counter[str]
-    destinations: Counter[str]
-    pairs: Counter[tuple[str, str]]
+    def __init__(self, bounds: Bounds) -> None:
+        """None are."""
+        self._bounds = bounds
+        self._pairs: Counter[tuple[str, str]] = Counter()
+        self.users: Counter[str] = Counter()
+        self.destinations: Counter[str] = Counter()
 
     def add(self, user_id: str, destination: str, number: int = 1) -> None:
-        """Counts some more."""
-        self.users[user_id] += number
-        self.destinations[destination] += number
-        self.pairs[user_id, destination] += number
+        """Counts some more; a negative number: so many have ended."""
+        for counter, key in ((self.users, user_id), (self.destinations, destination)):
+            counter[key] += number
+            if not counter[key]:
+                del counter[key]
+        self._pairs[user_id, destination] += number
+        if not self._pairs[user_id, destination]:
+            del self._pairs[user_id, destination]
 
-    def has_room(self, candidate: Candidate, bounds: Bounds) -> bool:
-        """Tells whether one more may go."""
+    def has_room(self, user_id: str, destination: str, *, is_probe: bool = False) -> bool:
+        """Tells whether one more may go; a probe goes alone."""
         return (
-            self.users.total() < bounds.total
-            and self.users[candidate.user_id] < bounds.per_user
-            and self.destinations[candidate.destination] < bounds.per_destination
-            and not (candidate.is_probe and self.pairs[candidate.user_id, candidate.destination])
+            self.users.total() < self._bounds.total
+            and self.users[user_id] < self._bounds.per_user
+            and self.destinations[destination] < self._bounds.per_destination
+            and not (is_probe and self._pairs[user_id, destination])
         )
 
 
-def choose(candidates: Iterable[Candidate], under_way: UnderWay, bounds: Bounds) -> list[Candidate]:
+def choose(candidates: Iterable[Candidate], under_way: UnderWay) -> list[Candidate]:
     """Returns those that go now: each time one of the user who has the fewest under way; counts them in `under_way`.
 
     Among equals, and of one user, the earlier candidate goes first.
@@ -87,7 +97,7 @@ def choose(candidates: Iterable[Candidate], under_way: UnderWay, bounds: Bounds)
     while turns:
         _, place, user_id = turns[0]
         candidate = waiting[user_id].popleft()
-        if under_way.has_room(candidate, bounds):
+        if under_way.has_room(candidate.user_id, candidate.destination, is_probe=candidate.is_probe):
             under_way.add(candidate.user_id, candidate.destination)
             chosen.append(candidate)
         if waiting[user_id]:
@@ -127,10 +137,11 @@ def _place(within: Sequence[Any], order: Sequence[Any]) -> ColumnElement[int]:
 
 def under_way(session: Session, *, mail: bool) -> UnderWay:
     """Counts what is announced or being sent."""
-    counted = UnderWay(Counter(), Counter(), Counter())
+    counted = UnderWay(MAIL if mail else WEBHOOKS)
     pair = (Notification.user_id, Notification.destination)
+    claimed_lately = Notification.lease_until > now() + (LEASE_S - _COUNTED_S) * SECOND
     for condition in (
-        (Notification.state == "sending",),
+        (Notification.state == "sending", claimed_lately),
         (Notification.state == "queued", Notification.announced_until > now()),
     ):
         numbers = select(*pair, func.count()).where(*condition, _is_mail(mail)).group_by(*pair)

@@ -17,7 +17,7 @@ from video2mp3.database.clock import SECOND, now
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job, Notification, User
 from video2mp3.jobs import messages, routines, workers
-from video2mp3.jobs.notification_turns import MAIL, WEBHOOKS, Candidate, candidates, choose, under_way
+from video2mp3.jobs.notification_turns import Candidate, candidates, choose, under_way
 from video2mp3.jobs.statements import change, change_all
 from video2mp3.queue import MP3_QUEUE, VIDEO_QUEUE, Queue
 from video2mp3.telemetry import metrics, tracing
@@ -171,7 +171,7 @@ def _next_notifications(session: Session) -> _DueNotifications:
 
 
 def _with_room(session: Session, found: Sequence[Candidate], *, mail: bool) -> list[Candidate]:
-    return choose(found, under_way(session, mail=mail), MAIL if mail else WEBHOOKS) if found else []
+    return choose(found, under_way(session, mail=mail)) if found else []
 
 
 def _messages(session: Session, job_ids: Sequence[str], *, with_mp3: bool) -> dict[str, _Message]:

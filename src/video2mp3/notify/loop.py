@@ -19,7 +19,7 @@ from video2mp3.database.tables import Batch, Job, User, Webhook
 from video2mp3.errors import MailRefused, Unavailable, Unreachable, UrlRefused
 from video2mp3.jobs import batches, notifications, webhooks
 from video2mp3.jobs.consuming import ConsumerThread
-from video2mp3.jobs.notification_turns import MAIL, WEBHOOKS
+from video2mp3.jobs.notification_turns import MAIL, WEBHOOKS, UnderWay
 from video2mp3.jobs.notifications import Notice, Outcome
 from video2mp3.jobs.settling import settle
 from video2mp3.jobs.webhooks import Receiver
@@ -37,11 +37,7 @@ log = structlog.get_logger()
 
 _STOP_S = 30.0
 _STOP_EVENTS_S = 3.0
-# They only claim and hand over.
-_WORK_LIMIT_S = 60.0
 _GONE = 410
-# They only claim: more would wait for each other at the database.
-_CONSUMERS = 2
 # A lookup blocks a thread for as long as the system's resolver is patient. One user cannot take more of them than it
 # may have deliveries under way.
 _LOOKUPS = 8 * WEBHOOKS.per_user
@@ -51,12 +47,16 @@ _End = Callable[[Session, Notice], bool]
 """Writes how an attempt went; False when the notification was lost to another."""
 
 
+class _NoRoom(Exception):
+    """As many are under way here as may be."""
+
+
 class NotifierLoop:
     """Takes notifications from the queue `mp3`, and mails them or tells them to webhooks, until `stop`.
 
     Deliveries to webhooks only wait: all of them are coroutines of one event loop. E-mail goes to one server, in a few
-    threads of its own. Neither can have more under way than `notification_turns` lets out. The letters to account
-    holders are sent as well.
+    threads of its own. Of both no more are under way than `notification_turns` says. The letters to account holders
+    are sent as well.
     """
 
     def __init__(
@@ -85,19 +85,18 @@ class NotifierLoop:
         self._public_url = public_url
         self._nudge = nudge
         self._stopping = threading.Event()
-        self._loops: list[Loop] = [
-            ConsumerThread(
-                f"notifier-{number}", queue, MP3_QUEUE, self._claim, self._stopping, work_limit_s=_WORK_LIMIT_S
-            )
-            for number in range(1, _CONSUMERS + 1)
-        ]
+        # One: it only claims and hands over, and nobody else adds to what is under way.
+        consumer = ConsumerThread("notifier-1", queue, MP3_QUEUE, self._claim, self._stopping, work_limit_s=_STOP_S)
+        self._loops: list[Loop] = [consumer]
         if mailer is not None:
             self._loops.append(AccountLetters(database, mailer, public_url, self._stopping))
         self._events = EventLoop("deliveries")
         self._mail_threads = ThreadPoolExecutor(MAIL.total, "mail")
         self._lookup_threads = ThreadPoolExecutor(_LOOKUPS, "lookup")
         self._row_threads = ThreadPoolExecutor(_ROW_THREADS, "delivery-rows")
-        self._under_way: set[Future[None]] = set()
+        self._lock = threading.Lock()
+        self._under_way = {"mail": UnderWay(MAIL), "webhooks": UnderWay(WEBHOOKS)}
+        self._futures: set[Future[None]] = set()
 
     def start(self) -> None:
         """Starts the loops and returns."""
@@ -111,28 +110,45 @@ class NotifierLoop:
         deadline_s = time.monotonic() + _STOP_S
         for loop in self._loops:
             loop.join(max(0.0, deadline_s - time.monotonic()))
-        wait(set(self._under_way), max(0.0, deadline_s - time.monotonic()))
+        wait(set(self._futures), max(0.0, deadline_s - time.monotonic()))
         self._events.stop()
         self._events.join(_STOP_EVENTS_S)
         for pool in (self._mail_threads, self._lookup_threads, self._row_threads):
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _claim(self, job_id: str, traceparent: str | None) -> None:
-        """Claims a notification and hands it over; nobody waits for its end here."""
-        with self._database.write() as session:
-            notice = notifications.claim(session, job_id)
+        """Claims a notification and hands it over; nobody waits for its end here.
+
+        One that there is no room for stays as it was: it is announced again in a minute, perhaps to another notifier.
+        """
+        try:
+            with self._database.write() as session:
+                notice = notifications.claim(session, job_id)
+                self._require_room(notice)
+        except _NoRoom:
+            return
         if notice is None:
             return
+        self._count(notice, 1)
         parent = tracing.nearest(traceparent, notice.traceparent)
         if notice.kind == "mail":
             future = self._mail_threads.submit(self._send_mail, notice, parent)
         else:
             future = self._events.submit(self._send_webhook(notice, parent))
-        self._under_way.add(future)
+        self._futures.add(future)
         future.add_done_callback(self._note_end)
 
+    def _require_room(self, notice: Notice | None) -> None:
+        with self._lock:
+            if notice and not self._under_way[_line(notice)].has_room(notice.user_id, notice.destination):
+                raise _NoRoom
+
+    def _count(self, notice: Notice, number: int) -> None:
+        with self._lock:
+            self._under_way[_line(notice)].add(notice.user_id, notice.destination, number)
+
     def _note_end(self, future: "Future[None]") -> None:
-        self._under_way.discard(future)
+        self._futures.discard(future)
         if not future.cancelled() and (error := future.exception()):
             # Its lease expires, and it is tried again.
             log.error("notification_dropped", exc_info=error)
@@ -154,8 +170,12 @@ class NotifierLoop:
             await in_thread(self._row_threads, self._settle, notice, end)
 
     def _settle(self, notice: Notice, end: _End) -> None:
-        if settle(self._database, lambda session: end(session, notice)) is None:
-            log.warning("notification_end_not_written", job_id=notice.job_id)
+        try:
+            if settle(self._database, lambda session: end(session, notice)) is None:
+                log.warning("notification_end_not_written", job_id=notice.job_id)
+        finally:
+            # Before the relay is woken: what it announces then finds room here.
+            self._count(notice, -1)
         self._nudge()
 
     def _mail(self, notice: Notice) -> _End:
@@ -216,6 +236,10 @@ class NotifierLoop:
             conversion=f"{self._public_url}/v1/conversions/{job.id}",
             unsubscribe=self._public_url + accounts_links.unsubscribe_path(session, job.user_id),
         )
+
+
+def _line(notice: Notice) -> str:
+    return "mail" if notice.kind == "mail" else "webhooks"
 
 
 @contextmanager
