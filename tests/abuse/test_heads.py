@@ -121,11 +121,11 @@ def without_sandbox() -> None:
     StreamInspections._start = lambda *_: None  # type: ignore[method-assign]
 
 
-BOXES = heads.box(b"ftyp") + heads.box(b"free") * (MIB // 8)
+BOXES = heads.box(b"ftyp") + heads.box(b"free") * (HEAD_BYTES // 8)
 
 
 def times_of_small_chunks(service: Service) -> tuple[float, float]:
-    """How long 16 bytes take behind a megabyte of boxes, and behind as many of something else."""
+    """How long 16 bytes take behind 256 KiB of boxes, and behind as many of something else."""
     with service.user() as user, service.user() as other:
         plain = Upload(user, DECLARED_BYTES, bytes(len(BOXES)))
         crafted = Upload(user, DECLARED_BYTES, BOXES)
