@@ -176,6 +176,7 @@ class EmbeddedService:
             self.queue,
             self.storage,
             slots=self.slots,
+            spare_slot=True,
             limits=Limits(threads=min(4, self.slots)),
             fetch_limits=FetchLimits(),
             drain_grace_s=25,

@@ -32,6 +32,7 @@ from video2mp3.telemetry.metrics import REGISTRY
 from video2mp3.wiring import Backends, open_backends
 from video2mp3.worker import leases
 from video2mp3.worker.loop import WorkerLoop
+from video2mp3.worker.spare_slot import SpareSlot
 
 
 @dataclass
@@ -96,6 +97,9 @@ STEPS = {
         _work("slot-1", memory.MemoryConsumer, "stop"),
         _work("slot-1", memory.MemoryMessage, "ack"),
         _work("slot-1", WorkerLoop, "_work"),
+    ],
+    "spare-slot": [
+        Step("spare-slot", SpareSlot, "_is_needed"),
     ],
     "job-watcher": [
         Step("job-watcher", watcher, "_query"),

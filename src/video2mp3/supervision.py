@@ -111,6 +111,11 @@ class Watchdog:
         self._turned_at_s = time.monotonic()
 
     @property
+    def is_busy(self) -> bool:
+        """True while it does work that was declared with `busy`."""
+        return self._busy_until_s > time.monotonic()
+
+    @property
     def age_s(self) -> float:
         """The time since the last turn that succeeded, or sign of life."""
         return max(0.0, time.monotonic() - max(self._turned_at_s, self._busy_until_s))

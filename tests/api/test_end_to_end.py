@@ -27,6 +27,7 @@ def services(services: Services) -> Iterator[Services]:
         services.queue,
         services.storage,
         slots=2,
+        spare_slot=False,
         limits=Limits(),
         fetch_limits=FetchLimits(),
         drain_grace_s=0,

@@ -89,6 +89,7 @@ class System:
         """A worker that is not started."""
         values: dict[str, Any] = {
             "slots": 1,
+            "spare_slot": False,
             "limits": Limits(),
             "fetch_limits": FetchLimits(),
             "drain_grace_s": 30,

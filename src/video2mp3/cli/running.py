@@ -158,6 +158,7 @@ def _make_worker(settings: Settings, backends: Backends, housekeeping: Housekeep
         backends.queue,
         backends.storage,
         slots=_slots(settings),
+        spare_slot=True,
         limits=Limits(
             max_audio_s=settings.max_audio_s,
             wall_clock_s=settings.conversion_limit_s,

@@ -11,6 +11,9 @@ Priorities order a user's own jobs. Between users they are weights: a job of pri
 one, so it is served four times as often and counts a quarter of a slot; one of priority `low` costs four times as much.
 """
 
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
 from sqlalchemy import case, func, select, update
 from sqlalchemy.orm import Session
 
@@ -24,7 +27,22 @@ COSTS = (1, 4, 16)
 def next_job(session: Session) -> str | None:
     """Returns the id of the due job that the next free slot takes; None when none is due."""
     oldest = _oldest_queued(session)
-    held, starts = (_held(session), _virtual_starts(session)) if len(oldest) > 1 else ({}, {})
+    held = _held(session) if len(oldest) > 1 else {}
+    return _next_of(session, oldest, held)
+
+
+def next_job_of_newcomer(session: Session) -> str | None:
+    """Returns the id of the due job that comes next among the users who hold no slot; None when there is none."""
+    held = _held(session)
+    if not _has_queued_besides(session, sorted(held)):
+        return None
+    oldest = {user_id: job_id for user_id, job_id in _oldest_queued(session).items() if user_id not in held}
+    return _next_of(session, oldest, {})
+
+
+def _next_of(session: Session, oldest: Mapping[str, str], held: Mapping[str, int]) -> str | None:
+    """Returns the due job that comes next among these users."""
+    starts = _virtual_starts(session) if len(oldest) > 1 else {}
     # Users without a tag of their own are at the virtual time, which is below all tags; the oldest job comes first.
     in_order = sorted(oldest, key=lambda user_id: (held.get(user_id, 0), starts.get(user_id, -1), oldest[user_id]))
     return next((job_id for user_id in in_order if (job_id := _first_due(session, user_id))), None)
@@ -68,6 +86,20 @@ def _oldest_queued(session: Session) -> dict[str, str]:
     for user_id, job_id in session.execute(groups):
         oldest[user_id] = min(job_id, oldest.get(user_id, job_id))
     return oldest
+
+
+def _has_queued_besides(session: Session, user_ids: Sequence[str]) -> bool:
+    """Says whether anybody else has queued jobs. `user_ids` are in order: it looks into the gaps between them.
+
+    It is asked often: so each look finds one entry of the index, however many jobs these users have queued.
+    """
+    for above, below in pairwise([None, *user_ids, None]):
+        gap = [Job.state == "queued"]
+        gap += [Job.user_id > above] if above is not None else []
+        gap += [Job.user_id < below] if below is not None else []
+        if session.scalar(select(Job.id).where(*gap).limit(1)) is not None:
+            return True
+    return False
 
 
 def _first_due(session: Session, user_id: str) -> str | None:

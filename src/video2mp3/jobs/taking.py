@@ -33,6 +33,22 @@ def take_next(database: Database, announced_job_id: str, worker_id: str) -> Clai
     return claim
 
 
+def take_for_newcomer(database: Database, worker_id: str) -> Claim | None:
+    """Claims the next job of the users who hold no slot; None when there is none, or another was quicker.
+
+    Its message stays in the queue: who receives it takes the job whose turn it is then.
+
+    Raises:
+        DatabaseUnavailable: when the database does not answer.
+    """
+    with database.read() as session:
+        job_id = fair_queueing.next_job_of_newcomer(session)
+    if job_id is None:
+        return None
+    with database.write() as session:
+        return lifecycle.claim(session, job_id, worker_id)
+
+
 def _hand_on(database: Database, job_id: str, announced_until: int) -> None:
     """Gives the message of the job that was taken to the one whose message led to it.
 

@@ -133,7 +133,9 @@ STORED_DATA_DAMAGED = Counter(
 
 # -- Conversions --------------------------------------------------------------------------------------
 
-SLOTS = Gauge("video2mp3_worker_slots", "Conversions that this worker can run at once.", registry=REGISTRY)
+SLOTS = Gauge(
+    "video2mp3_worker_slots", "Conversions that this worker can run at once, without the spare slot.", registry=REGISTRY
+)
 SLOTS_BUSY = Gauge("video2mp3_worker_slots_busy", "Conversions that this worker runs.", registry=REGISTRY)
 STAGE_DURATION_S = Histogram(
     "video2mp3_stage_duration_seconds",

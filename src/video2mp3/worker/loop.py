@@ -12,13 +12,15 @@ from video2mp3.database.connection import Database
 from video2mp3.database.tables import new_id
 from video2mp3.engine import Limits
 from video2mp3.jobs.consuming import ConsumerThread, Work
-from video2mp3.jobs.taking import take_next
+from video2mp3.jobs.lifecycle import Claim
+from video2mp3.jobs.taking import take_for_newcomer, take_next
 from video2mp3.queue import VIDEO_QUEUE, Queue
 from video2mp3.storage import Storage
 from video2mp3.telemetry import metrics, tracing
 from video2mp3.worker.conversion import Conversion
 from video2mp3.worker.fetching import FetchLimits
 from video2mp3.worker.leases import Heartbeat, Lease
+from video2mp3.worker.spare_slot import SpareSlot
 from video2mp3.worker.stages import stage
 
 log = structlog.get_logger()
@@ -37,6 +39,7 @@ class WorkerLoop:
         storage: Storage,
         *,
         slots: int,
+        spare_slot: bool,
         limits: Limits,
         fetch_limits: FetchLimits,
         drain_grace_s: float,
@@ -50,6 +53,7 @@ class WorkerLoop:
             queue: Hands out the jobs.
             storage: Has the uploads, and gets the MP3s.
             slots: Conversions at once.
+            spare_slot: Whether one more converts for users who hold none, while all are busy.
             limits: Of each conversion.
             fetch_limits: Of the files that are fetched from URLs, and sent to them.
             drain_grace_s: Time to finish running conversions after `drain`; then they are given back.
@@ -73,13 +77,15 @@ class WorkerLoop:
             ConsumerThread(f"slot-{number}", queue, VIDEO_QUEUE, self._claim, self._draining, work_limit_s=work_limit_s)
             for number in range(1, slots + 1)
         ]
+        self._spare = SpareSlot(self._slots, self._claim_for_newcomer, self._draining, work_limit_s=work_limit_s)
+        self._threads = [*self._slots, self._spare] if spare_slot else self._slots
 
     def start(self) -> None:
         """Starts all threads and returns."""
         metrics.SLOTS.set_function(self._slots_left)
         self._heartbeat.start()
-        for slot in self._slots:
-            slot.start()
+        for thread in self._threads:
+            thread.start()
         log.info("worker_started", worker_id=self.worker_id, slots=len(self._slots))
 
     def drain(self) -> None:
@@ -113,9 +119,9 @@ class WorkerLoop:
         The leases are renewed until the last conversion has ended.
         """
         deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
-        for slot in self._slots:
-            slot.join(None if deadline_s is None else max(0.0, deadline_s - time.monotonic()))
-            if slot.is_alive():
+        for thread in self._threads:
+            thread.join(None if deadline_s is None else max(0.0, deadline_s - time.monotonic()))
+            if thread.is_alive():
                 return False
         self._heartbeat.stop()
         log.info("worker_ended", worker_id=self.worker_id)
@@ -128,6 +134,14 @@ class WorkerLoop:
             return None
         if claim.job_id != job_id:
             traceparent = None  # of another job's message
+        return self._begin(claim, claimed_at_s, taken_ns, traceparent)
+
+    def _claim_for_newcomer(self) -> Work | None:
+        claimed_at_s, taken_ns = time.monotonic(), time.time_ns()
+        claim = take_for_newcomer(self._database, self.worker_id)
+        return None if claim is None else self._begin(claim, claimed_at_s, taken_ns, None)
+
+    def _begin(self, claim: Claim, claimed_at_s: float, taken_ns: int, traceparent: str | None) -> Work:
         lease = Lease(claim, claimed_at_s, lambda: time.monotonic() > self._drain_over_s)
         return partial(self._work, lease, tracing.nearest(traceparent, claim.traceparent), taken_ns)
 
