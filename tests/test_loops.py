@@ -23,6 +23,8 @@ from video2mp3.api import watcher
 from video2mp3.cli import running
 from video2mp3.database import migrate
 from video2mp3.jobs import batches, housekeeping, lifecycle, messages, notifications, relay, routines, sweeper, workers
+from video2mp3.notify import event_loop
+from video2mp3.notify.loop import NotifierLoop
 from video2mp3.queue import VIDEO_QUEUE, memory
 from video2mp3.queue.rabbitmq import RabbitQueue
 from video2mp3.settings import load_settings
@@ -105,6 +107,16 @@ STEPS = {
         Step("job-watcher", watcher, "_query"),
         Step("job-watcher", watcher.JobWatcher, "_pause"),
         Step("job-watcher", watcher._Watch, "tell"),
+    ],
+    "notifier-1": [
+        Step("notifier-1", memory.MemoryConsumer, "take"),
+        Step("notifier-1", memory.MemoryQueue, "consumer"),
+        _work("notifier-1", notifications, "claim"),
+        _work("notifier-1", NotifierLoop, "_claim"),
+        _work("notifier-1", NotifierLoop, "_require_room"),
+    ],
+    "deliveries": [
+        Step("deliveries", event_loop.EventLoop, "_run_for_a_while"),
     ],
     "account-letters": [
         Step("account-letters", letters, "claim"),
@@ -228,9 +240,7 @@ def test_every_loop_of_the_service_has_its_steps_here(tmp_path: Path, smtp: SMTP
     mail = {"smtp_host": smtp.host, "smtp_port": smtp.port, "smtp_security": "none"}
     with served(tmp_path, **mail):
         found = set(supervision.ages_s())
-    assert found <= {step.loop for steps in STEPS.values() for step in steps} | {
-        f"notifier-{number}" for number in range(1, 5)
-    }
+    assert found == {step.loop for steps in STEPS.values() for step in steps} - {"job-watcher"}
 
 
 def test_the_broker_s_event_loop_outlives_its_end(rabbitmq: RabbitMQServer) -> None:

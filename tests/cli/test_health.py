@@ -9,6 +9,8 @@ import pytest
 from tests.acceptance.service import Role, base_env
 from tests.cli.test_commands import run
 from tests.servers import free_port, wait_until
+from video2mp3 import supervision
+from video2mp3.jobs.relay import Relay
 
 
 def test_the_api_is_asked_whether_it_is_ready(tmp_path: Path) -> None:
@@ -82,6 +84,36 @@ def test_a_role_that_serves_metrics_is_asked_for_its_loops_alone(role: str, tmp_
     assert result.returncode == 0, result.stderr
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime <= 1.0
     assert run(tmp_path, "health", role, **away).returncode == 1
+
+
+def break_relay() -> None:
+    """For `tests.abuse.program`: each turn of the relay fails."""
+
+    def fail(_relay: Relay) -> int:
+        raise RuntimeError("a bug")
+
+    supervision.FAILING_S = 0.5
+    Relay.announce_due = fail  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("role", ["worker", "notifier"])
+def test_a_role_names_its_loop_that_stays_broken(role: str, tmp_path: Path) -> None:
+    """It should not be well, and say which loop it is, also in the metrics; the process itself goes on."""
+    assert run(tmp_path, "migrate").returncode == 0
+    port = str(free_port())
+    env = base_env(tmp_path) | {"VIDEO2MP3_METRICS_PORT": port, "PYTHONPATH": str(Path(__file__).parents[2])}
+    broken = ["--without", f"{__name__}:break_relay", "--", role]
+    process = Role(tmp_path, role, broken, env, "tests.abuse.program")
+    try:
+        process.wait_for_output("ready")
+        wait_until(lambda: run(tmp_path, "health", role, VIDEO2MP3_METRICS_PORT=port).returncode == 1, 30, "the report")
+        assert "do not turn: relay." in run(tmp_path, "health", role, VIDEO2MP3_METRICS_PORT=port).stderr
+        metrics = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=30).text
+        assert 'video2mp3_loop_stalled{loop="relay"} 1.0' in metrics
+        assert 'video2mp3_loop_stalled{loop="reaper"} 0.0' in metrics
+        assert process.process.poll() is None
+    finally:
+        process.stop()
 
 
 def test_a_new_service_prints_a_link_to_set_it_up(tmp_path: Path) -> None:
