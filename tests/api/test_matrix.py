@@ -66,7 +66,8 @@ def a_worker(services: Services) -> Iterator[None]:
     def run() -> None:
         while not ended.wait(0.02):
             with services.database.read() as session:
-                found = session.scalars(select(Job).where(Job.state == "queued", Job.priority == 0)).all()
+                waited_for = (Job.state == "queued", Job.notify.is_(False), Job.batch_id.is_(None))
+                found = session.scalars(select(Job).where(*waited_for)).all()
             for job in found:
                 # Several MP3s would have to be a real ZIP of them.
                 if makes_parts(job.options):
