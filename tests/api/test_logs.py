@@ -81,7 +81,7 @@ def flow(url: str, services: Services) -> list[str]:
         for _ in range(2):
             client.get("/sign-in", params={"token": link})
         client.post("/v1/sessions?cookie=true", json=ada)
-        cookie = client.cookies["video2mp3_session"]
+        (cookie,) = client.cookies.values()
         client.get("/v1/me")
     return [PASSWORD, access, basic, refresh, fresh["access_token"], fresh["refresh_token"], link, cookie]
 

@@ -94,7 +94,7 @@ def test_the_first_view_is_small(folder: Path, client: httpx.Client) -> None:
 @pytest.fixture
 def prefixed(settings: Settings, services: Services, serve: Serve) -> Iterator[httpx.Client]:
     """A client of a service that people reach at a path of their server."""
-    there = settings.model_copy(update={"public_url": "https://example.org/tools/mp3/"})
+    there = settings.model_copy(update={"public_url": "https://example.org/tools/mp3/", "registration": "open"})
     with httpx.Client(base_url=serve(replace(services, settings=there)), timeout=30) as client:
         yield client
 

@@ -1,9 +1,10 @@
 import re
+from dataclasses import replace
 
 import httpx
 import pytest
 
-from tests.api.conftest import PASSWORD, SignedIn
+from tests.api.conftest import PASSWORD, Serve, SignedIn
 from video2mp3.accounts import sign_ins, users
 from video2mp3.api.services import Services
 
@@ -79,6 +80,44 @@ def test_the_cookie_is_secure_where_the_service_is(ada: SignedIn, client: httpx.
     assert "secure" not in client.post("/v1/sessions?cookie=true", json=ADA).headers["set-cookie"].lower()
 
 
+@pytest.mark.parametrize(
+    ("public_url", "host", "name", "path"),
+    [
+        ("", "127.0.0.1:8000", "video2mp3_session_8000", "/"),
+        ("", "[::1]:8000", "video2mp3_session_8000", "/"),
+        ("", "localhost", "video2mp3_session", "/"),
+        ("http://localhost/mp3", "localhost", "video2mp3_session_mp3", "/mp3"),
+        ("https://localhost", "localhost", "__Host-video2mp3_session", "/"),
+        ("https://localhost:8443/", "localhost:8443", "__Host-video2mp3_session_8443", "/"),
+        ("https://localhost/mp3", "localhost", "__Secure-video2mp3_session_mp3", "/mp3"),
+        ("https://localhost/a/b.c/", "localhost", "__Secure-video2mp3_session_a.b%2Ec", "/a/b.c"),
+    ],
+)
+def test_the_cookie_s_name_and_path_are_the_service_s_own(
+    services: Services, serve: Serve, public_url: str, host: str, name: str, path: str
+) -> None:
+    """It should be taken under that name only, and deleted under it."""
+    settings = services.settings.model_copy(update={"public_url": public_url, "registration": "open"})
+    with httpx.Client(base_url=serve(replace(services, settings=settings)), headers={"Host": host}) as client:
+        client.post("/v1/accounts", json=ADA).raise_for_status()
+        answer = client.post("/v1/sessions?cookie=true", json=ADA)
+        scheme = "https" if public_url.startswith("https:") else "http"
+        headers = {"Origin": f"{scheme}://{host}"}
+        set_ = answer.headers["Set-Cookie"]
+        secret = set_.removeprefix(f"{name}=").partition(";")[0]
+        client.cookies.clear()
+        for wrong in {"video2mp3_session", "video2mp3_session_1", f"{name}_"} - {name}:
+            assert client.get("/v1/me", headers={"Cookie": f"{wrong}={secret}"}).status_code == 401
+        own = {"Cookie": f"{name}={secret}", **headers}
+        assert client.get("/v1/me", headers=own).json()["username"] == "ada"
+        deleted = client.delete("/v1/sessions", headers=own).raise_for_status().headers["Set-Cookie"]
+    for cookie in (set_, deleted):
+        assert cookie.startswith(f"{name}=")
+        assert f"; Path={path};" in f"{cookie};"
+        assert ("; Secure" in cookie) == (scheme == "https")
+        assert "Domain" not in cookie
+
+
 def test_another_site_cannot_sign_a_browser_in(ada: SignedIn, client: httpx.Client) -> None:
     refused = client.post("/v1/sessions?cookie=true", json=ADA, headers={"Origin": "https://evil.example"})
     assert refused.status_code == 403
@@ -98,14 +137,15 @@ def test_an_unsafe_request_with_the_cookie_comes_from_our_own_page(browser: http
 
 
 def test_a_wrong_cookie_is_refused(client: httpx.Client) -> None:
-    assert client.get("/v1/me", headers={"Cookie": "video2mp3_session=unknown"}).status_code == 401
+    name = f"video2mp3_session_{client.base_url.port}"
+    assert client.get("/v1/me", headers={"Cookie": f"{name}=unknown"}).json()["detail"].startswith("This sign-in has")
 
 
 def test_a_browser_signs_out(browser: httpx.Client) -> None:
-    secret = browser.cookies["video2mp3_session"]
+    ((name, secret),) = browser.cookies.items()
     assert browser.delete("/v1/sessions", headers=origin(browser)).status_code == 204
-    assert "video2mp3_session" not in browser.cookies
-    assert browser.get("/v1/me", headers={"Cookie": f"video2mp3_session={secret}"}).status_code == 401
+    assert not browser.cookies
+    assert browser.get("/v1/me", headers={"Cookie": f"{name}={secret}"}).status_code == 401
 
 
 def test_a_wrong_token_is_refused_beside_a_good_cookie(browser: httpx.Client) -> None:

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from video2mp3.accounts import api_keys, sign_ins, tokens, users
 from video2mp3.accounts.api_keys import Scope
 from video2mp3.accounts.sign_ins import Device
+from video2mp3.api.cookies import NAME, session_cookie
 from video2mp3.api.loopback import is_local_program
 from video2mp3.api.rates import rates_of
 from video2mp3.api.schemas import SignedInBy
@@ -22,7 +23,7 @@ from video2mp3.api.services import Services, get_services
 from video2mp3.database.tables import User
 from video2mp3.errors import Forbidden, Unauthenticated, Unavailable
 
-COOKIE = "video2mp3_session"
+_OF_COOKIE = "A browser's session; the name also has the port and the path that the service is reached by."
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 # The quotes are what the seed's own clients send: they pass on the JSON string as it came.
 _BEARER = re.compile(r'bearer +"?([^\s"]+)"?', re.IGNORECASE)
@@ -48,7 +49,7 @@ class Principal:
 def current_user(
     request: Request,
     _bearer: Annotated[object, Depends(HTTPBearer(auto_error=False, description="An access token, or an API key."))],
-    _cookie: Annotated[object, Depends(APIKeyCookie(name=COOKIE, auto_error=False))],
+    _cookie: Annotated[object, Depends(APIKeyCookie(name=NAME, auto_error=False, description=_OF_COOKIE))],
 ) -> Principal:
     """Returns who the caller is: by access token, API key, the browser's cookie, or as this machine's own user.
 
@@ -152,7 +153,7 @@ def _find_principal(session: Session, request: Request, services: Services) -> P
     authorization = request.headers.get("authorization")
     if authorization is not None:
         return _of_bearer(session, authorization)
-    cookie = request.cookies.get(COOKIE)
+    cookie = request.cookies.get(session_cookie(request, services.settings).name)
     if cookie is not None:
         require_own_origin(request)
         return _of_session(sign_ins.find_cookie(session, cookie), "cookie")

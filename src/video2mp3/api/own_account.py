@@ -5,10 +5,10 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from sqlalchemy import delete
 
 from video2mp3.accounts import audit, users
+from video2mp3.api.cookies import session_cookie
 from video2mp3.api.credentials import check_own_password
 from video2mp3.api.identity import CurrentUser, require_user
 from video2mp3.api.services import CurrentServices
-from video2mp3.api.sessions import delete_cookie
 from video2mp3.api.small_bodies import SmallBodyRoute
 from video2mp3.database.tables import Webhook
 from video2mp3.jobs.canceling import cancel_all
@@ -68,5 +68,5 @@ def delete_account(request: Request, farewell: Farewell, principal: CurrentUser,
         audit.note(session, "account.deleted", by=user.id)
     cancel_all(services.database, user.id)
     response = Response(status_code=202)
-    delete_cookie(request, response, services)
+    session_cookie(request, services.settings).delete_from(response)
     return response

@@ -9,8 +9,9 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 
 from video2mp3.accounts import audit, sign_ins, tokens, users
 from video2mp3.accounts.sign_ins import Started
+from video2mp3.api.cookies import session_cookie
 from video2mp3.api.credentials import check_credentials, count_bad_refresh
-from video2mp3.api.identity import COOKIE, CurrentUser, Principal, device_of, require_own_origin
+from video2mp3.api.identity import CurrentUser, Principal, device_of, require_own_origin
 from video2mp3.api.pages import PLAIN_CSP
 from video2mp3.api.parameters import Cursor, ItemId, Limit
 from video2mp3.api.schemas import (
@@ -72,7 +73,7 @@ def refresh_session(request: Request, body: RefreshToken, services: CurrentServi
 @router.delete("/v1/sessions", status_code=204)
 def end_session(request: Request, services: CurrentServices, body: RefreshToken | None = None) -> Response:
     """Sign out: ends the sign-in that the refresh token, or the browser's cookie, belongs to."""
-    cookie = request.cookies.get(COOKIE)
+    cookie = request.cookies.get(session_cookie(request, services.settings).name)
     if body is None and cookie is not None:
         require_own_origin(request)
     secret = body.refresh_token.get_secret_value() if body else cookie
@@ -82,7 +83,7 @@ def end_session(request: Request, services: CurrentServices, body: RefreshToken 
         raise Unauthenticated("Send the refresh token as JSON, or the browser's cookie, of the sign-in to end.")
     response = Response(status_code=204, headers=NO_STORE)
     if body is None:
-        delete_cookie(request, response, services)
+        session_cookie(request, services.settings).delete_from(response)
     return response
 
 
@@ -129,7 +130,7 @@ def sign_in_with_link(request: Request, services: CurrentServices, token: str = 
         # People follow the link again where it was used before.
         return _to_page() if _has_cookie(request, services) else _refuse_link(request)
     response = _to_page()
-    _set_cookie(request, response, services, started.secret)
+    session_cookie(request, services.settings).set_on(response, started.secret, lifetime_s)
     return response
 
 
@@ -179,33 +180,14 @@ def _start_cookie_session(request: Request, services: Services, user: User) -> R
         audit.note(session, "sign_in.ok", by=user.id, detail="cookie")
     body = CookieSession(username=user.username, expires_in=lifetime_s)
     response = JSONResponse(body.model_dump(), headers=NO_STORE)
-    _set_cookie(request, response, services, started.secret)
+    session_cookie(request, services.settings).set_on(response, started.secret, lifetime_s)
     return response
 
 
-def _set_cookie(request: Request, response: Response, services: Services, secret: str) -> None:
-    response.set_cookie(
-        COOKIE,
-        secret,
-        max_age=services.settings.refresh_token_lifetime_s,
-        httponly=True,
-        samesite="lax",
-        secure=_is_secure(request, services),
-    )
-
-
-def delete_cookie(request: Request, response: Response, services: Services) -> None:
-    """Lets the browser forget its session."""
-    response.delete_cookie(COOKIE, httponly=True, samesite="lax", secure=_is_secure(request, services))
-
-
-def _is_secure(request: Request, services: Services) -> bool:
-    return request.scope["scheme"] == "https" or services.settings.public_url.startswith("https:")
-
-
 def _has_cookie(request: Request, services: Services) -> bool:
+    name = session_cookie(request, services.settings).name
     with services.database.read() as session:
-        return sign_ins.find_cookie(session, request.cookies.get(COOKIE, "")) is not None
+        return sign_ins.find_cookie(session, request.cookies.get(name, "")) is not None
 
 
 def _to_page() -> Response:
