@@ -12,6 +12,7 @@ declare -A package_of=(
   [/usr/bin/chromium]=chromium
   [/usr/bin/curl]=curl
   [/usr/bin/unzip]=unzip
+  [/usr/share/unicode/Scripts.txt]=unicode-data
   [/usr/sbin/nginx]=nginx-light
   [/usr/bin/promtool]=prometheus
   ["/usr/lib/$(uname -m)-linux-gnu/libatomic.so.1"]=libatomic1 # Playwright's Node needs it

@@ -3,7 +3,7 @@ import threading
 import pytest
 from sqlalchemy import select, update
 
-from video2mp3.accounts import passwords, users
+from video2mp3.accounts import names, passwords, users
 from video2mp3.database.clock import now
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import User
@@ -35,7 +35,7 @@ def test_nobody_passes_for_somebody_else(database: Database, ada: User, other: s
         assert users.find(session, ada.id) is not None
 
 
-@pytest.mark.parametrize("name", ["x", "x" * 64, "Straße", "日本語", "a b", "O'Brien; --", "émile", "🎵"])
+@pytest.mark.parametrize("name", ["x", "x" * 64, "Straße", "日本語", "a b", "O'Brien; --", "émile"])
 def test_ordinary_names_are_taken(database: Database, name: str) -> None:
     with database.write() as session:
         users.add(session, username=name, password_hash=None)
@@ -66,7 +66,7 @@ def test_ordinary_names_are_taken(database: Database, name: str) -> None:
 )
 def test_names_that_would_deceive_or_break_are_refused(name: str) -> None:
     with pytest.raises(InvalidRequest):
-        users.check_username(name)
+        names.check(name)
 
 
 @pytest.mark.parametrize(

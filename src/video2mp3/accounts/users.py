@@ -1,14 +1,13 @@
 """Users: their names, how they are made and found."""
 
 import re
-import unicodedata
 
 from sqlalchemy import and_, func, select, update
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from video2mp3.accounts import letters, passwords, sign_ins
+from video2mp3.accounts import letters, names, passwords, sign_ins
 from video2mp3.database.clock import now
 from video2mp3.database.statements import rows_changed
 from video2mp3.database.tables import ApiKey, User
@@ -17,31 +16,7 @@ from video2mp3.errors import InvalidRequest, NotFound, UsernameTaken, WrongState
 LOCAL_USERNAME = "local"
 """The user as whom requests on a trusted loopback address act; nobody can register the name."""
 
-_MAX_USERNAME_LENGTH = 64
-_MAX_KEY_LENGTH = 255
-# Control, format, surrogate and private characters, line and paragraph separators.
-_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _EMAIL = re.compile(r"[^\s@<>()\[\],;:\"\\]{1,64}@[^\s@<>()\[\],;:\"\\]{1,189}")
-
-
-def username_key(username: str) -> str:
-    """Returns the name as it is compared: NFKC and casefolded (Unicode 15, section 3.13, toNFKC_Casefold)."""
-    folded = unicodedata.normalize("NFKC", username).casefold()
-    return unicodedata.normalize("NFKC", folded)
-
-
-def check_username(username: str) -> None:
-    """Raises InvalidRequest, saying why, when nobody may have that name."""
-    key = username_key(username)
-    if not 1 <= len(username) <= _MAX_USERNAME_LENGTH or len(key) > _MAX_KEY_LENGTH:
-        raise InvalidRequest(f"The username needs 1 to {_MAX_USERNAME_LENGTH} characters.")
-    if any(unicodedata.category(character) in _UNSEEN for character in username + key):
-        raise InvalidRequest("The username may not have control characters or others that cannot be seen.")
-    if username != username.strip() or not key.strip():
-        raise InvalidRequest("The username may not begin or end with a space.")
-    if ":" in key:
-        # RFC 7617: a name with a colon could never sign in with HTTP Basic.
-        raise InvalidRequest("The username may not have a colon.")
 
 
 def check_email(email: str) -> None:
@@ -73,10 +48,10 @@ def add(
         InvalidRequest: when the name or the e-mail address is not allowed.
         UsernameTaken: when somebody has the name, in whatever case.
     """
-    check_username(username)
+    names.check(username)
     if email is not None:
         check_email(email)
-    if username_key(username) == LOCAL_USERNAME:
+    if names.key(username) == LOCAL_USERNAME:
         raise UsernameTaken
     if email is None and is_email(username):
         email = username
@@ -84,7 +59,7 @@ def add(
         session,
         User(
             username=username,
-            username_key=username_key(username),
+            username_key=names.key(username),
             password_hash=password_hash,
             email=email,
             email_verified_at=now() if email and is_verified else None,
@@ -108,7 +83,7 @@ def register(
 
     It holds the transaction while it hashes; where others wait for that, hash first and call `add`.
     """
-    check_username(username)
+    names.check(username)
     passwords.check_password(password, min_length=password_min_length)
     password_hash = passwords.hash_password(password)
     return add(session, username=username, password_hash=password_hash, email=email, is_verified=is_verified, role=role)
@@ -147,13 +122,13 @@ def set_password(session: Session, user: User, password_hash: str) -> bool:
 
 def is_taken(session: Session, username: str) -> bool:
     """Says whether somebody has the name, in whatever case."""
-    key = username_key(username)
+    key = names.key(username)
     return key == LOCAL_USERNAME or session.scalar(select(User.id).where(User.username_key == key)) is not None
 
 
 def find_by_username(session: Session, username: str, *, disabled_too: bool = False) -> User | None:
     """Returns the user of that name, in whatever case, or None when there is none or it is disabled."""
-    user = session.scalar(select(User).where(User.username_key == username_key(username)))
+    user = session.scalar(select(User).where(User.username_key == names.key(username)))
     return user if user and (disabled_too or user.disabled_at is None) else None
 
 
@@ -172,7 +147,7 @@ def find_any(session: Session, user_id: str) -> User:
 
 def list_page(session: Session, *, search: str, before_id: str | None, limit: int) -> list[User]:
     """Returns users whose name or e-mail address has that text in it, in whatever case, the newest first."""
-    key = username_key(search)
+    key = names.key(search)
     has = User.username_key.contains(key, autoescape=True) | func.lower(User.email).contains(key, autoescape=True)
     older = (User.id < before_id,) if before_id else ()
     return list(session.scalars(select(User).where(has, *older).order_by(User.id.desc()).limit(limit)))

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from video2mp3.accounts import audit, letters, passwords, sign_ins, throttling, users
+from video2mp3.accounts import audit, letters, names, passwords, sign_ins, throttling, users
 from video2mp3.api.credentials import admit, ask_whose_it_is
 from video2mp3.api.identity import CurrentUser, client_address, require_user
 from video2mp3.api.services import CurrentServices, Services
@@ -43,7 +43,7 @@ def ask_for_password_reset(request: Request, asked: NewPasswordReset, services: 
     """
     _require_mail(services)
     admit(services, throttling.reset_from(client_address(request)))
-    gate = throttling.reset_of(users.username_key(asked.username))
+    gate = throttling.reset_of(names.key(asked.username))
     # The same statements whoever it is: nothing here waits for a mail server, and nobody is told who has an account.
     with services.database.write() as session:
         may_be_sent = not throttling.is_full(session, gate)

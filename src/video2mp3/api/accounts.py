@@ -4,7 +4,7 @@ from contextlib import suppress
 
 from fastapi import APIRouter, Request, Response
 
-from video2mp3.accounts import audit, invitations, passwords, sign_ins, throttling, users
+from video2mp3.accounts import audit, invitations, names, passwords, sign_ins, throttling, users
 from video2mp3.api.credentials import admit, ask_whose_it_is, check_own_password
 from video2mp3.api.identity import CurrentUser, client_address, require_user
 from video2mp3.api.schemas import Account, AccountChanges, NewAccount, NewPassword, SignedInAccount, moment
@@ -100,7 +100,7 @@ def register(
     by_invitation = registration == "invite"
     if registration == "closed":
         raise Forbidden("Registration is closed here; ask the operator for an account.")
-    users.check_username(username)
+    names.check(username)
     passwords.check_password(password, min_length=services.settings.password_min_length)
     admit(services, throttling.registration(client_address(request)))
     with services.database.read() as session:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, Field
 
-from video2mp3.accounts import audit, users
+from video2mp3.accounts import audit, names
 from video2mp3.accounts.audit import Action, NamedEntry
 from video2mp3.api.identity import Principal, current_admin
 from video2mp3.api.parameters import ItemId
@@ -289,7 +289,7 @@ def list_audit(
     cursor: Annotated[str | None, Query(pattern="^[0-9a-f]{32}$")] = None,
 ) -> AuditPage:
     """Lists who did what to accounts and secrets, and from where; the newest first."""
-    key = None if user is None else users.username_key(user)
+    key = None if user is None else names.key(user)
     with services.database.read() as session:
         found = audit.entries(session, action=action, username_key=key, before_id=cursor, limit=limit + 1)
     return AuditPage(

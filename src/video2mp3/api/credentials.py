@@ -2,7 +2,7 @@
 
 from starlette.requests import Request
 
-from video2mp3.accounts import audit, letters, passwords, throttling, users
+from video2mp3.accounts import audit, letters, names, passwords, throttling, users
 from video2mp3.api.identity import Principal, client_address, require_user
 from video2mp3.api.services import Services
 from video2mp3.database.tables import User
@@ -41,7 +41,7 @@ def check_credentials(request: Request, services: Services, username: str, passw
         TooManyAttempts: when too many have failed; alike for names that are nobody's.
     """
     limit = services.settings.sign_in_failures
-    whole_gate = throttling.sign_in(users.username_key(username), client_address(request), limit=limit)
+    whole_gate = throttling.sign_in(names.key(username), client_address(request), limit=limit)
     with services.database.read() as session:
         gate = throttling.narrowed(session, whole_gate)
         throttling.require_open(session, gate)

@@ -133,11 +133,11 @@ def show_queue() -> None:
 @app.command("audit")
 def list_audit(action: OfAction = None, user: OfUser = None, limit: Limit = 20, before: BeforeEntry = None) -> None:
     """List who did what to accounts and secrets, and from where; the newest first."""
-    from video2mp3.accounts import audit, users
+    from video2mp3.accounts import audit, names
 
     if action is not None and action not in get_args(audit.Action):
         raise InvalidRequest(f"There is no action {shown(action)}; they are {', '.join(get_args(audit.Action))}.")
-    key = None if user is None else users.username_key(user)
+    key = None if user is None else names.key(user)
     with reading() as session:
         for named in audit.entries(session, action=action, username_key=key, before_id=before, limit=limit):
             entry = named.entry
