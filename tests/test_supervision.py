@@ -136,6 +136,16 @@ def test_a_stopped_loop_stays_stopped() -> None:
     assert (loop.is_alive(), ended) == (False, ["ended"])
 
 
+def test_a_loop_that_ends_at_once_is_not_reported() -> None:
+    stopping = threading.Event()
+    stopping.set()
+    for _ in range(50):
+        loop = Loop("tested", lambda: None, stall_after_s=60, stopping=stopping)
+        loop.start()
+        loop.join(10)
+        assert "tested" not in supervision.ages_s()
+
+
 def test_a_loop_is_woken_before_its_pause_is_over() -> None:
     turns = Turns(ValueError(), failing=0)
     loop = Loop("tested", turns, stall_after_s=60, every_s=3600)

@@ -192,8 +192,10 @@ class Loop(Watchdog):
 
     def start(self) -> None:
         """Starts the thread and returns."""
-        self._thread.start()
-        self.watch()
+        # Watched first, since the loop may end at once; within the lock, so that nobody takes it for ended meanwhile.
+        with self._lock:
+            self.watch()
+            self._thread.start()
 
     def wake(self) -> None:
         """Lets the next turn begin at once, but not after a failure: that would only hammer at what is broken."""
