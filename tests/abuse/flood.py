@@ -3,7 +3,7 @@
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from urllib.parse import urlsplit
 
@@ -45,19 +45,19 @@ def _head(connection: socket.socket, deadline_s: float) -> str:
 
 
 @contextmanager
-def flood(user: httpx.Client, method: str, path: str, count: int, body: bytes = b"") -> Iterator[Flood]:
-    """Sends the same request of the user so often, each on a connection of its own."""
+def flood(user: httpx.Client, method: str, path: str, bodies: Sequence[bytes]) -> Iterator[Flood]:
+    """Sends a request of the user with each of the bodies, each on a connection of its own."""
     address = urlsplit(str(user.base_url))
     head = (
         f"{method} {path} HTTP/1.1\r\nHost: {address.netloc}\r\nAuthorization: {user.headers['authorization']}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        "Content-Type: application/json\r\nContent-Length: "
     )
     with ExitStack() as stack:
         connections = []
-        for _ in range(count):
+        for body in bodies:
             connection = socket.create_connection((address.hostname or "", address.port or 0), 20)
             connections.append(stack.enter_context(connection))
-            connection.sendall(head.encode() + body)
+            connection.sendall(head.encode() + b"%d\r\n\r\n" % len(body) + body)
         yield Flood(connections)
 
 

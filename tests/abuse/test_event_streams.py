@@ -68,11 +68,11 @@ def test_one_account_gets_its_share_and_the_others_theirs(start_service: StartSe
     with start_service() as service, service.user() as ada, service.user() as bob:
         limit_descriptors(service)
         path, his = (f"/v1/conversions/{waiting_job(user)}/events" for user in (ada, bob))
-        with flood(ada, "GET", path, 2 * PER_USER) as streams:
+        with flood(ada, "GET", path, [b""] * 2 * PER_USER) as streams:
             statuses = streams.statuses(30)
             assert (statuses.count(200), statuses.count(429)) == (PER_USER, PER_USER)
             assert is_alive(service)
-            with flood(bob, "GET", his, 1) as stream:
+            with flood(bob, "GET", his, [b""]) as stream:
                 assert stream.statuses(30) == [200]
         assert '"event_streams_per_user"' in service.logs()
 
@@ -81,7 +81,7 @@ def test_health_checks_are_answered_where_descriptors_run_out(start_service: Sta
     with start_service(max_user_event_streams=1000) as service, service.user() as ada:
         limit_descriptors(service)
         path = f"/v1/conversions/{waiting_job(ada)}/events"
-        with flood(ada, "GET", path, STREAMS) as streams:
+        with flood(ada, "GET", path, [b""] * STREAMS) as streams:
             heads = streams.heads(30)
             statuses = {int(head.split()[1]) for head in heads}
             assert statuses == {200, 503}
@@ -102,7 +102,7 @@ def test_without_the_limits_nothing_answers(start_service: StartService) -> None
     with start_service(without_limits, drain_grace_s=1) as service, service.user() as ada:
         limit_descriptors(service)
         path = f"/v1/conversions/{waiting_job(ada)}/events"
-        with flood(ada, "GET", path, STREAMS):
+        with flood(ada, "GET", path, [b""] * STREAMS):
             wait_until(lambda: not is_alive(service), 20, "the health check to fail")
 
 

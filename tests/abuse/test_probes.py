@@ -1,5 +1,6 @@
 """Many probes of one account at the same time: they should wait in its own queue, or be refused at once."""
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -22,15 +23,17 @@ def sound(tmp_path: Path) -> bytes:
     return write_wav(tmp_path / "a.wav", 88_200, 2).read_bytes()
 
 
-def probe_of(upload_id: str) -> bytes:
-    return f'{{"upload_id": "{upload_id}"}}'.encode()
+def probes_of(upload_id: str) -> list[bytes]:
+    """Requests of which no two are equal: those would share one probe."""
+    options = ({"start_s": number / 1000} for number in range(REQUESTS))
+    return [json.dumps({"upload_id": upload_id, "options": one}).encode() for one in options]
 
 
 def test_another_user_is_not_held_up(start_service: StartService, sound: bytes) -> None:
     with start_service(probes_per_minute=0) as service, service.user() as ada, service.user() as bob:
-        body = probe_of(ada.post("/v1/uploads", content=sound).json()["id"])
+        bodies = probes_of(ada.post("/v1/uploads", content=sound).json()["id"])
         his = {"upload_id": bob.post("/v1/uploads", content=sound).json()["id"]}
-        with flood(ada, "POST", "/v1/probe", REQUESTS, body) as requests:
+        with flood(ada, "POST", "/v1/probe", bodies) as requests:
             assert bob.post("/v1/probe", json=his).status_code == 200
             assert worst_for_me(bob) < STALL_S
             heads = requests.heads(60)
@@ -46,6 +49,6 @@ def test_in_the_shared_pool_everybody_waits(start_service: StartService, sound: 
         service.user() as ada,
         service.user() as bob,
     ):
-        body = probe_of(ada.post("/v1/uploads", content=sound).json()["id"])
-        with flood(ada, "POST", "/v1/probe", REQUESTS, body):
+        bodies = probes_of(ada.post("/v1/uploads", content=sound).json()["id"])
+        with flood(ada, "POST", "/v1/probe", bodies):
             wait_for_stall(bob)

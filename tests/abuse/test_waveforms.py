@@ -45,7 +45,7 @@ def copied(user: httpx.Client, mp3: Path) -> str:
 def test_another_user_is_not_held_up(start_service: StartService, long_mp3: Path) -> None:
     with start_service() as service, service.user() as ada, service.user() as bob:
         path = f"/v1/conversions/{copied(ada, long_mp3)}/waveform"
-        with flood(ada, "GET", path, REQUESTS) as requests:
+        with flood(ada, "GET", path, [b""] * REQUESTS) as requests:
             assert worst_for_me(bob) < STALL_S
             assert set(requests.statuses(60)) == {200}
         assert ada.get(path).json()["duration_s"] == pytest.approx(HOURS * 3600, rel=0.01)
@@ -58,5 +58,5 @@ def test_in_the_shared_pool_everybody_waits(start_service: StartService, long_mp
         service.user() as bob,
     ):
         path = f"/v1/conversions/{copied(ada, long_mp3)}/waveform"
-        with flood(ada, "GET", path, REQUESTS):
+        with flood(ada, "GET", path, [b""] * REQUESTS):
             wait_for_stall(bob)

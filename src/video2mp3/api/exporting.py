@@ -38,7 +38,8 @@ router = APIRouter(tags=["accounts"])
 _PAGE = 200
 _PIECE_SIZE_BYTES = 256 * 1024
 _MOST_SESSIONS = 10_000
-_PATIENCE_S = 60.0
+_PATIENCE_S = 300.0
+"""Nothing is kept of an export that nobody has waited for."""
 
 
 @router.get("/v1/me/export", response_class=Response, responses=ZIP_RESPONSES)

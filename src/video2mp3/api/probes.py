@@ -1,5 +1,6 @@
 """What is in an upload, before it is converted."""
 
+import json
 from functools import partial
 from typing import Any
 
@@ -44,7 +45,8 @@ async def probe_upload(order: NewProbe, request: Request, user: CurrentUser, ser
     await run_in_threadpool(_require_complete, services, order.upload_id, user.user_id)
     executor: FairExecutor = request.app.state.probes
     work = partial(_probe, services, order.upload_id, options)
-    return await executor.run(request, user.user_id, work, patience_s=_PATIENCE_S)
+    key = (order.upload_id, json.dumps(order.options, sort_keys=True))
+    return await executor.run(request, user.user_id, work, patience_s=_PATIENCE_S, key=key)
 
 
 def new_executor() -> FairExecutor:
