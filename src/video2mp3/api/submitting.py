@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,13 +134,20 @@ def submit_in(
     """
     _require_room(session, services, user_id)
     found = _lock_uploads(session, services, user_id, {upload_id, order.cover_upload_id})
-    return _add_job(
+    upload, cover = (found[wanted_id] if wanted_id else None for wanted_id in (upload_id, order.cover_upload_id))
+    _require_picture_size(cover)
+    return lifecycle.submit(
         session,
-        user_id,
-        found,
-        upload_id,
-        order,
-        source,
+        user_id=user_id,
+        upload=upload,
+        source=source,
+        result_url=order.result_url,
+        options=order.options,
+        cover=cover,
+        tag=order.tag,
+        notify=order.notify,
+        webhook=order.webhook,
+        priority=lifecycle.PRIORITIES.index(order.priority),
         idempotency_key=idempotency_key,
         request_sha256=request_sha256,
     )
@@ -158,10 +165,23 @@ def submit_batch_in(
     Raises as `submit`.
     """
     _require_room(session, services, user_id, len(orders))
-    wanted = {wanted_id for upload_id, _, order in orders for wanted_id in (upload_id, order.cover_upload_id)}
-    found = _lock_uploads(session, services, user_id, wanted)
-    for upload_id, source, order in orders:
-        _add_job(session, user_id, found, upload_id, order, source, batch_id=batch_id)
+    found = _lock_uploads(session, services, user_id, {upload_id for upload_id, _, _ in orders})
+    lifecycle.submit_all(
+        session,
+        [
+            lifecycle.new_job(
+                user_id=user_id,
+                upload=found[upload_id] if upload_id else None,
+                source=source,
+                options=order.options,
+                tag=order.tag,
+                batch_id=batch_id,
+                notify=order.notify,
+                priority=lifecycle.PRIORITIES.index(order.priority),
+            )
+            for upload_id, source, order in orders
+        ],
+    )
 
 
 def _lock_uploads(
@@ -173,38 +193,6 @@ def _lock_uploads(
     found = {upload_id: uploads.find(session, upload_id, user_id, lock=True) for upload_id in wanted}
     _keep(session, services, *wanted)
     return found
-
-
-def _add_job(
-    session: Session,
-    user_id: str,
-    found: Mapping[str, Upload],
-    upload_id: str | None,
-    order: Order,
-    source: RemoteSource | None,
-    *,
-    batch_id: str | None = None,
-    idempotency_key: str | None = None,
-    request_sha256: str | None = None,
-) -> Job:
-    upload, cover = (found[wanted_id] if wanted_id else None for wanted_id in (upload_id, order.cover_upload_id))
-    _require_picture_size(cover)
-    return lifecycle.submit(
-        session,
-        user_id=user_id,
-        upload=upload,
-        source=source,
-        result_url=order.result_url,
-        options=order.options,
-        cover=cover,
-        tag=order.tag,
-        batch_id=batch_id,
-        notify=order.notify,
-        webhook=order.webhook,
-        priority=lifecycle.PRIORITIES.index(order.priority),
-        idempotency_key=idempotency_key,
-        request_sha256=request_sha256,
-    )
 
 
 def _require_picture_size(cover: Upload | None) -> None:

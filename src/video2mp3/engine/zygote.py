@@ -23,6 +23,8 @@ from video2mp3.engine.forking import FORKED, MAX_DESCRIPTORS, READY, REQUEST, RE
 from video2mp3.engine.warm_up import warm_up
 
 _LOOK_EVERY_S = 0.2
+_NICENESS = 10
+"""Requests and the rest of the machine go first; conversions get every cycle that is left."""
 
 
 def main() -> None:
@@ -30,6 +32,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # its end, and that of its children, is the parent's
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps
+    os.nice(_NICENESS)
     warm_up()
     gc.collect()
     gc.freeze()  # else each child's first collection would copy all of the memory it shares with this process
