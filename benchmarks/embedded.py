@@ -24,6 +24,7 @@ from video2mp3.engine.cpus import available_cpus
 from video2mp3.engine.forking import ZYGOTE
 from video2mp3.jobs import lifecycle
 from video2mp3.jobs.housekeeping import Housekeeping
+from video2mp3.jobs.transfers import TransferLimits
 from video2mp3.notify.loop import NotifierLoop
 from video2mp3.outbound import Guard
 from video2mp3.queue.memory import MemoryQueue
@@ -179,6 +180,7 @@ class EmbeddedService:
             spare_slot=True,
             limits=Limits(threads=min(4, self.slots)),
             fetch_limits=FetchLimits(),
+            transfers=TransferLimits(),
             drain_grace_s=25,
             result_lifetime_s=3600,
             nudge=nudge,

@@ -128,6 +128,15 @@ class Settings(BaseSettings):
     fetch_limit_s: int = Field(
         3600, ge=1, le=_MAX_S, description="Longest time for one try to fetch a file or to send an MP3."
     )
+    transfers_at_once: int = Field(
+        8,
+        ge=1,
+        le=1000,
+        description="Files fetched at once per worker, and as many MP3s sent; half for one user or host.",
+    )
+    min_transfer_bytes_per_s: int = Field(
+        16_384, ge=0, le=_MAX_BYTES, description="Servers slower than this over 30 s are given up (0: none are)."
+    )
 
     startup_wait_s: int = Field(
         0, ge=0, le=3600, description="At its start a role waits this long for the database, the queue and the storage."

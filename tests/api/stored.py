@@ -51,7 +51,9 @@ def convert(http: httpx.Client, name: str = "talk.mp4", data: bytes = VIDEO, **f
 
 def claim(services: Services, job_id: str) -> Claim:
     with services.database.write() as session:
-        claimed = lifecycle.claim(session, job_id, "w" * 32)
+        claimed = lifecycle.claim(session, job_id, "w" * 32) or lifecycle.claim_transfer(
+            session, job_id, "fetch", "w" * 32
+        )
     assert claimed is not None
     return claimed
 

@@ -14,6 +14,7 @@ from tests.servers import require_program, wait_until
 from video2mp3.api.services import Services
 from video2mp3.engine import Limits
 from video2mp3.jobs.housekeeping import Housekeeping
+from video2mp3.jobs.transfers import TransferLimits
 from video2mp3.worker.fetching import FetchLimits
 from video2mp3.worker.loop import WorkerLoop
 
@@ -30,6 +31,7 @@ def services(services: Services) -> Iterator[Services]:
         spare_slot=False,
         limits=Limits(),
         fetch_limits=FetchLimits(),
+        transfers=TransferLimits(),
         drain_grace_s=0,
         result_lifetime_s=3600,
         nudge=housekeeping.nudge,

@@ -44,6 +44,10 @@ def _fails_with(error: Video2mp3Error) -> Function:
     return lambda session, job, claim: lifecycle.fail(session, claim, error)
 
 
+def _upload_of(session: Session, job: Job) -> Upload:
+    return session.get_one(Upload, job.upload_id)
+
+
 FUNCTIONS: list[tuple[str, Function]] = [
     ("upload_completed", lambda session, job, claim: lifecycle.upload_completed(session, job.upload_id or "")),
     ("cancel", lambda session, job, claim: lifecycle.cancel(session, job.id, job.user_id)),
@@ -54,6 +58,8 @@ FUNCTIONS: list[tuple[str, Function]] = [
     ("fail", _fails_with(EngineCrashed())),
     ("fail", _fails_with(DatabaseUnavailable())),
     ("fail", _fails_with(Canceled())),
+    ("fetched", lambda session, job, claim: lifecycle.fetched(session, claim, _upload_of(session, job), 1)),
+    ("sent", lambda session, job, claim: lifecycle.sent(session, claim, lifetime_s=1)),
     ("release", lambda session, job, claim: lifecycle.release(session, claim)),
     ("start_early", lambda session, job, claim: lifecycle.start_early(session, job.upload_id or "")),
     ("wait_again", lambda session, job, claim: lifecycle.wait_again(session, claim)),
@@ -75,6 +81,11 @@ CONDITIONS: list[dict[str, Any]] = [
     {"upload_open": True, "cancel_requested": True},
     {"waits_for": "the end"},
     {"expires_at": 1, "result_key": "k"},
+    {"transfer": "fetch"},
+    {"transfer": "fetch", "lease_until": 1},
+    {"transfer": "fetch", "lease_until": 1, "lost_leases": LOST_LEASES_LIMIT - 1},
+    {"transfer": "send"},
+    {"transfer": "send", "lease_until": 1},
 ]
 
 
@@ -113,7 +124,8 @@ def _after(session: Session, job: Job, state: str, condition: dict[str, Any], fu
     with session.begin_nested() as all_of_it:
         _prepare(session, job, state, dict(condition))
         with suppress(WrongState):
-            function(session, job, Claim(job.id, 1, job.user_id, job.upload_id, "", {}))
+            claim = Claim(job.id, 1, job.user_id, job.upload_id, "", {}, transfer=condition.get("transfer"))
+            function(session, job, claim)
         after = session.scalars(select(Job.state).where(Job.id == job.id)).one()
         all_of_it.rollback()
     return after

@@ -18,6 +18,7 @@ from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job, Worker
 from video2mp3.engine import Limits
 from video2mp3.jobs.housekeeping import Housekeeping
+from video2mp3.jobs.transfers import TransferLimits
 from video2mp3.queue import Queue
 from video2mp3.storage import Storage
 from video2mp3.worker.fetching import FetchLimits
@@ -92,6 +93,7 @@ class System:
             "spare_slot": False,
             "limits": Limits(),
             "fetch_limits": FetchLimits(),
+            "transfers": TransferLimits(),
             "drain_grace_s": 30,
             "result_lifetime_s": 3600,
         }

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import select
 
 from tests.engine.converting import make
-from tests.jobs.rows import change_job, claimed, make_user, read_job
+from tests.jobs.rows import change_job, make_user, read_job
 from tests.media import make_video
 from tests.outbound.listeners import answer, web_server
 from tests.servers import Bucket, wait_until
@@ -121,6 +121,14 @@ def order(system: System, url: str, **values: Any) -> Job:
         )
 
 
+def claimed(system: System, job_id: str) -> Claim:
+    """As a worker claims the fetch of a job's file."""
+    with system.database.write() as session:
+        claim = lifecycle.claim_transfer(session, job_id, "fetch", "w" * 32)
+    assert claim is not None
+    return claim
+
+
 def fetch(system: System, claim: Claim, limits: FetchLimits) -> str:
     """As a worker does it before it converts."""
     return fetching.fetch(system.database, system.storage, claim, limits, lambda: False).upload_id
@@ -139,7 +147,7 @@ def test_a_file_at_a_url_is_converted_as_an_upload_is(system: System) -> None:
     content = make_wav(1.5)
     with serving(content) as server:
         job = order(system, server.url)
-        assert (job.state, job.upload_id, job.source_size_bytes) == ("queued", None, 0)
+        assert (job.state, job.upload_id, job.source_size_bytes) == ("waiting", None, 0)
         with system.running(fetch_limits=server.limits()):
             row = system.wait_for(job.id, "finished", "failed")
     same = system.submit(content)
@@ -165,7 +173,7 @@ def test_a_line_that_breaks_is_taken_up_where_it_broke(embedded: System, monkeyp
         assert content_of(embedded, row.upload_id) == content
         came = [sum(breaks[:n]) for n in range(len(breaks) + 1)]
         assert [asked for _, asked in server.requests] == [f"bytes={n}-" if n else None for n in came]
-    assert (row.failures, row.fence) == (0, 1)
+    assert (row.failures, row.fence) == (0, 2)  # a fetch and a conversion
 
 
 @pytest.mark.parametrize("change", ["etag", "no ranges"])
@@ -199,7 +207,7 @@ def test_what_a_server_refuses_is_not_asked_for_again(
 ) -> None:
     with serving(make_wav(0.5), status=status) as server:
         with pytest.raises(error) as raised:
-            fetch(embedded, claimed(embedded.database, order(embedded, server.url).id), server.limits())
+            fetch(embedded, claimed(embedded, order(embedded, server.url).id), server.limits())
         assert len(server.requests) == 1
     assert not raised.value.retryable
     assert "secret" not in raised.value.detail
@@ -235,7 +243,7 @@ def test_no_more_is_fetched_than_may_be_stored(
     content = make_wav(1)
     with serving(content, with_length=with_length) as server:
         job = order(embedded, server.url)
-        taken = claimed(embedded.database, job.id)
+        taken = claimed(embedded, job.id)
         with pytest.raises(error):
             fetch(embedded, taken, server.limits(**{limit: len(content) - 1}))
         assert uploads_of(embedded, job.user_id) == []
@@ -268,11 +276,11 @@ def test_a_worker_that_has_lost_its_job_attaches_nothing(embedded: System) -> No
     content = make_wav(0.5)
     with serving(content) as server:
         job = order(embedded, server.url)
-        late = claimed(embedded.database, job.id)
+        late = claimed(embedded, job.id)
         change_job(embedded.database, job.id, lease_until=1)
         with embedded.database.write() as session:
             lifecycle.reap(session)
-        owner = claimed(embedded.database, job.id)
+        owner = claimed(embedded, job.id)
         with pytest.raises(UploadGone):
             fetch(embedded, late, server.limits())
         assert uploads_of(embedded, job.user_id) == []
@@ -343,7 +351,7 @@ def test_a_file_of_which_the_sound_alone_will_not_do_is_fetched_whole(
 
         server.on_request = disturb
         job = order(embedded, server.url, name="talk.wav" if why == "name" else "talk.mp4", options=options)
-        upload_id = fetch(embedded, claimed(embedded.database, job.id), server.limits())
+        upload_id = fetch(embedded, claimed(embedded, job.id), server.limits())
         assert content_of(embedded, upload_id) == content
         assert len(uploads_of(embedded, job.user_id)) == 1
 
@@ -360,7 +368,7 @@ def test_the_result_is_sent_where_the_job_wants_it(embedded: System) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "state", "code", "sent"), [(403, "failed", "result_refused", 1), (503, "queued", None, 3)]
+    ("status", "state", "code", "sent"), [(403, "failed", "result_refused", 1), (503, "processing", None, 3)]
 )
 def test_a_result_that_is_not_taken_does_not_count_as_finished(
     status: int, state: str, code: str | None, sent: int, embedded: System, monkeypatch: pytest.MonkeyPatch
@@ -370,15 +378,16 @@ def test_a_result_that_is_not_taken_does_not_count_as_finished(
     with serving(b"", status=status) as server:
         job = embedded.submit(make_wav(0.5), result_url=server.url)
         with embedded.running(fetch_limits=server.limits()):
-            wait_until(lambda: read_job(embedded.database, job.id).state == state and server.received, 30, "the end")
-            row = read_job(embedded.database, job.id)
+            wait_until(lambda: read_job(embedded.database, job.id).state != state or server.received, 30, "a try")
+            wait_until(lambda: read_job(embedded.database, job.id).failures or state == "failed", 30, "its end")
+            row = embedded.wait_for(job.id, state)
             assert (row.error_code, len(server.received)) == (code, sent)
-            if state == "queued":
-                assert row.failures == 1
+            if state == "processing":
+                assert (row.failures, row.percent, row.lease_until) == (1, 100, None)
                 server.status = 200
                 change_job(embedded.database, job.id, not_before=0)
                 assert embedded.wait_for(job.id, "finished", "failed").state == "finished"
-    assert len(embedded.keys()) == (state == "queued")
+                assert read_job(embedded.database, job.id).fence == 3  # one conversion, two tries to send its result
 
 
 def test_signed_urls_of_one_s_own_bucket_are_enough(embedded: System, bucket: Bucket) -> None:

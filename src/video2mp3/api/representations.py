@@ -76,7 +76,7 @@ class ConversionJSON(BaseModel):
 
     id: str
     state: State
-    waits_for: str | None = Field(description="Why it waits for its upload's last byte, where it cannot begin before.")
+    waits_for: str | None = Field(description="What it waits for, where it cannot begin while its upload comes.")
     percent: int = Field(ge=0, le=100)
     priority: Priority
     tag: str | None

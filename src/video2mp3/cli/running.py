@@ -32,6 +32,7 @@ from video2mp3.errors import ConfigurationError
 from video2mp3.jobs import destinations
 from video2mp3.jobs.gauges import BacklogGauges
 from video2mp3.jobs.housekeeping import Housekeeping
+from video2mp3.jobs.transfers import TransferLimits
 from video2mp3.notify.loop import NotifierLoop
 from video2mp3.notify.mail import Mailer
 from video2mp3.settings import Settings, default_data_dir
@@ -170,8 +171,10 @@ def _make_worker(settings: Settings, backends: Backends, housekeeping: Housekeep
             stored_bytes=settings.max_user_bytes,
             min_free_bytes=settings.min_free_bytes,
             time_limit_s=settings.fetch_limit_s,
+            least_bytes_per_s=settings.min_transfer_bytes_per_s,
             upload_lifetime_s=settings.upload_lifetime_s,
         ),
+        transfers=TransferLimits(settings.transfers_at_once),
         drain_grace_s=settings.drain_grace_s,
         result_lifetime_s=settings.result_lifetime_s,
         nudge=housekeeping.nudge,

@@ -296,6 +296,7 @@ class Job(Base):
         Index("ix_jobs_user", "user_id", "id"),
         Index("ix_jobs_user_state", "user_id", "state", "expires_at", "result_size_bytes"),
         Index("ix_jobs_expiry", "expires_at"),
+        Index("ix_jobs_transfer", "transfer", "user_id", "not_before", "id"),
     )
 
     id: Mapped[Id] = mapped_column(primary_key=True, default=new_id)
@@ -324,10 +325,14 @@ class Job(Base):
     traceparent: Mapped[str | None] = mapped_column(_Short, default=None)
 
     state: Mapped[Word] = mapped_column(default="queued")
-    # Why a job that waits cannot begin before its upload's last byte; None: it may.
+    # Why a job that waits cannot begin before its upload's last byte, or is fetched; None: it may.
     waits_for: Mapped[str | None] = mapped_column(_Text255, default=None)
     # 0 high, 1 normal, 2 low: of a user's jobs the lowest comes first (see `jobs/fair_queueing.py`).
     priority: Mapped[int] = mapped_column(SmallInteger, default=1)
+    # What a worker is to do beside converting, or does: `fetch` the file at source_url, `send` the result.
+    transfer: Mapped[Word | None] = mapped_column(default=None)
+    # Read from source_url; fewer than the file has where only its sound was fetched.
+    fetched_bytes: Mapped[int | None] = mapped_column(BigInteger, default=None)
     # Counts the claims; a worker whose fence is not the row's has lost the job.
     fence: Mapped[int] = mapped_column(BigInteger, default=0)
     failures: Mapped[int] = mapped_column(SmallInteger, default=0)

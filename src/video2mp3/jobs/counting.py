@@ -15,9 +15,9 @@ def submitted(session: Session, priority: str) -> None:
     after_commit(session, metrics.JOBS_SUBMITTED.labels(priority).inc)
 
 
-def claimed(session: Session, job: Job, priority: str) -> None:
+def claimed_first(session: Session, job: Job, priority: str) -> None:
     """Notes how long a job could have been taken, at its first claim."""
-    if job.fence == 1 and job.started_at is not None:
+    if job.started_at is not None:
         due_at = max(job.created_at, job.not_before)
         waited_s = max(0, job.started_at - due_at) / SECOND
         after_commit(session, partial(metrics.JOB_WAIT_S.labels(priority).observe, waited_s))

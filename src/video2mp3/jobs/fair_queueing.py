@@ -71,7 +71,9 @@ def _virtual_starts(session: Session) -> dict[str, int]:
 def _held(session: Session) -> dict[str, int]:
     """How much each user holds of the slots: the costs of the jobs that run."""
     held: dict[str, int] = {}
-    for user_id, priority in session.execute(select(Job.user_id, Job.priority).where(Job.state == "processing")):
+    # What is sent holds no slot any more.
+    running = (Job.state == "processing", Job.transfer.is_(None))
+    for user_id, priority in session.execute(select(Job.user_id, Job.priority).where(*running)):
         held[user_id] = held.get(user_id, 0) + COSTS[priority]
     return held
 

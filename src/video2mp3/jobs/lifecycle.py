@@ -4,21 +4,22 @@
  state        may become, by
  -----        --------------
  (new)        queued      submit
- (new)        waiting     submit, while the upload is not complete
- waiting      queued      upload_completed, or start_early: the rest of the upload comes as fast as it is converted
- waiting      canceled    cancel
- waiting      failed      reap: the upload is gone or has expired
+ (new)        waiting     submit, while the upload is not complete, or the file has to be got from a URL
+ waiting      queued      upload_completed; fetched; start_early: the rest of the upload comes as fast as it is used
+ waiting      canceled    cancel, or fail: the worker was told to stop
+ waiting      failed      reap: the upload is gone or has expired, or lost too often; fail: the file cannot be had
  queued       processing  claim
  queued       canceled    cancel
- processing   finished    finish
+ processing   finished    finish, or sent where there is a result_url
  processing   failed      fail, or reap: lost too often
  processing   queued      fail: another try, release, wait_again, or reap: the lease has expired
  processing   waiting     wait_again: the upload has stalled
- processing   canceled    finish, fail, release, wait_again or reap, where a cancel was asked for before
+ processing   canceled    finish, fail, release, wait_again or reap, where a cancel was asked for; cancel in delivery
 ```
 
-`finished`, `failed` and `canceled` never change again; only their row can be deleted. Functions take a session and
-never commit.
+A job whose file is to be fetched, or whose result is to be sent, has a `transfer`. A worker claims that with a lease
+and a fence (`claim_transfer`), as it claims a conversion, and the state stays until it is done. `finished`, `failed`
+and `canceled` never change again; only their row can be deleted. Functions take a session and never commit.
 """
 
 from collections.abc import Mapping, Sequence
@@ -61,6 +62,7 @@ PRIORITIES: tuple[Priority, ...] = get_args(Priority)
 """A row holds the index. They order a user's own jobs, and are weights between users: see `fair_queueing`."""
 HIGH = 0
 NORMAL = 1
+Transfer = Literal["fetch", "send"]
 LEASE_S = 30
 """A claim holds for this long after its last heartbeat."""
 FAILURES_LIMIT = 3
@@ -95,9 +97,14 @@ class Claim:
     """Of the request that made the job."""
     traceparent: str | None = None
     source_url: str | None = None
-    """Where to fetch the upload from, while there is none."""
+    """Where to fetch the upload from."""
     result_url: str | None = None
     """Where to send the result."""
+    transfer: Transfer | None = None
+    """What is held: the conversion (None), the fetch of its file, or the sending of its result."""
+    fetched_bytes: int | None = None
+    """Read from `source_url` for the upload, where it was fetched for this job."""
+    result_size_bytes: int | None = None
 
 
 # -- The owner's side ---------------------------------------------------------------------------------
@@ -123,7 +130,7 @@ def submit(
     """Makes a job of an upload; with a key that the user has used before: returns the job made then.
 
     `upload` is read in this transaction, with a lock; while it is still open, the job waits for it. Without one the job
-    has a `source`, which its worker fetches (see `attach_upload`). `cover` is read so
+    has a `source`, and waits until that is fetched (see `fetched`). `cover` is read so
     too, and complete: the front cover. The `options` were checked before. `priority` is an index of PRIORITIES.
     `request_sha256` tells whether the key was used for the same request. The job keeps the ids of the request that is
     served here, for the logs. After the commit the relay wants a nudge.
@@ -258,15 +265,16 @@ def start_early(session: Session, upload_id: str) -> int:
 
 
 def cancel(session: Session, job_id: str, user_id: str) -> Job:
-    """Cancels a job: at once when no worker has it, else within its worker's next heartbeat.
+    """Cancels a job: at once where it is not converted, else within its worker's next heartbeat.
 
     Raises:
         NotFound: when the user has no such job.
         WrongState: when it has ended.
     """
     mine = Job.user_id == user_id
+    at_once = or_(Job.state.in_(("waiting", "queued")), (Job.state == "processing") & (Job.transfer == "send"))
     while True:
-        if _cancel(session, job_id, mine, Job.state.in_(("waiting", "queued"))) or change(
+        if _cancel(session, job_id, mine, at_once) or change(
             session, Job, job_id, mine, Job.state == "processing", cancel_requested=True
         ):
             return find(session, job_id, user_id)
@@ -355,6 +363,7 @@ def list_page(
 
 def claim(session: Session, job_id: str, worker_id: str) -> Claim | None:
     """Takes a queued job for a worker; None when it is not queued or not due, as another has it already."""
+    is_first = session.scalar(select(Job.started_at).where(Job.id == job_id)) is None
     taken = change(
         session,
         Job,
@@ -372,7 +381,28 @@ def claim(session: Session, job_id: str, worker_id: str) -> Claim | None:
         return None
     job = session.get_one(Job, job_id, populate_existing=True)
     fair_queueing.charge(session, job.user_id, job.priority)
-    counting.claimed(session, job, PRIORITIES[job.priority])
+    if is_first:
+        counting.claimed_first(session, job, PRIORITIES[job.priority])
+    return _claim_of(job)
+
+
+def claim_transfer(session: Session, job_id: str, transfer: Transfer, worker_id: str) -> Claim | None:
+    """Takes a job for a worker that fetches its file or sends its result; None when that is not due any more."""
+    taken = change(
+        session,
+        Job,
+        job_id,
+        Job.transfer == transfer,
+        Job.lease_until.is_(None),
+        Job.not_before <= now(),
+        fence=Job.fence + 1,
+        lease_owner=worker_id,
+        lease_until=now() + LEASE_S * SECOND,
+    )
+    return _claim_of(session.get_one(Job, job_id, populate_existing=True)) if taken else None
+
+
+def _claim_of(job: Job) -> Claim:
     return Claim(
         job.id,
         job.fence,
@@ -385,13 +415,25 @@ def claim(session: Session, job_id: str, worker_id: str) -> Claim | None:
         job.traceparent,
         job.source_url,
         job.result_url,
+        job.transfer,  # type: ignore[arg-type]  # written here only
+        job.fetched_bytes,
+        job.result_size_bytes,
     )
 
 
-def attach_upload(session: Session, claim: Claim, upload: Upload) -> bool:
-    """Gives a job the upload that was fetched for it; False when the job was lost."""
-    values = {"upload_id": upload.id, "source_size_bytes": upload.received_bytes}
-    return change(session, Job, claim.job_id, *_held(claim), **values)
+def fetched(session: Session, claim: Claim, upload: Upload, read_bytes: int) -> bool:
+    """Queues a job with the upload that was fetched for it; False when the job was lost or canceled."""
+    return _leave(
+        session,
+        claim,
+        Job.transfer == "fetch",
+        **_queued(0),
+        transfer=None,
+        waits_for=None,
+        upload_id=upload.id,
+        source_size_bytes=upload.received_bytes,
+        fetched_bytes=read_bytes,
+    )
 
 
 def heartbeat(session: Session, claim: Claim, *, percent: int, done_s: float) -> Literal["held", "cancel", "lost"]:
@@ -401,7 +443,8 @@ def heartbeat(session: Session, claim: Claim, *, percent: int, done_s: float) ->
         `held`: go on; `cancel`: the owner wants it to end; `lost`: the job is not the worker's any more.
     """
     lease_until = now() + LEASE_S * SECOND
-    if not change(session, Job, claim.job_id, *_held(claim), lease_until=lease_until, percent=percent, done_s=done_s):
+    progress = {} if claim.transfer else {"percent": percent, "done_s": done_s}
+    if not change(session, Job, claim.job_id, *_held(claim), lease_until=lease_until, **progress):
         return "lost"
     canceled = session.scalar(select(Job.cancel_requested).where(Job.id == claim.job_id))
     return "cancel" if canceled else "held"
@@ -422,16 +465,21 @@ def finish(
 ) -> bool:
     """Finishes a job with the object under `result_key`, which is deleted `lifetime_s` seconds later.
 
+    A job with a `result_url` is not finished by that: its result is to be sent, see `sent`.
+
     `sha256` is of the whole object, `checksums` are those of its blocks (see `storage/checksums.py`). `waveforms` are
     kept with it, by the number of the MP3 in a ZIP; 0: the result is one MP3.
 
     Returns False when the job was lost or canceled: then the object belongs to nobody. Calling it again after an
     answer was lost is safe: it is True when the job was finished with this object.
     """
+    is_sent = claim.result_url is not None
+    ended = {**_no_lease, "transfer": "send", "not_before": 0} if is_sent else _finished(lifetime_s)
     finished = _leave(
         session,
         claim,
-        **_ended("finished"),
+        Job.transfer.is_(None),
+        **ended,
         result_key=result_key,
         result_sha256=sha256,
         result_checksums=checksums,
@@ -440,18 +488,28 @@ def finish(
         report=report,
         percent=100,
         done_s=duration_s,
-        expires_at=now() + lifetime_s * SECOND,
     )
     if finished:
-        notifications.add(session, claim.job_id)
+        if not is_sent:
+            notifications.add(session, claim.job_id)
         session.add_all(row(claim.job_id, number, waveform) for number, waveform in (waveforms or {}).items())
     elif _cancel(session, claim.job_id, *_held(claim), _canceled):
         return False
     else:
         finished = session.scalar(select(Job.result_key).where(Job.id == claim.job_id)) == result_key
-    if finished:
+    if finished and not is_sent:
         counting.became(session, "finished")
     return finished
+
+
+def sent(session: Session, claim: Claim, *, lifetime_s: int) -> bool:
+    """Finishes a job whose result was sent; False when it was lost or canceled. Calling it again is safe."""
+    if _leave(session, claim, Job.transfer == "send", **_finished(lifetime_s)):
+        notifications.add(session, claim.job_id)
+        counting.became(session, "finished")
+        return True
+    now_is = (Job.id == claim.job_id, Job.fence == claim.fence, Job.state == "finished")
+    return session.scalar(select(Job.id).where(*now_is)) is not None
 
 
 def fail(session: Session, claim: Claim, error: Video2mp3Error) -> bool:
@@ -466,13 +524,13 @@ def fail(session: Session, claim: Claim, error: Video2mp3Error) -> bool:
     if isinstance(error, Canceled):
         return _cancel(session, claim.job_id, *held)
     if isinstance(error, Unavailable):
-        # Every claim ended as one of these: a failure, a lost lease, an outage (or a release, which is rare).
+        # Every claim ended as one of these: a failure, a lost lease, an outage (or a release or a fetch: they are few).
         outages = claim.fence - 1 - counts.failures - counts.lost_leases
         backoff_s = min(MAX_OUTAGE_BACKOFF_S, FIRST_OUTAGE_BACKOFF_S * 2 ** min(outages, 10))
-        return _give_back(session, claim, error.code, **_queued(backoff_s))
+        return _give_back(session, claim, error.code, **_again(claim.transfer, backoff_s))
     failures = counts.failures + isinstance(error, EngineError | Unreachable)
     if backoff_s := _backoff_s(error, failures):
-        return _give_back(session, claim, error.code, **_queued(backoff_s), failures=failures)
+        return _give_back(session, claim, error.code, **_again(claim.transfer, backoff_s), failures=failures)
     if _leave(session, claim, **_failed(error), failures=failures):
         counting.became(session, "failed", error.code)
         notifications.add(session, claim.job_id)
@@ -481,8 +539,8 @@ def fail(session: Session, claim: Claim, error: Video2mp3Error) -> bool:
 
 
 def release(session: Session, claim: Claim) -> bool:
-    """Gives a job back to the queue at once, as nobody's fault; False when it was lost."""
-    return _give_back(session, claim, "", **_queued(0))
+    """Gives a job back at once, as nobody's fault; False when it was lost."""
+    return _give_back(session, claim, "", **_again(claim.transfer, 0))
 
 
 def wait_again(session: Session, claim: Claim) -> bool:
@@ -501,22 +559,26 @@ def reap(session: Session) -> int:
 
     Returns the number of jobs changed, of at most a hundred of each kind; call it again while it is full.
     """
-    expired = (Job.state == "processing", Job.lease_until <= now())
+    expired = (*_leased, Job.lease_until <= now())
+    columns = (Job.id, Job.fence, Job.lost_leases, Job.transfer)
+    rows = session.execute(select(*columns).where(*expired).limit(_REAPED_AT_ONCE)).all()
     # Changed one by one, in the order of their ids: reapers in several processes cannot block each other.
-    rows = session.execute(select(Job.id, Job.fence, Job.lost_leases).where(*expired).limit(_REAPED_AT_ONCE)).all()
-    return sum(_take_back(session, row.id, row.fence, row.lost_leases + 1) for row in sorted(rows)) + _fail_in_vain(
-        session
-    )
+    taken_back = [
+        _take_back(session, row.id, row.fence, row.lost_leases + 1, row.transfer)
+        for row in sorted(rows, key=lambda row: row.id)
+    ]
+    return sum(taken_back) + _fail_in_vain(session)
 
 
-def _take_back(session: Session, job_id: str, fence: int, lost_leases: int) -> bool:
+def _take_back(session: Session, job_id: str, fence: int, lost_leases: int, transfer: Transfer | None) -> bool:
     """Ends one expired lease, unless a heartbeat came in between."""
-    lost = (Job.fence == fence, Job.state == "processing", Job.lease_until <= now())
-    values = _queued(0) if lost_leases < LOST_LEASES_LIMIT else _failed(WorkerLost())
+    lost = (Job.fence == fence, *_leased, Job.lease_until <= now())
+    values = _again(transfer, 0) if lost_leases < LOST_LEASES_LIMIT else _failed(WorkerLost())
     if not change(session, Job, job_id, *lost, _not_canceled, **values, lost_leases=lost_leases):
         return _cancel(session, job_id, *lost, _canceled)
-    counting.became(session, values["state"], WorkerLost.code)
-    if values["state"] == "failed":
+    state = values.get("state", "queued")
+    counting.became(session, state, WorkerLost.code)
+    if state == "failed":
         notifications.add(session, job_id)
     return True
 
@@ -526,7 +588,7 @@ def _fail_in_vain(session: Session) -> int:
     waiting = (
         select(Job.id)
         .outerjoin(Upload, Upload.id == Job.upload_id)
-        .where(Job.state == "waiting", gone)
+        .where(Job.state == "waiting", Job.transfer.is_(None), gone)
         .limit(_REAPED_AT_ONCE)
     )
     changed = 0
@@ -555,16 +617,18 @@ def expire(session: Session, limit: int) -> list[str]:
 _canceled = Job.cancel_requested.is_(True)
 _not_canceled = Job.cancel_requested.is_(False)
 _no_result: dict[str, Any] = {"result_key": None, "result_checksums": None, "expires_at": None}
+_leased = (Job.state.in_(("processing", "waiting")), or_(Job.state == "processing", Job.transfer.is_not(None)))
 _no_lease: dict[str, Any] = {"lease_owner": None, "lease_until": None}
 
 
 def _held(claim: Claim) -> tuple[ColumnElement[bool], ...]:
-    return (Job.fence == claim.fence, Job.state == "processing")
+    state = "waiting" if claim.transfer == "fetch" else "processing"
+    return (Job.fence == claim.fence, Job.state == state, Job.lease_until.is_not(None))
 
 
-def _leave(session: Session, claim: Claim, **values: Any) -> bool:
+def _leave(session: Session, claim: Claim, *conditions: ColumnElement[bool], **values: Any) -> bool:
     """Ends a lease, unless the job was lost or a cancel was asked for."""
-    return change(session, Job, claim.job_id, *_held(claim), _not_canceled, **values)
+    return change(session, Job, claim.job_id, *_held(claim), _not_canceled, *conditions, **values)
 
 
 def _give_back(session: Session, claim: Claim, code: str, **values: Any) -> bool:
@@ -579,7 +643,7 @@ def _give_back(session: Session, claim: Claim, code: str, **values: Any) -> bool
 
 
 def _cancel(session: Session, job_id: str, *conditions: ColumnElement[bool]) -> bool:
-    canceled = change(session, Job, job_id, *conditions, **_ended("canceled"))
+    canceled = change(session, Job, job_id, *conditions, **_ended("canceled"), **_no_result)
     if canceled:
         counting.became(session, "canceled", Canceled.code)
         notifications.add(session, job_id)
@@ -589,6 +653,12 @@ def _cancel(session: Session, job_id: str, *conditions: ColumnElement[bool]) -> 
 def _queued(backoff_s: int) -> dict[str, Any]:
     not_before = now() + backoff_s * SECOND if backoff_s else 0
     return {**_no_lease, "state": "queued", "not_before": not_before, "announced_until": 0, "percent": 0, "done_s": 0.0}
+
+
+def _again(transfer: Transfer | None, backoff_s: int) -> dict[str, Any]:
+    """The values of another try: of the conversion, or of a transfer, whose state stays as it is."""
+    values = _queued(backoff_s)
+    return values if transfer is None else {**_no_lease, "not_before": values["not_before"]}
 
 
 def _backoff_s(error: Video2mp3Error, failures: int) -> int:
@@ -602,8 +672,12 @@ def _backoff_s(error: Video2mp3Error, failures: int) -> int:
 
 
 def _ended(state: str) -> dict[str, Any]:
-    return {**_no_lease, "state": state, "ended_at": now()}
+    return {**_no_lease, "state": state, "transfer": None, "ended_at": now()}
+
+
+def _finished(lifetime_s: int) -> dict[str, Any]:
+    return {**_ended("finished"), "expires_at": now() + lifetime_s * SECOND}
 
 
 def _failed(error: Video2mp3Error) -> dict[str, Any]:
-    return {**_ended("failed"), "error_code": error.code, "error_detail": error.detail}
+    return {**_ended("failed"), **_no_result, "error_code": error.code, "error_detail": error.detail}

@@ -8,10 +8,13 @@ from sqlalchemy.orm import Session
 from video2mp3.database.tables import Job
 from video2mp3.errors import Overloaded, TooManyJobs
 
+# Results that are to be sent are stored, and may wait long for a server that is away.
+_COUNTED = (Job.state == "waiting", Job.state == "queued", Job.transfer == "send")
+
 
 @dataclass(frozen=True)
 class JobLimits:
-    """How many jobs may wait, for their uploads or for a worker."""
+    """How many jobs may wait: for their uploads, for a worker, or for the server that gets the result."""
 
     of_a_user: int
     of_all: int
@@ -35,10 +38,7 @@ def require_room(session: Session, user_id: str, limits: JobLimits, more: int = 
 
 def count_waiting(session: Session, user_id: str) -> int:
     """Returns how many of the user's jobs wait, of those that `JobLimits.of_a_user` counts."""
-    counted = (
-        select(func.count()).select_from(Job).where(Job.user_id == user_id, Job.state == state)
-        for state in ("waiting", "queued")
-    )
+    counted = (select(func.count()).select_from(Job).where(Job.user_id == user_id, counts) for counts in _COUNTED)
     return sum(session.scalars(count).one() for count in counted)
 
 
@@ -48,8 +48,8 @@ def _reaches(session: Session, limit: int, *of: ColumnElement[bool]) -> bool:
     if limit <= 0:
         return True
     waiting = 0
-    for state in ("waiting", "queued"):
-        found = select(Job.id).where(Job.state == state, *of).limit(limit - waiting).subquery()
+    for counts in _COUNTED:
+        found = select(Job.id).where(counts, *of).limit(limit - waiting).subquery()
         waiting += session.scalars(select(func.count()).select_from(found)).one()
         if waiting >= limit:
             return True

@@ -7,6 +7,8 @@ from typing import Any
 from video2mp3.database.tables import Upload
 from video2mp3.engine.containers.streamability import requires_full_input
 
+FETCHED_FIRST = "The file is fetched from its URL first."
+
 
 @dataclass(frozen=True)
 class RemoteSource:
@@ -26,7 +28,8 @@ def source_columns(upload: Upload | None, source: RemoteSource | None, options: 
     url = source.url if source else None
     if upload is None:
         assert source is not None
-        return {"source_url": url, "source_name": source.name, "source_size_bytes": 0, "state": "queued"}
+        columns = {"source_url": url, "source_name": source.name, "source_size_bytes": 0}
+        return {**columns, "state": "waiting", "transfer": "fetch", "waits_for": FETCHED_FIRST}
     return {
         "source_url": url,
         "upload_id": upload.id,

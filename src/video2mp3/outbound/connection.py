@@ -9,6 +9,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from video2mp3.errors import Canceled, Unreachable
@@ -22,19 +23,29 @@ if TYPE_CHECKING:
 _CONNECT_S = 10.0
 HEAD_TIMEOUT_S = 60.0
 """For all of a response's head, from the request on; a silent server is given up earlier."""
+THROUGHPUT_WINDOW_S = 30.0
+"""A server's throughput is measured over so many seconds of waiting for it."""
 # How often `should_stop` is asked while nothing comes.
 _TICK_S = 1.0
 
 
 class Clock:
-    """How long one exchange may take: in all, and without a byte coming."""
+    """How long one exchange may take: in all, without a byte coming or going, and for how many bytes."""
 
-    def __init__(self, total_s: float, idle_s: float, should_stop: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self,
+        total_s: float,
+        idle_s: float,
+        should_stop: Callable[[], bool] = lambda: False,
+        least_bytes_per_s: float = 0,
+    ) -> None:
         """The time runs from now on."""
         self._end_s = time.monotonic() + total_s
         self._phase_end_s = math.inf
         self._idle_s = idle_s
         self._should_stop = should_stop
+        self._receiving = _Meter("sends", least_bytes_per_s)
+        self._sending = _Meter("takes", least_bytes_per_s)
 
     @contextmanager
     def within(self, phase_s: float) -> Iterator[None]:
@@ -61,19 +72,54 @@ class Clock:
 
     def receive(self, sock: socket.socket, buffer: "WriteableBuffer") -> int:
         """Receives some bytes; returns their number, 0 at the end. Raises Unreachable, Canceled, OSError."""
-        idle_end_s = time.monotonic() + self._idle_s
-        while True:
-            sock.settimeout(self.left_s(_TICK_S))
-            try:
-                return sock.recv_into(buffer)
-            except TimeoutError:
-                if time.monotonic() > idle_end_s:
-                    raise Unreachable("The other server stopped sending.") from None
+        return self._moved(sock, lambda: sock.recv_into(buffer), self._receiving)
 
     def send(self, sock: socket.socket, data: "ReadableBuffer") -> None:
         """Sends all bytes. Raises Unreachable, Canceled, OSError."""
-        sock.settimeout(self.left_s(self._idle_s))
-        sock.sendall(data)
+        left = memoryview(data).cast("B")
+        while left:
+            # The same bytes again after a timeout, as TLS wants it.
+            left = left[self._moved(sock, partial(sock.send, left), self._sending) :]
+
+    def _moved(self, sock: socket.socket, move: Callable[[], int], meter: "_Meter") -> int:
+        """Moves some bytes, and returns their number."""
+        idle_end_s = time.monotonic() + self._idle_s
+        while True:
+            sock.settimeout(self.left_s(_TICK_S))
+            began_s = time.monotonic()
+            try:
+                size_bytes = move()
+            except TimeoutError:
+                meter.count(time.monotonic() - began_s, 0)
+                if time.monotonic() > idle_end_s:
+                    raise Unreachable(f"The other server {meter.what} nothing for {self._idle_s:g} seconds.") from None
+            else:
+                meter.count(time.monotonic() - began_s, size_bytes)
+                return size_bytes
+
+
+class _Meter:
+    """Sees that a server is too slow. Only the time that it is waited for counts, and not that for its first byte."""
+
+    def __init__(self, what: str, least_bytes_per_s: float) -> None:
+        self.what = what
+        """What it does: `sends` or `takes`."""
+        self._least_bytes_per_s = least_bytes_per_s
+        self._has_begun = False
+        self._waited_s = 0.0
+        self._moved_bytes = 0
+
+    def count(self, waited_s: float, size_bytes: int) -> None:
+        """Adds what was moved in so many seconds. Raises Unreachable."""
+        self._waited_s += waited_s if self._has_begun else 0.0
+        self._moved_bytes += size_bytes
+        self._has_begun = self._has_begun or size_bytes > 0
+        if self._waited_s < THROUGHPUT_WINDOW_S:
+            return
+        if self._moved_bytes < self._least_bytes_per_s * self._waited_s:
+            least = f"{self._least_bytes_per_s / 1024:g} KiB/s over {THROUGHPUT_WINDOW_S:g} s"
+            raise Unreachable(f"The other server {self.what} too slowly: less than {least}.")
+        self._waited_s, self._moved_bytes = 0.0, 0
 
 
 class PinnedConnection(http.client.HTTPConnection):

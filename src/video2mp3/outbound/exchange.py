@@ -1,10 +1,9 @@
 """Requests: a file that comes, and a file that goes."""
 
 import http.client
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import BinaryIO
 from urllib.parse import urljoin
 
 from video2mp3 import __version__
@@ -74,6 +73,7 @@ def get(
     *,
     guard: Guard,
     timeout_s: float,
+    least_bytes_per_s: float = 0,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Incoming]:
     """Asks for a file and follows redirects, each of which is checked as the first URL was.
@@ -83,14 +83,15 @@ def get(
         headers: Of the request; `Range` and `If-Range`, say.
         guard: Says where connections may go.
         timeout_s: For everything, from here to the end of the block; silence of 30 s ends it before.
+        least_bytes_per_s: Ends it where the server is slower than that over 30 s; 0: it may be as slow as it is.
         should_stop: Asked about once in a second.
 
     Raises:
         UrlRefused: when the guard refuses the URL, or what it redirects to.
-        Unreachable: when no answer comes, or none in time.
+        Unreachable: when no answer comes, none in time, or one too slowly.
         Canceled: when the work has to stop.
     """
-    clock = Clock(timeout_s, IDLE_S, should_stop)
+    clock = Clock(timeout_s, IDLE_S, should_stop, least_bytes_per_s)
     for _ in range(MAX_REDIRECTS + 1):
         target = parse(url)
         with _exchange("GET", target, headers, None, guard=guard, clock=clock) as response:
@@ -104,20 +105,21 @@ def get(
 
 def put(
     url: str,
-    file: BinaryIO,
+    body: Iterable[bytes],
     size_bytes: int,
     headers: Mapping[str, str],
     *,
     guard: Guard,
     timeout_s: float,
+    least_bytes_per_s: float = 0,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Answer:
-    """Sends a file from where it stands; follows no redirects. Raises as `get`."""
+    """Sends a file of that size, piece by piece; follows no redirects. Raises as `get`, and what `body` raises."""
     target = parse(url)
-    clock = Clock(timeout_s, IDLE_S, should_stop)
+    clock = Clock(timeout_s, IDLE_S, should_stop, least_bytes_per_s)
     length = {"Content-Length": str(size_bytes)}
     with (
-        _exchange("PUT", target, {**headers, **length}, file, guard=guard, clock=clock) as response,
+        _exchange("PUT", target, {**headers, **length}, body, guard=guard, clock=clock) as response,
         unreachable(target),
     ):
         return Answer(response.status, _headers(response), response.read(SMALL_BODY_BYTES))
@@ -133,7 +135,7 @@ def _exchange(
     method: str,
     target: Target,
     headers: Mapping[str, str],
-    body: BinaryIO | None,
+    body: Iterable[bytes] | None,
     *,
     guard: Guard,
     clock: Clock,

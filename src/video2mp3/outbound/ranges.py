@@ -27,6 +27,7 @@ class RemoteFile:
         *,
         guard: Guard,
         timeout_s: float,
+        least_bytes_per_s: float = 0,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
         """Asks the guard; connects when it is first read.
@@ -37,6 +38,7 @@ class RemoteFile:
             validator: The ETag or date of that answer: the file has to be the same all the time.
             guard: Says where connections may go.
             timeout_s: For everything from now on.
+            least_bytes_per_s: See `get`.
             should_stop: Asked about once in a second.
 
         Raises:
@@ -48,7 +50,9 @@ class RemoteFile:
         self._lock = threading.Lock()
         self._target = target
         self._validator = validator
-        self._connection = PinnedConnection(target, guard.addresses(target), Clock(timeout_s, IDLE_S, should_stop))
+        self._connection = PinnedConnection(
+            target, guard.addresses(target), Clock(timeout_s, IDLE_S, should_stop, least_bytes_per_s)
+        )
 
     def __enter__(self) -> Self:
         return self

@@ -137,6 +137,12 @@ SLOTS = Gauge(
     "video2mp3_worker_slots", "Conversions that this worker can run at once, without the spare slot.", registry=REGISTRY
 )
 SLOTS_BUSY = Gauge("video2mp3_worker_slots_busy", "Conversions that this worker runs.", registry=REGISTRY)
+TRANSFERS_BUSY = Gauge(
+    "video2mp3_worker_transfers",
+    "Files that this worker fetches, and results that it sends.",
+    ["transfer"],
+    registry=REGISTRY,
+)
 STAGE_DURATION_S = Histogram(
     "video2mp3_stage_duration_seconds",
     "Time of each stage of a conversion; decode and encode go on at the same time, within convert.",

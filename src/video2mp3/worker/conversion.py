@@ -2,19 +2,17 @@
 
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import structlog
-from sqlalchemy.orm import Session
 
 from video2mp3.database.connection import Database
 from video2mp3.engine import Limits, Options, Report, Waveform, convert
 from video2mp3.engine.part_names import makes_parts
 from video2mp3.errors import (
     Canceled,
-    DatabaseUnavailable,
     EngineError,
     NotFound,
     ResultCheckFailed,
@@ -26,17 +24,15 @@ from video2mp3.errors import (
     Video2mp3Error,
 )
 from video2mp3.jobs import lifecycle
-from video2mp3.jobs.results import media_type, part_names, result_suffix, stored_attributes
-from video2mp3.jobs.settling import settle
+from video2mp3.jobs.results import part_names, result_suffix, stored_attributes
 from video2mp3.storage import Storage
 from video2mp3.storage.checksums import checksums_of_file
 from video2mp3.storage.scratch import require_free
 from video2mp3.telemetry import metrics
 from video2mp3.uploads import UploadSource, open_upload
 from video2mp3.worker.archive import archive
-from video2mp3.worker.fetching import FetchLimits, fetch
+from video2mp3.worker.endings import Ending
 from video2mp3.worker.leases import Lease
-from video2mp3.worker.sending import send
 from video2mp3.worker.stages import EngineStages, stage
 
 log = structlog.get_logger()
@@ -55,7 +51,7 @@ class Conversion:
         lease: Lease,
         *,
         limits: Limits,
-        fetch_limits: FetchLimits,
+        min_free_bytes: int,
         result_lifetime_s: int,
     ) -> None:
         """Nothing happens before `run`."""
@@ -64,26 +60,23 @@ class Conversion:
         self._lease = lease
         self._claim = lease.claim
         self._limits = limits
-        self._fetch_limits = fetch_limits
-        self._upload_id = lease.claim.upload_id
-        self._fetched: dict[str, int] = {}
+        self._min_free_bytes = min_free_bytes
         self._result_lifetime_s = result_lifetime_s
         self._key = f"results/{self._claim.job_id}/{self._claim.fence}{result_suffix(self._claim.options)}"
         self._log = log.bind(job_id=self._claim.job_id, fence=self._claim.fence)
+        self._ending = Ending(database, lease, self._log)
 
     def run(self) -> None:
         """Converts. Never raises for what a job, its media or an outage does."""
         started_s = time.monotonic()
         path = self._storage.scratch_folder / f"result-{secrets.token_hex(16)}"
         try:
-            self._fetch()
             with stage("convert"):
                 report = self._convert(path)
             if makes_parts(self._claim.options):
                 with stage("archive"):
                     report = self._archive(path, report)
             checksums = self._checksums(path, report)
-            self._send(path)
             with stage("store"):
                 self._store(path)
             with stage("finish"):
@@ -91,31 +84,23 @@ class Conversion:
             if finished:
                 _count(report)
                 self._log.info(
-                    "job_finished",
+                    "job_converted" if self._claim.result_url else "job_finished",
                     audio_s=round(report.duration_s, 3),
                     size_bytes=report.size_bytes,
                     took_s=round(time.monotonic() - started_s, 3),
                 )
         except Canceled:
-            self._end_stopped()
+            self._ending.stopped()
         except UploadStalled:
             self._log.info("conversion_waits_for_upload")
-            self._settle(lambda session: lifecycle.wait_again(session, self._claim))
+            self._ending.settle(lambda session: lifecycle.wait_again(session, self._claim))
         except Video2mp3Error as error:
-            self._fail(error)
+            self._ending.failed(error)
         except Exception:
             self._log.exception("conversion_broken")
-            self._fail(EngineError())
+            self._ending.failed(EngineError())
         finally:
             path.unlink(missing_ok=True)
-
-    def _fetch(self) -> None:
-        """Makes an upload of what is at a URL, where no try before has done so."""
-        if self._upload_id is None and self._claim.source_url is not None:
-            with stage("fetch"):
-                parts = (self._database, self._storage)
-                fetched = fetch(*parts, self._claim, self._fetch_limits, self._lease.should_stop)
-            self._upload_id, self._fetched = fetched.upload_id, {"fetched_bytes": fetched.read_bytes}
 
     def _convert(self, path: Path) -> Report:
         options = Options.from_dict(self._claim.options | self._cover())
@@ -149,7 +134,7 @@ class Conversion:
 
         Half of what uploads leave free is for results: so uploads alone cannot keep conversions from ending.
         """
-        require_free(self._storage.scratch_folder, self._fetch_limits.min_free_bytes // 2 + size_bytes)
+        require_free(self._storage.scratch_folder, self._min_free_bytes // 2 + size_bytes)
 
     def _should_stop(self) -> bool:
         self._require_free()
@@ -179,7 +164,7 @@ class Conversion:
             raise UploadDamaged from error
 
     def _open_source(self) -> UploadSource:
-        return self._open(self._upload_id)
+        return self._open(self._claim.upload_id)
 
     def _open(self, upload_id: str | None) -> UploadSource:
         if upload_id is None:
@@ -188,13 +173,6 @@ class Conversion:
             return open_upload(self._database, self._storage, upload_id, self._lease.should_stop)
         except NotFound as error:
             raise UploadGone from error
-
-    def _send(self, path: Path) -> None:
-        """Sends the result to where the job wants it: it is not finished before that place has it."""
-        if self._claim.result_url is not None:
-            kind = media_type(self._claim.options)
-            with stage("send"):
-                send(path, self._claim.result_url, kind, self._fetch_limits, self._lease.should_stop)
 
     def _store(self, path: Path) -> None:
         """Stores the result, with patience: a short outage must not cost an hour's work."""
@@ -220,7 +198,8 @@ class Conversion:
         return checksums
 
     def _finish(self, report: Report, checksums: bytes) -> bool:
-        finished = self._settle(
+        fetched_bytes = self._claim.fetched_bytes
+        finished = self._ending.settle(
             lambda session: lifecycle.finish(
                 session,
                 self._claim,
@@ -229,7 +208,7 @@ class Conversion:
                 checksums=checksums,
                 size_bytes=report.size_bytes,
                 duration_s=report.duration_s,
-                report=report.as_dict() | self._fetched,
+                report=report.as_dict() | ({} if fetched_bytes is None else {"fetched_bytes": fetched_bytes}),
                 lifetime_s=self._result_lifetime_s,
                 waveforms=_waveforms(report, self._claim.options),
             )
@@ -247,28 +226,6 @@ class Conversion:
             self._storage.delete(self._key)
         except Unavailable as error:
             self._log.warning("result_not_deleted", error=error.code)
-
-    def _end_stopped(self) -> None:
-        reason = self._lease.stop_reason
-        self._log.info("job_stopped", reason=reason)
-        if reason == "cancel":
-            self._settle(lambda session: lifecycle.fail(session, self._claim, Canceled()))
-        elif reason == "drain":
-            self._settle(lambda session: lifecycle.release(session, self._claim))
-        else:
-            # Lost, or so it seems: where only the database was away, the job goes back as after any outage.
-            self._settle(lambda session: lifecycle.fail(session, self._claim, DatabaseUnavailable()))
-
-    def _fail(self, error: Video2mp3Error) -> None:
-        self._log.info("conversion_failed", error=error.code, detail=error.detail)
-        self._settle(lambda session: lifecycle.fail(session, self._claim, error))
-
-    def _settle(self, write: Callable[[Session], bool]) -> bool | None:
-        """Writes an end; None when the database did not answer: then the reaper will act."""
-        written = settle(self._database, write)
-        if written is None:
-            self._log.warning("job_end_not_written")
-        return written
 
 
 def _waveforms(report: Report, options: Mapping[str, Any]) -> dict[int, Waveform]:

@@ -54,6 +54,8 @@ class FetchLimits:
     min_free_bytes: int = 0
     time_limit_s: float = 3600.0
     """For one try at one file."""
+    least_bytes_per_s: float = 16 * 1024
+    """A server that is slower than this over 30 s is given up; 0: no server is."""
     upload_lifetime_s: int = 86_400
 
 
@@ -73,8 +75,8 @@ def fetch(
 
     Of an MP4 it is only the sound (see `mp4_audio`), where the server gives parts and that saves more than half.
 
-    The job has the upload from the moment on at which it is whole. Until then nobody knows it, so whoever dies here
-    leaves an upload that expires, and the next worker begins anew.
+    The job has the upload, and is queued, from the moment on at which it is whole. Until then nobody knows it, so
+    whoever dies here leaves an upload that expires, and the next worker begins anew.
 
     Raises:
         UrlRefused: when the URL leads inside.
@@ -146,6 +148,7 @@ class _Fetch:
                 validator,
                 guard=self._limits.guard,
                 timeout_s=self._left_s,
+                least_bytes_per_s=self._limits.least_bytes_per_s,
                 should_stop=self._should_stop,
             ) as remote:
                 return self._write_sound(remote)
@@ -203,7 +206,14 @@ class _Fetch:
 
     def _get(self, headers: Mapping[str, str]) -> AbstractContextManager[Incoming]:
         guard = self._limits.guard
-        return get(self._url, headers, guard=guard, timeout_s=self._left_s, should_stop=self._should_stop)
+        return get(
+            self._url,
+            headers,
+            guard=guard,
+            timeout_s=self._left_s,
+            least_bytes_per_s=self._limits.least_bytes_per_s,
+            should_stop=self._should_stop,
+        )
 
     @property
     def _left_s(self) -> float:
@@ -232,7 +242,7 @@ class _Fetch:
         if size_bytes > limits.max_size_bytes:
             raise UploadTooLarge
         require_free(self._storage.scratch_folder, limits.min_free_bytes + size_bytes)
-        # How many are fetched at once is a matter of the workers' slots.
+        # How many are fetched at once is a matter of the workers: see `TransferLimits`.
         allowed = uploads.UploadLimits(uploads_at_once=sys.maxsize, stored_bytes=limits.stored_bytes)
         with self._database.write() as session:
             self._left_bytes = uploads.require_room(session, self._claim.user_id, allowed, size_bytes)
@@ -259,7 +269,7 @@ class _Fetch:
             if not uploads.complete(session, self._upload_id):
                 raise UploadGone
             upload = uploads.find(session, self._upload_id, self._claim.user_id)
-            if not lifecycle.attach_upload(session, self._claim, upload):
+            if not lifecycle.fetched(session, self._claim, upload, self._read_bytes):
                 raise UploadGone
 
     @property

@@ -12,8 +12,9 @@ from video2mp3.database.connection import Database
 from video2mp3.database.tables import new_id
 from video2mp3.engine import Limits
 from video2mp3.jobs.consuming import ConsumerThread, Work
-from video2mp3.jobs.lifecycle import Claim
+from video2mp3.jobs.lifecycle import Claim, Transfer
 from video2mp3.jobs.taking import take_for_newcomer, take_next
+from video2mp3.jobs.transfers import TransferLimits
 from video2mp3.queue import VIDEO_QUEUE, Queue
 from video2mp3.storage import Storage
 from video2mp3.telemetry import metrics, tracing
@@ -22,6 +23,7 @@ from video2mp3.worker.fetching import FetchLimits
 from video2mp3.worker.leases import Heartbeat, Lease
 from video2mp3.worker.spare_slot import SpareSlot
 from video2mp3.worker.stages import stage
+from video2mp3.worker.transfers import TransferLoop, run_fetch, run_send
 
 log = structlog.get_logger()
 
@@ -42,6 +44,7 @@ class WorkerLoop:
         spare_slot: bool,
         limits: Limits,
         fetch_limits: FetchLimits,
+        transfers: TransferLimits,
         drain_grace_s: float,
         result_lifetime_s: int,
         nudge: Callable[[], None],
@@ -56,6 +59,7 @@ class WorkerLoop:
             spare_slot: Whether one more converts for users who hold none, while all are busy.
             limits: Of each conversion.
             fetch_limits: Of the files that are fetched from URLs, and sent to them.
+            transfers: How many of each are done at once, beside the conversions.
             drain_grace_s: Time to finish running conversions after `drain`; then they are given back.
             result_lifetime_s: Time until a result is deleted.
             nudge: Tells the relay that there is room for more, or something to announce.
@@ -65,14 +69,14 @@ class WorkerLoop:
         self._database = database
         self._storage = storage
         self._limits = limits
-        self._fetch_limits = fetch_limits
+        self._min_free_bytes = fetch_limits.min_free_bytes
         self._drain_grace_s = drain_grace_s
         self._result_lifetime_s = result_lifetime_s
         self._nudge = nudge
         self._draining = threading.Event()
         self._drain_over_s = float("inf")
         self._heartbeat = Heartbeat(database, self.worker_id, self._slots_left, self.drain_at_leisure)
-        work_limit_s = limits.wall_clock_s + fetch_limits.time_limit_s + _STORE_LIMIT_S
+        work_limit_s = limits.wall_clock_s + _STORE_LIMIT_S
         self._slots = [
             ConsumerThread(f"slot-{number}", queue, VIDEO_QUEUE, self._claim, self._draining, work_limit_s=work_limit_s)
             for number in range(1, slots + 1)
@@ -80,12 +84,33 @@ class WorkerLoop:
         self._spare = SpareSlot(self._slots, self._claim_for_newcomer, self._draining, work_limit_s=work_limit_s)
         self._threads = [*self._slots, self._spare] if spare_slot else self._slots
 
+        parts = (database, storage, fetch_limits)
+        works: dict[Transfer, Callable[[Lease], None]] = {
+            "fetch": partial(run_fetch, *parts),
+            "send": partial(run_send, *parts, result_lifetime_s),
+        }
+        self._transfers = [
+            TransferLoop(
+                transfer,
+                database,
+                self._heartbeat,
+                self.worker_id,
+                work,
+                limits=transfers,
+                drain_is_over=self._drain_is_over,
+                nudge=nudge,
+            )
+            for transfer, work in works.items()
+        ]
+
     def start(self) -> None:
         """Starts all threads and returns."""
         metrics.SLOTS.set_function(self._slots_left)
         self._heartbeat.start()
         for thread in self._threads:
             thread.start()
+        for transfers in self._transfers:
+            transfers.start()
         log.info("worker_started", worker_id=self.worker_id, slots=len(self._slots))
 
     def drain(self) -> None:
@@ -106,7 +131,12 @@ class WorkerLoop:
 
     def _take_no_more(self) -> None:
         self._draining.set()
+        for transfers in self._transfers:
+            transfers.stop()
         self._heartbeat.drain()
+
+    def _drain_is_over(self) -> bool:
+        return time.monotonic() > self._drain_over_s
 
     def _slots_left(self) -> int:
         if not self._draining.is_set():
@@ -122,6 +152,9 @@ class WorkerLoop:
         for thread in self._threads:
             thread.join(None if deadline_s is None else max(0.0, deadline_s - time.monotonic()))
             if thread.is_alive():
+                return False
+        for transfers in self._transfers:
+            if not transfers.join(None if deadline_s is None else max(0.0, deadline_s - time.monotonic())):
                 return False
         self._heartbeat.stop()
         log.info("worker_ended", worker_id=self.worker_id)
@@ -142,7 +175,7 @@ class WorkerLoop:
         return None if claim is None else self._begin(claim, claimed_at_s, taken_ns, None)
 
     def _begin(self, claim: Claim, claimed_at_s: float, taken_ns: int, traceparent: str | None) -> Work:
-        lease = Lease(claim, claimed_at_s, lambda: time.monotonic() > self._drain_over_s)
+        lease = Lease(claim, claimed_at_s, self._drain_is_over)
         return partial(self._work, lease, tracing.nearest(traceparent, claim.traceparent), taken_ns)
 
     def _work(self, lease: Lease, traceparent: str | None, taken_ns: int) -> None:
@@ -165,7 +198,7 @@ class WorkerLoop:
                     self._storage,
                     lease,
                     limits=self._limits,
-                    fetch_limits=self._fetch_limits,
+                    min_free_bytes=self._min_free_bytes,
                     result_lifetime_s=self._result_lifetime_s,
                 ).run()
             finally:

@@ -2,12 +2,15 @@
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import structlog
 
+from video2mp3.database.connection import Database
 from video2mp3.errors import ResultRefused, Unreachable
+from video2mp3.jobs.lifecycle import Claim
+from video2mp3.jobs.results import StoredResult, media_type
 from video2mp3.outbound import is_passing, put
+from video2mp3.storage import Storage
 from video2mp3.worker.fetching import FetchLimits
 
 log = structlog.get_logger()
@@ -16,36 +19,42 @@ _SENDS = 3
 _PAUSE_S = 2.0
 
 
-def send(path: Path, url: str, media_type: str, limits: FetchLimits, should_stop: Callable[[], bool]) -> None:
-    """Sends a file to a URL with PUT.
+def send(
+    database: Database, storage: Storage, claim: Claim, limits: FetchLimits, should_stop: Callable[[], bool]
+) -> None:
+    """Sends the job's stored result to its `result_url` with PUT.
 
     Raises:
         UrlRefused: when the URL leads inside.
-        Unreachable: when the server does not answer, or breaks off: worth another try.
+        Unreachable: when the server does not answer, breaks off, or is too slow: worth another try.
         ResultRefused: when the server does not take it.
+        Expired, NotFound, StoredDataDamaged: when the result is not there as it was stored.
         Canceled: when the work has to stop.
+        Unavailable: when the database or the storage does not answer.
     """
+    result = StoredResult(database, storage, claim.job_id)
     for _ in range(_SENDS - 1):
         try:
-            return _put(path, url, media_type, limits, should_stop)
+            return _put(result, claim, limits, should_stop)
         except Unreachable as error:
-            log.warning("result_not_sent_yet", detail=error.detail)
+            log.warning("result_not_sent_yet", job_id=claim.job_id, detail=error.detail)
             time.sleep(_PAUSE_S)
-    return _put(path, url, media_type, limits, should_stop)
+    return _put(result, claim, limits, should_stop)
 
 
-def _put(path: Path, url: str, media_type: str, limits: FetchLimits, should_stop: Callable[[], bool]) -> None:
-    headers = {"Content-Type": media_type}
-    with path.open("rb") as file:
-        answer = put(
-            url,
-            file,
-            path.stat().st_size,
-            headers,
-            guard=limits.guard,
-            timeout_s=limits.time_limit_s,
-            should_stop=should_stop,
-        )
+def _put(result: StoredResult, claim: Claim, limits: FetchLimits, should_stop: Callable[[], bool]) -> None:
+    assert claim.result_url is not None
+    assert claim.result_size_bytes is not None
+    answer = put(
+        claim.result_url,
+        result.stream(0, claim.result_size_bytes),
+        claim.result_size_bytes,
+        {"Content-Type": media_type(claim.options)},
+        guard=limits.guard,
+        timeout_s=limits.time_limit_s,
+        least_bytes_per_s=limits.least_bytes_per_s,
+        should_stop=should_stop,
+    )
     if is_passing(answer.status):
         raise Unreachable(f"The server of result_url answered with status {answer.status}.")
     if not 200 <= answer.status < 300:

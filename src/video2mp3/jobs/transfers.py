@@ -1,0 +1,92 @@
+"""Which of the jobs is the next whose file is fetched, or whose result is sent.
+
+Both wait for servers that users name, so each user, and each server, has a part of what a worker does at once.
+"""
+
+from collections import Counter
+from collections.abc import Container, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from video2mp3.database.clock import now
+from video2mp3.database.tables import Job
+from video2mp3.jobs.lifecycle import Transfer
+
+# As many of a user's jobs are looked at for one whose server has room.
+_LOOKED_AT = 20
+_STATES: dict[Transfer, str] = {"fetch": "waiting", "send": "processing"}
+
+
+@dataclass(frozen=True)
+class TransferLimits:
+    """How many transfers of one kind a worker does at once: each kind has its own."""
+
+    of_all: int = 8
+
+    @property
+    def of_a_user(self) -> int:
+        """One user's: others find room at once."""
+        return max(1, self.of_all // 2)
+
+    @property
+    def to_a_host(self) -> int:
+        """With one host, whichever users name it."""
+        return max(1, self.of_all // 2)
+
+
+def next_transfer(
+    session: Session, transfer: Transfer, worker_id: str, limits: TransferLimits, turns: Mapping[str, int]
+) -> tuple[str, str] | None:
+    """Returns the id and the user of the job whose transfer a worker begins next; None when there is none.
+
+    It is a job of the user who has the fewest of these transfers going on, in all workers; of those who have as many,
+    of the one who was served longest ago (`turns`: the greatest is the last).
+    """
+    due_at = _due_at(session, transfer)
+    if not due_at:
+        return None
+    held, own, hosts = _going_on(session, transfer, worker_id)
+    busy_hosts = {host for host, count in hosts.items() if count >= limits.to_a_host}
+    in_order = sorted(due_at, key=lambda user_id: (held[user_id], turns.get(user_id, 0), due_at[user_id], user_id))
+    for user_id in in_order:
+        if own[user_id] < limits.of_a_user and (job_id := _first_due(session, transfer, user_id, busy_hosts)):
+            return job_id, user_id
+    return None
+
+
+def _due_at(session: Session, transfer: Transfer) -> dict[str, int]:
+    """The users who have such jobs, and when the first of them is due."""
+    groups = select(Job.user_id, func.min(Job.not_before)).where(Job.transfer == transfer).group_by(Job.user_id)
+    return {row[0]: row[1] for row in session.execute(groups)}
+
+
+def _going_on(session: Session, transfer: Transfer, worker_id: str) -> tuple[Counter[str], Counter[str], Counter[str]]:
+    """How many each user has going on in all workers, each user in this one, and each host in this one."""
+    url = _url(transfer)
+    # By the index of leases: those that nobody holds may be many.
+    held = (Job.state == _STATES[transfer], Job.lease_until > 0, Job.transfer == transfer)
+    rows = session.execute(select(Job.user_id, Job.lease_owner, url).where(*held)).all()
+    own = [row for row in rows if row[1] == worker_id]
+    return Counter(row[0] for row in rows), Counter(row[0] for row in own), Counter(_host(row[2]) for row in own)
+
+
+def _first_due(session: Session, transfer: Transfer, user_id: str, busy_hosts: Container[str]) -> str | None:
+    due = (
+        Job.transfer == transfer,
+        Job.user_id == user_id,
+        Job.not_before <= now(),
+        Job.lease_until.is_(None),
+    )
+    found = select(Job.id, _url(transfer)).where(*due).order_by(Job.not_before, Job.id).limit(_LOOKED_AT)
+    return next((job_id for job_id, url in session.execute(found) if _host(url) not in busy_hosts), None)
+
+
+def _url(transfer: Transfer) -> InstrumentedAttribute[str | None]:
+    return Job.source_url if transfer == "fetch" else Job.result_url
+
+
+def _host(url: str | None) -> str:
+    return urlsplit(url or "").hostname or ""
