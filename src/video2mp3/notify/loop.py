@@ -18,7 +18,7 @@ from video2mp3.database.connection import Database
 from video2mp3.database.tables import Batch, Job, User, Webhook
 from video2mp3.errors import MailRefused, Unavailable, Unreachable, UrlRefused
 from video2mp3.jobs import batches, notifications, webhooks
-from video2mp3.jobs.consuming import ConsumerThread
+from video2mp3.jobs.consuming import ConsumerThread, Work
 from video2mp3.jobs.notification_turns import MAIL, WEBHOOKS, UnderWay
 from video2mp3.jobs.notifications import Notice, Outcome
 from video2mp3.jobs.settling import settle
@@ -116,8 +116,8 @@ class NotifierLoop:
         for pool in (self._mail_threads, self._lookup_threads, self._row_threads):
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _claim(self, job_id: str, traceparent: str | None) -> None:
-        """Claims a notification and hands it over; nobody waits for its end here.
+    def _claim(self, job_id: str, traceparent: str | None) -> Work | None:
+        """Claims a notification; it is handed over when its message is acknowledged, and nobody waits for its end.
 
         One that there is no room for stays as it was: it is announced again in a minute, perhaps to another notifier.
         """
@@ -126,11 +126,13 @@ class NotifierLoop:
                 notice = notifications.claim(session, job_id)
                 self._require_room(notice)
         except _NoRoom:
-            return
+            return None
         if notice is None:
-            return
+            return None
+        return partial(self._hand_over, notice, tracing.nearest(traceparent, notice.traceparent))
+
+    def _hand_over(self, notice: Notice, parent: str | None) -> None:
         self._count(notice, 1)
-        parent = tracing.nearest(traceparent, notice.traceparent)
         if notice.kind == "mail":
             future = self._mail_threads.submit(self._send_mail, notice, parent)
         else:
