@@ -25,6 +25,9 @@ def statuses(service: Service) -> list[int]:
 def test_false_names_are_refused(start_service: StartService) -> None:
     with start_service() as service, service.user("ada") as ada:
         assert set(statuses(service)) == {422}
+        with service.user("ivi"):
+            twin = {"username": "\u0456\u0475\u0456", "password": PASSWORD}
+            assert httpx.post(f"{service.url}/v1/accounts", json=twin).json()["code"] == "username_taken"
         assert ada.get("/v1/me").json()["username"] == "ada"
         others = [{"username": "Ада", "password": PASSWORD}, {"username": "eve@example.org", "password": PASSWORD}]
         assert [httpx.post(f"{service.url}/v1/accounts", json=other).status_code for other in others] == [201, 201]

@@ -4,6 +4,7 @@ import pytest
 
 from tests.accounts import scripts_table
 from video2mp3.accounts import names
+from video2mp3.accounts.look_alikes import look_alikes
 from video2mp3.accounts.scripts import TABLE, mixed_scripts
 from video2mp3.errors import InvalidRequest
 
@@ -80,3 +81,26 @@ def test_the_table_is_unicode_s_own() -> None:
     if "Scripts-15.0.0" not in scripts_table.SOURCE.read_text("utf-8"):
         pytest.skip("It is of another version of Unicode.")
     assert TABLE.replace("\n  ", " ").strip() == scripts_table.table()
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("\u0456", "i"),
+        ("\u0430\u0441\u0435", "ACE"),
+        ("\u0412\u041e\u0412", "bob"),
+        ("\u0440\u043e\u0440\u0435_1", "pope_1"),
+        ("\u03bf\u03c1", "op"),
+        ("\u0440\u043e", "\u03c1\u03bf"),
+        ("\u04cf\u043e\u0441\u0430\u04cf", "local"),
+    ],
+    ids=ascii,
+)
+def test_a_name_that_looks_like_another_is_known_both_ways(name: str, other: str) -> None:
+    assert other.casefold() in look_alikes(name)
+    assert name.casefold() in look_alikes(other)
+
+
+@pytest.mark.parametrize("name", ["иван", "ада", "вера", "Δημήτρης", "김철수", "1", "山田太郎", "user 1"])
+def test_names_that_look_like_no_other_are_left_alone(name: str) -> None:
+    assert {alike for alike in look_alikes(name) if alike.isascii()} == set()

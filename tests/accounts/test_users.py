@@ -156,3 +156,14 @@ def test_the_last_administrator_stays(database: Database, ada: User) -> None:
         users.disable(session, session.get_one(User, root.id))
     with database.write() as session, pytest.raises(WrongState):
         users.disable(session, session.get_one(User, ada.id))
+
+
+@pytest.mark.parametrize(("first", "second"), [("ace", "\u0430\u0441\u0435"), ("\u0456", "I")], ids=ascii)
+def test_of_two_names_that_look_the_same_one_is_taken(database: Database, first: str, second: str) -> None:
+    with database.write() as session:
+        users.add(session, username=first, password_hash=None)
+        assert users.is_taken(session, second)
+        with pytest.raises(UsernameTaken):
+            users.add(session, username=second, password_hash=None)
+        # A letter of this one looks like nothing in Latin.
+        users.add(session, username="Ада", password_hash=None)

@@ -8,6 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from video2mp3.accounts import letters, names, passwords, sign_ins
+from video2mp3.accounts.look_alikes import look_alikes
 from video2mp3.database.clock import now
 from video2mp3.database.statements import rows_changed
 from video2mp3.database.tables import ApiKey, User
@@ -46,12 +47,12 @@ def add(
 
     Raises:
         InvalidRequest: when the name or the e-mail address is not allowed.
-        UsernameTaken: when somebody has the name, in whatever case.
+        UsernameTaken: when somebody has the name, in whatever case, or one that looks the same.
     """
     names.check(username)
     if email is not None:
         check_email(email)
-    if names.key(username) == LOCAL_USERNAME:
+    if is_taken(session, username):
         raise UsernameTaken
     if email is None and is_email(username):
         email = username
@@ -121,9 +122,11 @@ def set_password(session: Session, user: User, password_hash: str) -> bool:
 
 
 def is_taken(session: Session, username: str) -> bool:
-    """Says whether somebody has the name, in whatever case."""
-    key = names.key(username)
-    return key == LOCAL_USERNAME or session.scalar(select(User.id).where(User.username_key == key)) is not None
+    """Says whether somebody has the name, in whatever case, or one in another script that looks the same."""
+    keys = {names.key(username), *(names.key(name) for name in look_alikes(username))}
+    if LOCAL_USERNAME in keys:
+        return True
+    return session.scalar(select(User.id).where(User.username_key.in_(keys)).limit(1)) is not None
 
 
 def find_by_username(session: Session, username: str, *, disabled_too: bool = False) -> User | None:
