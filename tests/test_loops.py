@@ -32,7 +32,7 @@ from video2mp3.supervision import Loop
 from video2mp3.telemetry import serving as metrics_server
 from video2mp3.telemetry.metrics import REGISTRY
 from video2mp3.wiring import Backends, open_backends
-from video2mp3.worker import leases
+from video2mp3.worker import leases, transfers
 from video2mp3.worker.loop import WorkerLoop
 from video2mp3.worker.spare_slot import SpareSlot
 
@@ -114,6 +114,16 @@ STEPS = {
         _work("notifier-1", notifications, "claim"),
         _work("notifier-1", NotifierLoop, "_claim"),
         _work("notifier-1", NotifierLoop, "_require_room"),
+    ],
+    "fetch-transfers": [
+        Step("fetch-transfers", transfers.TransferLoop, "_begin_due"),
+        Step("fetch-transfers", transfers.TransferLoop, "_take_next"),
+        Step("fetch-transfers", transfers, "next_transfer"),
+    ],
+    "send-transfers": [
+        Step("send-transfers", transfers, "next_transfer"),
+        Step("send-transfers", transfers.TransferLoop, "_begin_due"),
+        Step("send-transfers", transfers.TransferLoop, "_take_next"),
     ],
     "deliveries": [
         Step("deliveries", event_loop.EventLoop, "_run_for_a_while"),
