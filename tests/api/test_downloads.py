@@ -1,7 +1,10 @@
 import dataclasses
 import hashlib
 import re
+import socket
+from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -235,3 +238,19 @@ def test_the_source_is_there_as_long_as_its_upload(ada: SignedIn, services: Serv
     ada.http.delete(f"/v1/uploads/{upload_id}").raise_for_status()
     answer = ada.http.get(f"/v1/conversions/{job_id}/source")
     assert (answer.status_code, answer.json()["code"]) == (410, "upload_gone")
+
+
+def test_clients_that_do_not_read_hold_no_thread(ada: SignedIn, services: Services) -> None:
+    """It should answer a caller whose other downloads all wait for their client: more than it may have threads."""
+    finish(services, job_id := convert(ada.http), bytes(50_000_000))  # more than fits into the buffers of a connection
+    path = f"/v1/conversions/{job_id}/mp3"
+    address = urlsplit(str(ada.http.base_url))
+    head = (
+        f"GET {path} HTTP/1.1\r\nHost: {address.netloc}\r\nAuthorization: {ada.http.headers['authorization']}\r\n\r\n"
+    )
+    with ExitStack() as stack:
+        for _ in range(12):
+            reader = stack.enter_context(socket.create_connection((address.hostname or "", address.port or 0), 20))
+            reader.sendall(f"{head}\r\n".encode())
+            assert reader.recv(12) == b"HTTP/1.1 200"
+        assert ada.http.get(path, headers={"Range": "bytes=0-9"}, timeout=20).content == bytes(10)
