@@ -2,9 +2,9 @@
 
 ``python -m tests.abuse.figures [--rounds 5] [--only NAME]``: run by `make abuse`.
 
-Each abuse meets a service of its own with its default settings, except that users' URLs may lead to the attacker's port
-on loopback. In each round the second user measures first undisturbed, then while a process (`tests.abuse.attacks`)
-abuses the service by a new account, which is deleted afterwards.
+In each of five rounds, each abuse meets a new service with its default settings, except that users' URLs may lead to
+the attacker's port on loopback. The second user measures first undisturbed, then while a process
+(`tests.abuse.attacks`) abuses the service by another account.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from itertools import count
+from itertools import count, product
 from pathlib import Path
 
 from tests.abuse.attacks import ATTACKS
@@ -26,11 +26,11 @@ from tests.abuse.victim import Sample, TimedSMTPServer, Victim
 from tests.acceptance.service import Role, Service, base_env, mail_env
 from tests.media import make_video
 from tests.report import write
-from tests.servers import free_port, require_program, wait_until
+from tests.servers import free_port, require_program
 
 _ROOT = Path(__file__).parents[2]
 _PREPARED_S = 120
-_CALM_S = 60.0
+_DELETED_S = 60.0
 REQUESTS, SIGN_INS = 15, 3
 """Of each, before the job, and as many after it."""
 GOALS = {"me_s": 3.0, "sign_in_s": 3.0, "job_s": 4.0, "email_s": 5.0}
@@ -75,7 +75,7 @@ class Stage:
 
     @contextmanager
     def abuse(self, name: str) -> Iterator[None]:
-        """Lets a new account abuse the service; in the end the account is deleted, and all is quiet again."""
+        """Lets a new account abuse the service; in the end the account is deleted, with all its conversions."""
         account = self.account()
         arguments = ["--port", self.service.url.rpartition(":")[2], "--receiver-port", str(self.receiver_port)]
         arguments += ["--token", account.token, "--media", str(self.media), "--size", str(self.size)]
@@ -89,18 +89,20 @@ class Stage:
         finally:
             attack.kill()
             attack.communicate()
-        self._end(account)
+        _delete(account)
 
-    def _end(self, account: Victim) -> None:
-        """Deletes the account and waits until nothing of it runs."""
-        deadline_s = time.monotonic() + _CALM_S
-        while True:
-            try:
-                account.delete_account()
-                return
-            except OSError:
-                if time.monotonic() > deadline_s:
-                    raise
+
+def _delete(account: Victim) -> None:
+    """Deletes an account; tries again where the service is too busy."""
+    deadline_s = time.monotonic() + _DELETED_S
+    while True:
+        try:
+            account.delete_account()
+        except OSError:
+            if time.monotonic() > deadline_s:
+                raise
+        else:
+            return
 
 
 @contextmanager
@@ -184,20 +186,12 @@ def _cell(middle: float, least: float, most: float, goal: float) -> str:
     return f"{missed}{middle:.1f}{missed} ({least:.1f}–{most:.1f})"
 
 
-def _measured(place: Stage, name: str, number: int) -> list[Round]:
-    victim = place.account()
-    victim.verify()
-    victim.measure(REQUESTS, SIGN_INS)  # the first conversion starts what all the others find started
-    rounds = []
-    for _ in range(number):
-        rounds.append(measure(place, victim, name))
-        print(f"{name}: {rounds[-1]}", flush=True)
-        _wait_for_calm(victim, rounds[0].calm.me_s)
-    return rounds
-
-
-def _wait_for_calm(victim: Victim, usual_s: float) -> None:
-    wait_until(lambda: max(victim.me_s() for _ in range(5)) < 3 * usual_s, _CALM_S, "the service to be calm again")
+def _measure_once(folder: Path, media: Path, name: str) -> Round:
+    with stage(folder, media) as place:
+        victim = place.account()
+        victim.verify()
+        victim.measure(requests=1, sign_ins=1)  # the first conversion starts what all the others find started
+        return measure(place, victim, name)
 
 
 def run() -> None:
@@ -205,12 +199,13 @@ def run() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", action="append", choices=ATTACKS, help="one abuse; writes nothing")
     options = parser.parse_args()
-    measured: dict[str, list[Round]] = {}
+    names = options.only or list(ATTACKS)
+    measured: dict[str, list[Round]] = {name: [] for name in names}
     with tempfile.TemporaryDirectory(prefix="video2mp3-abuse-") as temporary:
         media = make_media(Path(temporary) / "media")
-        for number, name in enumerate(options.only or ATTACKS):
-            with stage(Path(temporary) / str(number), media) as place:
-                measured[name] = _measured(place, name, options.rounds)
+        for number, name in product(range(options.rounds), names):
+            measured[name].append(_measure_once(Path(temporary) / f"{number} {name}", media, name))
+            print(f"{name}: {measured[name][-1]}", flush=True)
     print(table(measured))
     if options.only is None:
         write("make abuse", table(measured))
