@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -114,6 +115,8 @@ STEPS = {
         _work("notifier-1", notifications, "claim"),
         _work("notifier-1", NotifierLoop, "_claim"),
         _work("notifier-1", NotifierLoop, "_require_room"),
+        _work("notifier-1", NotifierLoop, "_hand_over"),
+        _work("notifier-1", ThreadPoolExecutor, "submit"),
     ],
     "fetch-transfers": [
         Step("fetch-transfers", transfers.TransferLoop, "_begin_due"),
@@ -156,6 +159,7 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leases, "_TICK_S", 0.01)
     monkeypatch.setattr(leases, "HEARTBEAT_S", 0.02)
     monkeypatch.setattr(lifecycle, "LEASE_S", 3)
+    monkeypatch.setattr(notifications, "LEASE_S", 2)
     monkeypatch.setattr(leases, "LOST_AFTER_S", 2.5)
     monkeypatch.setitem(relay.Relay.__init__.__kwdefaults__ or {}, "announced_s", 2)
 

@@ -133,10 +133,15 @@ class NotifierLoop:
 
     def _hand_over(self, notice: Notice, parent: str | None) -> None:
         self._count(notice, 1)
-        if notice.kind == "mail":
-            future = self._mail_threads.submit(self._send_mail, notice, parent)
-        else:
-            future = self._events.submit(self._send_webhook(notice, parent))
+        try:
+            if notice.kind == "mail":
+                future = self._mail_threads.submit(self._send_mail, notice, parent)
+            else:
+                future = self._events.submit(self._send_webhook(notice, parent))
+        except BaseException:
+            # Else its place would stay taken for ever; its lease expires, and it is tried again.
+            self._count(notice, -1)
+            raise
         self._futures.add(future)
         future.add_done_callback(self._note_end)
 
