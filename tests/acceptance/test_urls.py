@@ -62,7 +62,7 @@ def test_a_service_that_is_killed_while_it_fetches_converts_once(tmp_path: Path,
             service.roles["serve"].kill()
             logs = service.logs()
         with sqlite3.connect(tmp_path / "data" / "video2mp3.db") as database:
-            assert database.execute("SELECT state, upload_id FROM jobs").fetchall() == [("processing", None)]
+            assert database.execute("SELECT state, upload_id FROM jobs").fetchall() == [("waiting", None)]
             # As though its time was over.
             database.execute("UPDATE jobs SET lease_until = 1")
         database.close()

@@ -13,7 +13,7 @@ from video2mp3 import uploads
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job, new_id
 from video2mp3.errors import NoAudio
-from video2mp3.jobs import fair_queueing, lifecycle, limits
+from video2mp3.jobs import fair_queueing, lifecycle, limits, transfers
 from video2mp3.jobs.lifecycle import Claim
 from video2mp3.jobs.relay import Relay
 from video2mp3.queue.memory import MemoryQueue
@@ -76,6 +76,7 @@ def test_claim_relay_reaper_and_submit_use_indexes(database: Database, user_id: 
         _call(database, lifecycle.reap),
         _call(database, lifecycle.expire, 100),
         _call(database, fair_queueing.next_job),
+        _call(database, transfers.next_transfer, "fetch", "w" * 32, transfers.TransferLimits(), {}),
         _call(database, limits.require_room, user_id, limits.JobLimits(10_000, 100_000)),
         _call(database, uploads.require_room, user_id, uploads.UploadLimits(10, 10**6), 1),
     ):

@@ -33,8 +33,8 @@ class TransferLimits:
 
     @property
     def to_a_host(self) -> int:
-        """With one host, whichever users name it."""
-        return max(1, self.of_all // 2)
+        """With one host, whichever users name it: one user alone cannot take up all of a host's."""
+        return max(1, self.of_all * 3 // 4)
 
 
 def next_transfer(

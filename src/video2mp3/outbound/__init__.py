@@ -4,6 +4,7 @@
 after the name was resolved, once: whatever the name leads to a moment later does not matter.
 """
 
+from video2mp3.outbound.connection import THROUGHPUT_WINDOW_S
 from video2mp3.outbound.exchange import Answer, Incoming, get, is_passing, put
 from video2mp3.outbound.guard import Guard
 from video2mp3.outbound.posting import post
@@ -11,6 +12,7 @@ from video2mp3.outbound.ranges import RemoteFile
 from video2mp3.outbound.urls import Target, host_of, parse, redacted
 
 __all__ = [
+    "THROUGHPUT_WINDOW_S",
     "Answer",
     "Guard",
     "Incoming",

@@ -2,6 +2,7 @@
 
 import re
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -25,7 +26,7 @@ from video2mp3.errors import (
 )
 from video2mp3.jobs import lifecycle
 from video2mp3.jobs.lifecycle import Claim
-from video2mp3.outbound import Guard, Incoming, RemoteFile, get, is_passing
+from video2mp3.outbound import THROUGHPUT_WINDOW_S, Guard, Incoming, RemoteFile, get, is_passing
 from video2mp3.storage import Storage
 from video2mp3.storage.scratch import require_free
 from video2mp3.worker.pieces import Ahead, grouped
@@ -39,6 +40,8 @@ _PAUSE_S = 2.0
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)")
 # For the index of an MP4, wherever in the file it is.
 _INDEX_LIMIT_S = 120.0
+# Each takes a process and its memory. Where so many are at work, the next file is fetched whole.
+_indexes = threading.BoundedSemaphore(2)
 _MP4_SUFFIXES = (".mp4", ".m4v", ".mov")
 
 
@@ -175,21 +178,28 @@ class _Fetch:
 
     def _find_sound(self, remote: RemoteFile) -> Mp4Extract | None:
         """Lets the sandbox read the index."""
+        if not _indexes.acquire(blocking=False):
+            return None
         limits = Limits(wall_clock_s=max(1.0, min(_INDEX_LIMIT_S, self._left_s)), memory_bytes=512 * 1024**2)
         try:
             return find_mp4_audio(Ahead(remote), should_stop=self._should_stop, limits=limits)
         except EngineError:
             return None
+        finally:
+            _indexes.release()
 
     def _receive_all(self) -> None:
         in_vain = 0
+        began_s = time.monotonic()
         while True:
             before_bytes = self._received_bytes
             try:
                 return self._receive()
             except Unreachable:
                 in_vain = 0 if self._received_bytes > before_bytes else in_vain + 1
-                if not self._validator or in_vain >= _CONTINUATIONS_IN_VAIN:
+                # A server that breaks off again and again may be no slower than one that does not.
+                least_bytes = self._limits.least_bytes_per_s * (time.monotonic() - began_s - THROUGHPUT_WINDOW_S)
+                if not self._validator or in_vain >= _CONTINUATIONS_IN_VAIN or self._read_bytes < least_bytes:
                     raise
             time.sleep(_PAUSE_S)
 

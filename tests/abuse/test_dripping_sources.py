@@ -1,0 +1,174 @@
+"""Servers that send, or take, next to nothing hold up neither other users' conversions nor their fetches."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+import httpx
+
+from tests.abuse.conftest import StartService
+from tests.acceptance.service import Service, wait_for_end
+from tests.outbound.listeners import answer, web_server
+from tests.servers import wait_until
+from tests.worker.system import make_wav
+from video2mp3.database.connection import Database
+from video2mp3.jobs import fair_queueing, lifecycle, taking, transfers
+from video2mp3.jobs.lifecycle import Claim
+from video2mp3.settings import load_settings
+from video2mp3.wiring import make_guard
+from video2mp3.worker import loop
+from video2mp3.worker.conversion import Conversion
+from video2mp3.worker.fetching import FetchLimits
+from video2mp3.worker.transfers import TransferLoop, run_fetch
+
+CLIP = make_wav(2)
+
+
+def without_transfers_beside_the_slots() -> None:
+    """A slot fetches, and takes what is to be fetched first; there is no slot for newcomers besides."""
+    take_next, convert = taking.take_next, Conversion.run
+
+    def take(database: Database, announced_job_id: str, worker_id: str) -> Claim | None:
+        everything = transfers.TransferLimits(1000)
+        with database.write() as session:
+            if found := transfers.next_transfer(session, "fetch", worker_id, everything, {}):
+                return lifecycle.claim_transfer(session, found[0], "fetch", worker_id)
+        return take_next(database, announced_job_id, worker_id)
+
+    def run(conversion: Conversion) -> None:
+        if conversion._claim.transfer:
+            limits = FetchLimits(make_guard(load_settings()))
+            run_fetch(conversion._database, conversion._storage, limits, conversion._lease)
+        else:
+            convert(conversion)
+
+    vars(loop)["take_next"] = take
+    Conversion.run = run  # type: ignore[method-assign,assignment]
+    TransferLoop.start = lambda _: None  # type: ignore[method-assign,assignment]
+    vars(fair_queueing)["next_job_of_newcomer"] = lambda _: None
+
+
+def without_shares() -> None:
+    """One user may have all transfers going on."""
+    transfers.TransferLimits.of_a_user = transfers.TransferLimits.to_a_host = 1000  # type: ignore[method-assign,assignment]
+
+
+@dataclass
+class Server:
+    """Sends one byte each second for most paths, and a file for `/clip.wav`; takes no file that is sent to it."""
+
+    port: int = 0
+    dripping: set[str] = field(default_factory=set)
+    """The paths that it was asked for."""
+    ended: threading.Event = field(default_factory=threading.Event)
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.port}/{path}"
+
+    def respond(self, handler: BaseHTTPRequestHandler) -> None:
+        if handler.path == "/clip.wav":
+            return answer(handler, 200, CLIP)
+        self.dripping.add(handler.path)
+        if handler.command == "GET":
+            handler.send_response(200)
+            handler.send_header("Content-Length", "1000000")
+            handler.end_headers()
+        while not self.ended.wait(1):
+            handler.wfile.write(b"x" if handler.command == "GET" else b"HTTP/1.1 100 Continue\r\n\r\n")
+        return None
+
+
+@contextmanager
+def dripping_server() -> Iterator[tuple[Server, dict[str, Any]]]:
+    """The server, and the settings that let the service reach it."""
+    server = Server()
+    with web_server(server.respond) as server.port:
+        try:
+            yield server, {"allowed_networks": "127.0.0.0/8", "allowed_ports": server.port, "worker_slots": 2}
+        finally:
+            server.ended.set()
+
+
+def order(client: httpx.Client, url: str, **more: Any) -> str:
+    answer = client.post("/v1/conversions", json={"source": {"url": url}, **more}).raise_for_status()
+    job_id: str = answer.json()["id"]
+    return job_id
+
+
+def upload_clip(client: httpx.Client) -> str:
+    answer = client.post("/v1/conversions", files={"file": ("clip.wav", CLIP)}).raise_for_status()
+    job_id: str = answer.json()["id"]
+    return job_id
+
+
+def states(client: httpx.Client) -> set[str]:
+    items = client.get("/v1/conversions", params={"limit": 100}).raise_for_status().json()["items"]
+    return {job["state"] for job in items}
+
+
+def drip(service: Service, server: Server, attacker: httpx.Client, *, fetches: int) -> None:
+    """Orders ten files that drip, and waits until as many are fetched as may be."""
+    for number in range(10):
+        order(attacker, server.url(f"{number}.wav"))
+    wait_until(lambda: len(server.dripping) >= fetches, 60, "the fetches")
+
+
+def test_dripping_sources_hold_up_nobody_else(start_service: StartService) -> None:
+    """It should convert another user's upload, and fetch that user's file from the same server, meanwhile."""
+    with (
+        dripping_server() as (server, settings),
+        start_service(**settings) as service,
+        service.user() as attacker,
+        service.user() as other,
+    ):
+        drip(service, server, attacker, fetches=4)
+        assert wait_for_end(other, upload_clip(other))["state"] == "finished"
+        assert wait_for_end(other, order(other, server.url("clip.wav")))["state"] == "finished"
+        assert states(attacker) == {"waiting"}
+
+
+def test_in_the_slots_dripping_sources_hold_up_all_conversions(start_service: StartService) -> None:
+    with (
+        dripping_server() as (server, settings),
+        start_service(without_transfers_beside_the_slots, **settings) as service,
+        service.user() as attacker,
+        service.user() as other,
+    ):
+        for number in range(3):
+            order(attacker, server.url(f"{number}.wav"))
+        clips = [upload_clip(other) for _ in range(3)]
+        wait_until(lambda: len(server.dripping) == 2, 60, "a fetch in each slot")
+        assert not threading.Event().wait(5)
+        assert {other.get(f"/v1/conversions/{clip}").json()["state"] for clip in clips} == {"queued"}
+
+
+def test_without_shares_dripping_sources_hold_up_another_user_s_fetch(start_service: StartService) -> None:
+    with (
+        dripping_server() as (server, settings),
+        start_service(without_shares, **settings, transfers_at_once=4) as service,
+        service.user() as attacker,
+        service.user() as other,
+    ):
+        drip(service, server, attacker, fetches=4)
+        clip = order(other, server.url("clip.wav"))
+        assert not threading.Event().wait(5)
+        assert other.get(f"/v1/conversions/{clip}").json()["state"] == "waiting"
+
+
+def test_receivers_that_take_nothing_hold_up_nobody_else(start_service: StartService) -> None:
+    """It should have converted what they get, and have free slots and room for another user's result."""
+    with (
+        dripping_server() as (server, settings),
+        start_service(**settings) as service,
+        service.user() as attacker,
+        service.user() as other,
+    ):
+        for number in range(6):
+            order(attacker, server.url("clip.wav"), result_url=server.url(f"{number}.mp3"))
+        wait_until(lambda: len(server.dripping) >= 4, 60, "results that are sent")
+        wait_until(lambda: states(attacker) == {"processing"}, 60, "the other conversions")
+        assert wait_for_end(other, upload_clip(other))["state"] == "finished"
+        assert states(attacker) == {"processing"}
