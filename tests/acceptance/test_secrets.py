@@ -21,7 +21,7 @@ SETTINGS = {
 def used(service: Service, metrics_url: str) -> tuple[set[str], str]:
     """Uses what takes and makes secrets, rightly and wrongly; returns users' secrets, and all answers and metrics."""
     secrets, told = {PASSWORD, "planted-query"}, []
-    with service.user("ada", email="ada@example.org") as http:
+    with service.user("ada") as http:
         secrets.add(http.headers["Authorization"].removeprefix("Bearer "))
         key = http.post("/v1/api-keys", json={"name": "a", "scopes": ["read"]}).raise_for_status().json()["key"]
         url = "https://hooks.example.org/?signature=planted-query"

@@ -14,7 +14,7 @@ from video2mp3.settings import load_settings
 
 ON_LOOPBACK: dict[str, str] = {}
 ANYWHERE = {"host": "0.0.0.0"}
-PUBLIC = {"host": "0.0.0.0", "public_url": "https://Video.example.com:8443/mp3"}
+PUBLIC = {"host": "0.0.0.0", "public_url": "https://Video.example.com:8443/mp3", "registration": "open"}
 LISTED = PUBLIC | {"allowed_hosts": "api.example.com, *.internal.example"}
 ALL = PUBLIC | {"allowed_hosts": "*"}
 # Which of these settings answer for which host.
