@@ -34,7 +34,7 @@ class Ending:
 
     def failed(self, error: Video2mp3Error) -> None:
         """Ends work that went wrong."""
-        self._log.info(f"{_NAMES[self._lease.claim.transfer]}_failed", error=error.code, detail=error.detail)
+        self._log.info(_FAILED[self._lease.claim.transfer], error=error.code, detail=error.detail)
         self.settle(lambda session: lifecycle.fail(session, self._lease.claim, error))
 
     def settle(self, write: Callable[[Session], bool]) -> bool | None:
@@ -45,4 +45,4 @@ class Ending:
         return written
 
 
-_NAMES = {None: "conversion", "fetch": "fetch", "send": "sending"}
+_FAILED = {None: "conversion_failed", "fetch": "fetch_failed", "send": "sending_failed"}
