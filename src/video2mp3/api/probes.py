@@ -50,8 +50,8 @@ async def probe_upload(order: NewProbe, request: Request, user: CurrentUser, ser
 
 
 def new_executor() -> FairExecutor:
-    """Returns what probes: two files of a user at once, so that another's need not wait for them."""
-    return FairExecutor("probes", threads=4, per_user_threads=2, per_user_queue=50, queue=500)
+    """Returns what probes: one file of a user at once, so that another's need not wait for it."""
+    return FairExecutor("probes", threads=2, per_user_threads=1, per_user_queue=50, queue=500)
 
 
 def _require_complete(services: Services, upload_id: str, user_id: str) -> None:
