@@ -33,7 +33,14 @@ class FairThreads:
 
     async def __aenter__(self) -> None:
         """Waits until the current caller may run one more step."""
-        caller = current_caller.get()
+        await self.enter(current_caller.get())
+
+    async def __aexit__(self, *_: object) -> None:
+        """Lets the next step run."""
+        self.leave(current_caller.get())
+
+    async def enter(self, caller: str | None) -> None:
+        """Waits until that caller may run one more step; `leave` has to follow."""
         if caller not in self._waiting and self._may_run(caller):
             self._start(caller)
             return
@@ -46,12 +53,8 @@ class FairThreads:
                 self._forget(caller, turn)
             else:
                 # Its turn had come in the moment in which it was cancelled.
-                self._end(caller)
+                self.leave(caller)
             raise
-
-    async def __aexit__(self, *_: object) -> None:
-        """Lets the next step run."""
-        self._end(current_caller.get())
 
     def _may_run(self, caller: str | None) -> bool:
         if caller is None:
@@ -62,7 +65,8 @@ class FairThreads:
     def _start(self, caller: str | None) -> None:
         self._running[caller] = self._running.get(caller, 0) + 1
 
-    def _end(self, caller: str | None) -> None:
+    def leave(self, caller: str | None) -> None:
+        """Lets the next step run."""
         self._running[caller] -= 1
         if not self._running[caller]:
             del self._running[caller]

@@ -17,6 +17,7 @@ from video2mp3.accounts import audit
 from video2mp3.api import fair_threads, forwarding, rates
 from video2mp3.api.callers import Callers
 from video2mp3.api.hosts import ANY_HOST_PATHS, HostRule
+from video2mp3.api.places import Place, new_places
 from video2mp3.api.problems import problem_response
 from video2mp3.errors import Unavailable, UnknownHost, Video2mp3Error
 from video2mp3.settings import Settings
@@ -51,6 +52,7 @@ class Frame:
     def __init__(self, app: ASGIApp, settings: Settings, callers: Callers) -> None:
         self._app = app
         self._callers = callers
+        self._places = new_places()
         self._proxies = settings.proxies
         self._hosts = HostRule(settings)
         # Told to those who came without TLS too, browsers pass it over.
@@ -63,10 +65,12 @@ class Frame:
             return
         scope = forwarding.resolved(scope, self._proxies)
         fair_threads.install()
-        fair_threads.current_caller.set(self._callers.caller_of(scope))
+        caller = self._callers.caller_of(scope)
+        fair_threads.current_caller.set(caller)
+        place = Place(self._places, caller)
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
-        body, answer = _Body(receive), _Answer(send, scope["state"], self._headers)
+        body, answer = _Body(receive), _Answer(send, scope["state"], self._headers, place)
         started_s = time.monotonic()
         parent = tracing.parse(Headers(scope=scope).get(tracing.HEADER))
         client = scope.get("client")
@@ -77,6 +81,8 @@ class Frame:
             tracing.span("request", kind="server", parent=parent) as span,
         ):
             try:
+                if scope["path"] not in ANY_HOST_PATHS:
+                    await place.take()
                 served = self._app if self._hosts.allows(scope) else _refuse_host
                 await served(scope, body.receive, answer.send)
             except Exception as error:
@@ -91,6 +97,7 @@ class Frame:
                 if answer.status is None:
                     await problem_response(Request(scope), Unavailable())(scope, receive, answer.send)
             finally:
+                place.leave()
                 duration_s = time.monotonic() - started_s
                 _log_request(scope, answer.status, duration_s)
                 _measure(scope, answer.status, duration_s)
@@ -121,8 +128,9 @@ class _Body:
 class _Answer:
     """The answer as it passes: adds headers, remembers the status."""
 
-    def __init__(self, send: Send, state: dict[str, Any], security_headers: Mapping[str, str]) -> None:
+    def __init__(self, send: Send, state: dict[str, Any], security_headers: Mapping[str, str], place: Place) -> None:
         self._send = send
+        self._place = place
         self._state = state
         self._security_headers = security_headers
         self.status: int | None = None
@@ -135,6 +143,7 @@ class _Answer:
             for name, value in self._security_headers.items():
                 headers.setdefault(name, value)
             headers.update(rates.headers_of(self._state))
+            self._place.leave_if_long(message)
         else:
             metrics.HTTP_SENT_BYTES.inc(len(message.get("body", b"")))
         await self._send(message)
