@@ -58,10 +58,10 @@ def test_many_conversions_are_ordered_by_one_call(ada: SignedIn) -> None:
         "state": "running",
         "percent": 0,
         "tag": "both",
-        "counts": {"queued": 2},
+        "counts": {"queued": 1, "waiting": 1},
         "conversions": [
             {"id": one["id"], "name": "a.mp4", "tag": "a", "state": "queued", "percent": 0},
-            {"id": two["id"], "name": "b.mp4", "tag": None, "state": "queued", "percent": 0},
+            {"id": two["id"], "name": "b.mp4", "tag": None, "state": "waiting", "percent": 0},
         ],
         "created_at": batch["created_at"],
         "ended_at": None,

@@ -7,9 +7,8 @@ import pytest
 
 from tests.engine import heads
 from tests.engine.processes import children
-from tests.jobs.rows import claimed
 from tests.worker.system import System
-from tests.worker.test_fetching import FileServer, content_of, fetch, order, serving
+from tests.worker.test_fetching import FileServer, claimed, content_of, fetch, order, serving
 from video2mp3.errors import EngineCrashed
 from video2mp3.outbound import RemoteFile, parse
 from video2mp3.worker import pieces
@@ -36,7 +35,7 @@ def test_a_file_on_which_the_child_dies_is_fetched_whole(embedded: System) -> No
 
         server.on_request = kill
         job = order(embedded, server.url, name="talk.mp4")
-        upload_id = fetch(embedded, claimed(embedded.database, job.id), server.limits())
+        upload_id = fetch(embedded, claimed(embedded, job.id), server.limits())
         assert len(killed) == 1
         assert content_of(embedded, upload_id) == MP4
 
