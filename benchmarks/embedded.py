@@ -21,7 +21,7 @@ from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job, Notification
 from video2mp3.engine import Limits
 from video2mp3.engine.cpus import available_cpus
-from video2mp3.engine.forking import ZYGOTE
+from video2mp3.engine.parent.zygote_client import ZYGOTE
 from video2mp3.jobs import lifecycle
 from video2mp3.jobs.housekeeping import Housekeeping
 from video2mp3.jobs.transfers import TransferLimits

@@ -13,9 +13,9 @@ from typing import Any
 
 from benchmarks.decoding import decoded
 from video2mp3.engine import FileSource, convert
-from video2mp3.engine.encode import Encoder, settings_for
-from video2mp3.engine.forking import ZYGOTE
-from video2mp3.engine.pcm import PcmConverter, mp3_rate_for
+from video2mp3.engine.child.audio.encode import Encoder, settings_for
+from video2mp3.engine.child.audio.pcm import PcmConverter, mp3_rate_for
+from video2mp3.engine.parent.zygote_client import ZYGOTE
 
 _POLL_INTERVAL_S = 0.0005
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.decoding import decoded
+from video2mp3.engine.child.audio.encode import Encoder, EncoderSettings, settings_for
+from video2mp3.engine.child.audio.parallel import EncoderPool
+from video2mp3.engine.child.audio.pcm import BYTES_PER_SAMPLE, PcmConverter, mp3_rate_for
 from video2mp3.engine.cpus import available_cpus
-from video2mp3.engine.encode import Encoder, EncoderSettings, settings_for
-from video2mp3.engine.parallel import EncoderPool
-from video2mp3.engine.pcm import BYTES_PER_SAMPLE, PcmConverter, mp3_rate_for
 
 _BLOCK_BYTES = 2**20
 

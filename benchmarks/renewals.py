@@ -7,8 +7,8 @@ import statistics
 import time
 from pathlib import Path
 
-from video2mp3.engine import forking
-from video2mp3.engine.forking import Zygote
+from video2mp3.engine.parent import zygote_client
+from video2mp3.engine.parent.zygote_client import Zygote
 
 ROUNDS = 20
 FORKS = 100
@@ -27,7 +27,7 @@ def start_ms() -> tuple[float, float]:
     zygote.start()
     assert zygote.pid is not None
     assert zygote._control is not None
-    while not forking._is_ready(zygote._control):
+    while not zygote_client._is_ready(zygote._control):
         time.sleep(0.002)
     found = cpu_ms(zygote.pid), (time.perf_counter() - started_s) * 1000
     zygote.close()
@@ -49,7 +49,7 @@ def main() -> None:
     starts = [start_ms() for _ in range(ROUNDS)]
     zygote = Zygote()
     zygote.fork([]).close()
-    forking.RENEW_AFTER, renew_after = 10**9, forking.RENEW_AFTER
+    zygote_client.RENEW_AFTER, renew_after = 10**9, zygote_client.RENEW_AFTER
     forks = [fork_ms(zygote) for _ in range(FORKS)]
     zygote.close()
     cpu, wall = (statistics.median(values) for values in zip(*starts, strict=True))

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from video2mp3.engine.encode import Encoder, EncoderSettings, settings_for
-from video2mp3.engine.parallel import EncoderPool, ParallelEncoder, Segmentation
+from video2mp3.engine.child.audio.encode import Encoder, EncoderSettings, settings_for
+from video2mp3.engine.child.audio.parallel import EncoderPool, ParallelEncoder, Segmentation
 
 FRAMES = (98, 245, 490, 980, 1225, 2450)
 OVERLAP_FRAMES = 35

@@ -22,8 +22,14 @@ def lint(folder: Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("module", "imported", "broken"),
     [
-        ("api/early.py", "from video2mp3.engine.decode import Media", "Untrusted bytes are parsed only in the sandbox"),
+        (
+            "api/early.py",
+            "from video2mp3.engine.child.decode import Media",
+            "Untrusted bytes are parsed only in the sandbox",
+        ),
         ("uploads/coming.py", "import av", "Untrusted bytes are parsed only in the sandbox"),
+        ("engine/parent/calls.py", "import av", "Untrusted bytes are parsed only in the sandbox"),
+        ("engine/parent/process.py", "import lameenc", "Untrusted bytes are parsed only in the sandbox"),
         (
             "worker/fetching.py",
             "from video2mp3.engine.containers.mp4_audio import find_audio",

@@ -11,7 +11,7 @@ from tests.acceptance.service import Service, wait_for_end
 from tests.engine.processes import children_of
 from tests.servers import wait_until
 from tests.worker.system import make_wav
-from video2mp3.engine import forking
+from video2mp3.engine.parent import zygote_client
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 JOBS = 8
@@ -19,12 +19,12 @@ JOBS = 8
 
 def soon() -> None:
     """Renewals come after a few jobs."""
-    forking.RENEW_AFTER = 3
+    zygote_client.RENEW_AFTER = 3
 
 
 def without_renewal() -> None:
     """One zygote serves all jobs."""
-    forking.RENEW_AFTER = 10**9
+    zygote_client.RENEW_AFTER = 10**9
 
 
 def layouts(service: Service) -> set[str]:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from video2mp3.engine.forking import ZYGOTE
+from video2mp3.engine.parent.zygote_client import ZYGOTE
 
 WAIT_S = 20.0
 

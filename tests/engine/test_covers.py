@@ -12,8 +12,8 @@ from mutagen.id3 import ID3
 from tests.engine.converting import converted, make
 from tests.engine.decoders import samples_decoded
 from tests.engine.sounds import write_wav
-from video2mp3.engine.cover import cleaned
-from video2mp3.engine.picture import MAX_PIXELS
+from video2mp3.engine.child.pictures.cover import cleaned
+from video2mp3.engine.child.pictures.frame import MAX_PIXELS
 from video2mp3.errors import BadCover
 
 EXIF = b"\xff\xe1\x00\x10Exif\0\0 40.6800"

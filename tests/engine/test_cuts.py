@@ -8,7 +8,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from video2mp3.engine.cuts import Cut, Cuts, SilenceCuts, cuts_for
+from video2mp3.engine.child.split_points import Cut, Cuts, SilenceCuts, cuts_for
 from video2mp3.engine.report import Chapter
 
 RATE_HZ = 8000

@@ -15,11 +15,11 @@ import pytest
 
 from tests.engine.decoders import pcm_by_ffmpeg, samples_decoded
 from tests.servers import require_program
-from video2mp3.engine.encode import Encoder, EncoderSettings, settings_for
+from video2mp3.engine.child.audio.encode import Encoder, EncoderSettings, settings_for
+from video2mp3.engine.child.audio.parallel import EncoderPool, ParallelEncoder, Segmentation, segmentation_for
 from video2mp3.engine.mp3.frames import samples_per_frame
 from video2mp3.engine.mp3.stitch import Joint
 from video2mp3.engine.mp3.writer import Mp3Writer
-from video2mp3.engine.parallel import EncoderPool, ParallelEncoder, Segmentation, segmentation_for
 
 ALL = bool(os.environ.get("VIDEO2MP3_MATRIX"))
 SEAM_FRAMES = 6

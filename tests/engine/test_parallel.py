@@ -9,13 +9,13 @@ import pytest
 
 from tests.engine.test_stitch import sound
 from video2mp3.engine import FileSource, Limits, Options, Report, convert
-from video2mp3.engine.decode import Media
-from video2mp3.engine.encode import EncoderSettings, settings_for
+from video2mp3.engine.child.audio.encode import EncoderSettings, settings_for
+from video2mp3.engine.child.audio.parallel import EncoderPool, ParallelEncoder, Segmentation, segmentation_for
+from video2mp3.engine.child.decode import Media
+from video2mp3.engine.child.pipeline import Pipeline
+from video2mp3.engine.child.work import Work
 from video2mp3.engine.mp3.frames import samples_per_frame
-from video2mp3.engine.parallel import EncoderPool, ParallelEncoder, Segmentation, segmentation_for
-from video2mp3.engine.pipeline import Pipeline
 from video2mp3.engine.source import SourceFile
-from video2mp3.engine.work import Work
 
 CD = settings_for(44100, 2, 128, None)
 TINY = Segmentation(7, 5)

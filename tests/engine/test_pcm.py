@@ -9,7 +9,7 @@ from av import AudioFrame
 
 from tests.engine.sounds import tone
 from tests.servers import require_program
-from video2mp3.engine.pcm import PcmConverter, mp3_rate_for
+from video2mp3.engine.child.audio.pcm import PcmConverter, mp3_rate_for
 
 
 def frame_of(samples: list[list[float]], rate_hz: int, layout: str) -> AudioFrame:

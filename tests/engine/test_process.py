@@ -21,21 +21,11 @@ import pytest
 from tests.engine import heads
 from tests.engine.processes import children, descendants_of, is_running, wait_until
 from tests.engine.sounds import BytesSource, tone, wav_with
-from video2mp3.engine import (
-    FileSource,
-    Limits,
-    Progress,
-    Report,
-    conversion,
-    convert,
-    find_mp4_audio,
-    inspect_stream,
-    mp4_extract,
-    process,
-)
-from video2mp3.engine.answers import Fields, error_of, progress_of
+from video2mp3.engine import FileSource, Limits, Progress, Report, convert, find_mp4_audio, inspect_stream, mp4_extract
 from video2mp3.engine.containers.streamability import INDEX_AT_END, MoreNeeded, StreamInfo, inspect_head
-from video2mp3.engine.forking import Forked
+from video2mp3.engine.parent import calls, process
+from video2mp3.engine.parent.child_messages import Fields, error_of, progress_of
+from video2mp3.engine.parent.zygote_client import Forked
 from video2mp3.errors import (
     Canceled,
     EngineCrashed,
@@ -272,7 +262,7 @@ def part_message(offset_bytes: int, size_bytes: int, mp3: Report) -> bytes:
 def test_a_child_cannot_claim_parts_that_are_not_there(
     parts: Callable[[int], list[tuple[int, int]]], code: str, sink: BinaryIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(conversion, "MAX_PARTS", 3)
+    monkeypatch.setattr(calls, "MAX_PARTS", 3)
     mp3 = convert(BytesSource(wav_with(tone(4000))), sink)
     sink.seek(0)
     sink.write(sink.read() * 2)

@@ -13,8 +13,9 @@ import pytest
 
 from tests.engine.processes import children_of, is_running, wait_until
 from tests.engine.sounds import BytesSource, tone, wav_with
-from video2mp3.engine import Report, convert, forking, probe
-from video2mp3.engine.forking import ZYGOTE, Forked, Zygote
+from video2mp3.engine import Report, convert, probe
+from video2mp3.engine.parent import zygote_client
+from video2mp3.engine.parent.zygote_client import ZYGOTE, Forked, Zygote
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Renewals come after three processes."""
-    monkeypatch.setattr(forking, "RENEW_AFTER", 3)
+    monkeypatch.setattr(zygote_client, "RENEW_AFTER", 3)
 
 
 @pytest.fixture
@@ -85,7 +86,7 @@ def test_a_running_process_keeps_its_zygote_until_it_ends(zygote: Zygote, monkey
     assert is_running(first)
     running.kill()
     wait_until(lambda: not is_running(first))
-    monkeypatch.setattr(forking, "RENEW_AFTER", 10**9)
+    monkeypatch.setattr(zygote_client, "RENEW_AFTER", 10**9)
 
     def is_tidy() -> bool:
         end(zygote.fork([]))
@@ -127,15 +128,15 @@ def test_a_conversion_survives_renewals() -> None:
 def started(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The zygotes that are started, each stopped before it is ready; their ids."""
     pids: list[int] = []
-    start: Callable[[], forking._Started] = forking._start
+    start: Callable[[], zygote_client._Started] = zygote_client._start
 
-    def start_stopped() -> forking._Started:
+    def start_stopped() -> zygote_client._Started:
         control, process = start()
         os.kill(process.pid, signal.SIGSTOP)
         pids.append(process.pid)
         return control, process
 
-    monkeypatch.setattr(forking, "_start", start_stopped)
+    monkeypatch.setattr(zygote_client, "_start", start_stopped)
     return pids
 
 
@@ -163,7 +164,7 @@ def test_one_that_cannot_start_leaves_the_old_one_in_place(zygote: Zygote, monke
         for _ in range(10):
             end(zygote.fork([]))
         assert zygote.pid == first
-    monkeypatch.setattr(forking, "RENEW_AFTER", 10**9)
+    monkeypatch.setattr(zygote_client, "RENEW_AFTER", 10**9)
 
     def is_tidy() -> bool:
         end(zygote.fork([]))
@@ -175,10 +176,10 @@ def test_one_that_cannot_start_leaves_the_old_one_in_place(zygote: Zygote, monke
 ENDING = """
 import sys
 from tests.engine.test_renewal import renew
-from video2mp3.engine import forking
-forking.RENEW_AFTER = 3
-running = forking.ZYGOTE.fork([])
-renew(forking.ZYGOTE)
+from video2mp3.engine.parent import zygote_client
+zygote_client.RENEW_AFTER = 3
+running = zygote_client.ZYGOTE.fork([])
+renew(zygote_client.ZYGOTE)
 print("renewed", flush=True)
 sys.stdin.read()
 """

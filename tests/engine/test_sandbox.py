@@ -15,9 +15,10 @@ import pytest
 from tests.engine.processes import children
 from tests.engine.sounds import BytesSource, tone, wav_with
 from tests.engine.tracing import needs_strace, trace
-from video2mp3.engine import FileSource, Progress, SelfTest, convert, seccomp, self_test
-from video2mp3.engine.self_test import ThreadTest
-from video2mp3.engine.system_calls import _MACHINES, Machine, this_machine
+from video2mp3.engine import FileSource, Progress, SelfTest, convert, self_test
+from video2mp3.engine.parent.self_test import ThreadTest
+from video2mp3.engine.sandbox import seccomp
+from video2mp3.engine.sandbox.system_calls import _MACHINES, Machine, this_machine
 
 MINUTE = wav_with(tone(48_000 * 60), rate_hz=48_000)
 MUST_BE_DENIED = {

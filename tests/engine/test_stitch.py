@@ -9,11 +9,11 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tests.engine.contents import Content, contents_of
-from video2mp3.engine.encode import Encoder, EncoderSettings, settings_for
+from video2mp3.engine.child.audio.encode import Encoder, EncoderSettings, settings_for
+from video2mp3.engine.child.audio.parallel import EncoderPool, ParallelEncoder, Segmentation
 from video2mp3.engine.mp3.frame import split
 from video2mp3.engine.mp3.frames import BrokenStream, samples_per_frame
 from video2mp3.engine.mp3.stitch import Joint, Stitcher, find_seam
-from video2mp3.engine.parallel import EncoderPool, ParallelEncoder, Segmentation
 
 MODES = (
     settings_for(44100, 2, 320, None),

@@ -23,7 +23,7 @@ from tests.engine.tracing import needs_strace, trace
 from tests.media import make_video
 from tests.servers import require_program
 from video2mp3.engine import FileSource, Limits, Report, probe
-from video2mp3.engine.system_calls import this_machine
+from video2mp3.engine.sandbox.system_calls import this_machine
 
 FOLLOWED_BY_FFMPEG = ("hls", "hls with a map", "concat", "dash")
 needs_seccomp = pytest.mark.skipif(this_machine() is None, reason="There is no seccomp here.")

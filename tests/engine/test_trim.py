@@ -11,8 +11,8 @@ from tests.engine.converting import converted, loudness_of, make, values
 from tests.engine.decoders import samples_decoded
 from tests.engine.sounds import tone, write_wav
 from tests.media import corpus_file
-from video2mp3.engine.fade import Fade
-from video2mp3.engine.trim import Trim
+from video2mp3.engine.child.audio.fade import Fade
+from video2mp3.engine.child.audio.trim import Trim
 from video2mp3.errors import DamagedAudio, StartBeyondEnd
 
 RATE_HZ = 44100

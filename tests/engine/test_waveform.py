@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from tests.engine.converting import converted
 from tests.engine.sounds import BytesSource, wav_with, write_wav
 from video2mp3.engine import FileSource, Waveform, waveform
-from video2mp3.engine.answers import promise_of
-from video2mp3.engine.envelope import Envelope
+from video2mp3.engine.child.audio.waveform import Envelope
+from video2mp3.engine.parent.child_messages import promise_of
 from video2mp3.engine.report import LOUDEST, WAVEFORM_POINTS
 from video2mp3.errors import EngineCrashed, NotMedia
 

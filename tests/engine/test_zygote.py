@@ -14,8 +14,9 @@ import pytest
 
 from tests.engine.processes import children, children_of, descendants_of, is_running, wait_until
 from tests.engine.sounds import BytesSource, tone, wav_with
-from video2mp3.engine import Probe, convert, forking, prepare, probe
-from video2mp3.engine.forking import ZYGOTE, Forked, Zygote
+from video2mp3.engine import Probe, convert, prepare, probe
+from video2mp3.engine.parent import zygote_client
+from video2mp3.engine.parent.zygote_client import ZYGOTE, Forked, Zygote
 from video2mp3.errors import EngineCrashed
 
 SOUND = wav_with(tone(8000))
@@ -127,10 +128,10 @@ def test_a_process_can_be_killed_while_the_zygote_is_stopped(zygote: Zygote, for
 
 def test_a_zygote_that_does_not_answer_is_replaced(zygote: Zygote, monkeypatch: pytest.MonkeyPatch) -> None:
     zygote.fork([]).close()
-    monkeypatch.setattr(forking, "START_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(zygote_client, "START_TIMEOUT_S", 0.2)
     stopped = pid_of(zygote)
     os.kill(stopped, signal.SIGSTOP)
-    asked = threading.Timer(0.3, monkeypatch.setattr, (forking, "START_TIMEOUT_S", 20.0))
+    asked = threading.Timer(0.3, monkeypatch.setattr, (zygote_client, "START_TIMEOUT_S", 20.0))
     asked.start()  # the new one may take its time
     zygote.fork([]).close()
     asked.join()
@@ -194,7 +195,7 @@ def test_a_terminal_s_and_a_supervisor_s_signals_are_for_the_parent_alone(
 
 IDLE = """
 import sys
-from video2mp3.engine.forking import ZYGOTE
+from video2mp3.engine.parent.zygote_client import ZYGOTE
 forked = ZYGOTE.fork([])
 print(ZYGOTE.pid, flush=True)
 sys.stdin.read()
@@ -218,7 +219,7 @@ FORKING = """
 import os
 from tests.engine.sounds import BytesSource, tone, wav_with
 from video2mp3.engine import probe
-from video2mp3.engine.forking import ZYGOTE
+from video2mp3.engine.parent.zygote_client import ZYGOTE
 sound = wav_with(tone(8000))
 probe(BytesSource(sound))
 first = ZYGOTE.pid

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.service import base_env
-from video2mp3.engine.system_calls import this_machine
+from video2mp3.engine.sandbox.system_calls import this_machine
 
 pytestmark = pytest.mark.skipif(this_machine() is None, reason="There is no seccomp here.")
 

@@ -8,7 +8,7 @@ from video2mp3.api.services import Services
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Upload
 from video2mp3.engine.cpus import available_cpus
-from video2mp3.engine.estimate import time_s
+from video2mp3.engine.parent.estimate import time_s
 from video2mp3.errors import Video2mp3Error
 from video2mp3.jobs import early, lifecycle
 from video2mp3.uploads import UploadSource

@@ -1,10 +1,10 @@
 """The engine: media in, MP3 out. It knows no job, HTTP or database."""
 
-from video2mp3.engine.conversion import convert, find_mp4_audio, inspect_stream, prepare, probe, waveform
 from video2mp3.engine.limits import Limits
 from video2mp3.engine.options import Options
+from video2mp3.engine.parent.calls import convert, find_mp4_audio, inspect_stream, prepare, probe, waveform
+from video2mp3.engine.parent.self_test import SelfTest, self_test
 from video2mp3.engine.report import Chapter, Part, Probe, Progress, Report, Track, Waveform
-from video2mp3.engine.self_test import SelfTest, self_test
 from video2mp3.engine.source import FileSource, Source
 
 __all__ = [

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.engine.sounds import tone
-from video2mp3.engine.encode import Encoder, settings_for
+from video2mp3.engine.child.audio.encode import Encoder, settings_for
 from video2mp3.engine.mp3.frames import RATES_HZ, BrokenStream, FrameHeader, FrameWalker, bitrates_kbps, parse_header
 
 

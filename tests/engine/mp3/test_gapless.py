@@ -11,7 +11,7 @@ from mutagen.mp3 import MP3
 
 from tests.engine.decoders import pcm_by_ffmpeg, pcm_by_mpg123, samples_decoded
 from tests.engine.sounds import tone
-from video2mp3.engine.encode import Encoder, lead_in_samples, settings_for
+from video2mp3.engine.child.audio.encode import Encoder, lead_in_samples, settings_for
 from video2mp3.engine.mp3.check import check_mp3
 from video2mp3.engine.mp3.frames import RATES_HZ
 from video2mp3.engine.mp3.id3 import id3_tag

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.engine.decoders import pcm_by_mpg123
 from tests.engine.test_stitch import encoded
 from tests.servers import require_program
-from video2mp3.engine.encode import EncoderSettings, settings_for
+from video2mp3.engine.child.audio.encode import EncoderSettings, settings_for
 from video2mp3.engine.mp3.frame import Frame, FrameSplitter, data_before, side_info_crc
 from video2mp3.engine.mp3.frames import BrokenStream, samples_per_frame
 from video2mp3.engine.mp3.info_tag import DECODER_DELAY, ENCODER_DELAY

@@ -1,0 +1,1 @@
+"""The side of the untrusted file: what runs in the sandboxed process."""

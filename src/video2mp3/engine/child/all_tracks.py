@@ -1,0 +1,94 @@
+"""Every audio track of a file, each as MP3s of its own. Runs in the child."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from video2mp3.engine.child.decode import Media
+from video2mp3.engine.child.work import Conversion, Work
+from video2mp3.errors import AudioTooLong, StartBeyondEnd, TooManyParts, UndecodableAudio, Video2mp3Error
+
+_SUMS = ("samples_in", "damaged_packets", "silenced_samples", "decode_s", "encode_s")
+
+
+class AllTracks:
+    """Converts one track after the other; the file is read once for each. Tracks that give nothing are left out."""
+
+    def __init__(self, media: Media, work: Work, convert_one: Callable[[Media, Work], Conversion]) -> None:
+        media.find_track(None)
+        self._media = media
+        self._work = work
+        self._convert_one = convert_one
+        self._facts: list[dict[str, Any]] = []
+        self._parts: list[dict[str, Any]] = []
+        self._left_out: list[int] = []
+        self._numbers = [number for number, track in enumerate(media.tracks, 1) if track.decodable]
+        lengths_s = [media.length_s(number - 1, work.options.get("end_s")) for number in self._numbers]
+        self.total_s = None if None in lengths_s else sum(filter(None, lengths_s))
+        """The length to be decoded, as the file claims, in seconds."""
+
+    def run(self) -> Iterator[float]:
+        """Converts, and yields the seconds done.
+
+        Raises:
+            MediaError: as one track does; what makes a track be left out, only where no other gave anything.
+        """
+        self._left_out = [n for n in range(1, len(self._media.tracks) + 1) if n not in self._numbers]
+        reason: Video2mp3Error = UndecodableAudio()
+        done_s = 0.0
+        for number in self._numbers:
+            media = self._media if number == self._numbers[0] else self._work.open_media()
+            try:
+                before_s = done_s
+                for done in self._convert(media, number):
+                    done_s = before_s + done
+                    yield done_s
+            except (UndecodableAudio, StartBeyondEnd) as error:
+                reason = error
+                self._left_out.append(number)
+            if media is not self._media:
+                media.close()
+        if not self._parts:
+            raise reason
+
+    def facts(self) -> dict[str, Any]:
+        """Returns what is to be reported: sums, the loudness of the quietest, and else what the first has."""
+        first = self._facts[0]
+        sums = {name: sum(facts[name] for facts in self._facts) for name in _SUMS}
+        loudness = [facts["loudness"] for facts in self._facts if "loudness" in facts]
+        return {
+            **first,
+            **sums,
+            **({"loudness": min(loudness, key=lambda found: found["lufs"])} if loudness else {}),
+            "truncated": any(facts["truncated"] for facts in self._facts),
+            "tracks_left_out": sorted(self._left_out),
+        }
+
+    def parts(self) -> list[dict[str, Any]]:
+        """Returns what is to be reported of each MP3 that was written."""
+        return self._parts
+
+    def _convert(self, media: Media, number: int) -> Iterator[float]:
+        work = self._work_for(number)
+        conversion = self._convert_one(media, work)
+        yield from conversion.run()
+        self._facts.append(conversion.facts())
+        self._parts += conversion.parts()
+
+    def _work_for(self, number: int) -> Work:
+        most_parts = self._work.most_parts - len(self._parts)
+        max_audio_s = self._work.max_audio_s - sum(f["samples_in"] / f["sample_rate_hz"] for f in self._facts)
+        if most_parts < 1:
+            raise TooManyParts
+        if max_audio_s <= 0:
+            raise AudioTooLong
+        offset_bytes = sum(part["size_bytes"] for part in self._parts)
+        os.lseek(self._work.sink, offset_bytes, os.SEEK_SET)  # a track that was left out may have begun
+        return replace(
+            self._work,
+            options={**self._work.options, "track": number},
+            offset_bytes=offset_bytes,
+            most_parts=most_parts,
+            max_audio_s=max_audio_s,
+        )

@@ -1,0 +1,1 @@
+"""PCM to MP3: what is done with samples in the child."""

@@ -1,0 +1,88 @@
+"""PCM to MP3 frames, with LAME."""
+
+from dataclasses import dataclass
+
+from video2mp3.engine.child.audio.lame import JOINT_STEREO, MONO, VBR_ABR, VBR_MTRH, VBR_OFF, Lame
+from video2mp3.engine.mp3.frames import bitrates_kbps, samples_per_frame
+from video2mp3.engine.mp3.info_tag import DECODER_DELAY, ENCODER_DELAY
+from video2mp3.engine.options import DEFAULT_BITRATE_KBPS
+
+QUALITY = 3
+"""LAME's and ffmpeg's own default (docs/encoder.md has what the others give)."""
+
+
+@dataclass(frozen=True)
+class EncoderSettings:
+    """What the encoder is told."""
+
+    sample_rate_hz: int
+    channels: int
+    bitrate_kbps: int | None
+    """None: not a constant bitrate."""
+    vbr_quality: int | None
+    quality: int = QUALITY
+    average_kbps: int | None = None
+    """ABR: variable bitrate that reaches this on average."""
+
+
+def settings_for(
+    sample_rate_hz: int,
+    channels: int,
+    bitrate_kbps: int | None,
+    vbr_quality: int | None,
+    average_kbps: int | None = None,
+) -> EncoderSettings:
+    """Returns the settings: the nearest bitrate that MP3 has at this sample rate, the higher of two as near."""
+    if average_kbps is not None:
+        lowest, *_, highest = bitrates_kbps(sample_rate_hz)
+        average_kbps = min(max(average_kbps, lowest), highest)
+        return EncoderSettings(sample_rate_hz, channels, None, None, average_kbps=average_kbps)
+    if vbr_quality is not None:
+        return EncoderSettings(sample_rate_hz, channels, None, vbr_quality)
+    wanted = bitrate_kbps or DEFAULT_BITRATE_KBPS
+    nearest = min(reversed(bitrates_kbps(sample_rate_hz)), key=lambda rate: abs(rate - wanted))
+    return EncoderSettings(sample_rate_hz, channels, nearest, None)
+
+
+def lead_in_samples(sample_rate_hz: int, samples: int) -> int:
+    """Returns the samples of silence to put in front of a very short sound, as part of the encoder delay.
+
+    Where frames have 576 samples and a sound ends in the frame that it begins in, ffmpeg forgets to cut its
+    start. With this much silence it begins where the frame does.
+    """
+    begins = ENCODER_DELAY + DECODER_DELAY
+    rest = -begins % samples_per_frame(sample_rate_hz)
+    return rest if begins > samples_per_frame(sample_rate_hz) and samples <= rest else 0
+
+
+class Encoder:
+    """One LAME encoder: takes interleaved 16-bit PCM in the machine's order, gives MP3 frames."""
+
+    def __init__(self, settings: EncoderSettings) -> None:
+        rate = settings.sample_rate_hz
+        self._lame = Lame(
+            settings.channels,
+            in_samplerate=rate,
+            # Left alone, LAME halves the rate at low bitrates.
+            out_samplerate=rate,
+            quality=settings.quality,
+            mode=MONO if settings.channels == 1 else JOINT_STEREO,
+            **_bits(settings),
+        )
+
+    def encode(self, pcm: bytes) -> bytes:
+        """Returns the frames that are complete; they may be cut anywhere."""
+        return self._lame.encode(pcm)
+
+    def finish(self) -> bytes:
+        """Returns what is left."""
+        return self._lame.finish()
+
+
+def _bits(settings: EncoderSettings) -> dict[str, int]:
+    if settings.vbr_quality is not None:
+        return {"VBR": VBR_MTRH, "VBR_q": settings.vbr_quality}
+    if settings.average_kbps is not None:
+        return {"VBR": VBR_ABR, "VBR_mean_bitrate_kbps": settings.average_kbps}
+    assert settings.bitrate_kbps is not None
+    return {"VBR": VBR_OFF, "brate": settings.bitrate_kbps}

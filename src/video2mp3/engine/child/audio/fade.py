@@ -1,0 +1,40 @@
+"""Fades PCM in and out, linearly."""
+
+import array
+from collections.abc import Callable
+
+from video2mp3.engine.child.audio.pcm import BYTES_PER_SAMPLE
+
+
+class Fade:
+    """Takes interleaved 16-bit PCM; as the end is not known before it comes, as much as fades out is held."""
+
+    def __init__(self, sample_rate_hz: int, channels: int, fade_in_s: float | None, fade_out_s: float | None) -> None:
+        self._channels = channels
+        self._fade_in = round((fade_in_s or 0) * sample_rate_hz)
+        self._held_bytes = round((fade_out_s or 0) * sample_rate_hz) * BYTES_PER_SAMPLE * channels
+        self._held = bytearray()
+        self._passed = 0
+
+    def take(self, pcm: bytes) -> bytes:
+        """Returns what is ready."""
+        if self._passed < self._fade_in:
+            start = self._passed
+            self._passed += len(pcm) // (BYTES_PER_SAMPLE * self._channels)
+            pcm = self._scaled(pcm, lambda sample: min((start + sample) / self._fade_in, 1.0))
+        if not self._held_bytes:
+            return pcm
+        self._held += pcm
+        ready = max(len(self._held) - self._held_bytes, 0)
+        done = bytes(memoryview(self._held)[:ready])
+        del self._held[:ready]
+        return done
+
+    def finish(self) -> bytes:
+        """Returns what was held, faded out."""
+        total = len(self._held) // (BYTES_PER_SAMPLE * self._channels)
+        return self._scaled(bytes(self._held), lambda sample: (total - 1 - sample) / total)
+
+    def _scaled(self, pcm: bytes, gain_at: Callable[[int], float]) -> bytes:
+        values, channels = array.array("h", pcm), self._channels
+        return array.array("h", (round(v * gain_at(n // channels)) for n, v in enumerate(values))).tobytes()

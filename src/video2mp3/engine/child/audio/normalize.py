@@ -1,0 +1,148 @@
+"""Conversion to a given loudness: measure, encode with the gain that follows, listen to the MP3.
+
+Encoding raises the true peak, mostly by 0.2 to 0.6 dB. Where that takes it over the limit, the gain is lowered
+and all is encoded again, once; so it is where the loudness came out otherwise than it should.
+
+Source: EBU R 128 and its Tech 3343, for the gain and the limit.
+"""
+
+import math
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from video2mp3.engine.child.audio.loudness import SILENCE_LUFS, LoudnessMeter, MeasuringEncoder, Mp3Listener
+from video2mp3.engine.child.decode import Media
+from video2mp3.engine.child.pipeline import NoWriter, PcmEncoder, Pipeline, Writer
+from video2mp3.engine.child.work import Work
+
+TRUE_PEAK_LIMIT_DBTP = -1.0
+_PASSES = 3
+_PEAK_MARGIN_DB = 0.1
+"""A lower gain makes other frames, and their peaks are not lower by just as much."""
+_TOLERANCE_DB = 0.2
+_ENCODER_GAIN_DB = ((176, -0.45), (208, -0.27), (240, -0.18), (math.inf, 0.0))
+"""By bitrate in kbit/s, for CBR and ABR."""
+_INAUDIBLE_DBTP = -150.0
+
+
+class LeveledPipeline:
+    """A conversion to `loudness_lufs`; what it offers is what `Pipeline` offers."""
+
+    def __init__(self, media: Media, work: Work) -> None:
+        self._work = work
+        self._measuring = _Measuring(media, work)
+        self._encoding: _Listening | None = None
+        self._gain_db = 0.0
+        self.total_s = self._measuring.total_s
+
+    def run(self) -> Iterator[float]:
+        """Converts, and yields the seconds done: a third of them for each pass."""
+        done_s = 0.0
+        for done_s in self._measuring.run():
+            yield done_s / _PASSES
+        self._gain_db = self._first_gain_db()
+        length_s = done_s
+        yield from self._encode(length_s)
+        missing_db = self._missing_db()
+        if self._meter.true_peak_dbtp > TRUE_PEAK_LIMIT_DBTP or abs(missing_db) > _TOLERANCE_DB:
+            self._gain_db += missing_db
+            yield from self._encode(2 * length_s)
+
+    def facts(self) -> dict[str, Any]:
+        """Returns what is to be reported."""
+        assert self._encoding is not None
+        before, after = self._measuring.meter, self._meter
+        loudness = {
+            "source_lufs": before.lufs,
+            "source_true_peak_dbtp": before.true_peak_dbtp,
+            "gain_db": self._gain_db,
+            "lufs": after.lufs,
+            "true_peak_dbtp": after.true_peak_dbtp,
+        }
+        return {
+            **self._encoding.facts(),
+            "loudness": {name: round(max(value, _INAUDIBLE_DBTP), 2) for name, value in loudness.items()},
+        }
+
+    def parts(self) -> list[dict[str, Any]]:
+        """Returns what is to be reported of each MP3 that was written."""
+        assert self._encoding is not None
+        return self._encoding.parts()
+
+    @property
+    def _meter(self) -> LoudnessMeter:
+        assert self._encoding is not None
+        return self._encoding.listener.meter
+
+    def _first_gain_db(self) -> float:
+        measured = self._measuring.meter
+        if _is_silent(measured):
+            return 0.0
+        return self._reachable_db(measured, TRUE_PEAK_LIMIT_DBTP) - self._measuring.encoder_gain_db
+
+    def _missing_db(self) -> float:
+        if _is_silent(self._meter):
+            return 0.0
+        return self._reachable_db(self._meter, TRUE_PEAK_LIMIT_DBTP - _PEAK_MARGIN_DB)
+
+    def _reachable_db(self, measured: LoudnessMeter, limit_dbtp: float) -> float:
+        wanted_db: float = self._work.options["loudness_lufs"] - measured.lufs
+        return min(wanted_db, limit_dbtp - measured.true_peak_dbtp)
+
+    def _encode(self, before_s: float) -> Iterator[float]:
+        os.lseek(self._work.sink, self._work.offset_bytes, os.SEEK_SET)
+        self._encoding = _Listening(self._work.open_media(), self._work, gain_db=self._gain_db)
+        for done_s in self._encoding.run():
+            yield (before_s + done_s) / _PASSES
+
+
+def _is_silent(measured: LoudnessMeter) -> bool:
+    return measured.lufs <= SILENCE_LUFS or not math.isfinite(measured.true_peak_dbtp)
+
+
+class _Measuring(Pipeline):
+    """A pass that only measures."""
+
+    meter: LoudnessMeter
+
+    def _make_cuts(self) -> None:
+        return None
+
+    def _make_envelope(self) -> None:
+        return None
+
+    @property
+    def encoder_gain_db(self) -> float:
+        """What LAME makes of the level, at bitrates where it wants room for its own peaks; measured."""
+        kbps = self._settings.bitrate_kbps or self._settings.average_kbps or math.inf
+        return next(gain_db for most_kbps, gain_db in _ENCODER_GAIN_DB if kbps <= most_kbps)
+
+    def _make_encoder(self) -> PcmEncoder:
+        encoder = MeasuringEncoder(self._settings)
+        self.meter = encoder.meter
+        return encoder
+
+    def _make_writer(self) -> Writer:
+        return NoWriter()
+
+
+class _Listening(Pipeline):
+    """A pass that listens to what it has encoded."""
+
+    listener: Mp3Listener
+
+    def _make_encoder(self) -> PcmEncoder:
+        self.listener = Mp3Listener(self._settings)
+        return super()._make_encoder()
+
+    def _write(self, blocks: Iterator[bytes]) -> Iterator[float]:
+        return super()._write(self._heard(blocks))
+
+    def _heard(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        for block in blocks:
+            self.listener.take(block)
+            yield block
+
+    def _finish(self) -> None:
+        self.listener.finish()

@@ -1,0 +1,240 @@
+"""PCM to MP3 frames on several threads, with bytes that do not depend on how many there are.
+
+The PCM is cut into segments at places that follow from its length only. Each goes through an encoder of its
+own, a little beyond its end, and the stitcher joins what comes out.
+"""
+
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
+from dataclasses import dataclass
+from queue import SimpleQueue
+from types import TracebackType
+from typing import Any, TypeVar
+
+from video2mp3.engine.child.audio.encode import Encoder, EncoderSettings
+from video2mp3.engine.child.audio.pcm import BYTES_PER_SAMPLE
+from video2mp3.engine.mp3.frames import MPEG1_RATES_HZ, samples_per_frame
+from video2mp3.engine.mp3.stitch import Stitcher
+
+_WAIT_S = 0.2
+"""How long to wait for an encoder before the caller is told that it is still being waited for."""
+_STACK_BYTES = 2 * 1024**2
+_SEGMENT_FRAMES = 1225
+_LAST_FRAMES = 490
+_SHORTER_SEGMENTS = 8
+_OVERLAP_FRAMES = 35
+_OVERLAP_FACTORS = ((1.6, 1), (0.8, 2), (0.5, 4), (0.3, 7), (0.0, 14))
+"""Bits per sample from which on the overlap is so many times as long."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """How PCM is cut."""
+
+    frames: int
+    """From the start of a segment to the start of the next; a multiple of 49, the cycle of padding at 44.1 kHz."""
+    overlap: int
+    """Frames that a segment is encoded beyond that, two at least; in them the next one's encoder settles."""
+    growth: int = 1
+    """So many times as long are the segments after the first few: the longer, the less the overlaps cost."""
+    last_frames: int | None = None
+    """The length of the segments that the rest at the end is cut into, so that all threads end together."""
+
+    def __post_init__(self) -> None:
+        assert 2 <= self.overlap <= min(self.frames, self.last_frames or self.frames)
+
+    def frames_of(self, number: int) -> int:
+        """Returns the frames from the start of a segment, counted from 0 on, to the start of the next."""
+        return self.frames * (self.growth if number >= _SHORTER_SEGMENTS else 1)
+
+    def rest_of(self, number: int) -> int:
+        """Returns the frames that there must be beyond a segment and its overlap, or it is cut smaller, as the end is.
+
+        As many as its own: while one thread is at the last segment, there is enough for the others.
+        """
+        return self.frames_of(number) if self.last_frames else 0
+
+
+def segmentation_for(settings: EncoderSettings) -> Segmentation:
+    """Returns segments of half a minute to one, overlapping by as much as an encoder needs to forget how it began.
+
+    It begins with an empty bit reservoir. The fewer bits there are, the longer it takes until that has no effect on
+    how many each frame gets; measured: a seam never cost 0.3 dB with these overlaps.
+    """
+    halves = 1 if settings.sample_rate_hz in MPEG1_RATES_HZ else 2  # frames of MPEG-2 have half the samples
+    longer = next(factor for least, factor in _OVERLAP_FACTORS if _bits_per_sample(settings) >= least)
+    overlap = _OVERLAP_FRAMES * halves * longer
+    return Segmentation(
+        frames=_SEGMENT_FRAMES * halves * min(longer, 2),
+        overlap=overlap,
+        growth=2 if longer == 1 else 1,
+        last_frames=max(_LAST_FRAMES * halves, 2 * overlap),
+    )
+
+
+def _bits_per_sample(settings: EncoderSettings) -> float:
+    """Returns the bits that a sample of one channel may cost; the second channel is the cheaper one."""
+    kbps = settings.bitrate_kbps or settings.average_kbps
+    if kbps is None:  # variable bitrate takes what it needs
+        return math.inf
+    return kbps * 1000 / settings.sample_rate_hz / (1.0 if settings.channels == 1 else 1.5)
+
+
+class EncoderPool:
+    """Threads that exist before there is work, because later the sandbox lets nobody start any.
+
+    Use it in a with block; leaving it drops what has not begun and waits for what has.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._tasks: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
+        self.stopping = False
+        before = threading.stack_size(_STACK_BYTES)
+        self._threads = [threading.Thread(target=self._run, name=f"encoder-{n}", daemon=True) for n in range(threads)]
+        for thread in self._threads:
+            thread.start()
+        threading.stack_size(before)
+
+    @property
+    def threads(self) -> int:
+        """The number of threads."""
+        return len(self._threads)
+
+    def submit(self, work: Callable[[], T]) -> "Future[T]":
+        """Lets a thread do the work; its result or error is the future's."""
+        future: Future[T] = Future()
+        self._tasks.put((future, work))
+        return future
+
+    def close(self) -> None:
+        """Ends the threads."""
+        self.stopping = True
+        for _ in self._threads:
+            self._tasks.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def __enter__(self) -> "EncoderPool":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _run(self) -> None:
+        while (task := self._tasks.get()) is not None:
+            future, work = task
+            if self.stopping:
+                future.cancel()
+                continue
+            try:
+                future.set_result(work())
+            except BaseException as error:
+                future.set_exception(error)
+
+
+class ParallelEncoder:
+    """Takes interleaved 16-bit PCM, gives MP3 frames; segments in work are bounded, so memory is."""
+
+    def __init__(self, settings: EncoderSettings, pool: EncoderPool, segmentation: Segmentation | None = None) -> None:
+        segmentation = segmentation or segmentation_for(settings)
+        self._bytes_per_sample = BYTES_PER_SAMPLE * settings.channels
+        self._frame_bytes = self._bytes_per_sample * samples_per_frame(settings.sample_rate_hz)
+        self._settings = settings
+        self._pool = pool
+        self._segmentation = segmentation
+        self._segments = 0
+        self.stitcher = Stitcher(segmentation.overlap)
+        self._pcm: list[bytes] = []
+        self._pcm_bytes = 0
+        self._in_work: deque[tuple[Future[bytes], int]] = deque()
+        self._most_in_work = pool.threads + 1
+        self._lock = threading.Lock()
+        self._samples = 0
+        self._cpu_s = 0.0
+
+    @property
+    def cpu_s(self) -> float:
+        """CPU time that the encoders have taken so far, in seconds."""
+        return self._cpu_s
+
+    @property
+    def samples(self) -> int:
+        """Samples per channel that the encoders have taken so far, those that two of them took twice."""
+        return self._samples
+
+    def encode(self, pcm: bytes) -> Iterator[bytes]:
+        """Takes PCM and yields frames that are complete; nothing, now and then, while it waits for an encoder."""
+        self._pcm.append(pcm)
+        self._pcm_bytes += len(pcm)
+        while self._cut_off(self._segmentation.frames_of(self._segments), self._segmentation.rest_of(self._segments)):
+            while self._in_work and (len(self._in_work) > self._most_in_work or self._in_work[0][0].done()):
+                yield from self._stitch_next()
+
+    def finish(self, lead_in: int = 0) -> Iterator[bytes]:
+        """Yields what is left, and nothing, now and then, while it waits for it.
+
+        Args:
+            lead_in: samples of silence to put in front, where all there is is less than a segment.
+        """
+        assert not lead_in or not self._segments
+        while self._segments and self._segmentation.last_frames and self._cut_off(self._segmentation.last_frames):
+            pass
+        self._submit([bytes(lead_in * self._bytes_per_sample), *self._pcm], 0)
+        self._pcm = []
+        while self._in_work:
+            yield from self._stitch_next()
+        yield self.stitcher.finish()
+
+    def _cut_off(self, frames: int, rest: int = 0) -> bool:
+        """Hands on the next segment, where there is more PCM than it needs by `rest` frames; returns whether it did."""
+        encoded_bytes = (frames + self._segmentation.overlap) * self._frame_bytes
+        if self._pcm_bytes <= encoded_bytes + rest * self._frame_bytes:
+            return False
+        self._submit(_cut(self._pcm, 0, encoded_bytes), frames)
+        self._pcm = _cut(self._pcm, frames * self._frame_bytes, self._pcm_bytes)
+        self._pcm_bytes -= frames * self._frame_bytes
+        return True
+
+    def _submit(self, pcm: list[bytes], frames: int) -> None:
+        self._segments += 1
+        self._in_work.append((self._pool.submit(lambda: self._encode_segment(pcm)), frames))
+
+    def _stitch_next(self) -> Iterator[bytes]:
+        future, frames = self._in_work.popleft()
+        while not future.done():
+            wait([future], _WAIT_S)
+            yield b""
+        yield self.stitcher.add(future.result(), frames)
+
+    def _encode_segment(self, pcm: list[bytes]) -> bytes:
+        encoder = Encoder(self._settings)
+        mp3 = []
+        for block in pcm:
+            if self._pool.stopping:
+                break
+            started_s = time.thread_time()
+            mp3.append(encoder.encode(block))
+            with self._lock:
+                self._samples += len(block) // self._bytes_per_sample
+                self._cpu_s += time.thread_time() - started_s
+        mp3.append(encoder.finish())
+        return b"".join(mp3)
+
+
+def _cut(blocks: list[bytes], start: int, end: int) -> list[bytes]:
+    """Returns the bytes from `start` to `end`, copying no block as a whole."""
+    found, place = [], 0
+    for block in blocks:
+        part = block[max(0, start - place) : max(0, end - place)]
+        if part:
+            found.append(part)
+        place += len(block)
+    return found

@@ -1,0 +1,43 @@
+"""Cuts a stretch out of PCM, exact to the sample. It counts what was decoded, never what timestamps say."""
+
+from fractions import Fraction
+
+from video2mp3.engine.child.audio.pcm import BYTES_PER_SAMPLE
+from video2mp3.errors import StartBeyondEnd
+
+
+class Trim:
+    """Keeps the samples from round(start · rate) on and before round(end · rate)."""
+
+    def __init__(self, sample_rate_hz: int, channels: int, start_s: float | None, end_s: float | None) -> None:
+        self._bytes_per_sample = BYTES_PER_SAMPLE * channels
+        self._start = round(Fraction(start_s or 0) * sample_rate_hz)
+        self._end = None if end_s is None else max(round(Fraction(end_s) * sample_rate_hz), self._start + 1)
+        self._passed = 0
+        self.samples = 0
+        """Samples per channel kept so far."""
+
+    @property
+    def ended(self) -> bool:
+        """True when nothing more will be kept."""
+        return self._end is not None and self._passed >= self._end
+
+    def take(self, pcm: bytes) -> bytes:
+        """Returns what is to be kept of the next block."""
+        samples = len(pcm) // self._bytes_per_sample
+        first = min(max(self._start - self._passed, 0), samples)
+        last = samples if self._end is None else min(max(self._end - self._passed, first), samples)
+        self._passed += samples
+        self.samples += last - first
+        if last - first == samples:
+            return pcm
+        return pcm[first * self._bytes_per_sample : last * self._bytes_per_sample]
+
+    def finish(self) -> None:
+        """Checks that anything was kept.
+
+        Raises:
+            StartBeyondEnd: the sound was over before the start.
+        """
+        if self._start and not self.samples:
+            raise StartBeyondEnd

@@ -1,0 +1,47 @@
+"""What MP3 frames sound like, where silences are looked for in frames that are copied. Runs in the child."""
+
+from collections.abc import Sequence
+
+from av import AudioCodecContext, CodecContext, Packet
+from av.error import FFmpegError
+
+from video2mp3.engine.child.audio.pcm import PcmConverter
+from video2mp3.engine.mp3.frame import Frame
+from video2mp3.engine.mp3.frames import FrameHeader
+
+
+class FrameListener:
+    """Decodes frames to interleaved 16-bit PCM."""
+
+    def __init__(self, header: FrameHeader) -> None:
+        self._converter = PcmConverter(header.sample_rate_hz, header.channels)
+        decoder = CodecContext.create("mp3float", "r")
+        assert isinstance(decoder, AudioCodecContext)
+        self._decoder = decoder
+
+    def take(self, frame: Frame) -> Sequence[bytes]:
+        """Takes the next frame, and returns the PCM that is ready: mostly none."""
+        try:
+            decoded = self._decoder.decode(Packet(frame.data))
+        except FFmpegError:
+            return ()
+        return [block for found in decoded for block in self._converter.convert(found, found.samples)]
+
+    def finish(self) -> Sequence[bytes]:
+        """Returns what is still inside."""
+        return self._converter.finish()
+
+
+class FrameCounter:
+    """Stands in where nobody has to hear anything: gives out as much silence."""
+
+    def __init__(self, header: FrameHeader) -> None:
+        self._silence = bytes(2 * header.channels * header.samples)
+
+    def take(self, frame: Frame) -> Sequence[bytes]:  # noqa: ARG002
+        """Returns the silence of a frame's length."""
+        return (self._silence,)
+
+    def finish(self) -> Sequence[bytes]:
+        """Returns nothing."""
+        return ()

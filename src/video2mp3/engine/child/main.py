@@ -1,0 +1,212 @@
+"""What a process does that was forked for one job: it decodes and encodes.
+
+Through its job's socket comes one line of JSON, the job, and go lines of JSON: `{"progress": …}` while it runs, a
+`{"part": …}` for each MP3 that it made, and at last `{"report": …}`, `{"probe": …}`, `{"waveform": …}`,
+`{"stream": …}`, `{"extract": …}` or `{"error": …}`. The parent trusts none of it.
+"""
+
+import base64
+import contextlib
+import errno
+import json
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from video2mp3.engine.child import sandbox_checks
+from video2mp3.engine.child.all_tracks import AllTracks
+from video2mp3.engine.child.audio.normalize import LeveledPipeline
+from video2mp3.engine.child.audio.parallel import EncoderPool
+from video2mp3.engine.child.audio.waveform import measure
+from video2mp3.engine.child.decode import Media
+from video2mp3.engine.child.pictures.cover import with_cover_picture
+from video2mp3.engine.child.pipeline import Pipeline
+from video2mp3.engine.child.stream_copy import Copying
+from video2mp3.engine.child.work import Conversion, Work
+from video2mp3.engine.containers.mp4_audio import find_audio
+from video2mp3.engine.containers.source_inspection import inspect_source
+from video2mp3.engine.containers.streamability import StreamInfo
+from video2mp3.engine.mp4_extract import messages as extract_messages
+from video2mp3.engine.sandbox import confine
+from video2mp3.engine.source import RangeReader, SourceFile
+
+PROGRESS_INTERVAL_S = 0.2
+_PICTURE_S = 1e-6
+"""What a decoded picture counts as, so that the search for the cover's is seen to go on."""
+MAX_CHAPTER_TITLE = 70
+"""All of them together have to fit into one message."""
+Send = Callable[[Mapping[str, Any]], None]
+
+
+def do_job(zygote_pid: int, descriptors: Sequence[int]) -> None:
+    """Does one job and ends the process.
+
+    Args:
+        zygote_pid: the parent, which it does not survive.
+        descriptors: the job's socket, the source and, where an MP3 is to be made, the sink.
+    """
+    confine.separate(zygote_pid, descriptors)
+    connection = socket.socket(fileno=descriptors[0])
+    line = _read_line(connection)
+    if line:  # else the parent has changed its mind
+        _run(_job_of(line), connection, descriptors[1:], zygote_pid)
+    os._exit(0)  # what there is to tidy up, the kernel does
+
+
+def _job_of(line: bytes) -> dict[str, Any]:
+    job: dict[str, Any] = json.loads(line)
+    if "cover_picture" in job.get("options", {}):
+        job["options"]["cover_picture"] = base64.b64decode(job["options"]["cover_picture"])
+    return job
+
+
+def _run(job: Mapping[str, Any], connection: socket.socket, descriptors: Sequence[int], zygote_pid: int) -> None:
+    def send(message: Mapping[str, Any]) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            connection.sendall(json.dumps(message).encode() + b"\n")
+
+    try:
+        send(_answer(job, descriptors, zygote_pid, send))
+    except Exception as error:
+        send({"error": _code_of(error), "detail": str(error)[:300]})
+
+
+def _answer(job: Mapping[str, Any], descriptors: Sequence[int], zygote_pid: int, send: Send) -> dict[str, Any]:
+    guarded = job.get("guarded", True)
+    guards = confine.guards()
+    read_at = _read_at(job, descriptors[0]) if descriptors else None
+    confine.confine(job["limits"], job["threads"], guarded=guarded)
+    pool = EncoderPool(job["threads"])  # not closed: the process ends with the job, even where one of them hangs
+    confine.limit_memory(job["limits"], job["threads"])
+    if guarded:
+        confine.seal()
+    if read_at is None:
+        return {"self_test": guards | {"threads": sandbox_checks.try_all(pool, zygote_pid)}}
+    return answer(job, read_at, descriptors[1] if len(descriptors) > 1 else None, pool, send)
+
+
+def _read_line(connection: socket.socket) -> bytes:
+    line = bytearray()
+    while not line.endswith(b"\n"):
+        part = connection.recv(65536)
+        if not part:
+            return b""
+        line += part
+    return bytes(line)
+
+
+def answer(
+    job: Mapping[str, Any],
+    read_at: Callable[[int, int], bytes],
+    sink: int | None,
+    pool: EncoderPool,
+    send: Send,
+) -> dict[str, Any]:
+    """Does the job and returns what is to be said last; progress is sent."""
+    size_bytes = job["source"]["size_bytes"]
+    file = SourceFile(read_at, size_bytes)
+
+    def open_media() -> Media:
+        file.seek(0)
+        return Media(file, size_bytes)
+
+    try:
+        if structural := _structure(job, file, send):
+            return structural
+        media = open_media()
+        if job["options"].get("waveform"):
+            return {"waveform": measure(media, job["limits"]["max_audio_s"], _Announcer(send).tell)}
+        if sink is None:
+            return {"probe": _probe(media)}
+        return {"report": _convert(media, open_media, job, sink, pool, send)}
+    except MemoryError:
+        raise
+    except Exception:
+        if file.failed:  # what became of the file then says nothing about it
+            raise OSError("the source could not be read") from None
+        raise
+
+
+def _structure(job: Mapping[str, Any], file: SourceFile, send: Send) -> dict[str, Any] | None:
+    """Walks the file's container, without libavformat; returns the answer where nothing else was asked for."""
+    size_bytes = job["source"]["size_bytes"]
+    if job["options"].get("mp4_audio"):
+        *pieces, last = extract_messages(find_audio(file.look_at, size_bytes))
+        for piece in pieces:
+            send(piece)
+        return last
+    if "full_size_bytes" in job["options"]:
+        return {"stream": asdict(inspect_source(file.look_at, size_bytes, job["options"]["full_size_bytes"]))}
+    if job["source"].get("growing"):
+        info = inspect_source(file.look_at, size_bytes, size_bytes)
+        file.sequential = isinstance(info, StreamInfo) and info.sequential
+    return None
+
+
+def _read_at(job: Mapping[str, Any], descriptor: int) -> Callable[[int, int], bytes]:
+    source = job["source"]
+    if source["ranges"]:
+        reader = RangeReader(socket.socket(fileno=descriptor), source["size_bytes"])
+        # The file is far away: an index is read in few requests, and of the rest as little as can be.
+        return reader.read_range if job["options"].get("mp4_audio") else reader.read_at
+    return lambda offset_bytes, size_bytes: os.pread(descriptor, size_bytes, offset_bytes)
+
+
+def _code_of(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "storage_full"
+    return getattr(error, "code", "engine_error")
+
+
+def _probe(media: Media) -> dict[str, Any]:
+    return {
+        "container": media.container,
+        "tracks": [asdict(track) for track in media.tracks],
+        "duration_s": media.duration_s,
+        "chapters": [
+            {**asdict(chapter), "title": (chapter.title or "")[:MAX_CHAPTER_TITLE]} for chapter in media.chapters
+        ],
+        "title": media.title,
+        "has_video": media.has_video,
+        "parts_left_out": media.parts_left_out,
+        "cut_short": media.is_cut_short,
+    }
+
+
+class _Announcer:
+    """Tells how far the work is, a few times in a second."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._announced_s = 0.0
+
+    def tell(self, done_s: float, total_s: float | None = None) -> None:
+        if time.monotonic() - self._announced_s >= PROGRESS_INTERVAL_S:
+            self._announced_s = time.monotonic()
+            self._send({"progress": {"done_s": done_s, "total_s": total_s}})
+
+
+def _convert(
+    media: Media, reopen: Callable[[], Media], job: Mapping[str, Any], sink: int, pool: EncoderPool, send: Send
+) -> dict[str, Any]:
+    announcer = _Announcer(send)
+    options = with_cover_picture(job["options"], reopen, lambda pictures: announcer.tell(pictures * _PICTURE_S))
+    if "cover_at_s" in options:  # the file was read from elsewhere meanwhile
+        media.close()
+        media = reopen()
+    work = Work(reopen, sink, options, job["source"]["name"], job["limits"]["max_audio_s"], pool)
+    conversion = AllTracks(media, work, _one_track) if options.get("track") == "all" else _one_track(media, work)
+    for done_s in conversion.run():
+        announcer.tell(done_s, conversion.total_s)
+    for part in conversion.parts():
+        send({"part": part})
+    return {**_probe(media), **conversion.facts()}
+
+
+def _one_track(media: Media, work: Work) -> Conversion:
+    if work.options.get("copy"):
+        return Copying(media, work)
+    return LeveledPipeline(media, work) if "loudness_lufs" in work.options else Pipeline(media, work)

@@ -1,0 +1,1 @@
+"""Covers: pictures of the video and pictures that came with the job."""

@@ -1,0 +1,111 @@
+"""The front cover: which picture it is, and how it loses what cameras write into pictures. Runs in the child.
+
+To clean a picture nothing is decoded: only the outermost structure is walked. Sources: ITU-T T.81 annex B (JPEG
+markers), the PNG specification §5.
+"""
+
+import re
+import zlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from video2mp3.engine.child.decode import Media
+from video2mp3.engine.child.pictures.frame import picture_at, require_picture
+from video2mp3.engine.options import MAX_COVER_BYTES
+from video2mp3.errors import BadCover
+
+_JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
+_START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
+_END_OF_SCAN = re.compile(rb"\xff+(?![\x00\xd0-\xd7\xff])")
+"""In compressed data 0xFF is followed by 0, or is a restart marker's."""
+_KEPT_APPLICATION_DATA = (0xE0, 0xEE)
+"""JFIF, and Adobe's, which says how colours are meant."""
+_COMMENT = 0xFE
+_PRIVATE_CHUNKS = (b"eXIf", b"tEXt", b"zTXt", b"iTXt", b"tIME")
+
+
+def with_cover_picture(
+    options: Mapping[str, Any], open_media: Callable[[], Media], tell: Callable[[int], None]
+) -> dict[str, Any]:
+    """Returns options whose `cover_picture` are the bytes of a good picture, where they ask for a certain one.
+
+    Args:
+        options: as `Options.resolved()`.
+        open_media: see `picture_at`, and `tell` too.
+
+    Raises:
+        BadCover: the picture that was given is no good.
+        NoPicture: the video has none at `cover_at_s`.
+    """
+    if "cover_picture" in options:
+        picture = options["cover_picture"]
+        require_picture(picture)
+        if cleaned(picture) is None:
+            raise BadCover
+    elif "cover_at_s" in options:
+        picture = picture_at(open_media, options["cover_at_s"], tell)
+    else:
+        return dict(options)
+    return {**options, "cover_picture": picture}
+
+
+def front_cover(options: Mapping[str, Any], media: Media) -> tuple[str, bytes] | None:
+    """Returns the cover's type and its bytes; None where there is none. To be called before anything else is read.
+
+    Args:
+        options: from `with_cover_picture`.
+        media: the source.
+    """
+    if "cover_picture" in options:
+        return cleaned(options["cover_picture"])
+    return cleaned(media.picture()) if options.get("cover", "source") == "source" else None
+
+
+def cleaned(picture: bytes) -> tuple[str, bytes] | None:
+    """Returns the picture's type and its bytes without Exif, comments and the like; None where it is no good."""
+    if len(picture) > MAX_COVER_BYTES:
+        return None
+    if picture.startswith(_JPEG):
+        data = _clean_jpeg(picture)
+        return ("image/jpeg", data) if data else None
+    if picture.startswith(_PNG):
+        data = _clean_png(picture)
+        return ("image/png", data) if data else None
+    return None
+
+
+def _clean_jpeg(picture: bytes) -> bytes | None:
+    kept, place = [picture[:2]], 2
+    scans = 0
+    while place + 4 <= len(picture) and picture[place] == 0xFF and picture[place + 1] != _END_OF_IMAGE:
+        marker, size = picture[place + 1], int.from_bytes(picture[place + 2 : place + 4], "big")
+        if marker == 0xFF:  # as many of them as you like may stand before a marker
+            place += 1
+            continue
+        end = place + 2 + size
+        if marker == _START_OF_SCAN:
+            found = _END_OF_SCAN.search(picture, end)
+            end = found.end() - 1 if found else len(picture)
+            scans += 1
+        is_application_data = 0xE0 <= marker <= 0xEF and marker not in _KEPT_APPLICATION_DATA
+        if not is_application_data and marker != _COMMENT:
+            kept.append(picture[place:end])
+        place = end
+    if not scans:
+        return None
+    return b"".join([*kept, bytes([0xFF, _END_OF_IMAGE])])  # what follows may be a whole video, as phones add it
+
+
+def _clean_png(picture: bytes) -> bytes | None:
+    kept, place = [_PNG], len(_PNG)
+    while place + 12 <= len(picture):
+        size, kind = int.from_bytes(picture[place : place + 4], "big"), picture[place + 4 : place + 8]
+        chunk = picture[place : place + 12 + size]
+        if kind not in _PRIVATE_CHUNKS:
+            if zlib.crc32(chunk[4:-4]) != int.from_bytes(chunk[-4:], "big"):
+                return None
+            kept.append(chunk)
+        place += 12 + size
+        if kind == b"IEND":
+            return b"".join(kept)
+    return None

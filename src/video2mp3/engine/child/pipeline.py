@@ -1,0 +1,240 @@
+"""Decode → convert to PCM → encode → write, a block at a time. Runs in the child."""
+
+import time
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import Any, Protocol
+
+from av import AudioFrame
+
+from video2mp3.engine.child.audio.encode import lead_in_samples, settings_for
+from video2mp3.engine.child.audio.fade import Fade
+from video2mp3.engine.child.audio.parallel import ParallelEncoder
+from video2mp3.engine.child.audio.pcm import PcmConverter, mp3_rate_for
+from video2mp3.engine.child.audio.trim import Trim
+from video2mp3.engine.child.audio.waveform import Envelope
+from video2mp3.engine.child.decode import Media
+from video2mp3.engine.child.output_metadata import Labels
+from video2mp3.engine.child.segments import PartsWriter, WrittenPart
+from video2mp3.engine.child.split_points import Cuts, cuts_for
+from video2mp3.engine.child.work import Work
+from video2mp3.engine.mp3.info_tag import ENCODER_DELAY
+from video2mp3.engine.mp3.writer import Mp3Writer
+from video2mp3.errors import AudioTooLong, DamagedAudio
+
+_DECODING_SHARE = 0.1
+"""Of the work: what has been decoded is not done before it has been encoded."""
+
+
+class PcmEncoder(Protocol):
+    """What takes the PCM: see `ParallelEncoder`."""
+
+    @property
+    def samples(self) -> int:
+        """Samples per channel taken so far."""
+
+    @property
+    def cpu_s(self) -> float:
+        """CPU time taken so far, in seconds."""
+
+    def encode(self, pcm: bytes) -> Iterator[bytes]:
+        """Takes PCM and yields what is complete."""
+
+    def finish(self, lead_in: int = 0) -> Iterator[bytes]:
+        """Yields what is left."""
+
+
+class Writer(Protocol):
+    """What takes the MP3: see `Mp3Writer`."""
+
+    def write(self, mp3: bytes) -> None:
+        """Takes the next bytes."""
+
+    def finish(self, samples: int, delay: int = ENCODER_DELAY) -> None:
+        """Completes the file."""
+
+
+class NoWriter:
+    """Writes nothing."""
+
+    def write(self, mp3: bytes) -> None:
+        """Drops it."""
+
+    def finish(self, samples: int, delay: int = ENCODER_DELAY) -> None:
+        """Does nothing."""
+
+
+class Pipeline:
+    """One conversion of one audio track."""
+
+    def __init__(
+        self,
+        media: Media,
+        work: Work,
+        *,
+        gain_db: float = 0.0,
+    ) -> None:
+        self._gain_db = gain_db
+        self._work = work
+        self._options = options = work.options
+        self._labels = Labels(media, work)
+        self._chapters = media.chapters
+        self._track = media.find_track(options.get("track"))
+        self._decoder = media.decoder(self._track)
+        self._started_cpu_s = time.process_time()
+        self._source_format: tuple[int, int] = (0, 0)
+        self.total_s = media.length_s(self._track, options.get("end_s"))
+        """The length to be decoded, as the file claims, in seconds."""
+
+    def run(self) -> Iterator[float]:
+        """Converts, and yields the seconds done, as often as there is something to say.
+
+        Raises:
+            AudioTooLong: more came out than may be converted.
+            UndecodableAudio: nothing came out.
+            StartBeyondEnd: nothing came out after the start that was asked for.
+            DamagedAudio: it is damaged, where that was asked for.
+        """
+        frames = self._decoder.frames()
+        first = next(frames)
+        self._set_up(first[0])
+        for frame, count in chain([first], frames):
+            if blocks := self._converter.convert(frame, count):  # most frames only wait
+                yield from self._take(blocks)
+                if self._trim.ended:
+                    break
+        yield from self._take(self._converter.finish())
+        self._trim.finish()
+        self._refuse_damage(self._truncated)
+        if self._cuts:
+            self._cuts.finish()
+        samples = self._trim.samples
+        yield from self._encode(self._fade.finish())
+        if self._envelope:
+            self._envelope.finish()
+        lead_in = lead_in_samples(self._settings.sample_rate_hz, samples)
+        yield from self._write(self._encoder.finish(lead_in))
+        self._writer.finish(samples, ENCODER_DELAY + lead_in)
+        self._finish()
+
+    def facts(self) -> dict[str, Any]:
+        """Returns what is to be reported."""
+        return {
+            "codec": self._decoder.codec,
+            "sample_rate_hz": self._source_format[0],
+            "channels": self._source_format[1],
+            "samples_in": self._decoder.samples,
+            "track": self._track + 1,
+            "title": self._labels.tags().title,
+            "damaged_packets": self._decoder.damage.packets,
+            "silenced_samples": self._decoder.damage.silenced_samples,
+            "truncated": self._truncated,
+            "bitrate_kbps": self._settings.bitrate_kbps,
+            "vbr_quality": self._settings.vbr_quality,
+            "average_kbps": self._settings.average_kbps,
+            "quality": self._settings.quality,
+            "decode_s": round(time.process_time() - self._started_cpu_s - self._encoder.cpu_s, 3),
+            "encode_s": round(self._encoder.cpu_s, 3),
+        }
+
+    def parts(self) -> list[dict[str, Any]]:
+        """Returns what is to be reported of each MP3 that was written."""
+        settings, written = self._settings, self._written()
+        facts = self._labels.facts_of(written, self._track + 1, settings.sample_rate_hz, settings.channels)
+        if self._envelope is None:
+            return facts
+        return [
+            {**fact, "waveform": self._envelope.waveform_of(part.first_sample, part.samples)}
+            for fact, part in zip(facts, written, strict=True)
+        ]
+
+    def _written(self) -> Sequence[WrittenPart]:
+        if isinstance(self._writer, PartsWriter):
+            return self._writer.parts
+        assert isinstance(self._writer, Mp3Writer)
+        size_bytes, frames = self._writer.size_bytes, self._writer.frames
+        return [WrittenPart(1, None, self._work.offset_bytes, size_bytes, 0, self._trim.samples, frames)]
+
+    def _set_up(self, first: AudioFrame) -> None:
+        """Makes the stages for what the decoder really gives: headers are often wrong."""
+        self._source_format = (first.sample_rate, first.layout.nb_channels)
+        options = self._options
+        sample_rate_hz = options.get("sample_rate_hz") or mp3_rate_for(first.sample_rate)
+        channels = options.get("channels") or min(first.layout.nb_channels, 2)
+        mode = [options.get(name) for name in ("bitrate_kbps", "vbr_quality", "average_kbps")]
+        self._settings = settings_for(sample_rate_hz, channels, *mode)
+        self._trim = Trim(sample_rate_hz, channels, options.get("start_s"), options.get("end_s"))
+        self._fade = Fade(sample_rate_hz, channels, options.get("fade_in_s"), options.get("fade_out_s"))
+        self._converter = PcmConverter(sample_rate_hz, channels, self._gain_db)
+        self._cuts = self._make_cuts()
+        self._envelope = self._make_envelope()
+        self._encoder = self._make_encoder()
+        self._writer = self._make_writer()
+
+    def _make_encoder(self) -> PcmEncoder:
+        return ParallelEncoder(self._settings, self._work.pool)
+
+    def _make_envelope(self) -> Envelope | None:
+        return Envelope(self._settings.channels, fine="split" in self._options)
+
+    def _make_cuts(self) -> Cuts | None:
+        if "split" not in self._options:
+            return None
+        settings = self._settings
+        return cuts_for(self._options, self._chapters, settings.sample_rate_hz, settings.channels, self._gain_db)
+
+    def _make_writer(self) -> Writer:
+        if self._cuts:
+            return PartsWriter(self._cuts, self._open_mp3, self._work.offset_bytes, self._work.most_parts)
+        return self._open_mp3(self._work.offset_bytes)
+
+    def _open_mp3(self, offset_bytes: int, number: int = 1, chapter_title: str | None = None) -> Mp3Writer:
+        return Mp3Writer(
+            self._work.sink,
+            sample_rate_hz=self._settings.sample_rate_hz,
+            channels=self._settings.channels,
+            bitrate_kbps=self._settings.bitrate_kbps,
+            vbr_quality=self._settings.vbr_quality,
+            quality=self._settings.quality,
+            average_kbps=self._settings.average_kbps,
+            id3=self._labels.id3(number, chapter_title),
+            offset_bytes=offset_bytes,
+        )
+
+    def _take(self, blocks: Sequence[bytes]) -> Iterator[float]:
+        max_audio_s = self._work.max_audio_s
+        if self._converter.samples > max_audio_s * self._settings.sample_rate_hz:
+            raise AudioTooLong(f"The audio is longer than the {max_audio_s:.0f} s that are converted.")
+        self._refuse_damage(self._decoder.damage.packets > 0)
+        for block in blocks:
+            kept = self._trim.take(block)
+            if self._cuts:
+                self._cuts.take(kept)
+            yield from self._encode(self._fade.take(kept))
+            yield self._done_s()
+
+    def _encode(self, pcm: bytes) -> Iterator[float]:
+        if self._envelope:
+            self._envelope.take(pcm)
+        yield from self._write(self._encoder.encode(pcm))
+
+    def _write(self, blocks: Iterator[bytes]) -> Iterator[float]:
+        for block in blocks:
+            self._writer.write(block)
+            yield self._done_s()
+
+    def _finish(self) -> None:
+        """Does what is left to do when all is written."""
+
+    def _done_s(self) -> float:
+        decoded = self._converter.samples
+        encoded = min(self._encoder.samples, decoded)
+        return (decoded * _DECODING_SHARE + encoded * (1 - _DECODING_SHARE)) / self._settings.sample_rate_hz
+
+    @property
+    def _truncated(self) -> bool:
+        return not self._trim.ended and self._decoder.truncated
+
+    def _refuse_damage(self, damaged: bool) -> None:
+        if damaged and self._options.get("fail_on_damage"):
+            raise DamagedAudio

@@ -1,0 +1,247 @@
+"""Takes the MP3 frames of a source over as they are: nothing is decoded, nothing encoded. Runs in the child.
+
+Positions are samples per channel, counted from the first that a decoder gives out for the source's frames. What the
+source says is not to be heard (encoder delay and padding) comes from FFmpeg's demuxers, which know the LAME tag, edit
+lists and the like.
+"""
+
+import math
+import struct
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from typing import Any
+
+from av import Packet
+
+from video2mp3.engine.child.audio.pcm import BYTES_PER_SAMPLE
+from video2mp3.engine.child.decode import Media
+from video2mp3.engine.child.frame_decoder import FrameCounter, FrameListener
+from video2mp3.engine.child.output_metadata import Labels
+from video2mp3.engine.child.segments import PartsWriter
+from video2mp3.engine.child.split_points import TimeCuts, cuts_for
+from video2mp3.engine.child.work import Work
+from video2mp3.engine.mp3.finder import ChangedFormat, FrameFinder
+from video2mp3.engine.mp3.frame import Frame
+from video2mp3.engine.mp3.frames import FrameHeader, bitrates_kbps
+from video2mp3.engine.mp3.info_tag import DECODER_DELAY, ENCODER_DELAY, MAX_PADDING
+from video2mp3.engine.mp3.writer import Mp3Writer
+from video2mp3.errors import AudioTooLong, DamagedAudio, NotMp3, StartBeyondEnd
+
+_HELD_FRAMES = 8
+"""The end of what is to be heard may lie this many frames before the last: that shows with the last packet."""
+_SKIPPED = struct.Struct("<II")
+"""Samples not to be heard at the packet's start and at its end: AV_PKT_DATA_SKIP_SAMPLES of FFmpeg."""
+_NO_ENCODER = b"Lavf\0\0\0\0\0"
+"""What ffmpeg writes into the tags of MP3 that it has not encoded; players trust the delay only of names they know."""
+_UNKNOWN_QUALITY = 100
+
+
+class Copying:
+    """A conversion of one audio track without encoding."""
+
+    def __init__(self, media: Media, work: Work) -> None:
+        self._work = work
+        self._labels = Labels(media, work)
+        self._chapters = media.chapters
+        self._encoder = _known_encoder(media.mp3_encoder)
+        self._track = media.find_track(work.options.get("track"))
+        self._decoder = media.decoder(self._track)
+        self.total_s = media.length_s(self._track, work.options.get("end_s"))
+        self._finder = FrameFinder()
+        self._held: deque[Frame] = deque()
+        self._bitrates: Counter[int] = Counter()
+        self._begun = False
+        self._skipped, self._discarded = 0, 0
+        self._found, self._passed, self._heard = 0, 0, 0
+        self._first, self._end = 0, math.inf
+        """What is to be heard."""
+        self._last_begin = math.inf
+        """Frames that begin there or later are left out."""
+        self._main_data: int | None = 0
+        """The bytes of main data so far, until the first frame that can be decoded."""
+        self._written_bytes = 0
+
+    def run(self) -> Iterator[float]:
+        """Copies, and yields the seconds done.
+
+        Raises:
+            NotMp3: it is anything else.
+            AudioTooLong: it is longer than may be converted.
+            StartBeyondEnd: there is nothing after the start that was asked for.
+            DamagedAudio: it is damaged, where that was asked for.
+        """
+        if self._decoder.codec != "mp3":
+            raise NotMp3(f"Track {self._track + 1} is not MP3 but {self._decoder.codec}; convert it without copy.")
+        try:
+            for number, packet in enumerate(self._decoder.packets()):
+                self._note_what_is_not_heard(packet, number)
+                yield from self._take(self._finder.feed(bytes(packet)))
+                if self._passed >= self._end:
+                    break
+            else:
+                yield from self._take(self._finder.feed(b"", ended=True))
+        except ChangedFormat as error:
+            raise NotMp3(
+                "The MP3 changes its sample rate or its channels on the way; convert it without copy."
+            ) from error
+        if not self._begun:
+            raise NotMp3("No MP3 frames of layer III with a bitrate of their own were found; convert it without copy.")
+        self._finish()
+        yield self._passed / self._header.sample_rate_hz
+
+    def facts(self) -> dict[str, Any]:
+        """Returns what is to be reported."""
+        average_kbps = self._written_bytes * 8 * self._header.sample_rate_hz / self._passed / 1000
+        constant = len(self._bitrates) == 1
+        return {
+            "codec": self._decoder.codec,
+            "sample_rate_hz": self._header.sample_rate_hz,
+            "channels": self._header.channels,
+            "samples_in": max(self._found - self._skipped - self._discarded, 0),
+            "track": self._track + 1,
+            "title": self._labels.tags().title,
+            "damaged_packets": self._finder.gaps,
+            "silenced_samples": 0,
+            "truncated": self._decoder.truncated,
+            "bitrate_kbps": self._header.bitrate_kbps if constant else None,
+            "vbr_quality": None,
+            "average_kbps": None if constant else round(average_kbps),
+            "quality": None,
+            "decode_s": 0.0,
+            "encode_s": 0.0,
+        }
+
+    def parts(self) -> list[dict[str, Any]]:
+        """Returns what is to be reported of each MP3 that was written."""
+        header = self._header
+        return self._labels.facts_of(self._writer.parts, self._track + 1, header.sample_rate_hz, header.channels)
+
+    def _note_what_is_not_heard(self, packet: "Packet[Any]", number: int) -> None:
+        start, end = 0, 0
+        if packet.has_sidedata("skip_samples"):
+            start, end = _SKIPPED.unpack_from(bytes(packet.get_sidedata("skip_samples")))
+        if number == 0:
+            self._skipped = min(start, MAX_PADDING)
+        if packet.size:
+            self._discarded = self._discarded + end if end else 0
+
+    def _begin(self, header: FrameHeader) -> None:
+        options, rate_hz = self._work.options, header.sample_rate_hz
+        self._header = header
+        self._first = self._skipped + round(Fraction(options.get("start_s", 0)) * rate_hz)
+        if "end_s" in options:
+            end = self._skipped + round(Fraction(options["end_s"]) * rate_hz)
+            self._end = max(end, self._first + header.samples)  # ffmpeg cannot play less: see cuts.py
+            self._last_begin = self._end
+        self._cuts = (
+            cuts_for(options, self._chapters, rate_hz, header.channels)
+            if "split" in options
+            else TimeCuts(iter(()), header.channels, header.samples)
+        )
+        self._listener = FrameListener(header) if options.get("split") == "silence" else FrameCounter(header)
+        self._writer = PartsWriter(
+            self._cuts, self._open_mp3, self._work.offset_bytes, self._work.most_parts, self._first
+        )
+        self._begun = True
+
+    def _open_mp3(self, offset_bytes: int, number: int, chapter_title: str | None) -> Mp3Writer:
+        id3 = self._labels.id3(number, chapter_title)
+        return _CopyWriter(self._work.sink, self._header, self._encoder, id3, offset_bytes)
+
+    def _take(self, frames: Sequence[Frame]) -> Iterator[float]:
+        for frame in frames:
+            if not self._begun:
+                self._begin(frame.header)
+            self._held.append(self._decodable(frame))
+            self._found += frame.header.samples
+            if len(self._held) > _HELD_FRAMES:
+                self._pass_on(self._held.popleft())
+        if frames:
+            yield self._passed / self._header.sample_rate_hz
+            if self._found > self._work.max_audio_s * self._header.sample_rate_hz:
+                raise AudioTooLong(f"The audio is longer than the {self._work.max_audio_s:.0f} s that are converted.")
+
+    def _decodable(self, frame: Frame) -> Frame:
+        """Silences the first frames where a made-up one comes before them, and their data begin before the stream."""
+        if self._main_data is None:
+            return frame
+        before, missing = self._main_data, frame.main_data_begin > self._main_data
+        self._main_data = before + frame.main_size if missing else None
+        if not missing or self._first >= DECODER_DELAY:
+            return frame
+        return frame.silent(before)
+
+    def _pass_on(self, frame: Frame) -> None:
+        if self._passed < self._last_begin:
+            self._passed += frame.header.samples
+            self._written_bytes += len(frame.data)
+            self._bitrates[frame.header.bitrate_kbps] += 1
+            self._hear(self._listener.take(frame))
+            self._writer.write_frames([frame])
+
+    def _hear(self, blocks: Sequence[bytes]) -> None:
+        frame_bytes = BYTES_PER_SAMPLE * self._header.channels
+        for block in blocks:
+            samples = len(block) // frame_bytes
+            first, last = (round(min(max(at - self._heard, 0), samples)) for at in (self._first, self._end))
+            self._heard += samples
+            self._cuts.take(block[first * frame_bytes : last * frame_bytes])
+
+    def _finish(self) -> None:
+        frame_samples = self._header.samples
+        self._discarded = min(self._discarded, _HELD_FRAMES * frame_samples)
+        if self._passed < self._end:  # no end was asked for, or none that is reached before the held frames
+            self._decoder.compare_with_promise(self._header.sample_rate_hz)
+        end = min(self._end, self._found - self._discarded)
+        if end <= self._first:
+            raise StartBeyondEnd
+        if self._work.options.get("fail_on_damage") and (self._finder.gaps or self._decoder.truncated):
+            raise DamagedAudio
+        beyond = 0 if self._end < math.inf and self._end == end else MAX_PADDING - DECODER_DELAY - frame_samples
+        self._end, self._last_begin = end, end + max(beyond, 0)
+        for frame in self._held:
+            self._pass_on(frame)
+        self._hear(self._listener.finish())
+        self._cuts.finish()
+        self._writer.finish(round(end) - self._first)
+
+
+class _CopyWriter(Mp3Writer):
+    """Writes an MP3 of frames that are somebody else's."""
+
+    def __init__(self, sink: int, header: FrameHeader, encoder: bytes, id3: bytes, offset_bytes: int) -> None:
+        is_known = header.bitrate_kbps in bitrates_kbps(header.sample_rate_hz)
+        super().__init__(
+            sink,
+            sample_rate_hz=header.sample_rate_hz,
+            channels=header.channels,
+            bitrate_kbps=header.bitrate_kbps if is_known else None,
+            vbr_quality=None,
+            quality=_UNKNOWN_QUALITY,
+            id3=id3,
+            offset_bytes=offset_bytes,
+            encoder=encoder,
+        )
+        self._bitrates: Counter[int] = Counter()
+        self._audio_bytes = 0
+        self._bits_per_frame = 8 * header.sample_rate_hz / header.samples
+
+    def write(self, mp3: bytes) -> None:
+        """Takes the next frame."""
+        self._bitrates[mp3[2] >> 4] += 1
+        self._audio_bytes += len(mp3)
+        super().write(mp3)
+
+    def finish(self, samples: int, delay: int = ENCODER_DELAY) -> None:
+        """Completes the MP3; see `Mp3Writer`."""
+        frames = self._bitrates.total()
+        if frames - max(self._bitrates.values()) > 1:  # one may be made up
+            self._average_kbps = max(round(self._audio_bytes * self._bits_per_frame / frames / 1000), 1)
+        super().finish(samples, delay)
+
+
+def _known_encoder(name: bytes | None) -> bytes:
+    """Returns the name of the encoder for the LAME tag, where it is one that can be written."""
+    name = (name or b"").rstrip(b"\0").ljust(9, b"\0")
+    return name if len(name) == 9 and name.rstrip(b"\0").isascii() and name[:1].isalpha() else _NO_ENCODER

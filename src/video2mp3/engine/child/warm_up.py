@@ -1,0 +1,114 @@
+"""What the zygote does once, so that its forks need not do it again or, sealed, could not do it.
+
+That is: modules that are imported on first use, tables of the codecs, the time zone's file.
+"""
+
+import contextlib
+import ctypes
+import importlib
+import json
+import os
+import struct
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from av import CodecContext, FFmpegError, VideoFrame
+
+from video2mp3.engine.child.audio.parallel import EncoderPool
+from video2mp3.engine.child.main import answer
+from video2mp3.engine.child.pictures.jpeg import jpeg_of
+from video2mp3.engine.limits import Limits
+from video2mp3.engine.options import Options
+
+_IMPORTED_LATE = ("av.subtitles.codeccontext", "av.subtitles.stream", "encodings.latin_1", "encodings.utf_16")
+_COMMON_DECODERS = ("aac", "opus", "vorbis", "mp3float", "ac3", "flac")
+_SAMPLES = 4410
+_M_ARENA_MAX = -8
+"""Source: glibc's malloc.h."""
+_THREAD_END_TIMEOUT_S = 5.0
+_TASKS = Path("/proc/self/task")
+
+
+def warm_up() -> None:
+    """Does it, and leaves no thread behind: a fork copies only the thread that forks.
+
+    Raises:
+        RuntimeError: a thread goes on.
+    """
+    _share_arenas()
+    time.localtime()
+    for name in _IMPORTED_LATE:
+        importlib.import_module(name)
+    for name in _COMMON_DECODERS:
+        with contextlib.suppress(FFmpegError):  # some want to see a header first, and fail after what counts here
+            CodecContext.create(name, "r").open()
+    picture = jpeg_of(VideoFrame(64, 36, "yuv420p"), Fraction(1))
+    with contextlib.closing(_Scratch()) as sink, EncoderPool(1) as pool:
+        for sound in (_wav(44100), _wav(96000), _wav(0), b"no media"):
+            with contextlib.suppress(Exception):
+                _convert(sound, sink.descriptor, pool)
+        options = Options(loudness_lufs=-23, fade_in_s=0.1, fade_out_s=0.1, cover_picture=picture)
+        _convert(_wav(44100), sink.descriptor, pool, options)
+    _require_one_thread()
+
+
+def _share_arenas() -> None:
+    """Lets all threads share two of glibc's arenas: it would else reserve 64 MiB of address space for each thread."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if sys.platform == "linux" and mallopt is not None:
+        mallopt(_M_ARENA_MAX, 2)
+
+
+class _Scratch:
+    """An empty file without a name."""
+
+    def __init__(self) -> None:
+        if sys.platform == "linux":
+            self.descriptor = os.memfd_create("warm-up")
+        else:
+            with tempfile.TemporaryFile() as file:
+                self.descriptor = os.dup(file.fileno())
+
+    def close(self) -> None:
+        os.close(self.descriptor)
+
+
+def _convert(sound: bytes, sink: int, pool: EncoderPool, options: Options = Options()) -> None:  # noqa: B008 frozen
+    def read_at(offset_bytes: int, size_bytes: int) -> bytes:
+        return sound[offset_bytes : offset_bytes + size_bytes]
+
+    def ignore(message: Mapping[str, Any]) -> None:
+        json.dumps(message)
+
+    job = {
+        "source": {"name": "warm-up", "size_bytes": len(sound)},
+        "options": options.resolved(),
+        "limits": Limits().as_dict(),
+    }
+    ignore(answer(job, read_at, None, pool, ignore))
+    ignore(answer(job, read_at, sink, pool, ignore))
+
+
+def _wav(sample_rate_hz: int) -> bytes:
+    pcm = bytes(2 * _SAMPLES)
+    head = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, sample_rate_hz, 2 * sample_rate_hz, 2, 16)
+    return (
+        struct.pack("<4sI4s", b"RIFF", len(head + pcm) + 12, b"WAVE")
+        + head
+        + struct.pack("<4sI", b"data", len(pcm))
+        + pcm
+    )
+
+
+def _require_one_thread() -> None:
+    """Waits for the ends of threads: one that has been joined may still be about to end."""
+    deadline_s = time.monotonic() + _THREAD_END_TIMEOUT_S
+    while _TASKS.exists() and len(list(_TASKS.iterdir())) > 1:
+        if time.monotonic() > deadline_s:
+            raise RuntimeError("a thread goes on after the warm-up; a fork would not have it")
+        time.sleep(0.001)

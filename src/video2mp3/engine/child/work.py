@@ -1,0 +1,42 @@
+"""What a conversion in the child is given, and what it offers."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from video2mp3.engine.child.audio.parallel import EncoderPool
+from video2mp3.engine.child.decode import Media
+from video2mp3.engine.options import MAX_PARTS
+
+
+@dataclass(frozen=True)
+class Work:
+    """What every pass over a track needs."""
+
+    open_media: Callable[[], Media]
+    sink: int
+    options: Mapping[str, Any]
+    """As `Options.resolved()`."""
+    source_name: str
+    max_audio_s: float
+    pool: EncoderPool
+    offset_bytes: int = 0
+    """Where in the sink to write; it stands there."""
+    most_parts: int = MAX_PARTS
+
+
+class Conversion(Protocol):
+    """A conversion of one track or more."""
+
+    @property
+    def total_s(self) -> float | None:
+        """The length to be decoded, as the file claims, in seconds."""
+
+    def run(self) -> Iterator[float]:
+        """Converts, and yields the seconds done, as often as there is something to say."""
+
+    def facts(self) -> dict[str, Any]:
+        """Returns what is to be reported."""
+
+    def parts(self) -> list[dict[str, Any]]:
+        """Returns what is to be reported of each MP3 that was written."""

@@ -1,0 +1,332 @@
+"""The engine's calls: convert a source into an MP3, look into one, and draw one. All parsing is done in the sandbox."""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from video2mp3.engine.containers.streamability import MoreNeeded, StreamInfo
+from video2mp3.engine.cpus import available_cpus
+from video2mp3.engine.limits import Limits
+from video2mp3.engine.mp3.check import CheckedMp3, check_mp3
+from video2mp3.engine.mp4_extract import Mp4Extract, ReceivedExtract
+from video2mp3.engine.options import MAX_PARTS, Options
+from video2mp3.engine.parent.child_messages import (
+    MAX_CHAPTERS,
+    Fields,
+    Promise,
+    error_of,
+    loudness_of,
+    loudness_warnings,
+    probe_of,
+    progress_of,
+    promise_of,
+    stream_of,
+    track_warnings,
+    tracks_of,
+    waveform_of,
+)
+from video2mp3.engine.parent.process import Child
+from video2mp3.engine.parent.zygote_client import ZYGOTE
+from video2mp3.engine.report import Part, Probe, Progress, Report, Waveform
+from video2mp3.engine.source import Source
+from video2mp3.engine.stages import Stages
+from video2mp3.errors import EngineCrashed, EngineError, NotMedia, ResultCheckFailed, StorageFull
+
+_NO_ROOM_BYTES = 16 * 1024**2
+
+
+@dataclass(frozen=True)
+class CheckedSink:
+    """The MP3s that were found where the child said that they are."""
+
+    promises: Sequence[Promise]
+    mp3s: Sequence[CheckedMp3]
+    sha256: str
+    """Of all of them together."""
+
+    def parts(self) -> tuple[Part, ...]:
+        """Returns them as the report has them."""
+        return tuple(
+            Part(
+                offset_bytes=promise.offset_bytes,
+                size_bytes=mp3.size_bytes,
+                sha256=mp3.sha256,
+                track=promise.track,
+                start_s=promise.start_s,
+                samples=mp3.samples,
+                duration_s=mp3.samples / mp3.sample_rate_hz,
+                title=promise.title,
+                waveform=promise.waveform,
+            )
+            for promise, mp3 in zip(self.promises, self.mp3s, strict=True)
+        )
+
+
+def convert(
+    source: Source,
+    sink: BinaryIO,
+    options: Options = Options(),  # noqa: B008 frozen
+    *,
+    on_progress: Callable[[Progress], None] | None = None,
+    on_stage: Callable[[str], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+    limits: Limits = Limits(),  # noqa: B008 frozen
+) -> Report:
+    """Converts audio of `source`, in a process of its own, and checks the result.
+
+    Args:
+        source: the media.
+        sink: a real, empty file; complete on return, garbage after an error (the caller deletes it). Where the options
+            ask for several MP3s, it holds one directly after the other, and `Report.parts` says where each is.
+        options: how the MP3 is to be made.
+        on_progress: called from this thread, about five times a second while it goes on.
+        on_stage: called from this thread when a stage begins: `open` (the process starts and opens the source),
+            `transcode` (it decodes and encodes), `check` (the result is checked here).
+        should_stop: asked from this thread at least every 0.5 s; True ends the conversion.
+        limits: what the conversion may use.
+
+    Raises:
+        MediaError: this file will not convert, now or later; see its subclasses.
+        EngineError: the conversion failed; another try may help.
+        Canceled: `should_stop` returned True.
+        Unavailable, NotFound: what the source raised.
+        StorageFull: there is no room for the MP3.
+    """
+    _refuse_empty(source)
+    sink.flush()
+    answer = None
+    promises: list[Promise] = []
+    with Stages(on_stage) as stages:
+        with Child(source, sink.fileno(), options.resolved(), limits) as child:
+            for message in child.messages(should_stop):
+                if "error" in message:
+                    _check_room(message.get("error"), sink.fileno())
+                    raise error_of(message)
+                stages.begin("transcode")
+                if "progress" in message:
+                    progress = progress_of(message["progress"])
+                    if on_progress is not None:
+                        on_progress(progress)
+                elif "part" in message:
+                    promises.append(promise_of(message["part"]))
+                    if len(promises) > MAX_PARTS:
+                        raise EngineCrashed
+                else:
+                    answer = message.get("report")
+        stages.begin("check")
+        if answer is None:
+            raise EngineCrashed
+        fields = Fields(answer)
+        size_bytes = sum(promise.size_bytes for promise in promises)
+        if size_bytes < os.fstat(sink.fileno()).st_size:  # an earlier try at the same was longer
+            os.ftruncate(sink.fileno(), size_bytes)
+        sink.seek(0, os.SEEK_END)
+        return _report(fields, _checked(promises, sink.fileno()), options)
+
+
+def probe(
+    source: Source,
+    options: Options = Options(),  # noqa: B008 frozen
+    *,
+    limits: Limits = Limits(),  # noqa: B008 frozen
+) -> Probe:
+    """Returns what is in `source`, without decoding it; its estimates are for these options.
+
+    Raises:
+        NotMedia: it is not a media file.
+        EngineError: the process that looked into it failed.
+        Unavailable, NotFound: what the source raised.
+    """
+    _refuse_empty(source)
+    with Child(source, None, {}, limits) as child:
+        for message in child.messages():
+            if "error" in message:
+                raise error_of(message)
+            if "probe" in message:
+                threads = limits.threads or available_cpus()
+                return probe_of(message["probe"], options.resolved(), threads, source.size_bytes)
+    raise EngineCrashed
+
+
+def waveform(
+    source: Source,
+    *,
+    limits: Limits = Limits(),  # noqa: B008 frozen
+) -> Waveform:
+    """Returns how loud the first audio track of `source` is from its start to its end; it is decoded for that.
+
+    Raises:
+        MediaError: it cannot be decoded.
+        EngineError: the process that decoded it failed, or took too long.
+        Unavailable, NotFound: what the source raised.
+    """
+    _refuse_empty(source)
+    with Child(source, None, {"waveform": True}, limits) as child:
+        for message in child.messages():
+            if "error" in message:
+                raise error_of(message)
+            if "waveform" in message:
+                return waveform_of(message["waveform"])
+    raise EngineCrashed
+
+
+def inspect_stream(
+    source: Source,
+    full_size_bytes: int,
+    *,
+    limits: Limits = Limits(),  # noqa: B008 frozen
+) -> StreamInfo | MoreNeeded:
+    """Returns whether a file can be converted while it comes, told by the bytes that are there.
+
+    Args:
+        source: the first bytes of the file.
+        full_size_bytes: how many it will have.
+        limits: what the process that looks at it may use.
+
+    Raises:
+        EngineError: that process failed.
+        Unavailable, NotFound: what the source raised.
+    """
+    with Child(source, None, {"full_size_bytes": full_size_bytes}, limits) as child:
+        for message in child.messages():
+            if "error" in message:
+                raise error_of(message)
+            if "stream" in message:
+                return stream_of(message["stream"])
+    raise EngineCrashed
+
+
+def find_mp4_audio(
+    source: Source,
+    *,
+    should_stop: Callable[[], bool] | None = None,
+    limits: Limits = Limits(),  # noqa: B008 frozen
+) -> Mp4Extract | None:
+    """Returns which bytes of an MP4 are its audio, without reading its video; None when only the whole file will do.
+
+    The source is read by one thread at a time, and not any more once this has returned or raised (but for a read that
+    was still under way).
+
+    Raises:
+        EngineError: the process that read the index failed.
+        Canceled: `should_stop` returned True.
+        Video2mp3Error: what the source raised.
+    """
+    received = ReceivedExtract(source.size_bytes)
+    with Child(source, None, {"mp4_audio": True}, limits) as child:
+        for message in child.messages(should_stop):
+            if "error" in message:
+                raise error_of(message)
+            received.take(message)
+            if "extract" in message:
+                return received.finish() if message["extract"] is True else None
+    raise EngineCrashed
+
+
+def prepare() -> None:
+    """Starts what conversions are forked from, in the background, so that the first one need not wait for it."""
+    with contextlib.suppress(EngineError):  # the first conversion will say what is wrong
+        ZYGOTE.start()
+
+
+def _refuse_empty(source: Source) -> None:
+    if source.size_bytes == 0:
+        raise NotMedia("The file is empty.")
+
+
+def _check_room(code: object, sink: int) -> None:
+    """Lets the child say that the disk is full only where that is so: such a job is tried for ever."""
+    if code == StorageFull.code:
+        room = os.fstatvfs(sink)
+        if room.f_bavail * room.f_frsize > _NO_ROOM_BYTES:
+            raise EngineError
+
+
+def _checked(promises: Sequence[Promise], sink: int) -> CheckedSink:
+    if not promises:
+        raise EngineCrashed
+    mp3s, offset_bytes = [], 0
+    with _readable(sink) as descriptor:
+        for promise in promises:
+            if promise.offset_bytes != offset_bytes:
+                raise ResultCheckFailed
+            mp3s.append(_checked_part(promise, descriptor))
+            offset_bytes += promise.size_bytes
+        sha256 = mp3s[0].sha256 if len(mp3s) == 1 else _sha256(descriptor)
+    return CheckedSink(promises, mp3s, sha256)
+
+
+def _checked_part(promise: Promise, descriptor: int) -> CheckedMp3:
+    try:
+        mp3 = check_mp3(descriptor, promise.offset_bytes, promise.size_bytes)
+    except ValueError as error:
+        raise ResultCheckFailed from error
+    promised = [promise.frames, promise.samples, promise.sample_rate_hz, promise.channels]
+    if promised != [mp3.frames, mp3.samples, mp3.sample_rate_hz, mp3.channels]:
+        raise ResultCheckFailed
+    return mp3
+
+
+def _sha256(descriptor: int) -> str:
+    with os.fdopen(os.dup(descriptor), "rb") as file:
+        file.seek(0)
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def _readable(sink: int) -> Iterator[int]:
+    """Gives a descriptor to read the sink with, which may be open for writing only."""
+    if fcntl.fcntl(sink, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDWR:
+        yield sink
+        return
+    descriptor = os.open(f"/proc/self/fd/{sink}", os.O_RDONLY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _report(fields: Fields, sink: CheckedSink, options: Options) -> Report:
+    parts = sink.parts()
+    mode = {name: fields.count_or_none(name) for name in ("bitrate_kbps", "vbr_quality", "average_kbps")}
+    damaged_packets, truncated = fields.count("damaged_packets"), fields.truth("truncated")
+    warnings = [*track_warnings(fields, options.track)]
+    if left_out := fields.counts("tracks_left_out"):
+        numbers = ", ".join(map(str, left_out))
+        warnings.append(f"Audio tracks that gave nothing are left out: {numbers}.")
+    if options.split == "chapters" and not fields.several("chapters", MAX_CHAPTERS):
+        warnings.append("The file has no chapters to split it by.")
+    if damaged_packets:
+        warnings.append(f"The file is damaged: {damaged_packets} packets of audio could not be decoded.")
+    if truncated:
+        warnings.append("The file ends too early: it was cut short, and so is the MP3.")
+    return Report(
+        container=fields.text("container"),
+        tracks=tracks_of(fields),
+        track=fields.count("track"),
+        codec=fields.text("codec"),
+        sample_rate_hz=fields.count("sample_rate_hz"),
+        channels=fields.count("channels"),
+        samples_in=fields.count("samples_in"),
+        mp3_sample_rate_hz=sink.mp3s[0].sample_rate_hz,
+        mp3_channels=sink.mp3s[0].channels,
+        samples=sum(part.samples for part in parts),
+        duration_s=sum(part.duration_s for part in parts),
+        frames=sum(mp3.frames for mp3 in sink.mp3s),
+        size_bytes=sum(part.size_bytes for part in parts),
+        sha256=sink.sha256,
+        title=fields.text_or_none("title"),
+        parts=parts,
+        damaged_packets=damaged_packets,
+        silenced_samples=fields.count("silenced_samples"),
+        truncated=truncated,
+        loudness=loudness_of(fields),
+        encoder={**mode, "quality": fields.count_or_none("quality")},
+        decode_s=fields.seconds("decode_s"),
+        encode_s=fields.seconds("encode_s"),
+        warnings=(*warnings, *loudness_warnings(fields, options.resolved().get("loudness_lufs"))),
+    )

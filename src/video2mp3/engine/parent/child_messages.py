@@ -1,0 +1,348 @@
+"""Makes facts of what the child says: checked field by field, because the child has read hostile media."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from video2mp3.engine.containers.streamability import (
+    FULL_INPUT_REASONS,
+    MAX_DURATION_S,
+    MAX_INDEX_BYTES,
+    MoreNeeded,
+    StreamInfo,
+)
+from video2mp3.engine.mp3.id3 import clean_text
+from video2mp3.engine.parent import estimate
+from video2mp3.engine.report import LOUDEST, WAVEFORM_POINTS, Chapter, Probe, Progress, Track, Waveform
+from video2mp3.errors import (
+    AudioTooLong,
+    BadCover,
+    DamagedAudio,
+    EngineCrashed,
+    EngineError,
+    MediaError,
+    NoAudio,
+    NoPicture,
+    NotMedia,
+    NotMp3,
+    StartBeyondEnd,
+    StorageFull,
+    TooManyParts,
+    TrackNotFound,
+    UndecodableAudio,
+    Video2mp3Error,
+)
+
+_MAX_TRACKS = 100
+MAX_CHAPTERS = 255
+_MAX_LEVEL_DB = 300
+_LOUDNESS_TOLERANCE_LU = 0.3
+_MAX_COUNT = 2**48
+_LEAST_S = 1e-6
+_MAX_TEXT = 300
+_MAX_PEAKS_TEXT = -(-2 * WAVEFORM_POINTS // 3) * 4
+"""In base64."""
+_ERRORS: dict[str, type[Video2mp3Error]] = {
+    error.code: error
+    for error in (
+        NotMedia,
+        NoAudio,
+        UndecodableAudio,
+        AudioTooLong,
+        TrackNotFound,
+        StartBeyondEnd,
+        TooManyParts,
+        NotMp3,
+        DamagedAudio,
+        NoPicture,
+        BadCover,
+        EngineError,
+        StorageFull,
+    )
+}
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What the child says of an MP3 that it has written."""
+
+    offset_bytes: int
+    size_bytes: int
+    track: int
+    start_s: float
+    samples: int
+    frames: int
+    sample_rate_hz: int
+    channels: int
+    title: str | None
+    waveform: Waveform | None = None
+    """None: nothing was encoded."""
+
+
+class Fields:
+    """Takes values of the right kind out of a message.
+
+    Raises:
+        EngineCrashed: from every method, where it is not of that kind.
+    """
+
+    def __init__(self, values: object) -> None:
+        if not isinstance(values, dict):
+            raise EngineCrashed
+        self.values: Mapping[str, Any] = values
+
+    def text(self, name: str) -> str:
+        """Returns text as one clean, bounded line."""
+        value = self.values.get(name)
+        if not isinstance(value, str):
+            raise EngineCrashed
+        return clean_text(value, _MAX_TEXT)
+
+    def text_or_none(self, name: str) -> str | None:
+        """Returns text, or None where there is none."""
+        return None if self.values.get(name) is None else self.text(name) or None
+
+    def count(self, name: str) -> int:
+        """Returns a whole number that is not negative."""
+        value = self.values.get(name)
+        if type(value) is not int or not 0 <= value <= _MAX_COUNT:
+            raise EngineCrashed
+        return value
+
+    def count_or_none(self, name: str) -> int | None:
+        """Returns a whole number, or None where there is none."""
+        return None if self.values.get(name) is None else self.count(name)
+
+    def seconds(self, name: str) -> float:
+        """Returns a time."""
+        value = self.values.get(name)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _MAX_COUNT:
+            raise EngineCrashed  # NaN is not between the two either
+        # A time that no clock can tell from none is none: shares of it would be infinite.
+        return float(value) if value >= _LEAST_S else 0.0
+
+    def seconds_or_none(self, name: str) -> float | None:
+        """Returns a time, or None where there is none."""
+        return None if self.values.get(name) is None else self.seconds(name)
+
+    def level(self, name: str) -> float:
+        """Returns a level or a gain in decibels."""
+        value = self.values.get(name)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= _MAX_LEVEL_DB:
+            raise EngineCrashed
+        return float(value)
+
+    def counts(self, name: str, most: int = _MAX_TRACKS) -> tuple[int, ...]:
+        """Returns a list of whole numbers, none where there is no list."""
+        values = self.values.get(name, [])
+        if not isinstance(values, list) or len(values) > most:
+            raise EngineCrashed
+        return tuple(Fields({name: value}).count(name) for value in values)
+
+    def truth(self, name: str) -> bool:
+        """Returns yes or no."""
+        value = self.values.get(name)
+        if not isinstance(value, bool):
+            raise EngineCrashed
+        return value
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Returns a list of texts, each as one clean, bounded line."""
+        value = self.values.get(name)
+        if not isinstance(value, list) or len(value) > _MAX_TRACKS or not all(isinstance(text, str) for text in value):
+            raise EngineCrashed
+        return tuple(clean_text(text, _MAX_TEXT) for text in value)
+
+    def several(self, name: str, most: int = _MAX_TRACKS) -> "tuple[Fields, ...]":
+        """Returns the parts of a list."""
+        value = self.values.get(name)
+        if not isinstance(value, list) or len(value) > most:
+            raise EngineCrashed
+        return tuple(Fields(part) for part in value)
+
+
+def progress_of(values: object) -> Progress:
+    """Returns the progress that the child told."""
+    fields = Fields(values)
+    return Progress(done_s=fields.seconds("done_s"), total_s=fields.seconds_or_none("total_s"))
+
+
+def promise_of(values: object) -> Promise:
+    """Returns what the child says of an MP3."""
+    fields = Fields(values)
+    promise = Promise(
+        offset_bytes=fields.count("offset_bytes"),
+        size_bytes=fields.count("size_bytes"),
+        track=fields.count("track"),
+        start_s=fields.seconds("start_s"),
+        samples=fields.count("samples"),
+        frames=fields.count("frames"),
+        sample_rate_hz=fields.count("sample_rate_hz"),
+        channels=fields.count("channels"),
+        title=fields.text_or_none("title"),
+    )
+    recorded = fields.values.get("waveform")
+    return promise if recorded is None else replace(promise, waveform=_recorded(Fields(recorded), promise))
+
+
+def _recorded(fields: Fields, promise: Promise) -> Waveform:
+    """Returns the waveform that was recorded while an MP3 was encoded; it has to be as long as that."""
+    step_samples = fields.count("step_samples")
+    peaks = _decoded(fields.values.get("peaks"))
+    if not promise.sample_rate_hz or not step_samples or max(peaks, default=0) > LOUDEST:
+        raise EngineCrashed
+    if abs(len(peaks) - promise.samples / step_samples) > 2:  # a segment may begin and end within a step
+        raise EngineCrashed
+    rate_hz = promise.sample_rate_hz
+    return Waveform(promise.samples / rate_hz, step_samples / rate_hz, tuple(peaks))
+
+
+def _decoded(text: object) -> bytes:
+    if not isinstance(text, str) or len(text) > _MAX_PEAKS_TEXT:
+        raise EngineCrashed
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        raise EngineCrashed from None
+
+
+def error_of(message: Mapping[str, Any]) -> Video2mp3Error:
+    """Returns the error that the child told; one that it cannot know of is a crash."""
+    code = message.get("error")
+    error = _ERRORS.get(code) if isinstance(code, str) else None
+    if error is None:
+        return EngineCrashed()
+    sentence = Fields(message).text("detail") if issubclass(error, MediaError) else ""
+    return error(sentence or None)
+
+
+def tracks_of(fields: Fields) -> tuple[Track, ...]:
+    """Returns the audio tracks."""
+    return tuple(
+        Track(
+            codec=track.text("codec"),
+            language=track.text_or_none("language"),
+            channels=track.count("channels"),
+            sample_rate_hz=track.count("sample_rate_hz"),
+            duration_s=track.seconds_or_none("duration_s"),
+            decodable=track.truth("decodable"),
+        )
+        for track in fields.several("tracks")
+    )
+
+
+def loudness_of(fields: Fields) -> dict[str, float] | None:
+    """Returns what was measured, where it was."""
+    if fields.values.get("loudness") is None:
+        return None
+    found = Fields(fields.values["loudness"])
+    names = ("source_lufs", "source_true_peak_dbtp", "gain_db", "lufs", "true_peak_dbtp")
+    return {name: found.level(name) for name in names}
+
+
+def loudness_warnings(fields: Fields, wanted_lufs: float | None) -> tuple[str, ...]:
+    """Returns what is to be said where the loudness asked for could not be reached."""
+    found = loudness_of(fields)
+    if found is None or wanted_lufs is None or found["lufs"] >= wanted_lufs - _LOUDNESS_TOLERANCE_LU:
+        return ()
+    sentence = f"The MP3 is quieter than asked for ({found['lufs']:.1f} LUFS): louder, its peaks would be clipped."
+    return (sentence,)
+
+
+def chapters_of(fields: Fields) -> tuple[Chapter, ...]:
+    """Returns the chapters."""
+    return tuple(
+        Chapter(chapter.seconds("start_s"), chapter.seconds("end_s"), chapter.text_or_none("title"))
+        for chapter in fields.several("chapters", MAX_CHAPTERS)
+    )
+
+
+def waveform_of(values: object) -> Waveform:
+    """Returns the waveform that the child has measured."""
+    fields = Fields(values)
+    peaks = fields.counts("peaks", 2 * WAVEFORM_POINTS)
+    if any(peak > LOUDEST for peak in peaks):
+        raise EngineCrashed
+    return Waveform(fields.seconds("duration_s"), fields.seconds("step_s"), peaks)
+
+
+def probe_of(values: object, options: Mapping[str, Any], threads: int, size_bytes: int) -> Probe:
+    """Returns what is in the file.
+
+    Args:
+        values: what the child said.
+        options: for the estimates, as `Options.resolved()`.
+        threads: those that would encode.
+        size_bytes: of the file.
+    """
+    fields = Fields(values)
+    tracks = tracks_of(fields)
+    warnings = []
+    if not tracks:
+        warnings.append(NoAudio().detail)
+    elif not tracks[0].decodable:
+        warnings.append(UndecodableAudio().detail)
+    if fields.truth("cut_short"):
+        warnings.append("The file is shorter than it says: it was cut short, and the MP3 will be too.")
+    duration_s = fields.seconds_or_none("duration_s")
+    size, time_s = _estimates(fields, tracks, options, threads, size_bytes)
+    return Probe(
+        container=fields.text("container"),
+        tracks=tracks,
+        duration_s=duration_s,
+        chapters=chapters_of(fields),
+        title=fields.text_or_none("title"),
+        has_video=fields.truth("has_video"),
+        estimated_size_bytes=size,
+        estimated_time_s=time_s,
+        warnings=(*warnings, *track_warnings(fields, options.get("track"))),
+    )
+
+
+def _estimates(
+    fields: Fields, tracks: Sequence[Track], options: Mapping[str, Any], threads: int, size_bytes: int
+) -> tuple[int | None, float | None]:
+    """Returns the size of the MP3s and the time that they take, as far as that can be told."""
+    duration_s = fields.seconds_or_none("duration_s")
+    chosen = tracks[:1] if options.get("track") != "all" else [track for track in tracks if track.decodable]
+    lengths_s = [estimate.wanted_s(options, track.duration_s or duration_s) for track in chosen]
+    known_s = [length_s for length_s in lengths_s if length_s is not None]
+    if not chosen or len(known_s) < len(chosen):
+        return None, None
+    time_s = estimate.time_s(options, threads, sum(known_s))
+    if not options.get("copy"):
+        sizes = (estimate.size_bytes(options, t.channels, s) for t, s in zip(chosen, known_s, strict=True))
+        return sum(sizes), time_s
+    if fields.truth("has_video") or not duration_s:
+        return None, time_s
+    return round(size_bytes * min(max(known_s) / duration_s, 1)), time_s
+
+
+def track_warnings(fields: Fields, chosen: int | str | None = None) -> tuple[str, ...]:
+    """Returns what is to be said of the tracks that are left out, where none was chosen."""
+    others = len(tracks_of(fields)) - 1
+    parts = fields.count("parts_left_out")
+    warnings = []
+    if others > 0 and chosen is None:
+        warnings.append(f"Only the first of {others + 1} audio tracks is converted.")
+    if parts:
+        warnings.append(f"The audio is immersive; only its first part of {parts + 1} is converted.")
+    return tuple(warnings)
+
+
+def stream_of(values: object) -> StreamInfo | MoreNeeded:
+    """Returns how a file can be converted while it comes, or how much of it tells that."""
+    fields = Fields(values)
+    if "needed_bytes" in fields.values:
+        needed_bytes = fields.count("needed_bytes")
+        if needed_bytes > MAX_INDEX_BYTES:
+            raise EngineCrashed
+        return MoreNeeded(needed_bytes)
+    reason = fields.values.get("full_input_reason")
+    if reason is not None and reason not in FULL_INPUT_REASONS:
+        raise EngineCrashed
+    duration_s = fields.seconds_or_none("duration_s")
+    if duration_s is not None and duration_s >= MAX_DURATION_S:
+        raise EngineCrashed
+    return StreamInfo(reason, duration_s, fields.truth("sequential"))

@@ -1,0 +1,110 @@
+"""Tries, in a real child, whether the sandbox holds."""
+
+import json
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from video2mp3.engine.cpus import available_cpus
+from video2mp3.engine.limits import Limits
+from video2mp3.engine.parent.child_messages import Fields
+from video2mp3.engine.parent.process import start
+from video2mp3.errors import EngineCrashed, EngineError
+
+_TIMEOUT_S = 60.0
+_MAX_ANSWER_BYTES = 1024**2
+
+
+@dataclass(frozen=True)
+class ThreadTest:
+    """What one thread of the child could do."""
+
+    thread: str
+    denied: tuple[str, ...]
+    """The calls that were refused."""
+    tried: int
+    """The number of calls tried."""
+
+
+@dataclass(frozen=True)
+class SelfTest:
+    """What the sandbox is on this system, and whether it holds."""
+
+    seccomp: bool
+    """The system filters system calls."""
+    landlock_abi: int
+    """The version of Landlock; 0: the kernel has none, or it is turned off. Without it seccomp stands alone."""
+    threads: tuple[ThreadTest, ...]
+
+    @property
+    def passed(self) -> bool:
+        """True where every call was denied in every thread."""
+        return self.seccomp and all(len(test.denied) == test.tried > 0 for test in self.threads)
+
+    @property
+    def sentence(self) -> str:
+        """The result for people."""
+        if not self.seccomp:
+            system = (
+                "The kernel does not let this process use seccomp" if sys.platform == "linux" else "No seccomp here"
+            )
+            return f"{system}: media is decoded without a sandbox."
+        with_landlock = f" and Landlock (version {self.landlock_abi})" if self.landlock_abi else ", no Landlock"
+        tried = min(test.tried for test in self.threads)
+        if not self.passed:
+            holes = [f"{tried - len(test.denied)} in {test.thread}" for test in self.threads]
+            return f"The sandbox has holes: of {tried} forbidden calls worked {', '.join(holes)}."
+        return f"seccomp{with_landlock}; {tried} forbidden calls denied in each of {len(self.threads)} threads"
+
+
+def self_test(threads: int | None = None, *, guarded: bool = True) -> SelfTest:
+    """Runs the self-test.
+
+    Args:
+        threads: encoder threads; none: as many as a conversion has.
+        guarded: False leaves the sandbox out, to see that what is tried would work.
+
+    Raises:
+        EngineCrashed: the child gave no answer.
+        EngineError: it could not be set up.
+    """
+    job = {
+        "limits": Limits().as_dict(),
+        "threads": available_cpus() if threads is None else threads,
+        "guarded": guarded,
+    }
+    forked = start([], job)
+    try:
+        answer = _answer_of(forked.job)
+    finally:
+        forked.kill()
+        forked.close()
+    if "error" in answer:
+        detail = Fields(answer).text_or_none("detail")
+        raise EngineError(f"The process that converts could not be set up ({detail}).")
+    return _checked(answer.get("self_test"))
+
+
+def _answer_of(connection: socket.socket) -> Mapping[str, Any]:
+    connection.settimeout(_TIMEOUT_S)
+    data = b""
+    try:
+        while len(data) < _MAX_ANSWER_BYTES and (part := connection.recv(65536)):
+            data += part
+        return Fields(json.loads(data)).values
+    except (OSError, ValueError):
+        raise EngineCrashed("The self-test of the sandbox gave no answer.") from None
+
+
+def _checked(answer: object) -> SelfTest:
+    fields = Fields(answer)
+    return SelfTest(
+        seccomp=fields.truth("seccomp"),
+        landlock_abi=fields.count("landlock_abi"),
+        threads=tuple(
+            ThreadTest(test.text("thread"), test.texts("denied"), test.count("tried"))
+            for test in fields.several("threads")
+        ),
+    )

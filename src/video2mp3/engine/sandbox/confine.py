@@ -1,0 +1,118 @@
+"""What the process that reads hostile media takes from itself before it reads the first byte."""
+
+import contextlib
+import os
+import resource
+import signal
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from video2mp3.engine.sandbox import landlock, seccomp, system_calls
+from video2mp3.engine.sandbox.system_calls import this_machine
+
+PR_SET_PDEATHSIG = 1
+PR_SET_NO_NEW_PRIVS = 38
+MAX_OPEN_FILES = 32
+OOM_SCORE = 500
+"""Of -1000 (never) to 1000 (first)."""
+_OOM_SCORE = Path("/proc/self/oom_score_adj")
+_STDOUT, _STDERR, _FIRST_DESCRIPTOR = 1, 2, 3
+BYTES_PER_SECOND_OF_MP3 = 320_000 // 8
+BYTES_PER_THREAD = 16 * 1024**2
+"""Address space for an encoder thread: its stack, its segment of PCM and LAME."""
+
+
+def separate(parent_pid: int, descriptors: Iterable[int]) -> None:
+    """Makes a fork a process of its own, with nothing left of what it was forked from but memory.
+
+    Args:
+        parent_pid: the process that this one was forked from and does not survive.
+        descriptors: what it may keep; standard input and output go nowhere.
+    """
+    _die_with(parent_pid)
+    os.setsid()
+    _offer_to_the_oom_killer()
+    os.dup2(_STDOUT, _STDERR)  # the zygote's complaints go to the parent
+    first = 0
+    for keep in sorted({*range(_FIRST_DESCRIPTOR), *descriptors}):
+        if first < keep:  # an empty range is taken for all
+            os.closerange(first, keep)
+        first = keep + 1
+    os.closerange(first, os.sysconf("SC_OPEN_MAX"))
+
+
+def confine(limits: Mapping[str, float], threads: int, *, guarded: bool = True) -> None:
+    """Takes away what the child does not need, while it has one thread. Nothing of it can be undone.
+
+    The limit of memory is not among it: Python waits for ever for a thread that lacks the memory to start.
+
+    Args:
+        limits: `Limits.as_dict()`.
+        threads: the encoder threads that will be started.
+        guarded: False leaves out all but the limits; only for the test of the self-test.
+
+    Raises:
+        OSError: the system has a guard that could not be put up.
+    """
+    _limit_resources(limits, threads)
+    if guarded:
+        _prctl(PR_SET_NO_NEW_PRIVS, 1)
+        landlock.restrict()
+
+
+def limit_memory(limits: Mapping[str, float], threads: int) -> None:
+    """Limits the address space, of which every thread has its share, once the threads exist."""
+    _limit(resource.RLIMIT_AS, int(limits["memory_bytes"]) + threads * BYTES_PER_THREAD)
+
+
+def guards() -> dict[str, int | bool]:
+    """Returns what guards this system has; not to be asked once sealed."""
+    return {"seccomp": seccomp.available(), "landlock_abi": landlock.abi()}
+
+
+def seal() -> None:
+    """Takes away the system calls, from all threads: no file, socket, process or thread can be opened from here on.
+
+    Where the system has no seccomp, nothing happens: the self-test says so before it comes to this.
+
+    Raises:
+        OSError: it has, but it did not work.
+    """
+    if seccomp.available():
+        seccomp.restrict()
+
+
+def _die_with(parent_pid: int) -> None:
+    _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent_pid:  # it ended before the signal was asked for
+        os._exit(1)
+
+
+def _offer_to_the_oom_killer() -> None:
+    """Lets the kernel, where memory runs out, end this process rather than the worker."""
+    with contextlib.suppress(OSError):
+        _OOM_SCORE.write_text(str(OOM_SCORE))
+
+
+def _limit_resources(limits: Mapping[str, float], threads: int) -> None:
+    cpu_s = int(limits["wall_clock_s"]) * (threads + 1) + 10
+    mp3_bytes = int(limits["max_audio_s"] + 60) * BYTES_PER_SECOND_OF_MP3 + 1024**2
+    for kind, amount in (
+        (resource.RLIMIT_CPU, cpu_s),
+        (resource.RLIMIT_FSIZE, mp3_bytes),
+        (resource.RLIMIT_NOFILE, MAX_OPEN_FILES),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        _limit(kind, amount)
+
+
+def _limit(kind: int, amount: int) -> None:
+    hard = resource.getrlimit(kind)[1]
+    amount = amount if hard == resource.RLIM_INFINITY else min(amount, hard)
+    resource.setrlimit(kind, (amount, amount))
+
+
+def _prctl(option: int, value: int) -> None:
+    machine = this_machine()
+    if machine is not None:
+        system_calls.make(machine.numbers["prctl"], option, value, 0, 0, 0)
