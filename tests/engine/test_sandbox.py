@@ -156,7 +156,7 @@ def test_none_of_the_dangerous_is_on_the_list() -> None:
 def test_landlock_alone_already_denies_files() -> None:
     program = """
 import os, sys
-from video2mp3.engine import landlock, system_calls
+from video2mp3.engine.sandbox import landlock, system_calls
 if not landlock.abi():
     sys.exit(77)
 system_calls.make(system_calls.this_machine().numbers["prctl"], 38, 1, 0, 0, 0)

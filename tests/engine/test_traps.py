@@ -126,11 +126,12 @@ def test_an_image_sequence_is_not_followed(tmp_path: Path) -> None:
 WITHOUT_THE_LISTS = """
 import contextlib, io, sys
 import av
-from video2mp3.engine import Limits, sandbox
+from video2mp3.engine import Limits
+from video2mp3.engine.sandbox import confine
 playlist = io.BytesIO(sys.stdin.buffer.read())
 if sys.argv[1] == "sealed":
-    sandbox.confine(Limits().as_dict(), 0)
-    sandbox.seal()
+    confine.confine(Limits().as_dict(), 0)
+    confine.seal()
 options = {"protocol_whitelist": "file,http,tcp", "safe": "0", "allowed_extensions": "ALL"}
 with contextlib.suppress(Exception), av.open(playlist, format=sys.argv[2], container_options=options) as container:
     print(sum(frame.samples for frame in container.decode(audio=0)))

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(this_machine() is None, reason="There is no secc
 
 WITHOUT_SECCOMP = """
 import ctypes, errno, os, sys
-from video2mp3.engine import seccomp, system_calls
+from video2mp3.engine.sandbox import seccomp, system_calls
 machine = system_calls.this_machine()
 number = machine.numbers["seccomp"]
 instruction = seccomp._Instruction
