@@ -14,8 +14,8 @@ from sqlalchemy import event, func, select
 
 from benchmarks.inputs import ensure
 from benchmarks.latency import process_cpu_s
-from video2mp3.api.app import create_app
-from video2mp3.api.services import Services
+from video2mp3.api.application import create_app
+from video2mp3.api.frame.services import Services
 from video2mp3.database import migrate
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job, Notification

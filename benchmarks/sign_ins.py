@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 from tests.api.conftest import PASSWORD, serving
 
-from video2mp3.api.services import Services
+from video2mp3.api.frame.services import Services
 from video2mp3.database import migrate
 from video2mp3.database.connection import Database
 from video2mp3.outbound import Guard

@@ -23,7 +23,7 @@ def lint(folder: Path) -> subprocess.CompletedProcess[str]:
     ("module", "imported", "broken"),
     [
         (
-            "api/early.py",
+            "api/uploads/early_start.py",
             "from video2mp3.engine.child.decode import Media",
             "Untrusted bytes are parsed only in the sandbox",
         ),

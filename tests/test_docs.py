@@ -1,6 +1,7 @@
 """The documents tell what the code does."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,20 @@ def test_the_states_of_a_job_are_documented_as_the_code_has_them() -> None:
     """It should show the same table in ARCHITECTURE.md as in the code that changes the states."""
     table = (lifecycle.__doc__ or "").split("```text\n")[1].split("```")[0]
     assert table in (DOCS.parent / "ARCHITECTURE.md").read_text()
+
+
+def test_the_map_is_the_tree() -> None:
+    """It should have every package of the program at its place, and no file that is not there."""
+    text = (DOCS.parent / "ARCHITECTURE.md").read_text().split("\n## Map\n")[1].split("```")[1]
+    source = DOCS.parent / "src" / "video2mp3"
+    folder = source
+    packages = set()
+    for line in text.splitlines()[2:]:
+        if match := re.match(r"( +)(\w+)/ ", line):
+            depth = len(match[1]) // 2
+            parts = folder.relative_to(source).parts[: depth - 1]
+            folder = source.joinpath(*parts, match[2])
+            packages.add(folder)
+        for name in re.findall(r"\b\w+\.py\b", line):
+            assert list(folder.glob(name)) or list(source.glob(name)), f"{folder.name}: {name}"
+    assert packages == {file.parent for file in source.rglob("__init__.py")} - {source}

@@ -20,7 +20,7 @@ from tests.servers import RabbitMQServer, SMTPServer, free_port, wait_until
 from tests.worker.system import make_wav
 from video2mp3 import supervision
 from video2mp3.accounts import audit, letters, sign_ins, signing_keys, throttling
-from video2mp3.api import watcher
+from video2mp3.api.conversions import watcher
 from video2mp3.cli import running
 from video2mp3.database import migrate
 from video2mp3.jobs import batches, housekeeping, lifecycle, messages, notifications, relay, routines, sweeper, workers

@@ -6,7 +6,7 @@ export default defineConfig({
   plugins: [svelte(), compressed()],
   // Addresses relative to the page, so that it works behind any prefix.
   base: "./",
-  // The service puts the response's own nonce in its place (src/video2mp3/api/pages.py).
+  // The service puts the response's own nonce in its place (src/video2mp3/api/frame/pages.py).
   html: { cspNonce: "{nonce}" },
   build: {
     outDir: "../src/video2mp3/api/page",

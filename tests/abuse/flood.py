@@ -11,8 +11,8 @@ import httpx
 from starlette.concurrency import run_in_threadpool
 
 from tests.servers import wait_until
-from video2mp3.api import fair_threads
-from video2mp3.api.fair_executor import FairExecutor
+from video2mp3.api.fairness import fair_threads
+from video2mp3.api.fairness.fair_executor import FairExecutor
 
 STALL_S = 3.0
 """Longer than any request takes that waits for nobody, also on a busy machine."""

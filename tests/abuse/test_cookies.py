@@ -11,7 +11,8 @@ from tests.acceptance.service import PASSWORD, Service
 
 def without_own_names() -> None:
     """All services of a host have one name for their cookie."""
-    from video2mp3.api import cookies, identity, sessions
+    from video2mp3.api.accounts import sessions
+    from video2mp3.api.auth import cookies, identity
 
     def one_name(*_: object) -> cookies.SessionCookie:
         return cookies.SessionCookie(cookies.NAME, "/", is_secure=False)

@@ -9,7 +9,7 @@ from tests.abuse import figures
 from tests.abuse.attacks import ATTACKS
 from tests.abuse.figures import Stage, breaches, make_media, measure, stage
 from tests.abuse.victim import EMAIL_TIMEOUT_S, JOB_TIMEOUT_S, Sample, Victim
-from video2mp3.api import fair_threads, places
+from video2mp3.api.fairness import fair_threads, places
 
 _SIZE = 0.05
 _ROUNDS = 3

@@ -15,7 +15,7 @@ from tests.abuse.conftest import StartService
 from tests.acceptance.service import Service
 from tests.engine import fuzz_heads, heads
 from tests.servers import require_program, wait_until
-from video2mp3.api.stream_inspections import StreamInspections
+from video2mp3.api.frame.stream_inspections import StreamInspections
 from video2mp3.engine import Source
 from video2mp3.engine.containers import matroska
 from video2mp3.engine.containers.streamability import HEAD_BYTES, MORE_BEHIND, StreamInfo, inspect_window

@@ -14,8 +14,8 @@ from tests.acceptance.service import Service
 from tests.engine.converting import make
 from tests.servers import wait_until
 from tests.worker.system import make_wav
-from video2mp3.api import mp3
-from video2mp3.api.submitting import Order
+from video2mp3.api.conversions import one_call as mp3
+from video2mp3.api.conversions.submission import Order
 from video2mp3.database.tables import Job
 from video2mp3.jobs import fair_queueing
 

@@ -3,7 +3,7 @@
 import httpx
 
 from tests.abuse.conftest import StartService
-from video2mp3.api import health
+from video2mp3.api.frame import health
 
 
 def without_liveness() -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import uvicorn
 
-from video2mp3.api.app import create_app
-from video2mp3.api.services import Services
+from video2mp3.api.application import create_app
+from video2mp3.api.frame.services import Services
 from video2mp3.database import migrate
 from video2mp3.database.connection import Database
 from video2mp3.outbound import Guard

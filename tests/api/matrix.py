@@ -11,7 +11,7 @@ from tests.api.conftest import PASSWORD, SignedIn
 from tests.api.stored import VIDEO, convert, fail, finish, upload
 from tests.api.test_ownership import NO_MORE_BYTES, SOUND
 from video2mp3.accounts import links, sign_ins, users
-from video2mp3.api.services import Services
+from video2mp3.api.frame.services import Services
 from video2mp3.database.clock import now
 from video2mp3.database.tables import Worker, new_id
 from video2mp3.errors import NoAudio

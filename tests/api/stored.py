@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 from sqlalchemy import func, select
 
-from video2mp3.api.services import Services
+from video2mp3.api.frame.services import Services
 from video2mp3.database.tables import Job, Upload, UploadChunk
 from video2mp3.errors import Video2mp3Error
 from video2mp3.jobs import lifecycle

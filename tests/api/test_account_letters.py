@@ -14,7 +14,7 @@ from tests.api.test_api_keys import bearer, make
 from tests.notify.test_mail import content_of
 from tests.servers import SMTPServer, free_port, wait_until
 from video2mp3.accounts import throttling
-from video2mp3.api.services import Services
+from video2mp3.api.frame.services import Services
 from video2mp3.database.clock import SECOND, now
 from video2mp3.database.tables import Attempt, Letter, User
 from video2mp3.notify.account_letters import AccountLetters

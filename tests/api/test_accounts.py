@@ -9,7 +9,7 @@ import pytest
 
 from tests.api.conftest import PASSWORD, Serve, SignedIn
 from video2mp3.accounts import links
-from video2mp3.api.services import Services
+from video2mp3.api.frame.services import Services
 from video2mp3.database.clock import now
 from video2mp3.database.tables import User
 

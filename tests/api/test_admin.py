@@ -10,8 +10,8 @@ from sqlalchemy import update
 from tests.api.conftest import SignedIn
 from tests.api.stored import claim, convert, fail, finish, stored, upload
 from tests.jobs.rows import change_job
-from video2mp3.api import admin
-from video2mp3.api.services import Services
+from video2mp3.api.admin import routes as admin
+from video2mp3.api.frame.services import Services
 from video2mp3.database.clock import SECOND, now
 from video2mp3.database.tables import Notification, User, Worker
 from video2mp3.errors import NoAudio

@@ -8,10 +8,10 @@ from sqlalchemy import select, update
 from tests.api.conftest import SignedIn
 from tests.api.stored import convert, upload
 from video2mp3.accounts import api_keys
-from video2mp3.api.app import create_app
-from video2mp3.api.identity import current_admin, current_user
-from video2mp3.api.scopes import NEEDS
-from video2mp3.api.services import Services
+from video2mp3.api.application import create_app
+from video2mp3.api.auth.identity import current_admin, current_user
+from video2mp3.api.auth.scopes import NEEDS
+from video2mp3.api.frame.services import Services
 from video2mp3.database.clock import SECOND, now
 from video2mp3.database.tables import ApiKey
 

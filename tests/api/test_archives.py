@@ -11,7 +11,7 @@ from sqlalchemy import update
 from tests.api.conftest import SignedIn
 from tests.api.stored import convert, finish
 from tests.api.test_parts import CONTENTS, NAMES, finish_as_zip
-from video2mp3.api.services import Services
+from video2mp3.api.frame.services import Services
 from video2mp3.database.tables import Job
 
 

@@ -6,7 +6,7 @@ import httpx
 
 from tests.api.conftest import PASSWORD, SignedIn
 from tests.api.stored import convert, finish
-from video2mp3.api.services import Services
+from video2mp3.api.frame.services import Services
 
 
 def listed(root: SignedIn, **params: Any) -> list[dict[str, Any]]:

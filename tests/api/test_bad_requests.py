@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from tests.api.conftest import SignedIn
 from tests.api.stored import NOTHING, VIDEO, stored, upload
 from tests.servers import wait_until
-from video2mp3.api.multipart import FormReader
-from video2mp3.api.services import Services
+from video2mp3.api.frame.multipart import FormReader
+from video2mp3.api.frame.services import Services
 from video2mp3.errors import InvalidRequest, MissingFile, UploadIncomplete, UploadTooLarge
 from video2mp3.settings import Settings
 

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from tests.api.conftest import SignedIn
 from tests.api.stored import NOTHING, fail, finish, stored, upload
-from video2mp3.api.services import Services
+from video2mp3.api.frame.services import Services
 from video2mp3.database.tables import Batch, Job, Notification
 from video2mp3.errors import NoAudio
 from video2mp3.jobs import batches

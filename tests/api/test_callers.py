@@ -2,7 +2,7 @@
 
 from starlette.types import Scope
 
-from video2mp3.api.callers import Callers
+from video2mp3.api.fairness.callers import Callers
 
 
 def scope(**headers: str) -> Scope:

@@ -1,6 +1,6 @@
 from tests.api.conftest import SignedIn
 from tests.api.stored import NOTHING, VIDEO, finish, stored
-from video2mp3.api.services import Services
+from video2mp3.api.frame.services import Services
 
 FILE = {"file": ("my talk.mp4", VIDEO, "video/mp4")}
 

@@ -7,8 +7,8 @@ from ipaddress import ip_network
 
 import pytest
 
-from video2mp3.api.connections import Admission, Connections
-from video2mp3.api.event_streams import EventStreams
+from video2mp3.api.conversions.event_streams import EventStreams
+from video2mp3.api.frame.connections import Admission, Connections
 from video2mp3.errors import Overloaded, TooManyEventStreams
 
 DESCRIPTORS = 400

@@ -6,7 +6,7 @@ from sqlalchemy import update
 
 from tests.api.conftest import SignedIn
 from tests.api.stored import NOTHING, VIDEO, claim, convert, fail, finish, stored, upload
-from video2mp3.api.services import Services
+from video2mp3.api.frame.services import Services
 from video2mp3.database.tables import Job
 from video2mp3.errors import NoAudio, TimeLimitReached
 from video2mp3.jobs.lifecycle import FAILURES_LIMIT

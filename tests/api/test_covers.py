@@ -10,7 +10,7 @@ from tests.api.conftest import SignedIn
 from tests.api.stored import NOTHING, VIDEO, fail, stored, upload
 from tests.api.test_mp3 import find_job, on_the_first_job
 from video2mp3 import uploads
-from video2mp3.api.services import Services
+from video2mp3.api.frame.services import Services
 from video2mp3.database.tables import Job, Upload
 from video2mp3.engine.options import MAX_COVER_BYTES
 from video2mp3.errors import NoAudio

@@ -8,7 +8,7 @@ import pytest
 from tests.api.conftest import SignedIn
 from tests.api.stored import convert, finish
 from tests.jobs.objects import put
-from video2mp3.api.services import Services
+from video2mp3.api.frame.services import Services
 from video2mp3.storage.checksums import BLOCK_BYTES
 from video2mp3.telemetry import metrics
 

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from tests.api.conftest import Serve, SignedIn
 from tests.api.stored import VIDEO, convert, fail, finish
 from tests.servers import Bucket, wait_until
-from video2mp3.api.disposition import filename_of
-from video2mp3.api.services import Services
-from video2mp3.api.serving import parse_range
+from video2mp3.api.frame.disposition import filename_of
+from video2mp3.api.frame.range_response import parse_range
+from video2mp3.api.frame.services import Services
 from video2mp3.errors import NoAudio, RangeNotSatisfiable
 from video2mp3.jobs import lifecycle
 from video2mp3.settings import Settings

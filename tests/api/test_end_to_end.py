@@ -11,7 +11,7 @@ import pytest
 from tests.api.conftest import SignedIn
 from tests.media import make_video, samples_by_ffmpeg
 from tests.servers import require_program, wait_until
-from video2mp3.api.services import Services
+from video2mp3.api.frame.services import Services
 from video2mp3.engine import Limits
 from video2mp3.jobs.housekeeping import Housekeeping
 from video2mp3.jobs.transfers import TransferLimits

@@ -18,10 +18,10 @@ from sqlalchemy.orm import Session
 from tests.api.conftest import SignedIn
 from tests.api.stored import claim, convert, fail, finish
 from tests.servers import wait_until
-from video2mp3.api import events
-from video2mp3.api.app import create_app
-from video2mp3.api.services import Services
-from video2mp3.api.watcher import JobWatcher
+from video2mp3.api.application import create_app
+from video2mp3.api.conversions import events
+from video2mp3.api.conversions.watcher import JobWatcher
+from video2mp3.api.frame.services import Services
 from video2mp3.database.connection import Database
 from video2mp3.errors import DatabaseUnavailable, NoAudio
 from video2mp3.jobs import lifecycle

@@ -9,7 +9,7 @@ import pytest
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
-from video2mp3.api.fair_executor import FairExecutor
+from video2mp3.api.fairness.fair_executor import FairExecutor
 from video2mp3.errors import NotMedia, Overloaded, StillRunning, TooManyWaiting
 
 PATIENCE_S = 20.0

@@ -6,8 +6,8 @@ import anyio.to_thread
 import pytest
 from starlette.concurrency import run_in_threadpool
 
-from video2mp3.api import fair_threads
-from video2mp3.api.fair_threads import FairThreads, current_caller
+from video2mp3.api.fairness import fair_threads
+from video2mp3.api.fairness.fair_threads import FairThreads, current_caller
 
 OrderOf = list[str]
 

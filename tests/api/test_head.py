@@ -11,8 +11,8 @@ from tests.api.test_links import link
 from tests.api.test_waveforms import SOUND
 from tests.api.test_webhooks import create
 from video2mp3.accounts import links
-from video2mp3.api.app import create_app
-from video2mp3.api.services import Services
+from video2mp3.api.application import create_app
+from video2mp3.api.frame.services import Services
 
 # Of each answer, and of the way that a body is sent.
 CHANGING = {"ratelimit", "x-request-id", "date", "transfer-encoding"}

@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from tests.api.conftest import Serve
-from video2mp3.api.services import Services
+from video2mp3.api.frame.services import Services
 from video2mp3.database.connection import Database
 from video2mp3.errors import QueueUnavailable
 from video2mp3.queue.memory import MemoryQueue

@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 
 from tests.api.conftest import PASSWORD, Serve, SignedIn
 from tests.api.test_api_keys import bearer
-from video2mp3.api.services import Services
+from video2mp3.api.frame.services import Services
 from video2mp3.database.clock import SECOND, now
 from video2mp3.database.tables import Invitation, User
 

@@ -8,7 +8,7 @@ from tests.api.conftest import SignedIn
 from tests.api.stored import convert, finish
 from tests.servers import wait_until
 from video2mp3.accounts import links
-from video2mp3.api.services import Services
+from video2mp3.api.frame.services import Services
 from video2mp3.database.tables import Secret, User
 
 DAY_S = 86_400

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from tests.api.conftest import Serve
 from tests.api.test_problems import BrokenDatabase
 from video2mp3.accounts import sign_ins, users
-from video2mp3.api.services import Services
+from video2mp3.api.frame.services import Services
 from video2mp3.database.tables import User
 from video2mp3.wiring import configure_logging
 

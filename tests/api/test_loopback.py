@@ -13,9 +13,9 @@ import pytest
 from starlette.requests import HTTPConnection
 
 from tests.api.conftest import Serve, SignIn
-from video2mp3.api.loopback import is_local_program
-from video2mp3.api.peers import Peer
-from video2mp3.api.services import Services
+from video2mp3.api.auth.loopback import is_local_program
+from video2mp3.api.frame.peers import Peer
+from video2mp3.api.frame.services import Services
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from tests.api.matrix import ADMIN, ITEMS, OPEN, OWN, Case, Ids, Stage
 from tests.api.stored import fail, finish, stored
 from tests.api.test_ownership import MISSING, without_request_id
 from video2mp3.accounts import tokens, users
-from video2mp3.api.app import create_app
-from video2mp3.api.scopes import NEEDS
-from video2mp3.api.services import Services
+from video2mp3.api.application import create_app
+from video2mp3.api.auth.scopes import NEEDS
+from video2mp3.api.frame.services import Services
 from video2mp3.database.tables import Job
 from video2mp3.engine.part_names import makes_parts
 from video2mp3.errors import NoAudio
@@ -39,7 +39,7 @@ def operations(services: Services) -> set[str]:
 
 
 def test_every_route_has_a_valid_request_and_a_rule(services: Services) -> None:
-    """It should fail for a new route until it is in tests/api/matrix.py and in api/scopes.py."""
+    """It should fail for a new route until it is in tests/api/matrix.py and in api/auth/scopes.py."""
     missing = operations(services) - CASES.keys() - BY_MAIL - APART
     assert missing == set()
     assert {operation for operation in operations(services) if operation not in NEEDS} == set()

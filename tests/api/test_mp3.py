@@ -9,7 +9,7 @@ from sqlalchemy import select
 from tests.api.conftest import SignedIn
 from tests.api.stored import NOTHING, VIDEO, fail, finish, stored
 from tests.servers import wait_until
-from video2mp3.api.services import Services
+from video2mp3.api.frame.services import Services
 from video2mp3.database.tables import Job
 from video2mp3.errors import NoAudio
 from video2mp3.jobs.lifecycle import NORMAL

@@ -13,8 +13,8 @@ from tests.api.matrix import ADMIN, ITEMS, OPEN, OWN, Stage
 from tests.api.numbers import EXTREMES, Number, numbers_of
 from tests.api.test_matrix import a_worker
 from tests.engine.sounds import BytesSource, tone, wav_with
-from video2mp3.api.app import create_app
-from video2mp3.api.services import Services
+from video2mp3.api.application import create_app
+from video2mp3.api.frame.services import Services
 from video2mp3.database.tables import Job
 from video2mp3.engine import Options, Progress, convert
 from video2mp3.errors import MediaError

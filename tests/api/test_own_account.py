@@ -10,8 +10,8 @@ import pytest
 from tests.api.conftest import PASSWORD, SignedIn
 from tests.api.stored import NOTHING, VIDEO, claim, convert, finish, stored, upload
 from tests.api.test_api_keys import bearer, make
-from video2mp3.api import exporting
-from video2mp3.api.services import Services
+from video2mp3.api.accounts import data_export as exporting
+from video2mp3.api.frame.services import Services
 from video2mp3.jobs import erasing, lifecycle
 
 ADA = {"username": "ada", "password": PASSWORD}

@@ -9,8 +9,8 @@ from sqlalchemy import update
 from tests.api.conftest import PASSWORD, SignedIn
 from tests.api.stored import convert
 from tests.api.test_api_keys import bearer, make
-from video2mp3.api import events
-from video2mp3.api.services import Services
+from video2mp3.api.conversions import events
+from video2mp3.api.frame.services import Services
 from video2mp3.database.clock import SECOND, now
 from video2mp3.database.tables import SignIn
 from video2mp3.uploads import append_chunk

@@ -11,23 +11,16 @@ from fastapi.routing import APIRoute
 from tests.api.conftest import PASSWORD, SignedIn
 from tests.api.stored import VIDEO, convert, fail, finish, stored, upload
 from tests.engine.sounds import tone, wav_with
-from video2mp3.api import (
-    archives,
-    batches,
-    compat,
-    conversions,
-    downloads,
-    events,
-    keys,
-    links,
-    mp3,
-    resumable,
-    sessions,
-    uploads,
-    waveforms,
-    webhooks,
-)
-from video2mp3.api.services import Services
+from video2mp3.api.accounts import api_keys as keys
+from video2mp3.api.accounts import sessions
+from video2mp3.api.conversions import archives, batches, downloads, events, links, waveforms
+from video2mp3.api.conversions import one_call as mp3
+from video2mp3.api.conversions import routes as conversions
+from video2mp3.api.frame.services import Services
+from video2mp3.api.uploads import routes as uploads
+from video2mp3.api.uploads import tus_routes as resumable
+from video2mp3.api.v0 import routes as compat
+from video2mp3.api.webhooks import routes as webhooks
 from video2mp3.errors import NoAudio
 
 MODULES = (

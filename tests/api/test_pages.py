@@ -11,8 +11,8 @@ import pytest
 
 from tests.api.conftest import PASSWORD, Serve
 from tests.servers.programs import missing
-from video2mp3.api import pages
-from video2mp3.api.services import Services
+from video2mp3.api.frame import pages
+from video2mp3.api.frame.services import Services
 from video2mp3.settings import Settings
 
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.requests import Request
 
-from video2mp3.api import tus
-from video2mp3.api.forwarding import resolved
-from video2mp3.api.hosts import HostRule
-from video2mp3.api.options import options_from_json, options_from_text
+from video2mp3.api.conversions.option_parsing import options_from_json, options_from_text
+from video2mp3.api.frame.forwarding import resolved
+from video2mp3.api.frame.hosts import HostRule
+from video2mp3.api.uploads import tus
 from video2mp3.engine import Options
 from video2mp3.errors import InvalidOption, InvalidUploadHeader
 from video2mp3.settings import load_settings

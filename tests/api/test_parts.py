@@ -13,7 +13,7 @@ import pytest
 from tests.api.conftest import SignedIn
 from tests.api.stored import VIDEO, convert, finish
 from tests.worker.test_archive import report
-from video2mp3.api.services import Services
+from video2mp3.api.frame.services import Services
 from video2mp3.database.tables import Job
 from video2mp3.jobs import lifecycle
 from video2mp3.worker.archive import archive

@@ -2,9 +2,9 @@
 
 import asyncio
 
-from video2mp3.api import places
-from video2mp3.api.fair_threads import FairThreads
-from video2mp3.api.places import Place
+from video2mp3.api.fairness import places
+from video2mp3.api.fairness.fair_threads import FairThreads
+from video2mp3.api.fairness.places import Place
 
 
 async def settle() -> None:

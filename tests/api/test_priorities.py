@@ -6,7 +6,7 @@ from sqlalchemy import update
 
 from tests.api.conftest import SignedIn
 from tests.api.stored import NOTHING, VIDEO, convert, fail, stored, upload
-from video2mp3.api.services import Services
+from video2mp3.api.frame.services import Services
 from video2mp3.database.tables import Job, User
 from video2mp3.errors import NoAudio
 from video2mp3.jobs.relay import Relay

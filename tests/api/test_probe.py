@@ -8,7 +8,7 @@ import pytest
 from tests.api.conftest import SignedIn
 from tests.api.stored import stored, upload
 from tests.engine.sounds import write_wav
-from video2mp3.api.services import Services
+from video2mp3.api.frame.services import Services
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from tests.accounts.test_passwords import all_hashers_busy
 from tests.api.conftest import PASSWORD, Serve, SignedIn
 from tests.servers import wait_until
 from video2mp3.accounts import passwords
-from video2mp3.api.schemas import Problem
-from video2mp3.api.services import Services
+from video2mp3.api.frame.schemas import Problem
+from video2mp3.api.frame.services import Services
 from video2mp3.database.connection import Database
 from video2mp3.settings import Settings
 

@@ -12,8 +12,9 @@ import pytest
 from tests.api.conftest import SignedIn, serving
 from tests.api.stored import NOTHING, finish, stored
 from tests.servers import wait_until
-from video2mp3.api import middleware, protocol
-from video2mp3.api.services import Services
+from video2mp3.api.frame import protocol
+from video2mp3.api.frame import request_context as middleware
+from video2mp3.api.frame.services import Services
 
 
 @contextmanager

@@ -11,9 +11,10 @@ from starlette.requests import Request
 
 from tests.api.conftest import Serve, SignedIn, SignIn
 from tests.api.stored import VIDEO
-from video2mp3.api import app, rates
-from video2mp3.api.rates import KINDS, Rates
-from video2mp3.api.services import Services
+from video2mp3.api import application as app
+from video2mp3.api.fairness import rates
+from video2mp3.api.fairness.rates import KINDS, Rates
+from video2mp3.api.frame.services import Services
 from video2mp3.errors import RateLimited
 from video2mp3.settings import Settings, load_settings
 

@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 
 from tests.api.conftest import Serve, SignedIn
 from tests.api.stored import NOTHING, VIDEO, stored, upload
-from video2mp3.api.services import Services
+from video2mp3.api.frame.services import Services
 from video2mp3.database.tables import Job, Upload
 from video2mp3.settings import Settings
 from video2mp3.uploads import UploadSource

@@ -8,7 +8,7 @@ from sqlalchemy import update
 from tests.api.conftest import SignedIn
 from tests.api.stored import convert, fail, finish, stored, upload
 from video2mp3 import uploads
-from video2mp3.api.services import Services
+from video2mp3.api.frame.services import Services
 from video2mp3.database.clock import SECOND, now
 from video2mp3.database.tables import Job, Upload
 from video2mp3.errors import NoAudio

@@ -6,7 +6,7 @@ import pytest
 
 from tests.api.conftest import PASSWORD, Serve, SignedIn
 from video2mp3.accounts import sign_ins, users
-from video2mp3.api.services import Services
+from video2mp3.api.frame.services import Services
 
 ADA = {"username": "ada", "password": PASSWORD}
 

@@ -9,8 +9,8 @@ import pytest
 from tests.engine import heads
 from tests.engine.sounds import BytesSource
 from tests.servers import wait_until
-from video2mp3.api import stream_inspections
-from video2mp3.api.stream_inspections import MAX_SANDBOXES, MAX_TRIES, StreamInspections
+from video2mp3.api.frame import stream_inspections
+from video2mp3.api.frame.stream_inspections import MAX_SANDBOXES, MAX_TRIES, StreamInspections
 from video2mp3.engine import Source
 from video2mp3.engine.containers.streamability import HEAD_BYTES, OTHER_KIND, MoreNeeded, StreamInfo
 from video2mp3.errors import EngineCrashed, StorageUnavailable

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, event
 from tests.api.conftest import PASSWORD, Serve, SignedIn
 from tests.api.test_audit import listed
 from video2mp3.accounts import throttling
-from video2mp3.api.services import Services
+from video2mp3.api.frame.services import Services
 
 LIMIT = 10
 Try = Callable[[httpx.Client, str, str], httpx.Response]

@@ -3,7 +3,7 @@ import pytest
 
 from tests.api.conftest import SignedIn
 from tests.api.stored import NOTHING, VIDEO, convert, finish, stored, upload
-from video2mp3.api.services import Services
+from video2mp3.api.frame.services import Services
 from video2mp3.uploads import UploadSource
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.api.conftest import SignedIn, SignIn
 from tests.api.stored import NOTHING, fail, stored, upload
-from video2mp3.api.services import Services
+from video2mp3.api.frame.services import Services
 from video2mp3.database.tables import Job
 from video2mp3.errors import SourceRefused
 from video2mp3.jobs.webhooks import Receiver, new_secret, receiver_of

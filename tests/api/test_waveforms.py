@@ -10,7 +10,7 @@ from tests.api.conftest import SignedIn
 from tests.api.stored import convert, finish
 from tests.api.test_parts import finish_as_zip
 from tests.engine.sounds import tone, wav_with
-from video2mp3.api.services import Services
+from video2mp3.api.frame.services import Services
 from video2mp3.database.tables import Waveform
 
 RATE_HZ = 8000

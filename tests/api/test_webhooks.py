@@ -9,7 +9,7 @@ from sqlalchemy import func, select, update
 
 from tests.api.conftest import SignedIn
 from tests.api.stored import convert, fail, finish, upload
-from video2mp3.api.services import Services
+from video2mp3.api.frame.services import Services
 from video2mp3.database.tables import Notification, Webhook
 from video2mp3.errors import NoAudio
 from video2mp3.jobs.webhooks import MAX_PER_USER, new_secret

@@ -9,7 +9,7 @@ from tests.api.conftest import SignedIn
 from tests.api.matrix import Stage
 from tests.api.test_matrix import a_worker
 from tests.described.running import operations_of, run
-from video2mp3.api.services import Services
+from video2mp3.api.frame.services import Services
 from video2mp3.settings import Settings, load_settings
 from video2mp3.wiring import configure_logging
 

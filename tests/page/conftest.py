@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tests.acceptance.service import PASSWORD, Service, embedded
 from tests.servers import SMTPServer, require_program
 from tests.servers.programs import missing
-from video2mp3.api import pages
+from video2mp3.api.frame import pages
 
 # As root and without a network Chromium needs all of these.
 FLAGS = [

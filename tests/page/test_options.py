@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from tests.acceptance.service import Service
 from tests.media import corpus_file, make_video
 from tests.page.conftest import register
-from video2mp3.api.options import OPTIONS_SCHEMA
+from video2mp3.api.conversions.option_parsing import OPTIONS_SCHEMA
 
 TEXTS = Path(__file__).parents[2] / "web" / "src" / "texts"
 

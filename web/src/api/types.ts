@@ -1,4 +1,4 @@
-// What the API answers, as far as the page reads it (src/video2mp3/api/schemas.py, representations.py, results.py).
+// What the API answers, as far as the page reads it (src/video2mp3/api/frame/schemas.py, representations.py, results.py).
 
 export type State = "waiting" | "queued" | "processing" | "finished" | "failed" | "canceled";
 

@@ -1,0 +1,1 @@
+"""Accounts: their making, sessions, API keys, invitations, tokens by e-mail, export and deletion."""

@@ -1,0 +1,108 @@
+"""Forgotten passwords and e-mail addresses to be verified, by a letter with a one-time token."""
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from video2mp3.accounts import audit, letters, names, passwords, sign_ins, throttling, users
+from video2mp3.api.auth.credentials import admit, ask_whose_it_is
+from video2mp3.api.auth.identity import CurrentUser, client_address, require_user
+from video2mp3.api.frame.services import CurrentServices, Services
+from video2mp3.api.frame.small_bodies import SmallBodyRoute
+from video2mp3.errors import BadLetter, MailNotConfigured, WrongState
+
+router = APIRouter(route_class=SmallBodyRoute, tags=["accounts"])
+
+
+class NewPasswordReset(BaseModel):
+    """Whose password is forgotten."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    username: str = Field(max_length=256)
+
+
+class LetterToken(BaseModel):
+    """What stood in a letter."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    token: SecretStr = Field(max_length=100, description="From the link in the letter.")
+
+
+class PasswordReset(LetterToken):
+    """A password in place of one that is forgotten."""
+
+    new_password: SecretStr = Field(max_length=1024)
+
+
+@router.post("/v1/password-resets", status_code=202)
+def ask_for_password_reset(request: Request, asked: NewPasswordReset, services: CurrentServices) -> Response:
+    """Sends a letter by which the password can be replaced, where there is an account with a verified address.
+
+    The answer is the same where there is none, after the same time.
+    """
+    _require_mail(services)
+    admit(services, throttling.reset_from(client_address(request)))
+    gate = throttling.reset_of(names.key(asked.username))
+    # The same statements whoever it is: nothing here waits for a mail server, and nobody is told who has an account.
+    with services.database.write() as session:
+        may_be_sent = not throttling.is_full(session, gate)
+        if may_be_sent:
+            throttling.count(session, gate)
+        user = users.find_by_username(session, asked.username)
+        letters.ask(session, "reset", user if may_be_sent else None)
+        audit.note(session, "password.reset_asked", by=None, about=user.id if user else None)
+    return Response(status_code=202)
+
+
+@router.post("/v1/password-resets/confirm", status_code=204)
+def reset_password(reset: PasswordReset, services: CurrentServices) -> Response:
+    """Replaces the password by the token of a letter, which is good for one hour and once. All sessions end."""
+    token, password = reset.token.get_secret_value(), reset.new_password.get_secret_value()
+    passwords.check_password(password, min_length=services.settings.password_min_length)
+    with services.database.read() as session:
+        # Before the work of hashing.
+        if letters.find(session, "reset", token) is None:
+            raise BadLetter
+    password_hash = passwords.hash_password(password)
+    with services.database.write() as session:
+        letter = letters.use(session, "reset", token)
+        user = users.find(session, letter.user_id or "") if letter else None
+        if letter is None or user is None or not users.set_password(session, user, password_hash):
+            raise BadLetter
+        # Whoever knew the old one is out. API keys stay: they are seen, and ended, by whoever signs in now.
+        sign_ins.end_all(session, user.id)
+        audit.note(session, "password.reset", by=user.id)
+    return Response(status_code=204)
+
+
+@router.post("/v1/email-verifications", status_code=202)
+def ask_for_email_verification(request: Request, principal: CurrentUser, services: CurrentServices) -> Response:
+    """Sends a letter to the account's address, by which it is shown that it arrives.
+
+    One address gets three in a day, whoever asks.
+    """
+    _require_mail(services)
+    with services.database.read() as session:
+        user = require_user(session, principal)
+    if user.email is None:
+        raise WrongState("The account has no e-mail address; give it one with PATCH /v1/me.")
+    ask_whose_it_is(request, services, user)
+    return Response(status_code=202)
+
+
+@router.post("/v1/email-verifications/confirm", status_code=204)
+def verify_email(body: LetterToken, services: CurrentServices) -> Response:
+    """Verifies an address by the token of a letter that was sent to it; good for a day and once."""
+    with services.database.write() as session:
+        letter = letters.use(session, "verify", body.token.get_secret_value())
+        user = users.find(session, letter.user_id or "") if letter else None
+        if letter is None or user is None or not users.verify_email(session, user, letter.email):
+            raise BadLetter
+        audit.note(session, "email.verified", by=user.id)
+    return Response(status_code=204)
+
+
+def _require_mail(services: Services) -> None:
+    if not services.settings.smtp_host:
+        raise MailNotConfigured

@@ -1,0 +1,72 @@
+"""What one's own account uses, and its end."""
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from sqlalchemy import delete
+
+from video2mp3.accounts import audit, users
+from video2mp3.api.auth.cookies import session_cookie
+from video2mp3.api.auth.credentials import check_own_password
+from video2mp3.api.auth.identity import CurrentUser, require_user
+from video2mp3.api.frame.services import CurrentServices
+from video2mp3.api.frame.small_bodies import SmallBodyRoute
+from video2mp3.database.tables import Webhook
+from video2mp3.jobs.canceling import cancel_all
+from video2mp3.jobs.limits import count_waiting
+from video2mp3.uploads import count_used
+
+router = APIRouter(prefix="/v1/me", tags=["accounts"], route_class=SmallBodyRoute)
+
+
+class Used(BaseModel):
+    """How much of something an account has, and may have."""
+
+    used: int
+    limit: int
+
+
+class Usage(BaseModel):
+    """What an account uses of what it may."""
+
+    waiting_jobs: Used = Field(description="Conversions that wait, for their uploads or for a worker.")
+    uploads: Used = Field(description="Files that are being sent.")
+    bytes: Used = Field(description="Of uploads and results together.")
+
+
+class Farewell(BaseModel):
+    """What is asked for before an account is deleted."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    password: SecretStr | None = Field(None, max_length=1024, description="Needed where the account has one.")
+
+
+@router.get("/usage")
+def read_usage(principal: CurrentUser, services: CurrentServices) -> Usage:
+    """Tells how much the account uses of what it may."""
+    settings = services.settings
+    with services.database.read() as session:
+        waiting, stored = count_waiting(session, principal.user_id), count_used(session, principal.user_id)
+    return Usage(
+        waiting_jobs=Used(used=waiting, limit=settings.max_user_jobs),
+        uploads=Used(used=stored.uploads, limit=settings.max_user_uploads),
+        bytes=Used(used=stored.bytes, limit=settings.max_user_bytes),
+    )
+
+
+@router.delete("", status_code=202)
+def delete_account(request: Request, farewell: Farewell, principal: CurrentUser, services: CurrentServices) -> Response:
+    """Deletes the caller's account. It is shut at once, and its conversions are canceled; all that it has stored is
+    erased within minutes, the account last. There is no way back.
+    """
+    check_own_password(request, services, principal, farewell.password.get_secret_value() if farewell.password else "")
+    with services.database.write() as session:
+        user = require_user(session, principal)
+        users.delete(session, user)
+        # Nobody is to be told of what is canceled now.
+        session.execute(delete(Webhook).where(Webhook.user_id == user.id))
+        audit.note(session, "account.deleted", by=user.id)
+    cancel_all(services.database, user.id)
+    response = Response(status_code=202)
+    session_cookie(request, services.settings).delete_from(response)
+    return response

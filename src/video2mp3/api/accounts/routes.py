@@ -1,0 +1,140 @@
+"""Accounts over HTTP: making one, and one's own."""
+
+from contextlib import suppress
+
+from fastapi import APIRouter, Request, Response
+
+from video2mp3.accounts import audit, invitations, names, passwords, sign_ins, throttling, users
+from video2mp3.api.auth.credentials import admit, ask_whose_it_is, check_own_password
+from video2mp3.api.auth.identity import CurrentUser, client_address, require_user
+from video2mp3.api.frame.schemas import Account, AccountChanges, NewAccount, NewPassword, SignedInAccount, moment
+from video2mp3.api.frame.services import CurrentServices, Services
+from video2mp3.api.frame.small_bodies import SmallBodyRoute
+from video2mp3.database.tables import User
+from video2mp3.errors import Forbidden, InvitationNeeded, TooManyAttempts, UsernameTaken, WrongState
+
+router = APIRouter(route_class=SmallBodyRoute, tags=["accounts"])
+
+
+@router.post("/v1/accounts", status_code=201)
+def make_account(request: Request, new: NewAccount, services: CurrentServices) -> Account:
+    """Make an account."""
+    invitation = new.invitation.get_secret_value() if new.invitation else ""
+    password = new.password.get_secret_value()
+    return account_json(register(request, services, new.username, password, email=new.email, invitation=invitation))
+
+
+@router.get("/v1/me")
+def read_me(principal: CurrentUser, services: CurrentServices) -> SignedInAccount:
+    """Who the caller is."""
+    with services.database.read() as session:
+        account = account_json(require_user(session, principal))
+    return SignedInAccount(**account.model_dump(), signed_in_by=principal.signed_in_by)
+
+
+@router.patch("/v1/me")
+def change_me(
+    request: Request, changes: AccountChanges, principal: CurrentUser, services: CurrentServices
+) -> SignedInAccount:
+    """Changes the caller's e-mail address, or whether mails are sent. Another address asks for the password."""
+    named = changes.model_fields_set
+    with services.database.read() as session:
+        before = require_user(session, principal)
+    if "email" in named and changes.email != before.email and before.password_hash is not None:
+        # Letters that reset the password go there: whoever finds a browser open must not send them to himself.
+        given = changes.current_password.get_secret_value() if changes.current_password else ""
+        check_own_password(request, services, principal, given)
+    with services.database.write() as session:
+        user = require_user(session, principal)
+        users.change(
+            session,
+            user,
+            email=changes.email if "email" in named else user.email,
+            wants_mail=changes.mail if "mail" in named else user.wants_mail,
+        )
+        audit.note(session, "account.changed", by=user.id)
+        account = account_json(user)
+    if user.email != before.email:
+        _verify(request, services, user)
+    return SignedInAccount(**account.model_dump(), signed_in_by=principal.signed_in_by)
+
+
+@router.put("/v1/me/password", status_code=204)
+def change_password(request: Request, new: NewPassword, principal: CurrentUser, services: CurrentServices) -> Response:
+    """Changes the caller's password, and ends all other sessions. API keys stay.
+
+    An account without a password, as the first administrator's, gets one.
+    """
+    current = new.current_password.get_secret_value() if new.current_password else ""
+    user = check_own_password(request, services, principal, current)
+    password = new.new_password.get_secret_value()
+    passwords.check_password(password, min_length=services.settings.password_min_length)
+    password_hash = passwords.hash_password(password)
+    with services.database.write() as session:
+        if not users.set_password(session, user, password_hash):
+            raise WrongState("The password was changed meanwhile by another request.")
+        sign_ins.end_all(session, user.id, but=principal.session_id)
+        audit.note(session, "password.changed", by=user.id)
+    return Response(status_code=204)
+
+
+def register(
+    request: Request,
+    services: Services,
+    username: str,
+    password: str,
+    *,
+    email: str | None = None,
+    invitation: str = "",
+) -> User:
+    """Makes an account, where registration is open, or with an invitation that is good.
+
+    Raises:
+        Forbidden: when it is closed.
+        InvitationNeeded: when it is by invitation, and that is none, or was used.
+        InvalidRequest: when the name, the password or the e-mail address is not allowed.
+        UsernameTaken: when somebody has the name.
+        TooManyAttempts: when accounts were asked for too often from there.
+    """
+    registration = services.settings.effective_registration
+    by_invitation = registration == "invite"
+    if registration == "closed":
+        raise Forbidden("Registration is closed here; ask the operator for an account.")
+    names.check(username)
+    passwords.check_password(password, min_length=services.settings.password_min_length)
+    admit(services, throttling.registration(client_address(request)))
+    with services.database.read() as session:
+        # First: who is not invited is not told which names are taken.
+        if by_invitation and not invitations.is_good(session, invitation):
+            raise InvitationNeeded
+        if users.is_taken(session, username):
+            raise UsernameTaken
+    password_hash = passwords.hash_password(password)
+    with services.database.write() as session:
+        user = users.add(session, username=username, password_hash=password_hash, email=email)
+        if by_invitation and not invitations.use(session, invitation, user.id):
+            raise InvitationNeeded
+        audit.note(session, "account.made", by=user.id)
+    _verify(request, services, user)
+    return user
+
+
+def _verify(request: Request, services: Services, user: User) -> None:
+    """Asks whether the new address is the user's, where mail is sent."""
+    if services.settings.smtp_host:
+        # One too many: it can be asked for later.
+        with suppress(TooManyAttempts):
+            ask_whose_it_is(request, services, user)
+
+
+def account_json(user: User) -> Account:
+    """Represents an account as its owner sees it."""
+    return Account(
+        id=user.id,
+        username=user.username,
+        email=user.email,
+        email_verified=user.email_verified_at is not None,
+        mail=user.wants_mail,
+        role=user.role,
+        created_at=moment(user.created_at),
+    )

@@ -1,0 +1,55 @@
+"""The end of the mails, by a link that stands in each of them and needs no sign-in (RFC 8058)."""
+
+from html import escape
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse
+from sqlalchemy.orm import Session
+
+from video2mp3.accounts import links, users
+from video2mp3.api.frame.pages import PLAIN_CSP
+from video2mp3.api.frame.parameters import ItemId
+from video2mp3.api.frame.services import CurrentServices
+from video2mp3.api.frame.small_bodies import SmallBodyRoute
+from video2mp3.database.tables import User
+from video2mp3.errors import NotFound
+
+router = APIRouter(prefix="/v1/unsubscribe", tags=["accounts"], route_class=SmallBodyRoute)
+
+UserId = Annotated[ItemId, Query(alias="user", description="From the link.")]
+Signature = Annotated[str, Query(max_length=100, description="From the link.")]
+
+
+@router.get("", response_class=HTMLResponse)
+def ask_whether_to_unsubscribe(
+    request: Request, user_id: UserId, signature: Signature, services: CurrentServices
+) -> HTMLResponse:
+    """Shows a page with a button. Nothing is changed: programs look at the links in mails, too."""
+    with services.database.read() as session:
+        user = _user_of(session, user_id, signature)
+    question = f"No more mails about the conversions of {escape(user.username)}?"
+    # Relative, for there may be a prefix before all our paths.
+    target = escape(f"?{request.url.query}")
+    return _page(f'<p>{question}</p><form method="post" action="{target}"><button>No more mails</button></form>')
+
+
+@router.post("", response_class=HTMLResponse)
+def unsubscribe(user_id: UserId, signature: Signature, services: CurrentServices) -> HTMLResponse:
+    """Ends the mails about conversions. PATCH /v1/me lets them begin again."""
+    with services.database.write() as session:
+        user = _user_of(session, user_id, signature)
+        users.change(session, user, email=user.email, wants_mail=False)
+    return _page("<p>There will be no more mails.</p>")
+
+
+def _user_of(session: Session, user_id: str, signature: str) -> User:
+    user = users.find(session, user_id)
+    if user is None or not links.is_unsubscribe_link(session, signature, user_id):
+        raise NotFound
+    return user
+
+
+def _page(content: str) -> HTMLResponse:
+    page = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>video2mp3</title><body>{content}</body></html>'
+    return HTMLResponse(page, headers={"Cache-Control": "no-store", "Content-Security-Policy": PLAIN_CSP})

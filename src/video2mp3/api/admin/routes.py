@@ -1,0 +1,298 @@
+"""For administrators: every user's conversions, the workers, the backlog. Others get 403 on every route."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import BaseModel, Field
+
+from video2mp3.accounts import audit, names
+from video2mp3.accounts.audit import Action, NamedEntry
+from video2mp3.api.auth.identity import Principal, current_admin
+from video2mp3.api.conversions.representations import ErrorJSON, State, error_json
+from video2mp3.api.frame.parameters import ItemId
+from video2mp3.api.frame.schemas import moment, moment_or_none
+from video2mp3.api.frame.services import CurrentServices
+from video2mp3.jobs import administration
+from video2mp3.jobs.administration import OwnedJob, WorkerState, WorkerStatus
+from video2mp3.jobs.lifecycle import PRIORITIES, Priority
+from video2mp3.storage.scratch import free_bytes
+
+router = APIRouter(prefix="/v1/admin", tags=["administration"], dependencies=[Depends(current_admin)])
+
+CurrentAdmin = Annotated[Principal, Depends(current_admin)]
+"""The type of a route's parameter that receives the administrator who calls."""
+
+
+class OwnerJSON(BaseModel):
+    """Whose a conversion is."""
+
+    id: str
+    username: str
+
+
+class ActorJSON(BaseModel):
+    """Who did something."""
+
+    id: str
+    username: str | None = Field(description="null: the account is gone.")
+
+
+class AdminJob(BaseModel):
+    """A conversion, as administrators see it."""
+
+    id: str
+    user: OwnerJSON
+    state: State
+    priority: Priority
+    percent: int
+    source_name: str
+    source_size_bytes: int
+    options: dict[str, Any]
+    worker_id: str | None = Field(description="Of the worker that converts it.")
+    claims: int = Field(description="How often a worker took it.")
+    failures: int = Field(description="How often the engine failed with it.")
+    lost_leases: int = Field(description="How often its worker was lost.")
+    not_before: datetime | None = Field(description="When it is tried again.")
+    cancel_requested: bool
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    error: ErrorJSON | None
+
+    @classmethod
+    def of(cls, owned: OwnedJob) -> "AdminJob":
+        """Represents a row."""
+        job = owned.job
+        return cls(
+            id=job.id,
+            user=OwnerJSON(id=job.user_id, username=owned.username),
+            state=job.state,  # type: ignore[arg-type]  # checked by the model
+            priority=PRIORITIES[job.priority],
+            percent=100 if job.state == "finished" else job.percent,
+            source_name=job.source_name,
+            source_size_bytes=job.source_size_bytes,
+            options=job.options,
+            worker_id=job.lease_owner,
+            claims=job.fence,
+            failures=job.failures,
+            lost_leases=job.lost_leases,
+            not_before=moment(job.not_before) if job.not_before and job.state == "queued" else None,
+            cancel_requested=job.cancel_requested,
+            created_at=moment(job.created_at),
+            started_at=moment_or_none(job.started_at),
+            ended_at=moment_or_none(job.ended_at),
+            error=error_json(job),
+        )
+
+
+class AdminJobPage(BaseModel):
+    """Some conversions, the newest first."""
+
+    items: list[AdminJob]
+    next_cursor: str | None = Field(description="Pass it as `cursor` for the next page; null on the last.")
+
+
+class RunningJob(BaseModel):
+    """What a worker converts."""
+
+    id: str
+    percent: int
+
+
+class WorkerJSON(BaseModel):
+    """A worker process."""
+
+    id: str
+    host: str
+    state: WorkerState = Field(
+        description="`drained`: it has finished what it had and takes no more; `lost`: it was not heard of for 35 s."
+    )
+    slots: int = Field(description="Conversions at once; while it drains: those that have not ended.")
+    started_at: datetime
+    heartbeat_at: datetime
+    heartbeat_age_s: float
+    jobs: list[RunningJob]
+
+    @classmethod
+    def of(cls, status: WorkerStatus) -> "WorkerJSON":
+        """Represents a row, with what it does."""
+        worker = status.worker
+        return cls(
+            id=worker.id,
+            host=worker.host,
+            state=status.state,
+            slots=worker.slots,
+            started_at=moment(worker.started_at),
+            heartbeat_at=moment(worker.heartbeat_at),
+            heartbeat_age_s=round(status.heartbeat_age_s, 3),
+            jobs=[RunningJob(id=job.id, percent=job.percent) for job in status.jobs],
+        )
+
+
+class QueueJSON(BaseModel):
+    """What waits."""
+
+    waiting: int = Field(description="Conversions whose upload is not complete.")
+    queued: dict[str, int] = Field(description="Conversions that wait for a worker, by priority.")
+    delayed: int = Field(description="Those of the queued ones that wait for another try.")
+    announced: int = Field(description="Those of the queued ones that the broker has a message for.")
+    processing: int
+    oldest_queued_s: float | None = Field(description="How long the oldest queued one waits.")
+    notifications: int = Field(description="Messages to owners that are not sent yet.")
+    oldest_notification_s: float | None
+    open_slots: int = Field(description="Of the workers that are alive and take conversions.")
+
+
+class StoredJSON(BaseModel):
+    """How much of something is stored."""
+
+    count: int
+    bytes: int
+
+
+class StorageJSON(BaseModel):
+    """What is stored, of all users."""
+
+    uploads: StoredJSON = Field(description="With what has come of those that are being sent.")
+    results: StoredJSON
+    free_bytes: int = Field(
+        description="On the disk where this process gathers files: all of it where they stay on it."
+    )
+
+
+class AuditEntryJSON(BaseModel):
+    """Something that was done to an account, a secret or the service."""
+
+    id: str
+    at: datetime
+    action: Action
+    by: ActorJSON | None = Field(description="Who did it; null: nobody who was signed in, or the command line.")
+    about: str | None = Field(description="The id of what it was done to, where that is not the account `by`.")
+    detail: str
+    address: str | None = Field(description="Where the request came from.")
+    request_id: str | None = Field(description="Of the request, as in the log; null: the command line.")
+
+    @classmethod
+    def of(cls, named: NamedEntry) -> "AuditEntryJSON":
+        """Represents a row."""
+        entry = named.entry
+        return cls(
+            id=entry.id,
+            at=moment(entry.at),
+            action=entry.action,  # type: ignore[arg-type]  # checked by the model
+            by=ActorJSON(id=entry.user_id, username=named.username) if entry.user_id else None,
+            about=entry.subject_id,
+            detail=entry.detail,
+            address=entry.address,
+            request_id=entry.request_id,
+        )
+
+
+class AuditPage(BaseModel):
+    """Some entries, the newest first."""
+
+    items: list[AuditEntryJSON]
+    next_cursor: str | None = Field(description="Pass it as `cursor` for the next page; null on the last.")
+
+
+@router.get("/jobs")
+def list_jobs(
+    services: CurrentServices,
+    state: State | None = None,
+    user: Annotated[str | None, Query(max_length=64, description="A username.")] = None,
+    worker: Annotated[str | None, Query(pattern="^[0-9a-f]{32}$", description="A worker's id.")] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    cursor: Annotated[str | None, Query(pattern="^[0-9a-f]{32}$")] = None,
+) -> AdminJobPage:
+    """Lists all users' conversions, the newest first."""
+    with services.database.read() as session:
+        jobs = administration.list_jobs(
+            session, state=state, username=user, worker_id=worker, before_id=cursor, limit=limit + 1
+        )
+    return AdminJobPage(
+        items=[AdminJob.of(job) for job in jobs[:limit]],
+        next_cursor=jobs[limit - 1].job.id if len(jobs) > limit else None,
+    )
+
+
+@router.get("/jobs/{job_id}")
+def read_job(job_id: ItemId, services: CurrentServices) -> AdminJob:
+    """Tells all about any user's conversion."""
+    with services.database.read() as session:
+        return AdminJob.of(administration.find_job(session, job_id))
+
+
+@router.post("/jobs/{job_id}/retry", status_code=202)
+def retry_job(job_id: ItemId, user: CurrentAdmin, services: CurrentServices, response: Response) -> AdminJob:
+    """Makes a new conversion of one that failed or was canceled; it is its user's, whatever the limits say."""
+    with services.database.write() as session:
+        job = AdminJob.of(administration.retry_job(session, job_id))
+        audit.note(session, "job.retried", by=user.user_id, about=job_id)
+    services.nudge()
+    response.headers["Location"] = f"/v1/admin/jobs/{job.id}"
+    return job
+
+
+@router.post("/jobs/{job_id}/cancel")
+def cancel_job(job_id: ItemId, user: CurrentAdmin, services: CurrentServices) -> AdminJob:
+    """Cancels any user's conversion: at once, or within seconds where a worker has it (`cancel_requested`)."""
+    with services.database.write() as session:
+        job = administration.cancel_job(session, job_id)
+        audit.note(session, "job.canceled", by=user.user_id, about=job_id)
+        return AdminJob.of(job)
+
+
+@router.get("/workers")
+def list_workers(services: CurrentServices) -> list[WorkerJSON]:
+    """Lists the workers that were heard of within a day, with what they do."""
+    with services.database.read() as session:
+        return [WorkerJSON.of(status) for status in administration.list_workers(session)]
+
+
+@router.post("/workers/{worker_id}/drain", status_code=202)
+def drain_worker(worker_id: ItemId, user: CurrentAdmin, services: CurrentServices) -> WorkerJSON:
+    """Lets a worker take no more and finish what it has; its state says `drained` then. There is no way back."""
+    with services.database.write() as session:
+        status = administration.drain_worker(session, worker_id)
+        audit.note(session, "worker.drained", by=user.user_id, about=worker_id)
+        return WorkerJSON.of(status)
+
+
+@router.get("/queue")
+def read_queue(services: CurrentServices) -> QueueJSON:
+    """Tells how much waits, and for how long."""
+    with services.database.read() as session:
+        return QueueJSON(**vars(administration.backlog(session)))
+
+
+@router.get("/storage")
+def read_storage(services: CurrentServices) -> StorageJSON:
+    """Tells how much is stored, and how much room there is."""
+    with services.database.read() as session:
+        uploads, results = administration.stored_uploads(session), administration.stored_results(session)
+    return StorageJSON(
+        uploads=StoredJSON(**vars(uploads)),
+        results=StoredJSON(**vars(results)),
+        free_bytes=free_bytes(services.storage.scratch_folder),
+    )
+
+
+@router.get("/audit")
+def list_audit(
+    services: CurrentServices,
+    action: Action | None = None,
+    user: Annotated[
+        str | None, Query(max_length=64, description="A username: what it did, and what was done to it.")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    cursor: Annotated[str | None, Query(pattern="^[0-9a-f]{32}$")] = None,
+) -> AuditPage:
+    """Lists who did what to accounts and secrets, and from where; the newest first."""
+    key = None if user is None else names.key(user)
+    with services.database.read() as session:
+        found = audit.entries(session, action=action, username_key=key, before_id=cursor, limit=limit + 1)
+    return AuditPage(
+        items=[AuditEntryJSON.of(entry) for entry in found[:limit]],
+        next_cursor=found[limit - 1].entry.id if len(found) > limit else None,
+    )

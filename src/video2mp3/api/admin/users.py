@@ -1,0 +1,109 @@
+"""For administrators: the accounts. What users have stored is not to be had here."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
+
+from video2mp3.accounts import audit, users
+from video2mp3.api.auth.identity import CurrentAdmin
+from video2mp3.api.frame.parameters import Cursor, ItemId, Limit
+from video2mp3.api.frame.schemas import moment, moment_or_none
+from video2mp3.api.frame.services import CurrentServices
+from video2mp3.api.frame.small_bodies import SmallBodyRoute
+from video2mp3.database.tables import User
+from video2mp3.errors import WrongState
+
+router = APIRouter(prefix="/v1/admin/users", tags=["administration"], route_class=SmallBodyRoute)
+
+Role = Literal["user", "admin"]
+
+
+class AdminUser(BaseModel):
+    """An account, as administrators see it."""
+
+    id: str
+    username: str
+    email: str | None
+    role: Role
+    created_at: datetime
+    disabled_at: datetime | None
+    deleted_at: datetime | None = Field(description="By its owner; it is gone when all is erased that it has stored.")
+
+    @classmethod
+    def of(cls, user: User) -> "AdminUser":
+        """Represents a row."""
+        return cls(
+            id=user.id,
+            username=user.username,
+            email=user.email,
+            role="admin" if user.role == "admin" else "user",
+            created_at=moment(user.created_at),
+            disabled_at=moment_or_none(user.disabled_at),
+            deleted_at=moment_or_none(user.deleted_at),
+        )
+
+
+class AdminUserPage(BaseModel):
+    """Some accounts, the newest first."""
+
+    items: list[AdminUser]
+    next_cursor: str | None = Field(description="Pass it as `cursor` for the next page; null on the last.")
+
+
+class AdminUserChanges(BaseModel):
+    """What is to be changed about an account; what is not named stays."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    disabled: StrictBool | None = Field(None, description="A disabled account is out at once, with its API keys.")
+    role: Role | None = None
+
+
+@router.get("")
+def list_users(
+    _: CurrentAdmin,
+    services: CurrentServices,
+    search: Annotated[str, Query(max_length=100, description="A part of the name or the e-mail address.")] = "",
+    limit: Limit = 20,
+    cursor: Cursor = None,
+) -> AdminUserPage:
+    """Lists the accounts, the newest first."""
+    with services.database.read() as session:
+        found = users.list_page(session, search=search, before_id=cursor, limit=limit + 1)
+    return AdminUserPage(
+        items=[AdminUser.of(user) for user in found[:limit]],
+        next_cursor=found[limit - 1].id if len(found) > limit else None,
+    )
+
+
+@router.get("/{user_id}")
+def read_user(user_id: ItemId, _: CurrentAdmin, services: CurrentServices) -> AdminUser:
+    """Tells about one account."""
+    with services.database.read() as session:
+        return AdminUser.of(users.find_any(session, user_id))
+
+
+@router.patch("/{user_id}")
+def change_user(
+    user_id: ItemId, changes: AdminUserChanges, admin: CurrentAdmin, services: CurrentServices
+) -> AdminUser:
+    """Disables an account or lets it in again, or changes its role. Whoever was disabled signs in anew."""
+    # Nobody locks themselves out by mistake; that an administrator is left, `users` sees to.
+    if user_id == admin.user_id:
+        raise WrongState("Nobody changes the own account here; another administrator can.")
+    with services.database.write() as session:
+        user = users.find_any(session, user_id)
+        if users.is_local(user):
+            raise WrongState("The account of this machine's own user stays as it is.")
+        if changes.role is not None:
+            users.set_role(session, user, changes.role)
+            audit.note(session, "account.role_changed", by=admin.user_id, about=user.id, detail=changes.role)
+        if changes.disabled is True:
+            users.disable(session, user)
+            audit.note(session, "account.disabled", by=admin.user_id, about=user.id)
+        if changes.disabled is False:
+            users.enable(session, user)
+            audit.note(session, "account.enabled", by=admin.user_id, about=user.id)
+        return AdminUser.of(user)

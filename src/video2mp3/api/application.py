@@ -1,0 +1,146 @@
+"""The HTTP application."""
+
+from typing import Any
+
+from fastapi import Depends, FastAPI
+
+from video2mp3 import __version__
+from video2mp3.api.accounts import api_keys as keys
+from video2mp3.api.accounts import data_export as exporting
+from video2mp3.api.accounts import email_tokens as account_letters
+from video2mp3.api.accounts import invitations, own_account, sessions, unsubscribing
+from video2mp3.api.accounts import routes as accounts
+from video2mp3.api.admin import routes as admin
+from video2mp3.api.admin import users as admin_users
+from video2mp3.api.auth import identity
+from video2mp3.api.auth.scopes import NEEDS
+from video2mp3.api.conversions import archives, batches, downloads, events, links, waveforms
+from video2mp3.api.conversions import media_info as probes
+from video2mp3.api.conversions import one_call as mp3
+from video2mp3.api.conversions import routes as conversions
+from video2mp3.api.conversions.event_streams import EventStreams
+from video2mp3.api.fairness.callers import Callers
+from video2mp3.api.fairness.rates import Rates
+from video2mp3.api.frame import docs, health, pages, problems
+from video2mp3.api.frame.connections import Connections
+from video2mp3.api.frame.head import HeadAsGet
+from video2mp3.api.frame.prefix import Prefix, prefix_of
+from video2mp3.api.frame.request_context import Frame
+from video2mp3.api.frame.schemas import Problem
+from video2mp3.api.frame.services import Services
+from video2mp3.api.uploads import routes as uploads
+from video2mp3.api.uploads import tus_routes as resumable
+from video2mp3.api.uploads.tus import Tus
+from video2mp3.api.v0 import accounts as compat_accounts
+from video2mp3.api.v0 import routes as compat
+from video2mp3.api.webhooks import routes as webhooks
+
+# All routers of the API, in the order of its description.
+_ROUTERS = (
+    accounts.router,
+    sessions.router,
+    keys.router,
+    account_letters.router,
+    own_account.router,
+    exporting.router,
+    unsubscribing.router,
+    mp3.router,
+    archives.router,
+    batches.router,
+    conversions.router,
+    events.router,
+    downloads.router,
+    waveforms.router,
+    links.router,
+    uploads.router,
+    resumable.router,
+    probes.router,
+    webhooks.router,
+    admin.router,
+    admin_users.router,
+    invitations.router,
+    compat.router,
+    compat_accounts.router,
+    health.router,
+    docs.router,
+)
+
+_DESCRIPTION = """Turns video into MP3.
+
+Errors are problem details (RFC 9457, `application/problem+json`) with a stable `code`.
+
+`x-needs` says what each call asks of its caller: nothing (`open`), a sign-in or an API key with that scope (`read`,
+`convert`, `admin`), or a sign-in and no API key (`account`)."""
+
+
+def create_app(services: Services) -> FastAPI:
+    """Returns the application that serves the whole API with these services."""
+    app = _Application(
+        title="video2mp3",
+        version=__version__,
+        description=_DESCRIPTION,
+        # Ours needs nothing from elsewhere; the framework's loads its scripts from a CDN.
+        docs_url=None,
+        redoc_url=None,
+        # Suppresses the framework's own 422; the problems are described below.
+        responses={"4XX": {}, "5XX": {}},
+        # It would send the caller to whatever the Host header names.
+        redirect_slashes=False,
+    )
+    app.state.services = services
+    app.state.rates = Rates(services.settings)
+    app.state.connections = Connections(services.settings.proxies)
+    app.state.event_streams = EventStreams(
+        services.settings.max_user_event_streams, services.settings.max_event_streams
+    )
+    app.state.waveforms = waveforms.new_executor()
+    app.state.exports = exporting.new_executor()
+    app.state.probes = probes.new_executor()
+    app.state.callers = callers = Callers()
+    app.state.readiness = health.ReadinessChecks(services)
+    problems.install(app)
+    for router in _ROUTERS:
+        # Whoever watches the service may ask as often as it likes.
+        counted = [] if router is health.router else [Depends(identity.count_anonymous)]
+        app.include_router(router, dependencies=counted)
+    app.include_router(pages.router)
+    app.add_middleware(HeadAsGet)
+    app.add_middleware(Tus)
+    # Around all that answers.
+    app.add_middleware(Frame, settings=services.settings, callers=callers)
+    if prefix := prefix_of(services.settings.public_url):
+        app.add_middleware(Prefix, prefix=prefix)
+    return app
+
+
+class _Application(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        """Returns the description of the API, in which every call can answer with a problem."""
+        if not self.openapi_schema:
+            schema = super().openapi()
+            _describe_problems(schema)
+            _describe_needs(schema)
+        assert self.openapi_schema is not None
+        return self.openapi_schema
+
+
+def _describe_needs(schema: dict[str, Any]) -> None:
+    for path, operations in schema["paths"].items():
+        for method, operation in operations.items():
+            operation["x-needs"] = NEEDS.get(f"{method.upper()} {path}", "account")
+
+
+def _describe_problems(schema: dict[str, Any]) -> None:
+    template = "#/components/schemas/{model}"
+    described = Problem.model_json_schema(ref_template=template)
+    schemas = schema.setdefault("components", {}).setdefault("schemas", {})
+    schemas.update(described.pop("$defs"))
+    schemas["Problem"] = described
+    content = {problems.MEDIA_TYPE: {"schema": {"$ref": template.format(model="Problem")}}}
+    for operations in schema["paths"].values():
+        for operation in operations.values():
+            operation["responses"]["4XX"] = {
+                "description": "The request cannot be served as it is.",
+                "content": content,
+            }
+            operation["responses"]["5XX"] = {"description": "The service failed, or is not ready.", "content": content}

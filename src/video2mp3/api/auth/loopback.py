@@ -1,0 +1,59 @@
+"""When a request that carries no credentials is from this machine's own user.
+
+A loopback peer alone proves little: a page of any site can make this machine's browser send requests
+here (and with DNS rebinding under its own name), a reverse proxy on this machine passes on everybody's, and other
+accounts of the machine have programs too. Each leaves a trace that is looked for here. A proxy of our own account that
+leaves none is caught by the settings that are made for it (`cli/running.py`).
+"""
+
+import ipaddress
+import re
+
+from starlette.requests import HTTPConnection
+
+from video2mp3.api.frame.peers import PEER, Peer
+
+_LOOPBACK_HOST = re.compile(r"(?:127\.0\.0\.1|localhost|\[::1\])(?::\d{1,5})?", re.IGNORECASE)
+# What proxies, CDNs and tunnels tell of the client, or of the request as it was.
+_PREFIXES_OF_PROXIES = ("x-forwarded-", "x-original-", "x-envoy-", "cf-", "tailscale-")
+_OF_PROXIES = frozenset(
+    {"forwarded", "via", "x-real-ip", "x-client-ip", "client-ip", "true-client-ip", "x-cluster-client-ip"}
+    | {"fastly-client-ip", "x-proxyuser-ip", "x-request-start", "cdn-loop", "x-amzn-trace-id", "x-cloud-trace-context"}
+)
+
+
+def is_local_program(connection: HTTPConnection) -> bool:
+    """Says whether a program of our account, or root's, sent the request, with no other site or proxy behind it."""
+    headers = connection.headers
+    return (
+        _has_loopback_peer(connection)
+        and _has_loopback_host(connection)
+        # What nginx speaks to those behind it where nothing else is set, and programs of today do not.
+        and connection.scope.get("http_version") != "1.0"
+        and "origin" not in headers
+        and all(site in ("none", "same-origin") for site in headers.getlist("sec-fetch-site"))
+        and not any(name.startswith(_PREFIXES_OF_PROXIES) or name in _OF_PROXIES for name in headers)
+        # The last one: it costs the most.
+        and _peer_of(connection).is_own
+    )
+
+
+def _peer_of(connection: HTTPConnection) -> Peer:
+    known = connection.scope.get("state", {}).get(PEER)
+    return known if isinstance(known, Peer) else Peer(connection.scope.get("client"), connection.scope.get("server"))
+
+
+def _has_loopback_peer(connection: HTTPConnection) -> bool:
+    if connection.client is None:
+        return False
+    try:
+        peer = ipaddress.ip_address(connection.client.host)
+    except ValueError:
+        return False
+    mapped = getattr(peer, "ipv4_mapped", None)
+    return (mapped or peer).is_loopback
+
+
+def _has_loopback_host(connection: HTTPConnection) -> bool:
+    hosts = connection.headers.getlist("host")
+    return len(hosts) == 1 and _LOOPBACK_HOST.fullmatch(hosts[0]) is not None

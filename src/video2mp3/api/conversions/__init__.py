@@ -1,0 +1,1 @@
+"""Conversions: submitting, following, results, and what is made of them."""

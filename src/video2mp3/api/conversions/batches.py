@@ -1,0 +1,213 @@
+"""Batches: many conversions by one call, followed and fetched together."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from video2mp3.api.auth.identity import CurrentUser, Principal
+from video2mp3.api.conversions.archives import ZIP_RESPONSES, zip_response
+from video2mp3.api.conversions.option_parsing import OPTIONS_SCHEMA, checked_tag, options_from_json
+from video2mp3.api.conversions.representations import State
+from video2mp3.api.conversions.sources import Source, remote_source
+from video2mp3.api.conversions.submission import Order, checked_priority, submit_batch_in
+from video2mp3.api.fairness.rates import rates_of
+from video2mp3.api.frame.parameters import ItemId
+from video2mp3.api.frame.schemas import moment, moment_or_none
+from video2mp3.api.frame.services import CurrentServices, Services
+from video2mp3.api.frame.small_bodies import SmallBodyRoute
+from video2mp3.api.frame.stored_objects import delete_objects
+from video2mp3.api.webhooks.routes import Receiver, checked_receiver
+from video2mp3.database.statements import lock_user
+from video2mp3.database.tables import Batch, Job
+from video2mp3.errors import InvalidRequest, NotFinished
+from video2mp3.jobs import batches
+from video2mp3.jobs.canceling import cancel_all
+from video2mp3.jobs.lifecycle import Priority
+from video2mp3.jobs.sources import RemoteSource
+
+router = APIRouter(prefix="/v1/batches", tags=["batches"], route_class=SmallBodyRoute)
+
+MAX_ITEMS = 100
+
+
+class NewItem(BaseModel):
+    """One conversion of a batch: of an upload, or of a file elsewhere."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    upload_id: ItemId | None = Field(None, description="From POST /v1/uploads.")
+    source: Source | None = None
+    options: dict[str, Any] = Field(default_factory=dict, description="They go before those of the batch.")
+    tag: str | None = Field(None, max_length=255, description="A text of your own, given back with the conversion.")
+
+
+class NewBatch(BaseModel):
+    """An order of several conversions."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    items: list[NewItem] = Field(min_length=1, max_length=MAX_ITEMS)
+    options: dict[str, Any] = Field(
+        default_factory=dict, json_schema_extra={**OPTIONS_SCHEMA, "description": "Of every conversion."}
+    )
+    tag: str | None = Field(None, max_length=255, description="A text of your own, given back with the batch.")
+    priority: Priority = Field("normal", description="Of every conversion.")
+    notify: bool = Field(False, description="true: each conversion is mailed about.")
+    webhook: Receiver | None = Field(None, description="Who is told of the end of the whole batch.")
+
+
+class BatchItemJSON(BaseModel):
+    """A conversion of a batch; all about it is at /v1/conversions/{id}."""
+
+    id: str
+    name: str
+    tag: str | None
+    state: State
+    percent: int
+
+
+class BatchJSON(BaseModel):
+    """A batch."""
+
+    id: str
+    state: Literal["running", "ended"]
+    percent: int = Field(ge=0, le=100, description="Of all conversions together; what failed is done, too.")
+    tag: str | None
+    counts: dict[State, int] = Field(description="How many conversions are in each state.")
+    conversions: list[BatchItemJSON] = Field(description="In the order of the items, without those that were deleted.")
+    created_at: datetime
+    ended_at: datetime | None = Field(description="Within seconds of its last conversion's end.")
+
+    @classmethod
+    def of(cls, batch: Batch, jobs: list[Job]) -> "BatchJSON":
+        """Represents a row with its jobs."""
+        return cls(
+            id=batch.id,
+            state="running" if batch.ended_at is None else "ended",
+            percent=batches.percent(jobs),
+            tag=batch.tag,
+            counts=batches.states(jobs),  # type: ignore[arg-type]  # checked by the model
+            conversions=[_item(job) for job in jobs],
+            created_at=moment(batch.created_at),
+            ended_at=moment_or_none(batch.ended_at),
+        )
+
+
+class BatchPage(BaseModel):
+    """Some batches, the newest first."""
+
+    items: list[BatchJSON]
+    next_cursor: str | None = Field(description="Pass it as `cursor` for the next page; null on the last.")
+
+
+@router.post("", status_code=202)
+def create_batch(
+    request: Request,
+    response: Response,
+    new: NewBatch,
+    user: CurrentUser,
+    services: CurrentServices,
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
+) -> BatchJSON:
+    """Queues several conversions: all of them, or none where one cannot be taken.
+
+    The same request again with the same Idempotency-Key makes no other batch: it is answered with the one that it made.
+    """
+    if user.signed_in_by != "loopback":
+        rates_of(request).count_more(request, "uploads", user.user_id, len(new.items))
+    orders = [_order(item, new, user, services) for item in new.items]
+    webhook = checked_receiver(new.webhook, services)
+    whole = Order({}, checked_tag(new.tag), webhook=webhook)
+    request_sha256 = whole.sha256(
+        *(order.sha256(upload_id, source.url if source else None) for upload_id, source, order in orders)
+    )
+    with services.database.write() as session:
+        lock_user(session, user.user_id)
+        batch = batches.find_by_key(session, user.user_id, idempotency_key, request_sha256)
+        if batch is None:
+            batch = batches.create(
+                session,
+                user.user_id,
+                tag=whole.tag,
+                webhook=webhook,
+                idempotency_key=idempotency_key,
+                request_sha256=request_sha256,
+            )
+            submit_batch_in(session, services, user.user_id, batch.id, orders)
+        represented = BatchJSON.of(batch, batches.jobs_of(session, batch.id))
+    services.nudge()
+    response.headers["Location"] = f"{request.scope.get('root_path', '')}/v1/batches/{batch.id}"
+    return represented
+
+
+@router.get("")
+def list_batches(
+    user: CurrentUser,
+    services: CurrentServices,
+    limit: Annotated[int, Query(ge=1, le=20)] = 10,
+    cursor: Annotated[str | None, Query(pattern="^[0-9a-f]{32}$")] = None,
+) -> BatchPage:
+    """Lists the batches, the newest first."""
+    with services.database.read() as session:
+        found = batches.list_page(session, user.user_id, before_id=cursor, limit=limit + 1)
+        items = [BatchJSON.of(batch, batches.jobs_of(session, batch.id)) for batch in found[:limit]]
+    return BatchPage(items=items, next_cursor=found[limit - 1].id if len(found) > limit else None)
+
+
+@router.get("/{batch_id}")
+def read_batch(batch_id: ItemId, user: CurrentUser, services: CurrentServices) -> BatchJSON:
+    """Tells how far a batch is."""
+    with services.database.read() as session:
+        batch = batches.find(session, batch_id, user.user_id)
+        return BatchJSON.of(batch, batches.jobs_of(session, batch.id))
+
+
+@router.delete(
+    "/{batch_id}",
+    responses={
+        202: {"model": BatchJSON, "description": "What has not ended is canceled, within seconds."},
+        204: {"description": "It had ended; it is deleted with its conversions and their MP3s."},
+    },
+)
+def delete_batch(batch_id: ItemId, response: Response, user: CurrentUser, services: CurrentServices) -> Any:
+    """Cancels the conversions that have not ended; deletes the batch with its conversions when all had."""
+    with services.database.write() as session:
+        batch = batches.find(session, batch_id, user.user_id)
+        keys = batches.delete(session, batch) if batch.ended_at is not None else None
+    if keys is not None:
+        delete_objects(services, keys)
+        return Response(status_code=204)
+    cancel_all(services.database, user.user_id, Job.batch_id == batch.id)
+    response.status_code = 202
+    with services.database.read() as session:
+        return BatchJSON.of(batch, batches.jobs_of(session, batch.id))
+
+
+@router.get("/{batch_id}/archive", response_class=Response, responses=ZIP_RESPONSES)
+def read_batch_archive(request: Request, batch_id: ItemId, user: CurrentUser, services: CurrentServices) -> Response:
+    """Returns the MP3s that are finished as one ZIP: those of all conversions, when the batch has ended."""
+    with services.database.read() as session:
+        batch = batches.find(session, batch_id, user.user_id)
+        found = batches.jobs_of(session, batch.id, with_reports=True)
+    jobs = [job for job in found if job.state == "finished" and job.result_key]
+    if not jobs:
+        raise NotFinished("No conversion of the batch has an MP3 now.")
+    return zip_response(request, jobs, services, f"{batch.tag or 'conversions'}.zip")
+
+
+def _order(
+    item: NewItem, new: NewBatch, user: Principal, services: Services
+) -> tuple[str | None, RemoteSource | None, Order]:
+    """Returns what is to be converted, and how."""
+    if (item.upload_id is None) == (item.source is None):
+        raise InvalidRequest("Give exactly one of upload_id and source for each item.")
+    options = options_from_json(new.options | item.options)
+    order = Order(options, checked_tag(item.tag), checked_priority(new.priority, user.role), notify=new.notify)
+    return item.upload_id, None if item.source is None else remote_source(services, item.source), order
+
+
+def _item(job: Job) -> BatchItemJSON:
+    percent = 100 if job.state == "finished" else job.percent
+    return BatchItemJSON(id=job.id, name=job.source_name, tag=job.tag, state=job.state, percent=percent)  # type: ignore[arg-type]  # checked by the model

@@ -1,0 +1,177 @@
+"""Results and originals as downloads."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import RedirectResponse
+
+from video2mp3.api.auth.identity import CurrentUser
+from video2mp3.api.conversions.representations import error_of
+from video2mp3.api.fairness.transfers import in_transfer_thread
+from video2mp3.api.frame.parameters import ItemId
+from video2mp3.api.frame.range_response import Download, serve
+from video2mp3.api.frame.services import CurrentServices, Services
+from video2mp3.database.tables import Job, Upload
+from video2mp3.engine.options import MAX_PARTS
+from video2mp3.errors import Expired, NotFinished, NotFound, UploadGone, Video2mp3Error, WrongState
+from video2mp3.jobs import lifecycle
+from video2mp3.jobs.results import StoredResult, media_type, parts_of, result_name
+from video2mp3.uploads import UploadSource
+
+router = APIRouter(prefix="/v1/conversions/{conversion_id}", tags=["conversions"])
+
+# Within it the download has to begin.
+_SIGNED_FOR_S = 300
+MP3_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The MP3; where the options ask for several (`split`, `track=all`), a ZIP of them.",
+        "content": {
+            kind: {"schema": {"type": "string", "format": "binary"}} for kind in ("audio/mpeg", "application/zip")
+        },
+    },
+}
+"""OpenAPI's description of an answer that is a result."""
+RANGE_RESPONSES: dict[int | str, dict[str, Any]] = {
+    **MP3_RESPONSES,
+    206: {**MP3_RESPONSES[200], "description": "The range of it that was asked for."},
+    304: {"description": "The client has it already."},
+    307: {"description": "It is to be fetched from the storage, where the service is set to let clients do that."},
+}
+"""The same, where ranges and conditions are taken."""
+SOURCE_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}},
+}
+"""OpenAPI's description of an answer that is a file as it was uploaded."""
+Part = Annotated[int | None, Query(ge=1, le=MAX_PARTS, description="One MP3 of several: its number, from 1 on.")]
+
+
+@router.head("/mp3", response_class=Response, include_in_schema=False)
+@router.get("/mp3", response_class=Response, responses=RANGE_RESPONSES)
+@in_transfer_thread
+def read_mp3(
+    request: Request,
+    conversion_id: ItemId,
+    user: CurrentUser,
+    services: CurrentServices,
+    part: Part = None,
+) -> Response:
+    """Returns the MP3 of a finished conversion. Takes Range and If-None-Match; the ETag is its SHA-256.
+
+    Of a conversion that makes several, it is a ZIP; each MP3 alone is there as a `part`.
+    """
+    with services.database.read() as session:
+        job = lifecycle.find(session, conversion_id, user.user_id)
+    return serve_result(request, services, job, part)
+
+
+@router.get("/source", response_class=Response, responses=SOURCE_RESPONSES)
+@in_transfer_thread
+def read_source(request: Request, conversion_id: ItemId, user: CurrentUser, services: CurrentServices) -> Response:
+    """Returns the file that is converted, as it was uploaded. Takes Range and If-None-Match."""
+    with services.database.read() as session:
+        job = lifecycle.find(session, conversion_id, user.user_id)
+        upload = session.get(Upload, job.upload_id) if job.upload_id else None
+    if upload is None:
+        raise UploadGone("The file was deleted, or its time is over.")
+    return serve(request, original_of(upload, services))
+
+
+@router.get("/report")
+def read_report(conversion_id: ItemId, user: CurrentUser, services: CurrentServices) -> dict[str, Any]:
+    """Returns the facts of a finished conversion: what was found, decoded, damaged and written."""
+    with services.database.read() as session:
+        job = lifecycle.find(session, conversion_id, user.user_id)
+    if job.state != "finished":
+        raise why_no_mp3(job)
+    return job.report or {}
+
+
+def serve_result(request: Request, services: Services, job: Job, part: int | None) -> Response:
+    """Answers with the job's MP3, with the ZIP of several, or with one part of that; blocking.
+
+    Where the settings say so, the client is sent to the storage for it: not for a part, whose bytes lie in the ZIP.
+
+    Raises:
+        Video2mp3Error: as `result_of` and `part_of`.
+    """
+    if part is not None:
+        return serve(request, part_of(job, part, services))
+    download = result_of(job, services)
+    if services.settings.redirect_downloads and request.method == "GET":
+        address = services.storage.signed_url(_stored(job)[0], _SIGNED_FOR_S)
+        if address is not None:
+            return RedirectResponse(address, 307, {"Cache-Control": "no-store"})
+    return serve(request, download)
+
+
+def result_of(job: Job, services: Services) -> Download:
+    """Returns the job's MP3, or the ZIP of several.
+
+    Raises:
+        NotFinished: when there is none yet.
+        Expired: when it was deleted after its time.
+        Video2mp3Error: the one that ended the job, when it was not finished.
+    """
+    _, size_bytes = _stored(job)
+    name, kind = result_name(job.source_name, job.options), media_type(job.options)
+    return Download(name, kind, size_bytes, f'"{job.result_sha256}"', stored_result(job, services).stream)
+
+
+def part_of(job: Job, number: int, services: Services) -> Download:
+    """Returns one MP3 of several, out of the ZIP.
+
+    Raises:
+        NotFound: when there is none of that number.
+        Video2mp3Error: as `result_of`.
+    """
+    _stored(job)
+    parts = parts_of(job)
+    part = next((part for part in parts if part.number == number), None)
+    if part is None:
+        made = f"{len(parts)} parts" if parts else "one MP3, without parts"
+        raise NotFound(f"There is no part {number}: the conversion made {made}.")
+
+    stored = stored_result(job, services)
+
+    def stream(start: int, end: int) -> Iterator[bytes]:
+        return stored.stream(part.offset_bytes + start, part.offset_bytes + end)
+
+    return Download(part.name, "audio/mpeg", part.size_bytes, f'"{part.sha256}"', stream)
+
+
+def _stored(job: Job) -> tuple[str, int]:
+    """Returns the key and the size of what a job has made."""
+    if job.state != "finished" or job.result_key is None or job.result_size_bytes is None:
+        raise why_no_mp3(job)
+    return job.result_key, job.result_size_bytes
+
+
+def stored_result(job: Job, services: Services) -> StoredResult:
+    """Returns the bytes of what a job has made; reads nothing yet."""
+    return StoredResult(services.database, services.storage, job.id)
+
+
+def original_of(upload: Upload, services: Services) -> Download:
+    """Returns the file that was uploaded, as bytes that no browser tries to show.
+
+    Raises:
+        WrongState: when it is not complete.
+    """
+    if upload.state != "complete":
+        raise WrongState("The upload is not complete.")
+    source = UploadSource(services.database, services.storage, upload.id)
+    return Download(source.name, "application/octet-stream", source.size_bytes, f'"{upload.id}"', source.stream)
+
+
+def why_no_mp3(job: Job) -> Video2mp3Error:
+    """Returns the error that explains why the job has no MP3."""
+    if job.state == "finished":
+        return Expired()
+    if job.state not in ("failed", "canceled"):
+        return NotFinished()
+    error = error_of(job)
+    if error.status >= 500:
+        # The conversion failed some time ago; this request finds the service well.
+        error.status = WrongState.status
+    return error

@@ -1,0 +1,65 @@
+"""What is in an upload, before it is converted."""
+
+import json
+from functools import partial
+from typing import Any
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
+
+from video2mp3 import uploads
+from video2mp3.api.auth.identity import CurrentUser
+from video2mp3.api.conversions.option_parsing import OPTIONS_SCHEMA, options_from_json
+from video2mp3.api.fairness.fair_executor import FairExecutor
+from video2mp3.api.frame.parameters import ItemId
+from video2mp3.api.frame.services import CurrentServices, Services
+from video2mp3.api.frame.small_bodies import SmallBodyRoute
+from video2mp3.engine import Limits, Options, Probe, probe
+from video2mp3.errors import WrongState
+
+router = APIRouter(prefix="/v1/probe", tags=["uploads"], route_class=SmallBodyRoute)
+
+_LIMITS = Limits(wall_clock_s=20.0, no_progress_s=20.0)
+_PATIENCE_S = 30.0
+
+
+class NewProbe(BaseModel):
+    """What is to be looked into."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    upload_id: ItemId = Field(description="From POST /v1/uploads.")
+    options: dict[str, Any] = Field(
+        default_factory=dict, json_schema_extra={**OPTIONS_SCHEMA, "description": "Options that the estimates are for."}
+    )
+
+
+@router.post("")
+async def probe_upload(order: NewProbe, request: Request, user: CurrentUser, services: CurrentServices) -> Probe:
+    """Tells an upload's tracks, languages and chapters, and how large and how soon its MP3 would be.
+
+    It is answered at once; no conversion is queued. What is not media is the problem `not_media`.
+    """
+    options = Options.from_dict(options_from_json(order.options))
+    await run_in_threadpool(_require_complete, services, order.upload_id, user.user_id)
+    executor: FairExecutor = request.app.state.probes
+    work = partial(_probe, services, order.upload_id, options)
+    key = (order.upload_id, json.dumps(order.options, sort_keys=True))
+    return await executor.run(request, user.user_id, work, patience_s=_PATIENCE_S, key=key)
+
+
+def new_executor() -> FairExecutor:
+    """Returns what probes: one file of a user at once, so that another's need not wait for it."""
+    return FairExecutor("probes", threads=2, per_user_threads=1, per_user_queue=50, queue=500)
+
+
+def _require_complete(services: Services, upload_id: str, user_id: str) -> None:
+    with services.database.read() as session:
+        if uploads.find(session, upload_id, user_id).state != "complete":
+            raise WrongState("The upload is not complete yet.")
+
+
+def _probe(services: Services, upload_id: str, options: Options) -> Probe:
+    source = uploads.UploadSource(services.database, services.storage, upload_id)
+    return probe(source, options, limits=_LIMITS)

@@ -1,0 +1,158 @@
+"""A video in, its MP3 out, in one request."""
+
+import asyncio
+from contextlib import suppress
+from functools import partial
+from typing import Annotated, Any
+
+import structlog
+from fastapi import APIRouter, Depends, Path, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from video2mp3.api.auth.identity import CurrentUser
+from video2mp3.api.conversions.downloads import MP3_RESPONSES, result_of
+from video2mp3.api.conversions.events import get_watcher
+from video2mp3.api.conversions.option_parsing import OPTION_PARAMETERS, checked_cover, options_from_query
+from video2mp3.api.conversions.representations import error_of
+from video2mp3.api.conversions.submission import Order, require_room, submit
+from video2mp3.api.conversions.watcher import JobWatcher
+from video2mp3.api.fairness.disconnects import client_gone
+from video2mp3.api.fairness.transfers import run_transfer
+from video2mp3.api.frame.disposition import filename_of
+from video2mp3.api.frame.range_response import serve
+from video2mp3.api.frame.services import CurrentServices, Services
+from video2mp3.api.frame.streaming import declared_size_bytes, receive_file
+from video2mp3.api.uploads.early_start import EarlyStart
+from video2mp3.api.uploads.incoming import IncomingUpload
+from video2mp3.api.uploads.routes import RAW_BODY, Name
+from video2mp3.database.tables import Job, Upload
+from video2mp3.errors import Canceled, NotFound, Unavailable, WrongState
+from video2mp3.jobs import lifecycle
+
+router = APIRouter(prefix="/v1/mp3", tags=["conversions"])
+log = structlog.get_logger()
+
+# Somebody waits on the line for this conversion: its end is looked for more often than for the others.
+_INTERVAL_S = 0.2
+
+_COVER = {
+    "name": "cover_upload_id",
+    "in": "query",
+    "required": False,
+    "schema": {"type": "string", "description": "The picture for the front cover, from POST /v1/uploads."},
+}
+_DESCRIPTION: dict[str, Any] = {**RAW_BODY, "parameters": [*OPTION_PARAMETERS, _COVER]}
+
+
+@router.put("", response_class=Response, responses=MP3_RESPONSES, openapi_extra=_DESCRIPTION)
+async def convert(
+    request: Request,
+    user: CurrentUser,
+    services: CurrentServices,
+    watcher: Annotated[JobWatcher, Depends(get_watcher)],
+    name: Name = "",
+) -> Response:
+    """Converts the body and answers with the MP3, or a ZIP where the options ask for several MP3s.
+
+    A client that goes away cancels the conversion.
+    """
+    name = name or filename_of(request.headers.get("content-disposition")) or ""
+    return await _convert(request, services, user.user_id, watcher, name)
+
+
+@router.put("/{name:path}", response_class=Response, responses=MP3_RESPONSES, openapi_extra=_DESCRIPTION)
+async def convert_named(
+    request: Request,
+    name: Annotated[str, Path(description="The file's name: `curl -T` appends it to an address that ends in `/`.")],
+    user: CurrentUser,
+    services: CurrentServices,
+    watcher: Annotated[JobWatcher, Depends(get_watcher)],
+) -> Response:
+    """Converts the body and answers with the MP3, or a ZIP where the options ask for several MP3s.
+
+    A client that goes away cancels the conversion.
+    """
+    return await _convert(request, services, user.user_id, watcher, name)
+
+
+async def _convert(request: Request, services: Services, user_id: str, watcher: JobWatcher, name: str) -> Response:
+    options = options_from_query(request.query_params.multi_items(), frozenset({"name", "cover_upload_id"}))
+    cover_upload_id = checked_cover(request.query_params.get("cover_upload_id"), options)
+    # Whoever waits on the line needs no mail.
+    order = Order(options, cover_upload_id=cover_upload_id, notify=False)
+    declared = declared_size_bytes(request, services.settings.max_upload_bytes)
+    await run_in_threadpool(require_room, services, user_id)
+    ordered = OrderedMp3(services, user_id, order)
+    incoming = IncomingUpload(services, user_id, name=name, declared_size_bytes=declared, companion=ordered)
+    await receive_file(request, incoming)
+    assert ordered.job is not None
+    services.nudge()
+    await _wait_for_end(request, services, watcher, ordered.job)
+    return await run_transfer(partial(_answer, request, services, ordered.job))
+
+
+class OrderedMp3:
+    """The conversion of a body that still comes: ordered with its first byte, begun as soon as that makes sense."""
+
+    def __init__(self, services: Services, user_id: str, order: Order) -> None:
+        self.job: Job | None = None
+        self._services = services
+        self._user_id = user_id
+        self._order = order
+        self._early_start: EarlyStart | None = None
+
+    def began(self, upload: Upload) -> None:
+        """Orders it. Raises what `submit` does."""
+        self.job = submit(self._services, self._user_id, upload.id, self._order)
+        self._early_start = EarlyStart(self._services, upload)
+
+    def came(self, here_bytes: int) -> None:
+        """Begins it, when it is time; raises the error that it has ended with, so that the rest need not be sent."""
+        assert self.job is not None
+        assert self._early_start is not None
+        if self._early_start.consider(here_bytes):
+            with self._services.database.read() as session:
+                job = lifecycle.find(session, self.job.id, self._user_id)
+            if job.state in ("failed", "canceled"):
+                raise error_of(job)
+
+    def aborted(self) -> None:
+        """Cancels it; where no worker has had it, nothing stays of it."""
+        if self.job is None:
+            return
+        with suppress(NotFound, Unavailable):
+            _cancel(self._services, self.job)
+            with self._services.database.write() as session:
+                if lifecycle.find(session, self.job.id, self._user_id).started_at is None:
+                    lifecycle.delete(session, self.job.id, self._user_id)
+
+
+def _answer(request: Request, services: Services, job: Job) -> Response:
+    with services.database.read() as session:
+        job = lifecycle.find(session, job.id, job.user_id)
+    return serve(request, result_of(job, services), {"Content-Location": f"/v1/conversions/{job.id}/mp3"})
+
+
+async def _wait_for_end(request: Request, services: Services, watcher: JobWatcher, job: Job) -> None:
+    """Waits for the job's end, or for the client's: then the job is canceled."""
+    ended = asyncio.create_task(watcher.wait_for_end(job, _INTERVAL_S))
+    gone = asyncio.create_task(client_gone(request))
+    try:
+        await asyncio.wait({ended, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not ended.done():
+            await run_in_threadpool(_cancel, services, job)
+            raise Canceled("The client went away.")
+    finally:
+        ended.cancel()
+        gone.cancel()
+        await asyncio.gather(ended, gone, return_exceptions=True)
+
+
+def _cancel(services: Services, job: Job) -> None:
+    try:
+        with services.database.write() as session:
+            lifecycle.cancel(session, job.id, job.user_id)
+    except WrongState:
+        # It ended in this very moment.
+        return
+    log.info("job_canceled", job_id=job.id, reason="client_gone")

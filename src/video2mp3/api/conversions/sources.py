@@ -1,0 +1,38 @@
+"""Files elsewhere, as orders name them."""
+
+from pathlib import PurePosixPath
+from typing import Annotated
+from urllib.parse import unquote, urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+
+from video2mp3.api.frame.services import Services
+from video2mp3.jobs.sources import RemoteSource
+from video2mp3.uploads import clean_name
+
+
+class UrlSource(BaseModel):
+    """A file elsewhere."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: str = Field(description="http or https; a signed URL, say. It is fetched before it is converted.")
+    name: str | None = Field(None, max_length=255, description="The file's name; else the last part of the URL's path.")
+
+
+# Written out: a reference to another schema would lead nowhere in the description of a body.
+Source = Annotated[UrlSource, WithJsonSchema(UrlSource.model_json_schema())]
+"""The type of a field with a file elsewhere."""
+
+
+def remote_source(services: Services, source: UrlSource) -> RemoteSource:
+    """Returns the file elsewhere, as a job holds it; raises UrlRefused where its URL is one that is never fetched."""
+    checked_url(services, source.url)
+    return RemoteSource(source.url, clean_name(source.name or unquote(PurePosixPath(urlsplit(source.url).path).name)))
+
+
+def checked_url(services: Services, url: str | None) -> str | None:
+    """Returns a URL, where there is one; raises UrlRefused where it can be told now that it leads inside."""
+    if url is not None:
+        services.guard.check(url)
+    return url

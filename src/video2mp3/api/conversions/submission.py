@@ -1,0 +1,232 @@
+"""From a stored upload to a job: what all the routes that convert have in common."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from video2mp3 import uploads
+from video2mp3.api.frame.services import Services
+from video2mp3.database.statements import lock_user
+from video2mp3.database.tables import Job, Upload
+from video2mp3.engine.options import MAX_COVER_BYTES
+from video2mp3.errors import Forbidden, InvalidOption, InvalidRequest
+from video2mp3.jobs import lifecycle, limits
+from video2mp3.jobs.lifecycle import Priority
+from video2mp3.jobs.sources import RemoteSource
+from video2mp3.jobs.webhooks import Receiver
+from video2mp3.storage.scratch import require_free
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be made of an upload."""
+
+    options: dict[str, Any]
+    tag: str | None = None
+    priority: Priority = "normal"
+    cover_upload_id: str | None = None
+    result_url: str | None = None
+    """Where the result is sent to."""
+    notify: bool = True
+    webhook: Receiver | None = None
+
+    def sha256(self, *source: str | None) -> str:
+        """Returns what tells this order for that source from another one with the same Idempotency-Key."""
+        webhook = (self.webhook.url, self.webhook.secret) if self.webhook else None
+        wishes = (self.options, self.tag, self.priority, self.cover_upload_id, self.result_url, self.notify, webhook)
+        parts = (*source, *wishes)
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def checked_priority(priority: str, role: str) -> Priority:
+    """Returns the priority that a user of that role asks for.
+
+    Raises:
+        InvalidRequest: when there is no such priority.
+        Forbidden: for `high`, which is for administrators.
+    """
+    if priority == "high" and role != "admin":
+        raise Forbidden("The priority `high` is for administrators.")
+    for known in lifecycle.PRIORITIES:
+        if priority == known:
+            return known
+    raise InvalidRequest("priority: low, normal or high.")
+
+
+def require_room(services: Services, user_id: str, idempotency_key: str | None = None) -> Job | None:
+    """Checks before the bytes come whether their job would be taken; blocking.
+
+    Returns the job that an earlier request with this key has made: then nothing is checked, for it is there.
+
+    Raises:
+        TooManyJobs, Overloaded, StorageFull: see `errors`.
+    """
+    with services.database.read() as session:
+        if idempotency_key is not None:
+            mine = (Job.user_id == user_id, Job.idempotency_key == idempotency_key)
+            if earlier := session.scalar(select(Job).where(*mine)):
+                return earlier
+        _require_room(session, services, user_id)
+    return None
+
+
+def submit(
+    services: Services,
+    user_id: str,
+    upload_id: str | None,
+    order: Order,
+    *,
+    source: RemoteSource | None = None,
+    idempotency_key: str | None = None,
+    request_sha256: str | None = None,
+) -> Job:
+    """Queues a conversion of the user's upload, or of a source that is to be fetched; blocking.
+
+    Returns the job made before by the same request with this key, also where its upload was deleted meanwhile.
+
+    Raises:
+        NotFound: when the user has no such upload, or none such for the cover.
+        InvalidOption: when the cover's upload is not complete, or too large.
+        IdempotencyKeyReused: when the key stands for another request.
+        TooManyJobs, Overloaded, StorageFull: see `errors`.
+    """
+    with services.database.write() as session:
+        lock_user(session, user_id)
+        if earlier := lifecycle.find_by_key(session, user_id, idempotency_key, request_sha256):
+            return earlier
+        job = submit_in(
+            session,
+            services,
+            user_id,
+            upload_id,
+            order,
+            source=source,
+            idempotency_key=idempotency_key,
+            request_sha256=request_sha256,
+        )
+    services.nudge()
+    log.info("job_submitted", job_id=job.id, user_id=user_id, size_bytes=job.source_size_bytes)
+    return job
+
+
+def submit_in(
+    session: Session,
+    services: Services,
+    user_id: str,
+    upload_id: str | None,
+    order: Order,
+    *,
+    source: RemoteSource | None = None,
+    idempotency_key: str | None = None,
+    request_sha256: str | None = None,
+) -> Job:
+    """Does so in a transaction of the caller's, who has locked the user and nudges the relay after the commit.
+
+    Raises as `submit`.
+    """
+    _require_room(session, services, user_id)
+    found = _lock_uploads(session, services, user_id, {upload_id, order.cover_upload_id})
+    upload, cover = (found[wanted_id] if wanted_id else None for wanted_id in (upload_id, order.cover_upload_id))
+    _require_picture_size(cover)
+    return lifecycle.submit(
+        session,
+        user_id=user_id,
+        upload=upload,
+        source=source,
+        result_url=order.result_url,
+        options=order.options,
+        cover=cover,
+        tag=order.tag,
+        notify=order.notify,
+        webhook=order.webhook,
+        priority=lifecycle.PRIORITIES.index(order.priority),
+        idempotency_key=idempotency_key,
+        request_sha256=request_sha256,
+    )
+
+
+def submit_batch_in(
+    session: Session,
+    services: Services,
+    user_id: str,
+    batch_id: str,
+    orders: Sequence[tuple[str | None, RemoteSource | None, Order]],
+) -> None:
+    """Does so for all orders of a batch. Room and uploads are looked at once: the transaction holds up other writers.
+
+    Raises as `submit`.
+    """
+    _require_room(session, services, user_id, len(orders))
+    found = _lock_uploads(session, services, user_id, {upload_id for upload_id, _, _ in orders})
+    lifecycle.submit_all(
+        session,
+        [
+            lifecycle.new_job(
+                user_id=user_id,
+                upload=found[upload_id] if upload_id else None,
+                source=source,
+                options=order.options,
+                tag=order.tag,
+                batch_id=batch_id,
+                notify=order.notify,
+                priority=lifecycle.PRIORITIES.index(order.priority),
+            )
+            for upload_id, source, order in orders
+        ],
+    )
+
+
+def _lock_uploads(
+    session: Session, services: Services, user_id: str, upload_ids: Iterable[str | None]
+) -> dict[str, Upload]:
+    """Returns the user's uploads with these ids, which now outlive their conversions; locked for the transaction."""
+    # In one order, so that two requests cannot wait for each other.
+    wanted = sorted({upload_id for upload_id in upload_ids if upload_id})
+    found = {upload_id: uploads.find(session, upload_id, user_id, lock=True) for upload_id in wanted}
+    _keep(session, services, *wanted)
+    return found
+
+
+def _require_picture_size(cover: Upload | None) -> None:
+    if cover is not None and cover.state != "complete":
+        raise InvalidOption("cover_upload_id: the picture has not been uploaded whole yet.")
+    if cover is not None and cover.received_bytes > MAX_COVER_BYTES:
+        raise InvalidOption(f"cover_upload_id: the picture is larger than {MAX_COVER_BYTES // 10**6} MB.")
+
+
+def retry(services: Services, user_id: str, job_id: str) -> Job:
+    """Makes a new job of the user's that failed or was canceled; blocking.
+
+    Raises:
+        TooManyJobs, Overloaded, StorageFull: see `errors`.
+        NotFound, WrongState, UploadGone: see `lifecycle.retry`.
+    """
+    with services.database.write() as session:
+        lock_user(session, user_id)
+        lifecycle.find(session, job_id, user_id)
+        _require_room(session, services, user_id)
+        job = lifecycle.retry(session, job_id, user_id)
+        _keep(session, services, job.upload_id, job.cover_upload_id)
+    services.nudge()
+    return job
+
+
+def _keep(session: Session, services: Services, *upload_ids: str | None) -> None:
+    """Lets what is converted now outlive its conversion by the time that uploads are kept."""
+    for upload_id in upload_ids:
+        if upload_id is not None:
+            uploads.keep(session, upload_id, services.settings.upload_lifetime_s)
+
+
+def _require_room(session: Session, services: Services, user_id: str, more: int = 1) -> None:
+    settings = services.settings
+    require_free(services.storage.scratch_folder, settings.min_free_bytes)
+    limits.require_room(session, user_id, limits.JobLimits(settings.max_user_jobs, settings.max_jobs), more)

@@ -1,0 +1,140 @@
+"""A result's waveform: made with the MP3, or measured when it is first asked for, and kept with the conversion."""
+
+from functools import partial
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, Field
+from sqlalchemy.exc import IntegrityError
+from starlette.concurrency import run_in_threadpool
+
+from video2mp3 import engine
+from video2mp3.api.auth.identity import CurrentUser
+from video2mp3.api.conversions.downloads import Part, part_of, result_of
+from video2mp3.api.fairness.fair_executor import FairExecutor
+from video2mp3.api.frame.parameters import ItemId
+from video2mp3.api.frame.range_response import Download
+from video2mp3.api.frame.services import CurrentServices, Services
+from video2mp3.database.tables import Job, Waveform
+from video2mp3.engine.report import LOUDEST
+from video2mp3.errors import InvalidRequest
+from video2mp3.jobs import lifecycle
+from video2mp3.jobs.results import parts_of
+from video2mp3.jobs.waveforms import row
+
+router = APIRouter(prefix="/v1/conversions", tags=["conversions"])
+
+# An hour of MP3 takes 6 s of one core.
+_LIMITS = engine.Limits(wall_clock_s=300.0, no_progress_s=20.0)
+_PATIENCE_S = 60.0
+
+Format = Annotated[Literal["json", "svg"], Query(description="`svg`: a picture, 1000 points wide.")]
+_RESPONSES: dict[int | str, dict[str, Any]] = {200: {"content": {"image/svg+xml": {"schema": {"type": "string"}}}}}
+
+
+class WaveformJSON(BaseModel):
+    """How loud an MP3 is, from its start to its end."""
+
+    duration_s: float
+    step_s: float = Field(description="The time from one peak to the next.")
+    peaks: list[float] = Field(description="The highest of each step, from 0 to 1 (full scale): at most 2000.")
+
+
+@router.get("/{conversion_id}/waveform", response_model=WaveformJSON, responses=_RESPONSES)
+async def read_waveform(
+    request: Request,
+    conversion_id: ItemId,
+    user: CurrentUser,
+    services: CurrentServices,
+    part: Part = None,
+    format_: Annotated[Format, Query(alias="format")] = "json",
+) -> Any:
+    """Returns the waveform of the MP3 as numbers, or as a picture.
+
+    It is made with the MP3. Where it was not (the MP3 was copied from the source, not encoded), the MP3 is decoded when
+    the waveform is first asked for, which takes some seconds for each hour of audio.
+    """
+    waveform, job = await run_in_threadpool(_find, services, conversion_id, user.user_id, part)
+    if waveform is None:
+        executor: FairExecutor = request.app.state.waveforms
+        work = partial(_measure, services, job, part)
+        waveform = await executor.run(request, user.user_id, work, patience_s=_PATIENCE_S, key=(job.id, part or 0))
+    if format_ == "svg":
+        return Response(_svg(waveform), media_type="image/svg+xml", headers=_HEADERS)
+    return Response(_json(waveform), media_type="application/json", headers=_HEADERS)
+
+
+def new_executor() -> FairExecutor:
+    """Returns what measures waveforms: one of a user at once, so that another's need not wait for it."""
+    return FairExecutor("waveforms", threads=2, per_user_threads=1, per_user_queue=20, queue=200)
+
+
+_HEADERS = {"Cache-Control": "private, max-age=3600"}
+
+
+def _find(services: Services, job_id: str, user_id: str, part: int | None) -> tuple[Waveform | None, Job]:
+    """Returns the waveform, where there is one, and the job.
+
+    Raises:
+        InvalidRequest: when it is one of several, and which is not said.
+        Video2mp3Error: as `result_of` and `part_of`, where there is no waveform.
+    """
+    with services.database.read() as session:
+        job = lifecycle.find(session, job_id, user_id)
+        waveform = session.get(Waveform, (job.id, part or 0))
+    if waveform is None:
+        _download(services, job, part)
+    return waveform, job
+
+
+def _download(services: Services, job: Job, part: int | None) -> Download:
+    if part is not None:
+        return part_of(job, part, services)
+    download = result_of(job, services)
+    if parts_of(job):
+        raise InvalidRequest("part: the conversion made several MP3s; say which.")
+    return download
+
+
+def _measure(services: Services, job: Job, part: int | None) -> Waveform:
+    """Decodes the MP3 in the sandbox and keeps what comes of it."""
+    with services.database.read() as session:
+        known = session.get(Waveform, (job.id, part or 0))
+    if known is not None:  # another process was quicker, while this waited for its turn
+        return known
+    found = engine.waveform(_Mp3(_download(services, job, part)), limits=_LIMITS)
+    waveform = row(job.id, part or 0, found)
+    try:
+        with services.database.write() as session:
+            session.add(waveform)
+    except IntegrityError:
+        pass  # another request was quicker, or the conversion was deleted meanwhile
+    return waveform
+
+
+class _Mp3:
+    """A stored MP3 as the engine reads it."""
+
+    def __init__(self, download: Download) -> None:
+        self.name = download.name
+        self.size_bytes = download.size_bytes
+        self._stream = download.stream
+
+    def read_at(self, offset_bytes: int, size_bytes: int) -> bytes:
+        return b"".join(self._stream(offset_bytes, min(offset_bytes + size_bytes, self.size_bytes)))
+
+
+def _json(waveform: Waveform) -> str:
+    peaks = [round(peak / LOUDEST, 3) for peak in waveform.peaks]
+    return WaveformJSON(duration_s=waveform.duration_s, step_s=waveform.step_s, peaks=peaks).model_dump_json()
+
+
+def _svg(waveform: Waveform) -> str:
+    """Draws the peaks to both sides of the middle."""
+    width = len(waveform.peaks)
+    above = " ".join(f"{x},{LOUDEST - peak}" for x, peak in enumerate(waveform.peaks))
+    below = " ".join(f"{x},{LOUDEST + peak}" for x, peak in reversed(list(enumerate(waveform.peaks))))
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {2 * LOUDEST}" preserveAspectRatio="none">'
+        f'<polygon fill="currentColor" points="{above} {below}"/></svg>'
+    )

@@ -1,0 +1,1 @@
+"""What every request passes, whatever it is for: this room knows no feature."""

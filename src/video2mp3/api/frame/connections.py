@@ -1,0 +1,121 @@
+"""How many connections may be open, so that the process always has file descriptors left: for health checks, and for
+the files, databases and child processes that its work needs.
+
+The kernel gives a new connection the lowest descriptor that is free, so its number tells how many are in use, whatever
+for. Where more than the limit are in use, or one client has half of them, further connections get answers to
+health checks only, and 503 to anything else. Should `accept` fail all the same, libuv closes a descriptor that it
+has in reserve, accepts and closes what waits, and goes on.
+"""
+
+import resource
+from collections import Counter
+from enum import Enum
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import Any
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from video2mp3.accounts.throttling import network_of
+from video2mp3.api.fairness.limit_log import note_refusal
+from video2mp3.api.frame.problems import problem_response
+from video2mp3.errors import Overloaded
+from video2mp3.telemetry import metrics
+
+HEALTH_HEAD_TIMEOUT_S = 2.0
+"""Longest time for the head of a request on a connection that is for health checks only."""
+
+_MAX_RESERVE = 256
+_HEALTH_PATHS = ("livez", "readyz")
+_RETRY_AFTER_S = 5
+
+
+class Admission(Enum):
+    """What a new connection may be used for."""
+
+    FULL = "full"
+    HEALTH = "health"
+    NOTHING = "nothing"
+
+
+class Connections:
+    """The open connections of one application. Used from one event loop."""
+
+    def __init__(self, proxies: tuple[IPv4Network | IPv6Network, ...] = ()) -> None:
+        """`proxies` speak for many clients: they may have more than half of the connections."""
+        self._proxies = proxies
+        self._open: Counter[str] = Counter()
+
+    def add(self, descriptor: int, client: str | None) -> Admission:
+        """Counts a new connection from that address and says what it may be used for."""
+        network = network_of(client)
+        self._open[network] += 1
+        metrics.HTTP_CONNECTIONS.inc()
+        limit, reserve = descriptor_limit(), _reserve()
+        if descriptor >= limit + reserve // 2:
+            note_refusal("connections", client=client, descriptors=descriptor)
+            return Admission.NOTHING
+        if descriptor >= limit:
+            note_refusal("connections", client=client, descriptors=descriptor)
+            return Admission.HEALTH
+        if self._open[network] > limit // 2 and not self._is_proxy(client):
+            note_refusal("connections_per_client", client=client, connections=self._open[network])
+            return Admission.HEALTH
+        return Admission.FULL
+
+    def remove(self, client: str | None) -> None:
+        """Counts the end of a connection."""
+        network = network_of(client)
+        self._open[network] -= 1
+        if self._open[network] <= 0:
+            del self._open[network]
+        metrics.HTTP_CONNECTIONS.dec()
+
+    def _is_proxy(self, client: str | None) -> bool:
+        try:
+            address = ip_address(client or "")
+        except ValueError:
+            return False
+        return any(address in proxies for proxies in self._proxies)
+
+
+def descriptor_limit() -> int:
+    """Returns how many descriptors may be in use before connections are refused."""
+    return _soft_limit() - _reserve()
+
+
+def _reserve() -> int:
+    return min(_MAX_RESERVE, _soft_limit() // 4)
+
+
+def _soft_limit() -> int:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 2**30 if soft == resource.RLIM_INFINITY else soft
+
+
+class HealthOnly:
+    """Answers health checks, and 503 to anything else; then the connection is closed."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one request."""
+
+        async def send_last(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+            await send(message)
+
+        served: Any = self._app if _is_health_check(scope) else _refuse
+        await served(scope, receive, send_last)
+
+
+def _is_health_check(scope: Scope) -> bool:
+    return scope["type"] == "http" and scope["path"].rpartition("/")[2] in _HEALTH_PATHS
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
+    error = Overloaded("As many connections are open here as there may be; try again in a few seconds.")
+    error.retry_after_s = _RETRY_AFTER_S
+    await problem_response(Request(scope), error)(scope, receive, send)

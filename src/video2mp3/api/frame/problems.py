@@ -1,0 +1,117 @@
+"""Errors on their way out: every one becomes problem details (RFC 9457) with a stable code."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+
+from video2mp3 import errors
+from video2mp3.api.frame.head import methods_of
+from video2mp3.api.frame.schemas import FieldError, Problem
+from video2mp3.errors import Video2mp3Error
+
+MEDIA_TYPE = "application/problem+json"
+_MAX_ERRORS = 20
+_MAX_FIELD_LENGTH = 200
+
+# What the framework raises by itself, by status.
+_BY_STATUS: Mapping[int, type[Video2mp3Error]] = {
+    401: errors.Unauthenticated,
+    403: errors.Forbidden,
+    404: errors.NotFound,
+    405: errors.MethodNotAllowed,
+    413: errors.RequestTooLarge,
+    415: errors.UnsupportedMediaType,
+}
+
+
+def install(app: FastAPI) -> None:
+    """Makes the application answer each kind of error with problem details."""
+    app.add_exception_handler(Video2mp3Error, _on_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(ClientDisconnect, _on_disconnect)
+
+
+def problem_response(
+    request: Request,
+    error: Video2mp3Error,
+    *,
+    status: int | None = None,
+    headers: Mapping[str, str] | None = None,
+    field_errors: Sequence[FieldError] | None = None,
+) -> Response:
+    """Returns the answer that tells the caller of an error."""
+    status = status or error.status
+    problem = Problem(
+        type=f"{request.scope.get('root_path', '')}/docs#{error.code}",
+        title=error.code.replace("_", " ").capitalize(),
+        status=status,
+        detail=error.detail,
+        code=error.code,
+        retryable=error.retryable,
+        request_id=request.scope.get("state", {}).get("request_id", ""),
+        errors=list(field_errors) if field_errors else None,
+    )
+    return JSONResponse(
+        problem.model_dump(exclude_none=True),
+        status,
+        headers={**_headers(request, error, status), **(headers or {})},
+        media_type=MEDIA_TYPE,
+    )
+
+
+def _headers(request: Request, error: Video2mp3Error, status: int) -> dict[str, str]:
+    if status == 401:
+        scheme = "Basic" if request.scope["path"] == "/login" else "Bearer"
+        return {"WWW-Authenticate": f'{scheme} realm="video2mp3"'}
+    if isinstance(error, errors.InsufficientScope):
+        # RFC 6750, section 3.1.
+        scope = f', scope="{error.scope}"' if error.scope else ""
+        return {"WWW-Authenticate": f'Bearer realm="video2mp3", error="insufficient_scope"{scope}'}
+    if status in (429, 503, 507):
+        return {"Retry-After": str(error.retry_after_s)}
+    return {}
+
+
+async def _on_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Video2mp3Error)
+    return problem_response(request, error)
+
+
+async def _on_invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return problem_response(request, errors.InvalidRequest(), field_errors=_field_errors(error.errors()))
+
+
+def _field_errors(found: Sequence[Any]) -> list[FieldError]:
+    # Never the input: it may be a password.
+    return [
+        FieldError(field=".".join(str(part) for part in one["loc"])[:_MAX_FIELD_LENGTH], message=one["msg"])
+        for one in found[:_MAX_ERRORS]
+    ]
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    kind = _BY_STATUS.get(error.status_code, errors.InvalidRequest if error.status_code < 500 else Video2mp3Error)
+    if error.status_code < 400:
+        return Response(status_code=error.status_code, headers=error.headers)
+    detail = "There is nothing at this address." if error.status_code == 404 else None
+    headers = {"Allow": _allowed(request)} if error.status_code == 405 else error.headers
+    return problem_response(request, kind(detail), status=error.status_code, headers=headers)
+
+
+def _allowed(request: Request) -> str:
+    """Returns all methods of the address; the framework tells those of its first route only."""
+    methods = methods_of(request.app, request.scope["path"])
+    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
+
+
+async def _on_disconnect(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    # Nobody reads it; but the server wants an answer, and the log its status.
+    return problem_response(request, errors.UploadIncomplete())

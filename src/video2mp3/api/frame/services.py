@@ -1,0 +1,44 @@
+"""What the routes work with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+from video2mp3.api.frame.stream_inspections import StreamInspections
+from video2mp3.database.connection import Database
+from video2mp3.outbound import Guard
+from video2mp3.queue import Queue
+from video2mp3.settings import Settings
+from video2mp3.storage import Storage
+
+
+@dataclass(frozen=True)
+class Services:
+    """The parts of the service, as the wiring opened them."""
+
+    settings: Settings
+    database: Database
+    queue: Queue
+    storage: Storage
+    nudge: Callable[[], None]
+    """Makes the relay look now; called after the commit of a submit."""
+    guard: Guard
+    """Says which URLs may be named."""
+    trust_loopback: bool
+    """Requests from this machine, to a loopback address, act as the user `local` (see `loopback`)."""
+    inspections: StreamInspections = field(default_factory=StreamInspections)
+    """What this process knows of uploads that still come."""
+
+
+def get_services(connection: HTTPConnection) -> Services:
+    """Returns the services of the application that the request came to."""
+    services = connection.app.state.services
+    assert isinstance(services, Services)
+    return services
+
+
+CurrentServices = Annotated[Services, Depends(get_services)]
+"""The type of a route's parameter that receives the services."""

@@ -1,0 +1,17 @@
+"""Deletes stored objects after a request."""
+
+import structlog
+
+from video2mp3.api.frame.services import Services
+from video2mp3.errors import Unavailable
+
+log = structlog.get_logger()
+
+
+def delete_objects(services: Services, keys: list[str]) -> None:
+    """Deletes objects that no row lists any more; what cannot be deleted now is swept later."""
+    try:
+        for key in keys:
+            services.storage.delete(key)
+    except Unavailable as error:
+        log.warning("objects_not_deleted", count=len(keys), error=error.code)

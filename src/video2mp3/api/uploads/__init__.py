@@ -1,0 +1,1 @@
+"""Uploads: in one body or resumable, and the conversion that begins while one still comes."""

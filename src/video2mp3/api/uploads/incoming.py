@@ -1,0 +1,195 @@
+"""A file on its way in."""
+
+import hashlib
+from typing import Protocol
+
+from video2mp3.api.frame.services import Services
+from video2mp3.database.tables import Upload
+from video2mp3.errors import MissingFile, QuotaExceeded, UploadIncomplete, UploadTooLarge
+from video2mp3.jobs import lifecycle
+from video2mp3.storage.scratch import require_free
+from video2mp3.uploads import ChunkWriter, UploadLimits, complete, create, find, require_room
+
+
+class Companion(Protocol):
+    """What goes along with an upload while it comes. All of it may block."""
+
+    def began(self, upload: Upload) -> None:
+        """The upload has been made; an error ends it."""
+
+    def came(self, here_bytes: int) -> None:
+        """So many bytes are durable; an error ends the upload."""
+
+    def aborted(self) -> None:
+        """The upload will be removed."""
+
+
+class IncomingUpload:
+    """Stores a file as it comes. Blocking. Nothing is stored before its first byte, nor where a limit is reached."""
+
+    def __init__(
+        self,
+        services: Services,
+        user_id: str,
+        *,
+        name: str = "",
+        declared_size_bytes: int | None = None,
+        least_size_bytes: int = 0,
+        with_sha256: bool = False,
+        companion: "Companion | None" = None,
+    ) -> None:
+        """`name` may be set until the first byte comes; hashing is asked for, because it costs time.
+
+        `least_size_bytes` is what can be told of a size that is not declared. The `companion` is told what happens.
+        """
+        self.name = name
+        self.size_bytes = 0
+        self._services = services
+        self._user_id = user_id
+        self._declared_size_bytes = declared_size_bytes
+        self._least_size_bytes = declared_size_bytes or least_size_bytes
+        self._upload_id = ""
+        self._writer: ChunkWriter | None = None
+        self._left_bytes = 0
+        self._sha256 = hashlib.sha256() if with_sha256 else None
+        self._companion = companion
+
+    @property
+    def sha256(self) -> str | None:
+        """The SHA-256 of the bytes so far, where it was asked for."""
+        return self._sha256.hexdigest() if self._sha256 else None
+
+    def write(self, data: bytes) -> None:
+        """Takes the next bytes.
+
+        Raises:
+            TooManyUploads: when the user sends too many at once.
+            QuotaExceeded: when the user has no room left.
+            StorageFull, UploadTooLarge, WrongState: see `ChunkWriter.write`.
+        """
+        if not data:
+            return
+        if self._writer is None:
+            self._writer = self._begin()
+        if self._writer.received_bytes + len(data) > self._left_bytes:
+            raise QuotaExceeded
+        self._writer.write(data)
+        if self._companion is not None:
+            self._companion.came(self._writer.offset_bytes)
+        self.size_bytes += len(data)
+        if self._sha256 is not None:
+            self._sha256.update(data)
+
+    def finish(self) -> Upload:
+        """Makes the last bytes durable and closes the upload.
+
+        Raises:
+            MissingFile: when no byte came.
+            UploadIncomplete: when fewer bytes came than were declared.
+        """
+        if self._writer is None:
+            raise MissingFile
+        self._writer.close()
+        with self._services.database.write() as session:
+            if not complete(session, self._upload_id):
+                raise UploadIncomplete
+            lifecycle.upload_completed(session, self._upload_id)
+            return find(session, self._upload_id, self._user_id)
+
+    def abort(self) -> None:
+        """Removes all that was stored."""
+        if self._companion is not None:
+            self._companion.aborted()
+        if self._writer is not None:
+            self._writer.abort()
+
+    def _begin(self) -> ChunkWriter:
+        upload, self._left_bytes = begin_upload(
+            self._services,
+            self._user_id,
+            name=self.name,
+            size_bytes=self._declared_size_bytes,
+            least_size_bytes=self._least_size_bytes,
+        )
+        self._upload_id = upload.id
+        writer = ChunkWriter(
+            self._services.database,
+            self._services.storage,
+            upload.id,
+            max_size_bytes=self._services.settings.max_upload_bytes,
+            min_free_bytes=self._services.settings.min_free_bytes,
+        )
+        if self._companion is not None:
+            try:
+                self._companion.began(upload)
+            except BaseException:
+                writer.abort()
+                raise
+        return writer
+
+
+def begin_upload(
+    services: Services,
+    user_id: str,
+    *,
+    name: str,
+    size_bytes: int | None,
+    least_size_bytes: int = 0,
+    tus_metadata: str | None = None,
+) -> tuple[Upload, int]:
+    """Makes an upload where there is room for it; returns it, and the bytes that the user has left. Blocking.
+
+    Raises:
+        TooManyUploads: when the user sends too many at once.
+        QuotaExceeded: when the user has no room for so many bytes.
+        StorageFull: when the service has none.
+    """
+    settings = services.settings
+    least_size_bytes = size_bytes or least_size_bytes
+    require_free(services.storage.scratch_folder, settings.min_free_bytes + least_size_bytes)
+    with services.database.write() as session:
+        left_bytes = require_room(session, user_id, upload_limits(services), least_size_bytes)
+        upload = create(
+            session,
+            user_id=user_id,
+            name=name,
+            size_bytes=size_bytes,
+            lifetime_s=settings.upload_lifetime_s,
+            tus_metadata=tus_metadata,
+        )
+    return upload, left_bytes
+
+
+def upload_limits(services: Services) -> UploadLimits:
+    """Returns what one user may store, and send at once."""
+    return UploadLimits(services.settings.max_user_uploads, services.settings.max_user_bytes)
+
+
+class RepeatedUpload:
+    """A file that an earlier request with the same Idempotency-Key has stored: it is read, and compared by its hash."""
+
+    def __init__(self, max_size_bytes: int) -> None:
+        self.name = ""
+        self._size_bytes = 0
+        self._max_size_bytes = max_size_bytes
+        self._sha256 = hashlib.sha256()
+
+    def write(self, data: bytes) -> None:
+        """Takes the next bytes.
+
+        Raises:
+            UploadTooLarge: when it can be no file that was stored.
+        """
+        self._size_bytes += len(data)
+        if self._size_bytes > self._max_size_bytes:
+            raise UploadTooLarge(f"The file is larger than the {self._max_size_bytes} bytes that are accepted.")
+        self._sha256.update(data)
+
+    def finish(self) -> str:
+        """Returns the SHA-256; raises MissingFile when no byte came."""
+        if not self._size_bytes:
+            raise MissingFile
+        return self._sha256.hexdigest()
+
+    def abort(self) -> None:
+        """There is nothing to remove."""

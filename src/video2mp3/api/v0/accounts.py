@@ -1,0 +1,86 @@
+"""The first version's calls for accounts, with its own answers."""
+
+import base64
+import binascii
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from fastapi.security.http import HTTPBase
+from pydantic import BaseModel, Field, SecretStr
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from video2mp3.api.accounts import routes as accounts
+from video2mp3.api.accounts import sessions
+from video2mp3.api.auth.credentials import check_credentials
+from video2mp3.api.auth.identity import CurrentUser
+from video2mp3.api.frame.pages import page_response, prefers_html
+from video2mp3.api.frame.schemas import Message, Username
+from video2mp3.api.frame.services import CurrentServices
+from video2mp3.api.frame.small_bodies import SmallBodyRoute
+from video2mp3.errors import InvalidCredentials
+
+# Only for the API's description: the framework's own reader takes ASCII only.
+_BASIC = HTTPBase(scheme="basic", scheme_name="HTTPBasic", description="For /login only.", auto_error=False)
+
+router = APIRouter(route_class=SmallBodyRoute, tags=["compat"])
+
+
+class Registration(BaseModel):
+    """An account to be made; what else is sent is ignored, as it was."""
+
+    username: str = Field(max_length=256)
+    password: SecretStr = Field(max_length=1024)
+
+
+@router.get("/", response_model=Message)
+def read_root(request: Request) -> Response:
+    """Say that the service runs; browsers get the page."""
+    response = page_response() if prefers_html(request) else JSONResponse({"msg": "running."})
+    response.headers["Vary"] = "Accept"
+    return response
+
+
+@router.post("/register")
+def register(request: Request, registration: Registration, services: CurrentServices) -> Message:
+    """Make an account."""
+    accounts.register(request, services, registration.username, registration.password.get_secret_value())
+    return Message(msg="User registered successfully")
+
+
+@router.post("/login", response_model=str)
+def login(
+    request: Request,
+    services: CurrentServices,
+    _basic: Annotated[object, Depends(_BASIC)],
+) -> Response:
+    """Sign in with HTTP Basic; the answer is the access token as a JSON string. The body is ignored."""
+    username, password = _basic_credentials(request.headers.get("authorization", ""))
+    user = check_credentials(request, services, username, password)
+    return JSONResponse(sessions.access_token(request, services, user), headers=sessions.NO_STORE)
+
+
+@router.post("/validate")
+def validate(principal: CurrentUser) -> Username:
+    """Whose token it is."""
+    return Username(username=principal.username)
+
+
+@router.get("/users/me")
+def read_current_user(principal: CurrentUser) -> Username:
+    """Whose token it is."""
+    return Username(username=principal.username)
+
+
+def _basic_credentials(authorization: str) -> tuple[str, str]:
+    """Reads a Basic header (RFC 7617) as UTF-8."""
+    scheme, _, encoded = authorization.strip().partition(" ")
+    if scheme.lower() != "basic":
+        raise InvalidCredentials
+    try:
+        username, colon, password = base64.b64decode(encoded.strip(), validate=True).decode("utf-8").partition(":")
+    except (binascii.Error, ValueError):
+        raise InvalidCredentials from None
+    if not colon:
+        raise InvalidCredentials
+    return username, password
