@@ -11,7 +11,7 @@ import httpx
 from starlette.concurrency import run_in_threadpool
 
 from tests.servers import wait_until
-from video2mp3.api.fairness import fair_threads
+from video2mp3.api.fairness import fair_threads, places
 from video2mp3.api.fairness.fair_executor import FairExecutor
 
 STALL_S = 3.0
@@ -86,10 +86,11 @@ def wait_for_stall(user: httpx.Client) -> None:
 
 
 def run_in_shared_pool() -> None:
-    """Takes the executors out: a request waits in a thread of the pool that answers all requests, first come, first
-    served.
+    """Takes the executors out, and the shares of callers: a request waits in a thread of the pool that answers all
+    requests, first come, first served.
     """
     fair_threads.install = lambda: None
+    places.PLACES_PER_CALLER = places.PLACES
     room = threading.BoundedSemaphore(2)
 
     async def run(_self: object, _request: object, _user_id: str, work: Callable[[], object], **_: object) -> object:
@@ -99,5 +100,4 @@ def run_in_shared_pool() -> None:
 
         return await run_in_threadpool(wait_and_work)
 
-    fair_threads.install = lambda: None
     FairExecutor.run = run  # type: ignore[method-assign, assignment]
