@@ -6,12 +6,14 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.abuse.conftest import StartService
+from tests.acceptance.service import PASSWORD
 from tests.servers import free_port
 
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
@@ -31,6 +33,7 @@ http {{
     server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass {url}; {more} }} }}
 }}
 """
+_numbers = count(1)
 KEEPS_HOST = "proxy_http_version 1.1; proxy_set_header Host $host;"
 
 
@@ -68,11 +71,18 @@ def who_is(url: str, host: str | None = None) -> tuple[int, str | None]:
     return me.status_code, me.json().get("username")
 
 
+def register(url: str, host: str | None = None) -> int:
+    account = {"username": f"somebody-{next(_numbers)}", "password": PASSWORD}
+    return httpx.post(f"{url}/v1/accounts", json=account, headers={"Host": host} if host else {}).status_code
+
+
 @pytest.mark.parametrize("more", ["", KEEPS_HOST], ids=["plain", "keeps-host"])
 def test_a_stranger_behind_nginx_is_nobody(start_service: StartService, tmp_path: Path, more: str) -> None:
     with start_service() as service, nginx(tmp_path / "nginx", service.url, more) as proxied:
         for host in (None, "localhost", "127.0.0.1"):
             assert who_is(proxied, host)[0] == 401
+            assert register(proxied, host) == 403
+        assert register(service.url) == 201
         # Beside it: this machine's own user, and somebody with an account behind the proxy.
         assert who_is(service.url) == (200, "local")
         with service.user("ada") as ada:
@@ -104,3 +114,4 @@ def test_without_the_check_a_stranger_is_this_machine_s_user(start_service: Star
         nginx(tmp_path / "nginx", service.url, KEEPS_HOST) as proxied,
     ):
         assert who_is(proxied, "localhost") == (200, "local")
+        assert register(proxied, "localhost") == 201

@@ -131,7 +131,14 @@ def invite(days: Days = 7) -> None:
     with writing() as session:
         made, code = invitations.create(session, made_by=None, lifetime_s=days * 86_400)
         audit.note(session, "invitation.made", by=None, about=made.id)
-    typer.echo(load_settings().effective_public_url + invitations.path(code))
+    settings = load_settings()
+    if settings.public_url or settings.is_local:
+        typer.echo(settings.effective_public_url + invitations.path(code))
+    else:
+        typer.echo(f"Code: {code}")
+        typer.echo(
+            f"Link: the service's address and {invitations.path(code)} (VIDEO2MP3_PUBLIC_URL makes it a whole one)"
+        )
 
 
 @contextmanager

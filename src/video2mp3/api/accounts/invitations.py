@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from video2mp3.accounts import audit, invitations
@@ -62,14 +62,15 @@ class InvitationPage(BaseModel):
 
 @router.post("", status_code=201)
 def create_invitation(
-    new: NewInvitation, admin: CurrentAdmin, services: CurrentServices, response: Response
+    new: NewInvitation, admin: CurrentAdmin, services: CurrentServices, request: Request, response: Response
 ) -> CreatedInvitation:
     """Makes an invitation, good for one account. Its code is in this answer and in no other."""
     with services.database.write() as session:
         made, code = invitations.create(session, made_by=admin.user_id, lifetime_s=new.expires_in_s)
         audit.note(session, "invitation.made", by=admin.user_id, about=made.id)
     response.headers.update(NO_STORE)
-    url = services.settings.effective_public_url + invitations.path(code)
+    # Where nobody has said how users reach the service, it is as the administrator does.
+    url = (services.settings.public_url or str(request.base_url)).rstrip("/") + invitations.path(code)
     return CreatedInvitation(**InvitationJSON.of(made).model_dump(), code=code, url=url)
 
 

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from video2mp3.accounts import audit, invitations, names, passwords, sign_ins, throttling, users
 from video2mp3.api.auth.credentials import admit, ask_whose_it_is, check_own_password
 from video2mp3.api.auth.identity import CurrentUser, client_address, require_user
+from video2mp3.api.auth.loopback import is_from_this_machine
 from video2mp3.api.frame.schemas import Account, AccountChanges, NewAccount, NewPassword, SignedInAccount, moment
 from video2mp3.api.frame.services import CurrentServices, Services
 from video2mp3.api.frame.small_bodies import SmallBodyRoute
@@ -97,6 +98,9 @@ def register(
         TooManyAttempts: when accounts were asked for too often from there.
     """
     registration = services.settings.effective_registration
+    if not services.settings.registration and registration == "open" and not is_from_this_machine(request):
+        # A proxy in front that nobody has told us of: others reach the service too.
+        registration = "invite"
     by_invitation = registration == "invite"
     if registration == "closed":
         raise Forbidden("Registration is closed here; ask the operator for an account.")

@@ -26,12 +26,20 @@ def is_local_program(connection: HTTPConnection) -> bool:
     """Says whether a program of our account, or root's, sent the request, with no other site or proxy behind it."""
     headers = connection.headers
     return (
+        "origin" not in headers
+        and all(site in ("none", "same-origin") for site in headers.getlist("sec-fetch-site"))
+        and is_from_this_machine(connection)
+    )
+
+
+def is_from_this_machine(connection: HTTPConnection) -> bool:
+    """Says whether a program of our account, or root's, sent the request, with no proxy behind it; browsers count."""
+    headers = connection.headers
+    return (
         _has_loopback_peer(connection)
         and _has_loopback_host(connection)
         # What nginx speaks to those behind it where nothing else is set, and programs of today do not.
         and connection.scope.get("http_version") != "1.0"
-        and "origin" not in headers
-        and all(site in ("none", "same-origin") for site in headers.getlist("sec-fetch-site"))
         and not any(name.startswith(_PREFIXES_OF_PROXIES) or name in _OF_PROXIES for name in headers)
         # The last one: it costs the most.
         and _peer_of(connection).is_own
