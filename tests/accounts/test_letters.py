@@ -156,3 +156,27 @@ def test_a_disabled_account_gets_no_letter(database: Database, ada: User) -> Non
     with database.write() as session:
         users.enable(session, session.get_one(User, ada.id))
     assert claim(database) is not None
+
+
+def test_users_take_turns(database: Database, ada: User) -> None:
+    """It should let nobody's letters go before everybody else's, however early they were asked for."""
+    with database.write() as session:
+        bob = users.add(session, username="bob", password_hash=None)
+    for _ in range(5):
+        ask(database, ada)
+    ask(database, bob)
+    order = [claimed(database).user.id for _ in range(6)]
+    assert order.index(bob.id) <= 1
+
+
+def test_what_has_failed_goes_last(database: Database, ada: User) -> None:
+    ask(database, ada)
+    failed = claimed(database)
+    with database.write() as session:
+        letters.try_again(session, failed)
+    ask(database, ada)
+    with database.write() as session:
+        bob = users.add(session, username="bob", password_hash=None)
+    ask(database, bob)
+    change(database, not_before=now())
+    assert [claimed(database).letter_id for _ in range(3)][-1] == failed.letter_id

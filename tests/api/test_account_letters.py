@@ -1,8 +1,10 @@
 """Forgotten passwords and addresses to be verified: by letters through a real mail server."""
 
 import re
+import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import httpx
@@ -34,7 +36,7 @@ def settings(settings: Settings, smtp: SMTPServer) -> Settings:
 
 
 @contextmanager
-def sending(services: Services, port: int | None = None) -> Iterator[None]:
+def sending(services: Services, port: int | None = None) -> Iterator[AccountLetters]:
     """A notifier's part that sends the letters."""
     mailer = Mailer(
         host="127.0.0.1",
@@ -49,7 +51,7 @@ def sending(services: Services, port: int | None = None) -> Iterator[None]:
     thread = AccountLetters(services.database, mailer, PUBLIC_URL, stopping)
     thread.start()
     try:
-        yield
+        yield thread
     finally:
         stopping.set()
         thread.join()
@@ -271,6 +273,69 @@ def test_one_address_is_asked_three_times_a_day_whoever_names_it(
     with services.database.write() as session:
         session.execute(update(Attempt).values(expires_at=now()))
     assert bob.http.post("/v1/email-verifications").status_code == 202
+
+
+def test_a_stranger_keeps_nobody_from_having_an_address_verified(
+    ada: SignedIn, bob: SignedIn, services: Services
+) -> None:
+    """It should send the owner's first letter whatever a stranger has asked for, and count nothing that it refused."""
+    move(bob, OTHER)
+    statuses = [bob.http.post("/v1/email-verifications").status_code for _ in range(20)]
+    assert statuses == [202] * (throttling.VERIFICATIONS_PER_DAY - 1) + [429] * (21 - throttling.VERIFICATIONS_PER_DAY)
+    before = _counted(services)
+    assert bob.http.post("/v1/email-verifications").status_code == 429
+    assert _counted(services) == before
+    move(ada, OTHER)
+    assert _letters_to(services, ada) == 1
+
+
+def test_one_address_has_a_bound_however_many_accounts_name_it(
+    ada: SignedIn, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(throttling, "VERIFICATIONS_TO_ONE_ADDRESS", 4)
+    with services.database.write() as session:
+        for number in range(4):
+            for gate in throttling.verifications(session, f"{number:032x}", OTHER, None):
+                throttling.count(session, gate)
+    move(ada, OTHER)
+    assert _letters_to(services, ada) == 0
+    assert ada.http.post("/v1/email-verifications").status_code == 429
+
+
+def test_what_is_refused_among_many_at_once_counts_for_nothing(
+    ada: SignedIn, bob: SignedIn, services: Services
+) -> None:
+    """It should leave no more rows than letters, so the owner's first one is sent."""
+    move(bob, OTHER)
+    with ThreadPoolExecutor(12) as pool:
+        statuses = list(pool.map(lambda _: bob.http.post("/v1/email-verifications").status_code, range(24)))
+    assert statuses.count(202) < throttling.VERIFICATIONS_PER_DAY
+    move(ada, OTHER)
+    assert _letters_to(services, ada) == 1
+
+
+def _counted(services: Services) -> int:
+    with services.database.read() as session:
+        return session.query(Attempt).count()
+
+
+def _letters_to(services: Services, user: SignedIn) -> int:
+    with services.database.read() as session:
+        return session.query(Letter).where(Letter.user_id == user.user_id).count()
+
+
+def test_a_mail_server_that_is_slow_does_not_stall_the_loop(
+    ada: SignedIn, client: httpx.Client, services: Services
+) -> None:
+    """It should be busy while it waits for an answer, so that nobody takes it for stalled."""
+    ask(client)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        with sending(services, port=silent.getsockname()[1]) as loop:
+            silent.settimeout(30)
+            connection, _ = silent.accept()
+            with connection:
+                assert loop.is_busy
+        assert not loop.is_busy
 
 
 def test_one_account_asks_three_addresses_a_day(ada: SignedIn, bob: SignedIn, services: Services) -> None:

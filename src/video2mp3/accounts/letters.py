@@ -8,9 +8,9 @@ import secrets
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy import delete as sql_delete
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from video2mp3.accounts.hashes import sha256_of
 from video2mp3.database.backoff import backoff_us
@@ -55,9 +55,12 @@ def ask(session: Session, kind: Kind, user: User | None) -> None:
 
 
 def claim(session: Session) -> Due | None:
-    """Claims the next letter that is due, with a new token; None when none is, or another has it."""
+    """Claims the next letter that is due, with a new token; None when none is, or another has it.
+
+    Users take turns, and what has failed before comes after all that has not: no letter holds up those of others.
+    """
     due = (Letter.sent_at.is_(None), Letter.not_before <= now(), Letter.expires_at > now(), User.disabled_at.is_(None))
-    found = select(Letter, User).join(User, User.id == Letter.user_id).where(*due).order_by(Letter.id).limit(1)
+    found = select(Letter, User).join(User, User.id == Letter.user_id).where(*due).order_by(*_turn()).limit(1)
     row = session.execute(found).first()
     if row is None:
         return None
@@ -113,6 +116,13 @@ def delete_expired(session: Session) -> int:
 def path(kind: Kind, token: str) -> str:
     """Returns where the page uses a letter: in the fragment, which no server, no log and no other site sees."""
     return f"/#/sign-in/{kind}/{token}"
+
+
+def _turn() -> tuple[ColumnElement[int] | ColumnElement[str], ...]:
+    """Returns what the letters that are due are sorted by: who has had the fewest attempts is next."""
+    other = aliased(Letter)
+    of_user = select(func.sum(other.attempts)).where(other.user_id == Letter.user_id, other.expires_at > now())
+    return Letter.attempts.expression, of_user.scalar_subquery(), Letter.id.expression
 
 
 def _leave(session: Session, due: Due, **values: object) -> None:

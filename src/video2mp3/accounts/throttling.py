@@ -1,8 +1,8 @@
 """How often somebody may try: failed sign-ins, new accounts, letters that reset a password.
 
-What is counted are rows of one table, so that all replicas count together and none forgets when it ends. Rows are only
-added, and expire: nothing is locked. An attempt is counted, and committed, before it is answered, and then looked at
-again; so of many guesses that are sent at once, no more than the limit are answered with anything but "too many".
+What is counted are rows of one table, so that all replicas count together and none forgets when it ends. Nothing is
+locked. An attempt is counted, and committed, before it is answered, and then looked at again; so of many guesses that
+are sent at once, no more than the limit are answered with anything but "too many".
 
 Nobody is kept out by others for ever. What was refused does not count, so a closed counter opens again within 15
 minutes. And where an account has signed in from an address before, its sign-ins from there have a counter of their own,
@@ -11,6 +11,7 @@ which nobody elsewhere, and no other name there, can fill.
 
 import hashlib
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import delete, select
@@ -31,7 +32,10 @@ RESETS = 5
 """Letters that one account gets, and that may be asked for from one address, within the window."""
 
 VERIFICATIONS_PER_DAY = 3
-"""Messages to one e-mail address that ask whose it is, however many accounts name it; the same for one account."""
+"""Messages by one account that ask whose an e-mail address is; also to one address, but for the accounts' first."""
+
+VERIFICATIONS_TO_ONE_ADDRESS = 10
+"""Such messages to one address within a day, with each account's first: nobody keeps its owner from having one."""
 
 VERIFICATIONS_FROM_ONE_PLACE = 100
 """Such messages, to whatever address, that are asked for from one network within a day."""
@@ -84,12 +88,20 @@ def reset_of(username_key: str) -> Gate:
     return Gate((_counter("reset name", username_key),), RESETS)
 
 
-def verifications(user_id: str, email: str, address: str | None) -> tuple[Gate, ...]:
-    """Counts messages that verify an e-mail address: nobody is to be flooded with them, by however many accounts."""
+def verifications(session: Session, user_id: str, email: str, address: str | None) -> tuple[Gate, ...]:
+    """Counts messages that verify an e-mail address: nobody is to be flooded with them, by however many accounts.
+
+    An account's first message to an address in a day is sent also where others have asked for several.
+    """
+    own = _counter("verify by to", user_id, email.casefold())
+    is_first = _nth_newest(session, own, 1) is None
+    to_address = VERIFICATIONS_TO_ONE_ADDRESS if is_first else VERIFICATIONS_PER_DAY
     return (
+        # Of several at once, only one is the first.
+        Gate((own,), 1 if is_first else VERIFICATIONS_PER_DAY, window_s=_DAY_S),
         Gate((_counter("verify from", network_of(address)),), VERIFICATIONS_FROM_ONE_PLACE, window_s=_DAY_S),
         Gate((_counter("verify by", user_id),), VERIFICATIONS_PER_DAY, window_s=_DAY_S),
-        Gate((_counter("verify to", email.casefold()),), VERIFICATIONS_PER_DAY, window_s=_DAY_S),
+        Gate((_counter("verify to", email.casefold()),), to_address, window_s=_DAY_S),
     )
 
 
@@ -120,12 +132,20 @@ def is_full(session: Session, gate: Gate) -> bool:
     return False
 
 
-def count(session: Session, gate: Gate) -> None:
-    """Counts an attempt. Commit it before it is answered."""
-    if gate.limit:
-        for counter in gate.counters:
-            session.add(Attempt(id=new_id(), counter_sha256=counter, expires_at=now() + gate.window_s * SECOND))
-        session.flush()
+def count(session: Session, gate: Gate) -> tuple[str, ...]:
+    """Counts an attempt, and returns the ids of the rows. Commit it before it is answered."""
+    if not gate.limit:
+        return ()
+    ids = tuple(new_id() for _ in gate.counters)
+    for id_, counter in zip(ids, gate.counters, strict=True):
+        session.add(Attempt(id=id_, counter_sha256=counter, expires_at=now() + gate.window_s * SECOND))
+    session.flush()
+    return ids
+
+
+def uncount(session: Session, ids: Sequence[str]) -> None:
+    """Takes an attempt back that was counted, and then refused."""
+    session.execute(delete(Attempt).where(Attempt.id.in_(ids)))
 
 
 def note_success(session: Session, gate: Gate) -> None:

@@ -1,13 +1,12 @@
 """Users: their names, how they are made and found."""
 
-import re
-
 from sqlalchemy import and_, func, select, update
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from video2mp3.accounts import letters, names, passwords, sign_ins
+from video2mp3.accounts.email_addresses import is_email
 from video2mp3.accounts.look_alikes import look_alikes
 from video2mp3.database.clock import now
 from video2mp3.database.statements import rows_changed
@@ -17,18 +16,11 @@ from video2mp3.errors import InvalidRequest, NotFound, UsernameTaken, WrongState
 LOCAL_USERNAME = "local"
 """The user as whom requests on a trusted loopback address act; nobody can register the name."""
 
-_EMAIL = re.compile(r"[^\s@<>()\[\],;:\"\\]{1,64}@[^\s@<>()\[\],;:\"\\]{1,189}")
-
 
 def check_email(email: str) -> None:
     """Raises InvalidRequest when no mail could go to that address, or it could change a mail's header."""
     if not is_email(email):
         raise InvalidRequest("The e-mail address is not one: it should look like name@example.org.")
-
-
-def is_email(text: str) -> bool:
-    """Tells whether it is an e-mail address that a mail can be sent to (RFC 5321, without quoted local parts)."""
-    return _EMAIL.fullmatch(text) is not None and text.isprintable()
 
 
 def add(
@@ -43,6 +35,7 @@ def add(
     """Makes an account; `password_hash` None means that nobody can sign in to it with a password.
 
     A name that is an e-mail address is the account's address where no other is given: the v0 API knows names only.
+    A name that only looks like one stays a name.
     `is_verified`: an operator vouches for the address.
 
     Raises:

@@ -63,7 +63,8 @@ def _message(letter: _Letter, address: str, message_id: str, unsubscribe: str | 
     message["Message-ID"] = f"<{message_id}@video2mp3>"
     message["Date"] = localtime()
     message["Auto-Submitted"] = "auto-generated"
-    message["Subject"] = letter.subject
+    # A file name with an encoded word (RFC 2047) in it: it would be decoded, and its line ends begin new headers.
+    message["Subject"] = letter.subject.replace("=?", "= ?")
     message.set_content(_text(letter, unsubscribe))
     message.add_alternative(_html(letter, unsubscribe), subtype="html")
     return message

@@ -109,6 +109,12 @@ NOTIFICATIONS = Counter(
     ["outcome"],
     registry=REGISTRY,
 )
+ACCOUNT_LETTERS = Counter(
+    "video2mp3_account_letters",
+    "Attempts to send a letter to an account's holder: sent, postponed or given_up.",
+    ["outcome"],
+    registry=REGISTRY,
+)
 
 
 def _codes(family: type[Video2mp3Error]) -> Iterator[str]:

@@ -80,7 +80,7 @@ def reset_password(reset: PasswordReset, services: CurrentServices) -> Response:
 def ask_for_email_verification(request: Request, principal: CurrentUser, services: CurrentServices) -> Response:
     """Sends a letter to the account's address, by which it is shown that it arrives.
 
-    One address gets three in a day, whoever asks.
+    One address gets three in a day, and beyond them one for each account that names it, up to ten.
     """
     _require_mail(services)
     with services.database.read() as session:

@@ -6,17 +6,28 @@ from video2mp3.accounts import audit, letters, names, passwords, throttling, use
 from video2mp3.api.auth.identity import Principal, client_address, require_user
 from video2mp3.api.frame.services import Services
 from video2mp3.database.tables import User
-from video2mp3.errors import Forbidden, InvalidCredentials, WrongPassword
+from video2mp3.errors import Forbidden, InvalidCredentials, TooManyAttempts, WrongPassword
 
 
-def admit(services: Services, gate: throttling.Gate) -> None:
-    """Counts an attempt, whatever comes of it; raises TooManyAttempts when it is one too many."""
+def admit(services: Services, *gates: throttling.Gate) -> None:
+    """Counts an attempt, whatever comes of it; raises TooManyAttempts when it is one too many.
+
+    What one of the gates refuses counts for none: else refused attempts would close the gates of others.
+    """
     with services.database.read() as session:
-        throttling.require_open(session, gate)
+        for gate in gates:
+            throttling.require_open(session, gate)
     with services.database.write() as session:
-        throttling.count(session, gate)
-    with services.database.read() as session:
-        throttling.require_counted(session, gate)
+        counted = [id_ for gate in gates for id_ in throttling.count(session, gate)]
+    try:
+        with services.database.read() as session:
+            for gate in gates:
+                throttling.require_counted(session, gate)
+    except TooManyAttempts:
+        # Others were counted meanwhile.
+        with services.database.write() as session:
+            throttling.uncount(session, counted)
+        raise
 
 
 def ask_whose_it_is(request: Request, services: Services, user: User) -> None:
@@ -27,8 +38,9 @@ def ask_whose_it_is(request: Request, services: Services, user: User) -> None:
     """
     if user.email is None:
         return
-    for gate in throttling.verifications(user.id, user.email, client_address(request)):
-        admit(services, gate)
+    with services.database.read() as session:
+        gates = throttling.verifications(session, user.id, user.email, client_address(request))
+    admit(services, *gates)
     with services.database.write() as session:
         letters.ask(session, "verify", user)
 

@@ -1,0 +1,92 @@
+"""An address that no message can be composed to: the letters of everybody else are sent all the same."""
+
+import re
+
+import httpx
+
+from tests.abuse.conftest import StartService
+from tests.acceptance.service import PASSWORD, Service, mails_to
+from tests.servers import free_port, wait_until
+from video2mp3 import supervision
+from video2mp3.accounts import email_addresses, letters, users
+from video2mp3.accounts.letters import Due
+from video2mp3.database.tables import Letter
+from video2mp3.notify.account_letters import AccountLetters
+
+POISONS = (
+    "=?utf-8?q?=0a?=@b.c",
+    "=?utf-8?q?=40?==?utf-8?q?=00?==?utf-8?q?=2c?==?us-ascii?q?=@=?utf-8?q?=2c?=",
+)
+VICTIM = "poisoned-victim@example.org"
+# Several times the back-off of a loop that fails.
+PATIENCE_S = 12
+_FAILING_S = 3.0
+
+
+def without_the_check() -> None:
+    """Addresses are only looked at for their form, as if the check had a hole; and what takes minutes takes seconds."""
+
+    def has_the_form(text: str) -> bool:
+        return email_addresses._EMAIL.fullmatch(text) is not None and text.isprintable()
+
+    users.is_email = has_the_form  # type: ignore[attr-defined]  # imported there, not exported
+    # A letter whose sending failed is due again at once, and a loop that fails is reported soon.
+    letters.LEASE_S = 0
+    supervision.FAILING_S = _FAILING_S
+
+
+def without_any_guard() -> None:
+    """What a letter raises ends the turn, and letters are sent in the order in which they were asked for."""
+
+    def send(self: AccountLetters, due: Due) -> str:
+        return self._send(due)
+
+    without_the_check()
+    AccountLetters._send_or_give_up = send  # type: ignore[assignment,method-assign]
+    letters._turn = lambda: (Letter.id.expression,)
+
+
+def register(service: Service, name: str, email: str) -> httpx.Response:
+    account = {"username": name, "password": PASSWORD, "email": email}
+    return httpx.post(f"{service.url}/v1/accounts", json=account, timeout=60)
+
+
+def poison(service: Service) -> None:
+    for number, address in enumerate(POISONS):
+        register(service, f"stranger-{number}", address).raise_for_status()
+
+
+def is_ready(service: Service) -> bool:
+    return httpx.get(f"{service.url}/readyz", timeout=60).status_code == 200
+
+
+def test_a_poisoned_address_is_refused_and_a_name_stays_a_name(start_service: StartService) -> None:
+    with start_service() as service:
+        for number, address in enumerate(POISONS):
+            refused = register(service, f"stranger-{number}", address)
+            assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+        credentials = {"username": POISONS[0], "password": PASSWORD}
+        httpx.post(f"{service.url}/register", json=credentials, timeout=60).raise_for_status()
+        tokens = httpx.post(f"{service.url}/v1/sessions", json=credentials, timeout=60).raise_for_status().json()
+        headers = {"Authorization": f"Bearer {tokens['access_token']}"}
+        assert httpx.get(f"{service.url}/v1/me", headers=headers, timeout=60).json()["email"] is None
+
+
+def test_a_letter_that_fails_stops_no_other(start_service: StartService) -> None:
+    """It should hold where the check of addresses has a hole."""
+    port = free_port()
+    with start_service(without_the_check, metrics_port=port) as service:
+        poison(service)
+        register(service, "victim", VICTIM).raise_for_status()
+        wait_until(lambda: mails_to(service, VICTIM), PATIENCE_S, "the victim's letter")
+        metrics = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=60).text
+        assert re.search(r'video2mp3_account_letters_total\{outcome="given_up"\} 2\.0', metrics)
+        assert is_ready(service)
+
+
+def test_without_the_guards_one_stranger_stops_all_letters(start_service: StartService) -> None:
+    with start_service(without_any_guard) as service:
+        poison(service)
+        register(service, "victim", VICTIM).raise_for_status()
+        wait_until(lambda: not is_ready(service), 60, "the loop to be reported")
+        assert not mails_to(service, VICTIM)
