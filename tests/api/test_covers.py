@@ -114,10 +114,10 @@ def test_a_cover_stays_as_long_as_a_conversion_needs_it(ada: SignedIn, services:
     assert refusal(ada.http.delete(f"/v1/uploads/{picture}")) == (409, "wrong_state")
     with services.database.write() as session:
         session.execute(update(Upload).values(expires_at=0))
-        assert uploads.delete_expired(session, 10) == []
+        assert uploads.delete_expired(session, 10) == (0, [])
     fail(services, job_id, NoAudio())
     with services.database.write() as session:
-        assert len(uploads.delete_expired(session, 10)) == 2
+        assert uploads.delete_expired(session, 10)[0] == 2
     assert ada.http.get(f"/v1/uploads/{picture}").status_code == 404
 
 

@@ -114,8 +114,8 @@ def test_an_expired_mp3_says_so_and_the_report_stays(ada: SignedIn, services: Se
         job = lifecycle.find(session, job_id, ada.user_id)
         job.expires_at = 1
     with services.database.write() as session:
-        keys = lifecycle.expire(session, 10)
-    assert len(keys) == 1
+        found, keys = lifecycle.expire(session, 10)
+    assert (found, len(keys)) == (1, 1)
     answer = ada.http.get(f"/v1/conversions/{job_id}/mp3")
     assert (answer.status_code, answer.json()["code"]) == (410, "expired")
     assert ada.http.get(f"/v1/conversions/{job_id}").json()["result"]["url"] is None

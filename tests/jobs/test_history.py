@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from tests.jobs.objects import keys_in, put
@@ -61,7 +61,8 @@ def test_every_table_is_bounded() -> None:
 def _job(user_id: str, state: str, *, began: bool = True, **more: object) -> Job:
     started = 1 if began else None
     facts = {"source_name": "talk.mp4", "source_size_bytes": 1, "options": {}, "created_at": 1}
-    return Job(id=new_id(), user_id=user_id, state=state, started_at=started, ended_at=1, **facts, **more)
+    more = {"ended_at": 1 if state in lifecycle.ENDED else None, **more}
+    return Job(id=new_id(), user_id=user_id, state=state, started_at=started, **facts, **more)
 
 
 def _sign_in(user_id: str, *, family: str | None = None, **more: object) -> SignIn:
@@ -155,6 +156,51 @@ def test_what_has_not_ended_stays(database: Database, disk: DiskStorage) -> None
     assert trim(database, disk) == 0
 
 
+def _left(database: Database, table: type[Job] | type[Batch]) -> set[str]:
+    with database.read() as session:
+        return set(session.scalars(select(table.id)))
+
+
+@pytest.mark.parametrize("began", [True, False])
+def test_the_first_to_be_submitted_stays_where_it_ended_last(
+    database: Database, disk: DiskStorage, began: bool
+) -> None:
+    """It should order by the ends: a conversion that took long, or waited, has ended just now."""
+    ada = make_user(database, "ada")
+    jobs = [_job(ada, "canceled", began=began, ended_at=1000 - number) for number in range(ROWS)]
+    batches = [Batch(id=new_id(), user_id=ada, created_at=1, ended_at=1000 - number) for number in range(ROWS)]
+    newest = [{row.id for row in rows[:KEEP]} for rows in (jobs, batches)]
+    with database.write() as session:
+        session.add_all([*jobs, *batches])
+    assert trim(database, disk) == 2 * (ROWS - KEEP)
+    assert [_left(database, Job), _left(database, Batch)] == newest
+
+
+def test_what_somebody_is_to_be_told_of_stays_until_then(database: Database, disk: DiskStorage) -> None:
+    ada = make_user(database, "ada")
+    jobs = [_job(ada, "finished", ended_at=1 + number) for number in range(ROWS)]
+    batches = [Batch(id=new_id(), user_id=ada, created_at=1, ended_at=1 + number) for number in range(ROWS)]
+    # The notification of a batch belongs to one of the jobs that stay anyway.
+    told = [(jobs[0], "queued", ""), (jobs[1], "sending", ""), (jobs[-1], "queued", batches[0].id)]
+    told += [(jobs[2], "sent", ""), (jobs[3], "failed", "")]
+    job_ids, batch_ids = [job.id for job in jobs], [batch.id for batch in batches]
+    with database.write() as session:
+        session.add_all([*jobs, *batches])
+        session.flush()
+        for job, state, target in told:
+            kind = "batch" if target else "mail"
+            session.add(Notification(job_id=job.id, user_id=ada, kind=kind, target=target, state=state, created_at=1))
+    trim(database, disk)
+    assert _left(database, Job) == {*job_ids[:2], *job_ids[-KEEP:]}
+    assert _left(database, Batch) == {batch_ids[0], *batch_ids[-KEEP:]}
+    with database.write() as session:
+        session.execute(update(Notification).where(Notification.state == "queued").values(state="failed"))
+        session.execute(update(Notification).where(Notification.state == "sending").values(state="sent"))
+    trim(database, disk)
+    assert _left(database, Job) == set(job_ids[-KEEP:])
+    assert _left(database, Batch) == set(batch_ids[-KEEP:])
+
+
 def test_a_conversion_goes_with_all_that_belongs_to_it(database: Database, disk: DiskStorage) -> None:
     ada = make_user(database, "ada")
     with database.write() as session:
@@ -163,7 +209,7 @@ def test_a_conversion_goes_with_all_that_belongs_to_it(database: Database, disk:
         session.flush()
         for number, job in enumerate(jobs):
             put(disk, f"results/{number}")
-            session.add(Notification(job_id=job.id, user_id=ada, created_at=1))
+            session.add(Notification(job_id=job.id, user_id=ada, state="sent", created_at=1))
             session.add(Waveform(job_id=job.id, part=0, step_s=1.0, duration_s=1.0, peaks=b"1"))
             session.add(Webhook(user_id=ada, job_id=job.id, url="https://a", secret="s", events=[], created_at=1))
         kept = sorted(jobs, key=lambda job: job.id)[-KEEP:]
@@ -222,6 +268,6 @@ def test_expired_results_leave_no_waveform(database: Database) -> None:
         session.flush()
         session.add(Waveform(job_id=job.id, part=0, step_s=1.0, duration_s=1.0, peaks=b"1"))
     with database.write() as session:
-        assert lifecycle.expire(session, 10) == ["results/1"]
+        assert lifecycle.expire(session, 10) == (1, ["results/1"])
     with database.read() as session:
         assert session.scalar(select(func.count()).select_from(Waveform)) == 0

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import event, insert, text
+from sqlalchemy import event, insert, text, update
 from sqlalchemy.orm import Session
 
 from tests.jobs.rows import make_upload, make_user
@@ -13,10 +13,11 @@ from video2mp3 import uploads
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job, new_id
 from video2mp3.errors import NoAudio
-from video2mp3.jobs import fair_queueing, lifecycle, limits, transfers
+from video2mp3.jobs import fair_queueing, history, lifecycle, limits, transfers
 from video2mp3.jobs.lifecycle import Claim
 from video2mp3.jobs.relay import Relay
 from video2mp3.queue.memory import MemoryQueue
+from video2mp3.storage.disk import DiskStorage
 
 
 @pytest.fixture
@@ -83,6 +84,21 @@ def test_claim_relay_reaper_and_submit_use_indexes(database: Database, user_id: 
         plans = _plans(database, action)
         assert plans
         assert [plan for plan in plans if not _uses_an_index(database, plan)] == []
+
+
+def test_the_history_of_one_user_is_trimmed_by_an_index(
+    database: Database, user_id: str, job_id: str, disk: DiskStorage
+) -> None:
+    """It should find the oldest by the order of their ends, without sorting all that a user has."""
+    with database.write() as session:
+        session.execute(update(Job).where(Job.state == "finished").values(ended_at=Job.source_size_bytes))
+        session.execute(text("ANALYZE" if database.dialect == "sqlite" else "ANALYZE TABLE jobs"))
+    # Not of what was canceled before it began, which is found by its state: it is little, and sorted.
+    of_ended = history.bounds(1999)[1]
+    action = partial(history.trim_owner, database, disk, of_ended, (Job.user_id == user_id,))
+    plans = [plan for plan in _plans(database, action) if plan != "[]"]
+    assert plans
+    assert [plan for plan in plans if not _uses_an_index(database, plan)] == []
 
 
 def test_a_change_of_one_job_locks_only_its_row(database: Database, user_id: str, job_id: str) -> None:

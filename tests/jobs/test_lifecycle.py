@@ -447,8 +447,8 @@ def test_an_expired_result_is_forgotten_and_the_report_stays(database: Database,
     finish(database, new)
     change_job(database, old.job_id, expires_at=1)
     with database.write() as session:
-        assert lifecycle.expire(session, limit=10) == [f"results/{old.job_id}/1.mp3"]
-        assert lifecycle.expire(session, limit=10) == []
+        assert lifecycle.expire(session, limit=10) == (1, [f"results/{old.job_id}/1.mp3"])
+        assert lifecycle.expire(session, limit=10) == (0, [])
     row = read_job(database, old.job_id)
     assert (row.state, row.result_key, row.report) == ("finished", None, {"samples": 72_000})
     assert read_job(database, new.job_id).result_key is not None

@@ -1,7 +1,11 @@
+from typing import Any
+
 import pytest
+from sqlalchemy import func, insert, select
+from sqlalchemy.orm import Session
 
 from tests.jobs.objects import keys_in, make_old, put
-from tests.jobs.rows import change_job, claimed, finish, make_upload, read_job, submit
+from tests.jobs.rows import change_job, claimed, finish, make_upload, make_user, read_job, submit
 from video2mp3 import uploads
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Upload, UploadChunk, new_id
@@ -50,6 +54,40 @@ def test_an_expired_upload_is_deleted_once_no_job_needs_it(database: Database, d
     assert sweeper.delete_expired(database, disk, uploads.delete_expired) == 1
     assert keys_in(disk) == set()
     assert read_job(database, job.id).upload_id is None
+
+
+def test_expired_uploads_without_a_byte_all_go_in_one_sweep(database: Database, disk: DiskStorage) -> None:
+    """It should not stop where a batch of one user had nothing stored: another's upload comes after it."""
+    ada, bob = make_user(database), make_user(database)
+    template: dict[str, Any] = {"name": "a", "state": "open", "created_at": 1}
+    empty = [{**template, "id": new_id(), "user_id": ada, "expires_at": 1} for _ in range(2000)]
+    last = new_id()
+    key = put(disk, f"uploads/{last}/0-abcd")
+    with database.write() as session:
+        session.execute(insert(Upload), [*empty, {**template, "id": last, "user_id": bob, "expires_at": 2}])
+        session.add(UploadChunk(upload_id=last, offset_bytes=0, size_bytes=3, storage_key=key, checksums=b"0000"))
+    assert sweeper.delete_expired(database, disk, uploads.delete_expired) == 1
+    with database.read() as session:
+        assert session.scalar(select(func.count()).select_from(Upload)) == 0
+    assert keys_in(disk) == set()
+
+
+def test_results_that_another_process_took_do_not_end_the_sweep(
+    database: Database, disk: DiskStorage, user_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeper, "_BATCH", 2)
+    keys = [_finished(database, disk, user_id) for _ in range(3)]
+    for number, key in enumerate(keys):
+        change_job(database, key.split("/")[1], expires_at=1 + number)
+    calls: list[int] = []
+
+    def beaten_once(session: Session, limit: int) -> tuple[int, list[str]]:
+        found, mine = lifecycle.expire(session, limit)
+        calls.append(found)
+        return found, mine if len(calls) > 1 else []
+
+    assert sweeper.delete_expired(database, disk, beaten_once) == 1
+    assert calls == [2, 1]
 
 
 def test_old_objects_that_no_row_refers_to_are_deleted(database: Database, disk: DiskStorage, user_id: str) -> None:

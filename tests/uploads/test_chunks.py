@@ -159,7 +159,7 @@ def test_an_upload_that_a_conversion_needs_stays(database: Database, user_id: st
     add_job(database, upload, state)
     with database.write() as session:
         assert uploads.remove(session, upload.id) == []
-        assert uploads.delete_expired(session, 10) == []
+        assert uploads.delete_expired(session, 10) == (0, [])
     with pytest.raises(WrongState), database.write() as session:
         uploads.delete(session, upload.id, user_id)
     end_jobs(database)
@@ -173,7 +173,7 @@ def test_expired_uploads_are_deleted_the_oldest_first(database: Database, user_i
     for upload in (first, second, fresh):
         append(database, upload, 0, 1)
     with database.write() as session:
-        assert uploads.delete_expired(session, 1) == [f"uploads/{first.id}/0-k"]
-        assert uploads.delete_expired(session, 10) == [f"uploads/{second.id}/0-k"]
-        assert uploads.delete_expired(session, 10) == []
+        assert uploads.delete_expired(session, 1) == (1, [f"uploads/{first.id}/0-k"])
+        assert uploads.delete_expired(session, 10) == (1, [f"uploads/{second.id}/0-k"])
+        assert uploads.delete_expired(session, 10) == (0, [])
         assert uploads.find(session, fresh.id, user_id).received_bytes == 1

@@ -10,6 +10,7 @@ from video2mp3.api.accounts import data_export as exporting
 from video2mp3.api.accounts import email_tokens as account_letters
 from video2mp3.api.accounts import invitations, own_account, sessions, unsubscribing
 from video2mp3.api.accounts import routes as accounts
+from video2mp3.api.accounts.open_exports import OpenExports
 from video2mp3.api.admin import routes as admin
 from video2mp3.api.admin import users as admin_users
 from video2mp3.api.auth import identity
@@ -95,6 +96,7 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.waveforms = waveforms.new_executor()
     app.state.exports = exporting.new_executor()
+    app.state.open_exports = OpenExports()
     app.state.probes = probes.new_executor()
     app.state.callers = callers = Callers()
     app.state.readiness = health.ReadinessChecks(services)

@@ -266,6 +266,7 @@ class Batch(Base):
         UniqueConstraint("user_id", "idempotency_key", name="uq_batches_idempotency"),
         Index("ix_batches_user", "user_id", "id"),
         Index("ix_batches_ended", "ended_at", "id"),
+        Index("ix_batches_user_ended", "user_id", "ended_at", "id"),
     )
 
     id: Mapped[Id] = mapped_column(primary_key=True, default=new_id)
@@ -294,6 +295,7 @@ class Job(Base):
         Index("ix_jobs_announced", "state", "announced_until"),
         Index("ix_jobs_lease", "state", "lease_until"),
         Index("ix_jobs_user", "user_id", "id"),
+        Index("ix_jobs_user_ended", "user_id", "ended_at", "id"),
         Index("ix_jobs_user_state", "user_id", "state", "expires_at", "result_size_bytes"),
         Index("ix_jobs_expiry", "expires_at"),
         Index("ix_jobs_transfer", "transfer", "user_id", "not_before", "id"),

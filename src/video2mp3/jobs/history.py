@@ -6,6 +6,7 @@ What is bounded where a row is made (webhooks, API keys, uploads, jobs that wait
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import structlog
 from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
@@ -14,8 +15,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from video2mp3.database.clock import now
 from video2mp3.database.connection import Database
 from video2mp3.database.statements import rows_changed
-from video2mp3.database.tables import AuditEntry, Base, Batch, Job, SignIn
-from video2mp3.jobs import lifecycle
+from video2mp3.database.tables import AuditEntry, Base, Batch, Job, Notification, SignIn
 from video2mp3.storage import Storage
 
 log = structlog.get_logger()
@@ -41,40 +41,74 @@ class Bound:
 
     table: type[Base]
     id: InstrumentedAttribute[str]
-    """Grows with the time of the row's making."""
+    order: tuple[ColumnElement[Any] | InstrumentedAttribute[Any], ...]
+    """The oldest first; ends with the id."""
     owner: tuple[InstrumentedAttribute[str | None] | InstrumentedAttribute[str], ...]
     keep: int
     among: tuple[ColumnElement[bool], ...]
     """Only these rows count, and may be taken away."""
     take: _Take
     """Takes rows away by their ids; returns the storage keys to delete after the commit."""
+    spared: tuple[ColumnElement[bool], ...] = ()
+    """These count, but stay for now, however old they are."""
 
 
 def bounds(max_user_history: int) -> tuple[Bound, ...]:
     """Returns all bounds; `max_user_history` ended conversions, and batches, are kept for each user."""
-    ended = Job.state.in_(lifecycle.ENDED)
-    never_begun = (Job.state == "canceled", Job.started_at.is_(None))
+    # What has ended has an `ended_at`, and nothing else has: so the index that orders them also finds them.
+    ended = Job.ended_at.is_not(None)
+    never_begun = (ended, Job.state == "canceled", Job.started_at.is_(None))
     by_user, by_nobody = AuditEntry.user_id.is_not(None), AuditEntry.user_id.is_(None)
     live = (SignIn.id == SignIn.family, SignIn.ended_at.is_(None))
     over = or_(SignIn.ended_at.is_not(None), and_(SignIn.used_at.is_not(None), SignIn.id != SignIn.family))
     most_canceled = min(MAX_CANCELED, max_user_history)
     take_entries, take_sign_ins = partial(_delete, AuditEntry, AuditEntry.id), partial(_delete, SignIn, SignIn.id)
     return (
-        Bound(Job, Job.id, (Job.user_id,), most_canceled, never_begun, _take_jobs),
-        Bound(Job, Job.id, (Job.user_id,), max_user_history, (ended,), _take_jobs),
-        Bound(Batch, Batch.id, (Batch.user_id,), max_user_history, (Batch.ended_at.is_not(None),), _take_batches),
-        Bound(SignIn, SignIn.id, (SignIn.user_id,), MAX_SESSIONS, live, _end_sessions),
-        Bound(SignIn, SignIn.id, (SignIn.user_id,), MAX_SESSIONS, (over,), take_sign_ins),
+        _jobs_bound(most_canceled, never_begun),
+        _jobs_bound(max_user_history, (ended,)),
+        Bound(
+            Batch,
+            Batch.id,
+            (Batch.ended_at, Batch.id),
+            (Batch.user_id,),
+            max_user_history,
+            (Batch.ended_at.is_not(None),),
+            _take_batches,
+            spared=(_has_unsent(Notification.target == Batch.id),),
+        ),
+        Bound(SignIn, SignIn.id, (SignIn.id,), (SignIn.user_id,), MAX_SESSIONS, live, _end_sessions),
+        Bound(SignIn, SignIn.id, (SignIn.id,), (SignIn.user_id,), MAX_SESSIONS, (over,), take_sign_ins),
         Bound(
             AuditEntry,
             AuditEntry.id,
+            (AuditEntry.id,),
             (AuditEntry.user_id, AuditEntry.action),
             MAX_AUDIT_ENTRIES,
             (by_user,),
             take_entries,
         ),
-        Bound(AuditEntry, AuditEntry.id, (AuditEntry.action,), MAX_ANONYMOUS_ENTRIES, (by_nobody,), take_entries),
+        Bound(
+            AuditEntry,
+            AuditEntry.id,
+            (AuditEntry.id,),
+            (AuditEntry.action,),
+            MAX_ANONYMOUS_ENTRIES,
+            (by_nobody,),
+            take_entries,
+        ),
     )
+
+
+def _jobs_bound(keep: int, among: tuple[ColumnElement[bool], ...]) -> Bound:
+    # By their ends: a job that waited for long has told its owner nothing yet when it ends.
+    order = (Job.ended_at, Job.id)
+    unsent = _has_unsent(Notification.job_id == Job.id)
+    return Bound(Job, Job.id, order, (Job.user_id,), keep, among, _take_jobs, spared=(unsent,))
+
+
+def _has_unsent(about: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Tells whether somebody is to be told of a row yet: it is given up after a day, so no row stays for longer."""
+    return select(Notification.id).where(about, Notification.state.in_(("queued", "sending"))).exists()
 
 
 def trim(database: Database, storage: Storage, bound: Bound) -> int:
@@ -84,19 +118,34 @@ def trim(database: Database, storage: Storage, bound: Bound) -> int:
     """
     trimmed = 0
     for owner in _owners_beyond(database, bound):
-        with database.read() as session:
-            newest = select(bound.id).where(*owner, *bound.among).order_by(bound.id.desc())
-            oldest_kept = session.scalar(newest.offset(bound.keep - 1).limit(1))
-        if oldest_kept is not None:
-            trimmed += _trim_older(database, storage, bound, (*owner, bound.id < oldest_kept))
+        trimmed += trim_owner(database, storage, bound, owner)
     if trimmed:
         log.info("history_trimmed", table=bound.table.__tablename__, rows=trimmed)
     return trimmed
 
 
+def trim_owner(database: Database, storage: Storage, bound: Bound, owner: tuple[ColumnElement[bool], ...]) -> int:
+    """Does so for one owner, whose rows meet these conditions."""
+    with database.read() as session:
+        newest = select(*bound.order).where(*owner, *bound.among).order_by(*(column.desc() for column in bound.order))
+        oldest_kept = session.execute(newest.offset(bound.keep - 1).limit(1)).one_or_none()
+    if oldest_kept is None:
+        return 0
+    return _trim_older(database, storage, bound, (*owner, *_before(bound.order, oldest_kept)))
+
+
+def _before(order: Sequence[Any], values: Sequence[Any]) -> tuple[ColumnElement[bool], ...]:
+    """Returns the conditions on a row that comes before these values; the first is a range of an index."""
+    column, value = order[0], values[0]
+    if len(order) == 1:
+        return (column < value,)
+    return (column <= value, or_(column < value, *_before(order[1:], values[1:])))
+
+
 def _trim_older(database: Database, storage: Storage, bound: Bound, older: tuple[ColumnElement[bool], ...]) -> int:
     trimmed = 0
-    rows = select(bound.id).where(*older, *bound.among).order_by(bound.id).limit(_AT_ONCE)
+    settled = [~condition for condition in bound.spared]
+    rows = select(bound.id).where(*older, *bound.among, *settled).order_by(*bound.order).limit(_AT_ONCE)
     while True:
         with database.write() as session:
             ids = session.scalars(rows).all()

@@ -600,8 +600,10 @@ def _fail_in_vain(session: Session) -> int:
     return changed
 
 
-def expire(session: Session, limit: int) -> list[str]:
-    """Forgets up to `limit` results whose time is over; returns the storage keys to delete after the commit.
+def expire(session: Session, limit: int) -> tuple[int, list[str]]:
+    """Forgets up to `limit` results whose time is over.
+
+    Returns how many it found, and the storage keys to delete after the commit: those that no other process took.
 
     The row stays, with its report; its `expires_at` and its waveforms are taken away with the result.
     """
@@ -609,7 +611,7 @@ def expire(session: Session, limit: int) -> list[str]:
     rows = session.execute(select(Job.id, Job.result_key).where(*over).order_by(Job.expires_at).limit(limit)).all()
     expired = [one for one in rows if change(session, Job, one.id, Job.result_key == one.result_key, **_no_result)]
     delete_of(session, [one.id for one in expired])
-    return [one.result_key for one in expired]
+    return len(rows), [one.result_key for one in expired]
 
 
 # -- Parts of the statements --------------------------------------------------------------------------

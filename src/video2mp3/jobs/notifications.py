@@ -18,6 +18,7 @@ LEASE_S = 300
 FIRST_BACKOFF_S = 10
 MAX_BACKOFF_S = 3600
 _MAX_PROBLEM = 255
+_QUEUE_FULL = f"It was not sent: {webhooks.MAX_QUEUED:,} deliveries of the account waited already."
 RETRIED_S = 86_400
 """A notification is tried again for so long."""
 
@@ -60,19 +61,23 @@ def add(session: Session, job_id: str) -> None:
     job = session.get_one(Job, job_id, populate_existing=True)
     if job.notify and job.state != "canceled":
         _add(session, job, "mail", target="", destination="")
-    for webhook in webhooks.to_be_told(session, job):
-        _add(session, job, "webhook", target=webhook.id, destination=host_of(webhook.url))
+    told = webhooks.to_be_told(session, job)
+    room = webhooks.room_in_queue(session, job.user_id) if told else 0
+    for place, webhook in enumerate(told):
+        is_full = place >= room
+        _add(session, job, "webhook", target=webhook.id, destination=host_of(webhook.url), is_full=is_full)
     session.flush()
 
 
 def add_for_batch(session: Session, job_id: str, batch: Batch) -> None:
     """Queues what a batch's webhook is to be told about its end; `job_id` is one of its jobs."""
     job = session.get_one(Job, job_id)
-    _add(session, job, "batch", target=batch.id, destination=host_of(batch.webhook_url or ""))
+    is_full = not webhooks.room_in_queue(session, job.user_id)
+    _add(session, job, "batch", target=batch.id, destination=host_of(batch.webhook_url or ""), is_full=is_full)
     session.flush()
 
 
-def _add(session: Session, job: Job, kind: str, *, target: str, destination: str) -> None:
+def _add(session: Session, job: Job, kind: str, *, target: str, destination: str, is_full: bool = False) -> None:
     session.add(
         Notification(
             job_id=job.id,
@@ -80,6 +85,8 @@ def _add(session: Session, job: Job, kind: str, *, target: str, destination: str
             target=target,
             user_id=job.user_id,
             destination=destination,
+            state="failed" if is_full else "queued",
+            problem=_QUEUE_FULL if is_full else None,
             created_at=now(),
             give_up_at=now() + RETRIED_S * SECOND,
         )

@@ -15,8 +15,11 @@ from video2mp3.storage import Storage
 
 log = structlog.get_logger()
 
-Expire = Callable[[Session, int], list[str]]
-"""Takes up to so many expired things out of the database; returns the storage keys to delete after the commit."""
+Expire = Callable[[Session, int], tuple[int, list[str]]]
+"""Takes up to so many expired things out of the database.
+
+Returns how many it found, of which some may have no object, and the storage keys to delete after the commit.
+"""
 
 ORPHAN_AGE_S = 3600
 """An object is stored before its row refers to it: a younger one may still get its row."""
@@ -31,11 +34,11 @@ def delete_expired(database: Database, storage: Storage, expire: Expire) -> int:
     deleted = 0
     while True:
         with database.write() as session:
-            keys = expire(session, _BATCH)
+            found, keys = expire(session, _BATCH)
         for key in keys:
             storage.delete(key)
         deleted += len(keys)
-        if len(keys) < _BATCH:
+        if found < _BATCH:
             return deleted
 
 

@@ -16,13 +16,15 @@ from sqlalchemy.orm import Session
 
 from video2mp3.database.clock import SECOND, now
 from video2mp3.database.tables import Job, Notification, Webhook
-from video2mp3.errors import InvalidRequest, NotFound, TooManyWebhooks, WrongState
+from video2mp3.errors import InvalidRequest, NotFound, TooManyWaiting, TooManyWebhooks, WrongState
 from video2mp3.jobs import destinations
 from video2mp3.jobs.statements import change
 
 Event = Literal["conversion.finished", "conversion.failed", "conversion.canceled"]
 EVENTS: tuple[Event, ...] = get_args(Event)
 MAX_PER_USER = 20
+MAX_QUEUED = 5000
+"""Deliveries of one account that may wait: the relay looks at all of them each second."""
 _PREFIX = "whsec_"
 _SECRET_BYTES = 32
 # The bounds of the specification (Standard Webhooks, "Signature scheme").
@@ -115,6 +117,13 @@ def to_be_told(session: Session, job: Job) -> list[Webhook]:
     return [webhook for webhook in session.scalars(found.order_by(Webhook.id)) if event_of(job) in webhook.events]
 
 
+def room_in_queue(session: Session, user_id: str) -> int:
+    """Returns how many more deliveries of an account may be queued. Jobs that end at the same moment see the same."""
+    queued = (Notification.state == "queued", Notification.user_id == user_id, Notification.destination != "")
+    some = select(Notification.id).where(*queued).limit(MAX_QUEUED).subquery()
+    return MAX_QUEUED - session.scalars(select(func.count()).select_from(some)).one()
+
+
 def event_of(job: Job) -> str:
     """Returns what the end of a job is called."""
     return f"conversion.{job.state}"
@@ -133,12 +142,16 @@ def redeliver(session: Session, webhook: Webhook, delivery_id: str, *, retried_s
     Raises:
         NotFound: when the webhook has no such delivery.
         WrongState: when it is being delivered, or the receiver has said that it wants none any more.
+        TooManyWaiting: when as many of the account's wait as may wait.
     """
     mine = (Notification.id == delivery_id, Notification.target == webhook.id)
-    if session.scalar(select(Notification.id).where(*mine)) is None:
+    state = session.scalar(select(Notification.state).where(*mine))
+    if state is None:
         raise NotFound
     if webhook.disabled_at is not None:
         raise WrongState("The receiver has answered 410 (Gone); make a new webhook.")
+    if state != "queued" and not room_in_queue(session, webhook.user_id):
+        raise TooManyWaiting
     not_sending = Notification.state != "sending"
     again = {"state": "queued", "not_before": 0, "announced_until": 0, "sent_at": None}
     if not change(session, Notification, delivery_id, not_sending, **again, give_up_at=now() + retried_s * SECOND):

@@ -226,12 +226,15 @@ def remove(session: Session, upload_id: str) -> list[str]:
     return []
 
 
-def delete_expired(session: Session, limit: int) -> list[str]:
-    """Deletes up to `limit` expired uploads that no conversion needs; returns the storage keys to delete after."""
+def delete_expired(session: Session, limit: int) -> tuple[int, list[str]]:
+    """Deletes up to `limit` expired uploads that no conversion needs.
+
+    Returns how many it found, and the storage keys to delete after the commit: an empty upload has none.
+    """
     expired = session.scalars(
         select(Upload.id).where(Upload.expires_at <= now(), ~_needed).order_by(Upload.expires_at).limit(limit)
     ).all()
-    return [key for upload_id in expired for key in remove(session, upload_id)]
+    return len(expired), [key for upload_id in expired for key in remove(session, upload_id)]
 
 
 def _keys(session: Session, upload_id: str) -> list[str]:

@@ -4,6 +4,7 @@ import json
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import partial
 from typing import IO, Any
 
@@ -12,9 +13,11 @@ from pydantic import BaseModel
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from video2mp3.accounts import api_keys, audit, sign_ins
 from video2mp3.api.accounts.api_keys import ApiKeyJSON
+from video2mp3.api.accounts.open_exports import OpenExports
 from video2mp3.api.accounts.routes import account_json
 from video2mp3.api.accounts.sessions import NO_STORE, represent
 from video2mp3.api.auth.identity import CurrentUser, Principal, require_user
@@ -50,11 +53,13 @@ async def export(request: Request, principal: CurrentUser, services: CurrentServ
     No secret is in it: no password, token or key, nor its hash.
     """
     executor: FairExecutor = request.app.state.exports
-    members = await executor.run(
-        request, principal.user_id, partial(_members, services, principal), patience_s=_PATIENCE_S
-    )
-    headers = {"Content-Disposition": attachment("video2mp3-export.zip"), **NO_STORE}
-    return StreamingResponse(iterate(zip_stream(members)), headers=headers, media_type="application/zip")
+    opened: OpenExports = request.app.state.open_exports
+    with ExitStack() as stack:
+        stack.enter_context(opened.one_more(principal.user_id))
+        work = partial(_gather, services, principal)
+        facts, members = await executor.run(request, principal.user_id, work, patience_s=_PATIENCE_S)
+        stack.enter_context(facts)
+        return _Export(members, stack.pop_all())
 
 
 def new_executor() -> FairExecutor:
@@ -62,18 +67,33 @@ def new_executor() -> FairExecutor:
     return FairExecutor("exports", threads=2, per_user_threads=1, per_user_queue=2, queue=100)
 
 
-def _members(services: Services, principal: Principal) -> list[Member]:
+class _Export(StreamingResponse):
+    """A ZIP that holds what was opened for it until it has been sent, or its client is gone."""
+
+    def __init__(self, members: list[Member], held: ExitStack) -> None:
+        headers = {"Content-Disposition": attachment("video2mp3-export.zip"), **NO_STORE}
+        super().__init__(iterate(zip_stream(members)), headers=headers, media_type="application/zip")
+        self._held = held
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Sends the ZIP."""
+        with self._held:
+            await super().__call__(scope, receive, send)
+
+
+def _gather(services: Services, principal: Principal) -> tuple[IO[bytes], list[Member]]:
+    """Returns the file that holds `account.json`, to be closed in the end, and all that the ZIP is made of."""
     with services.database.write() as session:
         audit.note(session, "account.exported", by=principal.user_id)
     require_free(services.storage.scratch_folder, services.settings.min_free_bytes)
-    # Unlinked at once: it is gone with the answer, however that ends.
+    # Unlinked at once: it takes room until it is closed. So one account has only one: see `OpenExports`.
     facts = tempfile.TemporaryFile(dir=services.storage.scratch_folder)  # noqa: SIM115
     try:
         with services.database.read() as session:
             for piece in _facts(session, principal):
                 facts.write(piece.encode())
             members = [_member("account.json", facts.tell(), partial(_read, facts))]
-            return members + list(_files(session, principal.user_id, services))
+            return facts, members + list(_files(session, principal.user_id, services))
     except BaseException:
         facts.close()
         raise
@@ -160,7 +180,6 @@ def _member(name: str, size_bytes: int, stream: Any) -> Member:
 
 
 def _read(file: IO[bytes]) -> Iterator[bytes]:
-    with file:
-        file.seek(0)
-        while piece := file.read(_PIECE_SIZE_BYTES):
-            yield piece
+    file.seek(0)
+    while piece := file.read(_PIECE_SIZE_BYTES):
+        yield piece

@@ -145,6 +145,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("user_id", "idempotency_key", name="uq_batches_idempotency"),
         sa.Index("ix_batches_ended", "ended_at", "id"),
         sa.Index("ix_batches_user", "user_id", "id"),
+        sa.Index("ix_batches_user_ended", "user_id", "ended_at", "id"),
     )
     op.create_table(
         "letters",
@@ -263,6 +264,7 @@ def upgrade() -> None:
         sa.Index("ix_jobs_transfer", "transfer", "user_id", "not_before", "id"),
         sa.Index("ix_jobs_upload_id", "upload_id"),
         sa.Index("ix_jobs_user", "user_id", "id"),
+        sa.Index("ix_jobs_user_ended", "user_id", "ended_at", "id"),
         sa.Index("ix_jobs_user_state", "user_id", "state", "expires_at", "result_size_bytes"),
     )
     op.create_table(
