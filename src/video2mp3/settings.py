@@ -132,7 +132,7 @@ class Settings(BaseSettings):
         8,
         ge=1,
         le=1000,
-        description="Files fetched at once per worker, and as many MP3s sent; half of them for one user.",
+        description="Files fetched at once per worker, and as many MP3s sent; a quarter of them for one user.",
     )
     min_transfer_bytes_per_s: int = Field(
         16_384, ge=0, le=_MAX_BYTES, description="Servers slower than this over 30 s are given up (0: none are)."

@@ -12,7 +12,8 @@ files, and fails for one without a control.
 | many probes | `test_probes.py` | the executor |
 | 30 PUTs before another user's clip | `test_priorities.py` | the fair order of jobs |
 | long conversions in all slots | `test_long_conversions.py` | the spare slot |
-| sources that drip | `test_dripping_sources.py` | transfers beside the slots; the shares of transfers |
+| sources that drip | `test_dripping_sources.py` | transfers beside the slots; their shares; the room for who waits |
+| uploads that drip | `test_dripping_uploads.py` | the least throughput |
 | webhooks that never answer | `test_silent_webhooks.py` | the turns of notifications |
 | e-mail to strangers | `test_mail_relay.py` | verified addresses |
 | addresses that no message can be composed to | `test_poisoned_addresses.py` | the check; the guard of each letter |

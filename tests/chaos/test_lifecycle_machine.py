@@ -1,6 +1,7 @@
 """Every order of everything that can happen to jobs, against a model of what their states are to be."""
 
 import tempfile
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -38,6 +39,7 @@ from video2mp3.errors import (
 )
 from video2mp3.jobs import lifecycle
 from video2mp3.jobs.lifecycle import Claim
+from video2mp3.jobs.sources import STALLS_LIMIT
 
 _STEPS = 40
 _ENDED = ("finished", "failed", "canceled")
@@ -106,6 +108,7 @@ class Lifecycle(RuleBasedStateMachine):
         self._database = _open(path)
         self._user_id = ""
         self._all: list[Model] = []
+        self._stalls: Counter[str] = Counter()
         self._complete: set[str] = set()
         """The uploads that are."""
 
@@ -146,7 +149,8 @@ class Lifecycle(RuleBasedStateMachine):
         early = [m for m in self._all if m.state in ("queued", "processing") and m.upload_id not in self._complete]
         waiting = [m for m in self._all if m.state == "waiting" and m.upload_id == model.upload_id]
         # There are no workers: one is started all the same.
-        assert started == (1 if waiting and not early else 0)
+        may_start = waiting and not early and self._stalls[model.upload_id] < STALLS_LIMIT
+        assert started == (1 if may_start else 0)
         if started:
             min(waiting, key=lambda one: one.job_id).state = "queued"
 
@@ -157,7 +161,9 @@ class Lifecycle(RuleBasedStateMachine):
             given_back = lifecycle.wait_again(session, claim)
         assert given_back == model.holds(claim)
         if given_back:
-            model.leave("queued" if model.upload_id in self._complete else "waiting")
+            is_complete = model.upload_id in self._complete
+            self._stalls[model.upload_id] += not is_complete
+            model.leave("queued" if is_complete else "waiting")
 
     @rule(target=claims, model=models)
     def claim(self, model: Model) -> tuple[Model, Claim] | MultipleResults[tuple[Model, Claim]]:

@@ -9,7 +9,7 @@ from video2mp3.errors import SourceNotFound, Unreachable
 from video2mp3.jobs import lifecycle
 from video2mp3.jobs.lifecycle import UNREACHABLE_LIMIT, Claim
 from video2mp3.jobs.sources import RemoteSource
-from video2mp3.jobs.transfers import TransferLimits, next_transfer
+from video2mp3.jobs.transfers import TransferLimits, next_transfer, waiting_newcomers
 
 W = "w" * 32
 LIMITS = TransferLimits(8)
@@ -36,14 +36,14 @@ def release(database: Database, claim: Claim) -> None:
         assert lifecycle.release(session, claim)
 
 
-def test_one_user_has_half_of_a_worker_s_and_another_is_next(database: Database) -> None:
+def test_one_user_has_a_quarter_of_a_worker_s_and_another_is_next(database: Database) -> None:
     anna, ben = make_user(database), make_user(database)
     for _ in range(20):
         order(database, anna)
     taken = []
     while claim := take(database):
         taken.append(claim)
-    assert len(taken) == LIMITS.of_a_user == 4
+    assert len(taken) == LIMITS.of_a_user == 2
     bens = order(database, ben)
     following = take(database)
     assert following is not None
@@ -69,18 +69,61 @@ def test_users_of_whom_nothing_goes_on_take_turns(database: Database) -> None:
     assert set(served) == set(users)
 
 
-def test_a_host_has_a_part_of_a_worker_s(database: Database) -> None:
-    users = [make_user(database) for _ in range(5)]
+def test_the_last_places_are_for_users_who_have_none(database: Database) -> None:
+    users = [make_user(database) for _ in range(6)]
+    for user_id in users[:4]:
+        for _ in range(3):
+            order(database, user_id)
+    taken = [take(database) for _ in range(8)]
+    # Two each of two users, and one each of two more: the other places stay free.
+    assert sum(claim is not None for claim in taken) == LIMITS.of_all - LIMITS.for_newcomers == 6
+    for user_id in users[4:]:
+        order(database, user_id)
+    assert {claim.user_id for claim in (take(database), take(database)) if claim} == set(users[4:])
+
+
+def test_a_host_at_its_bound_is_open_to_who_has_none_with_it(database: Database) -> None:
+    """It should give the places of a host, and another user's first one with it besides."""
+    users = [make_user(database) for _ in range(3)]
     for user_id in users:
         for _ in range(3):
             order(database, user_id)
-    order(database, users[0], "b.example")
-    hosts = []
-    while claim := take(database):
-        assert claim.source_url is not None
-        hosts.append(claim.source_url.split("/")[2])
-    assert hosts.count("a.example") == LIMITS.to_a_host == 6
-    assert hosts.count("b.example") == 1
+    while take(database):
+        pass
+    newcomer = make_user(database)
+    order(database, newcomer)
+    claim = take(database)
+    assert claim is not None
+    assert claim.user_id == newcomer
+
+
+def test_who_has_one_with_a_busy_host_gets_no_more_of_it(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TransferLimits, "to_a_host", 1)
+    anna = make_user(database)
+    order(database, anna)
+    order(database, anna)
+    elsewhere = order(database, anna, "b.example")
+    first, second = take(database), take(database)
+    assert first is not None
+    assert second is not None
+    assert second.job_id == elsewhere.id
+
+
+def test_users_who_wait_and_have_none_are_counted(database: Database) -> None:
+    anna, ben = make_user(database), make_user(database)
+    for user_id in (anna, anna, ben, ben):
+        order(database, user_id)
+    assert newcomers(database) == 2
+    taken = take(database)
+    assert taken is not None
+    assert newcomers(database) == 1
+    release(database, taken)
+    assert newcomers(database) == 2
+
+
+def newcomers(database: Database) -> int:
+    with database.read() as session:
+        return waiting_newcomers(session, "fetch")
 
 
 def test_a_dead_worker_s_fetch_is_taken_over(database: Database) -> None:

@@ -117,6 +117,26 @@ def test_redirects_end() -> None:
         fetch(f"http://media.example:{port}/", port)
 
 
+@pytest.mark.parametrize(
+    "location",
+    [
+        "http://[",
+        "http://[v1.x]/",
+        "//[::1",
+        "http://a:99999/",
+        "http://a:b/",
+        "http://" + "a" * 70 + "/",
+        "http://\xff\xfe/",
+    ],
+)
+def test_a_redirect_to_what_is_not_a_url_is_refused(location: str) -> None:
+    with (
+        web_server(lambda handler: answer(handler, 302, Location=location)) as port,
+        pytest.raises(UrlRefused),
+    ):
+        fetch(f"http://media.example:{port}/", port)
+
+
 def test_a_server_that_breaks_off_is_noticed() -> None:
     """It should not take a part for the whole, with a length and with chunks; the whole is taken."""
     head = b"HTTP/1.1 200 OK\r\n"

@@ -1,14 +1,17 @@
 """Conversions of uploads that still come."""
 
+import time
+
 import pytest
 from sqlalchemy import update
 
-from tests.jobs.rows import make_user, submit
+from tests.jobs.rows import make_user, read_job, submit
 from tests.servers import wait_until
 from tests.worker.system import System, make_wav
 from video2mp3 import uploads
 from video2mp3.database.tables import Job, Upload
 from video2mp3.jobs import lifecycle, workers
+from video2mp3.jobs.sources import CAME_TOO_SLOWLY
 
 SECONDS = 90
 CONTENT = make_wav(SECONDS)
@@ -85,6 +88,54 @@ def test_an_upload_that_stalls_loses_the_slot_and_is_converted_when_it_goes_on(
         sender.send_rest()
         row = embedded.wait_for(job.id, "finished", "failed")
     assert (row.state, row.failures, row.lost_leases) == ("finished", 0, 0)
+
+
+def test_an_upload_that_drips_loses_the_slot_and_after_the_second_time_waits_for_its_end(
+    embedded: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It should say why, also of a conversion that is ordered later."""
+    monkeypatch.setattr(uploads.coming, "STALLED_S", 0.5)
+    sender = Sender(embedded)
+    sent_bytes = 2_000_000
+    sender.send_up_to(sent_bytes)
+    job = sender.submit()
+    with embedded.running():
+        for stalls in (1, 2):
+            assert sender.start() == 1
+
+            def drips_until_it_waits(stalls: int = stalls) -> bool:
+                nonlocal sent_bytes
+                sent_bytes += 1
+                sender.send_up_to(sent_bytes)
+                row = read_job(embedded.database, job.id)
+                return (row.state, row.fence) == ("waiting", stalls)
+
+            wait_until(drips_until_it_waits, 30, "the slot to be given back")
+        assert sender.start() == 0
+        assert read_job(embedded.database, job.id).waits_for == CAME_TOO_SLOWLY
+        assert sender.submit().waits_for == CAME_TOO_SLOWLY
+        assert sender.start() == 0
+        sender.send_rest()
+        assert embedded.wait_for(job.id, "finished", "failed").state == "finished"
+
+
+def test_without_a_least_throughput_an_upload_that_drips_keeps_the_slot(
+    embedded: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads.coming, "STALLED_S", 1.0)
+    monkeypatch.setattr(uploads.ComingUpload, "_count", lambda *_: None)
+    sender = Sender(embedded)
+    sender.send_up_to(2_000_000)
+    job = sender.submit()
+    assert sender.start() == 1
+    with embedded.running():
+        embedded.wait_for(job.id, "processing")
+        for number in range(30):
+            sender.send_up_to(2_000_001 + number)
+            time.sleep(0.1)
+        assert read_job(embedded.database, job.id).state == "processing"
+        with embedded.database.write() as session:
+            lifecycle.cancel(session, job.id, sender.user_id)
 
 
 def test_a_cancel_ends_a_conversion_that_waits_for_bytes(embedded: System) -> None:

@@ -22,6 +22,7 @@ from tests.servers import Bucket, wait_until
 from tests.worker.system import System, make_wav
 from video2mp3.database.tables import Job, Upload
 from video2mp3.errors import (
+    Canceled,
     QuotaExceeded,
     SourceNotFound,
     SourceRefused,
@@ -177,6 +178,31 @@ def test_a_line_that_breaks_is_taken_up_where_it_broke(embedded: System, monkeyp
 
 
 @pytest.mark.parametrize("change", ["etag", "no ranges"])
+@pytest.mark.parametrize("with_ranges", [True, False])
+def test_a_fetch_that_makes_way_goes_on_where_the_server_can(embedded: System, with_ranges: bool) -> None:
+    content = make_wav(40)
+    partials, moved = fetching.Partials(), []
+    with serving(content, with_ranges=with_ranges) as server:
+        job = order(embedded, server.url)
+        claim = claimed(embedded, job.id)
+        parts = (embedded.database, embedded.storage)
+        with pytest.raises(Canceled):
+            fetching.fetch(
+                *parts, claim, server.limits(), lambda: sum(moved) > 2_000_000, moved.append, partials, lambda: True
+            )
+        with embedded.database.write() as session:
+            assert lifecycle.release(session, claim)
+        claim = claimed(embedded, job.id)
+        fetched = fetching.fetch(*parts, claim, server.limits(), lambda: False, partials=partials)
+    assert content_of(embedded, fetched.upload_id) == content
+    first, second = server.requests
+    assert first[1] is None
+    assert second[1] is not None
+    assert int(second[1].removeprefix("bytes=").removesuffix("-")) > 1_000_000
+    row = read_job(embedded.database, job.id)
+    assert (row.state, row.failures) == ("queued", 0)
+
+
 def test_a_file_that_changes_meanwhile_is_fetched_from_its_beginning(
     change: str, embedded: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -243,6 +243,8 @@ class Upload(Base):
     tus_metadata: Mapped[str | None] = mapped_column(_LongText, default=None)
     # When bytes came last: one that was given up does not count as being uploaded.
     active_at: Mapped[Timestamp] = mapped_column(default=0, server_default="0")
+    # How often a conversion that began before its end has waited for it in vain.
+    stalls: Mapped[int] = mapped_column(SmallInteger, default=0, server_default="0")
 
 
 class UploadChunk(Base):

@@ -48,8 +48,8 @@ from video2mp3.errors import (
     WrongState,
 )
 from video2mp3.jobs import counting, fair_queueing, notifications, webhooks, workers
-from video2mp3.jobs.early import may_be_early
-from video2mp3.jobs.sources import RemoteSource, source_columns
+from video2mp3.jobs.early import may_be_early, wait_for_end
+from video2mp3.jobs.sources import CAME_TOO_SLOWLY, STALLS_LIMIT, RemoteSource, source_columns
 from video2mp3.jobs.statements import change, change_all
 from video2mp3.jobs.waveforms import delete_of, row
 from video2mp3.jobs.webhooks import Receiver
@@ -544,11 +544,20 @@ def release(session: Session, claim: Claim) -> bool:
 
 
 def wait_again(session: Session, claim: Claim) -> bool:
-    """Lets a job wait again for an upload of which nothing more comes, as nobody's fault; False when it was lost."""
+    """Lets a job wait again for an upload that comes too slowly, as nobody's fault; False when it was lost.
+
+    After the second time, conversions of the upload begin at its end only.
+    """
     upload = session.get(Upload, claim.upload_id, populate_existing=True, with_for_update=True)
     # Locked: its last chunk cannot be listed in between, and leave the job behind.
     state = "waiting" if upload is not None and upload.state == "open" else "queued"
-    return _give_back(session, claim, "", **{**_queued(0), "state": state})
+    if not _give_back(session, claim, "", **{**_queued(0), "state": state}):
+        return False
+    if upload is not None and state == "waiting":
+        upload.stalls += 1
+        if upload.stalls >= STALLS_LIMIT:
+            wait_for_end(session, upload.id, CAME_TOO_SLOWLY)
+    return True
 
 
 # -- Nobody's side: any process may call these at any time ----------------------------------------------

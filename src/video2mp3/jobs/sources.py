@@ -7,6 +7,9 @@ from typing import Any
 from video2mp3.database.tables import Upload
 from video2mp3.engine.containers.streamability import requires_full_input
 
+STALLS_LIMIT = 2
+"""An upload that has stalled so often is converted when it is complete."""
+CAME_TOO_SLOWLY = "The upload came too slowly to be converted meanwhile."
 FETCHED_FIRST = "The file is fetched from its URL first."
 
 
@@ -36,5 +39,9 @@ def source_columns(upload: Upload | None, source: RemoteSource | None, options: 
         "source_name": upload.name,
         "source_size_bytes": upload.received_bytes if upload.size_bytes is None else upload.size_bytes,
         "state": "queued" if upload.state == "complete" else "waiting",
-        "waits_for": None if upload.state == "complete" else requires_full_input(options),
+        "waits_for": None if upload.state == "complete" else _waits_for(upload, options),
     }
+
+
+def _waits_for(upload: Upload, options: Mapping[str, Any]) -> str | None:
+    return CAME_TOO_SLOWLY if upload.stalls >= STALLS_LIMIT else requires_full_input(options)

@@ -29,12 +29,17 @@ class TransferLimits:
     @property
     def of_a_user(self) -> int:
         """One user's: others find room at once."""
-        return max(1, self.of_all // 2)
+        return max(1, self.of_all // 4)
 
     @property
     def to_a_host(self) -> int:
-        """With one host, whichever users name it: one user alone cannot take up all of a host's."""
+        """With one host, whichever users name it; who has none with it may have one all the same."""
         return max(1, self.of_all * 3 // 4)
+
+    @property
+    def for_newcomers(self) -> int:
+        """Kept free for users who have none going on."""
+        return self.of_all // 4
 
 
 def next_transfer(
@@ -48,13 +53,26 @@ def next_transfer(
     due_at = _due_at(session, transfer)
     if not due_at:
         return None
-    held, own, hosts = _going_on(session, transfer, worker_id)
-    busy_hosts = {host for host, count in hosts.items() if count >= limits.to_a_host}
+    held, own = _going_on(session, transfer, worker_id)
+    of_users, hosts = Counter(user_id for user_id, _ in own), Counter(host for _, host in own)
+    is_for_newcomers = len(own) >= limits.of_all - limits.for_newcomers
     in_order = sorted(due_at, key=lambda user_id: (held[user_id], turns.get(user_id, 0), due_at[user_id], user_id))
     for user_id in in_order:
-        if own[user_id] < limits.of_a_user and (job_id := _first_due(session, transfer, user_id, busy_hosts)):
+        if of_users[user_id] >= limits.of_a_user or (held[user_id] and is_for_newcomers):
+            continue
+        # Nobody is kept from a host by what others have going on with it.
+        busy_hosts = {host for user, host in own if user == user_id and hosts[host] >= limits.to_a_host}
+        if job_id := _first_due(session, transfer, user_id, busy_hosts):
             return job_id, user_id
     return None
+
+
+def waiting_newcomers(session: Session, transfer: Transfer) -> int:
+    """Returns how many users have such a job that is due, and none going on in any worker."""
+    held = select(Job.user_id).where(Job.state == _STATES[transfer], Job.lease_until > 0, Job.transfer == transfer)
+    due = (Job.transfer == transfer, Job.not_before <= now(), Job.lease_until.is_(None))
+    counted = select(func.count(func.distinct(Job.user_id))).where(*due, Job.user_id.not_in(held))
+    return session.scalars(counted).one()
 
 
 def _due_at(session: Session, transfer: Transfer) -> dict[str, int]:
@@ -63,14 +81,13 @@ def _due_at(session: Session, transfer: Transfer) -> dict[str, int]:
     return {row[0]: row[1] for row in session.execute(groups)}
 
 
-def _going_on(session: Session, transfer: Transfer, worker_id: str) -> tuple[Counter[str], Counter[str], Counter[str]]:
-    """How many each user has going on in all workers, each user in this one, and each host in this one."""
+def _going_on(session: Session, transfer: Transfer, worker_id: str) -> tuple[Counter[str], list[tuple[str, str]]]:
+    """How many each user has going on in all workers, and the user and the host of each in this one."""
     url = _url(transfer)
     # By the index of leases: those that nobody holds may be many.
     held = (Job.state == _STATES[transfer], Job.lease_until > 0, Job.transfer == transfer)
     rows = session.execute(select(Job.user_id, Job.lease_owner, url).where(*held)).all()
-    own = [row for row in rows if row[1] == worker_id]
-    return Counter(row[0] for row in rows), Counter(row[0] for row in own), Counter(_host(row[2]) for row in own)
+    return Counter(row[0] for row in rows), [(row[0], _host(row[2])) for row in rows if row[1] == worker_id]
 
 
 def _first_due(session: Session, transfer: Transfer, user_id: str, busy_hosts: Container[str]) -> str | None:

@@ -38,12 +38,14 @@ class Clock:
         idle_s: float,
         should_stop: Callable[[], bool] = lambda: False,
         least_bytes_per_s: float = 0,
+        on_moved: Callable[[int], None] = lambda _: None,
     ) -> None:
-        """The time runs from now on."""
+        """The time runs from now on; `on_moved` is told how many bytes came or went."""
         self._end_s = time.monotonic() + total_s
         self._phase_end_s = math.inf
         self._idle_s = idle_s
         self._should_stop = should_stop
+        self._on_moved = on_moved
         self._receiving = _Meter("sends", least_bytes_per_s)
         self._sending = _Meter("takes", least_bytes_per_s)
 
@@ -94,6 +96,7 @@ class Clock:
                 if time.monotonic() > idle_end_s:
                     raise Unreachable(f"The other server {meter.what} nothing for {self._idle_s:g} seconds.") from None
             else:
+                self._on_moved(size_bytes)
                 meter.count(time.monotonic() - began_s, size_bytes)
                 return size_bytes
 

@@ -75,6 +75,7 @@ def get(
     timeout_s: float,
     least_bytes_per_s: float = 0,
     should_stop: Callable[[], bool] = lambda: False,
+    on_moved: Callable[[int], None] = lambda _: None,
 ) -> Iterator[Incoming]:
     """Asks for a file and follows redirects, each of which is checked as the first URL was.
 
@@ -85,13 +86,14 @@ def get(
         timeout_s: For everything, from here to the end of the block; silence of 30 s ends it before.
         least_bytes_per_s: Ends it where the server is slower than that over 30 s; 0: it may be as slow as it is.
         should_stop: Asked about once in a second.
+        on_moved: Is told how many bytes came or went, each time.
 
     Raises:
         UrlRefused: when the guard refuses the URL, or what it redirects to.
         Unreachable: when no answer comes, none in time, or one too slowly.
         Canceled: when the work has to stop.
     """
-    clock = Clock(timeout_s, IDLE_S, should_stop, least_bytes_per_s)
+    clock = Clock(timeout_s, IDLE_S, should_stop, least_bytes_per_s, on_moved)
     for _ in range(MAX_REDIRECTS + 1):
         target = parse(url)
         with _exchange("GET", target, headers, None, guard=guard, clock=clock) as response:
@@ -99,7 +101,7 @@ def get(
             if response.status not in _REDIRECTS or location is None:
                 yield Incoming(response, target)
                 return
-            url = urljoin(target.url, _decoded(location))
+            url = _redirected(target, location)
     raise UrlRefused(f"The URL was redirected more than {MAX_REDIRECTS} times.")
 
 
@@ -113,10 +115,11 @@ def put(
     timeout_s: float,
     least_bytes_per_s: float = 0,
     should_stop: Callable[[], bool] = lambda: False,
+    on_moved: Callable[[int], None] = lambda _: None,
 ) -> Answer:
     """Sends a file of that size, piece by piece; follows no redirects. Raises as `get`, and what `body` raises."""
     target = parse(url)
-    clock = Clock(timeout_s, IDLE_S, should_stop, least_bytes_per_s)
+    clock = Clock(timeout_s, IDLE_S, should_stop, least_bytes_per_s, on_moved)
     length = {"Content-Length": str(size_bytes)}
     with (
         _exchange("PUT", target, {**headers, **length}, body, guard=guard, clock=clock) as response,
@@ -167,6 +170,11 @@ def _headers(response: http.client.HTTPResponse) -> dict[str, str]:
     return {name.lower(): value for name, value in response.headers.items()}
 
 
-def _decoded(location: str) -> str:
-    """A header is read as Latin-1; those that are no ASCII mean UTF-8."""
-    return location.encode("latin-1", "replace").decode("utf-8", "replace")
+def _redirected(target: Target, location: str) -> str:
+    """Returns the URL that the header `Location` means. Raises UrlRefused when it is none."""
+    # A header is read as Latin-1; those that are no ASCII mean UTF-8.
+    decoded = location.encode("latin-1", "replace").decode("utf-8", "replace")
+    try:
+        return urljoin(target.url, decoded)
+    except ValueError:
+        raise UrlRefused(f"{target.host} redirects to what is not a URL.") from None

@@ -29,6 +29,7 @@ class RemoteFile:
         timeout_s: float,
         least_bytes_per_s: float = 0,
         should_stop: Callable[[], bool] = lambda: False,
+        on_moved: Callable[[int], None] = lambda _: None,
     ) -> None:
         """Asks the guard; connects when it is first read.
 
@@ -40,6 +41,7 @@ class RemoteFile:
             timeout_s: For everything from now on.
             least_bytes_per_s: See `get`.
             should_stop: Asked about once in a second.
+            on_moved: See `get`.
 
         Raises:
             UrlRefused, Unreachable: as `get`.
@@ -50,9 +52,8 @@ class RemoteFile:
         self._lock = threading.Lock()
         self._target = target
         self._validator = validator
-        self._connection = PinnedConnection(
-            target, guard.addresses(target), Clock(timeout_s, IDLE_S, should_stop, least_bytes_per_s)
-        )
+        clock = Clock(timeout_s, IDLE_S, should_stop, least_bytes_per_s, on_moved)
+        self._connection = PinnedConnection(target, guard.addresses(target), clock)
 
     def __enter__(self) -> Self:
         return self

@@ -27,6 +27,7 @@ class ComingUpload(UploadSource):
         should_stop: Callable[[], bool],
         *,
         stalled_s: float,
+        least_bytes_per_s: float = 0,
     ) -> None:
         """Reads what is there of it.
 
@@ -36,6 +37,7 @@ class ComingUpload(UploadSource):
             upload_id: An upload, of which more may come.
             should_stop: Asked while a read waits; True ends it.
             stalled_s: A read that waits ends when nothing has come for so many seconds.
+            least_bytes_per_s: Ends it, too, where less comes over so many seconds of waiting.
 
         Raises:
             NotFound: when there is no such upload.
@@ -44,7 +46,9 @@ class ComingUpload(UploadSource):
         super().__init__(database, storage, upload_id)
         self._should_stop = should_stop
         self._stalled_s = stalled_s
-        self._here_bytes = self.size_bytes
+        self._least_bytes_per_s = least_bytes_per_s
+        self._waited_s = 0.0
+        self._here_bytes = self._counted_from_bytes = self.size_bytes
         with database.read() as session:
             declared = session.execute(select(Upload.size_bytes).where(Upload.id == upload_id)).one_or_none()
         if declared is None or declared.size_bytes is None:
@@ -59,7 +63,7 @@ class ComingUpload(UploadSource):
             Canceled: when `should_stop` says so.
             NotFound: when the upload or an object is gone.
             StorageUnavailable, DatabaseUnavailable: when they do not answer.
-            UploadStalled: when nothing has come for too long.
+            UploadStalled: when nothing has come for too long, or too little.
         """
         end_bytes = min(offset_bytes + size_bytes, self.size_bytes)
         if end_bytes > self._here_bytes:
@@ -75,7 +79,18 @@ class ComingUpload(UploadSource):
                 raise Canceled
             if time.monotonic() - came_s > self._stalled_s:
                 raise UploadStalled
+            began_s = time.monotonic()
             time.sleep(_POLL_S)
+            self._count(time.monotonic() - began_s)
+
+    def _count(self, waited_s: float) -> None:
+        """Adds time that a read has waited. Raises UploadStalled when too little has come over the last of it."""
+        self._waited_s += waited_s
+        if self._waited_s < self._stalled_s:
+            return
+        if self._look() - self._counted_from_bytes < self._least_bytes_per_s * self._waited_s:
+            raise UploadStalled
+        self._waited_s, self._counted_from_bytes = 0.0, self._here_bytes
 
     def _look(self) -> int:
         """Returns how much is there now."""
@@ -89,7 +104,13 @@ class ComingUpload(UploadSource):
         return self._here_bytes
 
 
-def open_upload(database: Database, storage: Storage, upload_id: str, should_stop: Callable[[], bool]) -> UploadSource:
+def open_upload(
+    database: Database,
+    storage: Storage,
+    upload_id: str,
+    should_stop: Callable[[], bool],
+    least_bytes_per_s: float = 0,
+) -> UploadSource:
     """Returns the source of an upload; while it still comes, one that waits for its bytes (see `ComingUpload`).
 
     Raises:
@@ -99,5 +120,7 @@ def open_upload(database: Database, storage: Storage, upload_id: str, should_sto
     with database.read() as session:
         state = session.scalar(select(Upload.state).where(Upload.id == upload_id))
     if state == "open":
-        return ComingUpload(database, storage, upload_id, should_stop, stalled_s=STALLED_S)
+        return ComingUpload(
+            database, storage, upload_id, should_stop, stalled_s=STALLED_S, least_bytes_per_s=least_bytes_per_s
+        )
     return UploadSource(database, storage, upload_id)

@@ -52,6 +52,7 @@ class Conversion:
         *,
         limits: Limits,
         min_free_bytes: int,
+        least_bytes_per_s: float,
         result_lifetime_s: int,
     ) -> None:
         """Nothing happens before `run`."""
@@ -60,6 +61,7 @@ class Conversion:
         self._lease = lease
         self._claim = lease.claim
         self._limits = limits
+        self._least_bytes_per_s = least_bytes_per_s
         self._min_free_bytes = min_free_bytes
         self._result_lifetime_s = result_lifetime_s
         self._key = f"results/{self._claim.job_id}/{self._claim.fence}{result_suffix(self._claim.options)}"
@@ -170,7 +172,9 @@ class Conversion:
         if upload_id is None:
             raise UploadGone
         try:
-            return open_upload(self._database, self._storage, upload_id, self._lease.should_stop)
+            return open_upload(
+                self._database, self._storage, upload_id, self._lease.should_stop, self._least_bytes_per_s
+            )
         except NotFound as error:
             raise UploadGone from error
 

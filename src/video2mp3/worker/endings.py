@@ -26,7 +26,7 @@ class Ending:
         self._log.info("job_stopped", reason=reason)
         if reason == "cancel":
             self.settle(lambda session: lifecycle.fail(session, claim, Canceled()))
-        elif reason == "drain":
+        elif reason in ("drain", "others"):
             self.settle(lambda session: lifecycle.release(session, claim))
         else:
             # Lost, or so it seems: where only the database was away, the job goes back as after any outage.

@@ -15,7 +15,9 @@ from video2mp3.database.connection import Database
 from video2mp3.engine import Limits, find_mp4_audio
 from video2mp3.engine.mp4_extract import Mp4Extract
 from video2mp3.errors import (
+    Canceled,
     EngineError,
+    NotFound,
     QuotaExceeded,
     SourceNotFound,
     SourceRefused,
@@ -37,6 +39,7 @@ _PIECE_SIZE_BYTES = 256 * 1024
 # Of one try: a line that breaks again and again, without bringing anything, is not worth more.
 _CONTINUATIONS_IN_VAIN = 3
 _PAUSE_S = 2.0
+_PARTIALS = 1000
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)")
 # For the index of an MP4, wherever in the file it is.
 _INDEX_LIMIT_S = 120.0
@@ -71,15 +74,54 @@ class Fetched:
     """From the server; for the sound of an MP4 fewer than its file has."""
 
 
+@dataclass(frozen=True)
+class Partial:
+    """A file of which a part has come."""
+
+    upload_id: str
+    received_bytes: int
+    left_bytes: int
+    read_bytes: int
+    validator: str
+
+
+class Partials:
+    """What has come of files that made way, in this process, by the id of the job."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, Partial] = {}
+        self._lock = threading.Lock()
+
+    def keep(self, job_id: str, kept: Partial) -> None:
+        """Keeps one; forgets the oldest of too many, whose upload expires."""
+        with self._lock:
+            self._kept[job_id] = kept
+            if len(self._kept) > _PARTIALS:
+                del self._kept[next(iter(self._kept))]
+
+    def take(self, job_id: str) -> Partial | None:
+        """Returns a job's, which is the caller's then; None when there is none."""
+        with self._lock:
+            return self._kept.pop(job_id, None)
+
+
 def fetch(
-    database: Database, storage: Storage, claim: Claim, limits: FetchLimits, should_stop: Callable[[], bool]
+    database: Database,
+    storage: Storage,
+    claim: Claim,
+    limits: FetchLimits,
+    should_stop: Callable[[], bool],
+    on_moved: Callable[[int], None] = lambda _: None,
+    partials: Partials | None = None,
+    is_kept: Callable[[], bool] = lambda: False,
 ) -> Fetched:
     """Fetches the file at the job's `source_url` into an upload of its user's.
 
     Of an MP4 it is only the sound (see `mp4_audio`), where the server gives parts and that saves more than half.
 
     The job has the upload, and is queued, from the moment on at which it is whole. Until then nobody knows it, so
-    whoever dies here leaves an upload that expires, and the next worker begins anew.
+    whoever dies here leaves an upload that expires, and the next worker begins anew. Where the work has to stop and
+    `is_kept` says so, what has come is kept in `partials`, and this worker goes on from there the next time.
 
     Raises:
         UrlRefused: when the URL leads inside.
@@ -90,12 +132,18 @@ def fetch(
         Canceled: when the work has to stop.
         Unavailable: when the database or the storage does not answer, or is full.
     """
-    return _Fetch(database, storage, claim, limits, should_stop).run()
+    return _Fetch(database, storage, claim, limits, should_stop, on_moved).run(partials or Partials(), is_kept)
 
 
 class _Fetch:
     def __init__(
-        self, database: Database, storage: Storage, claim: Claim, limits: FetchLimits, should_stop: Callable[[], bool]
+        self,
+        database: Database,
+        storage: Storage,
+        claim: Claim,
+        limits: FetchLimits,
+        should_stop: Callable[[], bool],
+        on_moved: Callable[[int], None],
     ) -> None:
         assert claim.source_url is not None
         self._url = claim.source_url
@@ -104,6 +152,7 @@ class _Fetch:
         self._claim = claim
         self._limits = limits
         self._should_stop = should_stop
+        self._on_moved = on_moved
         self._end_s = time.monotonic() + limits.time_limit_s
         self._writer: uploads.ChunkWriter | None = None
         self._upload_id = ""
@@ -112,12 +161,16 @@ class _Fetch:
         # What tells whether the file is still the same (an ETag or a date), where the server says so.
         self._validator: str | None = None
 
-    def run(self) -> Fetched:
+    def run(self, partials: Partials, is_kept: Callable[[], bool]) -> Fetched:
         started_s = time.monotonic()
         try:
-            if not self._receive_sound():
+            if self._go_on(partials.take(self._claim.job_id)) or not self._receive_sound():
                 self._receive_all()
             self._complete()
+        except Canceled:
+            if not (is_kept() and self._keep(partials)):
+                self._abort()
+            raise
         except WrongState:
             self._abort()
             raise UploadGone from None
@@ -127,6 +180,33 @@ class _Fetch:
         took_s = round(time.monotonic() - started_s, 3)
         log.info("source_fetched", job_id=self._claim.job_id, read_bytes=self._read_bytes, took_s=took_s)
         return Fetched(self._upload_id, self._read_bytes)
+
+    def _go_on(self, kept: Partial | None) -> bool:
+        """Takes what has come before, where it is still there."""
+        if kept is None:
+            return False
+        with self._database.read() as session:
+            try:
+                upload = uploads.find(session, kept.upload_id, self._claim.user_id)
+            except NotFound:
+                return False
+            if (upload.state, upload.received_bytes) != ("open", kept.received_bytes):
+                return False
+        self._upload_id, self._validator = kept.upload_id, kept.validator
+        self._left_bytes, self._read_bytes = kept.left_bytes, kept.read_bytes
+        self._writer = self._write_from(kept.received_bytes)
+        return True
+
+    def _keep(self, partials: Partials) -> bool:
+        """Keeps what has come, where the server can go on from there; tells whether it has."""
+        if self._writer is None or not self._validator:
+            return False
+        self._writer.close()
+        kept = Partial(
+            self._upload_id, self._writer.received_bytes, self._left_bytes, self._read_bytes, self._validator
+        )
+        partials.keep(self._claim.job_id, kept)
+        return True
 
     def _receive_sound(self) -> bool:
         """Fetches the sound of an MP4 alone, where it is one and that is worth it; tells whether it has.
@@ -153,6 +233,7 @@ class _Fetch:
                 timeout_s=self._left_s,
                 least_bytes_per_s=self._limits.least_bytes_per_s,
                 should_stop=self._should_stop,
+                on_moved=self._on_moved,
             ) as remote:
                 return self._write_sound(remote)
         except Unreachable:
@@ -190,7 +271,7 @@ class _Fetch:
 
     def _receive_all(self) -> None:
         in_vain = 0
-        began_s = time.monotonic()
+        began_s, began_bytes = time.monotonic(), self._read_bytes
         while True:
             before_bytes = self._received_bytes
             try:
@@ -199,7 +280,8 @@ class _Fetch:
                 in_vain = 0 if self._received_bytes > before_bytes else in_vain + 1
                 # A server that breaks off again and again may be no slower than one that does not.
                 least_bytes = self._limits.least_bytes_per_s * (time.monotonic() - began_s - THROUGHPUT_WINDOW_S)
-                if not self._validator or in_vain >= _CONTINUATIONS_IN_VAIN or self._read_bytes < least_bytes:
+                is_slow = self._read_bytes - began_bytes < least_bytes
+                if not self._validator or in_vain >= _CONTINUATIONS_IN_VAIN or is_slow:
                     raise
             time.sleep(_PAUSE_S)
 
@@ -223,6 +305,7 @@ class _Fetch:
             timeout_s=self._left_s,
             least_bytes_per_s=self._limits.least_bytes_per_s,
             should_stop=self._should_stop,
+            on_moved=self._on_moved,
         )
 
     @property
@@ -264,12 +347,16 @@ class _Fetch:
                 lifetime_s=limits.upload_lifetime_s,
             )
         self._upload_id = upload.id
+        return self._write_from(0)
+
+    def _write_from(self, received_bytes: int) -> uploads.ChunkWriter:
         return uploads.ChunkWriter(
             self._database,
             self._storage,
-            upload.id,
-            max_size_bytes=limits.max_size_bytes,
-            min_free_bytes=limits.min_free_bytes,
+            self._upload_id,
+            received_bytes,
+            max_size_bytes=self._limits.max_size_bytes,
+            min_free_bytes=self._limits.min_free_bytes,
         )
 
     def _complete(self) -> None:
@@ -316,4 +403,6 @@ def _start_bytes(incoming: Incoming) -> int | None:
 def _validator(incoming: Incoming) -> str | None:
     # A weak ETag does not say that the bytes are the same.
     etag = incoming.headers.get("etag", "")
-    return etag if etag.startswith('"') else incoming.headers.get("last-modified")
+    validator = etag if etag.startswith('"') else incoming.headers.get("last-modified", "")
+    # It is sent back; a line end, say, cannot be.
+    return validator if validator.isascii() and validator.isprintable() else None

@@ -23,7 +23,7 @@ LOST_AFTER_S = 25.0
 """No heartbeat has succeeded for this long: the lease (30 s) may be over soon, so the work must end."""
 _TICK_S = 0.5
 
-StopReason = Literal["lost", "cancel", "drain"]
+StopReason = Literal["lost", "cancel", "drain", "others"]
 
 
 class Lease:
@@ -37,6 +37,8 @@ class Lease:
         self.claim = claim
         self.stop_reason: StopReason | None = None
         """Why the work was told to end."""
+        self.makes_way = False
+        """Its place is another's soon."""
         self._drain_is_over = drain_is_over
         self._answer: Literal["held", "cancel", "lost"] = "held"
         self._renewed_at_s = claimed_at_s
@@ -45,6 +47,10 @@ class Lease:
     def note_progress(self, progress: Progress) -> None:
         """Takes the engine's progress, to be written with the next heartbeat."""
         self._progress = progress
+
+    def make_way(self) -> None:
+        """Ends the work for the sake of users who wait."""
+        self.makes_way = True
 
     def should_stop(self) -> bool:
         """Tells whether the work has to end; from then on it always does."""
@@ -56,6 +62,8 @@ class Lease:
             return "lost"
         if self._answer == "cancel":
             return "cancel"
+        if self.makes_way:
+            return "others"
         return "drain" if self._drain_is_over() else None
 
     def is_due(self) -> bool:

@@ -19,11 +19,12 @@ from video2mp3.queue import VIDEO_QUEUE, Queue
 from video2mp3.storage import Storage
 from video2mp3.telemetry import metrics, tracing
 from video2mp3.worker.conversion import Conversion
-from video2mp3.worker.fetching import FetchLimits
+from video2mp3.worker.fetching import FetchLimits, Partials
 from video2mp3.worker.leases import Heartbeat, Lease
 from video2mp3.worker.spare_slot import SpareSlot
 from video2mp3.worker.stages import stage
 from video2mp3.worker.transfers import TransferLoop, run_fetch, run_send
+from video2mp3.worker.transfers import Work as TransferWork
 
 log = structlog.get_logger()
 
@@ -69,6 +70,7 @@ class WorkerLoop:
         self._database = database
         self._storage = storage
         self._limits = limits
+        self._least_bytes_per_s = fetch_limits.least_bytes_per_s
         self._min_free_bytes = fetch_limits.min_free_bytes
         self._drain_grace_s = drain_grace_s
         self._result_lifetime_s = result_lifetime_s
@@ -85,8 +87,8 @@ class WorkerLoop:
         self._threads = [*self._slots, self._spare] if spare_slot else self._slots
 
         parts = (database, storage, fetch_limits)
-        works: dict[Transfer, Callable[[Lease], None]] = {
-            "fetch": partial(run_fetch, *parts),
+        works: dict[Transfer, TransferWork] = {
+            "fetch": partial(run_fetch, *parts, Partials()),
             "send": partial(run_send, *parts, result_lifetime_s),
         }
         self._transfers = [
@@ -97,6 +99,7 @@ class WorkerLoop:
                 self.worker_id,
                 work,
                 limits=transfers,
+                least_bytes_per_s=fetch_limits.least_bytes_per_s,
                 drain_is_over=self._drain_is_over,
                 nudge=nudge,
             )
@@ -199,6 +202,7 @@ class WorkerLoop:
                     lease,
                     limits=self._limits,
                     min_free_bytes=self._min_free_bytes,
+                    least_bytes_per_s=self._least_bytes_per_s,
                     result_lifetime_s=self._result_lifetime_s,
                 ).run()
             finally:

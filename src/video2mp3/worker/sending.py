@@ -20,7 +20,12 @@ _PAUSE_S = 2.0
 
 
 def send(
-    database: Database, storage: Storage, claim: Claim, limits: FetchLimits, should_stop: Callable[[], bool]
+    database: Database,
+    storage: Storage,
+    claim: Claim,
+    limits: FetchLimits,
+    should_stop: Callable[[], bool],
+    on_moved: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Sends the job's stored result to its `result_url` with PUT.
 
@@ -35,14 +40,20 @@ def send(
     result = StoredResult(database, storage, claim.job_id)
     for _ in range(_SENDS - 1):
         try:
-            return _put(result, claim, limits, should_stop)
+            return _put(result, claim, limits, should_stop, on_moved)
         except Unreachable as error:
             log.warning("result_not_sent_yet", job_id=claim.job_id, detail=error.detail)
             time.sleep(_PAUSE_S)
-    return _put(result, claim, limits, should_stop)
+    return _put(result, claim, limits, should_stop, on_moved)
 
 
-def _put(result: StoredResult, claim: Claim, limits: FetchLimits, should_stop: Callable[[], bool]) -> None:
+def _put(
+    result: StoredResult,
+    claim: Claim,
+    limits: FetchLimits,
+    should_stop: Callable[[], bool],
+    on_moved: Callable[[int], None],
+) -> None:
     assert claim.result_url is not None
     assert claim.result_size_bytes is not None
     answer = put(
@@ -54,6 +65,7 @@ def _put(result: StoredResult, claim: Claim, limits: FetchLimits, should_stop: C
         timeout_s=limits.time_limit_s,
         least_bytes_per_s=limits.least_bytes_per_s,
         should_stop=should_stop,
+        on_moved=on_moved,
     )
     if is_passing(answer.status):
         raise Unreachable(f"The server of result_url answered with status {answer.status}.")

@@ -2,7 +2,9 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 import structlog
@@ -12,13 +14,14 @@ from video2mp3.database.connection import Database
 from video2mp3.errors import Canceled, EngineError, Video2mp3Error
 from video2mp3.jobs import lifecycle
 from video2mp3.jobs.lifecycle import Claim, Transfer
-from video2mp3.jobs.transfers import TransferLimits, next_transfer
+from video2mp3.jobs.transfers import TransferLimits, next_transfer, waiting_newcomers
 from video2mp3.storage import Storage
 from video2mp3.supervision import Loop
 from video2mp3.telemetry import metrics, tracing
 from video2mp3.worker.endings import Ending
-from video2mp3.worker.fetching import FetchLimits, fetch
+from video2mp3.worker.fetching import FetchLimits, Partials, fetch
 from video2mp3.worker.leases import Heartbeat, Lease
+from video2mp3.worker.paces import SLOW_FACTOR, Pace
 from video2mp3.worker.sending import send
 from video2mp3.worker.stages import stage
 
@@ -27,6 +30,16 @@ log = structlog.get_logger()
 _EVERY_S = 1.0
 _STALL_AFTER_S = 60.0
 _REMEMBERED_USERS = 10_000
+Work = Callable[[Lease, Callable[[int], None]], None]
+"""Does one transfer and tells how many bytes it moves."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Place:
+    """A transfer that goes on."""
+
+    lease: Lease
+    pace: Pace
 
 
 class TransferLoop:
@@ -38,9 +51,10 @@ class TransferLoop:
         database: Database,
         heartbeat: Heartbeat,
         worker_id: str,
-        work: Callable[[Lease], None],
+        work: Work,
         *,
         limits: TransferLimits,
+        least_bytes_per_s: float,
         drain_is_over: Callable[[], bool],
         nudge: Callable[[], None],
     ) -> None:
@@ -53,6 +67,7 @@ class TransferLoop:
             worker_id: The process's.
             work: Does one transfer, and never raises for what other servers or an outage do.
             limits: How many at once.
+            least_bytes_per_s: Of a server; one that is not much faster makes way for users who wait.
             drain_is_over: Tells that transfers have to be given back.
             nudge: Tells the relay that there may be something to announce.
         """
@@ -62,9 +77,10 @@ class TransferLoop:
         self._worker_id = worker_id
         self._work = work
         self._limits = limits
+        self._slow_bytes_per_s = SLOW_FACTOR * least_bytes_per_s
         self._drain_is_over = drain_is_over
         self._nudge = nudge
-        self._threads: set[threading.Thread] = set()
+        self._threads: dict[threading.Thread, _Place] = {}
         # The number of the last transfer of each user.
         self._turns: dict[str, int] = {}
         self._served = 0
@@ -89,13 +105,29 @@ class TransferLoop:
     def _begin_due(self) -> None:
         while len(self._threads) < self._limits.of_all and (lease := self._take_next()):
             name = f"{self._transfer}-{lease.claim.job_id[-6:]}"
-            thread = threading.Thread(target=self._run, args=(lease,), name=name, daemon=True)
-            self._threads.add(thread)
+            place = _Place(lease, Pace(self._slow_bytes_per_s))
+            thread = threading.Thread(target=self._run, args=(place,), name=name, daemon=True)
+            self._threads[thread] = place
             try:
                 thread.start()
             except BaseException:
-                self._threads.discard(thread)
+                self._threads.pop(thread, None)
                 raise
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """Ends slow transfers where all places are taken, and users who have none wait for one."""
+        places = list(self._threads.values())
+        slow = [place for place in places if place.pace.is_slow() and not place.lease.makes_way]
+        if not slow or len(places) < self._limits.of_all:
+            return
+        with self._database.read() as session:
+            newcomers = waiting_newcomers(session, self._transfer)
+        of_users = Counter(place.lease.claim.user_id for place in places)
+        # First of those who have the most, and the longest.
+        slow.sort(key=lambda place: (-of_users[place.lease.claim.user_id], place.pace.began_s))
+        for place in slow[: max(0, newcomers - sum(place.lease.makes_way for place in places))]:
+            place.lease.make_way()
 
     def _take_next(self) -> Lease | None:
         claimed_at_s = time.monotonic()
@@ -115,8 +147,8 @@ class TransferLoop:
         self._turns[user_id] = self._served
         return Lease(claim, claimed_at_s, self._drain_is_over)
 
-    def _run(self, lease: Lease) -> None:
-        claim = lease.claim
+    def _run(self, place: _Place) -> None:
+        lease, claim = place.lease, place.lease.claim
         try:
             with (
                 self._heartbeat.renewing(lease),
@@ -125,30 +157,50 @@ class TransferLoop:
                 tracing.span(self._transfer, kind="consumer", parent=claim.traceparent) as span,
             ):
                 span.note("job.id", claim.job_id)
-                self._work(lease)
+                self._work(lease, place.pace.count)
         finally:
-            self._threads.discard(threading.current_thread())
+            self._threads.pop(threading.current_thread(), None)
             self._loop.wake()
             # The job is queued, or its owner's notification is due.
             self._nudge()
 
 
-def run_fetch(database: Database, storage: Storage, limits: FetchLimits, lease: Lease) -> None:
-    """Fetches the file of a job into an upload, and queues the job. Never raises for what may go wrong."""
+def run_fetch(
+    database: Database,
+    storage: Storage,
+    limits: FetchLimits,
+    partials: Partials,
+    lease: Lease,
+    on_moved: Callable[[int], None],
+) -> None:
+    """Fetches the file of a job into an upload, and queues the job. Never raises for what may go wrong.
+
+    What has come of a file that makes way is kept in `partials`.
+    """
+
+    def is_kept() -> bool:
+        return lease.stop_reason == "others"
 
     def work(claim: Claim) -> None:
         with stage("fetch"):
-            fetch(database, storage, claim, limits, lease.should_stop)
+            fetch(database, storage, claim, limits, lease.should_stop, on_moved, partials, is_kept)
 
     _run(database, lease, work)
 
 
-def run_send(database: Database, storage: Storage, limits: FetchLimits, result_lifetime_s: int, lease: Lease) -> None:
+def run_send(
+    database: Database,
+    storage: Storage,
+    limits: FetchLimits,
+    result_lifetime_s: int,
+    lease: Lease,
+    on_moved: Callable[[int], None],
+) -> None:
     """Sends the result of a job, and finishes the job. Never raises for what may go wrong."""
 
     def work(claim: Claim) -> None:
         with stage("send"):
-            send(database, storage, claim, limits, lease.should_stop)
+            send(database, storage, claim, limits, lease.should_stop, on_moved)
         finish = partial(lifecycle.sent, claim=claim, lifetime_s=result_lifetime_s)
         if Ending(database, lease, log).settle(finish):
             log.info("job_finished", fence=claim.fence)

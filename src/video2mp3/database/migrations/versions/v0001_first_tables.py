@@ -200,6 +200,7 @@ def upgrade() -> None:
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.Column("tus_metadata", _LONG_TEXT, nullable=True),
         sa.Column("active_at", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("stalls", sa.SmallInteger(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("id"),
         _refers_to("user_id", "CASCADE"),
         sa.Index("ix_uploads_expires_at", "expires_at"),
