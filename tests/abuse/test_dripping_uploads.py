@@ -22,7 +22,7 @@ def with_short_windows() -> None:
 def without_least_throughput() -> None:
     """Any byte keeps the slot."""
     with_short_windows()
-    ComingUpload._count = lambda *_: None  # type: ignore[method-assign,assignment]
+    ComingUpload._count = lambda *_: None  # type: ignore[method-assign]
 
 
 def drip(upload: Upload, until: Callable[[], bool]) -> None:

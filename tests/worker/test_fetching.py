@@ -177,11 +177,11 @@ def test_a_line_that_breaks_is_taken_up_where_it_broke(embedded: System, monkeyp
     assert (row.failures, row.fence) == (0, 2)  # a fetch and a conversion
 
 
-@pytest.mark.parametrize("change", ["etag", "no ranges"])
 @pytest.mark.parametrize("with_ranges", [True, False])
 def test_a_fetch_that_makes_way_goes_on_where_the_server_can(embedded: System, with_ranges: bool) -> None:
     content = make_wav(40)
-    partials, moved = fetching.Partials(), []
+    partials = fetching.Partials()
+    moved: list[int] = []
     with serving(content, with_ranges=with_ranges) as server:
         job = order(embedded, server.url)
         claim = claimed(embedded, job.id)
@@ -203,6 +203,7 @@ def test_a_fetch_that_makes_way_goes_on_where_the_server_can(embedded: System, w
     assert (row.state, row.failures) == ("queued", 0)
 
 
+@pytest.mark.parametrize("change", ["etag", "no ranges"])
 def test_a_file_that_changes_meanwhile_is_fetched_from_its_beginning(
     change: str, embedded: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
