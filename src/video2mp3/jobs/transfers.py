@@ -69,10 +69,10 @@ def next_transfer(
 
 def waiting_newcomers(session: Session, transfer: Transfer) -> int:
     """Returns how many users have such a job that is due, and none going on in any worker."""
-    held = select(Job.user_id).where(Job.state == _STATES[transfer], Job.lease_until > 0, Job.transfer == transfer)
+    going_on = (Job.state == _STATES[transfer], Job.lease_until > 0, Job.transfer == transfer)
     due = (Job.transfer == transfer, Job.not_before <= now(), Job.lease_until.is_(None))
-    counted = select(func.count(func.distinct(Job.user_id))).where(*due, Job.user_id.not_in(held))
-    return session.scalars(counted).one()
+    waiting = session.scalars(select(Job.user_id).where(*due).group_by(Job.user_id))
+    return len(set(waiting) - set(session.scalars(select(Job.user_id).where(*going_on))))
 
 
 def _due_at(session: Session, transfer: Transfer) -> dict[str, int]:
