@@ -21,6 +21,8 @@ files, and fails for one without a control.
 | open modes of the data folder | `test_file_modes.py` | private files |
 | uploads larger than the disk | `test_disk_space.py` | the look at the disk |
 | more event streams than descriptors | `test_event_streams.py` | the limits of streams |
+| silent connections that hold all descriptors | `test_descriptors.py` | the end of silence |
+| downloads reset at once | `test_reset_downloads.py` | the regard for cancellations |
 | two administrators shut each other out | `test_administrators.py` | the look whether one is left |
 | invisible and look-alike names | `test_names.py` | the profile of names |
 | flipped bits in stored objects | `test_flipped_bits.py` | the verification |

@@ -8,7 +8,7 @@ from ipaddress import ip_network
 import pytest
 
 from video2mp3.api.conversions.event_streams import EventStreams
-from video2mp3.api.frame.connections import Admission, Connections
+from video2mp3.api.frame.connections import SILENCE_S, Admission, Connections
 from video2mp3.errors import Overloaded, TooManyEventStreams
 
 DESCRIPTORS = 400
@@ -29,14 +29,56 @@ def test_the_last_descriptors_are_for_health_checks() -> None:
     assert found == [Admission.FULL, Admission.HEALTH, Admission.HEALTH, Admission.NOTHING]
 
 
-def test_one_client_gets_half_of_them() -> None:
+@pytest.mark.parametrize(
+    ("client", "share"),
+    [
+        ("192.0.2.1", LIMIT // 4),
+        ("2001:db8::1", LIMIT // 4),
+        (None, LIMIT // 4),
+        # A proxy of this machine that nobody has named.
+        ("127.0.0.1", LIMIT // 2),
+        ("::1", LIMIT // 2),
+        ("::ffff:127.0.0.1", LIMIT // 2),
+    ],
+)
+def test_one_client_gets_its_share_of_them(client: str | None, share: int) -> None:
     connections = Connections()
-    found = [connections.add(10, "192.0.2.1") for _ in range(LIMIT // 2 + 1)]
-    assert found == [Admission.FULL] * (LIMIT // 2) + [Admission.HEALTH]
+    found = [connections.add(10, client) for _ in range(share + 1)]
+    assert found == [Admission.FULL] * share + [Admission.HEALTH]
     assert connections.add(10, "192.0.2.2") is Admission.FULL
-    connections.remove("192.0.2.1")
-    connections.remove("192.0.2.1")
-    assert connections.add(10, "192.0.2.1") is Admission.FULL
+    connections.remove(client)
+    connections.remove(client)
+    assert connections.add(10, client) is Admission.FULL
+
+
+class Connection:
+    """A connection on which no request is under way."""
+
+    def __init__(self) -> None:
+        self.is_open = True
+
+    def end_silent(self) -> None:
+        self.is_open = False
+
+
+def test_the_longest_silent_connection_is_ended_before_descriptors_run_out() -> None:
+    now_s = 0.0
+    connections = Connections(clock=lambda: now_s)
+    asking, oldest, older, newest = (Connection() for _ in range(4))
+    for connection in (asking, oldest, older):
+        connections.begin_silence(connection)
+    connections.end_silence(asking)
+    now_s = SILENCE_S
+    connections.begin_silence(newest)
+
+    def open_now() -> list[bool]:
+        return [connection.is_open for connection in (asking, oldest, older, newest)]
+
+    connections.add(LIMIT - LIMIT // 8 - 1, "192.0.2.1")
+    assert open_now() == [True] * 4
+    for expected in ([True, False, True, True], [True, False, False, True], [True, False, False, True]):
+        assert connections.add(LIMIT - 1, "192.0.2.1") is Admission.FULL
+        assert open_now() == expected
 
 
 def test_a_proxy_speaks_for_many_clients() -> None:

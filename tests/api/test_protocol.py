@@ -2,18 +2,22 @@
 
 import socket
 import time
+from asyncio import BaseTransport
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from urllib.parse import urlsplit
 
 import pytest
+import structlog
+from structlog.typing import EventDict
 
 from tests.api.conftest import SignedIn, serving
-from tests.api.stored import NOTHING, finish, stored
+from tests.api.stored import NOTHING, convert, finish, stored
 from tests.servers import wait_until
 from video2mp3.api.frame import protocol
 from video2mp3.api.frame import request_context as middleware
+from video2mp3.api.frame.protocol import BoundedHeadProtocol
 from video2mp3.api.frame.services import Services
 
 
@@ -134,3 +138,97 @@ def test_a_request_that_outlasts_the_shutdown_is_told_to_come_again(
         assert answer(connection).startswith(b"HTTP/1.1 503")
     wait_until(lambda: stored(services) == NOTHING, 10, "the upload to be taken away")
     assert [record for record in caplog.records if record.exc_info] == []
+
+
+@contextmanager
+def asking_for(url: str, ada: SignedIn, path: str, *headers: str) -> Iterator[socket.socket]:
+    """A connection with a small buffer that has asked for something."""
+    parts = urlsplit(url)
+    lines = (f"GET {path} HTTP/1.1", "Host: x", f"Authorization: Bearer {ada.access_token}", *headers, "", "")
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
+        connection.settimeout(20)
+        connection.connect((parts.hostname, parts.port))
+        connection.sendall("\r\n".join(lines).encode())
+        yield connection
+
+
+LARGE = bytes(12_000_000)
+"""More than fits into the buffers of a connection."""
+
+
+def not_read(logged: list[EventDict]) -> list[EventDict]:
+    return [line for line in logged if line["event"] == "response_not_read"]
+
+
+@pytest.mark.parametrize("timeout_s", [0.5, 60.0])
+def test_a_response_of_which_nothing_is_taken_is_cut(
+    url: str, ada: SignedIn, services: Services, monkeypatch: pytest.MonkeyPatch, timeout_s: float
+) -> None:
+    monkeypatch.setattr(protocol, "UNREAD_TIMEOUT_S", timeout_s)
+    job_id = convert(ada.http)
+    finish(services, job_id, LARGE)
+    path = f"/v1/conversions/{job_id}/mp3"
+    with structlog.testing.capture_logs() as logged, asking_for(url, ada, path, "Connection: close") as connection:
+        if timeout_s < 1:
+            wait_until(lambda: not_read(logged), 20, "the response to be cut")
+            # What it sent is in the buffers of the system.
+            assert 0 < len(answer(connection)) < len(LARGE)
+        else:  # the control: nothing else ends it
+            time.sleep(2)
+            assert len(answer(connection)) > len(LARGE)
+
+
+def test_the_rest_of_a_response_that_is_never_taken_holds_no_connection(
+    url: str, ada: SignedIn, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # For the service this one is complete: all of it is in its buffers.
+    monkeypatch.setattr(protocol, "UNREAD_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(BoundedHeadProtocol, "connection_made", with_small_send_buffer)
+    job_id = convert(ada.http)
+    finish(services, job_id, bytes(60_000))
+    path = f"/v1/conversions/{job_id}/mp3"
+    with structlog.testing.capture_logs() as logged, asking_for(url, ada, path, "Connection: close"):
+        wait_until(lambda: [line for line in logged if line.get("path") == path], 10, "the request to end")
+        wait_until(lambda: not_read(logged), 20, "the response to be cut")
+
+
+connection_made = BoundedHeadProtocol.connection_made
+
+
+def with_small_send_buffer(self: BoundedHeadProtocol, transport: BaseTransport) -> None:
+    own = socket.socket(fileno=transport.get_extra_info("socket").fileno())
+    own.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    own.detach()
+    connection_made(self, transport)
+
+
+def test_a_client_that_takes_a_little_now_and_then_is_not_cut(
+    url: str, ada: SignedIn, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "UNREAD_TIMEOUT_S", 2.0)
+    job_id = convert(ada.http)
+    finish(services, job_id, LARGE)
+    path = f"/v1/conversions/{job_id}/mp3"
+    with structlog.testing.capture_logs() as logged, asking_for(url, ada, path, "Connection: close") as connection:
+        taken = 0
+        for _ in range(15):  # far less than makes the socket writable again
+            time.sleep(0.3)
+            taken += len(connection.recv(16_384))
+        assert taken + len(answer(connection)) > len(LARGE)
+    assert not_read(logged) == []
+
+
+def test_an_event_stream_that_has_nothing_to_send_is_not_cut(
+    url: str, ada: SignedIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "UNREAD_TIMEOUT_S", 0.2)
+    job_id = convert(ada.http)
+    with asking_for(url, ada, f"/v1/conversions/{job_id}/events") as connection:
+        received = connection.recv(65_536)
+        time.sleep(1.5)
+        ada.http.delete(f"/v1/conversions/{job_id}").raise_for_status()
+        while b"canceled" not in received:
+            piece = connection.recv(65_536)
+            assert piece, received
+            received += piece

@@ -103,9 +103,10 @@ class FairExecutor:
             task.waiters -= 1
             if left and not task.waiters:
                 self._withdraw(task)
+            gone.add_done_callback(lambda future: future.cancelled() or future.exception())
             gone.cancel()
-            with suppress(asyncio.CancelledError, Exception):
-                await gone
+            # Not awaited itself: then a cancellation of this request would be taken for its own, and be lost.
+            await asyncio.wait({gone})
 
     def _submit(self, user_id: str, work: Callable[[], T], key: Hashable | None) -> "_Task[object]":
         if key is not None and key in self._by_key:
@@ -147,7 +148,8 @@ class FairExecutor:
             try:
                 thread.start()
             except RuntimeError:  # the system has no thread left
-                self._end(task, None, Overloaded())
+                # Later: from here each task of the queue would be ended inside the end of the one before it.
+                loop.call_soon(self._end, task, None, Overloaded())
         self._measure()
 
     def _next(self) -> _Task[object] | None:
@@ -164,10 +166,11 @@ class FairExecutor:
         if not self._running[task.user_id]:
             del self._running[task.user_id]
         self._by_key.pop(task.key, None)
-        if error is not None:
-            task.done.set_exception(error)
-        else:
-            task.done.set_result(result)
+        if not task.done.done():
+            if error is not None:
+                task.done.set_exception(error)
+            else:
+                task.done.set_result(result)
         self._start_next()
 
     def _measure(self) -> None:

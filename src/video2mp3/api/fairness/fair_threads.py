@@ -49,11 +49,11 @@ class FairThreads:
         try:
             await turn
         except BaseException:
-            if turn.cancelled():
-                self._forget(caller, turn)
-            else:
+            if turn.done() and not turn.cancelled():
                 # Its turn had come in the moment in which it was cancelled.
                 self.leave(caller)
+            else:
+                self._forget(caller, turn)
             raise
 
     def _may_run(self, caller: str | None) -> bool:
@@ -66,28 +66,34 @@ class FairThreads:
         self._running[caller] = self._running.get(caller, 0) + 1
 
     def leave(self, caller: str | None) -> None:
-        """Lets the next step run."""
-        self._running[caller] -= 1
-        if not self._running[caller]:
-            del self._running[caller]
+        """Lets the next step run. Never raises: it is called where a request ends, however that ends."""
+        running = self._running.pop(caller, 0) - 1
+        if running > 0:
+            self._running[caller] = running
         for waiting in list(self._waiting):
             if self._may_run(waiting):
                 self._serve(waiting)
 
     def _serve(self, caller: str | None) -> None:
         turns = self._waiting[caller]
-        turn = turns.popleft()
-        self._waiting.move_to_end(caller)
-        if not turns:
+        while turns:
+            turn = turns.popleft()
+            # Cancelling a task cancels its turn at once, but the task comes to forget it only later.
+            if not turn.done():
+                self._start(caller)
+                turn.set_result(None)
+                break
+        if turns:
+            self._waiting.move_to_end(caller)
+        else:
             del self._waiting[caller]
-        self._start(caller)
-        turn.set_result(None)
 
     def _forget(self, caller: str | None, turn: "asyncio.Future[None]") -> None:
-        turns = self._waiting[caller]
-        turns.remove(turn)
-        if not turns:
-            del self._waiting[caller]
+        turns = self._waiting.get(caller, deque())
+        if turn in turns:
+            turns.remove(turn)
+            if not turns:
+                del self._waiting[caller]
 
 
 def install() -> None:

@@ -2,16 +2,19 @@
 the files, databases and child processes that its work needs.
 
 The kernel gives a new connection the lowest descriptor that is free, so its number tells how many are in use, whatever
-for. Where more than the limit are in use, or one client has half of them, further connections get answers to
-health checks only, and 503 to anything else. Should `accept` fail all the same, libuv closes a descriptor that it
+for. Where more than the limit are in use, or one client has its share of them, further connections get answers to
+health checks only, and 503 to anything else. Before that, where nearly as many are in use, each new connection ends
+one that has been silent for some seconds. Should `accept` fail all the same, libuv closes a descriptor that it
 has in reserve, accepts and closes what waits, and goes on.
 """
 
 import resource
+import time
 from collections import Counter
+from collections.abc import Callable
 from enum import Enum
 from ipaddress import IPv4Network, IPv6Network, ip_address
-from typing import Any
+from typing import Any, Protocol
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -24,6 +27,10 @@ from video2mp3.telemetry import metrics
 
 HEALTH_HEAD_TIMEOUT_S = 2.0
 """Longest time for the head of a request on a connection that is for health checks only."""
+SILENCE_S = 2.0
+"""A connection on which no whole request has come for so long is ended where others need its descriptor. Browsers
+connect ahead of their requests, and come again when such a connection is closed.
+"""
 
 _MAX_RESERVE = 256
 _HEALTH_PATHS = ("livez", "readyz")
@@ -38,13 +45,27 @@ class Admission(Enum):
     NOTHING = "nothing"
 
 
+class Silent(Protocol):
+    """A connection on which no request is under way."""
+
+    def end_silent(self) -> None:
+        """Closes it; its descriptor is free soon after."""
+
+
 class Connections:
     """The open connections of one application. Used from one event loop."""
 
-    def __init__(self, proxies: tuple[IPv4Network | IPv6Network, ...] = ()) -> None:
-        """`proxies` speak for many clients: they may have more than half of the connections."""
+    def __init__(
+        self,
+        proxies: tuple[IPv4Network | IPv6Network, ...] = (),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`proxies` speak for many clients: they may have any number of the connections."""
         self._proxies = proxies
+        self._clock = clock
         self._open: Counter[str] = Counter()
+        # Since when each is silent; the longest first.
+        self._silent: dict[Silent, float] = {}
 
     def add(self, descriptor: int, client: str | None) -> Admission:
         """Counts a new connection from that address and says what it may be used for."""
@@ -52,13 +73,15 @@ class Connections:
         self._open[network] += 1
         metrics.HTTP_CONNECTIONS.inc()
         limit, reserve = descriptor_limit(), _reserve()
+        if descriptor >= limit - limit // 8:
+            self._end_longest_silent()
         if descriptor >= limit + reserve // 2:
             note_refusal("connections", client=client, descriptors=descriptor)
             return Admission.NOTHING
         if descriptor >= limit:
             note_refusal("connections", client=client, descriptors=descriptor)
             return Admission.HEALTH
-        if self._open[network] > limit // 2 and not self._is_proxy(client):
+        if self._open[network] > self._share(client, limit):
             note_refusal("connections_per_client", client=client, connections=self._open[network])
             return Admission.HEALTH
         return Admission.FULL
@@ -71,12 +94,32 @@ class Connections:
             del self._open[network]
         metrics.HTTP_CONNECTIONS.dec()
 
-    def _is_proxy(self, client: str | None) -> bool:
+    def begin_silence(self, connection: Silent) -> None:
+        """A connection waits for its client's next request."""
+        self._silent[connection] = self._clock()
+
+    def end_silence(self, connection: Silent) -> None:
+        """A whole head has come on it, or its end."""
+        self._silent.pop(connection, None)
+
+    def _end_longest_silent(self) -> None:
+        connection, since_s = next(iter(self._silent.items()), (None, 0.0))
+        if connection is not None and self._clock() - since_s >= SILENCE_S:
+            self.end_silence(connection)
+            note_refusal("silent_connections")
+            connection.end_silent()
+
+    def _share(self, client: str | None, limit: int) -> int:
+        """Returns how many connections may be open from that address."""
         try:
             address = ip_address(client or "")
         except ValueError:
-            return False
-        return any(address in proxies for proxies in self._proxies)
+            return limit // 4
+        if any(address in proxies for proxies in self._proxies):
+            return limit
+        mapped = getattr(address, "ipv4_mapped", None)
+        # A proxy of this machine that nobody has named stands for all its users.
+        return limit // (2 if (mapped or address).is_loopback else 4)
 
 
 def descriptor_limit() -> int:

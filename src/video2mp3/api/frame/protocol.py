@@ -1,9 +1,12 @@
-"""HTTP/1.1 with bounds on the head of a request: uvicorn has none, neither of size nor of time.
+"""HTTP/1.1 with bounds on the head of a request and on the reading of responses: uvicorn has none.
 
-Without them anyone could fill the memory with one endless header, or hold all descriptors with silent connections.
+Without them anyone could fill the memory with one endless header, or hold all descriptors with silent connections or
+with responses that are never read.
 """
 
 import socket
+import struct
+import sys
 from asyncio import BaseTransport, TimerHandle, Transport
 from typing import TYPE_CHECKING, cast
 
@@ -22,6 +25,14 @@ MAX_HEAD_BYTES = 64 * 1024
 """Largest request line with all headers; as much again may come with the piece that passes the bound."""
 HEAD_TIMEOUT_S = 30.0
 """Longest time for them to come."""
+UNREAD_TIMEOUT_S = 60.0
+"""Longest time in which a client takes no byte of a response that waits for it. As long as a body may pause: a client
+on a bad line takes something within that, and what is cut can be continued with a range.
+"""
+_LOOKS = 4
+"""So often a connection is looked at in that time."""
+_BYTES_ACKED_OFFSET = 120
+"""Of `tcpi_bytes_acked` in `struct tcp_info` (https://github.com/torvalds/linux, include/uapi/linux/tcp.h)."""
 
 
 class BoundedHeadProtocol(HttpToolsProtocol):
@@ -32,6 +43,9 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     _head_timer: TimerHandle | None = None
     _head_timeout_s: float | None = None
     _address: str | None = None
+    _reader_timer: TimerHandle | None = None
+    _taken = 0
+    _took_at_s = 0.0
 
     @property
     def _connections(self) -> Connections:
@@ -43,20 +57,25 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         """A client that says nothing counts as one whose head does not end."""
         super().connection_made(cast("Transport", transport))
         self._peer = Peer(self.client, self.server)
-        connected: socket.socket = transport.get_extra_info("socket")
+        self._descriptor: int = transport.get_extra_info("socket").fileno()
         self._address = self.client[0] if self.client else None
-        admission = self._connections.add(connected.fileno(), self._address)
+        admission = self._connections.add(self._descriptor, self._address)
+        self._look_at_reader()
         if admission is Admission.NOTHING:
             self._answer(503, "Service Unavailable", "retry-after: 5\r\n")
             return
         if admission is Admission.HEALTH:
             self.app = HealthOnly(self.app)
             self._head_timeout_s = HEALTH_HEAD_TIMEOUT_S
+        self._connections.begin_silence(self)
         self._begin_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Ends the timer."""
+        """Ends the timers."""
         self._end_head()
+        if self._reader_timer is not None:
+            self._reader_timer.cancel()
+        self._connections.end_silence(self)
         self._connections.remove(self._address)
         super().connection_lost(exc)
 
@@ -76,7 +95,29 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head has come."""
         self._end_head()
+        self._connections.end_silence(self)
         super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        """The response is written; where no request waits already, the connection is silent again."""
+        if not self.pipeline and not self.transport.is_closing():
+            self._connections.begin_silence(self)
+        super().on_response_complete()
+
+    def end_silent(self) -> None:
+        """Closes a connection on which no request has come, for one on which one may."""
+        self.transport.close()
+
+    def _look_at_reader(self) -> None:
+        taken, now_s = _bytes_taken(self._descriptor, self.transport), self.loop.time()
+        if taken != self._taken or not self.transport.get_write_buffer_size():
+            # An event stream that has nothing to send leaves nothing in the buffer.
+            self._taken, self._took_at_s = taken, now_s
+        elif now_s - self._took_at_s >= UNREAD_TIMEOUT_S:
+            log.info("response_not_read", client=self._address)
+            self.transport.abort()
+            return
+        self._reader_timer = self.loop.call_later(UNREAD_TIMEOUT_S / _LOOKS, self._look_at_reader)
 
     def _begin_head(self) -> None:
         self._end_head()
@@ -104,3 +145,20 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         head = f"HTTP/1.1 {status} {reason}\r\n{headers}connection: close\r\ncontent-length: 0\r\n\r\n"
         self.transport.write(head.encode())
         self.transport.close()
+
+
+def _bytes_taken(descriptor: int, transport: Transport) -> int:
+    """Returns a number that changes when the client takes bytes; elsewhere than on Linux, when many were taken.
+
+    The buffer of the transport alone shrinks only when a third of the kernel's is free, which can be a megabyte.
+    """
+    if sys.platform != "linux":
+        return -transport.get_write_buffer_size()
+    # Only its number is lent: event loops hand out no whole socket.
+    lent = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=descriptor)
+    try:
+        info = lent.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _BYTES_ACKED_OFFSET + 8)
+    finally:
+        lent.detach()
+    (acked,) = struct.unpack_from("=Q", info, _BYTES_ACKED_OFFSET)
+    return int(acked)
