@@ -7,8 +7,10 @@ import socket
 import struct
 import subprocess
 import time
+from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 import httpx
@@ -17,18 +19,37 @@ import pytest
 from tests.abuse.conftest import StartService
 from tests.acceptance.service import wait_for_end
 from tests.servers import require_program
+from video2mp3.api.fairness import transfers
 from video2mp3.api.fairness.fair_threads import FairThreads
+
+T = TypeVar("T")
 
 ROUNDS = 60 if os.environ.get("VIDEO2MP3_ABUSE") else 8
 DOWNLOADS = 40
-ROUND_S = 0.3
+PIECE_S = 0.02
+"""What a storage in the network takes for a piece, so that most downloads of a round wait for a thread."""
 PATIENCE_S = 5.0
 """Longer than a download takes that waits for nobody, also on a busy machine."""
 CONTROL_ROUNDS = 100
 
 
+def with_slow_storage() -> None:
+    """Each piece takes as long as from another machine."""
+    run_transfer = transfers.run_transfer
+
+    def run_slowly(work: Callable[[], T]) -> Coroutine[Any, Any, T]:
+        def wait_and_work() -> T:
+            time.sleep(PIECE_S)
+            return work()
+
+        return run_transfer(wait_and_work)
+
+    transfers.run_transfer = run_slowly
+
+
 def without_regard_for_cancellations() -> None:
     """A turn is counted before it is known whether anybody waits for it any more."""
+    with_slow_storage()
 
     def serve(self: FairThreads, caller: str | None) -> None:
         turns = self._waiting[caller]
@@ -69,23 +90,21 @@ def converted(user: httpx.Client, mp3: bytes) -> str:
 
 
 def reset_downloads(user: httpx.Client, path: str) -> None:
-    """Reads from many downloads for a moment, then resets them all."""
+    """Begins many downloads, waits until each has sent something, and resets them all."""
     address = urlsplit(str(user.base_url))
     head = f"GET {path} HTTP/1.1\r\nHost: {address.netloc}\r\nAuthorization: {user.headers['authorization']}\r\n\r\n"
     with ExitStack() as stack:
         selector = stack.enter_context(selectors.DefaultSelector())
         for _ in range(DOWNLOADS):
-            connection = socket.create_connection((address.hostname or "", address.port or 0), 20)
-            stack.enter_context(connection)
+            connection = stack.enter_context(socket.create_connection((address.hostname or "", address.port or 0), 20))
             # Closed, it sends a reset at once.
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             connection.sendall(head.encode())
             selector.register(connection, selectors.EVENT_READ)
-        deadline_s = time.monotonic() + ROUND_S
-        while time.monotonic() < deadline_s:
-            for key, _ in selector.select(0.1):
-                if not key.fileobj.recv(65_536):  # type: ignore[union-attr]
-                    selector.unregister(key.fileobj)
+        while selector.get_map():
+            for key, _ in selector.select(PATIENCE_S):
+                assert cast("socket.socket", key.fileobj).recv(4096)
+                selector.unregister(key.fileobj)
 
 
 def is_served(user: httpx.Client, path: str) -> bool:
@@ -99,7 +118,7 @@ def is_served(user: httpx.Client, path: str) -> bool:
 
 
 def test_downloads_go_on_after_resets(start_service: StartService, mp3: bytes) -> None:
-    with start_service() as service, service.user() as ada, service.user() as bob:
+    with start_service(with_slow_storage) as service, service.user() as ada, service.user() as bob:
         path, his = converted(ada, mp3), converted(bob, mp3)
         for _ in range(ROUNDS):
             reset_downloads(ada, path)
@@ -108,6 +127,9 @@ def test_downloads_go_on_after_resets(start_service: StartService, mp3: bytes) -
         assert "InvalidStateError" not in service.logs()
 
 
+@pytest.mark.skipif(
+    not os.environ.get("VIDEO2MP3_ABUSE"), reason="A race that comes after many rounds; make abuse runs it."
+)
 def test_without_regard_for_cancellations_the_account_is_locked(start_service: StartService, mp3: bytes) -> None:
     with start_service(without_regard_for_cancellations, drain_grace_s=1) as service, service.user() as ada:
         path = converted(ada, mp3)
