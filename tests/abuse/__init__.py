@@ -25,6 +25,7 @@ files, and fails for one without a control.
 | downloads reset at once | `test_reset_downloads.py` | the regard for cancellations |
 | two administrators shut each other out | `test_administrators.py` | the look whether one is left |
 | invisible and look-alike names | `test_names.py` | the profile of names |
+| exports that nobody reads | `test_exports.py` | the bound of open exports |
 | flipped bits in stored objects | `test_flipped_bits.py` | the verification |
 | two services on one host | `test_cookies.py` | cookies' own names |
 | rows that cost nothing | `test_history.py` | trimming; the limit of uploads |
