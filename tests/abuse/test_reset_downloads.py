@@ -7,10 +7,10 @@ import socket
 import struct
 import subprocess
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import cast
 from urllib.parse import urlsplit
 
 import httpx
@@ -19,14 +19,13 @@ import pytest
 from tests.abuse.conftest import StartService
 from tests.acceptance.service import wait_for_end
 from tests.servers import require_program
-from video2mp3.api.fairness import transfers
+from video2mp3.api.fairness import places, transfers
 from video2mp3.api.fairness.fair_threads import FairThreads
-
-T = TypeVar("T")
+from video2mp3.api.frame import range_response
 
 ROUNDS = 60 if os.environ.get("VIDEO2MP3_ABUSE") else 8
 DOWNLOADS = 40
-PIECE_S = 0.02
+PIECE_S = 0.003
 """What a storage in the network takes for a piece, so that most downloads of a round wait for a thread."""
 PATIENCE_S = 5.0
 """Longer than a download takes that waits for nobody, also on a busy machine."""
@@ -34,17 +33,17 @@ CONTROL_ROUNDS = 100
 
 
 def with_slow_storage() -> None:
-    """Each piece takes as long as from another machine."""
-    run_transfer = transfers.run_transfer
+    """Each piece takes as long as from another machine; and all downloads of a round begin soon after each other."""
 
-    def run_slowly(work: Callable[[], T]) -> Coroutine[Any, Any, T]:
-        def wait_and_work() -> T:
+    def read_slowly(pieces: Iterator[bytes]) -> Iterator[bytes]:
+        for piece in pieces:
             time.sleep(PIECE_S)
-            return work()
+            yield piece
 
-        return run_transfer(wait_and_work)
-
-    transfers.run_transfer = run_slowly
+    range_response.iterate = lambda pieces: transfers.iterate(read_slowly(pieces))  # type: ignore[attr-defined]
+    places.LONGEST_S = 0.01
+    # One place that is lost is enough then.
+    transfers._THREADS_PER_CALLER = 1
 
 
 def without_regard_for_cancellations() -> None:
@@ -96,13 +95,14 @@ def reset_downloads(user: httpx.Client, path: str) -> None:
     with ExitStack() as stack:
         selector = stack.enter_context(selectors.DefaultSelector())
         for _ in range(DOWNLOADS):
-            connection = stack.enter_context(socket.create_connection((address.hostname or "", address.port or 0), 20))
+            connection = socket.create_connection((address.hostname or "", address.port or 0), 20)
+            stack.enter_context(connection)
             # Closed, it sends a reset at once.
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             connection.sendall(head.encode())
             selector.register(connection, selectors.EVENT_READ)
-        while selector.get_map():
-            for key, _ in selector.select(PATIENCE_S):
+        while selector.get_map() and (ready := selector.select(PATIENCE_S)):
+            for key, _ in ready:
                 assert cast("socket.socket", key.fileobj).recv(4096)
                 selector.unregister(key.fileobj)
 
