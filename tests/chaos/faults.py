@@ -7,11 +7,13 @@ from sqlalchemy import ColumnElement
 from sqlalchemy.orm import Session
 
 from video2mp3.database.clock import SECOND, now
+from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job
 from video2mp3.jobs import lifecycle
 from video2mp3.jobs.lifecycle import Claim
 from video2mp3.jobs.relay import Relay
 from video2mp3.jobs.statements import change
+from video2mp3.worker import loop
 
 _YEARS_S = 10 * 365 * 86_400
 
@@ -34,7 +36,12 @@ def without_claim_cas() -> None:
         job = session.get_one(Job, job_id, populate_existing=True)
         return Claim(job.id, job.fence, job.user_id, job.upload_id, job.source_name, job.options)
 
+    def take_next(database: Database, announced_job_id: str, worker_id: str) -> Claim | None:
+        with database.write() as session:
+            return claim(session, announced_job_id, worker_id)
+
     _replace(lifecycle, "claim", claim)
+    _replace(loop, "take_next", take_next)
 
 
 def without_finish_cas() -> None:

@@ -50,8 +50,11 @@ def cluster(shared_cluster: Cluster) -> Cluster:
 def worker(cluster: Cluster, name: str, *options: str) -> Iterator[int]:
     """A worker for the length of the block; gives its process id."""
     role = cluster.start(name, *options)
-    yield role.process.pid
-    role.kill()
+    try:
+        yield role.process.pid
+    finally:
+        # Else it would take the jobs of the tests after this one.
+        role.kill()
 
 
 def submit(load: Load, clips: Sequence[Clip]) -> str:

@@ -21,7 +21,7 @@ from sqlalchemy import (
     Table,
     insert,
 )
-from sqlalchemy.dialects.mysql import TINYINT
+from sqlalchemy.dialects.mysql import MEDIUMBLOB, TINYINT
 
 from tests.jobs.rows import claim, finish, make_upload, make_user, read_job, submit
 from video2mp3.database import migrate
@@ -58,7 +58,7 @@ def _value(column: Column[Any], number: int) -> Any:
         return number
     if isinstance(column.type, Float):
         return number / 4
-    if isinstance(column.type, LargeBinary):
+    if isinstance(column.type, LargeBinary | MEDIUMBLOB):
         return bytes([number])
     assert isinstance(column.type, String)
     return f"{number:04x} ÄÖü"[: column.type.length] if "utf8mb4" in str(column.type) else f"{number:032x}"

@@ -2,6 +2,7 @@
 
 import hashlib
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -77,9 +78,8 @@ def test_the_report_tells_what_is_in_the_file(tmp_path: Path) -> None:
 
 def test_a_plain_conversion_has_one_part(tmp_path: Path) -> None:
     report = converted(write_wav(tmp_path / "a.wav", 100_000), tmp_path / "a.mp3", Options(start_s=1, title="Mine"))
-    assert report.parts == (
-        Part(0, report.size_bytes, report.sha256, 1, 1.0, report.samples, report.duration_s, "Mine"),
-    )
+    parts = tuple(replace(part, waveform=None) for part in report.parts)
+    assert parts == (Part(0, report.size_bytes, report.sha256, 1, 1.0, report.samples, report.duration_s, "Mine"),)
 
 
 def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:

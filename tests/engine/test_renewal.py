@@ -93,7 +93,7 @@ def test_a_running_process_keeps_its_zygote_until_it_ends(zygote: Zygote, monkey
         mine = [pid for pid in children_of(os.getpid()) if pid != ZYGOTE.pid]
         return mine == [zygote.pid] and open_descriptors() == descriptors
 
-    wait_until(is_tidy)
+    wait_until(is_tidy, 60)
     running.close()
 
 
@@ -170,7 +170,7 @@ def test_one_that_cannot_start_leaves_the_old_one_in_place(zygote: Zygote, monke
         end(zygote.fork([]))
         return open_descriptors() == descriptors
 
-    wait_until(is_tidy)
+    wait_until(is_tidy, 60)
 
 
 ENDING = """

@@ -1,5 +1,6 @@
 """The zygote: one per process, one thread, a fresh process for each job; it is replaced when it dies."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -90,7 +91,11 @@ def test_a_fork_keeps_no_descriptor_but_its_own(fork: Callable[[], Forked]) -> N
     pids = [fork().pid for _ in range(3)]
 
     def open_files(pid: int) -> dict[str, str]:
-        return {fd.name: str(fd.readlink()).partition(":")[0] for fd in Path(f"/proc/{pid}/fd").iterdir()}
+        found = {}
+        for fd in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # it is being closed
+                found[fd.name] = str(fd.readlink()).partition(":")[0]
+        return found
 
     for pid in pids:
         wait_until(lambda: len(open_files(pid)) == 5)  # noqa: B023
