@@ -47,7 +47,7 @@ def without_claim_cas() -> None:
 def without_finish_cas() -> None:
     """Whoever has converted finishes the job, whatever has become of it."""
 
-    def leave(session: Session, claim: Claim, **values: Any) -> bool:
+    def leave(session: Session, claim: Claim, *_conditions: ColumnElement[bool], **values: Any) -> bool:
         return change(session, Job, claim.job_id, **values)
 
     _replace(lifecycle, "_leave", leave)
