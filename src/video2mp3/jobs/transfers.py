@@ -8,7 +8,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from video2mp3.database.clock import now
@@ -69,10 +69,8 @@ def next_transfer(
 
 def waiting_newcomers(session: Session, transfer: Transfer) -> int:
     """Returns how many users have such a job that is due, and none going on in any worker."""
-    going_on = (Job.state == _STATES[transfer], Job.lease_until > 0, Job.transfer == transfer)
-    due = (Job.transfer == transfer, Job.not_before <= now(), Job.lease_until.is_(None))
-    waiting = session.scalars(select(Job.user_id).where(*due).group_by(Job.user_id))
-    return len(set(waiting) - set(session.scalars(select(Job.user_id).where(*going_on))))
+    waiting = session.scalars(select(Job.user_id).where(*_is_due(transfer)).group_by(Job.user_id))
+    return len(set(waiting) - set(session.scalars(select(Job.user_id).where(*_is_held(transfer)))))
 
 
 def _due_at(session: Session, transfer: Transfer) -> dict[str, int]:
@@ -84,21 +82,23 @@ def _due_at(session: Session, transfer: Transfer) -> dict[str, int]:
 def _going_on(session: Session, transfer: Transfer, worker_id: str) -> tuple[Counter[str], list[tuple[str, str]]]:
     """How many each user has going on in all workers, and the user and the host of each in this one."""
     url = _url(transfer)
-    # By the index of leases: those that nobody holds may be many.
-    held = (Job.state == _STATES[transfer], Job.lease_until > 0, Job.transfer == transfer)
-    rows = session.execute(select(Job.user_id, Job.lease_owner, url).where(*held)).all()
+    rows = session.execute(select(Job.user_id, Job.lease_owner, url).where(*_is_held(transfer))).all()
     return Counter(row[0] for row in rows), [(row[0], _host(row[2])) for row in rows if row[1] == worker_id]
 
 
 def _first_due(session: Session, transfer: Transfer, user_id: str, busy_hosts: Container[str]) -> str | None:
-    due = (
-        Job.transfer == transfer,
-        Job.user_id == user_id,
-        Job.not_before <= now(),
-        Job.lease_until.is_(None),
-    )
+    due = (*_is_due(transfer), Job.user_id == user_id)
     found = select(Job.id, _url(transfer)).where(*due).order_by(Job.not_before, Job.id).limit(_LOOKED_AT)
     return next((job_id for job_id, url in session.execute(found) if _host(url) not in busy_hosts), None)
+
+
+def _is_due(transfer: Transfer) -> tuple[ColumnElement[bool], ...]:
+    return (Job.transfer == transfer, Job.not_before <= now(), Job.lease_until.is_(None))
+
+
+def _is_held(transfer: Transfer) -> tuple[ColumnElement[bool], ...]:
+    # By the index of leases: those that nobody holds may be many.
+    return (Job.state == _STATES[transfer], Job.lease_until > 0, Job.transfer == transfer)
 
 
 def _url(transfer: Transfer) -> InstrumentedAttribute[str | None]:

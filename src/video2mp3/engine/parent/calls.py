@@ -4,9 +4,9 @@ import contextlib
 import fcntl
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from video2mp3.engine.containers.streamability import MoreNeeded, StreamInfo
 from video2mp3.engine.cpus import available_cpus
@@ -142,14 +142,8 @@ def probe(
         Unavailable, NotFound: what the source raised.
     """
     _refuse_empty(source)
-    with Child(source, None, {}, limits) as child:
-        for message in child.messages():
-            if "error" in message:
-                raise error_of(message)
-            if "probe" in message:
-                threads = limits.threads or available_cpus()
-                return probe_of(message["probe"], options.resolved(), threads, source.size_bytes)
-    raise EngineCrashed
+    threads = limits.threads or available_cpus()
+    return probe_of(_ask("probe", source, {}, limits), options.resolved(), threads, source.size_bytes)
 
 
 def waveform(
@@ -165,13 +159,7 @@ def waveform(
         Unavailable, NotFound: what the source raised.
     """
     _refuse_empty(source)
-    with Child(source, None, {"waveform": True}, limits) as child:
-        for message in child.messages():
-            if "error" in message:
-                raise error_of(message)
-            if "waveform" in message:
-                return waveform_of(message["waveform"])
-    raise EngineCrashed
+    return waveform_of(_ask("waveform", source, {"waveform": True}, limits))
 
 
 def inspect_stream(
@@ -191,13 +179,7 @@ def inspect_stream(
         EngineError: that process failed.
         Unavailable, NotFound: what the source raised.
     """
-    with Child(source, None, {"full_size_bytes": full_size_bytes}, limits) as child:
-        for message in child.messages():
-            if "error" in message:
-                raise error_of(message)
-            if "stream" in message:
-                return stream_of(message["stream"])
-    raise EngineCrashed
+    return stream_of(_ask("stream", source, {"full_size_bytes": full_size_bytes}, limits))
 
 
 def find_mp4_audio(
@@ -231,6 +213,17 @@ def prepare() -> None:
     """Starts what conversions are forked from, in the background, so that the first one need not wait for it."""
     with contextlib.suppress(EngineError):  # the first conversion will say what is wrong
         ZYGOTE.start()
+
+
+def _ask(answer: str, source: Source, job: Mapping[str, Any], limits: Limits) -> object:
+    """Returns what a child answers under that name. Raises the error that it told, or EngineCrashed."""
+    with Child(source, None, job, limits) as child:
+        for message in child.messages():
+            if "error" in message:
+                raise error_of(message)
+            if answer in message:
+                return message[answer]
+    raise EngineCrashed
 
 
 def _refuse_empty(source: Source) -> None:
