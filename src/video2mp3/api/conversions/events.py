@@ -21,6 +21,7 @@ from video2mp3.api.frame.services import CurrentServices
 from video2mp3.database.tables import Job
 from video2mp3.errors import Overloaded, TooManyEventStreams
 from video2mp3.jobs import lifecycle
+from video2mp3.telemetry import metrics
 
 router = APIRouter(prefix="/v1/conversions", tags=["conversions"])
 
@@ -98,7 +99,7 @@ class _CountedStream(StreamingResponse):
         """Sends the events, or the problem that there are too many streams; then it closes the connection."""
         streams: EventStreams = scope["app"].state.event_streams
         try:
-            with streams.one_more(self._user_id):
+            with streams.one_more(self._user_id), metrics.EVENT_STREAMS.track_inprogress():
                 await super().__call__(scope, receive, send)
         except (TooManyEventStreams, Overloaded) as error:
             problem = problem_response(Request(scope), error, headers={"Connection": "close"})
