@@ -21,7 +21,8 @@ from video2mp3.settings import load_settings
 from video2mp3.wiring import make_guard
 from video2mp3.worker import loop, paces
 from video2mp3.worker.conversion import Conversion
-from video2mp3.worker.fetching import FetchLimits, Partials
+from video2mp3.worker.fetching import FetchLimits
+from video2mp3.worker.partials import Partials
 from video2mp3.worker.transfers import TransferLoop, run_fetch
 
 CLIP = make_wav(2)

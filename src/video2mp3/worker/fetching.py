@@ -31,6 +31,7 @@ from video2mp3.jobs.lifecycle import Claim
 from video2mp3.outbound import THROUGHPUT_WINDOW_S, Guard, Incoming, RemoteFile, get, is_passing
 from video2mp3.storage import Storage
 from video2mp3.storage.scratch import require_free
+from video2mp3.worker.partials import Partial, Partials
 from video2mp3.worker.pieces import Ahead, grouped
 
 log = structlog.get_logger()
@@ -39,7 +40,6 @@ _PIECE_SIZE_BYTES = 256 * 1024
 # Of one try: a line that breaks again and again, without bringing anything, is not worth more.
 _CONTINUATIONS_IN_VAIN = 3
 _PAUSE_S = 2.0
-_PARTIALS = 1000
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)")
 # For the index of an MP4, wherever in the file it is.
 _INDEX_LIMIT_S = 120.0
@@ -72,37 +72,6 @@ class Fetched:
     upload_id: str
     read_bytes: int
     """From the server; for the sound of an MP4 fewer than its file has."""
-
-
-@dataclass(frozen=True)
-class Partial:
-    """A file of which a part has come."""
-
-    upload_id: str
-    received_bytes: int
-    left_bytes: int
-    read_bytes: int
-    validator: str
-
-
-class Partials:
-    """What has come of files that made way, in this process, by the id of the job."""
-
-    def __init__(self) -> None:
-        self._kept: dict[str, Partial] = {}
-        self._lock = threading.Lock()
-
-    def keep(self, job_id: str, kept: Partial) -> None:
-        """Keeps one; forgets the oldest of too many, whose upload expires."""
-        with self._lock:
-            self._kept[job_id] = kept
-            if len(self._kept) > _PARTIALS:
-                del self._kept[next(iter(self._kept))]
-
-    def take(self, job_id: str) -> Partial | None:
-        """Returns a job's, which is the caller's then; None when there is none."""
-        with self._lock:
-            return self._kept.pop(job_id, None)
 
 
 def fetch(

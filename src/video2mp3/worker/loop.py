@@ -19,8 +19,9 @@ from video2mp3.queue import VIDEO_QUEUE, Queue
 from video2mp3.storage import Storage
 from video2mp3.telemetry import metrics, tracing
 from video2mp3.worker.conversion import Conversion
-from video2mp3.worker.fetching import FetchLimits, Partials
+from video2mp3.worker.fetching import FetchLimits
 from video2mp3.worker.leases import Heartbeat, Lease
+from video2mp3.worker.partials import Partials
 from video2mp3.worker.spare_slot import SpareSlot
 from video2mp3.worker.stages import stage
 from video2mp3.worker.transfers import TransferLoop, run_fetch, run_send

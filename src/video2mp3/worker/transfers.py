@@ -19,9 +19,10 @@ from video2mp3.storage import Storage
 from video2mp3.supervision import Loop
 from video2mp3.telemetry import metrics, tracing
 from video2mp3.worker.endings import Ending
-from video2mp3.worker.fetching import FetchLimits, Partials, fetch
+from video2mp3.worker.fetching import FetchLimits, fetch
 from video2mp3.worker.leases import Heartbeat, Lease
 from video2mp3.worker.paces import SLOW_FACTOR, Pace
+from video2mp3.worker.partials import Partials
 from video2mp3.worker.sending import send
 from video2mp3.worker.stages import stage
 
