@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import shutil
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,14 +14,15 @@ import pytest
 
 from tests.abuse.conftest import StartService
 from tests.outbound.listeners import web_server
-from tests.servers import wait_until
-from tests.servers.programs import missing
+from tests.servers import disks, wait_until
 from video2mp3.uploads import writer
 
 MIB = 1024**2
 DISK_BYTES = 48 * MIB
 FLOOR_BYTES = 24 * MIB
 TOO_LARGE_BYTES = 40 * MIB
+ONE_OF_SEVERAL_BYTES = 14 * MIB
+"""One fits; two do not, also where one comes after the other."""
 SLACK_BYTES = 4 * MIB
 """A piece for each of several requests, and the folders of a tmpfs."""
 _TUS = {"Tus-Resumable": "1.0.0"}
@@ -37,13 +37,8 @@ def without_a_look_at_the_disk() -> None:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 48 MiB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(folder)]
-    if subprocess.run(command, capture_output=True).returncode:
-        missing("The right to mount a small disk")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    with disks.small_disk(tmp_path / "disk", DISK_BYTES) as folder:
+        yield folder
 
 
 @contextmanager
@@ -153,15 +148,15 @@ def test_several_at_once_do_not_either(start_service: StartService, small_disk: 
         results: list[int] = []
 
         def send() -> None:
-            digest = base64.b64encode(hashlib.sha256(bytes(12 * MIB)).digest()).decode()
-            created = ada.post("/v1/uploads", headers={**_TUS, "Upload-Length": str(12 * MIB)})
+            digest = base64.b64encode(hashlib.sha256(bytes(ONE_OF_SEVERAL_BYTES)).digest()).decode()
+            created = ada.post("/v1/uploads", headers={**_TUS, "Upload-Length": str(ONE_OF_SEVERAL_BYTES)})
             if created.status_code == 507:
                 results.append(507)
                 return
             headers = {**_TUS, "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
             headers["Upload-Checksum"] = f"sha256 {digest}"
             try:
-                body = pieces(12 * MIB)
+                body = pieces(ONE_OF_SEVERAL_BYTES)
                 results.append(ada.patch(created.headers["Location"], content=body, headers=headers).status_code)
             except httpx.TransportError:
                 results.append(507)

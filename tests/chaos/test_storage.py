@@ -1,6 +1,5 @@
 """The storage is full, or has bad days."""
 
-import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,8 +11,7 @@ from tests.chaos.clips import Clip
 from tests.chaos.conftest import RunCluster
 from tests.chaos.figures import long, record
 from tests.chaos.invariants import check
-from tests.servers import wait_until
-from tests.servers.programs import missing
+from tests.servers import disks, wait_until
 
 _SETTLE_S = 400
 _DISK_BYTES = 16 * 1024**2
@@ -23,13 +21,8 @@ _BALLAST_BYTES = 12 * 1024**2
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 16 MiB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={_DISK_BYTES}", "tmpfs", str(folder)]
-    if subprocess.run(command, capture_output=True).returncode:
-        missing("The right to mount a small disk")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    with disks.small_disk(tmp_path / "disk", _DISK_BYTES) as folder:
+        yield folder
 
 
 @pytest.mark.timeout(900)
