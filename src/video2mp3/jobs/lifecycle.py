@@ -7,7 +7,7 @@
  (new)        waiting     submit, while the upload is not complete, or the file has to be got from a URL
  waiting      queued      upload_completed; fetched; start_early: the rest of the upload comes as fast as it is used
  waiting      canceled    cancel, or fail: the worker was told to stop
- waiting      failed      reap: the upload is gone or has expired, or lost too often; fail: the file cannot be had
+ waiting      failed      reap: upload deleted or expired, or too many lost leases; fail: the file cannot be downloaded
  queued       processing  claim
  queued       canceled    cancel
  processing   finished    finish, or sent where there is a result_url

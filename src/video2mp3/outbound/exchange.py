@@ -162,8 +162,15 @@ def unreachable(target: Target) -> Iterator[None]:
     try:
         yield
     except (OSError, http.client.HTTPException) as error:
-        # Only the kind of error: its text may hold addresses of ours, or whatever the server sent.
-        raise Unreachable(f"{target.host} cannot be reached, or breaks off ({type(error).__name__}).") from error
+        raise broken_off(target, error) from error
+
+
+def broken_off(target: Target, error: Exception) -> Unreachable:
+    """Returns the error of ours for one on the line. It has only the kind of that error.
+
+    The text may hold addresses of ours, or whatever the server sent.
+    """
+    return Unreachable(f"{target.host} cannot be reached, or breaks off ({type(error).__name__}).")
 
 
 def _headers(response: http.client.HTTPResponse) -> dict[str, str]:

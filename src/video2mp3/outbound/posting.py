@@ -10,7 +10,7 @@ import h11
 from video2mp3.errors import Unreachable
 from video2mp3.outbound.addresses import Address
 from video2mp3.outbound.connection import open_stream, tls_context
-from video2mp3.outbound.exchange import OWN_HEADERS, SMALL_BODY_BYTES, Answer
+from video2mp3.outbound.exchange import OWN_HEADERS, SMALL_BODY_BYTES, Answer, broken_off
 from video2mp3.outbound.guard import Guard
 from video2mp3.outbound.response import MAX_INTERIM_RESPONSES
 from video2mp3.outbound.urls import Target, parse
@@ -42,8 +42,7 @@ async def post(
     except TimeoutError:
         raise Unreachable("The other server took too long.") from None
     except (OSError, h11.ProtocolError) as error:
-        # Only the kind of error: its text may hold addresses of ours, or whatever the server sent.
-        raise Unreachable(f"{target.host} cannot be reached, or breaks off ({type(error).__name__}).") from error
+        raise broken_off(target, error) from error
 
 
 def _prepare(guard: Guard, target: Target) -> tuple[Sequence[Address], ssl.SSLContext | None]:

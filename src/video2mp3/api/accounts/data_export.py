@@ -68,7 +68,7 @@ def new_executor() -> FairExecutor:
 
 
 class _Export(StreamingResponse):
-    """A ZIP that holds what was opened for it until it has been sent, or its client is gone."""
+    """A ZIP that keeps its files open until it is sent or the client disconnects."""
 
     def __init__(self, members: list[Member], held: ExitStack) -> None:
         headers = {"Content-Disposition": attachment("video2mp3-export.zip"), **NO_STORE}

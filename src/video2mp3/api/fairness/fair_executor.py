@@ -11,7 +11,7 @@ import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
 from contextlib import suppress
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from starlette.requests import ClientDisconnect, Request
 
@@ -94,7 +94,8 @@ class FairExecutor:
             waits_for: set[asyncio.Future[Any]] = {task.done, gone}
             await asyncio.wait(waits_for, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
             if task.done.done():
-                return task.done.result()  # type: ignore[return-value]
+                # Those who share a key ask for the same work, so for a result of the same type.
+                return cast("T", task.done.result())
             if gone.done():
                 raise ClientDisconnect
             left = False

@@ -30,7 +30,7 @@ async def run_transfer(work: Callable[[], T]) -> T:
 def in_transfer_thread(endpoint: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
     """Makes a blocking endpoint that reads stored bytes run in one of these threads.
 
-    Its first piece is read before the status is sent, so that what is gone answers 404 and not half a file.
+    Its first piece is read before the status is sent, so that a deleted file answers 404 and not half a file.
     """
 
     @wraps(endpoint)

@@ -58,7 +58,7 @@ def serve(request: Request, download: Download, headers: dict[str, str] | None =
     status = 206 if span else 200
     if request.method == "HEAD":
         return Response(status_code=status, headers=headers, media_type=download.media_type)
-    # Read before the status is sent: what is gone answers 404, not half a file.
+    # Read before the status is sent: a deleted file answers 404, not half a file.
     pieces = download.stream(start, end)
     first = next(pieces, b"")
     return StreamingResponse(
