@@ -118,6 +118,17 @@ def test_processes_that_start_at_once_migrate_once(database_url: str) -> None:
         database.close()
 
 
+def test_a_new_sqlite_file_is_waited_for_while_another_process_writes_it(tmp_path: Path) -> None:
+    file = tmp_path / "new.db"
+    with ThreadPoolExecutor(1) as pool, sqlite3.connect(file, isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")  # refuses a change of the journal at once, without a wait
+        opening = pool.submit(Database(f"sqlite:///{file}").check)
+        with pytest.raises(TimeoutError):
+            opening.result(0.3)
+        other.execute("COMMIT")
+        opening.result(60)
+
+
 def test_foreign_keys_hold_again_after_a_migration(database: Database) -> None:
     migrate.upgrade(database)
     if database.dialect == "sqlite":

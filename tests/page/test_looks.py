@@ -57,6 +57,7 @@ def test_every_view_is_open_to_all_and_fits_a_phone(service: Service, browser: B
     page = context.new_page()
     page.goto(service.url)
     expect(page.locator("html")).to_have_attribute("lang", language)
+    expect(page.locator("h1")).to_be_visible()
     assert barriers(page) == []
     sign_in_as_root(page, service)
     drop(page, corpus_file("mp4/sample.mp4"), corpus_file("mp4/sample_video_only.mp4"))

@@ -20,6 +20,8 @@ from video2mp3.storage.private import close_to_others, make_file
 
 # How long a writer waits for SQLite's one write lock.
 SQLITE_BUSY_TIMEOUT_MS = 20_000
+# Between two tries to change the journal of a new file, which another process locks.
+_WAL_RETRY_S = 0.01
 # Kept open, and opened besides where these are in use; then one waits.
 _POOL_SIZE = 20
 _POOL_OVERFLOW = 10
@@ -208,13 +210,28 @@ def _make_private(file: Path) -> None:
         close_to_others(file.with_name(file.name + suffix))
 
 
+def _use_wal(connection: sqlite3.Connection) -> None:
+    # SQLite changes the journal of a new file under an exclusive lock and does not wait for another process that
+    # holds one, whatever its busy timeout is.
+    deadline_s = time.monotonic() + SQLITE_BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline_s:
+                raise
+            time.sleep(_WAL_RETRY_S)
+        else:
+            return
+
+
 def _prepare_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def _on_connect(connection: Any, entry: ConnectionPoolEntry) -> None:  # noqa: ARG001
         # The driver's own transaction handling is turned off: BEGIN is ours, below.
         connection.isolation_level = None
         connection.create_function("now_us", 0, lambda: time.time_ns() // 1000)
-        connection.execute("PRAGMA journal_mode = WAL")
+        _use_wal(connection)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_TIMEOUT_MS}")
