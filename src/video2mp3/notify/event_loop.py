@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor, Future
+from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
 from typing import Any, TypeVar
@@ -22,13 +23,25 @@ class EventLoop(Loop):
         """Nothing happens before `start`, after which other threads may call `submit`."""
         super().__init__(name, self._run_for_a_while, stall_after_s=_STALL_AFTER_S, on_end=self._cancel_all)
         self._events = asyncio.new_event_loop()
+        self._ending = asyncio.Event()
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> "Future[T]":
         """Begins a coroutine, from any thread."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._events)
 
+    def stop(self) -> None:
+        """Ends the turn at once, and with it all coroutines."""
+        super().stop()
+        if self.is_alive():
+            self._events.call_soon_threadsafe(self._ending.set)
+
     def _run_for_a_while(self) -> None:
-        self._events.run_until_complete(asyncio.sleep(_TURN_S))
+        self._events.run_until_complete(self._turn())
+
+    async def _turn(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_TURN_S):
+                await self._ending.wait()
 
     def _cancel_all(self) -> None:
         tasks = asyncio.all_tasks(self._events)

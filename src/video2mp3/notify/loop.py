@@ -106,8 +106,9 @@ class NotifierLoop:
 
     def stop(self) -> None:
         """Ends the loops; what is being sent is finished first, within 30 seconds."""
-        self._stopping.set()
         deadline_s = time.monotonic() + _STOP_S
+        for loop in self._loops:
+            loop.stop()
         for loop in self._loops:
             loop.join(max(0.0, deadline_s - time.monotonic()))
         wait(set(self._futures), max(0.0, deadline_s - time.monotonic()))

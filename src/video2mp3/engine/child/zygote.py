@@ -32,8 +32,8 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # its end, and that of its children, is the parent's
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps
-    os.nice(_NICENESS)
     warm_up()
+    os.nice(_NICENESS)  # not before: whoever starts the service waits for the warm-up
     gc.collect()
     gc.freeze()  # else each child's first collection would copy all of the memory it shares with this process
     with socket.socket(fileno=int(sys.argv[1])) as control, contextlib.suppress(ConnectionError):

@@ -118,6 +118,7 @@ class Zygote:
         """Ends it, and with it the processes that it forked."""
         with self._lock:
             for control, process in self._all():
+                process.kill()  # it may still be about to load the media libraries
                 _end(control, process)
             self._process = self._control = self._next = None
             self._retired = []
