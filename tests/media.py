@@ -10,6 +10,7 @@ from tests.servers import require_program
 from tests.servers.programs import missing
 
 CORPUS = Path(__file__).parents[2] / "shared" / "media"
+REPORTS = CORPUS / "reports"
 
 
 def corpus_file(path: str) -> Path:

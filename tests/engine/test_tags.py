@@ -83,9 +83,19 @@ def test_without_the_source_s_tags_there_are_only_one_s_own(video: Path, tmp_pat
 
 @pytest.mark.parametrize(
     ("date", "kept"),
-    [("2024", "2024"), ("2024-05", "2024-05"), ("2024-05-06T07:08:09+0200", "2024"), ("May", None), ("20240506", None)],
+    [
+        ("2024", "2024"),
+        ("2024-05", "2024-05"),
+        ("2024-05-06T07:08:09+0200", "2024"),
+        ("May", None),
+        ("20240506", "2024-05-06"),
+        ("2024/5/06", "2024-05-06"),
+        ("6.05.2024", "2024-05-06"),
+        ("20241399", "2024"),
+        ("202405", None),
+    ],
 )
-def test_of_a_moment_only_the_year_is_kept(date: str, kept: str | None) -> None:
+def test_dates_of_programs_are_understood_and_of_a_moment_only_the_year_is_kept(date: str, kept: str | None) -> None:
     assert tags_for({}, {"date": date}, "").texts.get("TDRC") == kept
     private = tags_for({"keep_private_tags": True}, {"date": date}, "").others
     assert private.get("date", kept) == (kept if date == kept else date)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.engine.converting import converted, make
 from video2mp3.engine import FileSource, Limits, Options, convert, probe
-from video2mp3.engine.child.languages import same_language
+from video2mp3.engine.child.languages import has_language
 from video2mp3.errors import AudioTooLong, StartBeyondEnd, TrackNotFound
 
 
@@ -40,10 +40,13 @@ def test_a_probe_tells_the_languages(film: Path) -> None:
 
 
 def test_codes_of_one_language_are_the_same() -> None:
-    assert same_language("zho", "CHI")
-    assert same_language("zh-Hans", "zho")
-    assert same_language("xyz", "xyz")
-    assert not same_language("deu", "nld")
+    assert has_language("zho", "CHI")
+    assert has_language("zh-Hans", "zho")
+    assert has_language("xyz", "xyz")
+    assert not has_language("deu", "nld")
+    assert has_language("deu,eng", "en")
+    assert has_language("deu, eng", "de")
+    assert not has_language("deu,eng", "eng,deu")
 
 
 def test_all_tracks_are_mp3s_of_their_own(film: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from av.container import InputContainer
 from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
-from video2mp3.engine.child.languages import same_language
+from video2mp3.engine.child.languages import has_language
 from video2mp3.engine.containers.extent import declared_size, info_tag_of
 from video2mp3.engine.mp3.id3 import clean_text
 from video2mp3.engine.report import Chapter, Track
@@ -34,25 +34,33 @@ DECODERS = frozenset((
     "pcm_f32le", "pcm_f64be", "pcm_f64le", "pcm_s16be", "pcm_s16be_planar", "pcm_s16le", "pcm_s16le_planar",
     "pcm_s24be", "pcm_s24le", "pcm_s24le_planar", "pcm_s32be", "pcm_s32le", "pcm_s32le_planar", "pcm_s64be",
     "pcm_s64le", "pcm_s8", "pcm_s8_planar", "pcm_u16be", "pcm_u16le", "pcm_u24be", "pcm_u24le", "pcm_u32be",
-    "pcm_u32le", "pcm_u8", "adpcm_g722", "g726", "g726le", "ilbc", "truespeech",
+    "pcm_u32le", "pcm_u8", "g722", "g723_1", "g726", "g726le", "ilbc", "truespeech",
 ))  # fmt: skip
 """Decoders that may run."""
 
 MAX_STREAMS = 100
 PROBE_BYTES = 5_000_000
 ANALYZE_US = 5_000_000
+LATE_PROBE_BYTES = 64_000_000
+LATE_ANALYZE_US = 1_000_000_000
+"""Of an FLV without sound in its first seconds: its header does not describe the tracks, their first packets do."""
 IO_BUFFER_BYTES = 128 * 1024
 MAX_CHANNELS = 64
 MAX_SAMPLE_RATE_HZ = 768_000
 MAX_DURATION_S = 10**7
 MAX_PACKET_S = 2
+MAX_LANGUAGES_LENGTH = 64
 MAX_CHAPTERS = 255
 """ID3 counts them in one byte."""
 
 _TRIMMED_CODECS = ("aac", "opus")
 _SAMPLE_EXACT_FORMATS = ("flac", "wav", "w64", "aiff", "caf")
+_SAMPLE_EXACT_CODECS = ("pcm_", "flac", "alac")
+"""Of the others in these containers, such as WMA in WAV, the length is an estimate."""
 _FRAMED_FORMATS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "flv", "avi", "asf", "ogg")
 """Containers that say where a packet is and how long; in the others what does not decode is often no audio at all."""
+_FOR_SOME = Disposition.comment | Disposition.visual_impaired | Disposition.hearing_impaired
+"""Commentary, audio description, clear dialogue: what most listeners do not want."""
 _DEPENDENT = 1 << 19
 """AV_DISPOSITION_DEPENDENT: a part of another track, as in immersive audio."""
 
@@ -78,6 +86,10 @@ class Media:
         self._file = file
         self._size_bytes = size_bytes
         self._container = _open(file)
+        if self.container == "flv" and not self._container.streams.audio:
+            self._container.close()
+            file.seek(0)
+            self._container = _open(file, LATE_PROBE_BYTES, LATE_ANALYZE_US)
         self.audio_streams = _audio_streams(self._container)
 
     def close(self) -> None:
@@ -93,6 +105,25 @@ class Media:
     def tracks(self) -> tuple[Track, ...]:
         """The audio tracks."""
         return tuple(_track(stream) for stream in self.audio_streams)
+
+    @property
+    def default_track(self) -> int:
+        """The place of the audio track that is converted where none is asked for, from 0 on.
+
+        It can be decoded, has sound, is for everybody and has the default flag, as far as there is such a track.
+        """
+        is_counted = any(stream.frames for stream in self.audio_streams)
+
+        def rank(place: int) -> tuple[bool, bool, bool]:
+            stream, track = self.audio_streams[place], self.tracks[place]
+            is_empty = not track.channels or (is_counted and not stream.frames)
+            return (
+                is_empty or not track.decodable,
+                bool(stream.disposition & _FOR_SOME),
+                not stream.disposition & Disposition.default,
+            )
+
+        return min(range(len(self.audio_streams)), key=rank, default=0)
 
     @property
     def parts_left_out(self) -> int:
@@ -159,13 +190,15 @@ class Media:
         """
         if not self.audio_streams:
             raise NoAudio
-        if wanted is None or str(wanted).isdecimal():
-            place = int(wanted or 1) - 1
+        if wanted is None:
+            return self.default_track
+        if str(wanted).isdecimal():
+            place = int(wanted) - 1
             if place >= len(self.audio_streams):
                 raise TrackNotFound(f"There is no audio track {place + 1}; the file has {len(self.audio_streams)}.")
             return place
         for place, track in enumerate(self.tracks):
-            if track.language and same_language(track.language, str(wanted)):
+            if track.language and has_language(track.language, str(wanted)):
                 return place
         languages = ", ".join(track.language or "not told" for track in self.tracks)
         raise TrackNotFound(f"No audio track has the language {wanted!r}; the languages are: {languages}.")
@@ -206,14 +239,14 @@ class Media:
         return declared is not None and declared > self._size_bytes
 
 
-def _open(file: SourceFile) -> InputContainer:
+def _open(file: SourceFile, probe_bytes: int = PROBE_BYTES, analyze_us: int = ANALYZE_US) -> InputContainer:
     options = {
         "format_whitelist": ",".join(FORMATS),
         "protocol_whitelist": "",
         "codec_whitelist": ",".join(DECODERS),
         "max_streams": str(MAX_STREAMS),
-        "probesize": str(PROBE_BYTES),
-        "analyzeduration": str(ANALYZE_US),
+        "probesize": str(probe_bytes),
+        "analyzeduration": str(analyze_us),
     }
     try:
         container = av.open(
@@ -243,11 +276,11 @@ def _audio_streams(container: InputContainer) -> list[AudioStream]:
 
 
 def _track(stream: AudioStream) -> Track:
-    context = stream.codec_context
+    context, language = stream.codec_context, stream.language or ""
     duration = stream.duration * stream.time_base if stream.duration and stream.time_base else None
     return Track(
         codec=context.codec.canonical_name if context else "unknown",
-        language=clean_text(stream.language, 16) or None if stream.language and stream.language != "und" else None,
+        language=clean_text(language, MAX_LANGUAGES_LENGTH) or None if language != "und" else None,
         channels=context.layout.nb_channels if context else 0,
         sample_rate_hz=context.sample_rate if context else 0,
         duration_s=_bounded(float(duration)) if duration else None,
@@ -345,13 +378,21 @@ class TrackDecoder:
     def packets(self) -> Iterator["av.Packet[AudioStream]"]:
         """Yields the packets as they are in the file, as far as they can be read; the last may be empty."""
         try:
-            for packet in self._container.demux(self._stream):
+            for packet in self._demux():
                 self._end_pts = max(self._end_pts, (packet.pts or 0) + (packet.duration or 0))
                 yield packet
         except Exception as error:
             if out_of_memory(error):
                 raise
             self.damage.truncated = True
+
+    def _demux(self) -> Iterator["av.Packet[AudioStream]"]:
+        while True:
+            try:
+                yield from self._container.demux(self._stream)
+            except IndexError:  # PyAV's, at the packet of a stream that appears on the way; the packet is consumed
+                continue
+            return
 
     def _excess(self, last: AudioFrame) -> int:
         """Returns the samples at the end of the last frame that lie beyond an MP4 track's length.
@@ -372,7 +413,7 @@ class TrackDecoder:
         if not self._stream.duration:
             return
         promised = self._stream.duration * _time_base(self._stream)
-        if self._container.format.name in _SAMPLE_EXACT_FORMATS:
+        if self._container.format.name in _SAMPLE_EXACT_FORMATS and self.codec.startswith(_SAMPLE_EXACT_CODECS):
             missing = round(promised * sample_rate_hz) - self.samples
             self.damage.truncated |= missing > self.damage.packets * self._largest_frame
         elif "mp4" in self._container.format.name:

@@ -11,11 +11,14 @@ _GROUPS = [group.split() for line in _CODES.strip().splitlines() for group in li
 _FIRST = {code: group[0] for group in _GROUPS for code in group}
 
 
-def same_language(one: str, other: str) -> bool:
-    """Says whether two codes are of one language; what follows a hyphen (a country, a script) does not count."""
-    return _canonical(one) == _canonical(other)
+def has_language(codes: str, wanted: str) -> bool:
+    """Says whether one of a track's codes ("deu,eng" in a DVB recording) is of a language.
+
+    What follows a hyphen (a country, a script) does not count.
+    """
+    return _canonical(wanted) in map(_canonical, codes.split(","))
 
 
 def _canonical(code: str) -> str:
-    code = code.lower().partition("-")[0]
+    code = code.strip().lower().partition("-")[0]
     return _FIRST.get(code, code)

@@ -165,6 +165,7 @@ def _probe(media: Media) -> dict[str, Any]:
     return {
         "container": media.container,
         "tracks": [asdict(track) for track in media.tracks],
+        "default_track": media.default_track + 1,
         "duration_s": media.duration_s,
         "chapters": [
             {**asdict(chapter), "title": (chapter.title or "")[:MAX_CHAPTER_TITLE]} for chapter in media.chapters

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -30,8 +31,14 @@ _TECHNICAL = frozenset((
     "itunsmpb", "itunnorm", "encoder_settings", "encoded_by",
 ))  # fmt: skip
 """Tags of the file and not of what is in it: they would be wrong in an MP3."""
-_DATE = re.compile(r"\d{4}(-\d\d){0,2}")
-_YEAR = re.compile(r"\d{4}(?=-|$)")
+_DATES = (
+    re.compile(r"(?P<year>\d{4})(-(?P<month>\d\d)(-(?P<day>\d\d))?)?$"),
+    re.compile(r"(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)$"),
+    re.compile(r"(?P<year>\d{4})/(?P<month>\d\d?)/(?P<day>\d\d?)$"),
+    re.compile(r"(?P<day>\d\d?)\.(?P<month>\d\d?)\.(?P<year>\d{4})$"),
+)
+"""How programs write them: ISO 8601, yt-dlp, cameras, German software."""
+_YEAR = re.compile(r"\d{4}(?=-)")
 _COUNTED = re.compile(r"\d{1,5}(/\d{1,5})?")
 
 
@@ -108,13 +115,24 @@ def chapters_for(options: Mapping[str, Any], source: Sequence[Chapter]) -> list[
 
 def _harmless(own: Mapping[str, str]) -> dict[str, str]:
     texts = {frame: clean_text(own[name]) for name, frame in _HARMLESS.items() if name in own}
-    date = texts.pop("TDRC", "")
-    if found := _DATE.fullmatch(date) or _YEAR.match(date):  # a whole date with a time says when it was recorded
-        texts["TDRC"] = found[0]
+    texts["TDRC"] = _date_in(texts.pop("TDRC", ""))
     for frame in ("TRCK", "TPOS"):
         if not _COUNTED.fullmatch(texts.get(frame, "")):
             texts.pop(frame, None)
     return {frame: text for frame, text in texts.items() if text}
+
+
+def _date_in(text: str) -> str:
+    """Returns a date as ID3 writes it, as exact as it is known; nothing where there is none."""
+    found = next(filter(None, (form.match(text) for form in _DATES)), None)
+    if found is None:  # a whole date with a time says when it was recorded
+        return year[0] if (year := _YEAR.match(text)) else ""
+    month, day = int(found["month"] or 0), int(found["day"] or 0)
+    try:
+        date(int(found["year"]), month or 1, day or 1)
+    except ValueError:
+        return found["year"]
+    return "-".join([found["year"], *(f"{number:02}" for number in (month, day) if number)])
 
 
 def _private(own: Mapping[str, str]) -> dict[str, str]:

@@ -20,6 +20,8 @@ _RIFF_SLACK_BYTES = 8
 """Some programs count the padding byte that they leave out, or the eight bytes of the header."""
 _ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _ASF_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+_FLV_TAG_HEADER_BYTES = 11
+_FLV_TAG_KINDS = (b"\x08", b"\x09", b"\x12")
 _SEGMENT = b"\x18\x53\x80\x67"
 
 
@@ -44,7 +46,7 @@ def declared_size(read_at: ReadAt, size_bytes: int) -> int | None:
     if head[:16] == _ASF_HEADER:
         return _asf_size(read_at(0, 64 * 1024))
     if head[:3] == b"FLV":
-        return _flv_size(read_at(0, 64 * 1024))
+        return size_bytes if _ends_with_flv_tag(read_at, size_bytes) else _flv_size(read_at(0, 64 * 1024))
     if head[:4] == b"OggS":
         return size_bytes if _ogg_is_whole(read_at, size_bytes) else size_bytes + 1
     if read_at(0, 2 * _TS_PACKET_BYTES + 1)[::_TS_PACKET_BYTES] == b"GGG":
@@ -63,6 +65,8 @@ def _walk_boxes(read_at: ReadAt, size_bytes: int) -> int | None:
         except Malformed:
             return None
         if header[:4] == bytes(4) or not box.kind.isascii():  # up to the end; else not a box: padding, most likely
+            return None
+        if box.end > size_bytes and box.kind not in mp4.TOP_LEVEL_KINDS:  # an ID3v1 or APE tag behind the last box
             return None
         place = box.end
     return None
@@ -110,15 +114,22 @@ def _flv_size(head: bytes) -> int | None:
     return _whole(struct.unpack_from(">d", head, place)[0]) if 11 <= place <= len(head) - 8 else None
 
 
+def _ends_with_flv_tag(read_at: ReadAt, size_bytes: int) -> bool:
+    """Says whether the last tag is complete; the size in the header is wrong in a file that was edited."""
+    tag_bytes = int.from_bytes(read_at(size_bytes - 4, 4), "big")
+    head = read_at(max(size_bytes - 4 - tag_bytes, 0), _FLV_TAG_HEADER_BYTES)
+    return head[:1] in _FLV_TAG_KINDS and tag_bytes == _FLV_TAG_HEADER_BYTES + int.from_bytes(head[1:4], "big")
+
+
 def _whole(number: float) -> int | None:
     return int(number) if 0 < number < 2**53 else None
 
 
 def _ogg_is_whole(read_at: ReadAt, size_bytes: int) -> bool:
-    """Says whether the last page is complete, and the last of its stream."""
+    """Says whether the last page is complete. Recorders that were killed leave out the flag of the last page."""
     tail = read_at(max(0, size_bytes - _MAX_OGG_PAGE_BYTES), _MAX_OGG_PAGE_BYTES)
     page = tail[tail.rfind(b"OggS") :]
-    if len(page) < 27 or not page[5] & 4:
+    if len(page) < 27:
         return False
     segments = page[27 : 27 + page[26]]
     return len(page) >= 27 + len(segments) + sum(segments)

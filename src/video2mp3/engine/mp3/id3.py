@@ -9,10 +9,13 @@ _FRONT_COVER = 3
 _TOP_LEVEL, _ORDERED = 2, 1
 _NO_BYTE_OFFSETS = b"\xff" * 8
 
+_JOINERS = "\u200c\u200d"
+"""They are invisible, and part of how Persian, Indic scripts and emoji are spelled."""
+
 
 def clean_text(text: str, max_length: int = MAX_TEXT_LENGTH) -> str:
     """Returns text from a stranger's file as one bounded line: without control characters and NULs."""
-    printable = "".join(c if c.isprintable() else " " for c in text[: 4 * max_length])
+    printable = "".join(c if c.isprintable() or c in _JOINERS else " " for c in text[: 4 * max_length])
     return " ".join(printable.split())[:max_length].rstrip()
 
 

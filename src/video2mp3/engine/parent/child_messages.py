@@ -281,7 +281,7 @@ def probe_of(values: object, options: Mapping[str, Any], threads: int, size_byte
     warnings = []
     if not tracks:
         warnings.append(NoAudio().detail)
-    elif not tracks[0].decodable:
+    elif not any(track.decodable for track in tracks):
         warnings.append(UndecodableAudio().detail)
     if fields.truth("cut_short"):
         warnings.append("The file is shorter than it says: it was cut short, and the MP3 will be too.")
@@ -305,7 +305,8 @@ def _estimates(
 ) -> tuple[int | None, float | None]:
     """Returns the size of the MP3s and the time that they take, as far as that can be told."""
     duration_s = fields.seconds_or_none("duration_s")
-    chosen = tracks[:1] if options.get("track") != "all" else [track for track in tracks if track.decodable]
+    first = fields.count("default_track") - 1
+    chosen = tracks[first : first + 1] if options.get("track") != "all" else [t for t in tracks if t.decodable]
     lengths_s = [estimate.wanted_s(options, track.duration_s or duration_s) for track in chosen]
     known_s = [length_s for length_s in lengths_s if length_s is not None]
     if not chosen or len(known_s) < len(chosen):
@@ -321,11 +322,11 @@ def _estimates(
 
 def track_warnings(fields: Fields, chosen: int | str | None = None) -> tuple[str, ...]:
     """Returns what is to be said of the tracks that are left out, where none was chosen."""
-    others = len(tracks_of(fields)) - 1
+    tracks, number = tracks_of(fields), fields.count("default_track")
     parts = fields.count("parts_left_out")
     warnings = []
-    if others > 0 and chosen is None:
-        warnings.append(f"Only the first of {others + 1} audio tracks is converted.")
+    if len(tracks) > 1 and chosen is None:
+        warnings.append(f"Only track {number} of {len(tracks)} audio tracks is converted.")
     if parts:
         warnings.append(f"The audio is immersive; only its first part of {parts + 1} is converted.")
     return tuple(warnings)

@@ -1,0 +1,59 @@
+"""Files of kinds that people reported to other projects as converted wrongly."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.engine.decoders import samples_decoded
+from tests.media import REPORTS
+from tests.servers.programs import missing
+from video2mp3.engine import FileSource, Options, Report, convert
+
+
+@dataclass(frozen=True)
+class Case:
+    file: str
+    duration_s: float
+    track: int = 1
+    title: str | None = None
+    warning: str = ""
+    """A part of the one warning that there is."""
+    options: dict[str, Any] | None = None
+
+
+ONE_OF_TWO = "Only track 2 of 2 audio tracks"
+CASES = (
+    Case("second-audio-appears-late.vob", 20.0),
+    Case("video-starts-late.flv", 20.0),
+    Case("m4a-with-id3v1.m4a", 3.0),
+    Case("late-audio.flv", 3.0),
+    Case("g722.wav", 3.0),
+    Case("formats/g7231.avi", 3.0),
+    Case("first-nopackets.ts", 3.0, track=2, warning=ONE_OF_TWO),
+    Case("iphone-apac1.mov", 3.0, track=2, warning=ONE_OF_TWO),
+    Case("commentary-first-default-second.mkv", 3.0, track=2, warning=ONE_OF_TWO),
+    Case("commentary-first-default-second.mkv", 3.0, options={"track": 1}),
+    Case("language-deu-eng.ts", 2.0, options={"track": "eng"}),
+    Case("language-deu-eng.ts", 2.0, options={"track": "de"}),
+    Case("title-zwnj-zwj.mka", 1.0, title="می\u200cخواهم 👨\u200d👩\u200d👧"),
+)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.file} {case.options or ''}".strip())
+def test_a_reported_file_is_converted_as_its_owner_expects(case: Case, tmp_path: Path) -> None:
+    if not REPORTS.exists():
+        missing(f"the files from reports ({REPORTS})")
+    report = converted(REPORTS / case.file, tmp_path / "out.mp3", case.options)
+    assert report.duration_s == pytest.approx(case.duration_s, abs=0.05)
+    assert samples_decoded(tmp_path / "out.mp3", report.mp3_channels) == (report.samples, report.samples)
+    assert report.track == case.track
+    assert case.title in (None, report.title)
+    assert [case.warning in warning for warning in report.warnings] == ([True] if case.warning else [])
+    assert not report.truncated
+
+
+def converted(file: Path, mp3: Path, options: dict[str, Any] | None = None) -> Report:
+    with FileSource(file) as source, mp3.open("wb") as sink:
+        return convert(source, sink, Options(**(options or {})))
