@@ -72,5 +72,5 @@ def make_account(page: Page, username: str) -> None:
     """The same, on the page as it is open."""
     page.get_by_label("Username", exact=True).fill(username)
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Make an account").click()
+    page.get_by_role("button", name="Create account").click()
     expect(page.get_by_role("heading", name="Drop a video, get an MP3")).to_be_visible()

@@ -80,20 +80,20 @@ def test_address_and_mails_are_changed(service: Service, page: Page) -> None:
     register(page, service, "profile")
     open_view(page, "Account")
     profile = section(page, "Profile")
-    profile.get_by_label("E-mail address").fill("profile@example.org")
-    profile.get_by_label("Send me a mail").uncheck()
+    profile.get_by_label("Email address").fill("profile@example.org")
+    profile.get_by_label("Email me when").uncheck()
     # Another address asks for the password; and says so where it is wrong.
     profile.get_by_role("button", name="Save").click()
-    expect(profile.get_by_role("alert")).to_contain_text("not your password")
+    expect(profile.get_by_role("alert")).to_contain_text("password is wrong")
     assert barriers(page) == []
     profile.get_by_label("password").fill(PASSWORD)
     profile.get_by_role("button", name="Save").click()
     expect(page.get_by_text("Saved.")).to_be_attached()
     expect(profile.get_by_label("password")).to_have_count(0)
     page.reload()
-    expect(profile.get_by_label("E-mail address")).to_have_value("profile@example.org")
-    expect(profile.get_by_label("Send me a mail")).not_to_be_checked()
-    expect(section(page, "Your limits")).to_contain_text("0 of ")
+    expect(profile.get_by_label("Email address")).to_have_value("profile@example.org")
+    expect(profile.get_by_label("Email me when")).not_to_be_checked()
+    expect(section(page, "Limits")).to_contain_text("0 of ")
     assert barriers(page) == []
     profile.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
@@ -107,17 +107,17 @@ def test_a_password_is_changed_and_other_sessions_end(service: Service, page: Pa
     other = page.request.post(f"{service.url}/v1/sessions", data={"username": "password", "password": PASSWORD})
     assert other.ok
     open_view(page, "Account")
-    sessions = section(page, "Sessions").get_by_role("listitem")
+    sessions = section(page, "Active sessions").get_by_role("listitem")
     expect(sessions).to_have_count(2)
-    expect(sessions.filter(has_text="this one")).to_contain_text("Chrome, Linux")
+    expect(sessions.filter(has_text="current session")).to_contain_text("Chrome, Linux")
     form = section(page, "Password")
-    form.get_by_label("Present password").fill("wrong")
+    form.get_by_label("Current password").fill("wrong")
     form.get_by_label("New password").fill(PASSWORD + " two")
     form.get_by_role("button", name="Change").click()
-    expect(form.get_by_role("alert")).to_contain_text("not your password")
-    form.get_by_label("Present password").fill(PASSWORD)
+    expect(form.get_by_role("alert")).to_contain_text("password is wrong")
+    form.get_by_label("Current password").fill(PASSWORD)
     form.get_by_role("button", name="Change").click()
-    expect(form).to_contain_text("The password is changed.")
+    expect(form).to_contain_text("Your password was changed.")
     expect(sessions).to_have_count(1)
 
 
@@ -126,7 +126,7 @@ def test_a_session_elsewhere_is_ended(service: Service, page: Page) -> None:
     signed_in = page.request.post(f"{service.url}/v1/sessions", data={"username": "sessions", "password": PASSWORD})
     token = signed_in.json()["access_token"]
     open_view(page, "Account")
-    other = section(page, "Sessions").get_by_role("listitem").filter(has_not_text="this one")
+    other = section(page, "Active sessions").get_by_role("listitem").filter(has_not_text="current session")
     other.get_by_role("button", name="End").click()
     other.get_by_role("button", name="End").click()
     expect(other).to_have_count(0)
@@ -140,19 +140,19 @@ def test_an_api_key_is_shown_once_and_works_until_it_is_deleted(service: Service
     register(page, service, "keys")
     open_view(page, "Account")
     keys = section(page, "API keys")
-    expect(keys).to_contain_text("You have no keys.")
-    keys.get_by_label("What it is for").fill("a script")
-    keys.get_by_label("It may").select_option(label="look and download")
-    keys.get_by_role("button", name="Make a key").click()
+    expect(keys).to_contain_text("No API keys.")
+    keys.get_by_label("Name", exact=True).fill("a script")
+    keys.get_by_label("Permission").select_option(label="view and download")
+    keys.get_by_role("button", name="Create key").click()
     shown = keys.get_by_label("Your new key")
     expect(shown).to_be_focused()
     key = shown.input_value()
     assert key.startswith("v2m_")
     assert barriers(page) == []
-    keys.get_by_role("button", name="I have it").click()
+    keys.get_by_role("button", name="Done").click()
     expect(shown).to_have_count(0)
     page.reload()
-    expect(keys.get_by_role("listitem")).to_contain_text(re.compile("a script.*look and download", re.DOTALL))
+    expect(keys.get_by_role("listitem")).to_contain_text(re.compile("a script.*view and download", re.DOTALL))
     assert key not in page.content()
 
     def status() -> int:
@@ -161,9 +161,9 @@ def test_an_api_key_is_shown_once_and_works_until_it_is_deleted(service: Service
 
     assert status() == 200
     keys.get_by_role("button", name="Delete: a script").click()
-    expect(keys).to_contain_text("Programs with this key are refused then.")
+    expect(keys).to_contain_text("Programs that use this key lose access.")
     keys.get_by_role("button", name="Delete", exact=True).click()
-    expect(keys).to_contain_text("You have no keys.")
+    expect(keys).to_contain_text("No API keys.")
     assert status() == 401
 
 
@@ -173,13 +173,13 @@ def test_a_webhook_tells_its_deliveries_and_sends_them_again(
     register(page, service, "webhooks")
     open_view(page, "Account")
     webhooks = section(page, "Webhooks")
-    webhooks.get_by_label("Address").fill("http://10.0.0.1/")
+    webhooks.get_by_label("URL").fill("http://10.0.0.1/")
     webhooks.get_by_role("button", name="Add").click()
     expect(webhooks.get_by_role("alert")).to_contain_text("private network")
-    webhooks.get_by_label("Address").fill(f"http://127.0.0.1:{receiver}/told")
+    webhooks.get_by_label("URL").fill(f"http://127.0.0.1:{receiver}/told")
     webhooks.get_by_role("button", name="Add").click()
-    assert webhooks.get_by_label("signed with").input_value().startswith("whsec_")
-    webhooks.get_by_role("button", name="I have it").click()
+    assert webhooks.get_by_label("Signing secret").input_value().startswith("whsec_")
+    webhooks.get_by_role("button", name="Done").click()
 
     convert(page, service, corpus_file("mp4/sample.mp4"))
     webhooks.get_by_role("button", name="Deliveries").click()
@@ -187,11 +187,11 @@ def test_a_webhook_tells_its_deliveries_and_sends_them_again(
     expect(delivery).to_contain_text("HTTP 500", timeout=60_000)
     assert barriers(page) == []
     delivery.get_by_role("button", name="Send again").click()
-    expect(delivery).to_contain_text("Arrived", timeout=60_000)
+    expect(delivery).to_contain_text("Delivered", timeout=60_000)
     assert received == ["/told", "/told"]
     webhooks.get_by_role("button", name=re.compile("Delete: http")).click()
     webhooks.get_by_role("button", name="Delete", exact=True).click()
-    expect(webhooks).to_contain_text("You have no webhooks.")
+    expect(webhooks).to_contain_text("No webhooks.")
 
 
 def test_administrators_see_everything_and_others_nothing(service: Service, page: Page) -> None:
@@ -199,23 +199,23 @@ def test_administrators_see_everything_and_others_nothing(service: Service, page
     convert(page, service, corpus_file("mp4/sample_video_only.mp4"))
     expect(page.get_by_role("link", name="Administration")).to_have_count(0)
     page.goto(f"{service.url}/#/admin")
-    expect(page.get_by_role("main")).to_contain_text("may not do that")
+    expect(page.get_by_role("main")).to_contain_text("does not have permission")
 
     page.context.clear_cookies()
     sign_in(page, service, "root")
     open_view(page, "Administration")
-    expect(section(page, "Now")).to_contain_text(re.compile(r"Free\s*[\d.]+ GB"))
+    expect(section(page, "Overview")).to_contain_text(re.compile(r"Free disk space\s*[\d.]+ GB"))
     expect(section(page, "Workers")).to_contain_text("idle", timeout=60_000)
-    jobs = section(page, "Conversions of all")
+    jobs = section(page, "All conversions")
     jobs.get_by_label("Username").fill("somebody")
     jobs.get_by_role("button", name="Search").click()
     job = jobs.get_by_role("listitem")
-    expect(job).to_contain_text(re.compile("sample_video_only.*failed.*no sound", re.DOTALL), timeout=60_000)
+    expect(job).to_contain_text(re.compile("sample_video_only.*failed.*no audio", re.DOTALL), timeout=60_000)
     assert barriers(page) == []
     job.get_by_role("button", name="Try again").click()
     expect(job).to_have_count(2)
     jobs.get_by_label("State").select_option("finished")
-    expect(jobs).to_contain_text("There are none.")
+    expect(jobs).to_contain_text("No conversions.")
     expect(section(page, "Audit log")).to_contain_text("sign_in.ok")
 
 
@@ -233,7 +233,7 @@ def test_a_user_is_disabled_at_once(service: Service, page: Page) -> None:
         user.get_by_role("button", name="Disable", exact=True).click()
         expect(user).to_contain_text("disabled")
         assert unwanted.get("/v1/me").status_code == 401
-        user.get_by_role("button", name="Let in again").click()
+        user.get_by_role("button", name="Enable").click()
         expect(user).not_to_contain_text("disabled")
 
 
@@ -242,9 +242,9 @@ def test_whoever_is_invited_makes_an_account(service: Service, page: Page) -> No
     sign_in(page, service, "root")
     open_view(page, "Administration")
     invitations = section(page, "Invitations")
-    invitations.get_by_role("button", name="Invite somebody").click()
-    url = invitations.get_by_label("The link").input_value()
-    expect(invitations.get_by_role("listitem")).to_contain_text("good until")
+    invitations.get_by_role("button", name="Create invitation").click()
+    url = invitations.get_by_label("Invitation link").input_value()
+    expect(invitations.get_by_role("listitem")).to_contain_text("valid until")
     page.context.clear_cookies()
     page.goto("about:blank")
     page.goto(service.url + url[url.index("/#") :])  # its own port 0 is not known to the settings
@@ -252,7 +252,7 @@ def test_whoever_is_invited_makes_an_account(service: Service, page: Page) -> No
     assert barriers(page) == []
     page.get_by_label("Username", exact=True).fill("invited")
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Make an account").click()
+    page.get_by_role("button", name="Create account").click()
     expect(page.get_by_role("link", name="Account")).to_be_visible()
 
 
@@ -273,26 +273,26 @@ def test_letters_verify_an_address_and_replace_a_password(service: Service, page
     register(page, service, "letters")
     open_view(page, "Account")
     profile = section(page, "Profile")
-    profile.get_by_label("E-mail address").fill("letters@example.org")
-    profile.get_by_label("Present password").fill(PASSWORD)
+    profile.get_by_label("Email address").fill("letters@example.org")
+    profile.get_by_label("Current password").fill(PASSWORD)
     profile.get_by_role("button", name="Save").click()
-    profile.get_by_role("button", name="Verify the address").click()
+    profile.get_by_role("button", name="Send verification email").click()
     page.goto(link_in(service, "letters@example.org", "verify"))
     page.get_by_role("button", name="Yes, this address is mine").click()
     page.get_by_role("main").get_by_role("button", name="Account").click()
-    expect(profile).to_contain_text("The address is verified.")
+    expect(profile).to_contain_text("Your email address is verified.")
     profile.get_by_role("button", name="Sign out").click()
 
-    page.get_by_text("Forgotten the password?").click()
+    page.get_by_text("Forgot your password?").click()
     page.get_by_label("Username of the account").fill("letters")
-    page.get_by_role("button", name="Send the letter").click()
-    expect(page.get_by_role("status")).to_contain_text("on its way")
+    page.get_by_role("button", name="Send email").click()
+    expect(page.get_by_role("status")).to_contain_text("receive an email shortly")
     assert barriers(page) == []
     page.goto(link_in(service, "letters@example.org", "reset"))
     page.get_by_role("textbox", name="New password").fill(PASSWORD + " three")
     assert barriers(page) == []
     page.get_by_role("button", name="Change").click()
-    expect(page.get_by_role("main")).to_contain_text("The password is changed")
+    expect(page.get_by_role("main")).to_contain_text("Your password was changed")
     page.get_by_role("button", name="Sign in").click()
     page.get_by_label("Username", exact=True).fill("letters")
     page.get_by_label("Password", exact=True).fill(PASSWORD + " three")
@@ -303,16 +303,16 @@ def test_letters_verify_an_address_and_replace_a_password(service: Service, page
 def test_everything_is_taken_along_and_the_account_deleted(service: Service, page: Page) -> None:
     register(page, service, "leaving")
     open_view(page, "Account")
-    leaving = section(page, "Take everything, or leave")
+    leaving = section(page, "Export or delete your account")
     with page.expect_download() as download:
-        leaving.get_by_role("link", name="Download all about me").click()
+        leaving.get_by_role("link", name="Download my data").click()
     assert download.value.suggested_filename.endswith(".zip")
     leaving.get_by_label("Delete my account").check()
     leaving.get_by_label("Password").fill("wrong")
-    leaving.get_by_role("button", name="Delete the account").click()
-    expect(leaving.get_by_role("alert")).to_contain_text("not your password")
+    leaving.get_by_role("button", name="Delete account").click()
+    expect(leaving.get_by_role("alert")).to_contain_text("password is wrong")
     leaving.get_by_label("Password").fill(PASSWORD)
-    leaving.get_by_role("button", name="Delete the account").click()
+    leaving.get_by_role("button", name="Delete account").click()
     expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
     page.get_by_label("Username", exact=True).fill("leaving")
     page.get_by_label("Password", exact=True).fill(PASSWORD)

@@ -84,7 +84,7 @@ def test_of_a_video_of_200_mb_hardly_more_than_its_sound_travels(service: Servic
         before = sum(sent)
         drop(page, whole)
         expect(row(page)).to_have_attribute("data-phase", "finished", timeout=WAIT_MS)
-        expect(row(page)).to_contain_text(re.compile(r"only the sound was sent: 9\d% less"))
+        expect(row(page)).to_contain_text(re.compile(r"only the audio was uploaded: 9\d% less"))
         wire = sum(sent) - before
     sound = sound_bytes(whole)
     print(f"{whole.stat().st_size} bytes, {sound} of sound, {wire} on the wire")
@@ -120,7 +120,7 @@ def test_the_mp3_is_the_same_whatever_travelled(service: Service, page: Page, tm
             mp3 = page.request.get(service.url + job["links"]["mp3"]).body()
             converted(file, tmp_path / "expected.mp3", preset="standard")
             assert mp3 == (tmp_path / "expected.mp3").read_bytes(), file.name
-        page.get_by_role("button", name="Clear what has ended").click()
+        page.get_by_role("button", name="Clear finished").click()
 
 
 def test_twenty_files_at_once(service: Service, page: Page, tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_a_conversion_goes_on_while_the_page_is_loaded_again(service: Service, p
     long = make(tmp_path / "Long.m4a", "-stream_loop", "59", "-i", str(short), "-c", "copy")
     register(page, service, "reload")
     drop(page, long)
-    expect(row(page)).to_have_text(re.compile(r"Converting [1-9]\d?%.*as fast as it plays", re.DOTALL), timeout=WAIT_MS)
+    expect(row(page)).to_have_text(re.compile(r"Converting [1-9]\d?%.*playback speed", re.DOTALL), timeout=WAIT_MS)
     page.reload()
     expect(row(page)).to_have_text(re.compile(r"Converting [1-9]\d?%"), timeout=WAIT_MS)
     expect(row(page)).to_have_attribute("data-phase", "finished", timeout=2 * WAIT_MS)
@@ -169,8 +169,8 @@ def test_a_second_user_sees_nothing_of_the_first(service: Service, page: Page) -
     register(page, service, "first")
     drop(page, FilePayload(name="Broken.mp4", mimeType="video/mp4", buffer=b"not a video at all" * 1000))
     drop(page, corpus_file("mp4/sample_video_only.mp4"))
-    expect(row(page).first).to_contain_text("not a video or sound that can be read", timeout=WAIT_MS)
-    expect(row(page).nth(1)).to_contain_text("This video has no sound", timeout=WAIT_MS)
+    expect(row(page).first).to_contain_text("file format is not supported", timeout=WAIT_MS)
+    expect(row(page).nth(1)).to_contain_text("This video has no audio", timeout=WAIT_MS)
     jobs = page.request.get(f"{service.url}/v1/conversions").json()["items"]
     assert len(jobs) == 2
     page.get_by_role("link", name="Account").click()

@@ -58,11 +58,11 @@ def test_a_dropped_video_becomes_an_mp3_to_hear_and_to_keep(
     expect(row(page)).to_have_attribute("data-phase", "finished", timeout=WAIT_MS)
     expect(page).to_have_title("✓ 1 MP3 is ready · video2mp3")
 
-    expect(page.get_by_role("slider", name="Place in My talk.mp4")).to_be_visible()
+    expect(page.get_by_role("slider", name="Position in My talk.mp4")).to_be_visible()
     page.get_by_role("button", name="Play My talk.mp4").click()
     wait_until(lambda: audio(page, "currentTime") > 0.1, 20, "the sound to play")
     assert abs(audio(page, "duration") - 60) < 0.1
-    page.get_by_role("slider", name="Place in My talk.mp4").press("End")
+    page.get_by_role("slider", name="Position in My talk.mp4").press("End")
     wait_until(lambda: audio(page, "currentTime") > 59, 20, "the end to be reached by a key")
 
     with page.expect_download() as download:
@@ -75,7 +75,7 @@ def test_a_dropped_video_becomes_an_mp3_to_hear_and_to_keep(
 
     page.reload()
     expect(row(page)).to_have_attribute("data-phase", "finished")
-    row(page).get_by_role("button", name="Take My talk.mp4 off the list").click()
+    row(page).get_by_role("button", name="Remove My talk.mp4 from the list").click()
     expect(row(page)).to_have_count(0)
 
 
@@ -92,7 +92,7 @@ def test_an_upload_goes_on_after_the_page_was_loaded_again(service: Service, pag
     with page.expect_file_chooser() as chooser:
         page.get_by_role("button", name="Choose the file again").click()
     chooser.value.set_files([other])
-    expect(row(page)).to_contain_text("That is another file")
+    expect(row(page)).to_contain_text("This is a different file")
     with slow_line(page, 100_000):
         page.get_by_role("button", name="Try again").click()
         drop(page, video)
@@ -127,7 +127,7 @@ def test_an_upload_is_paused_resumed_and_canceled(service: Service, page: Page, 
         expect(row(page)).to_have_text(re.compile(r"Uploading [1-9]\d?%"), timeout=WAIT_MS)
         page.get_by_role("button", name="Pause").click()
         expect(row(page)).to_have_attribute("data-phase", "paused")
-        page.get_by_role("button", name="Go on").click()
+        page.get_by_role("button", name="Resume").click()
         expect(row(page)).to_have_attribute("data-phase", "uploading")
         page.get_by_role("button", name="Cancel My talk.mp4").click()
         expect(row(page)).to_have_attribute("data-phase", "canceled")
@@ -143,15 +143,15 @@ def test_many_files_are_converted_in_order_and_fetched_as_one(service: Service, 
     with slow_line(page, 60_000):
         drop(page, *files)
         expect(page.get_by_text("0 of 6 done")).to_be_visible()
-        page.get_by_role("button", name="Talk 6.mp4: earlier").click()
+        page.get_by_role("button", name="Move Talk 6.mp4 up").click()
         expect(row(page).nth(4)).to_contain_text("Talk 6.mp4")
     expect(page.get_by_role("heading", name="6 MP3s are ready")).to_be_visible(timeout=WAIT_MS)
     with page.expect_download() as download:
         page.get_by_role("link", name="Download all 6 (ZIP)").click()
     assert download.value.suggested_filename == "conversions.zip"
     row(page).first.get_by_role("button", name="Play Talk 1.mp4").click()
-    expect(page.get_by_role("slider", name="Place in Talk 1.mp4")).to_be_visible()
-    page.get_by_role("button", name="Clear what has ended").click()
+    expect(page.get_by_role("slider", name="Position in Talk 1.mp4")).to_be_visible()
+    page.get_by_role("button", name="Clear finished").click()
     expect(row(page)).to_have_count(0)
 
 
@@ -159,7 +159,7 @@ def test_what_cannot_be_converted_is_explained(service: Service, page: Page) -> 
     """It should say so in a sentence, beside files that can."""
     register(page, service, "convert-bad")
     drop(page, corpus_file("mp4/sample_video_only.mp4"))
-    expect(row(page).first).to_contain_text("This video has no sound", timeout=WAIT_MS)
+    expect(row(page).first).to_contain_text("This video has no audio", timeout=WAIT_MS)
     drop(page, FilePayload(name="empty.mp4", mimeType="video/mp4", buffer=b""))
     expect(row(page).nth(1)).to_contain_text("The file is empty.")
 

@@ -27,21 +27,21 @@ def test_conversions_are_found_heard_shared_and_deleted(service: Service, page: 
     rows = page.get_by_role("list", name="History").get_by_role("listitem")
     expect(rows.locator(".name")).to_have_text(["A song.mp4", "A talk.mp4"])
     for row in rows.all():
-        expect(row).to_contain_text(re.compile("deleted in .* days"), timeout=30_000)
+        expect(row).to_contain_text(re.compile("expires in .* days"), timeout=30_000)
 
     page.get_by_label("Search by name").fill("TALK")
     expect(rows.locator(".name")).to_have_text(["A talk.mp4"])
     page.get_by_role("button", name="Play A talk.mp4").click()
-    expect(page.get_by_role("slider", name="Place in A talk.mp4")).to_be_visible()
+    expect(page.get_by_role("slider", name="Position in A talk.mp4")).to_be_visible()
 
-    page.get_by_role("button", name="Share A talk.mp4 by a link").click()
+    page.get_by_role("button", name="Share a link to A talk.mp4").click()
     field = page.get_by_label("Link to A talk.mp4")
     expect(field).to_have_value(re.compile(r"/v1/shared/"))
     link = field.input_value()
     assert httpx.get(link).headers["content-type"] == "audio/mpeg"
 
     page.get_by_role("button", name="Delete A talk.mp4").click()
-    page.get_by_role("button", name="Delete for good").click()
+    page.get_by_role("button", name="Delete permanently").click()
     expect(rows).to_have_count(0)
     wait_until(lambda: httpx.get(link).status_code == 404, 10, "the link to end")
     page.get_by_label("Search by name").fill("")
@@ -58,4 +58,4 @@ def test_nobody_sees_what_the_one_before_has_converted(service: Service, page: P
     register(page, service, "history-second")
     expect(page.get_by_text("Secret.mp4")).to_have_count(0)
     page.get_by_role("link", name="History").click()
-    expect(page.get_by_text("Nothing here yet")).to_be_visible()
+    expect(page.get_by_text("No conversions yet")).to_be_visible()

@@ -22,12 +22,12 @@ def test_every_option_of_the_api_has_a_name_on_the_page() -> None:
 
 def test_choices_for_all_files_are_remembered(service: Service, page: Page, tmp_path: Path) -> None:
     register(page, service, "options-all")
-    page.get_by_text("More choices").click()
-    page.get_by_text("Sound", exact=True).click()
+    page.get_by_text("More options").click()
+    page.get_by_text("Audio", exact=True).click()
     page.get_by_label("Channels").fill("1")
     page.get_by_label("Channels").blur()
     page.reload()
-    expect(page.get_by_text("1 chosen")).to_be_visible()
+    expect(page.get_by_text("1 set")).to_be_visible()
     page.locator("#files").set_input_files(make_video(tmp_path / "talk.mp4", 2))
     expect(page.locator("li[data-phase='finished']")).to_be_visible(timeout=60_000)
     (job,) = page.request.get(f"{service.url}/v1/conversions").json()["items"]
@@ -41,8 +41,8 @@ def test_what_is_ready_is_cut_and_named_anew(service: Service, page: Page, tmp_p
     row = page.locator("li[data-phase]")
     expect(row).to_have_attribute("data-phase", "finished", timeout=60_000)
     row.get_by_role("button", name="Change talk.mp4").click()
-    expect(row).to_contain_text(re.compile(r"Length\s*0:10"))
-    wave = row.get_by_role("slider", name="Place in talk.mp4")
+    expect(row).to_contain_text(re.compile(r"Duration\s*0:10"))
+    wave = row.get_by_role("slider", name="Position in talk.mp4")
     expect(wave.locator("canvas").first).to_be_visible(timeout=30_000)
     box = wave.bounding_box()
     assert box is not None
@@ -51,9 +51,9 @@ def test_what_is_ready_is_cut_and_named_anew(service: Service, page: Page, tmp_p
     page.mouse.move(box["x"] + 0.75 * box["width"], box["y"] + 20, steps=8)
     page.mouse.up()
     row.locator("summary", has_text="Cut").click()
-    expect(row.get_by_label("From")).to_have_value(re.compile(r"0:02"))
-    row.get_by_label("To", exact=True).fill("0:07,5")
-    row.get_by_label("To", exact=True).blur()
+    expect(row.get_by_label("Start", exact=True)).to_have_value(re.compile(r"0:02"))
+    row.get_by_label("End", exact=True).fill("0:07,5")
+    row.get_by_label("End", exact=True).blur()
     row.locator("summary", has_text="Tags").click()
     row.get_by_label("Title").fill("<b>My title</b>")
     row.get_by_role("button", name="Convert again").click()
@@ -67,7 +67,7 @@ def test_what_is_ready_is_cut_and_named_anew(service: Service, page: Page, tmp_p
 def test_a_file_is_looked_into_before_it_is_converted(service: Service, page: Page) -> None:
     """It should say that there is no sound before anything is queued, where that was asked for."""
     register(page, service, "options-first")
-    page.get_by_text("More choices").click()
+    page.get_by_text("More options").click()
     page.get_by_label("Ask before converting").check()
     page.locator("#files").set_input_files(corpus_file("mp4/sample_video_only.mp4"))
     expect(page.get_by_text("There is no audio in this video")).to_be_visible(timeout=30_000)

@@ -72,7 +72,7 @@ def test_the_end_is_told_by_a_notification_only_where_it_was_asked_for(service: 
         if permission == "granted":
             page.wait_for_function("window.told.length > 0", timeout=WAIT_MS)
         told.append(page.evaluate("window.told"))
-        row(page).get_by_role("button", name=re.compile("off the list")).click()
+        row(page).get_by_role("button", name=re.compile("from the list")).click()
         expect(row(page)).to_have_count(0)
     assert told == [[], ["1 MP3 is ready"]]
 
