@@ -5,7 +5,7 @@ import type { Plugin } from "vite";
 
 const TEXT = /\.(js|css|svg|webmanifest)$/;
 
-/** Puts a `.br` and a `.gz` beside each file that gets smaller, once, when the page is built. */
+/** Writes `.br` and `.gz` files beside each file that compression makes smaller, when the page is built. */
 export function compressed(): Plugin {
   let folder = "";
   return {

@@ -34,7 +34,7 @@ def test_conversions_are_found_heard_shared_and_deleted(service: Service, page: 
     page.get_by_role("button", name="Play A talk.mp4").click()
     expect(page.get_by_role("slider", name="Position in A talk.mp4")).to_be_visible()
 
-    page.get_by_role("button", name="Share a link to A talk.mp4").click()
+    page.get_by_role("button", name="Share A talk.mp4").click()
     field = page.get_by_label("Link to A talk.mp4")
     expect(field).to_have_value(re.compile(r"/v1/shared/"))
     link = field.input_value()

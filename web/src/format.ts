@@ -1,8 +1,8 @@
-// Numbers, times and sizes as the reader's language writes them.
+// Numbers, times and sizes in the format of the user's language.
 
 import { currentLanguage } from "./texts/texts";
 
-/** `1.4 MB`: sizes as shops and systems tell them, in powers of ten. */
+/** `1.4 MB`: sizes in decimal units. */
 export function bytes(size: number, language = currentLanguage()): string {
   const units = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
   let value = size;
@@ -28,7 +28,7 @@ export function decimal(value: number, digits = 1, language = currentLanguage())
   return new Intl.NumberFormat(language, { maximumFractionDigits: digits }).format(value);
 }
 
-/** `3:05`, `1:02:09`: a place in a recording, or its length. */
+/** `3:05`, `1:02:09`: a position in a recording, or its duration. */
 export function clock(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));
   const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
@@ -36,7 +36,7 @@ export function clock(seconds: number): string {
   return hours ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
 }
 
-/** `1:02:03.5`: exact to the millisecond, for fields that are typed into. */
+/** `1:02:03.5`: exact to the millisecond, for input fields. */
 export function exactClock(seconds: number): string {
   const milliseconds = Math.round(seconds * 1000);
   const fraction = milliseconds % 1000;
@@ -44,7 +44,7 @@ export function exactClock(seconds: number): string {
   return fraction ? `${text}.${String(fraction).padStart(3, "0").replace(/0+$/, "")}` : text;
 }
 
-/** Reads `90`, `1:30` or `1:02:03.5`; undefined for what is no time. */
+/** Parses `90`, `1:30` or `1:02:03.5`; undefined if the text is not a time. */
 export function parseClock(text: string): number | undefined {
   const match = /^(?:(?:(\d{1,4}):)?(\d{1,4}):)?(\d{1,7}(?:[.,]\d{1,9})?)$/.exec(text.trim());
   if (!match) return undefined;
@@ -65,7 +65,7 @@ export function dateTime(moment: string, language = currentLanguage()): string {
   return new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" }).format(new Date(moment));
 }
 
-/** `20 s`, `4 min`, `2 h`: how much longer something takes, roughly. */
+/** `20 s`, `4 min`, `2 h`: the approximate time left. */
 export function roughly(seconds: number, language = currentLanguage()): string {
   const write = (value: number, unit: string) =>
     new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "short" }).format(value);

@@ -1,4 +1,4 @@
-// A list that the service gives out in pages.
+// A list that the API returns page by page.
 
 import { call } from "./api/client";
 import type { Page } from "./api/types";
@@ -9,7 +9,7 @@ export class Listing<T extends { id: string }> {
   #cursor: string | null = $state(null);
   #path: () => string;
 
-  /** `path` has no cursor; it is asked for anew with each page. */
+  /** `path` has no cursor; it is evaluated for each page. */
   constructor(path: () => string) {
     this.#path = path;
   }
@@ -18,7 +18,7 @@ export class Listing<T extends { id: string }> {
     return this.#cursor !== null;
   }
 
-  /** Asks for the first page anew. What was loaded beyond it stays, if it is in order with that. */
+  /** Reloads the first page. Keeps the pages loaded after it if they still follow it. */
   async load(): Promise<void> {
     const page = await call<Page<T>>("GET", this.#path());
     const last = page.items.at(-1);
@@ -29,7 +29,7 @@ export class Listing<T extends { id: string }> {
     this.isKnown = true;
   }
 
-  /** Forgets all, as for another search. */
+  /** Clears the list, for example before another search. */
   async reload(): Promise<void> {
     this.items = [];
     await this.load();

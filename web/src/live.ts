@@ -1,6 +1,6 @@
-// What is shown as it changes: asked for again and again while somebody can see it.
+// Polls while the page is visible.
 
-/** Does `look` now and every `seconds`, never twice at once, and not while the page is hidden. Returns how to end it. */
+/** Calls `look` now and every `seconds`, never concurrently and not while the page is hidden. Returns a function that stops it. */
 export function lookEvery(seconds: number, look: () => Promise<unknown>): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let hasEnded = false;

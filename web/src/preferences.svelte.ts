@@ -1,4 +1,4 @@
-// What this browser remembers of the reader's choices.
+// The user's preferences, stored in this browser.
 
 import type { Options } from "./api/types";
 
@@ -7,15 +7,15 @@ const STORED = "video2mp3.preferences";
 export interface Preferences {
   /** The options of all new conversions. */
   options: Options;
-  /** Take the sound out of a video here, and send nothing else. */
+  /** Extract the audio of a video in the browser and upload nothing else. */
   soundOnly: boolean;
-  /** Show what is in a file and wait for a choice, instead of converting at once. */
+  /** Show the content of a file and wait for a choice, instead of converting immediately. */
   lookFirst: boolean;
 }
 
 const DEFAULTS: Preferences = { options: { preset: "standard" }, soundOnly: true, lookFirst: false };
 
-/** Returns the preferences in a stored text; for what is missing or wrong, the defaults. */
+/** Parses stored preferences; missing or invalid ones get their defaults. */
 export function read(text: string | null): Preferences {
   try {
     const found = JSON.parse(text ?? "{}") as Partial<Preferences>;

@@ -1,16 +1,16 @@
-// Where in the page the reader is. In the fragment, so that it is the same behind every prefix and needs no server.
+// The current view. The fragment holds it, so that it works behind any path prefix and without the server.
 
 export const VIEWS = ["convert", "history", "account", "admin", "sign-in"] as const;
 export type View = (typeof VIEWS)[number];
 
-/** Returns the view that a fragment (`#/history`) names, and what follows it; the first view for all others. */
+/** Returns the view that a fragment (`#/history`) names, and the rest of it. The default is the first view. */
 export function viewOf(fragment: string): { view: View; rest: string } {
   const [name = "", ...rest] = fragment.replace(/^#\/?/, "").split("/");
   const view = VIEWS.find((known) => known === name);
   return view ? { view, rest: rest.join("/") } : { view: "convert", rest: "" };
 }
 
-/** The address of a view, for links. */
+/** The URL of a view, for links. */
 export function hrefOf(view: View): string {
   return view === "convert" ? "#/" : `#/${view}`;
 }
@@ -22,7 +22,7 @@ export const route = {
   get view(): View {
     return current.view;
   },
-  /** What follows the view's name: `tokens` in `#/account/tokens`. */
+  /** The text after the view's name: `tokens` in `#/account/tokens`. */
   get rest(): string {
     return current.rest;
   },

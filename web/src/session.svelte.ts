@@ -17,17 +17,17 @@ export const session = {
   get isKnown(): boolean {
     return isKnown;
   },
-  /** Whether the service runs on this machine, where a link that it printed signs in. */
+  /** Whether the service runs on this machine: then the link that it prints signs the user in. */
   get isAtOwnMachine(): boolean {
     return isAtOwnMachine;
   },
 };
 
-/** Asks the service who is signed in. Throws a Problem where it cannot be asked. */
+/** Asks the service who is signed in. Throws a Problem if the service is unreachable. */
 export async function refreshSession(): Promise<void> {
   try {
     const found = await call<Me>("GET", "v1/me");
-    // Programs of this machine need no sign-in, but a browser does: any site can make it send requests.
+    // Local programs need no sign-in, but browsers do: any site can make a browser send requests.
     isAtOwnMachine = found.signed_in_by === "loopback";
     me = isAtOwnMachine ? null : found;
   } catch (problem) {
@@ -47,13 +47,13 @@ export async function signOut(): Promise<void> {
   try {
     await call("DELETE", "v1/sessions");
   } catch (problem) {
-    // It has ended before: that is what was wanted.
+    // The session has already ended, which is the goal.
     if (!(problem instanceof Problem) || problem.status !== 401) throw problem;
   }
   me = null;
 }
 
-/** To be told where any call was answered with "not signed in". */
+/** Call this when the API answers any call with "not signed in". */
 export function sessionEnded(): void {
   me = null;
 }

@@ -1,4 +1,4 @@
-// Light or dark: as the system has it, unless the reader has chosen.
+// Light or dark: the system's choice, unless the user chose one.
 
 export const THEMES = ["system", "light", "dark"] as const;
 export type Theme = (typeof THEMES)[number];

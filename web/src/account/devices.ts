@@ -1,4 +1,4 @@
-// What a program calls itself, in words.
+// Readable names for User-Agent headers.
 
 const BROWSERS: [RegExp, string][] = [
   [/\bEdgA?\//, "Edge"],
@@ -16,7 +16,7 @@ const SYSTEMS: [RegExp, string][] = [
   [/\bLinux\b/, "Linux"],
 ];
 
-/** `Firefox, Windows` for a browser; its first word, such as `curl/8.5.0`, for another program; nothing for nothing. */
+/** `Firefox, Windows` for a browser; the first word, such as `curl/8.5.0`, for another program; empty for an empty header. */
 export function deviceOf(userAgent: string): string {
   const find = (known: [RegExp, string][]) => known.find(([pattern]) => pattern.test(userAgent))?.[1];
   const browser = find(BROWSERS);

@@ -1,4 +1,4 @@
-// What the API answers about an account (src/video2mp3/api/frame/schemas.py, keys.py, webhooks.py).
+// The API's responses about an account (src/video2mp3/api/frame/schemas.py, keys.py, webhooks.py).
 
 export interface Session {
   id: string;

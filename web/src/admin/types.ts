@@ -1,4 +1,4 @@
-// What the API answers to administrators (src/video2mp3/api/admin/routes.py, admin_users.py, audit.py).
+// The API's responses for administrators (src/video2mp3/api/admin/routes.py, admin_users.py, audit.py).
 
 import type { State } from "../api/types";
 

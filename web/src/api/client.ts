@@ -1,14 +1,14 @@
-// The service's API, as seen from its own page: addresses relative to it, signed in by the browser's cookie.
+// The service's API for its own page: URLs are relative, and the browser's cookie signs the user in.
 
 import type { ProblemBody } from "./types";
 
-/** An error that the service has told, or that kept it from being reached (code `no_connection`). */
+/** An error from the service, or a connection failure (code `no_connection`). */
 export class Problem extends Error {
   readonly code: string;
   readonly status: number;
   readonly retryable: boolean;
   readonly requestId: string | undefined;
-  /** What is wrong with which field, where it is one. */
+  /** The invalid fields and their errors, if any. */
   readonly fields: { field: string; message: string }[];
 
   constructor(status: number, body: Partial<ProblemBody>) {
@@ -21,7 +21,7 @@ export class Problem extends Error {
   }
 }
 
-/** Returns the address of a path of the API, such as `v1/me`; absolute, for what does not take others. */
+/** Returns the absolute URL of an API path such as `v1/me`. */
 export function address(path: string): string {
   return new URL(path.replace(/^\//, ""), document.baseURI.split("#")[0]).href;
 }
@@ -31,14 +31,14 @@ export type Method = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
 export interface Extras {
   headers?: Record<string, string>;
   signal?: AbortSignal;
-  /** Sent as it is, not as JSON. */
+  /** Sent unchanged, not as JSON. */
   raw?: BodyInit;
 }
 
 /**
- * Calls the API and returns the answer's JSON; null where it has none.
+ * Calls the API and returns the response's JSON; null if it has none.
  *
- * Throws a Problem for every answer that is an error, and where there is no answer.
+ * Throws a Problem for every error response and for connection failures.
  */
 export async function call<T>(method: Method, path: string, body?: unknown, extras: Extras = {}): Promise<T> {
   const response = await send(method, path, body, extras);
@@ -46,7 +46,7 @@ export async function call<T>(method: Method, path: string, body?: unknown, extr
   return (isJson ? await response.json() : null) as T;
 }
 
-/** The same, for who needs the answer's headers. */
+/** The same, for callers that need the response's headers. */
 export async function send(method: Method, path: string, body?: unknown, extras: Extras = {}): Promise<Response> {
   const headers: Record<string, string> = { Accept: "application/json", ...extras.headers };
   if (body !== undefined) headers["Content-Type"] = "application/json";
@@ -69,7 +69,7 @@ async function problemBody(response: Response): Promise<Partial<ProblemBody>> {
   try {
     return (await response.json()) as Partial<ProblemBody>;
   } catch {
-    // A proxy on the way has answered in its own words.
+    // A proxy answered instead of the service.
     return {};
   }
 }

@@ -1,4 +1,4 @@
-// What the API answers, as far as the page reads it (src/video2mp3/api/frame/schemas.py, representations.py, results.py).
+// The API's responses, as far as the page reads them (src/video2mp3/api/frame/schemas.py, representations.py, results.py).
 
 export type State = "waiting" | "queued" | "processing" | "finished" | "failed" | "canceled";
 
@@ -89,7 +89,7 @@ export interface Waveform {
   peaks: number[];
 }
 
-/** What is in an upload. All texts come from the file. */
+/** The content of an upload. All texts come from the file and are untrusted. */
 export interface Probe {
   container: string;
   tracks: {

@@ -1,4 +1,4 @@
-// What follows from choosing an option: which others it takes the place of, so that no choice contradicts another.
+// Choosing an option removes the options that contradict it.
 
 import type { Options, OptionValue } from "../api/types";
 
@@ -7,7 +7,7 @@ const CHANGES_SOUND = [...MODES, "channels", "sample_rate_hz", "loudness_lufs", 
 const COVERS = ["cover", "cover_at_s"];
 const OF_SILENCE = ["silence_s", "silence_db"];
 
-/** Returns the options with one of them chosen; null, or its default, takes it away. */
+/** Returns the options with one of them set. Null or the default removes it. */
 export function choose(options: Options, name: string, value: OptionValue, byDefault: OptionValue = null): Options {
   const isGone = value === null || value === byDefault;
   let left = without(options, [name]);
@@ -26,7 +26,7 @@ export function choose(options: Options, name: string, value: OptionValue, byDef
   return { ...left, [name]: value };
 }
 
-/** Returns how many options are chosen beside the quality. */
+/** Returns how many options are set, the quality not counted. */
 export function countBesides(options: Options): number {
   return Object.keys(options).filter((name) => name !== "preset").length;
 }

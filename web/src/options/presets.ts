@@ -1,11 +1,11 @@
-// The five ways that are one click away. What they stand for is the service's (src/video2mp3/engine/presets.py).
+// The five presets. The service defines the options that they stand for (src/video2mp3/engine/presets.py).
 
 import type { Options } from "../api/types";
 
 export const PRESETS = ["voice", "podcast", "standard", "high", "max"] as const;
 export type Preset = (typeof PRESETS)[number];
 
-/** The options that say how the sound is encoded: a preset takes the place of all of them. */
+/** The options that control encoding. A preset replaces all of them. */
 export const QUALITY = [
   "preset",
   "bitrate_kbps",
@@ -16,20 +16,20 @@ export const QUALITY = [
   "loudness_lufs",
 ];
 
-/** Kilobits per second, as they come out on average. */
+/** The average bitrate in kbit/s. */
 const ABOUT_KBPS: Record<Preset, number> = { voice: 48, podcast: 128, standard: 190, high: 245, max: 320 };
 
 export function presetOf(options: Options): Preset | null {
   return PRESETS.find((preset) => preset === options.preset) ?? null;
 }
 
-/** Returns the options with another preset. What is not about the encoding stays. */
+/** Returns the options with another preset. Options that do not control encoding stay. */
 export function withPreset(options: Options, preset: Preset): Options {
   const others = Object.entries(options).filter(([name]) => !QUALITY.includes(name));
   return { ...Object.fromEntries(others), preset };
 }
 
-/** How large a minute of sound gets, in bytes. */
+/** The size of one minute of audio, in bytes. */
 export function bytesPerMinute(preset: Preset): number {
   return (ABOUT_KBPS[preset] * 1000 * 60) / 8;
 }

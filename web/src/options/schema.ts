@@ -1,4 +1,4 @@
-// The options of a conversion, as the API describes them: what it learns, the page learns with it.
+// The options of a conversion, read from the API's description, so that new options appear by themselves.
 
 import { call } from "../api/client";
 import type { OptionValue } from "../api/types";
@@ -8,7 +8,7 @@ export type Kind = "choice" | "integer" | "number" | "time" | "flag" | "text" | 
 export interface OptionField {
   name: string;
   kind: Kind;
-  /** In the API's words, for options that the page has none for. */
+  /** The API's description, for options that have no text of the page's. */
   title: string;
   description: string;
   default: OptionValue;
@@ -38,7 +38,7 @@ export const GROUPS = {
 GROUPS satisfies Record<string, readonly string[]>;
 export type Group = keyof typeof GROUPS | "other";
 
-/** What is said by other controls. */
+/** Options that other controls set. */
 const ELSEWHERE = ["preset"];
 const TIMES = ["start_s", "end_s", "cover_at_s"];
 
@@ -79,7 +79,7 @@ function kindOf(name: string, schema: Schema, types: (string | undefined)[]): Ki
   return (schema.maxLength ?? 0) > 1000 ? "long_text" : "text";
 }
 
-/** Returns the fields in their groups; what no group names is in `other`. */
+/** Returns the fields by group. Fields that no group lists are in `other`. */
 export function grouped(fields: readonly OptionField[]): [Group, OptionField[]][] {
   const known = Object.entries(GROUPS).map(([group, names]): [Group, OptionField[]] => [
     group as Group,
@@ -94,7 +94,7 @@ interface OpenApi {
   paths: Record<string, { post?: { requestBody?: { content: Record<string, { schema: unknown }> } } }>;
 }
 
-/** Returns the options in a description of the API. */
+/** Returns the options in an OpenAPI description. */
 export function fieldsIn(openapi: OpenApi): OptionField[] {
   const body = openapi.paths["/v1/conversions"]?.post?.requestBody?.content["application/json"]?.schema;
   const order = body as { properties?: { options?: { properties?: Record<string, Schema> } } } | undefined;
@@ -103,7 +103,7 @@ export function fieldsIn(openapi: OpenApi): OptionField[] {
 
 let loading: Promise<OptionField[]> | undefined;
 
-/** Asks the API once for its options. */
+/** Reads the options from the API, once. */
 export function loadFields(): Promise<OptionField[]> {
   loading ??= call<OpenApi>("GET", "openapi.json").then(fieldsIn);
   loading.catch(() => (loading = undefined));

@@ -1,11 +1,11 @@
-// A file's audio tracks in words.
+// Labels of a file's audio tracks.
 
 import type { Probe, OptionValue } from "../api/types";
 import { currentLanguage, t } from "../texts/texts";
 
 type Track = Probe["tracks"][number];
 
-/** `English, stereo, aac`: what tells tracks apart. */
+/** `English, stereo, aac`: the properties that distinguish tracks. */
 export function trackName(track: Track): string {
   const channels =
     track.channels === 1
@@ -18,7 +18,7 @@ export function trackName(track: Track): string {
     .join(", ");
 }
 
-/** The choices of the option `track`, where there is something to choose. */
+/** The choices of the option `track`; empty if there is only one. */
 export function trackChoices(tracks: readonly Track[]): [OptionValue, string][] {
   if (tracks.length < 2) return [];
   const single = tracks.map((track, index): [OptionValue, string] => [index + 1, `${index + 1}: ${trackName(track)}`]);
@@ -30,6 +30,6 @@ function languageName(code: string | null): string {
   try {
     return new Intl.DisplayNames([currentLanguage()], { type: "language" }).of(code) ?? code;
   } catch {
-    return code; // it came from the file, and may be anything
+    return code; // untrusted: the code comes from the file
   }
 }

@@ -1,8 +1,8 @@
-// One sound at a time.
+// Plays one audio element at a time.
 
 let playing: HTMLAudioElement | null = null;
 
-/** To be called before a sound begins: what plays elsewhere in the page is paused. */
+/** Call this before playback starts: it pauses any other audio element. */
 export function playAlone(audio: HTMLAudioElement): void {
   if (playing && playing !== audio) playing.pause();
   playing = audio;

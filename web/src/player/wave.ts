@@ -1,4 +1,4 @@
-// The waveform as wavesurfer draws it, from peaks that the service has measured. Loaded when there is something to hear.
+// The waveform, drawn by wavesurfer from the service's peaks. Loaded when the first MP3 is played.
 
 import WaveSurfer from "wavesurfer.js";
 import Regions, { type Region } from "wavesurfer.js/plugins/regions";
@@ -9,13 +9,13 @@ export interface Trim {
   end: number;
 }
 
-/** The page's own nonce: without it the browser refuses the styles that wavesurfer adds. */
+/** The page's nonce. Without it, the browser rejects the styles that wavesurfer adds. */
 function nonce(): string {
   return document.querySelector<HTMLScriptElement>("script[nonce]")?.nonce ?? "";
 }
 
 function colour(name: string): string {
-  // Canvases know no variables, nor `light-dark()`: so an element is asked what it would be.
+  // A canvas supports neither variables nor `light-dark()`, so an element resolves the colour.
   const probe = document.createElement("span");
   probe.style.color = `var(${name})`;
   document.body.append(probe);
@@ -57,7 +57,7 @@ export class Wave {
     this.#watcher.observe(document.documentElement, { attributeFilter: ["data-theme"] });
   }
 
-  /** Lets a part be chosen by dragging; `onchange` is told of each change of it. */
+  /** Enables the selection of a region by dragging; `onchange` receives each change. */
   chooseTrim(onchange: (trim: Trim) => void): void {
     this.#regions.enableDragSelection({ color: this.#tint() });
     this.#regions.on("region-created", (region) => {
@@ -68,7 +68,7 @@ export class Wave {
     this.#regions.on("region-update", (region) => onchange({ start: region.start, end: region.end }));
   }
 
-  /** Shows this part, which was chosen elsewhere; null: none. */
+  /** Shows a region that was selected elsewhere; null shows none. */
   showTrim(trim: Trim | null): void {
     if (!trim) {
       this.#region?.remove();

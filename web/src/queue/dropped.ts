@@ -1,19 +1,19 @@
-// The files in what was dropped or pasted; folders are looked through.
+// The files of a drop or paste, including those in folders.
 
 const MEDIA =
   /\.(mp4|m4v|mov|mkv|webm|avi|flv|wmv|asf|ts|m2ts|mts|mpe?g|vob|3gp|3g2|ogv|ogg|oga|opus|m4a|aac|flac|wav|mp3|mka|wma|aiff?)$/i;
 const MAX_FILES = 2000;
 
-/** The types and endings for a file picker. */
+/** The MIME types and extensions for a file picker. */
 export const ACCEPTED = "video/*,audio/*,.mkv,.ts,.m2ts,.mts,.flv,.avi,.wmv,.vob,.mka";
 
-/** Of a folder only what can be media is taken: nobody means the pictures and texts beside a film. */
+/** Only media files are taken from a folder: pictures and texts beside a video are not meant. */
 export function isMedia(file: { name: string; type: string }): boolean {
   if (file.name.startsWith(".")) return false;
   return /^(video|audio)\//.test(file.type) || MEDIA.test(file.name);
 }
 
-/** Returns the files; the transfer has to be read at once, so this begins before it waits for anything. */
+/** Returns the files. Reads the DataTransfer synchronously, because it is valid during the event only. */
 export async function filesIn(transfer: DataTransfer): Promise<File[]> {
   const entries = [...transfer.items].map((item) => (item.kind === "file" ? item.webkitGetAsEntry?.() : null) ?? null);
   const plain = [...transfer.files];
@@ -32,7 +32,7 @@ async function collect(entry: FileSystemEntry, files: File[], isInFolder: boolea
   }
   const reader = (entry as FileSystemDirectoryEntry).createReader();
   const inside: FileSystemEntry[] = [];
-  // It tells a hundred at a time.
+  // The browser returns at most 100 entries per call.
   for (;;) {
     const more = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject));
     if (!more.length) break;

@@ -1,4 +1,4 @@
-// One file on its way.
+// One file in the queue.
 
 import type { Conversion, Options, Progress } from "../api/types";
 import type { Kept } from "./kept";
@@ -10,11 +10,11 @@ export interface Trouble {
   retryable: boolean;
 }
 
-/** What goes over the line for a file. */
+/** The upload of a file. */
 export interface Upload {
   sizeBytes: number;
   hash: string;
-  /** Not the whole file, but the sound that was taken out of it. */
+  /** Whether only the extracted audio is uploaded. */
   isSound: boolean;
 }
 
@@ -23,10 +23,10 @@ export class Entry implements Standing {
   readonly name: string;
   readonly size: number;
   readonly lastModified: number;
-  /** As it was chosen; null where the browser does not hold it any more. */
+  /** The chosen file; null if the browser no longer has it. */
   file = $state.raw<File | null>(null);
   options = $state.raw<Options>({});
-  /** Waits with its upload for the reader's choice. */
+  /** Whether the upload waits for the user's choice of options. */
   isHeldBack = $state(false);
 
   step = $state<Step>("next");
@@ -38,7 +38,7 @@ export class Entry implements Standing {
   conversion = $state.raw<Conversion | null>(null);
   progress = $state.raw<Progress | null>(null);
   trouble = $state.raw<Trouble | null>(null);
-  /** Ends what the page does with it now. */
+  /** Aborts the current step. */
   stopper = new AbortController();
 
   constructor(id: string, file: { name: string; size: number; lastModified: number }) {
@@ -75,7 +75,7 @@ export class Entry implements Standing {
   get overallPercent(): number {
     return percentOf(this);
   }
-  /** Until the last byte is sent, in seconds; null where that cannot be told. */
+  /** Seconds until the last byte is sent; null if unknown. */
   get sendingEtaS(): number | null {
     if (!this.speedBps || !this.upload) return null;
     return (this.upload.sizeBytes - this.sentBytes) / this.speedBps;

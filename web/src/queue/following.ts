@@ -1,4 +1,4 @@
-// Keeps conversions' states up to date: by event streams for the few that are next, by one list for the rest.
+// Keeps the states of conversions up to date: event streams for the next few, one list for the rest.
 // A browser opens six connections to one host over HTTP/1.1; uploads and everything else need some of them.
 
 import { address, call, Problem } from "../api/client";
@@ -13,11 +13,11 @@ export interface Followed {
   readonly isProcessing: boolean;
   onProgress(progress: Progress): void;
   onConversion(conversion: Conversion): void;
-  /** It was deleted elsewhere, or this is nobody's any more. */
+  /** The conversion was deleted elsewhere, or the user signed out. */
   onGone(problem: Problem): void;
 }
 
-/** Returns those that get a stream: first what is being converted, then in the order of the queue. */
+/** Returns the conversions that get a stream: running ones first, then in the order of the queue. */
 export function streamed<T extends { isProcessing: boolean }>(followed: readonly T[], count = STREAMS): T[] {
   const processing = followed.filter((each) => each.isProcessing);
   const others = followed.filter((each) => !each.isProcessing);
@@ -63,7 +63,7 @@ export class Follower {
       if (begins || isEnd(progress.state)) void this.#read(id);
       if (isEnd(progress.state)) this.#close(id);
     };
-    // After a lost connection the browser comes back by itself; after a refusal it does not.
+    // Browsers reconnect after a lost connection, but not after an error response.
     stream.onerror = () => {
       if (stream.readyState !== EventSource.CLOSED || this.#streams.get(id) !== stream) return;
       setTimeout(() => {
@@ -84,7 +84,7 @@ export class Follower {
       this.#tell(await call<Conversion>("GET", `v1/conversions/${id}`));
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
-      if (![401, 403, 404].includes(problem.status)) return; // the list asks again
+      if (![401, 403, 404].includes(problem.status)) return; // the list will be polled again
       const followed = this.#followed.get(id);
       this.unfollow(id);
       followed?.onGone(problem);

@@ -1,5 +1,5 @@
-// What is remembered of the queue when the page is loaded again: the list in localStorage, the files, as far as they are
-// small enough to be copied, in IndexedDB. Each account has a list of its own.
+// The stored queue, which survives a reload of the page: the list is in localStorage, the files, if
+// small enough to be copied, are in IndexedDB. Each account has its own list.
 
 import type { Options } from "../api/types";
 
@@ -10,7 +10,7 @@ export interface Kept {
   lastModified: number;
   options: Options;
   uploadId: string | null;
-  /** What is sent: the file, or the sound of it. */
+  /** The uploaded file: the whole file or its audio. */
   upload: { sizeBytes: number; hash: string; isSound: boolean } | null;
   isSent: boolean;
   conversionId: string | null;
@@ -18,7 +18,7 @@ export interface Kept {
 
 const LIST = "video2mp3.queue";
 const MAX_KEPT = 200;
-/** The browser copies what it keeps; more would be felt. */
+/** The browser copies each stored file; copying larger files would be noticeable. */
 const MAX_FILE_BYTES = 256 * 1024 * 1024;
 
 export function keepList(userId: string, items: readonly Kept[]): void {
@@ -39,18 +39,18 @@ function isKept(item: unknown): item is Kept {
   return typeof kept?.id === "string" && typeof kept.name === "string" && typeof kept.sizeBytes === "number";
 }
 
-/** Whether a file that was chosen now is, by all that a browser tells, the one that was chosen before. */
+/** Whether the chosen file has the properties (name, size, date) of the file chosen before. */
 export function isSameFile(kept: { name: string; sizeBytes: number; lastModified: number }, file: File): boolean {
   return kept.name === file.name && kept.sizeBytes === file.size && kept.lastModified === file.lastModified;
 }
 
-/** Forgets everything of every account: for whoever signs out. */
+/** Deletes the stored queues of all accounts, at sign-out. */
 export async function forgetAll(): Promise<void> {
   for (const key of Object.keys(localStorage)) if (key.startsWith(`${LIST}.`)) localStorage.removeItem(key);
   await inFiles("readwrite", (files) => files.clear());
 }
 
-/** Keeps a file, where it is small enough and the browser lets us. */
+/** Stores a file if it is small enough and the browser allows it. */
 export async function holdFile(id: string, file: File): Promise<void> {
   if (file.size <= MAX_FILE_BYTES) await inFiles("readwrite", (files) => files.put(file, id));
 }
@@ -64,7 +64,7 @@ export async function releaseFile(id: string): Promise<void> {
   await inFiles("readwrite", (files) => files.delete(id));
 }
 
-/** Does something with the kept files. Where that is not possible (private windows, a full disk) nothing is kept. */
+/** Accesses the stored files. In private windows or on a full disk, nothing is stored. */
 async function inFiles(mode: IDBTransactionMode, act: (files: IDBObjectStore) => IDBRequest): Promise<unknown> {
   try {
     const database = await opened();

@@ -1,13 +1,13 @@
-// Where one file is on its way from this machine to an MP3, and where all of them are together.
+// The phase of one file on its way to an MP3, and the summary of all files.
 
 import type { State } from "../api/types";
 
-/** What the page itself does with a file, up to its last byte. */
+/** The page's own step for a file, up to the last byte. */
 export type Step = "next" | "taking" | "uploading" | "paused" | "lost" | "sent";
 export type Phase =
   | Exclude<Step, "sent">
-  | "refused" // something went wrong before there was a conversion that could fail
-  | "ready" // waits for the reader's choice
+  | "refused" // a failure before the conversion was created
+  | "ready" // waits for the user's choice
   | Exclude<State, "waiting">;
 
 export interface Standing {
@@ -22,7 +22,7 @@ export interface Standing {
 
 export const ENDED: readonly Phase[] = ["finished", "failed", "canceled", "refused"];
 const MINE: readonly Phase[] = ["taking", "uploading"];
-/** A job that waits for its upload is not done by half when the upload is: converting is the quicker part. */
+/** The share of the upload in the total progress: converting is faster than uploading. */
 const UPLOAD_SHARE = 0.7;
 
 export function phaseOf({ step, state, hasProblem }: Standing): Phase {
@@ -37,13 +37,13 @@ export function isEnded(standing: Standing): boolean {
   return ENDED.includes(phaseOf(standing));
 }
 
-/** Whether something is being done for it, here or in the service, without the reader. */
+/** Whether the page or the service works on it without the user. */
 export function isBusy(standing: Standing): boolean {
   const phase = phaseOf(standing);
   return MINE.includes(phase) || phase === "next" || phase === "queued" || phase === "processing";
 }
 
-/** From 0 to 100, over both ways. */
+/** From 0 to 100, over upload and conversion. */
 export function percentOf(standing: Standing): number {
   if (isEnded(standing)) return 100;
   const converted = standing.state === "processing" ? standing.percent / 100 : 0;
@@ -58,7 +58,7 @@ export interface Summary {
   percent: number;
 }
 
-/** Weighs each file by its size, so that one small file does not count as much as a large one. */
+/** Weighs each file by its size, so that a small file counts less than a large one. */
 export function summarize(standings: readonly (Standing & { size: number })[]): Summary {
   const weight = (each: { size: number }) => Math.max(1, each.size);
   const whole = standings.reduce((sum, each) => sum + weight(each), 0);
@@ -72,7 +72,7 @@ export function summarize(standings: readonly (Standing & { size: number })[]): 
   };
 }
 
-/** Returns the list with one item moved by so many places, as far as there are any. */
+/** Returns the list with one item moved by that many places, within the list. */
 export function moved<T>(items: readonly T[], item: T, places: number): T[] {
   const from = items.indexOf(item);
   if (from < 0) return [...items];
@@ -81,7 +81,7 @@ export function moved<T>(items: readonly T[], item: T, places: number): T[] {
   return [...others.slice(0, to), item, ...others.slice(to)];
 }
 
-/** Bytes per second, over the last seconds rather than since the start: what the line does now. */
+/** Bytes per second over the last seconds: the current speed. */
 export class Speedometer {
   #samples: [time: number, bytes: number][] = [];
   readonly #windowMs: number;
@@ -90,7 +90,7 @@ export class Speedometer {
     this.#windowMs = windowMs;
   }
 
-  /** Takes how many bytes are over at a time in milliseconds; returns bytes per second, or null at first. */
+  /** Takes the bytes sent by a time in milliseconds. Returns bytes per second; null for the first call. */
   add(bytes: number, timeMs: number): number | null {
     this.#samples = this.#samples.filter(([time]) => timeMs - time <= this.#windowMs);
     this.#samples.push([timeMs, bytes]);

@@ -1,4 +1,4 @@
-// The queue: what was dropped, what becomes of it, and what can be done with it. It lives as long as the page does.
+// The queue of dropped files, their progress and the actions on them. It lives as long as the page.
 
 import { call, Problem } from "../api/client";
 import type { Conversion, Options } from "../api/types";
@@ -28,7 +28,7 @@ export const queue = {
   },
 };
 
-/** Puts files into the queue, with these options. Returns their entries. */
+/** Adds files to the queue with these options. Returns their entries. */
 export function add(files: readonly File[], options: Options = preferences.all.options): Entry[] {
   const added: Entry[] = [];
   for (const file of files) {
@@ -48,7 +48,7 @@ export function add(files: readonly File[], options: Options = preferences.all.o
   return added;
 }
 
-/** Goes on with an entry whose file the browser did not hold any more. */
+/** Resumes an entry whose file the browser had lost. */
 export function giveFile(entry: Entry, file: File): void {
   entry.trouble = null;
   if (isSameFile(entry.kept(), file)) {
@@ -60,7 +60,7 @@ export function giveFile(entry: Entry, file: File): void {
   }
 }
 
-/** Begins with as many of the next entries as may be on their way at once. */
+/** Starts the next entries, up to the limit of parallel uploads. */
 function pump(): void {
   keep();
   const active = entries.filter((entry) => entry.phase === "uploading" || entry.phase === "taking").length;
@@ -71,14 +71,14 @@ function pump(): void {
 async function run(entry: Entry): Promise<void> {
   entry.stopper = new AbortController();
   const { signal } = entry.stopper;
-  entry.step = "taking"; // at once, so that nobody begins with it a second time
+  entry.step = "taking"; // immediately, so that no other call starts it again
   try {
     await advance(entry, surroundings);
     await releaseFile(entry.id);
   } catch (error) {
     if (signal.aborted) return;
     if (error instanceof Problem && needsRoom(error)) {
-      // It has its turn again when something of what is under way has ended.
+      // It is tried again when another upload or conversion has ended.
       entry.step = "next";
       roomTimer = setTimeout(() => ((roomTimer = undefined), pump()), ROOM_AFTER_MS);
     } else {
@@ -130,13 +130,13 @@ export function resume(entry: Entry): void {
   entry.step = "uploading";
 }
 
-/** Ends it, wherever it is. The row stays, and says so. */
+/** Cancels an entry in any phase. The row stays and shows it. */
 export async function cancel(entry: Entry): Promise<void> {
   await stop(entry);
   const { conversion, uploadId } = entry;
   if (conversion && !isEnd(conversion.state)) {
     const canceled = await call<Conversion | null>("DELETE", `v1/conversions/${conversion.id}`);
-    // One that is being converted is canceled within seconds; its events tell.
+    // A running conversion is canceled within seconds; an event reports it.
     if (canceled && entry.conversion?.id === conversion.id) entry.conversion = canceled;
   }
   if (uploadId && entry.step !== "sent") await dropUpload(uploadId);
@@ -150,7 +150,7 @@ async function stop(entry: Entry): Promise<void> {
   await releaseFile(entry.id);
 }
 
-/** Tries again what failed: only what has to be done again. */
+/** Retries the steps that failed. */
 export async function retry(entry: Entry): Promise<void> {
   const failed = entry.conversion;
   entry.trouble = null;
@@ -166,7 +166,7 @@ export async function retry(entry: Entry): Promise<void> {
   pump();
 }
 
-/** Makes another MP3 of the same upload; of one that was held back, the first. */
+/** Requests another conversion of the same upload, or the first one if it was held back. */
 export async function convertAgain(entry: Entry, options: Options, coverUploadId?: string): Promise<void> {
   const body = { upload_id: entry.uploadId, options, ...(coverUploadId ? { cover_upload_id: coverUploadId } : {}) };
   entry.conversion = await call<Conversion>("POST", "v1/conversions", body);
@@ -177,7 +177,7 @@ export async function convertAgain(entry: Entry, options: Options, coverUploadId
   keep();
 }
 
-/** Takes it off the list. Its conversion stays in the history. */
+/** Removes an entry from the list. Its conversion stays in the history. */
 export function remove(entry: Entry): void {
   if (entry.conversion) follower.unfollow(entry.conversion.id);
   if (!entry.isEnded) void stop(entry);
@@ -190,7 +190,7 @@ export function removeEnded(): void {
 }
 
 export async function cancelAll(): Promise<void> {
-  // From the end, so that none of them begins meanwhile.
+  // From the end, so that no waiting entry starts meanwhile.
   for (const entry of entries.toReversed()) if (!entry.isEnded) await cancel(entry);
 }
 
@@ -207,7 +207,7 @@ function keep(): void {
     );
 }
 
-/** Brings back what was in the queue of this account when the page was left. */
+/** Restores the stored queue of this account. */
 export async function restore(userId: string): Promise<void> {
   if (owner === userId) return;
   owner = userId;
@@ -242,7 +242,7 @@ async function restoreOne(kept: Kept): Promise<Entry | null> {
   }
 }
 
-/** Forgets everything: for whoever signs out. What is in the service stays there. */
+/** Clears the queue at sign-out. Uploads and conversions stay in the service. */
 export async function clear(): Promise<void> {
   for (const entry of entries) {
     if (entry.conversion) follower.unfollow(entry.conversion.id);

@@ -1,11 +1,11 @@
-// Sends files with Uppy and its tus client, which go on after every interruption. Loaded when the first file is chosen.
+// Uploads files with Uppy and its tus client, which resume after interruptions. Loaded when the first file is chosen.
 
 import Uppy from "@uppy/core";
 import Tus from "@uppy/tus";
 import { Problem } from "../api/client";
 import type { ProblemBody } from "../api/types";
 
-/** An hour of trying, in ever longer pauses: a laptop that was closed, a service that is started again. */
+/** Retries for an hour with growing pauses: a closed laptop, a restarting service. */
 const RETRY_DELAYS_MS = [500, 1000, 2000, 4000, 8000, 15_000, ...Array.from({ length: 120 }, () => 30_000)];
 
 type Meta = Record<string, string>;
@@ -22,12 +22,12 @@ uppy.use(Tus<Meta, Body>, {
   endpoint: "",
   retryDelays: RETRY_DELAYS_MS,
   limit: 4,
-  // Where an upload is, is known from the queue.
+  // The queue knows the URLs of uploads.
   storeFingerprintForResuming: false,
   allowedMetaFields: [],
 });
 
-/** What is being sent, by Uppy's id of it. */
+/** The running uploads, by Uppy's file id. */
 const sendings = new Map<string, Sending>();
 const uppyIds = new Map<string, string>();
 
@@ -48,7 +48,7 @@ function ended(uppyId: string): Sending | undefined {
   return sending;
 }
 
-/** Sends a file to an upload that there is, from where that upload is; resolves with the last byte. */
+/** Sends a file to an existing upload, from its current offset. Resolves after the last byte. */
 export function sendFile(
   id: string,
   file: File,
@@ -61,7 +61,7 @@ export function sendFile(
     uppyIds.set(id, uppyId);
     sendings.set(uppyId, { onProgress, resolve, reject });
     const forget = () => uppy.getFile(uppyId) && uppy.removeFile(uppyId);
-    uppy.upload().then(forget, forget); // how it ended is told by the events
+    uppy.upload().then(forget, forget); // the events report the outcome
   });
 }
 
@@ -70,11 +70,11 @@ export function pauseSending(id: string, isPaused: boolean): void {
   if (uppyId && uppy.getFile(uppyId)?.isPaused !== isPaused) uppy.pauseResume(uppyId);
 }
 
-/** Ends it here; the upload in the service is left to the queue, which knows what needs it. Its promise is left alone. */
+/** Stops sending. The queue decides about the upload in the service. The returned promise stays pending. */
 export function stopSending(id: string): void {
   const uppyId = uppyIds.get(id);
   if (!uppyId) return;
-  // Else Uppy would delete the upload, and nobody could catch what comes of that.
+  // Otherwise Uppy would delete the upload, and its errors could not be caught.
   const upload = uppy.getPlugin<Tus<Meta, Body>>("Tus")?.uploaders[uppyId];
   if (upload) upload.url = null;
   sendings.delete(uppyId);

@@ -1,4 +1,4 @@
-// What the page does with one file, from the drop to the last byte. Each step is left out where it was done before.
+// The steps for one file, from the drop to the last byte. Steps that were done before are skipped.
 
 import { call, Problem } from "../api/client";
 import type { Conversion } from "../api/types";
@@ -8,22 +8,22 @@ import { makeUpload, uploadAddress } from "./uploads";
 
 export interface Surroundings {
   isSoundWanted(): boolean;
-  /** Keeps what is sent, for when the page is loaded again. */
+  /** Stores the uploaded file, so that a reload of the page can resume. */
   hold(entry: Entry, file: File): void;
-  /** Called when there is something new to be kept of the entry. */
+  /** Called when the stored state of the entry has to change. */
   changed(): void;
   follow(entry: Entry): void;
 }
 
-/** Whether the same can succeed when something else of the account's has ended. */
+/** Whether a retry can succeed when another upload or conversion of the account has ended. */
 export function needsRoom(problem: Problem): boolean {
   return problem.status === 429 || problem.code === "overloaded";
 }
 
 /**
- * Sends a file, and lets it be converted while it is sent.
+ * Uploads a file and requests its conversion at the same time.
  *
- * Throws a Problem, or what ended it when its stopper was used.
+ * Throws a Problem, or the reason of its AbortController.
  */
 export async function advance(entry: Entry, surroundings: Surroundings): Promise<void> {
   const { signal } = entry.stopper;
@@ -34,7 +34,7 @@ export async function advance(entry: Entry, surroundings: Surroundings): Promise
   surroundings.changed();
   surroundings.hold(entry, file);
   if (!entry.conversion && !entry.isHeldBack) {
-    // The same key again makes no second conversion, where the answer was lost on its way.
+    // The same key creates no second conversion if the response was lost.
     const extras = { signal, headers: { "Idempotency-Key": `page-${entry.uploadId}` } };
     const order = { upload_id: entry.uploadId, options: entry.options };
     entry.conversion = await call<Conversion>("POST", "v1/conversions", order, extras);
@@ -53,13 +53,13 @@ export async function advance(entry: Entry, surroundings: Surroundings): Promise
   surroundings.changed();
 }
 
-/** Returns the file, or the sound of it where that is wanted, possible and, for an upload that goes on, the same as before. */
+/** Returns the extracted audio if it is wanted, possible and, for a resumed upload, unchanged; else the file. */
 async function fileToSend(entry: Entry, { isSoundWanted }: Surroundings): Promise<File> {
   const { file, upload } = entry;
   if (!file) throw new Problem(0, { code: "file_lost" });
-  // The browser held what is sent, not what it was taken from.
+  // The browser stored the extracted audio, not the video.
   if (upload && file.size === upload.sizeBytes) return file;
-  // Its cover is to be a picture of the video.
+  // The cover needs a frame of the video.
   const needsPicture = typeof entry.options.cover_at_s === "number";
   if (upload ? upload.isSound : isSoundWanted() && !needsPicture) {
     entry.step = "taking";

@@ -1,15 +1,15 @@
-// The service's side of an upload: it is made first, so that a conversion can name it before the first byte is sent.
+// Uploads in the service. An upload is created first, so that a conversion can refer to it before the first byte is sent.
 
 import { address, call, Problem, send } from "../api/client";
 
 const TUS = { "Tus-Resumable": "1.0.0" };
 
-/** Makes an upload of that name and size; returns its id. */
+/** Creates an upload of that name and size. Returns its id. */
 export async function makeUpload(name: string, sizeBytes: number, signal?: AbortSignal): Promise<string> {
   const headers = { ...TUS, "Upload-Length": String(sizeBytes), "Upload-Metadata": `filename ${base64(name)}` };
   const extras = signal ? { headers, signal } : { headers };
   const answer = await send("POST", "v1/uploads", undefined, extras);
-  // Only the id: whatever the address looks like from behind a proxy, from here it is relative to the page.
+  // Only the id: behind a proxy, the URL may differ from what the page sees.
   const id = answer.headers.get("Location")?.split("/").pop();
   if (!id) throw new Problem(502, { code: "bad_answer" });
   return id;
@@ -19,7 +19,7 @@ export function uploadAddress(id: string): string {
   return address(`v1/uploads/${id}`);
 }
 
-/** Returns how much of an upload is stored; null where there is no such upload any more. */
+/** Returns how many bytes of an upload are stored; null if the upload was deleted. */
 export async function storedBytes(id: string): Promise<{ received_bytes: number; state: string } | null> {
   try {
     return await call("GET", `v1/uploads/${id}`);
@@ -29,7 +29,7 @@ export async function storedBytes(id: string): Promise<{ received_bytes: number;
   }
 }
 
-/** Gives an upload up; that it is gone already, or still needed by a conversion, is nobody's trouble. */
+/** Deletes an upload. Ignores that it was already deleted or that a conversion still needs it. */
 export async function dropUpload(id: string): Promise<void> {
   try {
     await call("DELETE", `v1/uploads/${id}`, undefined, { headers: TUS });

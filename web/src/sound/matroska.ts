@@ -1,9 +1,9 @@
 /**
- * The sound of a Matroska or WebM file without its video.
+ * Extracts the audio of a Matroska or WebM file.
  *
- * Blocks of sound, and all that says how to play them (CodecDelay, DiscardPadding, tags, chapters, pictures), are copied
- * byte for byte; the clusters around them are written anew. Only the lists of places (SeekHead, Cues) are gone, and what
- * is in front of the clusters then can be found without them. Source: RFC 8794 (EBML), RFC 9559 (Matroska).
+ * Audio blocks and everything that describes them (CodecDelay, DiscardPadding, tags, chapters, pictures) are copied
+ * byte for byte; new clusters hold them. The indexes (SeekHead, Cues) are left out: the elements before the
+ * clusters can be found without them. Source: RFC 8794 (EBML), RFC 9559 (Matroska).
  */
 
 import { Unfit, type Source } from "./source.ts";
@@ -13,11 +13,11 @@ const SEGMENT = 0x18538067;
 const TRACKS = 0x1654ae6b;
 const CLUSTER = 0x1f43b675;
 const [SEEK_HEAD, CUES, VOID, CRC_32] = [0x114d9b74, 0x1c53bb6b, 0xec, 0xbf];
-/** Info, Chapters, Tags, Attachments: none of them says where another is. */
+/** Info, Chapters, Tags, Attachments: none of them holds the position of another. */
 const COPIED = [0x1549a966, 0x1043a770, 0x1254c367, 0x1941a469];
 const [TRACK_ENTRY, TRACK_NUMBER, TRACK_TYPE, SOUND] = [0xae, 0xd7, 0x83, 2];
 const [TIMESTAMP, SIMPLE_BLOCK, BLOCK_GROUP, BLOCK] = [0xe7, 0xa3, 0xa0, 0xa1];
-/** Position, PrevSize: of the old file. */
+/** Position, PrevSize: valid for the source file only. */
 const OF_PLACES = [0xa7, 0xab, VOID, CRC_32];
 const MAX_HEAD_BYTES = 12;
 const MAX_HEADERS_BYTES = 32 * 1024 ** 2;
@@ -27,16 +27,16 @@ interface Element {
   id: number;
   start: number;
   body: number;
-  /** Infinity where the file does not say, as in live recordings. */
+  /** Infinity if the size is unknown, as in live recordings. */
   end: number;
 }
 
-/** Called with each piece of the new file behind its head. */
+/** Receives each block of the new file after its header. */
 export type Take = (piece: Uint8Array<ArrayBuffer>) => Promise<void>;
 
 /**
- * Goes through the file, and gives its clusters of sound to `take`. Returns what has to stand before them. Throws `Unfit` where
- * only the whole file will do. The file is untrusted.
+ * Reads the file and passes its audio clusters to `take`. Returns the header that precedes them. Throws `Unfit` if
+ * the audio cannot be extracted. The file is untrusted.
  */
 export async function cutMatroska(
   source: Source,
@@ -88,7 +88,7 @@ export async function cutMatroska(
   return joined([head, written(SEGMENT, lengthOf(headers) + clustersBytes), ...headers]);
 }
 
-/** Returns the tracks of sound out of the element with all of them. */
+/** Returns the audio tracks of the Tracks element. */
 function soundTracks(
   bytes: Uint8Array<ArrayBuffer>,
   body: number,
@@ -96,7 +96,7 @@ function soundTracks(
   const kept: Uint8Array<ArrayBuffer>[] = [];
   const numbers = new Set<number>();
   for (const entry of children(bytes, body, bytes.length)) {
-    if (entry.id !== TRACK_ENTRY) continue; // a checksum, or nothing
+    if (entry.id !== TRACK_ENTRY) continue; // CRC-32 or Void
     let number = 0;
     let type = 0;
     for (const field of children(bytes, entry.body, entry.end)) {
@@ -112,7 +112,7 @@ function soundTracks(
   return { bytes: joined([written(TRACKS, lengthOf(kept)), ...kept]), numbers };
 }
 
-/** Returns what is to stand in a cluster, nothing where it has no sound, and where it ends. */
+/** Returns the content of the new cluster, empty if it has no audio, and the end of the old one. */
 async function soundOfCluster(
   source: Source,
   cluster: Element,
@@ -123,7 +123,7 @@ async function soundOfCluster(
   let place = cluster.body;
   while (place < Math.min(cluster.end, source.size)) {
     const element = await readElement(source, place, Math.min(cluster.end, source.size));
-    // Where the file does not say where a cluster ends, it ends where something begins that cannot be in one.
+    // A cluster of unknown size ends before the first element that cannot be inside a cluster.
     if (cluster.end === Infinity && element.id > 0xffff) break;
     if (element.end === Infinity) throw new Unfit("a block without a size");
     if (element.id === TIMESTAMP) {
@@ -175,7 +175,7 @@ function* children(bytes: Uint8Array, start: number, end: number): Generator<Ele
   }
 }
 
-/** Reads the head of an element that lies at `at` in `bytes`, and begins at `start` of the file. */
+/** Reads the header of the element at `at` in `bytes`, which starts at `start` in the file. */
 function elementAt(bytes: Uint8Array, at: number, start: number, limit: number): Element {
   const first = bytes[at] ?? 0;
   const idWidth = Math.clz32(first) - 23;
@@ -189,7 +189,7 @@ function elementAt(bytes: Uint8Array, at: number, start: number, limit: number):
   return { id, start, body, end };
 }
 
-/** Reads a number of variable width, without the bits that tell the width. */
+/** Reads a variable-size integer without its length marker. */
 function readNumber(bytes: Uint8Array, at: number): { value: number; width: number; unknown: boolean } {
   const first = bytes[at] ?? 0;
   const width = Math.clz32(first) - 23;
@@ -208,7 +208,7 @@ function unsigned(bytes: Uint8Array): number {
   return bytes.reduce((value, byte) => value * 256 + byte, 0);
 }
 
-/** Writes the head of an element whose body has that size: its id has four bytes, its size eight. */
+/** Writes an element header for a body of that size: four bytes of id, eight of size. */
 function written(id: number, size: number): Uint8Array<ArrayBuffer> {
   const head = new Uint8Array(12);
   const data = new DataView(head.buffer);

@@ -1,15 +1,15 @@
 /**
- * The sound of an MP4 or MOV without its video.
+ * Extracts the audio of an MP4 or MOV file.
  *
- * The index (`moov`) stays as it is, byte for byte, but tracks of other kinds are left out and the places of the
- * chunks are written anew. So edit lists, priming, tags, chapters and all tracks of sound survive, and a decoder gives
- * the same samples. The service does the same with videos that it fetches (`engine/containers/mp4_audio.py`).
+ * The index (`moov`) is copied byte for byte, except that other tracks are left out and chunk offsets are
+ * rewritten. So edit lists, priming, tags, chapters and all audio tracks survive, and decoders return
+ * the same samples. The service does the same with videos that it downloads (`engine/containers/mp4_audio.py`).
  * Source: ISO/IEC 14496-12, §8.
  */
 
 import { Unfit, type Range, type Source } from "./source.ts";
 
-/** What to write in front, and what of the old file follows it, in this order. */
+/** The header to write, and the ranges of the source file that follow it, in this order. */
 export interface Mp4Sound {
   head: Uint8Array<ArrayBuffer>;
   ranges: Range[];
@@ -19,9 +19,9 @@ const MAX_INDEX_BYTES = 64 * 1024 ** 2;
 const MAX_SAMPLES = 8 * 1024 ** 2;
 const MAX_BOXES = 64;
 const MAX_SIZE_BYTES = 2 ** 32 - 1;
-/** A chapter's title is in a track of text. */
+/** A text track holds the chapter titles. */
 const KEPT_HANDLERS = ["soun", "text"];
-/** Boxes beside the index that hold nothing of it. With any other (fragments, say) the whole file is needed. */
+/** Top-level boxes that hold no part of the index. With any other box, such as a fragment, the whole file is needed. */
 const PASSED_OVER = ["mdat", "free", "skip", "wide"];
 const MDAT_HEAD_BYTES = 16;
 
@@ -32,7 +32,7 @@ interface Box {
   end: number;
 }
 
-/** A table of places of chunks in the index, and what it says. */
+/** A chunk offset table in the index, and its entries. */
 interface Chunks {
   table: number;
   wide: boolean;
@@ -40,7 +40,7 @@ interface Chunks {
   sizes: number[];
 }
 
-/** Finds the sound; throws `Unfit` where only the whole file will do. The file is untrusted. */
+/** Finds the audio. Throws `Unfit` if it cannot be extracted. The file is untrusted. */
 export async function findMp4Sound(source: Source): Promise<Mp4Sound> {
   const found = new Map<string, Uint8Array<ArrayBuffer>>();
   let offset = 0;
@@ -61,7 +61,7 @@ export async function findMp4Sound(source: Source): Promise<Mp4Sound> {
   try {
     return withoutVideo(type, index, source.size);
   } catch (error) {
-    if (error instanceof RangeError) throw new Unfit("a damaged index"); // read beyond its end
+    if (error instanceof RangeError) throw new Unfit("a damaged index"); // a read beyond its end
     throw error;
   }
 }
@@ -81,7 +81,7 @@ function withoutVideo(type: Uint8Array, index: Uint8Array<ArrayBuffer>, size: nu
       continue;
     }
     const media = child(data, box, "mdia");
-    const kind = fourLetters(data, child(data, media, "hdlr").body + 8);
+    const kind = fourCharacters(data, child(data, media, "hdlr").body + 8);
     const leads = leadsToChapters(data, box);
     if (!KEPT_HANDLERS.includes(kind)) {
       chaptersLeftOut ||= leads;
@@ -89,8 +89,8 @@ function withoutVideo(type: Uint8Array, index: Uint8Array<ArrayBuffer>, size: nu
     }
     chapters ||= leads;
     sounds += Number(kind === "soun");
-    // In QuickTime's own files the one size of all samples of sound is not always in bytes.
-    const sized = kind !== "soun" || fourLetters(view(type), 8) !== "qt  ";
+    // In QuickTime files the constant sample size is not always in bytes.
+    const sized = kind !== "soun" || fourCharacters(view(type), 8) !== "qt  ";
     tracks.push(readChunks(data, media, sized));
     kept.push(box);
   }
@@ -108,7 +108,7 @@ function withoutVideo(type: Uint8Array, index: Uint8Array<ArrayBuffer>, size: nu
   if (place > MAX_SIZE_BYTES) throw new Unfit("more than 4 GB of sound");
   for (const { table, wide, offsets } of tracks) {
     offsets.forEach((offset, number) => {
-      const there = moved.get(offset) ?? 0; // an empty chunk may lie anywhere
+      const there = moved.get(offset) ?? 0; // the offset of an empty chunk has no meaning
       if (wide) data.setBigUint64(table + 8 * number, BigInt(there));
       else data.setUint32(table + 4 * number, there);
     });
@@ -119,19 +119,19 @@ function withoutVideo(type: Uint8Array, index: Uint8Array<ArrayBuffer>, size: nu
   head.set(type);
   let at = type.length;
   written.setUint32(at, indexSize);
-  head.set(letters("moov"), at + 4);
+  head.set(ascii("moov"), at + 4);
   at += 8;
   for (const box of kept) {
     head.set(index.subarray(box.start, box.end), at);
     at += box.end - box.start;
   }
   written.setUint32(at, 1); // the size follows, in 64 bits
-  head.set(letters("mdat"), at + 4);
+  head.set(ascii("mdat"), at + 4);
   written.setBigUint64(at + 8, BigInt(MDAT_HEAD_BYTES + place - head.length));
   return { head, ranges };
 }
 
-/** Returns where the sound is, in order; two tracks may share a chunk, but none may overlap another. */
+/** Returns the sorted audio ranges. Two tracks may share a chunk, but chunks must not overlap. */
 function uniqueRanges(tracks: Chunks[], size: number): Range[] {
   const all: Range[] = tracks.flatMap(({ offsets, sizes }) =>
     offsets
@@ -167,7 +167,7 @@ function readChunks(data: DataView, media: Box, oneSizeAllowed: boolean): Chunks
   const places = boxes.get("co64") ?? boxes.get("stco");
   if (!sizesBox || !runsBox || !places) throw new Unfit("a missing table");
   const references = child(data, child(data, information, "dinf"), "dref");
-  // One reference, whose flag says: in this file.
+  // One reference, whose flag means "in this file".
   if (data.getUint32(references.body + 4) !== 1 || !(data.getUint8(references.body + 19) & 1)) {
     throw new Unfit("samples in another file");
   }
@@ -206,7 +206,7 @@ function chunkSizes(data: DataView, sizesBox: Box, runsBox: Box, chunks: number,
   return sizes;
 }
 
-/** Returns how many entries a table has that begins with version, flags and `skipped` bytes. */
+/** Returns the number of entries of a table that starts with version, flags and `skipped` bytes. */
 function tableLength(data: DataView, box: Box, skipped: number, entryBytes: number): number {
   const length = data.getUint32(box.body + skipped);
   if (box.body + skipped + 4 + length * entryBytes > box.end) throw new Unfit("a damaged table");
@@ -227,7 +227,7 @@ function* children(data: DataView, parent: Box): Generator<Box> {
   }
 }
 
-/** Reads the head of a box, which is at `start` and may reach up to `limit`; `at` is where it lies in `data`. */
+/** Reads the header of the box at `start`, which must end by `limit`; `at` is its offset in `data`. */
 function readBox(data: DataView, start: number, limit: number, at = start): Box {
   if (at + 8 > data.byteLength) throw new Unfit("a damaged box");
   let size = data.getUint32(at);
@@ -237,17 +237,17 @@ function readBox(data: DataView, start: number, limit: number, at = start): Box 
     size = Number(data.getBigUint64(at + 8));
     headSize = 16;
   } else if (size === 0) {
-    size = limit - start; // up to the end
+    size = limit - start; // 0 means: up to the end
   }
   if (size < headSize || start + size > limit) throw new Unfit("a box that is larger than what it is in");
-  return { kind: fourLetters(data, at + 4), start, body: start + headSize, end: start + size };
+  return { kind: fourCharacters(data, at + 4), start, body: start + headSize, end: start + size };
 }
 
-function fourLetters(data: DataView, at: number): string {
+function fourCharacters(data: DataView, at: number): string {
   return String.fromCharCode(...[0, 1, 2, 3].map((number) => data.getUint8(at + number)));
 }
 
-function letters(text: string): Uint8Array {
+function ascii(text: string): Uint8Array {
   return new TextEncoder().encode(text);
 }
 

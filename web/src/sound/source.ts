@@ -1,13 +1,13 @@
-/** A file read by places, a large piece at a time. */
+/** Random access to a file, which reads large blocks. */
 
-/** What only the whole file will do for: no such container, a damaged one, or one of a kind that is not cut here. */
+/** The audio cannot be extracted: the container is unknown, damaged or of an unsupported form. The whole file is uploaded. */
 export class Unfit extends Error {}
 
 const WINDOW_BYTES = 4 * 1024 ** 2;
-/** Video between two pieces of sound that is smaller than this is read with them: each read costs as much as it. */
+/** A gap between two ranges that is smaller than this is read too, because a separate read costs as much. */
 const GAP_BYTES = 128 * 1024;
 
-/** Reads a file through a window, so that memory does not grow with the file. */
+/** Reads a file through a window, so that memory does not grow with the file's size. */
 export class Source {
   readonly size: number;
   #file: Blob;
@@ -20,8 +20,8 @@ export class Source {
   }
 
   /**
-   * Returns the bytes from `start` up to `end`, which are valid until the next call; fewer at the end of the file.
-   * `ahead` is how far the reading is likely to go on.
+   * Returns the bytes from `start` up to `end`, valid until the next call; fewer at the end of the file.
+   * `ahead`: how many further bytes the caller will probably read.
    */
   async read(start: number, end: number, ahead = WINDOW_BYTES): Promise<Uint8Array<ArrayBuffer>> {
     if (start < this.#start || end > this.#start + this.#window.length) {
@@ -31,7 +31,7 @@ export class Source {
     return this.#window.subarray(start - this.#start, end - this.#start);
   }
 
-  /** Returns those bytes; throws `Unfit` where the file ends before. */
+  /** Returns exactly those bytes. Throws `Unfit` if the file ends earlier. */
   async whole(start: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
     const bytes = await this.read(start, end);
     if (bytes.length !== end - start) throw new Unfit("the file ends too early");
@@ -39,10 +39,10 @@ export class Source {
   }
 }
 
-/** A piece of the old file: from, up to. */
+/** A range of the source file: start and end. */
 export type Range = readonly [start: number, end: number];
 
-/** Yields the bytes of all ranges, which are in order, reading those near to each other at once. */
+/** Yields the bytes of all ranges, which are sorted. Reads ranges that are close together at once. */
 export async function* readRanges(source: Source, ranges: readonly Range[]): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   let place = 0;
   while (place < ranges.length) {
@@ -56,7 +56,7 @@ export async function* readRanges(source: Source, ranges: readonly Range[]): Asy
     const ahead = (ranges[end - 1] as Range)[1] - first[0];
     for (; place < end; place++) {
       const [start, stop] = ranges[place] as Range;
-      // One chunk may be the whole file's sound.
+      // One chunk may hold all of the file's audio.
       for (let at = start; at < stop; at += WINDOW_BYTES) {
         const until = Math.min(stop, at + WINDOW_BYTES);
         const bytes = await source.read(at, until, Math.min(ahead, WINDOW_BYTES));

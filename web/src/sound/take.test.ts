@@ -19,7 +19,7 @@ const hasFfmpeg = (() => {
   }
 })();
 
-/** Makes a video with ffmpeg: noise for the picture, so that it is larger than its sound. */
+/** Makes a video with ffmpeg. The picture is noise, so that it is larger than the audio. */
 async function make(name: string, ...audio: string[]): Promise<File> {
   const picture = ["-f", "lavfi", "-i", "nullsrc=s=160x90:r=25:d=2,geq=random(1)*255:128:128"];
   const sound = ["-f", "lavfi", "-i", "sine=frequency=330:duration=2.1:sample_rate=48000"];
@@ -41,7 +41,7 @@ async function make(name: string, ...audio: string[]): Promise<File> {
   return new File([await openAsBlob(path)], name);
 }
 
-/** What an independent reader finds of the sound: each packet's time, and the SHA-256 of its bytes. */
+/** The audio as an independent reader sees it: the time of each packet and the SHA-256 of its bytes. */
 async function packets(file: Blob): Promise<{ video: number; codec: string | null; all: [number, string][] }> {
   const input = new Input({ source: new BlobSource(file), formats: ALL_FORMATS });
   const track = await input.getPrimaryAudioTrack();
@@ -111,11 +111,11 @@ describe.skipIf(!hasFfmpeg)("taking the sound out", { timeout: 60_000 }, () => {
 });
 
 describe("other files", () => {
-  it.each(["", "a letter", "\x1aE\xdf\xa3", "\0\0\0\x01moov\0\0\0\0\0\0\0\0", "\0\0\0\x10ftypisom\0\0\0\0"])(
+  it.each(["", "plain text", "\x1aE\xdf\xa3", "\0\0\0\x01moov\0\0\0\0\0\0\0\0", "\0\0\0\x10ftypisom\0\0\0\0"])(
     "go as they are (%j)",
     async (text) => {
-      const bytes = Uint8Array.from(text, (letter) => letter.charCodeAt(0));
-      expect(await takeSound(new File([bytes], "letter.mp4"))).toEqual({ why: "not_such_a_file" });
+      const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0));
+      expect(await takeSound(new File([bytes], "text.mp4"))).toEqual({ why: "not_such_a_file" });
     },
   );
 

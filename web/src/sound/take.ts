@@ -1,30 +1,30 @@
-/** Takes the sound out of a video before it is sent: nothing is decoded, nothing is lost but the picture. */
+/** Extracts the audio of a video before the upload: nothing is decoded, only the video is left out. */
 
 import { cutMatroska } from "./matroska.ts";
 import { findMp4Sound } from "./mp4.ts";
 import { readRanges, Source, Unfit } from "./source.ts";
 
-/** Why a file goes as a whole. */
+/** The reason why the whole file is uploaded. */
 export type Why = "not_such_a_file" | "no_gain" | "unreadable";
 
 export interface Taken {
-  /** The sound, in a container of the same kind, by the video's name. */
+  /** The audio, in a container of the same kind, with the video's name. */
   file: File;
   savedBytes: number;
-  /** Names the content, in hexadecimal digits; empty where the browser cannot hash, which is on plain http. */
+  /** SHA-256 of the content, in hexadecimal; empty on plain http, where browsers cannot hash. */
   hash: string;
 }
 
 const PIECE_BYTES = 1024 ** 2;
-/** Where less than this is saved, the whole file goes. */
+/** The whole file is uploaded if extraction saves less than this. */
 const LEAST_GAIN = 0.1;
 
 /**
- * Takes the sound out of an MP4, MOV, MKV or WebM file.
+ * Extracts the audio of an MP4, MOV, MKV or WebM file.
  *
- * Memory does not grow with the file: what is read goes on to blobs, which browsers keep on the disk where they are large.
+ * Memory does not grow with the file: the data goes to blobs, and browsers keep large blobs on disk.
  *
- * @param onProgress is called with percents, from 0 to 100
+ * @param onProgress receives percentages from 0 to 100
  * @throws the signal's reason when it is aborted
  */
 export async function takeSound(
@@ -44,7 +44,7 @@ export async function takeSound(
     signal?.throwIfAborted();
     if (error instanceof NoGain) return { why: "no_gain" };
     if (error instanceof Unfit) return { why: "not_such_a_file" };
-    // The file was moved or changed meanwhile; whoever sends it whole will see that too.
+    // The file was moved or changed meanwhile. The upload of the whole file will report that too.
     if (error instanceof DOMException) return { why: "unreadable" };
     throw error;
   }
@@ -79,7 +79,7 @@ async function takeMatroska(source: Source, pieces: Pieces, onProgress: (percent
 
 class NoGain extends Error {}
 
-/** What was taken so far, in blobs of one size but for the last. */
+/** The data extracted so far, in blobs of equal size except the last. */
 class Pieces {
   #blobs: Blob[] = [];
   #digests: ArrayBuffer[] = [];
@@ -94,7 +94,7 @@ class Pieces {
     this.#signal = signal;
   }
 
-  /** Throws `NoGain` where that many bytes are not worth the effort. */
+  /** Throws `NoGain` if the result would save too little. */
   expect(size: number): void {
     if (size > this.#limit) throw new NoGain();
   }
@@ -112,7 +112,7 @@ class Pieces {
     }
   }
 
-  /** Returns all that was added, behind a head. */
+  /** Returns all data that was added, after a header. */
   async end(head: Uint8Array<ArrayBuffer>): Promise<{ blobs: Blob[]; hash: string }> {
     this.expect(this.#size + head.length);
     await this.#close();
@@ -134,7 +134,7 @@ class Pieces {
   }
 
   async #digest(piece: Uint8Array<ArrayBuffer>): Promise<void> {
-    // Only https and this machine have it; elsewhere the upload is named as whole files are.
+    // crypto.subtle exists on https and localhost only. Elsewhere the upload is identified like a whole file.
     if (globalThis.isSecureContext !== false) this.#digests.push(await crypto.subtle.digest("SHA-256", piece));
   }
 }

@@ -1,4 +1,4 @@
-// What the page says, in the reader's language. Another language is one more file beside en.json.
+// The page's texts in the user's language. To add a language, add a file beside en.json.
 
 import type en from "./en.json";
 
@@ -9,13 +9,13 @@ type Texts = Record<string, string>;
 const FILES = import.meta.glob<Texts>("./*.json", { import: "default" });
 const STORED = "video2mp3.language";
 
-/** The languages that there are, as their BCP 47 codes. */
+/** The available languages, as BCP 47 codes. */
 export const LANGUAGES = Object.keys(FILES).map((path) => path.slice("./".length, -".json".length));
 
 let texts: Texts = {};
 let language = "en";
 
-/** Loads the texts of the language that was chosen here before, or that the browser asks for. */
+/** Loads the texts of the language that the user chose before, or that the browser prefers. */
 export async function loadTexts(wanted: readonly string[] = [chosenLanguage(), ...navigator.languages]): Promise<void> {
   language = bestLanguage(wanted, LANGUAGES);
   const file = FILES[`./${language}.json`];
@@ -23,7 +23,7 @@ export async function loadTexts(wanted: readonly string[] = [chosenLanguage(), .
   document.documentElement.lang = language;
 }
 
-/** Returns the first of the wanted languages that there is, whatever its region; English where there is none. */
+/** Returns the first wanted language that is available, regardless of its region; English if none is. */
 export function bestLanguage(wanted: readonly string[], known: readonly string[]): string {
   for (const each of wanted) {
     const found = known.find((code) => code === each) ?? known.find((code) => code === each.split("-")[0]);
@@ -32,7 +32,7 @@ export function bestLanguage(wanted: readonly string[], known: readonly string[]
   return "en";
 }
 
-/** Remembers the language in this browser, and loads the page anew in it. */
+/** Stores the language in this browser and reloads the page. */
 export function chooseLanguage(code: string): void {
   localStorage.setItem(STORED, code);
   location.reload();
@@ -43,14 +43,14 @@ export function currentLanguage(): string {
 }
 
 /**
- * Returns the text of a key with its {values} in place. Where there are several forms by number, the key is
- * `key.one`, `key.other` and so on in the file, and `values.count` chooses.
+ * Returns the text of a key with its {values} filled in. Texts with plural forms have the keys
+ * `key.one`, `key.other` and so on in the file, and `values.count` selects the form.
  */
 export function t(key: Key | PluralKey, values: Values = {}): string {
   return fill(find(texts, key, values, language), values);
 }
 
-/** Returns the text of a key that comes from outside, such as an error's code; undefined where there is none. */
+/** Returns the text of a key from outside, such as an error code; undefined if it does not exist. */
 export function textIfKnown(key: string, values: Values = {}): string | undefined {
   const found = texts[key];
   return found === undefined ? undefined : fill(found, values);

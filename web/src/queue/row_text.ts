@@ -1,11 +1,11 @@
-// What a row says of its file: one short state, and one line of figures.
+// The texts of a row: a short state and one line of figures.
 
 import { bytes, decimal, percent, roughly } from "../format";
 import { explainCode } from "../problems";
 import { t } from "../texts/texts";
 import type { Entry } from "./entry.svelte";
 
-/** The state in a word or two. */
+/** Returns the state in one or two words. */
 export function stateOf(entry: Entry): string {
   switch (entry.phase) {
     case "next":
@@ -35,7 +35,7 @@ export function stateOf(entry: Entry): string {
   }
 }
 
-/** The figures below it: how fast, how much longer, how large. Empty where there is nothing to tell. */
+/** Returns the figures below the state: speed, time left, size. Empty if there are none. */
 export function figuresOf(entry: Entry): string {
   const { phase, upload, progress, conversion } = entry;
   if (phase === "uploading" && upload) {
@@ -55,7 +55,7 @@ export function figuresOf(entry: Entry): string {
   return "";
 }
 
-/** Why it went wrong and what to do; empty where nothing did. */
+/** Returns what failed and what to do; empty if nothing failed. */
 export function troubleOf(entry: Entry): string {
   if (entry.phase === "failed" && entry.conversion?.error) {
     return explainCode(entry.conversion.error.code, entry.conversion.error.detail);
@@ -64,7 +64,7 @@ export function troubleOf(entry: Entry): string {
   return explainCode(entry.trouble.code, entry.trouble.detail);
 }
 
-/** How much less was sent than the whole file, in percent. */
+/** Returns by how many percent the upload is smaller than the file. */
 export function savedPercent(entry: Entry): number {
   return entry.upload && entry.size ? 100 * (1 - entry.upload.sizeBytes / entry.size) : 0;
 }

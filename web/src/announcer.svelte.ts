@@ -1,4 +1,4 @@
-// What screen readers are told, and what went wrong last.
+// Announcements for screen readers, and the last error.
 
 let spoken = $state("");
 let trouble = $state("");
@@ -7,15 +7,15 @@ export const announcements = {
   get spoken(): string {
     return spoken;
   },
-  /** Shown to everybody until it is put away. */
+  /** Shown until the user dismisses it. */
   get trouble(): string {
     return trouble;
   },
 };
 
-/** Lets screen readers say it when they have a pause. Not for what changes many times a second. */
+/** Announces a text to screen readers. Not for values that change many times a second. */
 export function announce(text: string): void {
-  // Else the same sentence twice would be said once.
+  // Otherwise the same text would be announced only once.
   spoken = spoken === text ? `${text}\u00a0` : text;
 }
 

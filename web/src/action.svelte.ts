@@ -1,14 +1,14 @@
-// One thing at a time that a part of the page asks of the service: whether it is under way, and what went wrong.
+// One action at a time: whether it is running, and why the last one failed.
 
 import { Problem } from "./api/client";
 import { explain } from "./problems";
 import { sessionEnded } from "./session.svelte";
 
-export class Asking {
+export class Action {
   isBusy = $state(false);
   problem = $state("");
 
-  /** Does it, and returns whether it went well; else `problem` says what to do. Nothing where one is under way. */
+  /** Runs the action and returns whether it succeeded; otherwise `problem` says what to do. Does nothing while one is running. */
   async run(action: () => Promise<void>): Promise<boolean> {
     if (this.isBusy) return false;
     this.isBusy = true;

@@ -1,4 +1,4 @@
-// Tells whoever looks elsewhere: the window's title, and a notification where that was asked for.
+// The window's title, and a browser notification if the user asked for one.
 
 import { percent } from "../format";
 import { t } from "../texts/texts";
@@ -6,7 +6,7 @@ import type { Summary } from "./phase";
 
 let permission = $state(typeof Notification === "undefined" ? "denied" : Notification.permission);
 
-/** Whether asking for it makes sense: the browser has it, and the reader has not said yes or no. */
+/** Whether the page can ask for permission: the browser supports notifications, and the user has not decided yet. */
 export function canNotify(): boolean {
   return permission === "default";
 }
@@ -20,8 +20,8 @@ export function titleOf(summary: Summary): string {
   return summary.finished ? `✓ ${t("overall.done", { count: summary.finished })} · video2mp3` : "video2mp3";
 }
 
-/** To be called whenever nothing is under way any more. */
-export function tellDone(summary: Summary): void {
+/** Call this when nothing is in progress any more. */
+export function notifyDone(summary: Summary): void {
   if (permission !== "granted" || document.visibilityState === "visible") return;
   const notification = new Notification(t("overall.done", { count: summary.finished }), { icon: "page/icon-192.png" });
   notification.onclick = () => window.focus();
