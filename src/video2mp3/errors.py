@@ -302,10 +302,10 @@ class Overloaded(Video2mp3Error):
     retry_after_s = 60
 
 
-class UrlRefused(Video2mp3Error):
+class UrlRejected(Video2mp3Error):
     """The URL leads to a private or reserved network, to which this service does not connect."""
 
-    code = "url_refused"
+    code = "url_rejected"
     status = 422
 
 
@@ -347,10 +347,10 @@ class MediaError(Video2mp3Error):
     status = 422
 
 
-class NotMedia(MediaError):
+class UnsupportedFormat(MediaError):
     """This is not an audio or video file that can be read; check that it was copied whole."""
 
-    code = "not_media"
+    code = "unsupported_format"
 
 
 class NoAudio(MediaError):
@@ -377,10 +377,10 @@ class TrackNotFound(MediaError):
     code = "track_not_found"
 
 
-class StartBeyondEnd(MediaError):
+class StartOutOfRange(MediaError):
     """The audio ends before the time at which the MP3 is to start."""
 
-    code = "start_beyond_end"
+    code = "start_out_of_range"
 
 
 class TooManyParts(MediaError):
@@ -407,16 +407,16 @@ class NoPicture(MediaError):
     code = "no_picture"
 
 
-class BadCover(MediaError):
+class InvalidCover(MediaError):
     """The picture for the cover is no whole JPEG or PNG that can be decoded."""
 
-    code = "bad_cover"
+    code = "invalid_cover"
 
 
-class UploadGone(MediaError):
+class UploadDeleted(MediaError):
     """The upload was deleted, or it expired, before it was converted; send the file again."""
 
-    code = "upload_gone"
+    code = "upload_deleted"
     status = 410
 
 

@@ -86,7 +86,7 @@ SAMPLE_OF_TEN = [
     ("wav/sample_192khz.wav", "finished", None),
     ("ts/sample_ac4.ts", "failed", "undecodable_audio"),
     ("mp4/sample_video_only.mp4", "failed", "no_audio"),
-    ("drm/sample_fragmented_widevine.mp4", "failed", "not_media"),
+    ("drm/sample_fragmented_widevine.mp4", "failed", "unsupported_format"),
     ("cmaf/multi-segment/audio_init.mp4", "failed", "undecodable_audio"),
 ]
 

@@ -52,7 +52,7 @@ def test_what_was_done_is_counted(measured: tuple[Service, str], talk: Path) -> 
         wait_until(lambda: notifications_to(service, "metrics@example.org"), 30, "the mail")
         wait_until(lambda: value(url, "notifications_total", outcome="done") == 2, 30, "both notifications")
     assert value(url, "jobs_ended_total", state="finished", code="") == 1
-    assert value(url, "jobs_ended_total", state="failed", code="not_media") == 1
+    assert value(url, "jobs_ended_total", state="failed", code="unsupported_format") == 1
     assert value(url, "jobs_submitted_total", priority="normal") == 2
     assert value(url, "job_wait_seconds_count", priority="normal") == 2
     for stage in ("take", "convert", "open"):

@@ -129,7 +129,7 @@ def test_all_are_taken_or_none(ada: SignedIn, bob: SignedIn, services: Services)
         ({"upload_id": mine, "options": {"bitrate_kbps": 7}}, "invalid_option"),
         ({}, "invalid_request"),
         ({"upload_id": mine, "source": {"url": "https://files.example.org/b.mp4"}}, "invalid_request"),
-        ({"source": {"url": "http://127.0.0.1/b.mp4"}}, "url_refused"),
+        ({"source": {"url": "http://127.0.0.1/b.mp4"}}, "url_rejected"),
     ]
     for item, code in wrong:
         assert refusal(order(ada, {"upload_id": mine}, item))[1] == code

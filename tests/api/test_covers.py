@@ -129,7 +129,7 @@ def test_a_conversion_is_tried_again_with_its_cover_or_not_at_all(ada: SignedIn,
     assert (again.status_code, again.json()["cover_upload_id"]) == (202, picture)
     fail(services, again.json()["id"], NoAudio())
     assert ada.http.delete(f"/v1/uploads/{picture}").status_code == 204
-    assert refusal(ada.http.post(f"/v1/conversions/{job_id}/retry")) == (410, "upload_gone")
+    assert refusal(ada.http.post(f"/v1/conversions/{job_id}/retry")) == (410, "upload_deleted")
 
 
 def test_a_key_stands_for_one_cover(ada: SignedIn, services: Services) -> None:

@@ -146,7 +146,7 @@ def test_a_download_of_what_is_deleted_meanwhile_is_cut_and_no_fault(
             with pytest.raises(httpx.RemoteProtocolError, match="without sending complete"):
                 list(pieces)
         wait_until(lambda: [line for line in logged if line.get("path") == f"{path}/mp3"], 10, "the line in the log")
-    assert [line["error"] for line in logged if line["event"] == "answer_cut"] == ["not_found"]
+    assert [line["error"] for line in logged if line["event"] == "response_aborted"] == ["not_found"]
     assert [line for line in logged if "exc_info" in line] == []
     assert [record for record in caplog.records if record.exc_info] == []
 
@@ -237,7 +237,7 @@ def test_the_source_is_there_as_long_as_its_upload(ada: SignedIn, services: Serv
     upload_id = ada.http.get(f"/v1/conversions/{job_id}").json()["source"]["upload_id"]
     ada.http.delete(f"/v1/uploads/{upload_id}").raise_for_status()
     answer = ada.http.get(f"/v1/conversions/{job_id}/source")
-    assert (answer.status_code, answer.json()["code"]) == (410, "upload_gone")
+    assert (answer.status_code, answer.json()["code"]) == (410, "upload_deleted")
 
 
 def test_clients_that_do_not_read_hold_no_thread(ada: SignedIn, services: Services) -> None:

@@ -92,7 +92,7 @@ def test_a_video_that_is_split_comes_back_as_a_zip(ada: SignedIn, video: Path, t
 
 def test_a_file_that_is_no_video_answers_so(ada: SignedIn) -> None:
     answer = ada.http.put("/v1/mp3", content=b"this is a text " * 1000, timeout=60)
-    assert (answer.status_code, answer.json()["code"]) == (422, "not_media")
+    assert (answer.status_code, answer.json()["code"]) == (422, "unsupported_format")
 
 
 def test_the_first_version_s_calls_convert(ada: SignedIn, video: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
 from video2mp3.api.fairness.fair_executor import FairExecutor
-from video2mp3.errors import NotMedia, Overloaded, StillRunning, TooManyWaiting
+from video2mp3.errors import Overloaded, StillRunning, TooManyWaiting, UnsupportedFormat
 
 PATIENCE_S = 20.0
 
@@ -179,7 +179,7 @@ def test_work_that_takes_too_long_goes_on_and_the_next_request_finds_it() -> Non
     run(test())
 
 
-@pytest.mark.parametrize("error", [NotMedia(), StopIteration(), SystemExit(3)], ids=lambda e: type(e).__name__)
+@pytest.mark.parametrize("error", [UnsupportedFormat(), StopIteration(), SystemExit(3)], ids=lambda e: type(e).__name__)
 def test_no_error_of_the_work_ends_the_executor(error: BaseException) -> None:
     def fail() -> None:
         raise error

@@ -45,7 +45,7 @@ def test_the_estimate_is_for_the_options(ada: SignedIn, sound: bytes) -> None:
 
 def test_what_is_not_media_is_a_problem_of_its_own(ada: SignedIn) -> None:
     answer = ada.http.post("/v1/probe", json={"upload_id": upload(ada.http, b"not media" * 100)})
-    assert (answer.status_code, answer.json()["code"]) == (422, "not_media")
+    assert (answer.status_code, answer.json()["code"]) == (422, "unsupported_format")
     assert answer.headers["content-type"] == "application/problem+json"
 
 

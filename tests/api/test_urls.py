@@ -67,8 +67,8 @@ def test_a_form_names_where_the_result_goes_and_who_is_told(ada: SignedIn, servi
 @pytest.mark.parametrize(
     ("fields", "code"),
     [
-        ({"result_url": "http://127.0.0.1/"}, "url_refused"),
-        ({"webhook_url": "http://[::1]/", "webhook_secret": new_secret()}, "url_refused"),
+        ({"result_url": "http://127.0.0.1/"}, "url_rejected"),
+        ({"webhook_url": "http://[::1]/", "webhook_secret": new_secret()}, "url_rejected"),
         ({"webhook_url": "https://hooks.example/in"}, "invalid_request"),
         ({"webhook_secret": new_secret()}, "invalid_request"),
         ({"webhook_url": "https://hooks.example/in", "webhook_secret": "x" * 101}, "invalid_request"),
@@ -99,7 +99,7 @@ def test_what_is_never_connected_to_is_refused_at_once(field: str, ada: SignedIn
     ):
         named = {"source": {"url": wrong}} if field == "source" else {"source": {"url": URL}, field: wrong}
         answer = ada.http.post("/v1/conversions", json=named)
-        assert (answer.status_code, answer.json()["code"]) == (422, "url_refused"), wrong
+        assert (answer.status_code, answer.json()["code"]) == (422, "url_rejected"), wrong
     assert stored(services) == NOTHING
 
 

@@ -70,7 +70,7 @@ def test_each_part_has_its_own(ada: SignedIn, services: Services, tmp_path: Path
     assert (whole.status_code, whole.json()["code"]) == (422, "invalid_request")
     assert "several" in whole.json()["detail"]
     # The parts there are only text.
-    assert waveform(ada.http, job_id, part="2").json()["code"] == "not_media"
+    assert waveform(ada.http, job_id, part="2").json()["code"] == "unsupported_format"
     assert waveform(ada.http, job_id, part="4").status_code == 404
 
 

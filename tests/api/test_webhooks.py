@@ -84,9 +84,9 @@ def test_nobody_sees_anothers_webhooks(ada: SignedIn, bob: SignedIn, services: S
     ],
 )
 def test_a_url_that_leads_inside_or_nowhere_is_refused(ada: SignedIn, address: str) -> None:
-    assert refusal(ada.http.post("/v1/webhooks", json={"url": address}))[1] == "url_refused"
+    assert refusal(ada.http.post("/v1/webhooks", json={"url": address}))[1] == "url_rejected"
     answer = order(ada, webhook={"url": address, "secret": new_secret()})
-    assert refusal(answer)[1] == "url_refused"
+    assert refusal(answer)[1] == "url_rejected"
     assert ada.http.get("/v1/webhooks").json() == {"items": []}
 
 

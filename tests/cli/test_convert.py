@@ -250,7 +250,7 @@ def test_json_is_one_object_per_file(folder: Path) -> None:
     assert result.returncode == 1
     good, bad = (json.loads(line) for line in result.stdout.splitlines())
     assert (good["source"], good["output"], good["report"]["samples"]) == ("talk.mov", "talk.mp3", 20_000)
-    assert bad["error"]["code"] == "not_media"
+    assert bad["error"]["code"] == "unsupported_format"
 
 
 def test_a_name_cannot_upset_the_terminal(folder: Path) -> None:

@@ -179,9 +179,9 @@ def test_errors_are_the_service_s_own(served: Served, tmp_path: Path) -> None:
             client.convert(url="http://127.0.0.1/")
         with pytest.raises(ClientError) as missing:
             client.read("0" * 32)
-    assert failed.value.code == "not_media"
+    assert failed.value.code == "unsupported_format"
     assert (invalid.value.code, invalid.value.status, invalid.value.retryable) == ("invalid_option", 422, False)
-    assert (refused.value.code, missing.value.code) == ("url_refused", "not_found")
+    assert (refused.value.code, missing.value.code) == ("url_rejected", "not_found")
 
 
 def test_the_same_key_makes_one_conversion(served: Served, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from tests.engine.test_split import parts_of
 from video2mp3.engine.mp3.finder import FrameFinder
 from video2mp3.engine.mp3.frames import parse_header
 from video2mp3.engine.mp3.info_tag import read_info_tag
-from video2mp3.errors import DamagedAudio, NotMp3, StartBeyondEnd
+from video2mp3.errors import DamagedAudio, NotMp3, StartOutOfRange
 
 LEFT, RIGHT = "0.4*sin(1200*t*(1+t/9))+0.1*(random(0)-0.5)", "0.3*sin(900*t)*sin(3*t)+0.1*(random(1)-0.5)"
 SOUND = f"aevalsrc='{LEFT}|{RIGHT}':s=44100:d=5.01"
@@ -196,7 +196,7 @@ def test_all_tracks_are_copied_and_split(folder: Path, tmp_path: Path) -> None:
 
 
 def test_a_start_beyond_the_end_of_a_copy_is_said(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(StartBeyondEnd):
+    with pytest.raises(StartOutOfRange):
         converted(source_of("VBR", folder), tmp_path / "a.mp3", copy=True, start_s=5.01)
 
 

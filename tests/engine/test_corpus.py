@@ -101,7 +101,7 @@ def test_audio_of_an_unknown_kind_has_its_own_code(entry: dict[str, Any], outcom
 
 @pytest.mark.parametrize("entry", of("no_audio_or_unreadable"))
 def test_no_audio_and_no_media_are_told_apart(entry: dict[str, Any], outcomes: dict[str, Future[Outcome]]) -> None:
-    assert_failed(outcomes[entry["path"]].result(), "not_media" if entry["path"] in NOT_MEDIA else "no_audio")
+    assert_failed(outcomes[entry["path"]].result(), "unsupported_format" if entry["path"] in NOT_MEDIA else "no_audio")
 
 
 def assert_failed(outcome: Outcome, code: str) -> None:

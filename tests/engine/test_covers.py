@@ -14,7 +14,7 @@ from tests.engine.decoders import samples_decoded
 from tests.engine.sounds import write_wav
 from video2mp3.engine.child.pictures.cover import cleaned
 from video2mp3.engine.child.pictures.frame import MAX_PIXELS
-from video2mp3.errors import BadCover
+from video2mp3.errors import InvalidCover
 
 EXIF = b"\xff\xe1\x00\x10Exif\0\0 40.6800"
 
@@ -150,7 +150,7 @@ def test_what_is_no_whole_picture_is_refused(sound: Path, tmp_path: Path) -> Non
     broken += [picture[: len(picture) * part // 10] for picture in (jpeg, png) for part in (1, 5, 9)]
     broken += [png_of(60_000, 60_000), png_of(0, 0), png_of(2**31 - 1, 1), jpeg_of(jpeg, 65_500, 65_500)]
     for picture in broken:
-        with pytest.raises(BadCover):
+        with pytest.raises(InvalidCover):
             converted(sound, tmp_path / "a.mp3", cover_picture=picture)
     assert given(sound, png) == png
 
@@ -158,7 +158,7 @@ def test_what_is_no_whole_picture_is_refused(sound: Path, tmp_path: Path) -> Non
 def test_a_picture_of_too_many_pixels_is_refused_also_where_it_is_whole(sound: Path, tmp_path: Path) -> None:
     most, too_many = (png_of(8000, height, height * 8001) for height in (MAX_PIXELS // 8000, MAX_PIXELS // 8000 + 1))
     assert given(sound, most) == most
-    with pytest.raises(BadCover):
+    with pytest.raises(InvalidCover):
         converted(sound, tmp_path / "a.mp3", cover_picture=too_many)
 
 
@@ -172,7 +172,7 @@ def test_damaged_pictures_are_refused_or_taken(kind: str, sound: Path, tmp_path:
             damaged[chance.randrange(3, len(damaged))] = chance.randrange(256)
         try:
             converted(sound, tmp_path / "a.mp3", cover_picture=bytes(damaged))
-        except BadCover:
+        except InvalidCover:
             refused += 1
     assert refused > 10
 

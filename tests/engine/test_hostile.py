@@ -15,7 +15,7 @@ from tests.engine.sounds import tone, wav_with, write_wav
 from tests.media import corpus_file
 from tests.servers import require_program
 from video2mp3.engine import FileSource, Limits, Report, convert, probe
-from video2mp3.errors import NotMedia, Video2mp3Error
+from video2mp3.errors import UnsupportedFormat, Video2mp3Error
 
 
 def outcome_of(path: Path, limits: Limits = Limits()) -> Report | str:  # noqa: B008 frozen
@@ -84,8 +84,8 @@ def test_a_playlist_under_an_innocent_name_reaches_nothing(kind: str, canary: Ca
     secret = write_wav(tmp_path / "secret.wav", 44100)
     for url in (f"http://127.0.0.1:{canary.port}/x.ts", str(secret), secret.as_uri(), "secret.wav"):
         text = PLAYLISTS[kind].format(url=url, port=canary.port)
-        assert outcome_of_bytes(text.encode(), tmp_path) == "not_media"  # had it opened secret.wav: an MP3
-    with FileSource(tmp_path / "innocent.mp4") as source, pytest.raises(NotMedia):
+        assert outcome_of_bytes(text.encode(), tmp_path) == "unsupported_format"  # had it opened secret.wav: an MP3
+    with FileSource(tmp_path / "innocent.mp4") as source, pytest.raises(UnsupportedFormat):
         probe(source)
     assert canary.visits == 0
 
@@ -113,7 +113,7 @@ NO_MEDIA = {
 
 @pytest.mark.parametrize("kind", NO_MEDIA)
 def test_what_is_not_media_is_called_so(kind: str, tmp_path: Path) -> None:
-    assert outcome_of_bytes(NO_MEDIA[kind], tmp_path) == "not_media"
+    assert outcome_of_bytes(NO_MEDIA[kind], tmp_path) == "unsupported_format"
 
 
 IMPOSSIBLE = {
@@ -127,7 +127,7 @@ IMPOSSIBLE = {
 
 @pytest.mark.parametrize("kind", IMPOSSIBLE)
 def test_what_cannot_be_sound_has_a_clear_code(kind: str, tmp_path: Path) -> None:
-    assert outcome_of_bytes(IMPOSSIBLE[kind], tmp_path) in ("undecodable_audio", "not_media")
+    assert outcome_of_bytes(IMPOSSIBLE[kind], tmp_path) in ("undecodable_audio", "unsupported_format")
 
 
 def test_the_length_limit_counts_decoded_seconds(tmp_path: Path) -> None:
@@ -171,5 +171,5 @@ def test_damaged_files_end_in_an_mp3_or_a_code(seed: int, tmp_path: Path) -> Non
     for _ in range(chance.randint(1, 60)):
         data[chance.randrange(len(data))] = chance.randrange(256)
     outcome = outcome_of_bytes(bytes(data), tmp_path, Limits(wall_clock_s=30))
-    allowed = ("not_media", "no_audio", "undecodable_audio", "engine_crashed", "engine_error")
+    allowed = ("unsupported_format", "no_audio", "undecodable_audio", "engine_crashed", "engine_error")
     assert isinstance(outcome, Report) or outcome in allowed

@@ -32,7 +32,7 @@ def test_mutated_files_end_in_an_mp3_or_a_code() -> None:
     """It should give an MP3 that decoders like, or a code that says what is wrong with the file."""
     found = [try_mutation(number) for number in range(IN_MAKE_TEST)]
     assert [(str(mutation(result.number)), result.faults) for result in found if result.faults] == []
-    assert {"mp3", "not_media", "no_audio", "undecodable_audio"} <= {result.outcome for result in found}
+    assert {"mp3", "unsupported_format", "no_audio", "undecodable_audio"} <= {result.outcome for result in found}
 
 
 def test_a_number_always_tells_the_same_mutation() -> None:

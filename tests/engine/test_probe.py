@@ -9,7 +9,7 @@ from tests.engine.converting import converted, make
 from tests.engine.sounds import write_wav
 from tests.media import corpus_file
 from video2mp3.engine import Chapter, FileSource, Options, Probe, probe
-from video2mp3.errors import NotMedia
+from video2mp3.errors import UnsupportedFormat
 
 
 def probed(path: Path, **options: Any) -> Probe:
@@ -71,7 +71,7 @@ def test_a_file_that_was_cut_short_is_warned_of(tmp_path: Path) -> None:
 
 def test_what_is_not_media_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_text("not a video")
-    with pytest.raises(NotMedia):
+    with pytest.raises(UnsupportedFormat):
         probed(tmp_path / "a.mp4")
 
 

@@ -209,7 +209,7 @@ class LyingChild(process.Child):
         b"[" * 60_000 + b"\n",
         b"x" * 60_000,
         b'{"error": "invalid_credentials"}\n',
-        b'{"error": ["not_media"]}\n',
+        b'{"error": ["unsupported_format"]}\n',
         b'{"progress": {"done_s": "1", "total_s": null}}\n',
         b'{"progress": {"done_s": NaN, "total_s": null}}\n',
         b'{"progress": 5}\n',
@@ -300,7 +300,7 @@ SIZE = len(SOUND)
     [
         b"",
         b'{"extract": true}\n',
-        b'{"error": ["not_media"]}\n',
+        b'{"error": ["unsupported_format"]}\n',
         b'{"extract_head": 7}\n',
         b'{"extract_head": "\\u00e9"}\n',
         b'{"extract_head": "AAA"}\n',
@@ -374,10 +374,10 @@ def test_a_stream_is_inspected_in_the_sandbox() -> None:
 
 
 def test_the_words_of_a_child_are_cleaned() -> None:
-    assert error_of({"error": "not_media", "detail": "two\nlines\x1b[1m" + "x" * 9000}).detail.startswith(
+    assert error_of({"error": "unsupported_format", "detail": "two\nlines\x1b[1m" + "x" * 9000}).detail.startswith(
         "two lines [1m"
     )
-    assert len(error_of({"error": "not_media", "detail": "x" * 9000}).detail) == 300
+    assert len(error_of({"error": "unsupported_format", "detail": "x" * 9000}).detail) == 300
     assert progress_of({"done_s": 1, "total_s": 4}).percent == 25
     with pytest.raises(EngineCrashed):
         Fields({"count": -1}).count("count")

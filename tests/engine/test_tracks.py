@@ -7,7 +7,7 @@ import pytest
 from tests.engine.converting import converted, make
 from video2mp3.engine import FileSource, Limits, Options, convert, probe
 from video2mp3.engine.child.languages import has_language
-from video2mp3.errors import AudioTooLong, StartBeyondEnd, TrackNotFound
+from video2mp3.errors import AudioTooLong, StartOutOfRange, TrackNotFound
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_tracks_that_give_nothing_are_left_out_and_said(film: Path, tmp_path: Pa
     report = converted(film, tmp_path / "all.mp3", track="all", start_s=1.5)
     assert [(part.track, part.start_s, part.samples) for part in report.parts] == [(2, 1.5, 22050), (3, 1.5, 66150)]
     assert report.warnings == ("Audio tracks that gave nothing are left out: 1.",)
-    with pytest.raises(StartBeyondEnd):
+    with pytest.raises(StartOutOfRange):
         converted(film, tmp_path / "all.mp3", track="all", start_s=3)
 
 

@@ -62,7 +62,8 @@ def test_a_playlist_reaches_neither_files_nor_the_network(
     kind: str, canary: Canary, secret: Path, tmp_path: Path
 ) -> None:
     for url in (f"http://127.0.0.1:{canary.port}/x.ts", str(secret), secret.as_uri(), secret.name):
-        assert outcome_of(playlist(kind, tmp_path, url, canary.port)) == "not_media"  # else: an MP3 of the secret
+        # If the demuxer followed the playlist, the outcome would be an MP3 of the secret.
+        assert outcome_of(playlist(kind, tmp_path, url, canary.port)) == "unsupported_format"
     assert canary.visits == 0
 
 
@@ -115,8 +116,8 @@ def test_an_image_sequence_is_not_followed(tmp_path: Path) -> None:
     assert len(frames) > 2
     shutil.copy(frames[0], tmp_path / "frame%d.mp4")
     shutil.copy(frames[0], tmp_path / "frame%d.png")
-    assert outcome_of(tmp_path / "frame%d.png") == "not_media"
-    assert outcome_of(tmp_path / "frame%d.mp4") == "not_media"
+    assert outcome_of(tmp_path / "frame%d.png") == "unsupported_format"
+    assert outcome_of(tmp_path / "frame%d.mp4") == "unsupported_format"
     (tmp_path / "frame%d.png").unlink()
     follow = [require_program("ffmpeg"), "-v", "error", "-i", str(tmp_path / "frame%d.png"), "-f", "rawvideo", "-"]
     seen = subprocess.run(follow, check=True, capture_output=True).stdout
@@ -159,12 +160,12 @@ def test_the_sandbox_alone_stops_it_too(kind: str, format_: str, canary: Canary,
 CONVERTING = """
 import sys, tempfile
 from video2mp3.engine import FileSource, convert, probe
-from video2mp3.errors import NotMedia
+from video2mp3.errors import UnsupportedFormat
 for path in sys.argv[1:]:
     with FileSource(path) as source, tempfile.TemporaryFile() as sink:
         try:
             convert(source, sink)
-        except NotMedia:
+        except UnsupportedFormat:
             print("not media")
 """
 
@@ -312,7 +313,7 @@ def test_a_thousand_streams_have_a_clear_code(video: bytes, tmp_path: Path) -> N
 
     limits = Limits(wall_clock_s=20)
     assert isinstance(timed_outcome(with_tracks(3), tmp_path, limits), Report | str)
-    assert timed_outcome(with_tracks(1000), tmp_path, limits) in ("not_media", "undecodable_audio")
+    assert timed_outcome(with_tracks(1000), tmp_path, limits) in ("unsupported_format", "undecodable_audio")
 
 
 @pytest.mark.parametrize(
@@ -320,7 +321,7 @@ def test_a_thousand_streams_have_a_clear_code(video: bytes, tmp_path: Path) -> N
 )
 def test_absurd_numbers_in_a_header_have_a_clear_code(channels: int, rate_hz: int, tmp_path: Path) -> None:
     data = wav_with(bytes(400_000), channels=channels, rate_hz=rate_hz)
-    assert timed_outcome(data, tmp_path, Limits(wall_clock_s=20)) in ("undecodable_audio", "not_media")
+    assert timed_outcome(data, tmp_path, Limits(wall_clock_s=20)) in ("undecodable_audio", "unsupported_format")
 
 
 @pytest.mark.parametrize("pattern", [b"\x7f\xc0\x00\x00", b"\x7f\x80\x00\x00", b"\xff\x80\x00\x00"])
@@ -361,7 +362,7 @@ def test_a_memory_bomb_ends_in_a_code_and_leaves_the_parent_alone(video: bytes, 
     assert len(bomb) == len(video)
     before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     outcome = timed_outcome(bomb, tmp_path, Limits(wall_clock_s=20))
-    assert outcome in ("engine_error", "engine_crashed", "not_media", "no_audio", "undecodable_audio")
+    assert outcome in ("engine_error", "engine_crashed", "unsupported_format", "no_audio", "undecodable_audio")
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib < 64 * 1024
     assert isinstance(outcome_of_bytes(video, tmp_path), Report)
 

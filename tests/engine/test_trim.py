@@ -13,7 +13,7 @@ from tests.engine.sounds import tone, write_wav
 from tests.media import corpus_file
 from video2mp3.engine.child.audio.fade import Fade
 from video2mp3.engine.child.audio.trim import Trim
-from video2mp3.errors import DamagedAudio, StartBeyondEnd
+from video2mp3.errors import DamagedAudio, StartOutOfRange
 
 RATE_HZ = 44100
 
@@ -59,7 +59,7 @@ def test_a_trim_starts_at_the_very_sample(tmp_path: Path) -> None:
 
 def test_a_start_beyond_the_end_is_said(tmp_path: Path) -> None:
     source = write_wav(tmp_path / "a.wav", RATE_HZ)
-    with pytest.raises(StartBeyondEnd):
+    with pytest.raises(StartOutOfRange):
         converted(source, tmp_path / "a.mp3", start_s=1)
     assert converted(source, tmp_path / "a.mp3", start_s=0.9999).samples == 4
 

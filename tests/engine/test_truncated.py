@@ -9,7 +9,7 @@ import pytest
 from tests.engine.sounds import write_wav
 from tests.servers import require_program
 from video2mp3.engine import FileSource, Report, convert
-from video2mp3.errors import NotMedia
+from video2mp3.errors import UnsupportedFormat
 
 SECONDS = 8
 RATE_HZ = 44100
@@ -75,5 +75,5 @@ def test_an_mp4_without_its_index_is_not_media_and_the_sentence_says_what_to_che
     subprocess.run(command, check=True)
     data = plain.read_bytes()
     assert converted(data, folder).samples == SECONDS * RATE_HZ  # the control
-    with pytest.raises(NotMedia, match="copied whole"):
+    with pytest.raises(UnsupportedFormat, match="copied whole"):
         converted(data[: len(data) // 2], folder)

@@ -11,7 +11,7 @@ from video2mp3.engine import FileSource, Waveform, waveform
 from video2mp3.engine.child.audio.waveform import Envelope
 from video2mp3.engine.parent.child_messages import promise_of
 from video2mp3.engine.report import LOUDEST, WAVEFORM_POINTS
-from video2mp3.errors import EngineCrashed, NotMedia
+from video2mp3.errors import EngineCrashed, UnsupportedFormat
 
 
 def test_the_mp3_of_a_sound_looks_like_it(tmp_path: Path) -> None:
@@ -34,7 +34,7 @@ def test_the_loudest_sample_is_full_scale() -> None:
 
 
 def test_what_is_no_sound_has_none() -> None:
-    with pytest.raises(NotMedia):
+    with pytest.raises(UnsupportedFormat):
         waveform(BytesSource(b"not media at all" * 100))
 
 

@@ -5,7 +5,7 @@ import pytest
 from tests.jobs.rows import change_job, claimed, finish, submit
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job
-from video2mp3.errors import EngineCrashed, NotMedia, StorageUnavailable, Video2mp3Error
+from video2mp3.errors import EngineCrashed, StorageUnavailable, UnsupportedFormat, Video2mp3Error
 from video2mp3.jobs import lifecycle
 from video2mp3.jobs.lifecycle import Claim
 from video2mp3.telemetry.metrics import REGISTRY
@@ -52,7 +52,7 @@ def test_each_outcome_is_counted_with_its_code(database: Database, user_id: str)
     counts = Counts()
     jobs = [submit(database, user_id) for _ in range(4)]
     finish(database, claimed(database, jobs[0].id))
-    fail(database, claimed(database, jobs[1].id), NotMedia("A sentence that is no label."))
+    fail(database, claimed(database, jobs[1].id), UnsupportedFormat("A sentence that is no label."))
     fail(database, claimed(database, jobs[2].id), EngineCrashed())
     fail(database, claimed(database, jobs[2].id), StorageUnavailable())
     with database.write() as session:
@@ -60,7 +60,7 @@ def test_each_outcome_is_counted_with_its_code(database: Database, user_id: str)
     assert counts.grown() == {
         "submitted normal": 4,
         "ended finished": 1,
-        "ended failed not_media": 1,
+        "ended failed unsupported_format": 1,
         "ended canceled canceled": 1,
         "requeued engine_crashed": 1,
         "requeued storage_unavailable": 1,
@@ -82,14 +82,14 @@ def test_nothing_is_counted_that_was_not_committed(database: Database, job: Job)
 
     def fail_in_vain() -> None:
         with database.write() as session:
-            assert lifecycle.fail(session, claim, NotMedia())
+            assert lifecycle.fail(session, claim, UnsupportedFormat())
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         fail_in_vain()
     assert counts.grown() == {}
-    fail(database, claim, NotMedia())
-    assert counts.grown() == {"ended failed not_media": 1}
+    fail(database, claim, UnsupportedFormat())
+    assert counts.grown() == {"ended failed unsupported_format": 1}
 
 
 def test_a_job_that_was_lost_is_not_counted_twice(database: Database, job: Job) -> None:
@@ -98,6 +98,6 @@ def test_a_job_that_was_lost_is_not_counted_twice(database: Database, job: Job) 
     second = claimed(database, job.id)
     counts = Counts()
     assert not finish(database, first)
-    assert not fail(database, first, NotMedia())
+    assert not fail(database, first, UnsupportedFormat())
     assert finish(database, second)
     assert counts.grown() == {"ended finished": 1}

@@ -27,7 +27,7 @@ from video2mp3.errors import (
     StorageUnavailable,
     Unreachable,
     UploadDamaged,
-    UploadGone,
+    UploadDeleted,
     Video2mp3Error,
     WorkerLost,
     WrongState,
@@ -191,7 +191,7 @@ def test_a_late_finish_of_a_lost_lease_changes_nothing(database: Database, user_
 # -- Failures -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("error", [NoAudio(), UploadGone(), InvalidOption("bitrate_kbps: 7 is not a bitrate of MP3.")])
+@pytest.mark.parametrize("error", [NoAudio(), UploadDeleted(), InvalidOption("bitrate_kbps: 7 is not an MP3 bitrate.")])
 def test_what_cannot_get_better_fails_at_once(database: Database, user_id: str, error: Video2mp3Error) -> None:
     taken = claimed(database, submit(database, user_id).id)
     assert _fail(database, taken, error)
@@ -314,7 +314,7 @@ def test_a_job_that_waits_for_an_expired_upload_fails(database: Database, user_i
     with database.write() as session:
         session.get_one(Upload, lost.upload_id).expires_at = 1
     assert _reap(database) == 1
-    assert read_job(database, lost.id).error_code == "upload_gone"
+    assert read_job(database, lost.id).error_code == "upload_deleted"
     assert read_job(database, patient.id).state == "waiting"
 
 
@@ -405,7 +405,7 @@ def test_a_retry_needs_the_upload(database: Database, user_id: str) -> None:
     _cancel(database, job)
     with database.write() as session:
         session.delete(session.get_one(Upload, job.upload_id))
-    with pytest.raises(UploadGone), database.write() as session:
+    with pytest.raises(UploadDeleted), database.write() as session:
         lifecycle.retry(session, job.id, user_id)
 
 

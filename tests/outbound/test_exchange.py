@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.outbound.listeners import answer, web_server
-from video2mp3.errors import Canceled, Unreachable, UrlRefused
+from video2mp3.errors import Canceled, Unreachable, UrlRejected
 from video2mp3.outbound import Answer, Guard, get, parse, put, redacted
 from video2mp3.outbound import post as posted
 
@@ -113,7 +113,7 @@ def test_a_file_comes_whole_through_a_redirect() -> None:
 
 def test_redirects_end() -> None:
     again = web_server(lambda handler: answer(handler, 302, Location="/again"))
-    with again as port, pytest.raises(UrlRefused, match="more than 5 times"):
+    with again as port, pytest.raises(UrlRejected, match="more than 5 times"):
         fetch(f"http://media.example:{port}/", port)
 
 
@@ -132,7 +132,7 @@ def test_redirects_end() -> None:
 def test_a_redirect_to_what_is_not_a_url_is_refused(location: str) -> None:
     with (
         web_server(lambda handler: answer(handler, 302, Location=location)) as port,
-        pytest.raises(UrlRefused),
+        pytest.raises(UrlRejected),
     ):
         fetch(f"http://media.example:{port}/", port)
 

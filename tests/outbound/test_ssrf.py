@@ -12,7 +12,7 @@ import pytest
 
 from tests.outbound.listeners import Canary, answer, web_server
 from tests.outbound.test_exchange import post
-from video2mp3.errors import Unreachable, UrlRefused
+from video2mp3.errors import Unreachable, UrlRejected
 from video2mp3.outbound import Guard, RemoteFile, get, parse, put
 from video2mp3.outbound import connection as connections
 from video2mp3.outbound.addresses import is_allowed
@@ -96,9 +96,9 @@ def test_no_form_of_an_address_reaches_the_inside(inside: Canary) -> None:
     """It should refuse each, without a connection; with the guard taken out each reaches the canary."""
     guard = Guard(ports=frozenset({inside.port}), resolve=lookup)
     for host in HOSTS:
-        with pytest.raises(UrlRefused):
+        with pytest.raises(UrlRejected):
             fetch(f"http://{host}:{inside.port}/", guard)
-        with pytest.raises(UrlRefused):
+        with pytest.raises(UrlRejected):
             post(f"http://{host}:{inside.port}/", b"{}", {}, guard=guard)
     assert inside.reached == 0
     no_guard = Guard(EVERYWHERE, frozenset({inside.port}), lookup)
@@ -113,11 +113,11 @@ def test_no_other_form_of_a_url_is_taken(form: str, inside: Canary) -> None:
     """It should be refused as it is written, even where every address is allowed: scheme, user name, port, spelling."""
     url = form.format(port=inside.port)
     no_guard = Guard(EVERYWHERE, frozenset({inside.port}), lookup)
-    with pytest.raises(UrlRefused):
+    with pytest.raises(UrlRejected):
         fetch(url, no_guard)
-    with pytest.raises(UrlRefused):
+    with pytest.raises(UrlRejected):
         post(url, b"{}", {}, guard=no_guard)
-    with pytest.raises(UrlRefused):
+    with pytest.raises(UrlRejected):
         no_guard.check(url)
     assert inside.reached == 0
 
@@ -130,7 +130,7 @@ def test_every_address_of_the_inside_is_known_when_it_is_ordered() -> None:
         if is_name:
             assert guard.check(f"http://{host}/").host == host.lower()
         else:
-            with pytest.raises(UrlRefused):
+            with pytest.raises(UrlRejected):
                 guard.check(f"http://{host}/")
 
 
@@ -148,7 +148,7 @@ def test_all_that_is_sent_asks_the_guard(send: str, inside: Canary) -> None:
         "post": lambda guard: post(url, b"{}", {}, guard=guard),
         "parts": lambda guard: read_part(url, guard),
     }
-    with pytest.raises(UrlRefused):
+    with pytest.raises(UrlRejected):
         calls[send](guard)
     assert inside.reached == 0
     calls[send](Guard(EVERYWHERE, frozenset({inside.port})))
@@ -169,7 +169,7 @@ def test_a_name_that_changes_is_connected_to_as_it_was_checked() -> None:
         assert fetch(url, guard) == b"outside"
         assert (len(asked), canary.reached) == (1, 0)
         # The second time it leads inside from the start.
-        with pytest.raises(UrlRefused):
+        with pytest.raises(UrlRejected):
             fetch(url, guard)
         assert (len(asked), canary.reached) == (2, 0)
         # Whoever checks first and lets the client resolve again is led inside.
@@ -194,7 +194,7 @@ def test_a_redirect_to_the_inside_is_not_followed(status: int, to: str) -> None:
         with web_server(lambda handler: answer(handler, status, Location=location), "127.0.0.2") as port:
             ports = frozenset({port, canary.port})
             url = f"http://outside.example:{port}/"
-            with pytest.raises(UrlRefused):
+            with pytest.raises(UrlRejected):
                 fetch(url, Guard((ip_network("127.0.0.2/32"),), ports, lookup_two))
             assert canary.reached == 0
             assert fetch(url, Guard(EVERYWHERE, ports, lookup_two)) == b"secret"
@@ -203,7 +203,7 @@ def test_a_redirect_to_the_inside_is_not_followed(status: int, to: str) -> None:
 
 @pytest.mark.parametrize("to", ["file:///etc/passwd", "gopher://127.0.0.1/", "http://127.0.0.1:22/", "http://a:b@x/"])
 def test_a_redirect_to_another_scheme_or_port_is_not_followed(to: str) -> None:
-    with web_server(lambda handler: answer(handler, 302, Location=to)) as port, pytest.raises(UrlRefused):
+    with web_server(lambda handler: answer(handler, 302, Location=to)) as port, pytest.raises(UrlRejected):
         fetch(f"http://127.0.0.1:{port}/", Guard(EVERYWHERE, frozenset({port})))
 
 

@@ -9,7 +9,7 @@ from structlog.contextvars import get_contextvars
 
 from tests.servers import free_port, wait_until
 from tests.telemetry.receiver import receiving
-from video2mp3.errors import NotMedia
+from video2mp3.errors import UnsupportedFormat
 from video2mp3.telemetry import tracing
 
 SENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -64,8 +64,8 @@ def test_spans_are_sent_with_their_parents_and_errors() -> None:
             with tracing.span("outer", kind="server", parent=SENT) as outer:
                 outer.rename("GET /somewhere")
                 outer.note("http.route", "/somewhere")
-                with pytest.raises(NotMedia), tracing.span("inner", started_ns=time.time_ns() - 10**9):
-                    raise NotMedia
+                with pytest.raises(UnsupportedFormat), tracing.span("inner", started_ns=time.time_ns() - 10**9):
+                    raise UnsupportedFormat
             assert outer.traceparent != SENT
         spans = receiver.of_trace("0af7651916cd43dd8448eb211c80319c")
     assert set(spans) == {"GET /somewhere", "inner"}
@@ -73,7 +73,7 @@ def test_spans_are_sent_with_their_parents_and_errors() -> None:
     assert (server.service, server.kind, server.parent_id) == ("video2mp3-test", "server", "b7ad6b7169203331")
     assert server.facts == {"http.route": "/somewhere"}
     assert inner.parent_id == server.span_id == outer.traceparent[36:52]
-    assert inner.facts == {"error.type": "not_media"}
+    assert inner.facts == {"error.type": "unsupported_format"}
     assert inner.ended_ns - inner.began_ns >= 10**9
 
 

@@ -161,7 +161,7 @@ def test_an_upload_that_is_removed_fails_its_conversion(embedded: System) -> Non
             session.execute(update(Job).where(Job.id == job.id).values(upload_id=None))
             session.delete(session.get_one(Upload, sender.upload_id))
         row = embedded.wait_for(job.id, "failed")
-    assert row.error_code == "upload_gone"
+    assert row.error_code == "upload_deleted"
 
 
 def test_half_of_the_slots_serve_uploads_that_still_come(system: System) -> None:

@@ -41,7 +41,7 @@ def test_a_picture_that_is_none_fails_the_job_at_once(embedded: System) -> None:
     job, _ = submit_with_cover(embedded, b"no picture")
     with embedded.running():
         row = embedded.wait_for(job.id, "finished", "failed")
-    assert (row.state, row.error_code, row.fence) == ("failed", "bad_cover", 1)
+    assert (row.state, row.error_code, row.fence) == ("failed", "invalid_cover", 1)
 
 
 def test_a_job_whose_cover_is_gone_fails(embedded: System) -> None:
@@ -50,7 +50,7 @@ def test_a_job_whose_cover_is_gone_fails(embedded: System) -> None:
         session.execute(delete(Upload).where(Upload.id == cover_id))
     with embedded.running():
         row = embedded.wait_for(job.id, "finished", "failed")
-    assert (row.state, row.error_code) == ("failed", "upload_gone")
+    assert (row.state, row.error_code) == ("failed", "upload_deleted")
 
 
 def test_a_job_whose_cover_the_storage_has_lost_is_tried_again(embedded: System) -> None:

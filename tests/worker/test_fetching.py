@@ -26,7 +26,7 @@ from video2mp3.errors import (
     QuotaExceeded,
     SourceNotFound,
     SourceRefused,
-    UploadGone,
+    UploadDeleted,
     UploadTooLarge,
     Video2mp3Error,
 )
@@ -256,7 +256,7 @@ def test_an_address_inside_is_not_fetched(embedded: System) -> None:
         inside = order(embedded, server.url)
         with embedded.running(fetch_limits=FetchLimits(Guard(ports=frozenset({server.port})))):
             row = embedded.wait_for(inside.id, "finished", "failed")
-        assert (row.state, row.error_code, server.requests) == ("failed", "url_refused", [])
+        assert (row.state, row.error_code, server.requests) == ("failed", "url_rejected", [])
         allowed = order(embedded, server.url)
         with embedded.running(fetch_limits=server.limits()):
             assert embedded.wait_for(allowed.id, "finished", "failed").state == "finished"
@@ -309,7 +309,7 @@ def test_a_worker_that_has_lost_its_job_attaches_nothing(embedded: System) -> No
         with embedded.database.write() as session:
             lifecycle.reap(session)
         owner = claimed(embedded, job.id)
-        with pytest.raises(UploadGone):
+        with pytest.raises(UploadDeleted):
             fetch(embedded, late, server.limits())
         assert uploads_of(embedded, job.user_id) == []
         assert embedded.keys("uploads/") == set()
@@ -323,16 +323,16 @@ def test_another_try_of_the_engine_does_not_fetch_again(embedded: System) -> Non
     with serving(b"This is a letter, not a video." * 100) as server:
         job = order(embedded, server.url)
         with embedded.running(fetch_limits=server.limits()):
-            assert embedded.wait_for(job.id, "finished", "failed").error_code == "not_media"
+            assert embedded.wait_for(job.id, "finished", "failed").error_code == "unsupported_format"
             with embedded.database.write() as session:
                 again = lifecycle.retry(session, job.id, job.user_id)
-            assert embedded.wait_for(again.id, "finished", "failed").error_code == "not_media"
+            assert embedded.wait_for(again.id, "finished", "failed").error_code == "unsupported_format"
             assert len(server.requests) == 1
             with embedded.database.write() as session:
                 session.delete(session.get_one(Upload, again.upload_id))
             with embedded.database.write() as session:
                 third = lifecycle.retry(session, again.id, job.user_id)
-            assert embedded.wait_for(third.id, "finished", "failed").error_code == "not_media"
+            assert embedded.wait_for(third.id, "finished", "failed").error_code == "unsupported_format"
     assert len(server.requests) == 2
 
 

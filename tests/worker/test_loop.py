@@ -85,7 +85,7 @@ def test_a_file_that_is_no_media_fails_with_its_code(system: System) -> None:
     good = system.submit(make_wav(0.5))
     with system.running():
         row = system.wait_for(job.id, "finished", "failed")
-        assert (row.state, row.error_code) == ("failed", "not_media")
+        assert (row.state, row.error_code) == ("failed", "unsupported_format")
         assert len(notifications_of(system.database, job.id)) == 1
         assert system.wait_for(good.id, "finished", "failed").state == "finished"
     assert system.keys() == {f"results/{good.id}/1.mp3"}
@@ -142,7 +142,7 @@ def test_a_job_whose_upload_was_deleted_meanwhile_fails(embedded: System, monkey
     monkeypatch.setattr(embedded.storage, "read", delete_the_upload)
     with embedded.running():
         row = embedded.wait_for(job.id, "finished", "failed")
-    assert (row.state, row.error_code) == ("failed", "upload_gone")
+    assert (row.state, row.error_code) == ("failed", "upload_deleted")
 
 
 def test_a_job_whose_upload_is_gone_fails(embedded: System) -> None:
@@ -150,7 +150,7 @@ def test_a_job_whose_upload_is_gone_fails(embedded: System) -> None:
     change_job(embedded.database, job.id, upload_id=None)
     with embedded.running():
         row = embedded.wait_for(job.id, "finished", "failed")
-    assert (row.state, row.error_code) == ("failed", "upload_gone")
+    assert (row.state, row.error_code) == ("failed", "upload_deleted")
 
 
 def test_a_job_whose_upload_the_storage_has_lost_fails_after_some_tries(system: System) -> None:

@@ -52,7 +52,7 @@ def send_rest(
             return
         arrived_bytes = find_offset(connection, address)
         if arrived_bytes is None:
-            raise ClientError("upload_gone", "The upload is gone; send the file again.", status=404)
+            raise ClientError("upload_deleted", "The upload is gone; send the file again.", status=404)
         if arrived_bytes > offset_bytes:
             pauses = pauses_s()
         elif (pause_s := next(pauses)) is None:

@@ -42,7 +42,7 @@ from video2mp3.errors import (
     Unavailable,
     Unreachable,
     UploadDamaged,
-    UploadGone,
+    UploadDeleted,
     Video2mp3Error,
     WorkerLost,
     WrongState,
@@ -291,7 +291,7 @@ def retry(session: Session, job_id: str, user_id: str) -> Job:
     Raises:
         NotFound: when the user has no such job.
         WrongState: when it has not failed and was not canceled.
-        UploadGone: when its upload, or its cover's, is no more.
+        UploadDeleted: when its upload, or its cover's, is no more.
     """
     job = find(session, job_id, user_id)
     if job.state not in ("failed", "canceled"):
@@ -300,7 +300,7 @@ def retry(session: Session, job_id: str, user_id: str) -> Job:
     upload = session.get(Upload, job.upload_id, with_for_update=True) if job.upload_id else None
     cover = session.get(Upload, job.cover_upload_id, with_for_update=True) if job.cover_upload_id else None
     if (upload is None and source is None) or (job.cover_upload_id and cover is None):
-        raise UploadGone
+        raise UploadDeleted
     return submit(
         session,
         user_id=user_id,
@@ -602,8 +602,8 @@ def _fail_in_vain(session: Session) -> int:
     )
     changed = 0
     for job_id in sorted(session.scalars(waiting)):
-        if change(session, Job, job_id, Job.state == "waiting", **_failed(UploadGone())):
-            counting.became(session, "failed", UploadGone.code)
+        if change(session, Job, job_id, Job.state == "waiting", **_failed(UploadDeleted())):
+            counting.became(session, "failed", UploadDeleted.code)
             notifications.add(session, job_id)
             changed += 1
     return changed

@@ -16,7 +16,7 @@ from video2mp3.accounts import links as accounts_links
 from video2mp3.database.clock import SECOND
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Batch, Job, User, Webhook
-from video2mp3.errors import MailRefused, Unavailable, Unreachable, UrlRefused
+from video2mp3.errors import MailRefused, Unavailable, Unreachable, UrlRejected
 from video2mp3.jobs import batches, notifications, webhooks
 from video2mp3.jobs.consuming import ConsumerThread, Work
 from video2mp3.jobs.notification_turns import MAIL, WEBHOOKS, UnderWay
@@ -264,7 +264,7 @@ def _end_after(error: Exception, notice: Notice) -> _End:
     if isinstance(error, MailRefused):
         log.warning("mail_refused", job_id=notice.job_id, detail=error.detail)
         return _refused(Outcome(problem=error.detail))
-    if isinstance(error, (Unavailable, UrlRefused, Unreachable)):
+    if isinstance(error, (Unavailable, UrlRejected, Unreachable)):
         log.warning("notification_postponed", **_facts(notice), detail=error.detail)
         return _postponed(Outcome(problem=error.detail))
     log.error("notification_failed", **_facts(notice), exc_info=error)

@@ -58,7 +58,7 @@ async def deliver(receiver: Receiver, message_id: str, body: bytes, *, guard: Gu
     """Sends a message; returns the status that the receiver answered.
 
     Raises:
-        UrlRefused: when the URL leads where nothing of ours may go.
+        UrlRejected: when the URL leads where nothing of ours may go.
         Unreachable: when no answer comes.
     """
     now = datetime.now(UTC)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urljoin
 
 from video2mp3 import __version__
-from video2mp3.errors import Unreachable, UrlRefused
+from video2mp3.errors import Unreachable, UrlRejected
 from video2mp3.outbound.connection import Clock, PinnedConnection
 from video2mp3.outbound.guard import Guard
 from video2mp3.outbound.urls import Target, parse
@@ -89,7 +89,7 @@ def get(
         on_moved: Is told how many bytes came or went, each time.
 
     Raises:
-        UrlRefused: when the guard refuses the URL, or what it redirects to.
+        UrlRejected: when the guard refuses the URL, or what it redirects to.
         Unreachable: when no answer comes, none in time, or one too slowly.
         Canceled: when the work has to stop.
     """
@@ -102,7 +102,7 @@ def get(
                 yield Incoming(response, target)
                 return
             url = _redirected(target, location)
-    raise UrlRefused(f"The URL was redirected more than {MAX_REDIRECTS} times.")
+    raise UrlRejected(f"The URL was redirected more than {MAX_REDIRECTS} times.")
 
 
 def put(
@@ -178,10 +178,10 @@ def _headers(response: http.client.HTTPResponse) -> dict[str, str]:
 
 
 def _redirected(target: Target, location: str) -> str:
-    """Returns the URL that the header `Location` means. Raises UrlRefused when it is none."""
+    """Returns the URL that the header `Location` means. Raises UrlRejected when it is none."""
     # A header is read as Latin-1; those that are no ASCII mean UTF-8.
     decoded = location.encode("latin-1", "replace").decode("utf-8", "replace")
     try:
         return urljoin(target.url, decoded)
     except ValueError:
-        raise UrlRefused(f"{target.host} redirects to what is not a URL.") from None
+        raise UrlRejected(f"{target.host} redirects to what is not a URL.") from None

@@ -4,7 +4,7 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from video2mp3.errors import Unreachable, UrlRefused
+from video2mp3.errors import Unreachable, UrlRejected
 from video2mp3.outbound.addresses import Address, Network, is_allowed, read_address
 from video2mp3.outbound.urls import Target, parse
 
@@ -31,7 +31,7 @@ class Guard:
         """Checks all that can be told without asking anybody: for an answer at once, before anything is queued.
 
         Raises:
-            UrlRefused: when the URL will not be connected to, whatever its name leads to.
+            UrlRejected: when the URL will not be connected to, whatever its name leads to.
         """
         target = parse(url)
         self._check_port(target)
@@ -46,7 +46,7 @@ class Guard:
         """Returns the addresses to connect to, and to nothing else: a name may lead elsewhere the next time.
 
         Raises:
-            UrlRefused: when the port, or one of the addresses, is not allowed.
+            UrlRejected: when the port, or one of the addresses, is not allowed.
             Unreachable: when the name leads nowhere.
         """
         self._check_port(target)
@@ -60,12 +60,12 @@ class Guard:
 
     def _check_port(self, target: Target) -> None:
         if target.port not in self.ports:
-            raise UrlRefused(f"Port {target.port} is not allowed; allowed: {', '.join(map(str, sorted(self.ports)))}.")
+            raise UrlRejected(f"Port {target.port} is not allowed; allowed: {', '.join(map(str, sorted(self.ports)))}.")
 
     def _check_addresses(self, found: Sequence[str]) -> list[Address]:
         addresses = [read_address(text) for text in found]
         # One that is refused stands for all: where a name has both, somebody plays with it. Which one is not told, as
         # names of the inside would be resolved for the asking.
         if not all(is_allowed(address, self.networks) for address in addresses):
-            raise UrlRefused
+            raise UrlRejected
         return addresses

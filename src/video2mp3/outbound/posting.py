@@ -30,7 +30,7 @@ async def post(
         resolver: Looks names up: that blocks a thread, for as long as the system's resolver is patient.
 
     Raises:
-        UrlRefused: when the guard refuses the URL.
+        UrlRejected: when the guard refuses the URL.
         Unreachable: when no answer comes, or none in time.
     """
     target = parse(url)

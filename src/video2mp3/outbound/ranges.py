@@ -44,7 +44,7 @@ class RemoteFile:
             on_moved: See `get`.
 
         Raises:
-            UrlRefused, Unreachable: as `get`.
+            UrlRejected, Unreachable: as `get`.
         """
         self.size_bytes = size_bytes
         self.read_bytes = 0

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
-from video2mp3.errors import UrlRefused
+from video2mp3.errors import UrlRejected
 
 MAX_URL_CHARACTERS = 8192
 """Signed URLs have some thousand."""
@@ -42,21 +42,21 @@ def parse(url: str) -> Target:
     """Takes a URL apart; the fragment is dropped.
 
     Raises:
-        UrlRefused: when it is not a plain http or https URL; the sentence shows nothing of it but its scheme.
+        UrlRejected: when it is not a plain http or https URL; the sentence shows nothing of it but its scheme.
     """
     # Browsers take a backslash for a slash and drop line ends, others do not: nobody may be led astray by that.
     if len(url) > MAX_URL_CHARACTERS or any(c <= " " or c in "\\\x7f" for c in url):
-        raise UrlRefused("The URL is too long, or has characters that no URL has.")
+        raise UrlRejected("The URL is too long, or has characters that no URL has.")
     try:
         parts = urlsplit(url)
         port = parts.port
         host = _host(parts.hostname or "")
     except ValueError:
-        raise UrlRefused("This is not a URL: its host or its port cannot be read.") from None
+        raise UrlRejected("This is not a URL: its host or its port cannot be read.") from None
     if parts.scheme not in _PORTS:
-        raise UrlRefused("The URL has to begin with https:// or http://.")
+        raise UrlRejected("The URL has to begin with https:// or http://.")
     if "@" in parts.netloc:
-        raise UrlRefused("The URL may hold no user name and no password.")
+        raise UrlRejected("The URL may hold no user name and no password.")
     path = quote(parts.path, safe=_KEPT) or "/"
     query = f"?{quote(parts.query, safe=_KEPT)}" if parts.query else ""
     return Target(parts.scheme, host, _PORTS[parts.scheme] if port is None else port, path + query)
@@ -66,7 +66,7 @@ def host_of(url: str) -> str:
     """Returns the host that a URL names, by which what goes there is counted; `-` where it names none."""
     try:
         return parse(url).host
-    except UrlRefused:
+    except UrlRejected:
         return "-"
 
 

@@ -19,7 +19,7 @@ from video2mp3.errors import (
     StorageUnavailable,
     Unavailable,
     UploadDamaged,
-    UploadGone,
+    UploadDeleted,
     UploadStalled,
     Video2mp3Error,
 )
@@ -170,13 +170,13 @@ class Conversion:
 
     def _open(self, upload_id: str | None) -> UploadSource:
         if upload_id is None:
-            raise UploadGone
+            raise UploadDeleted
         try:
             return open_upload(
                 self._database, self._storage, upload_id, self._lease.should_stop, self._least_bytes_per_s
             )
         except NotFound as error:
-            raise UploadGone from error
+            raise UploadDeleted from error
 
     def _store(self, path: Path) -> None:
         """Stores the result, with patience: a short outage must not cost an hour's work."""

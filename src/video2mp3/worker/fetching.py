@@ -22,7 +22,7 @@ from video2mp3.errors import (
     SourceNotFound,
     SourceRefused,
     Unreachable,
-    UploadGone,
+    UploadDeleted,
     UploadTooLarge,
     WrongState,
 )
@@ -93,11 +93,11 @@ def fetch(
     `is_kept` says so, what has come is kept in `partials`, and this worker goes on from there the next time.
 
     Raises:
-        UrlRefused: when the URL leads inside.
+        UrlRejected: when the URL leads inside.
         Unreachable: when the server does not answer, or breaks off: worth another try.
         SourceNotFound, SourceRefused: when the server does not give the file.
         UploadTooLarge, QuotaExceeded: when it is more than may be stored.
-        UploadGone: when the job was lost meanwhile, or its user deleted the upload.
+        UploadDeleted: when the job was lost meanwhile, or its user deleted the upload.
         Canceled: when the work has to stop.
         Unavailable: when the database or the storage does not answer, or is full.
     """
@@ -142,7 +142,7 @@ class _Fetch:
             raise
         except WrongState:
             self._abort()
-            raise UploadGone from None
+            raise UploadDeleted from None
         except BaseException:
             self._abort()
             raise
@@ -333,10 +333,10 @@ class _Fetch:
         self._writer.close()
         with self._database.write() as session:
             if not uploads.complete(session, self._upload_id):
-                raise UploadGone
+                raise UploadDeleted
             upload = uploads.find(session, self._upload_id, self._claim.user_id)
             if not lifecycle.fetched(session, self._claim, upload, self._read_bytes):
-                raise UploadGone
+                raise UploadDeleted
 
     @property
     def _received_bytes(self) -> int:

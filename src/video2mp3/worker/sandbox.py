@@ -24,7 +24,7 @@ def require_sandbox(*, allow_unsandboxed: bool) -> SelfTest:
     metrics.UNSANDBOXED.set(not result.passed)
     facts = {"seccomp": result.seccomp, "landlock_abi": result.landlock_abi, "threads": len(result.threads)}
     if result.passed:
-        log.info("sandbox_holds", **facts)
+        log.info("sandbox_ok", **facts)
         return result
     log.warning("sandbox_does_not_hold", reason=result.sentence, allowed=allow_unsandboxed, **facts)
     if sys.platform == "linux" and not allow_unsandboxed:

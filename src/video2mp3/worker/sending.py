@@ -30,7 +30,7 @@ def send(
     """Sends the job's stored result to its `result_url` with PUT.
 
     Raises:
-        UrlRefused: when the URL leads inside.
+        UrlRejected: when the URL leads inside.
         Unreachable: when the server does not answer, breaks off, or is too slow: worth another try.
         ResultRefused: when the server does not take it.
         Expired, NotFound, StoredDataDamaged: when the result is not there as it was stored.

@@ -14,7 +14,7 @@ from video2mp3.api.frame.range_response import Download, serve
 from video2mp3.api.frame.services import CurrentServices, Services
 from video2mp3.database.tables import Job, Upload
 from video2mp3.engine.options import MAX_PARTS
-from video2mp3.errors import Expired, NotFinished, NotFound, UploadGone, Video2mp3Error, WrongState
+from video2mp3.errors import Expired, NotFinished, NotFound, UploadDeleted, Video2mp3Error, WrongState
 from video2mp3.jobs import lifecycle
 from video2mp3.jobs.results import StoredResult, media_type, parts_of, result_name
 from video2mp3.uploads import UploadSource
@@ -73,7 +73,7 @@ def read_source(request: Request, conversion_id: ItemId, user: CurrentUser, serv
         job = lifecycle.find(session, conversion_id, user.user_id)
         upload = session.get(Upload, job.upload_id) if job.upload_id else None
     if upload is None:
-        raise UploadGone("The file was deleted, or its time is over.")
+        raise UploadDeleted("The file was deleted, or its time is over.")
     return serve(request, original_of(upload, services))
 
 

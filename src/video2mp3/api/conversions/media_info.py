@@ -39,7 +39,7 @@ class NewProbe(BaseModel):
 async def probe_upload(order: NewProbe, request: Request, user: CurrentUser, services: CurrentServices) -> Probe:
     """Tells an upload's tracks, languages and chapters, and how large and how soon its MP3 would be.
 
-    It is answered at once; no conversion is queued. What is not media is the problem `not_media`.
+    It is answered at once; no conversion is queued. What is not media is the problem `unsupported_format`.
     """
     options = Options.from_dict(options_from_json(order.options))
     await run_in_threadpool(_require_complete, services, order.upload_id, user.user_id)

@@ -207,7 +207,7 @@ def retry(services: Services, user_id: str, job_id: str) -> Job:
 
     Raises:
         TooManyJobs, Overloaded, StorageFull: see `errors`.
-        NotFound, WrongState, UploadGone: see `lifecycle.retry`.
+        NotFound, WrongState, UploadDeleted: see `lifecycle.retry`.
     """
     with services.database.write() as session:
         lock_user(session, user_id)

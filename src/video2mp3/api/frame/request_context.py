@@ -164,7 +164,7 @@ def _log_fault(error: Exception) -> None:
     # file that its owner deleted in the middle of a download.
     expected = error.__cause__
     if isinstance(expected, Video2mp3Error):
-        log.warning("answer_cut", error=expected.code, detail=expected.detail)
+        log.warning("response_aborted", error=expected.code, detail=expected.detail)
     else:
         log.exception("request_broke")
 

@@ -185,7 +185,7 @@ def checked_receiver(receiver: NewReceiver | None, services: Services) -> webhoo
     """Returns who is to be told of a conversion's end.
 
     Raises:
-        UrlRefused: when the URL may not be named.
+        UrlRejected: when the URL may not be named.
         InvalidRequest: when the secret is none.
     """
     if receiver is None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from video2mp3.engine.child.decode import Media
 from video2mp3.engine.child.work import Conversion, Work
-from video2mp3.errors import AudioTooLong, StartBeyondEnd, TooManyParts, UndecodableAudio, Video2mp3Error
+from video2mp3.errors import AudioTooLong, StartOutOfRange, TooManyParts, UndecodableAudio, Video2mp3Error
 
 _SUMS = ("samples_in", "damaged_packets", "silenced_samples", "decode_s", "encode_s")
 
@@ -44,7 +44,7 @@ class AllTracks:
                 for done in self._convert(media, number):
                     done_s = before_s + done
                     yield done_s
-            except (UndecodableAudio, StartBeyondEnd) as error:
+            except (UndecodableAudio, StartOutOfRange) as error:
                 reason = error
                 self._left_out.append(number)
             if media is not self._media:

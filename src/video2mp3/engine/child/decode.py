@@ -17,7 +17,7 @@ from video2mp3.engine.containers.extent import declared_size, info_tag_of
 from video2mp3.engine.mp3.id3 import clean_text
 from video2mp3.engine.report import Chapter, Track
 from video2mp3.engine.source import SourceFile
-from video2mp3.errors import NoAudio, NotMedia, TrackNotFound, UndecodableAudio
+from video2mp3.errors import NoAudio, TrackNotFound, UndecodableAudio, UnsupportedFormat
 
 FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "mpegts", "mpeg", "avi", "flv", "ogg", "asf",
@@ -79,7 +79,7 @@ class Media:
     """One open file.
 
     Raises:
-        NotMedia: no demuxer of ours takes it.
+        UnsupportedFormat: no demuxer of ours takes it.
     """
 
     def __init__(self, file: SourceFile, size_bytes: int) -> None:
@@ -260,7 +260,7 @@ def _open(file: SourceFile, probe_bytes: int = PROBE_BYTES, analyze_us: int = AN
     except Exception as error:  # hostile files raise UnicodeDecodeError and IndexError too
         if out_of_memory(error):
             raise
-        raise NotMedia from error
+        raise UnsupportedFormat from error
     assert isinstance(container, InputContainer)
     return container
 

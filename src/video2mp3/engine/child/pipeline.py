@@ -92,7 +92,7 @@ class Pipeline:
         Raises:
             AudioTooLong: more came out than may be converted.
             UndecodableAudio: nothing came out.
-            StartBeyondEnd: nothing came out after the start that was asked for.
+            StartOutOfRange: nothing came out after the start that was asked for.
             DamagedAudio: it is damaged, where that was asked for.
         """
         frames = self._decoder.frames()

@@ -26,7 +26,7 @@ from video2mp3.engine.mp3.frame import Frame
 from video2mp3.engine.mp3.frames import FrameHeader, bitrates_kbps
 from video2mp3.engine.mp3.info_tag import DECODER_DELAY, ENCODER_DELAY, MAX_PADDING
 from video2mp3.engine.mp3.writer import Mp3Writer
-from video2mp3.errors import AudioTooLong, DamagedAudio, NotMp3, StartBeyondEnd
+from video2mp3.errors import AudioTooLong, DamagedAudio, NotMp3, StartOutOfRange
 
 _HELD_FRAMES = 8
 """The end of what is to be heard may lie this many frames before the last: that shows with the last packet."""
@@ -68,7 +68,7 @@ class Copying:
         Raises:
             NotMp3: it is anything else.
             AudioTooLong: it is longer than may be converted.
-            StartBeyondEnd: there is nothing after the start that was asked for.
+            StartOutOfRange: there is nothing after the start that was asked for.
             DamagedAudio: it is damaged, where that was asked for.
         """
         if self._decoder.codec != "mp3":
@@ -195,7 +195,7 @@ class Copying:
             self._decoder.compare_with_promise(self._header.sample_rate_hz)
         end = min(self._end, self._found - self._discarded)
         if end <= self._first:
-            raise StartBeyondEnd
+            raise StartOutOfRange
         if self._work.options.get("fail_on_damage") and (self._finder.gaps or self._decoder.truncated):
             raise DamagedAudio
         beyond = 0 if self._end < math.inf and self._end == end else MAX_PADDING - DECODER_DELAY - frame_samples

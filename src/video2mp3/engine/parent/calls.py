@@ -34,7 +34,7 @@ from video2mp3.engine.parent.zygote_client import ZYGOTE
 from video2mp3.engine.report import Part, Probe, Progress, Report, Waveform
 from video2mp3.engine.source import Source
 from video2mp3.engine.stages import Stages
-from video2mp3.errors import EngineCrashed, EngineError, NotMedia, ResultCheckFailed, StorageFull
+from video2mp3.errors import EngineCrashed, EngineError, ResultCheckFailed, StorageFull, UnsupportedFormat
 
 _NO_ROOM_BYTES = 16 * 1024**2
 
@@ -137,7 +137,7 @@ def probe(
     """Returns what is in `source`, without decoding it; its estimates are for these options.
 
     Raises:
-        NotMedia: it is not a media file.
+        UnsupportedFormat: it is not a media file.
         EngineError: the process that looked into it failed.
         Unavailable, NotFound: what the source raised.
     """
@@ -228,7 +228,7 @@ def _ask(answer: str, source: Source, job: Mapping[str, Any], limits: Limits) ->
 
 def _refuse_empty(source: Source) -> None:
     if source.size_bytes == 0:
-        raise NotMedia("The file is empty.")
+        raise UnsupportedFormat("The file is empty.")
 
 
 def _check_room(code: object, sink: int) -> None:

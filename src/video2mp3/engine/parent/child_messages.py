@@ -17,20 +17,20 @@ from video2mp3.engine.parent import estimate
 from video2mp3.engine.report import LOUDEST, WAVEFORM_POINTS, Chapter, Probe, Progress, Track, Waveform
 from video2mp3.errors import (
     AudioTooLong,
-    BadCover,
     DamagedAudio,
     EngineCrashed,
     EngineError,
+    InvalidCover,
     MediaError,
     NoAudio,
     NoPicture,
-    NotMedia,
     NotMp3,
-    StartBeyondEnd,
+    StartOutOfRange,
     StorageFull,
     TooManyParts,
     TrackNotFound,
     UndecodableAudio,
+    UnsupportedFormat,
     Video2mp3Error,
 )
 
@@ -46,17 +46,17 @@ _MAX_PEAKS_TEXT = -(-2 * WAVEFORM_POINTS // 3) * 4
 _ERRORS: dict[str, type[Video2mp3Error]] = {
     error.code: error
     for error in (
-        NotMedia,
+        UnsupportedFormat,
         NoAudio,
         UndecodableAudio,
         AudioTooLong,
         TrackNotFound,
-        StartBeyondEnd,
+        StartOutOfRange,
         TooManyParts,
         NotMp3,
         DamagedAudio,
         NoPicture,
-        BadCover,
+        InvalidCover,
         EngineError,
         StorageFull,
     )

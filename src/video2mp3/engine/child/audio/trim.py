@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 from video2mp3.engine.child.audio.pcm import BYTES_PER_SAMPLE
-from video2mp3.errors import StartBeyondEnd
+from video2mp3.errors import StartOutOfRange
 
 
 class Trim:
@@ -37,7 +37,7 @@ class Trim:
         """Checks that anything was kept.
 
         Raises:
-            StartBeyondEnd: the sound was over before the start.
+            StartOutOfRange: the sound was over before the start.
         """
         if self._start and not self.samples:
-            raise StartBeyondEnd
+            raise StartOutOfRange

@@ -12,7 +12,7 @@ from typing import Any
 from video2mp3.engine.child.decode import Media
 from video2mp3.engine.child.pictures.frame import picture_at, require_picture
 from video2mp3.engine.options import MAX_COVER_BYTES
-from video2mp3.errors import BadCover
+from video2mp3.errors import InvalidCover
 
 _JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
@@ -34,14 +34,14 @@ def with_cover_picture(
         open_media: see `picture_at`, and `tell` too.
 
     Raises:
-        BadCover: the picture that was given is no good.
+        InvalidCover: the picture that was given is no good.
         NoPicture: the video has none at `cover_at_s`.
     """
     if "cover_picture" in options:
         picture = options["cover_picture"]
         require_picture(picture)
         if cleaned(picture) is None:
-            raise BadCover
+            raise InvalidCover
     elif "cover_at_s" in options:
         picture = picture_at(open_media, options["cover_at_s"], tell)
     else:

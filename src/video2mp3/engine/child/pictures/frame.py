@@ -9,7 +9,7 @@ from av.video.stream import VideoStream
 
 from video2mp3.engine.child.decode import Media, out_of_memory
 from video2mp3.engine.child.pictures.jpeg import jpeg_of
-from video2mp3.errors import BadCover, MediaError, NoPicture
+from video2mp3.errors import InvalidCover, MediaError, NoPicture
 
 DECODERS = frozenset((
     "h264", "hevc", "vp8", "vp9", "libdav1d", "mpeg1video", "mpeg2video", "mpegvideo", "mpeg4", "msmpeg4v1",
@@ -55,7 +55,7 @@ def require_picture(picture: bytes) -> None:
     """Decodes a JPEG or a PNG, to see that it is one, and whole.
 
     Raises:
-        BadCover: it is not.
+        InvalidCover: it is not.
     """
     try:
         context = CodecContext.create("png" if picture.startswith(b"\x89PNG") else "mjpeg", "r")
@@ -65,9 +65,9 @@ def require_picture(picture: bytes) -> None:
     except Exception as error:
         if out_of_memory(error):
             raise
-        raise BadCover from error
+        raise InvalidCover from error
     if len(frames) != 1 or frames[0].is_corrupt:
-        raise BadCover
+        raise InvalidCover
 
 
 class _Search:
