@@ -104,3 +104,14 @@ def test_the_map_is_the_tree() -> None:
         for name in re.findall(r"\b\w+\.py\b", line):
             assert list(folder.glob(name)) or list(source.glob(name)), f"{folder.name}: {name}"
     assert packages == {file.parent for file in source.rglob("__init__.py")} - {source}
+
+
+def test_the_files_of_the_questions_exist() -> None:
+    """It should name no file under "Where is …" that is not there."""
+    root = DOCS.parent
+    table = (root / "ARCHITECTURE.md").read_text().split("\n## Where is …\n")[1].split("\n## ")[0]
+    paths = re.findall(r"`([\w/]+\.(?:py|ts))`", table)
+    assert len(paths) > 15
+    assert [
+        path for path in paths if not any((top / path).is_file() for top in (root / "src" / "video2mp3", root))
+    ] == []
