@@ -37,6 +37,8 @@ CASES = (
     Case("commentary-first-default-second.mkv", 3.0, options={"track": 1}),
     Case("language-deu-eng.ts", 2.0, options={"track": "eng"}),
     Case("language-deu-eng.ts", 2.0, options={"track": "de"}),
+    Case("ambisonic-4ch.opus", 3.0),
+    Case("three-mics-third-only.wav", 0.5),
     Case("title-zwnj-zwj.mka", 1.0, title="می\u200cخواهم 👨\u200d👩\u200d👧"),
 )
 

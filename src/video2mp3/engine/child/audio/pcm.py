@@ -4,6 +4,7 @@ import array
 import math
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from itertools import pairwise
 
 from av import AudioFifo, AudioFrame
 from av.audio.plane import AudioPlane
@@ -24,8 +25,12 @@ _LONG_FILTER = {
 }
 """Options of swresample for another sample rate: see `test_resampling_leaves_nothing_audible`."""
 
-_DEFAULT_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
-"""What ffmpeg takes a number of channels for, where the file does not say which they are."""
+_DEFAULT_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "6.0", 7: "7.0", 8: "octagonal"}
+"""What a number of channels is taken for, where the file does not say which they are. Unlike ffmpeg's defaults, none
+has a channel for low frequencies, which mixing would leave out: it may be a microphone."""
+_Filter = tuple[str, str]
+"""A filter's name and its options."""
+_STEREO_LAYOUTS = ("stereo", "downmix", "2 channels")
 
 _FLOAT_TYPECODES = {"flt": "f", "fltp": "f", "dbl": "d", "dblp": "d"}
 _LOUDEST = 1e30
@@ -133,36 +138,58 @@ def _kind_of(frame: AudioFrame) -> tuple[str, str, int]:
 
 
 def _graph(first: AudioFrame, sample_rate_hz: int, layout: str, gain_db: float) -> Graph:
+    error: Exception | None = None
+    for channels in (_chosen_channels(first), _all_channels(first)):
+        try:
+            return _filters(first, sample_rate_hz, layout, gain_db, channels)
+        except (ValueError, OSError) as found:
+            error = found
+    raise UndecodableAudio(f"Audio with the channels {first.layout.name!r} cannot be mixed.") from error
+
+
+def _filters(first: AudioFrame, sample_rate_hz: int, layout: str, gain_db: float, channels: _Filter | None) -> Graph:
     """Returns the filters abuffer → aresample → aformat, as ffmpeg sets them up."""
     graph = Graph()
-    try:
-        source = graph.add(
-            "abuffer",
-            sample_rate=str(first.sample_rate),
-            sample_fmt=first.format.name,
-            channel_layout=_layout_of(first),
-            time_base=f"1/{first.sample_rate}",
-        )
-        resample = graph.add("aresample", **(_LONG_FILTER if first.sample_rate != sample_rate_hz else {}))
-        target = graph.add("aformat", sample_rates=str(sample_rate_hz), sample_fmts="s16", channel_layouts=layout)
-        sink = graph.add("abuffersink")
-        if gain_db:
-            gain = graph.add("volume", volume=f"{gain_db:.4f}dB", precision="float")
-            source.link_to(gain)
-            gain.link_to(resample)  # in front of it: where it is to give integers, channels are mixed otherwise
-        else:
-            source.link_to(resample)
-        resample.link_to(target)
-        target.link_to(sink)
-        graph.configure()
-    except (ValueError, OSError) as error:
-        raise UndecodableAudio(f"Audio with the channels {first.layout.name!r} cannot be mixed.") from error
+    source = graph.add(
+        "abuffer",
+        sample_rate=str(first.sample_rate),
+        sample_fmt=first.format.name,
+        channel_layout=_layout_of(first),
+        time_base=f"1/{first.sample_rate}",
+    )
+    chain = [source, *([graph.add(*channels)] if channels else [])]
+    if gain_db:  # in front of the mixing, which is another where it is to give integers
+        chain.append(graph.add("volume", volume=f"{gain_db:.4f}dB", precision="float"))
+    chain += [
+        graph.add("aresample", **(_LONG_FILTER if first.sample_rate != sample_rate_hz else {})),
+        graph.add("aformat", sample_rates=str(sample_rate_hz), sample_fmts="s16", channel_layouts=layout),
+        graph.add("abuffersink"),
+    ]
+    for one, following in pairwise(chain):
+        one.link_to(following)
+    graph.configure()
     return graph
 
 
 def _layout_of(frame: AudioFrame) -> str:
     name = frame.layout.name
     return _DEFAULT_LAYOUTS.get(frame.layout.nb_channels, name) if name.endswith(" channels") else name
+
+
+def _chosen_channels(frame: AudioFrame) -> _Filter | None:
+    """Returns what makes of channels those that swresample mixes; None where it mixes them as they are."""
+    name, count = frame.layout.name, frame.layout.nb_channels
+    if name.startswith("ambisonic"):
+        return "channelmap", "map=0:channel_layout=mono"  # W: the sound from all directions
+    if count == 2 and name not in _STEREO_LAYOUTS:
+        return "channelmap", "map=0|1:channel_layout=stereo"
+    if count not in _DEFAULT_LAYOUTS and name.endswith(" channels"):  # it would take the first for those of cinemas
+        return _all_channels(frame)
+    return None
+
+
+def _all_channels(frame: AudioFrame) -> _Filter:
+    return "pan", "mono|c0<" + "+".join(f"c{channel}" for channel in range(frame.layout.nb_channels))
 
 
 def _planes_of(frame: AudioFrame) -> tuple[AudioPlane, ...]:
