@@ -16,6 +16,8 @@ NODE := .venv-web/.installed
 NPM := web/npm --loglevel=error
 MODULES := web/node_modules/.installed
 PAGE := src/video2mp3/api/page/.built
+# Of the tests, which wait for servers and conversions most of the time; each takes up to 1.2 GB of memory.
+TEST_PROCESSES ?= 4
 
 .PHONY: help
 help: ## List the targets
@@ -46,7 +48,7 @@ tools: $(DEV) ## Install the programs that the tests use (Debian packages, Postm
 .PHONY: test
 test: tools page ## Run all tests against the tests' own RabbitMQ, MariaDB, S3 and SMTP servers; the page's own first
 	$(if $(ARGS),,$(NPM) test)
-	$(BIN)/pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/pytest --numprocesses=$(TEST_PROCESSES) --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: matrix
 matrix: tools ## Compare parallel with sequential encoding in all modes: 106 combinations, ten minutes
