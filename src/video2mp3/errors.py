@@ -360,7 +360,7 @@ class NoAudio(MediaError):
 
 
 class UndecodableAudio(MediaError):
-    """The file has audio of a kind that cannot be decoded, or encrypted or damaged beyond use."""
+    """The audio cannot be decoded: it is of a kind without a decoder here, empty, encrypted or damaged beyond use."""
 
     code = "undecodable_audio"
 

@@ -1,5 +1,6 @@
 """Files of kinds that people reported to other projects as converted wrongly."""
 
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,11 @@ from typing import Any
 import pytest
 
 from tests.engine.decoders import samples_decoded
-from tests.media import REPORTS
+from tests.media import REPORTS, corpus_file
+from tests.servers import require_program
 from tests.servers.programs import missing
 from video2mp3.engine import FileSource, Options, Report, convert
+from video2mp3.errors import UndecodableAudio
 
 
 @dataclass(frozen=True)
@@ -59,3 +62,23 @@ def test_a_reported_file_is_converted_as_its_owner_expects(case: Case, tmp_path:
 def converted(file: Path, mp3: Path, options: dict[str, Any] | None = None) -> Report:
     with FileSource(file) as source, mp3.open("wb") as sink:
         return convert(source, sink, Options(**(options or {})))
+
+
+@pytest.mark.parametrize(
+    ("file", "said"), [("emptyaudio.mp4", "is empty"), ("mpeg-h.mp4", "no decoder"), ("encrypted.mp4", "encrypted")]
+)
+def test_a_track_that_gives_no_sound_is_refused_with_the_reason(file: str, said: str, tmp_path: Path) -> None:
+    made = {
+        "mpeg-h.mp4": lambda: corpus_file("mp4/sample_mpegh_mha1.mp4"),
+        "encrypted.mp4": lambda: encrypted(tmp_path),
+    }
+    path = made[file]() if file in made else REPORTS / file
+    with pytest.raises(UndecodableAudio, match=said):
+        converted(path, tmp_path / "out.mp3")
+
+
+def encrypted(folder: Path) -> Path:
+    command = [require_program("ffmpeg"), "-v", "error", "-f", "lavfi", "-i", "sine=duration=1", "-c:a", "aac"]
+    command += ["-encryption_scheme", "cenc-aes-ctr", "-encryption_key", "0" * 32, "-encryption_kid", "1" * 32]
+    subprocess.run([*command, str(folder / "encrypted.mp4")], check=True)
+    return folder / "encrypted.mp4"

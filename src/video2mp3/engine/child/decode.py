@@ -61,6 +61,9 @@ _FRAMED_FORMATS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "flv", "avi", "as
 """Containers that say where a packet is and how long; in the others what does not decode is often no audio at all."""
 _FOR_SOME = Disposition.comment | Disposition.visual_impaired | Disposition.hearing_impaired
 """Commentary, audio description, clear dialogue: what most listeners do not want."""
+_EMPTY = "The audio track is empty: there is no sound in it."
+_ENCRYPTED = "The audio is encrypted (DRM), so it cannot be decoded; convert a copy without copy protection."
+_BROKEN = "The audio is damaged beyond use: nothing of it could be decoded."
 _DEPENDENT = 1 << 19
 """AV_DISPOSITION_DEPENDENT: a part of another track, as in immersive audio."""
 
@@ -306,13 +309,14 @@ class TrackDecoder:
         self._stream = stream
         self._largest_frame = 0
         self._end_pts = 0
+        self._has_packets = False
         self._is_cut_short = is_cut_short
         self.damage = Damage()
         self.samples = 0
         """Samples per channel decoded so far."""
         context = stream.codec_context
         if context is None:
-            raise UndecodableAudio
+            raise UndecodableAudio("There is no decoder for the audio here.")
         if context.codec.name not in DECODERS:
             raise UndecodableAudio(f"The audio is of a kind that is not converted here ({context.codec.name}).")
         context.thread_count = 1
@@ -331,7 +335,7 @@ class TrackDecoder:
                 yield held, held.samples
             held = frame
         if held is None:
-            raise UndecodableAudio
+            raise UndecodableAudio(_BROKEN if self._has_packets else _EMPTY)
         samples = held.samples - self._excess(held)
         self.samples += samples
         self.compare_with_promise(held.sample_rate)
@@ -376,11 +380,20 @@ class TrackDecoder:
         yield frame
 
     def packets(self) -> Iterator["av.Packet[AudioStream]"]:
-        """Yields the packets as they are in the file, as far as they can be read; the last may be empty."""
+        """Yields the packets as they are in the file, as far as they can be read; the last may be empty.
+
+        Raises:
+            UndecodableAudio: they are encrypted.
+        """
         try:
             for packet in self._demux():
+                if packet.has_sidedata("encryption_info"):
+                    raise UndecodableAudio(_ENCRYPTED)
                 self._end_pts = max(self._end_pts, (packet.pts or 0) + (packet.duration or 0))
+                self._has_packets |= packet.size > 0
                 yield packet
+        except UndecodableAudio:
+            raise
         except Exception as error:
             if out_of_memory(error):
                 raise
