@@ -10,7 +10,7 @@ from tests.report import write
 def table(rows: list[Figure]) -> str:
     """The figures as Markdown."""
     lines = [f"| {row.point} | {row.what} | {row.figure} | {row.goal} |" for row in rows]
-    return "\n".join(["| claim | what was done | figure | goal |", "|---|---|---|---|", *lines]) + "\n"
+    return "\n".join(["| scenario | what was done | figure | goal |", "|---|---|---|---|", *lines]) + "\n"
 
 
 if __name__ == "__main__":

@@ -116,7 +116,7 @@ def test_notifiers_die_at_every_failpoint(run_cluster: RunCluster, clips: Sequen
         record(
             3,
             f"kill -9 of the notifier at {len(failpoints.NOTIFIER)} failpoints, {times} times at each",
-            f"{deaths} deaths, {len(load.log.accepted)} jobs, {mails} mails",
+            f"{deaths} deaths, {len(load.log.accepted)} jobs, {mails} emails",
             f"≤ {times} twice",
         )
         assert mails <= len(load.log.accepted) + times

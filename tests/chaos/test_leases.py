@@ -76,7 +76,7 @@ def test_a_stopped_worker_comes_back_too_late(run_cluster: RunCluster, clips: Se
 
         wait_until(lambda: own_objects() == [f"results/{job_id}/2.mp3"], _SOON_S, "its object to be deleted")
         assert check(cluster, load.log, outages=False) == []
-        record(5, "… what it does late", "changes nothing, its object is gone", "that")
+        record(5, "… what it does late", "changes nothing, its object is deleted", "that")
 
 
 @pytest.mark.timeout(900)

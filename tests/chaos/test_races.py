@@ -135,4 +135,4 @@ def test_a_cancel_is_quick(run_cluster: RunCluster, clips: Sequence[Clip]) -> No
             wait_until(lambda: not engines(pid), 60, "the engine to end")
         assert check(cluster, load.log, outages=False) == []
     record(8, "cancel of a waiting job, slowest of 5, s", max(waiting_s), "≤ 1")
-    record(8, "cancel of a running job, slowest of 5, engine gone, s", max(processing_s), "≤ 12")
+    record(8, "cancel of a running job, slowest of 5, engine ended, s", max(processing_s), "≤ 12")
