@@ -15,6 +15,7 @@ from typing import Protocol
 import httpx
 
 from tests.servers import Bucket, MariaDBServer, RabbitMQServer, S3Server, SMTPServer, wait_until
+from tests.servers.programs import starts_server
 
 PASSWORD = "correct horse battery"
 _START_TIMEOUT_S = 60
@@ -27,6 +28,7 @@ class Role:
     def __init__(
         self, folder: Path, name: str, arguments: list[str], env: Mapping[str, str], module: str = "video2mp3"
     ) -> None:
+        starts_server()
         self.name = name
         self.log = folder / f"{name}.log"
         self.output = folder / f"{name}.out"

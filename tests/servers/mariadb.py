@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pymysql
 
-from tests.servers.programs import ServerProcess, free_port, require_program
+from tests.servers.programs import ServerProcess, free_port, require_program, starts_server
 from tests.servers.roots import inside, root_of
 
 _START_TIMEOUT_S = 90
@@ -38,6 +38,7 @@ class MariaDBServer:
     """A database server with its own data folder and port."""
 
     def __init__(self) -> None:
+        starts_server()  # the data folder alone takes seconds
         # Not pytest's folder: the path of a Unix socket has to be short.
         self._folder = Path(tempfile.mkdtemp(prefix="video2mp3-mariadb-"))
         self._process: ServerProcess | None = None

@@ -30,6 +30,12 @@ def missing(what: str) -> NoReturn:
     pytest.skip(f"{what} is not installed on this machine.")
 
 
+def starts_server() -> None:
+    """Skips the test in a fast run (`make test-fast`), which starts no servers: every server calls this first."""
+    if os.environ.get("VIDEO2MP3_FAST"):
+        pytest.skip("It needs a server, and fast runs start none.")
+
+
 def require_program(name: str, *alternatives: str) -> str:
     """Returns the path of the first of the named programs that is installed; else skips the test (see `missing`)."""
     for candidate in (name, *alternatives):
@@ -70,6 +76,7 @@ class ServerProcess:
     """
 
     def __init__(self, command: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> None:
+        starts_server()
         self.log = log
         die_with_us = [setpriv, "--pdeathsig", "KILL", "--"] if (setpriv := shutil.which("setpriv")) else []
         with log.open("ab") as output:

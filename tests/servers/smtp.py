@@ -7,13 +7,14 @@ from typing import Any
 
 from aiosmtpd.controller import Controller
 
-from tests.servers.programs import free_port, wait_until
+from tests.servers.programs import free_port, starts_server, wait_until
 
 
 class SMTPServer:
     """Takes every mail; speaks plain SMTP, without sign-in."""
 
     def __init__(self) -> None:
+        starts_server()
         self.host = "127.0.0.1"
         self.messages: list[EmailMessage] = []
         self._seen = 0

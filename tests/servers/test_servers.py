@@ -2,12 +2,14 @@
 
 import smtplib
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, inspect
 from sqlalchemy.engine import make_url
 
+from tests.acceptance.service import Role
 from tests.servers import MariaDBServer, RabbitMQServer, S3Server, SMTPServer, require_program
 
 
@@ -47,3 +49,22 @@ def test_a_missing_program_skips_a_test_but_fails_it_in_ci(monkeypatch: pytest.M
     with pytest.raises(pytest.fail.Exception, match="no-such-program is missing"):
         require_program("no-such-program")
     assert Path(require_program("no-such-program", "sh")).exists()
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        lambda folder: MariaDBServer().start(),
+        lambda folder: RabbitMQServer().start(),
+        lambda folder: S3Server().start(),
+        lambda folder: SMTPServer().start(),
+        lambda folder: Role(folder, "serve", ["serve"], {}),
+    ],
+    ids=["mariadb", "rabbitmq", "s3", "smtp", "service"],
+)
+def test_a_fast_run_skips_what_starts_a_server(
+    start: Callable[[Path], object], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("VIDEO2MP3_FAST", "1")
+    with pytest.raises(pytest.skip.Exception, match="fast runs start none"):
+        start(tmp_path)
