@@ -115,13 +115,13 @@ class EmbeddedService:
         self.queue, self.storage = _Queue(), _Storage(folder / "storage")
         migrate.upgrade(self.database)
         event.listen(self.database.engine, "before_cursor_execute", self._count)
-        self._nudge: Callable[[], None] = lambda: None
+        self._wake: Callable[[], None] = lambda: None
         services = Services(
             settings=settings,
             database=self.database,
             queue=self.queue,
             storage=self.storage,
-            nudge=lambda: self._nudge(),
+            wake=lambda: self._wake(),
             guard=Guard(),
             trust_loopback=False,
         )
@@ -171,7 +171,7 @@ class EmbeddedService:
     def working(self) -> Iterator[None]:
         """Worker, notifier and housekeeping run until the end of the block."""
         housekeeping = Housekeeping(self.database, self.queue, self.storage)
-        self._nudge = nudge = housekeeping.nudge
+        self._wake = wake = housekeeping.wake
         worker = WorkerLoop(
             self.database,
             self.queue,
@@ -182,13 +182,11 @@ class EmbeddedService:
             fetch_limits=FetchLimits(),
             transfers=TransferLimits(),
             drain_grace_s=25,
-            result_lifetime_s=3600,
-            nudge=nudge,
+            result_retention_s=3600,
+            wake=wake,
         )
         public_url = "http://127.0.0.1:8000"
-        notifier = NotifierLoop(
-            self.database, self.queue, mailer=None, guard=Guard(), public_url=public_url, nudge=nudge
-        )
+        notifier = NotifierLoop(self.database, self.queue, mailer=None, guard=Guard(), public_url=public_url, wake=wake)
         with ExitStack() as stack:
             for part, stop in ((housekeeping, housekeeping.stop), (notifier, notifier.stop)):
                 part.start()

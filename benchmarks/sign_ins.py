@@ -42,7 +42,9 @@ def measure(client: httpx.Client, rounds: int) -> tuple[float, float]:
 
 def main() -> int:
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
-        settings = load_settings(data_dir=Path(folder), sign_in_failures=0, anonymous_per_minute=0, log_level="warning")
+        settings = load_settings(
+            data_dir=Path(folder), max_login_failures=0, anonymous_per_minute=0, log_level="warning"
+        )
         configure_logging(settings)
         database = stack.enter_context(contextlib.closing(Database(settings.effective_database_url)))
         migrate.upgrade(database)

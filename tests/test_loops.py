@@ -23,14 +23,24 @@ from video2mp3.accounts import audit, letters, sign_ins, signing_keys, throttlin
 from video2mp3.api.conversions import watcher
 from video2mp3.cli import running
 from video2mp3.database import migrate
-from video2mp3.jobs import batches, housekeeping, lifecycle, messages, notifications, relay, routines, sweeper, workers
+from video2mp3.jobs import (
+    batches,
+    housekeeping,
+    lifecycle,
+    messages,
+    notifications,
+    periodic_tasks,
+    relay,
+    sweeper,
+    workers,
+)
 from video2mp3.notify import event_loop
 from video2mp3.notify.loop import NotifierLoop
 from video2mp3.queue import VIDEO_QUEUE, memory
 from video2mp3.queue.rabbitmq import RabbitQueue
 from video2mp3.settings import load_settings
 from video2mp3.supervision import Loop
-from video2mp3.telemetry import serving as metrics_server
+from video2mp3.telemetry import metrics_server
 from video2mp3.telemetry.metrics import REGISTRY
 from video2mp3.wiring import Backends, open_backends
 from video2mp3.worker import leases, transfers
@@ -60,7 +70,7 @@ def _work(loop: str, owner: Any, name: str) -> Step:
 STEPS = {
     "relay": [
         Step("relay", relay.Relay, "announce_due"),
-        Step("relay", memory.MemoryQueue, "was_emptied"),
+        Step("relay", memory.MemoryQueue, "lost_messages"),
         Step("relay", relay, "_next_jobs"),
         _work("relay", memory.MemoryQueue, "publish"),
     ],
@@ -81,7 +91,7 @@ STEPS = {
         Step("sweeper", sign_ins, "delete_expired"),
         Step("sweeper", housekeeping, "erase_deleted"),
         Step("sweeper", sweeper, "delete_expired"),
-        Step("sweeper", routines, "take_turn"),
+        Step("sweeper", periodic_tasks, "try_acquire"),
         _work("sweeper", sweeper, "delete_orphans"),
         Step("sweeper", housekeeping, "sweep_scratch"),
     ],
@@ -114,7 +124,7 @@ STEPS = {
         Step("notifier-1", memory.MemoryQueue, "consumer"),
         _work("notifier-1", notifications, "claim"),
         _work("notifier-1", NotifierLoop, "_claim"),
-        _work("notifier-1", NotifierLoop, "_require_room"),
+        _work("notifier-1", NotifierLoop, "_check_capacity"),
         _work("notifier-1", NotifierLoop, "_hand_over"),
         _work("notifier-1", ThreadPoolExecutor, "submit"),
     ],

@@ -138,14 +138,14 @@ class NotFinished(Video2mp3Error):
     retryable = True
 
 
-class WrongState(Video2mp3Error):
+class Conflict(Video2mp3Error):
     """That is not possible in the state that this is in now."""
 
-    code = "wrong_state"
+    code = "conflict"
     status = 409
 
 
-class WrongOffset(WrongState):
+class WrongOffset(Conflict):
     """The upload does not go on at that offset: another request wrote to it, or it is gone; ask for it with HEAD."""
 
     code = "wrong_offset"
@@ -203,10 +203,10 @@ class RequestTooLarge(Video2mp3Error):
     status = 413
 
 
-class TooBusy(Video2mp3Error):
+class LoginOverloaded(Video2mp3Error):
     """Too many sign-ins at once; try again in a few seconds."""
 
-    code = "too_busy"
+    code = "login_overloaded"
     status = 503
     retryable = True
 

@@ -69,22 +69,22 @@ class Settings(BaseSettings):
         90 * 86_400, ge=60, le=_MAX_S, description="The key that signs access tokens is replaced after this time."
     )
 
-    sign_in_failures: int = Field(
+    max_login_failures: int = Field(
         10,
         ge=0,
         le=_MAX_COUNT,
         description="Failed sign-ins per account, and per address, in 15 minutes (0: any number).",
     )
-    audit_lifetime_s: int = Field(
+    audit_retention_s: int = Field(
         90 * 86_400, ge=1, le=_MAX_S, description="Entries of the audit log are deleted after this time."
     )
 
     max_upload_bytes: int = Field(8 * 1024**3, ge=1, le=_MAX_BYTES, description="Largest file taken.")
     max_audio_s: int = Field(24 * 3600, ge=1, le=_MAX_S, description="Longest audio converted.")
-    upload_lifetime_s: int = Field(
+    upload_retention_s: int = Field(
         86_400, ge=1, le=_MAX_S, description="Uploads are deleted this long after their last use."
     )
-    result_lifetime_s: int = Field(7 * 86_400, ge=1, le=_MAX_S, description="Results are deleted after this time.")
+    result_retention_s: int = Field(7 * 86_400, ge=1, le=_MAX_S, description="Results are deleted after this time.")
 
     redirect_downloads: bool = Field(
         False, description="Send clients to the object store for results (S3, GCS, Azure)."
@@ -119,13 +119,13 @@ class Settings(BaseSettings):
         le=65_536,
         description="Event streams that may be open per process (and half of its file descriptors at most).",
     )
-    min_free_bytes: int = Field(
+    min_free_disk_bytes: int = Field(
         1024**3, ge=0, le=_MAX_BYTES, description="Uploads leave so much free on the disk; results, half of it."
     )
 
     allowed_networks: str = Field("", description="Private networks that users' URLs may lead to, such as 10.0.0.0/8.")
     allowed_ports: str = Field("80,443", description="Ports that users' URLs may name.")
-    fetch_limit_s: int = Field(
+    fetch_timeout_s: int = Field(
         3600, ge=1, le=_MAX_S, description="Longest time for one try to fetch a file or to send an MP3."
     )
     transfers_at_once: int = Field(
@@ -142,7 +142,7 @@ class Settings(BaseSettings):
         0, ge=0, le=3600, description="At its start a role waits this long for the database, the queue and the storage."
     )
     worker_slots: int = Field(0, ge=0, le=1000, description="Conversions at once per worker (0: one per core).")
-    conversion_limit_s: int = Field(4 * 3600, ge=1, le=_MAX_S, description="Longest time one conversion may take.")
+    conversion_timeout_s: int = Field(4 * 3600, ge=1, le=_MAX_S, description="Longest time one conversion may take.")
     allow_unsandboxed: bool = Field(False, description="Convert even where the sandbox fails its self-test.")
     drain_grace_s: int = Field(25, ge=0, le=_MAX_S, description="Time to finish running work after SIGTERM.")
 

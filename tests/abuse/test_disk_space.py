@@ -31,7 +31,7 @@ _PIECE = bytes(64 * 1024)
 
 def without_a_look_at_the_disk() -> None:
     """What is free is looked at when an upload begins, and not again."""
-    writer.require_free = lambda folder, size_bytes: None  # type: ignore[attr-defined]
+    writer.check_free_disk = lambda folder, size_bytes: None  # type: ignore[attr-defined]
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def refused(send: Callable[[httpx.Client], httpx.Response], user: httpx.Client) 
 
 
 def test_no_protocol_fills_the_disk(start_service: StartService, small_disk: Path) -> None:
-    settings = {"storage_url": small_disk.as_uri(), "min_free_bytes": FLOOR_BYTES}
+    settings = {"storage_url": small_disk.as_uri(), "min_free_disk_bytes": FLOOR_BYTES}
     ended = threading.Event()
 
     def serve_endlessly(handler: BaseHTTPRequestHandler) -> None:
@@ -143,7 +143,7 @@ def test_no_protocol_fills_the_disk(start_service: StartService, small_disk: Pat
 
 def test_several_at_once_do_not_either(start_service: StartService, small_disk: Path) -> None:
     """Each of them would fit, and is let in; together they do not."""
-    settings = {"storage_url": small_disk.as_uri(), "min_free_bytes": FLOOR_BYTES}
+    settings = {"storage_url": small_disk.as_uri(), "min_free_disk_bytes": FLOOR_BYTES}
     with start_service(**settings) as service, service.user() as ada, watched(small_disk) as least:
         results: list[int] = []
 
@@ -173,7 +173,7 @@ def test_several_at_once_do_not_either(start_service: StartService, small_disk: 
 
 def test_without_the_checks_one_does(start_service: StartService, small_disk: Path) -> None:
     """The control: one request of one user takes the room that was to be left, and nobody can convert."""
-    settings = {"storage_url": small_disk.as_uri(), "min_free_bytes": FLOOR_BYTES}
+    settings = {"storage_url": small_disk.as_uri(), "min_free_disk_bytes": FLOOR_BYTES}
     with (
         start_service(without_a_look_at_the_disk, **settings) as service,
         service.user() as ada,

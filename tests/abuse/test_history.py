@@ -55,7 +55,7 @@ def ended(user: httpx.Client) -> list[str]:
 def let_sweep(service: Service) -> None:
     """Makes the next sweep, which comes with the next start, count what is there."""
     with closing(sqlite3.connect(Path(service.folder) / "data" / "video2mp3.db")) as database, database:
-        database.execute("DELETE FROM routines")
+        database.execute("DELETE FROM periodic_tasks")
 
 
 @contextmanager
@@ -98,7 +98,9 @@ def test_without_the_bound_they_stay(start_service: StartService) -> None:
 
         def swept() -> bool:
             with closing(sqlite3.connect(database)) as connection:
-                return connection.execute("SELECT name FROM routines WHERE name = 'orphans'").fetchone() is not None
+                return (
+                    connection.execute("SELECT name FROM periodic_tasks WHERE name = 'orphans'").fetchone() is not None
+                )
 
         wait_until(swept, 60, "a sweep")
         wait_until(lambda: len(ended(ada)) == MADE, 60, "ada's conversions to end")

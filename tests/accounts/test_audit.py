@@ -18,10 +18,15 @@ def entries(database: Database, *, action: str | None = None, user: str | None =
 
 def test_an_entry_says_who_did_what_from_where(database: Database, ada: User) -> None:
     with audit.coming_from(audit.Origin("192.0.2.1", "r1")), database.write() as session:
-        audit.note(session, "webhook.made", by=ada.id, about="w" * 32, detail="x")
+        audit.record(session, "webhook.created", by=ada.id, about="w" * 32, detail="x")
     (found,) = entries(database)
     entry = found.entry
-    assert (found.username, entry.action, entry.user_id, entry.subject_id) == ("ada", "webhook.made", ada.id, "w" * 32)
+    assert (found.username, entry.action, entry.user_id, entry.subject_id) == (
+        "ada",
+        "webhook.created",
+        ada.id,
+        "w" * 32,
+    )
     assert (entry.address, entry.request_id, entry.detail) == ("192.0.2.1", "r1", "x")
 
 
@@ -31,7 +36,7 @@ def test_it_is_undone_with_what_it_tells(database: Database, ada: User) -> None:
 
     try:
         with database.write() as session:
-            audit.note(session, "webhook.made", by=ada.id)
+            audit.record(session, "webhook.created", by=ada.id)
             raise Stop
     except Stop:
         pass
@@ -41,7 +46,7 @@ def test_it_is_undone_with_what_it_tells(database: Database, ada: User) -> None:
 def test_the_command_line_has_no_address_and_other_threads_no_origin_of_ours(database: Database, ada: User) -> None:
     def note() -> None:
         with database.write() as session:
-            audit.note(session, "worker.drained", by=None)
+            audit.record(session, "worker.drained", by=None)
 
     with audit.coming_from(audit.Origin("192.0.2.1", "r1")):
         thread = threading.Thread(target=note)
@@ -56,22 +61,22 @@ def test_the_command_line_has_no_address_and_other_threads_no_origin_of_ours(dat
 
 def test_entries_are_found_by_action_and_by_whom_they_are_about_the_newest_first(database: Database, ada: User) -> None:
     with database.write() as session:
-        audit.note(session, "sign_in.failed", by=None, about=ada.id)
+        audit.record(session, "login.failed", by=None, about=ada.id)
         # Those of one millisecond are in no order.
         time.sleep(0.002)
-        audit.note(session, "sign_in.ok", by=ada.id)
+        audit.record(session, "login.succeeded", by=ada.id)
         time.sleep(0.002)
-        audit.note(session, "sign_in.failed", by=None)
-    assert [found.entry.action for found in entries(database, user="ada")] == ["sign_in.ok", "sign_in.failed"]
-    assert [found.entry.subject_id for found in entries(database, action="sign_in.failed")] == [None, ada.id]
+        audit.record(session, "login.failed", by=None)
+    assert [found.entry.action for found in entries(database, user="ada")] == ["login.succeeded", "login.failed"]
+    assert [found.entry.subject_id for found in entries(database, action="login.failed")] == [None, ada.id]
     assert entries(database, user="bob") == []
 
 
 def test_old_entries_are_deleted_and_others_outlive_the_account(database: Database, ada: User) -> None:
     with database.write() as session:
-        audit.note(session, "sign_in.ok", by=ada.id, detail="old")
+        audit.record(session, "login.succeeded", by=ada.id, detail="old")
         session.execute(update(AuditEntry).values(at=now() - 100 * SECOND))
-        audit.note(session, "account.deleted", by=ada.id)
+        audit.record(session, "account.deleted", by=ada.id)
         session.delete(session.merge(ada))
     with database.write() as session:
         assert audit.delete_expired(session, lifetime_s=50) == 1

@@ -8,7 +8,7 @@ from threading import Barrier, Event
 import pytest
 
 from video2mp3.accounts import passwords
-from video2mp3.errors import InvalidRequest, TooBusy
+from video2mp3.errors import InvalidRequest, LoginOverloaded
 
 
 def test_a_password_matches_its_own_hash_only() -> None:
@@ -110,6 +110,6 @@ def test_many_sign_ins_at_once_take_the_memory_of_a_few() -> None:
 
 def test_only_so_many_are_hashed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passwords, "_MAX_WAIT_S", 0.05)
-    with all_hashers_busy(), pytest.raises(TooBusy):
+    with all_hashers_busy(), pytest.raises(LoginOverloaded):
         passwords.hash_password("correct horse")
     assert passwords.hash_password("correct horse")

@@ -6,7 +6,7 @@ from sqlalchemy import select, update
 
 from video2mp3.accounts import sign_ins, users
 from video2mp3.accounts.hashes import sha256_of
-from video2mp3.accounts.sign_ins import Device, Kind, Started
+from video2mp3.accounts.sign_ins import Device, IssuedSession, Kind
 from video2mp3.database.clock import SECOND, now
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import SignIn, User
@@ -184,7 +184,7 @@ def test_expired_sign_ins_are_deleted_and_no_others(database: Database, ada: Use
 BROWSER = Device("Mozilla/5.0 (X11)\r\nX: y", "203.0.113.7")
 
 
-def _session(database: Database, user: User, kind: Kind = "refresh") -> Started:
+def _session(database: Database, user: User, kind: Kind = "refresh") -> IssuedSession:
     with database.write() as session:
         return sign_ins.start(session, user, kind, lifetime_s=60, device=BROWSER)
 
@@ -194,7 +194,7 @@ def _list(database: Database, user: User, before_id: str | None = None, limit: i
         return sign_ins.list_page(session, user.id, before_id=before_id, limit=limit)
 
 
-def _is_alive(database: Database, started: Started) -> bool:
+def _is_alive(database: Database, started: IssuedSession) -> bool:
     with database.read() as session:
         return sign_ins.find(session, started.session_id) is not None
 
@@ -277,19 +277,19 @@ def test_refreshes_that_meet_the_end_of_all_sessions_leave_none_alive(database: 
 def test_a_use_is_written_down_now_and_then(database: Database, ada: User) -> None:
     started = _session(database, ada)
 
-    def is_stale() -> bool:
+    def needs_last_used_update() -> bool:
         with database.read() as session:
             found = sign_ins.find(session, started.session_id)
         assert found is not None
-        return found.is_stale
+        return found.needs_last_used_update
 
-    assert not is_stale()
+    assert not needs_last_used_update()
     with database.write() as session:
         session.execute(update(SignIn).values(last_used_at=now() - (sign_ins.USED_EVERY_S + 1) * SECOND))
-    assert is_stale()
+    assert needs_last_used_update()
     with database.write() as session:
         sign_ins.note_use(session, started.session_id, BROWSER)
-    assert not is_stale()
+    assert not needs_last_used_update()
 
 
 def test_a_disabled_user_s_sessions_are_not_found_and_do_not_come_back(database: Database, ada: User) -> None:

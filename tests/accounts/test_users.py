@@ -7,7 +7,7 @@ from video2mp3.accounts import names, passwords, users
 from video2mp3.database.clock import now
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import User
-from video2mp3.errors import InvalidRequest, UsernameTaken, WrongState
+from video2mp3.errors import Conflict, InvalidRequest, UsernameTaken
 
 
 def test_a_registered_user_is_found_by_name_and_id(database: Database) -> None:
@@ -147,14 +147,14 @@ def test_the_last_administrator_stays(database: Database, ada: User) -> None:
         other = users.add(session, username="other", password_hash=None, role="admin")
         users.disable(session, other)
     for shut_out in (lambda session, user: users.set_role(session, user, "user"), users.disable, users.delete):
-        with database.write() as session, pytest.raises(WrongState):
+        with database.write() as session, pytest.raises(Conflict):
             shut_out(session, session.get_one(User, root.id))
     with database.write() as session:
         users.set_role(session, session.get_one(User, root.id), "admin")
         users.set_role(session, session.get_one(User, ada.id), "admin")
         users.set_role(session, session.get_one(User, root.id), "user")
         users.disable(session, session.get_one(User, root.id))
-    with database.write() as session, pytest.raises(WrongState):
+    with database.write() as session, pytest.raises(Conflict):
         users.disable(session, session.get_one(User, ada.id))
 
 

@@ -186,7 +186,7 @@ def test_an_account_gets_so_many_letters_and_the_answer_is_as_ever(
     ada: SignedIn, client: httpx.Client, services: Services, smtp: SMTPServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     of_address = throttling.reset_from(None)
-    monkeypatch.setattr(throttling, "reset_from", lambda _: throttling.Gate(of_address.counters, 100))
+    monkeypatch.setattr(throttling, "reset_from", lambda _: throttling.Throttle(of_address.counters, 100))
     assert {ask(client).status_code for _ in range(throttling.RESETS + 3)} == {202}
     assert _waiting(services) == throttling.RESETS
 
@@ -295,8 +295,8 @@ def test_one_address_has_a_bound_however_many_accounts_name_it(
     monkeypatch.setattr(throttling, "VERIFICATIONS_TO_ONE_ADDRESS", 4)
     with services.database.write() as session:
         for number in range(4):
-            for gate in throttling.verifications(session, f"{number:032x}", OTHER, None):
-                throttling.count(session, gate)
+            for throttle in throttling.verifications(session, f"{number:032x}", OTHER, None):
+                throttle.count(session)
     move(ada, OTHER)
     assert _letters_to(services, ada) == 0
     assert ada.http.post("/v1/email-verifications").status_code == 429
@@ -350,5 +350,5 @@ def test_one_account_asks_three_addresses_a_day(ada: SignedIn, bob: SignedIn, se
 
 def test_who_has_no_address_is_told_so(bob: SignedIn, client: httpx.Client) -> None:
     refused = bob.http.post("/v1/email-verifications")
-    assert (refused.status_code, refused.json()["code"]) == (409, "wrong_state")
+    assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
     assert client.post("/v1/email-verifications").status_code == 401

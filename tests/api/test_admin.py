@@ -138,7 +138,7 @@ def test_a_job_tells_whose_it_is_and_how_it_went(root: SignedIn, ada: SignedIn, 
 def test_jobs_are_canceled_and_tried_again_for_their_users(root: SignedIn, ada: SignedIn, services: Services) -> None:
     job_id = convert(ada.http)
     assert root.http.post(f"/v1/admin/jobs/{job_id}/cancel").json()["state"] == "canceled"
-    assert root.http.post(f"/v1/admin/jobs/{job_id}/cancel").json()["code"] == "wrong_state"
+    assert root.http.post(f"/v1/admin/jobs/{job_id}/cancel").json()["code"] == "conflict"
     again = root.http.post(f"/v1/admin/jobs/{job_id}/retry")
     assert again.status_code == 202
     new_id = again.json()["id"]

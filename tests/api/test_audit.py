@@ -24,23 +24,23 @@ def test_what_a_user_does_is_told_with_the_request_s_id(root: SignedIn, ada: Sig
     ada.http.request("DELETE", "/v1/sessions", json={"refresh_token": ada.refresh_token}).raise_for_status()
     told = listed(root, user="ADA")
     assert [(entry["action"], entry["about"]) for entry in reversed(told)] == [
-        ("account.made", None),
-        ("sign_in.ok", None),
-        ("account.changed", None),
-        ("link.made", job_id),
-        ("webhook.made", webhook_id),
+        ("account.created", None),
+        ("login.succeeded", None),
+        ("account.updated", None),
+        ("link.created", job_id),
+        ("webhook.created", webhook_id),
         ("webhook.deleted", webhook_id),
-        ("sign_in.ended", None),
+        ("session.ended", None),
     ]
     assert {(entry["by"]["username"], entry["address"]) for entry in told} == {("ada", "127.0.0.1")}
-    (made,) = listed(root, action="link.made")
+    (made,) = listed(root, action="link.created")
     assert (made["request_id"], link.status_code) == ("the-link", 201)
 
 
 def test_each_way_to_sign_in_is_told_apart(root: SignedIn, ada: SignedIn, client: httpx.Client) -> None:
     client.post("/login", auth=("ada", PASSWORD)).raise_for_status()
     client.post("/v1/sessions?cookie=true", json={"username": "ada", "password": PASSWORD}).raise_for_status()
-    found = [entry["detail"] for entry in listed(root, action="sign_in.ok", user="ada")]
+    found = [entry["detail"] for entry in listed(root, action="login.succeeded", user="ada")]
     assert found == ["cookie", "token", "refresh"]
 
 
@@ -48,7 +48,7 @@ def test_a_refresh_token_that_was_used_twice_is_told(root: SignedIn, ada: Signed
     for expected in (200, 401):
         answer = client.post("/v1/sessions/refresh", json={"refresh_token": ada.refresh_token})
         assert answer.status_code == expected
-    (reused,) = listed(root, action="sign_in.reused")
+    (reused,) = listed(root, action="refresh_token.reused")
     assert (reused["by"], reused["about"]) == (None, ada.user_id)
 
 

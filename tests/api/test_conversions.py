@@ -182,7 +182,7 @@ def test_a_finished_conversion_is_deleted_with_its_mp3(ada: SignedIn, services: 
 def test_a_failed_conversion_is_tried_again_as_a_new_one(ada: SignedIn, services: Services) -> None:
     job_id = convert(ada.http, vbr_quality="4", tag="t")
     refused = ada.http.post(f"/v1/conversions/{job_id}/retry")
-    assert (refused.status_code, refused.json()["code"]) == (409, "wrong_state")
+    assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
     fail(services, job_id, NoAudio())
     answer = ada.http.post(f"/v1/conversions/{job_id}/retry")
     assert answer.status_code == 202

@@ -111,7 +111,7 @@ def test_the_bytes_of_a_picture_are_no_option_over_http(ada: SignedIn, services:
 def test_a_cover_stays_as_long_as_a_conversion_needs_it(ada: SignedIn, services: Services) -> None:
     picture = upload(ada.http, PICTURE)
     job_id = order(ada.http, picture).json()["id"]
-    assert refusal(ada.http.delete(f"/v1/uploads/{picture}")) == (409, "wrong_state")
+    assert refusal(ada.http.delete(f"/v1/uploads/{picture}")) == (409, "conflict")
     with services.database.write() as session:
         session.execute(update(Upload).values(expires_at=0))
         assert uploads.delete_expired(session, 10) == (0, [])

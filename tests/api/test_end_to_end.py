@@ -33,12 +33,12 @@ def services(services: Services) -> Iterator[Services]:
         fetch_limits=FetchLimits(),
         transfers=TransferLimits(),
         drain_grace_s=0,
-        result_lifetime_s=3600,
-        nudge=housekeeping.nudge,
+        result_retention_s=3600,
+        wake=housekeeping.wake,
     )
     housekeeping.start()
     worker.start()
-    yield replace(services, nudge=housekeeping.nudge)
+    yield replace(services, wake=housekeeping.wake)
     worker.drain()
     assert worker.join(30)
     housekeeping.stop()

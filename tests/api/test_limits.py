@@ -167,7 +167,7 @@ def test_a_file_that_is_being_sent_takes_its_whole_size(ada: SignedIn, services:
 # -- Room on the disk ---------------------------------------------------------------------------------
 
 
-@limited(min_free_bytes=2**60)
+@limited(min_free_disk_bytes=2**60)
 def test_nothing_is_taken_where_too_little_is_free(ada: SignedIn, services: Services) -> None:
     with services.database.write() as session:
         session.add(
@@ -192,7 +192,7 @@ def test_nothing_is_taken_where_too_little_is_free(ada: SignedIn, services: Serv
     assert stored(services) == before
 
 
-@limited(min_free_bytes=0, max_upload_bytes=2**60, max_user_bytes=2**60)
+@limited(min_free_disk_bytes=0, max_upload_bytes=2**60, max_user_bytes=2**60)
 def test_a_file_has_to_fit_above_what_is_to_be_left(ada: SignedIn, services: Services) -> None:
     """It should be refused by its declared size, long before the disk is full."""
     declared_bytes = 2 * shutil.disk_usage(services.storage.scratch_folder).free

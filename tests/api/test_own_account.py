@@ -10,7 +10,7 @@ import pytest
 from tests.api.conftest import PASSWORD, SignedIn
 from tests.api.stored import NOTHING, VIDEO, claim, convert, finish, stored, upload
 from tests.api.test_api_keys import bearer, make
-from video2mp3.api.accounts import data_export as exporting
+from video2mp3.api.accounts import data_export
 from video2mp3.api.frame.services import Services
 from video2mp3.jobs import erasing, lifecycle
 
@@ -75,7 +75,7 @@ def test_everything_of_an_account_is_exported(ada: SignedIn, bob: SignedIn, serv
     assert [one["url"] for one in facts["webhooks"]] == ["https://hooks.example.org/?…"]
     assert [one["id"] for one in facts["conversions"]] == [waiting, done]
     assert (facts["conversions"][1]["tag"], facts["conversions"][1]["report"] is not None) == ("mine", True)
-    assert "api_key.made" in [one["action"] for one in facts["audit"]]
+    assert "api_key.created" in [one["action"] for one in facts["audit"]]
     assert len(facts["uploads"]) == 3
     assert files[f"conversions/{done}.mp3"] == mp3
     assert files[f"uploads/{open_id}"] == b"x" * 400
@@ -111,7 +111,7 @@ def test_another_s_doings_are_told_without_the_other(root: SignedIn, ada: Signed
 def test_a_large_account_is_exported_page_by_page(
     ada: SignedIn, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exporting, "_PAGE", 2)
+    monkeypatch.setattr(data_export, "_PAGE", 2)
     upload_id = upload(ada.http)
     ids = [ada.http.post("/v1/conversions", json={"upload_id": upload_id}).json()["id"] for _ in range(5)]
     with export(ada) as archive:
@@ -179,7 +179,7 @@ def test_an_api_key_ends_no_account(ada: SignedIn, client: httpx.Client) -> None
 
 def test_the_last_administrator_s_account_stays(root: SignedIn) -> None:
     refused = leave(root.http)
-    assert (refused.status_code, refused.json()["code"]) == (409, "wrong_state")
+    assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
     assert root.http.get("/v1/me").status_code == 200
 
 
@@ -187,4 +187,4 @@ def test_administrators_see_that_an_account_was_deleted_and_let_nobody_back_in(r
     leave(ada.http)
     assert root.http.get(f"/v1/admin/users/{ada.user_id}").json()["deleted_at"] is not None
     refused = root.http.patch(f"/v1/admin/users/{ada.user_id}", json={"disabled": False})
-    assert (refused.status_code, refused.json()["code"]) == (409, "wrong_state")
+    assert (refused.status_code, refused.json()["code"]) == (409, "conflict")

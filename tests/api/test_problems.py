@@ -102,7 +102,7 @@ def test_a_fault_of_ours_is_told_as_such_and_only_the_log_has_the_rest(services:
     assert "planted" not in answer.text
     assert "Traceback" not in answer.text
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    broke = [event for event in logged if event["event"] == "request_broke"]
+    broke = [event for event in logged if event["event"] == "request_failed"]
     assert [event["exc_info"] for event in broke] == [True]
     assert _requests(logged)[0]["status"] == 500
 
@@ -120,7 +120,7 @@ def test_too_many_sign_ins_at_once_are_told_to_wait(client: httpx.Client, monkey
     monkeypatch.setattr(passwords, "_MAX_WAIT_S", 0.05)
     with all_hashers_busy():
         answer = client.post("/v1/sessions", json={"username": "ada", "password": PASSWORD})
-    check(answer, 503, "too_busy")
+    check(answer, 503, "login_overloaded")
     assert answer.headers["Retry-After"]
     assert client.post("/v1/sessions", json={"username": "ada", "password": PASSWORD}).status_code == 401
 
@@ -139,7 +139,7 @@ def test_a_caller_that_hangs_up_is_no_fault_of_ours(url: str) -> None:
         with socket.create_connection((parts.hostname, parts.port)) as connection:
             connection.sendall(head + b"{")
         wait_until(lambda: _requests(logged), 10, "the line in the log")
-    assert "request_broke" not in [event["event"] for event in logged]
+    assert "request_failed" not in [event["event"] for event in logged]
     assert 400 <= _requests(logged)[0]["status"] < 500
 
 

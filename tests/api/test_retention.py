@@ -24,7 +24,7 @@ def expires_in_s(user: SignedIn, path: str) -> float:
 
 
 def test_the_defaults_are_a_day_and_a_week(settings: Settings) -> None:
-    assert (settings.upload_lifetime_s, settings.result_lifetime_s) == (DAY_S, 7 * DAY_S)
+    assert (settings.upload_retention_s, settings.result_retention_s) == (DAY_S, 7 * DAY_S)
 
 
 def test_an_upload_is_kept_for_a_day_from_its_last_use(ada: SignedIn, services: Services) -> None:

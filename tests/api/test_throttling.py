@@ -90,8 +90,8 @@ def test_the_audit_log_tells_of_failures_without_the_names(root: SignedIn, ada: 
     WAYS["login"](client, "ada", "wrong")
     for _ in range(LIMIT):
         WAYS["login"](client, "correct horse battery staple", "wrong")
-    assert [entry["about"] for entry in listed(root, action="sign_in.failed")] == [None] * LIMIT + [ada.user_id]
-    (closed,) = listed(root, action="sign_in.throttled")
+    assert [entry["about"] for entry in listed(root, action="login.failed")] == [None] * LIMIT + [ada.user_id]
+    (closed,) = listed(root, action="login.throttled")
     assert (closed["by"], closed["about"], closed["address"]) == (None, None, "127.0.0.1")
     assert "staple" not in root.http.get("/v1/admin/audit?limit=100").text
 

@@ -60,7 +60,7 @@ def test_an_upload_is_kept_while_a_conversion_needs_it(ada: SignedIn, services: 
     job_id = convert(ada.http)
     upload_id = ada.http.get(f"/v1/conversions/{job_id}").json()["source"]["upload_id"]
     refused = ada.http.delete(f"/v1/uploads/{upload_id}")
-    assert (refused.status_code, refused.json()["code"]) == (409, "wrong_state")
+    assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
     finish(services, job_id)
     assert ada.http.delete(f"/v1/uploads/{upload_id}").status_code == 204
     assert ada.http.get(f"/v1/conversions/{job_id}").json()["source"]["upload_id"] is None

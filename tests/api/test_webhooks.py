@@ -145,11 +145,11 @@ def test_a_delivery_can_be_made_again(ada: SignedIn, services: Services) -> None
     assert (again.status_code, again.json()["id"], again.json()["state"]) == (202, before["id"], "queued")
     assert deliveries(ada, webhook) == [again.json()]
     change(services, state="sending")
-    assert refusal(ada.http.post(path)) == (409, "wrong_state")
+    assert refusal(ada.http.post(path)) == (409, "conflict")
     change(services, state="failed")
     with services.database.write() as session:
         session.execute(update(Webhook).values(disabled_at=1))
-    assert refusal(ada.http.post(path)) == (409, "wrong_state")
+    assert refusal(ada.http.post(path)) == (409, "conflict")
     assert refusal(ada.http.post(path.replace(before["id"], "0" * 32))) == (404, "not_found")
 
 

@@ -69,8 +69,8 @@ class Failpoints:
         self._around(Conversion, "_finish", "finish")
         self._around(lifecycle, "finish", None, "in_finish")
         self._around(lifecycle, "submit", None, "in_submit")
-        # What is nudged for was committed just before.
-        self._around(Housekeeping, "nudge", None, "after_submit")
+        # What is woken for was committed just before.
+        self._around(Housekeeping, "wake", None, "after_submit")
         self._around(RabbitQueue, "publish", "publish")
         self._around(RabbitMessage, "ack", "ack")
         self._around(Mailer, "send", "send")

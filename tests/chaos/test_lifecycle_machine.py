@@ -30,12 +30,12 @@ from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job, Notification, Upload
 from video2mp3.errors import (
     Canceled,
+    Conflict,
     EngineCrashed,
     EngineError,
     NoAudio,
     StorageUnavailable,
     Video2mp3Error,
-    WrongState,
 )
 from video2mp3.jobs import lifecycle
 from video2mp3.jobs.lifecycle import Claim
@@ -229,7 +229,7 @@ class Lifecycle(RuleBasedStateMachine):
         try:
             with self._database.write() as session:
                 lifecycle.cancel(session, model.job_id, self._user_id)
-        except WrongState:
+        except Conflict:
             assert model.state in _ENDED
         else:
             assert model.state not in _ENDED
@@ -264,7 +264,7 @@ class Lifecycle(RuleBasedStateMachine):
         try:
             with self._database.write() as session:
                 job = lifecycle.retry(session, model.job_id, self._user_id)
-        except WrongState:
+        except Conflict:
             assert model.state not in ("failed", "canceled")
             return multiple()
         assert model.state in ("failed", "canceled")
@@ -279,7 +279,7 @@ class Lifecycle(RuleBasedStateMachine):
         try:
             with self._database.write() as session:
                 keys = lifecycle.delete(session, model.job_id, self._user_id)
-        except WrongState:
+        except Conflict:
             assert model.state not in _ENDED
             return
         assert model.state in _ENDED

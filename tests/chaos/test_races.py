@@ -20,7 +20,7 @@ from tests.jobs.rows import claimed, finish, make_upload, make_user, notificatio
 from tests.servers import MariaDBServer, wait_until
 from video2mp3.database import migrate
 from video2mp3.database.connection import Database
-from video2mp3.errors import WrongState
+from video2mp3.errors import Conflict
 from video2mp3.jobs import lifecycle
 
 _SETTLE_S = 300
@@ -39,7 +39,7 @@ def race(database: Database, pool: ThreadPoolExecutor, user_id: str, upload_id: 
         try:
             with database.write() as session:
                 lifecycle.cancel(session, job.id, user_id)
-        except WrongState:
+        except Conflict:
             return False
         return True
 

@@ -30,7 +30,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 @long
 def test_the_disk_is_full(run_cluster: RunCluster, clips: Sequence[Clip], small_disk: Path, jobs: int) -> None:
     """It should say so, and finish all jobs when there is room again."""
-    env = {"VIDEO2MP3_STORAGE_URL": small_disk.as_uri(), "VIDEO2MP3_MIN_FREE_BYTES": "0"}
+    env = {"VIDEO2MP3_STORAGE_URL": small_disk.as_uri(), "VIDEO2MP3_MIN_FREE_DISK_BYTES": "0"}
     with run_cluster(env=env) as cluster, Load(cluster, clips[-1:]).signed_in() as load:
         ballast = small_disk / "ballast"
         ballast.write_bytes(bytes(_BALLAST_BYTES))

@@ -108,9 +108,11 @@ def test_the_audit_log_is_listed_and_filtered(tmp_path: Path, database: Database
     added = run(tmp_path, "user", "add", "ben", "--password-stdin", stdin="correct horse battery\n")
     assert added.returncode == 0, added.stderr
     made, canceled = admin(tmp_path, "audit")
-    assert ("account.made" in made, "command line" in made) == (True, True)
+    assert ("account.created" in made, "command line" in made) == (True, True)
     assert ("job.canceled" in canceled, job_id in canceled) == (True, True)
-    assert admin(tmp_path, "audit", "--user", "ben") == admin(tmp_path, "audit", "--action", "account.made") == [made]
+    assert (
+        admin(tmp_path, "audit", "--user", "ben") == admin(tmp_path, "audit", "--action", "account.created") == [made]
+    )
     assert admin(tmp_path, "audit", "--before", made[:32]) == [canceled]
     assert admin(tmp_path, "audit", "--user", "anna") == []
     refused = run(tmp_path, "admin", "audit", "--action", "x")

@@ -29,7 +29,7 @@ CASES: list[tuple[dict[str, object], str | None]] = [
         None,
     ),
     ({"allow_unsandboxed": True}, "ALLOW_UNSANDBOXED"),
-    ({"sign_in_failures": 0}, "SIGN_IN_FAILURES=0"),
+    ({"max_login_failures": 0}, "MAX_LOGIN_FAILURES=0"),
     ({"password_min_length": 5}, "PASSWORD_MIN_LENGTH=5"),
     ({"trusted_proxies": "0.0.0.0/0"}, "TRUSTED_PROXIES names everybody"),
     ({"trusted_proxies": "10.0.0.0/8", "public_url": "https://a.example"}, None),
@@ -53,7 +53,7 @@ def test_doctor_warns_without_failing_or_telling(tmp_path: Path) -> None:
     secret = tmp_path / "password"
     secret.write_text("sh0rt-pl4nted")
     secret.chmod(0o644)
-    settings = {"SMTP_PASSWORD_FILE": str(secret), "SMTP_USERNAME": "v", "SIGN_IN_FAILURES": "0"}
+    settings = {"SMTP_PASSWORD_FILE": str(secret), "SMTP_USERNAME": "v", "MAX_LOGIN_FAILURES": "0"}
     found = run(tmp_path, "doctor", **{f"VIDEO2MP3_{name}": value for name, value in settings.items()})
     assert (found.returncode, found.stdout.count("warn  safety: ")) == (0, 2)
     assert "VIDEO2MP3_SMTP_PASSWORD_FILE" in found.stdout

@@ -7,7 +7,7 @@ import pytest
 from tests.cli.test_admin import database
 from tests.cli.test_commands import run
 from video2mp3.accounts import invitations, passwords, sign_ins, users
-from video2mp3.accounts.sign_ins import Started
+from video2mp3.accounts.sign_ins import IssuedSession
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import User
 
@@ -20,14 +20,14 @@ def user(folder: Path, *arguments: str, stdin: str = "") -> str:
     return result.stdout
 
 
-def start(database: Database) -> Started:
+def start(database: Database) -> IssuedSession:
     """An account with a session."""
     with database.write() as session:
         ada = users.register(session, username="ada", password="correct horse", email="lovelace@example.org")
         return sign_ins.start(session, ada, "refresh", lifetime_s=60)
 
 
-def is_alive(database: Database, started: Started) -> bool:
+def is_alive(database: Database, started: IssuedSession) -> bool:
     with database.read() as session:
         return sign_ins.find(session, started.session_id) is not None
 

@@ -26,7 +26,7 @@ def settings(tmp_path: Path) -> Settings:
         data_dir=tmp_path,
         log_level="error",
         access_token_lifetime_s=7200,
-        sign_in_failures=0,
+        max_login_failures=0,
         requests_per_minute=0,
         uploads_per_minute=0,
         probes_per_minute=0,

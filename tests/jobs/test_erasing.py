@@ -14,7 +14,7 @@ from tests.worker.system import System
 from video2mp3.accounts import api_keys, letters, sign_ins, users
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Base, User
-from video2mp3.errors import DatabaseUnavailable, WrongState
+from video2mp3.errors import Conflict, DatabaseUnavailable
 from video2mp3.jobs import batches, erasing, lifecycle, webhooks
 from video2mp3.jobs.canceling import cancel_all
 from video2mp3.jobs.housekeeping import Housekeeping
@@ -151,7 +151,7 @@ def test_a_deleted_account_does_not_come_back(database: Database) -> None:
         user = session.get_one(User, ada)
         users.delete(session, user)
         assert users.find(session, ada) is None
-        with pytest.raises(WrongState):
+        with pytest.raises(Conflict):
             users.enable(session, user)
         # Until it is erased, nobody takes its name.
         assert users.is_taken(session, "ada")
@@ -164,6 +164,6 @@ def test_the_last_administrator_stays(database: Database) -> None:
         ada.role = bob.role = "admin"
         session.flush()
         users.delete(session, ada)
-        with pytest.raises(WrongState):
+        with pytest.raises(Conflict):
             users.delete(session, bob)
         assert users.find(session, bob.id) is not None

@@ -46,7 +46,7 @@ BOUNDED_BY = {
     "destinations": "one for each host of a webhook; destinations.delete_old",
     "waveforms": "one for each MP3 of a job, deleted with its result",
     "workers": "made by workers only; workers.forget_dead",
-    "routines": "made by the service only",
+    "periodic_tasks": "made by the service only",
 }
 """Each table, and what bounds the rows that one account can make in it."""
 
@@ -71,7 +71,7 @@ def _sign_in(user_id: str, *, family: str | None = None, **more: object) -> Sign
     return SignIn(id=row_id, user_id=user_id, family=family or row_id, **facts, **more)
 
 
-def _entry(user_id: str, action: str = "sign_in.failed") -> AuditEntry:
+def _entry(user_id: str, action: str = "login.failed") -> AuditEntry:
     return AuditEntry(id=new_id(), at=1, action=action, user_id=user_id)
 
 
@@ -229,14 +229,14 @@ def test_a_flood_of_one_action_leaves_the_others(database: Database, disk: DiskS
         session.add(_entry(ada, "account.exported"))
         session.flush()
         session.add_all(_entry(ada, "sign_in.succeeded") for _ in range(ROWS))
-        session.add_all(AuditEntry(id=new_id(), at=1, action="sign_in.failed") for _ in range(ROWS))
+        session.add_all(AuditEntry(id=new_id(), at=1, action="login.failed") for _ in range(ROWS))
     assert trim(database, disk) == 2 * (ROWS - KEEP)
     with database.read() as session:
         actions = session.execute(select(AuditEntry.action, func.count()).group_by(AuditEntry.action)).all()
         assert {row[0]: row[1] for row in actions} == {
             "account.exported": 1,
             "sign_in.succeeded": KEEP,
-            "sign_in.failed": KEEP,
+            "login.failed": KEEP,
         }
 
 

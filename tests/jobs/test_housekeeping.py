@@ -28,7 +28,7 @@ def test_a_submitted_job_is_announced_when_nudged(
 ) -> None:
     housekeeping.start()
     submit(database, user_id)
-    housekeeping.nudge()
+    housekeeping.wake()
     wait_until(lambda: memory.depth(VIDEO_QUEUE) == 1, 10, "the announcement")
 
 

@@ -79,8 +79,8 @@ def test_claim_relay_reaper_and_submit_use_indexes(database: Database, user_id: 
         _call(database, fair_queueing.next_job),
         _call(database, transfers.waiting_newcomers, "fetch"),
         _call(database, transfers.next_transfer, "fetch", "w" * 32, transfers.TransferLimits(), {}),
-        _call(database, limits.require_room, user_id, limits.JobLimits(10_000, 100_000)),
-        _call(database, uploads.require_room, user_id, uploads.UploadLimits(10, 10**6), 1),
+        _call(database, limits.check_job_quota, user_id, limits.JobLimits(10_000, 100_000)),
+        _call(database, uploads.check_storage_quota, user_id, uploads.UploadLimits(10, 10**6), 1),
     ):
         plans = _plans(database, action)
         assert plans

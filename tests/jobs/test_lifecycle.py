@@ -19,6 +19,7 @@ from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job, Upload
 from video2mp3.errors import (
     Canceled,
+    Conflict,
     EngineCrashed,
     IdempotencyKeyReused,
     InvalidOption,
@@ -30,7 +31,6 @@ from video2mp3.errors import (
     UploadDeleted,
     Video2mp3Error,
     WorkerLost,
-    WrongState,
 )
 from video2mp3.jobs import lifecycle
 from video2mp3.jobs.lifecycle import Claim
@@ -362,7 +362,7 @@ def test_a_cancel_that_came_first_wins(database: Database, user_id: str, end: st
 def test_a_job_that_has_ended_cannot_be_canceled(database: Database, user_id: str) -> None:
     job = submit(database, user_id)
     finish(database, claimed(database, job.id))
-    with pytest.raises(WrongState):
+    with pytest.raises(Conflict):
         _cancel(database, job)
     assert read_job(database, job.id).state == "finished"
 
@@ -376,7 +376,7 @@ def test_cancel_against_finish_leaves_one_end(database: Database, user_id: str) 
             barrier.wait()
             try:
                 _cancel(database, job)
-            except WrongState:
+            except Conflict:
                 return False
             return True
 
@@ -390,7 +390,7 @@ def test_cancel_against_finish_leaves_one_end(database: Database, user_id: str) 
 
 def test_a_retry_is_a_new_job_of_the_same_upload(database: Database, user_id: str) -> None:
     job = submit(database, user_id, options={"vbr_quality": 2}, tag="t", idempotency_key="k")
-    with pytest.raises(WrongState), database.write() as session:
+    with pytest.raises(Conflict), database.write() as session:
         lifecycle.retry(session, job.id, user_id)
     _cancel(database, job)
     with database.write() as session:
@@ -413,7 +413,7 @@ def test_an_ended_job_is_deleted_with_its_notification_and_gives_back_its_object
     database: Database, user_id: str
 ) -> None:
     job = submit(database, user_id)
-    with pytest.raises(WrongState), database.write() as session:
+    with pytest.raises(Conflict), database.write() as session:
         lifecycle.delete(session, job.id, user_id)
     finish(database, claimed(database, job.id))
     with database.write() as session:

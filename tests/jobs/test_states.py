@@ -16,11 +16,11 @@ from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job, Upload
 from video2mp3.errors import (
     Canceled,
+    Conflict,
     DatabaseUnavailable,
     EngineCrashed,
     NoAudio,
     Video2mp3Error,
-    WrongState,
 )
 from video2mp3.jobs import lifecycle
 from video2mp3.jobs.lifecycle import FAILURES_LIMIT, LOST_LEASES_LIMIT, Claim
@@ -123,7 +123,7 @@ def _after(session: Session, job: Job, state: str, condition: dict[str, Any], fu
     """The state that follows; all is taken back then."""
     with session.begin_nested() as all_of_it:
         _prepare(session, job, state, dict(condition))
-        with suppress(WrongState):
+        with suppress(Conflict):
             claim = Claim(job.id, 1, job.user_id, job.upload_id, "", {}, transfer=condition.get("transfer"))
             function(session, job, claim)
         after = session.scalars(select(Job.state).where(Job.id == job.id)).one()

@@ -38,7 +38,7 @@ def running(system: System, mailer: Mailer | None, count: int = 1, guard: Guard 
             mailer=mailer,
             guard=guard,
             public_url=PUBLIC_URL,
-            nudge=housekeeping.nudge,
+            wake=housekeeping.wake,
         )
         for _ in range(count)
     ]

@@ -216,7 +216,7 @@ def test_administrators_see_everything_and_others_nothing(service: Service, page
     expect(job).to_have_count(2)
     jobs.get_by_label("State").select_option("finished")
     expect(jobs).to_contain_text("No conversions.")
-    expect(section(page, "Audit log")).to_contain_text("sign_in.ok")
+    expect(section(page, "Audit log")).to_contain_text("login.succeeded")
 
 
 def test_a_user_is_disabled_at_once(service: Service, page: Page) -> None:

@@ -99,9 +99,9 @@ def test_depth_counts_the_messages_that_wait(queue: Queue) -> None:
 def test_it_tells_once_that_its_queues_were_made(queue: Queue) -> None:
     """It should say so where messages of an earlier process, or of a broker with its data, are lost."""
     queue.check()
-    assert [queue.was_emptied(), queue.was_emptied()] == [True, False]
+    assert [queue.lost_messages(), queue.lost_messages()] == [True, False]
     queue.publish(VIDEO_QUEUE, b"x", expires_s=300)
-    assert not queue.was_emptied()
+    assert not queue.lost_messages()
 
 
 def test_stop_before_the_ack_hands_nothing_more(queue: Queue) -> None:

@@ -8,7 +8,7 @@ from video2mp3 import uploads
 from video2mp3.database.clock import now
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job, Upload, UploadChunk, new_id
-from video2mp3.errors import NotFound, UploadTooLarge, WrongState
+from video2mp3.errors import Conflict, NotFound, UploadTooLarge
 
 
 def create(database: Database, user_id: str, size_bytes: int | None = None, lifetime_s: int = 3600) -> Upload:
@@ -160,7 +160,7 @@ def test_an_upload_that_a_conversion_needs_stays(database: Database, user_id: st
     with database.write() as session:
         assert uploads.remove(session, upload.id) == []
         assert uploads.delete_expired(session, 10) == (0, [])
-    with pytest.raises(WrongState), database.write() as session:
+    with pytest.raises(Conflict), database.write() as session:
         uploads.delete(session, upload.id, user_id)
     end_jobs(database)
     with database.write() as session:

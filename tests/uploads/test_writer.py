@@ -10,7 +10,7 @@ from sqlalchemy import select
 from video2mp3 import uploads
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Upload, UploadChunk
-from video2mp3.errors import NotFound, StorageUnavailable, StoredDataDamaged, UploadTooLarge, WrongOffset, WrongState
+from video2mp3.errors import Conflict, NotFound, StorageUnavailable, StoredDataDamaged, UploadTooLarge, WrongOffset
 from video2mp3.storage import Storage
 from video2mp3.uploads import ChunkWriter, UploadSource
 
@@ -135,7 +135,7 @@ def test_of_two_parallel_writers_one_wins_and_the_other_leaves_nothing(
         try:
             writer.write(byte * CHUNK)
             won.append(byte)
-        except WrongState:
+        except Conflict:
             writer.discard()
             lost.append(byte)
 
@@ -219,7 +219,7 @@ def test_a_deleted_upload_takes_nothing_more(
     with database.write() as session:
         keys = uploads.delete(session, upload_id, user_id)
     assert set(keys) == keys_in(storage)
-    with pytest.raises(WrongState):
+    with pytest.raises(Conflict):
         writer.write(bytes(CHUNK))
     assert keys_in(storage) == set(keys)
 

@@ -86,7 +86,7 @@ class System:
         with self.database.read() as session:
             return list(session.scalars(select(Worker)))
 
-    def worker(self, nudge: Any = lambda: None, **arguments: Any) -> WorkerLoop:
+    def worker(self, wake: Any = lambda: None, **arguments: Any) -> WorkerLoop:
         """A worker that is not started."""
         values: dict[str, Any] = {
             "slots": 1,
@@ -95,16 +95,16 @@ class System:
             "fetch_limits": FetchLimits(),
             "transfers": TransferLimits(),
             "drain_grace_s": 30,
-            "result_lifetime_s": 3600,
+            "result_retention_s": 3600,
         }
-        return WorkerLoop(self.database, self.queue, self.storage, nudge=nudge, **{**values, **arguments})
+        return WorkerLoop(self.database, self.queue, self.storage, wake=wake, **{**values, **arguments})
 
     @contextmanager
     def running(self, **arguments: Any) -> Iterator[WorkerLoop]:
         """Housekeeping and a worker, drained at the end."""
         housekeeping = Housekeeping(self.database, self.queue, self.storage)
         housekeeping.start()
-        worker = self.worker(housekeeping.nudge, **arguments)
+        worker = self.worker(housekeeping.wake, **arguments)
         worker.start()
         try:
             yield worker

@@ -7,7 +7,7 @@ from tests.servers import wait_until
 from tests.worker.system import System, make_wav
 from video2mp3.worker.fetching import FetchLimits
 
-NO_ROOM = FetchLimits(min_free_bytes=2**60)
+NO_ROOM = FetchLimits(min_free_disk_bytes=2**60)
 
 
 @pytest.mark.parametrize("options", [{}, {"split": 1.0}], ids=["mp3", "zip"])

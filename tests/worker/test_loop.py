@@ -263,8 +263,8 @@ def test_a_draining_worker_is_seen_to_drain_and_keeps_its_leases(embedded: Syste
 
 
 def test_a_worker_waits_for_a_queue_that_is_closed_and_ends_when_told(embedded: System) -> None:
-    nudges = threading.Semaphore(0)
-    worker = embedded.worker(nudges.release)
+    wakes = threading.Semaphore(0)
+    worker = embedded.worker(wakes.release)
     embedded.queue.close()
     worker.start()
     assert not worker.join(0.5)

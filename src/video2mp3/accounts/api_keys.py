@@ -32,12 +32,12 @@ _HINT_LENGTH = len(PREFIX) + 4
 
 
 @dataclass(frozen=True)
-class Found:
+class KeyLookup:
     """A key that is good, and whose it is."""
 
     key: ApiKey
     user: User
-    is_stale: bool
+    needs_last_used_update: bool
     """Its use is to be written down with `note_use`."""
 
 
@@ -70,12 +70,12 @@ def create(
     return row, secret
 
 
-def find(session: Session, secret: str) -> Found | None:
+def find(session: Session, secret: str) -> KeyLookup | None:
     """Returns the key of that secret, or None when there is none, its time is over, or its owner is disabled."""
     stale = func.coalesce(now() - ApiKey.last_used_at > USED_EVERY_S * SECOND, true())
     found = select(ApiKey, User, stale).join(User, User.id == ApiKey.user_id)
     row = session.execute(found.where(ApiKey.secret_sha256 == sha256_of(secret), *_is_good())).first()
-    return Found(row[0], row[1], bool(row[2])) if row else None
+    return KeyLookup(row[0], row[1], bool(row[2])) if row else None
 
 
 def is_good(session: Session, key_id: str) -> bool:

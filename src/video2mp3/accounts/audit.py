@@ -19,29 +19,29 @@ from video2mp3.database.statements import rows_changed
 from video2mp3.database.tables import AuditEntry, User, new_id
 
 Action = Literal[
-    "sign_in.ok",
-    "sign_in.failed",
-    "sign_in.throttled",
-    "sign_in.ended",
-    "sign_in.reused",
-    "account.made",
-    "account.changed",
+    "login.succeeded",
+    "login.failed",
+    "login.throttled",
+    "session.ended",
+    "refresh_token.reused",
+    "account.created",
+    "account.updated",
     "account.disabled",
     "account.enabled",
     "account.exported",
     "account.deleted",
     "account.role_changed",
     "password.changed",
-    "password.reset_asked",
-    "password.reset",
+    "password_reset.requested",
+    "password_reset.completed",
     "email.verified",
-    "api_key.made",
+    "api_key.created",
     "api_key.deleted",
-    "invitation.made",
+    "invitation.created",
     "invitation.deleted",
-    "webhook.made",
+    "webhook.created",
     "webhook.deleted",
-    "link.made",
+    "link.created",
     "job.retried",
     "job.canceled",
     "worker.drained",
@@ -82,7 +82,7 @@ def coming_from(origin: Origin) -> Iterator[None]:
         _origin.reset(token)
 
 
-def note(session: Session, action: Action, *, by: str | None, about: str | None = None, detail: str = "") -> None:
+def record(session: Session, action: Action, *, by: str | None, about: str | None = None, detail: str = "") -> None:
     """Adds an entry; call it in the transaction of what it tells.
 
     Args:

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from pwdlib.hashers.argon2 import Argon2Hasher
 
-from video2mp3.errors import InvalidRequest, TooBusy
+from video2mp3.errors import InvalidRequest, LoginOverloaded
 
 MAX_LENGTH = 1024
 """Longest password taken, in characters."""
@@ -40,7 +40,7 @@ def check_password(password: str, *, min_length: int) -> None:
 def hash_password(password: str) -> str:
     """Returns the Argon2id hash, with its figures and salt, as text.
 
-    Takes some 30 ms and waits for its turn; call it outside of transactions. Raises TooBusy after 10 s.
+    Takes some 30 ms and waits for its turn; call it outside of transactions. Raises LoginOverloaded after 10 s.
     """
     return _in_turn(lambda: _hasher.hash(_normal(password)))
 
@@ -48,7 +48,7 @@ def hash_password(password: str) -> str:
 def verify_password(password: str, password_hash: str | None) -> bool:
     """Says whether the password is the hashed one; without a hash (no such user) it takes the same time.
 
-    Waits for its turn; call it outside of transactions. Raises TooBusy after 10 s.
+    Waits for its turn; call it outside of transactions. Raises LoginOverloaded after 10 s.
     """
     if password_hash is None or len(password) > MAX_LENGTH:
         password, password_hash = "", _NOBODY
@@ -66,6 +66,6 @@ def _in_turn(work: Callable[[], T]) -> T:
         return future.result(_MAX_WAIT_S)
     except TimeoutError:
         if future.cancel():
-            raise TooBusy from None
+            raise LoginOverloaded from None
         # Its turn has just come.
         return future.result()

@@ -45,7 +45,7 @@ UNKNOWN = Device()
 
 
 @dataclass(frozen=True)
-class Started:
+class IssuedSession:
     """A sign-in: the session that it begins or goes on with, and the secret that stands for it."""
 
     session_id: str
@@ -54,21 +54,21 @@ class Started:
 
 
 @dataclass(frozen=True)
-class Found:
+class SessionLookup:
     """A session that has not ended, of an account that is not disabled."""
 
     session_id: str
     user: User
-    is_stale: bool
+    needs_last_used_update: bool
     """Its use is to be written down with `note_use`."""
 
 
-def start(session: Session, user: User, kind: Kind, *, lifetime_s: int, device: Device = UNKNOWN) -> Started:
+def start(session: Session, user: User, kind: Kind, *, lifetime_s: int, device: Device = UNKNOWN) -> IssuedSession:
     """Signs the user in, as a new family, which is a session."""
     family = new_id()
     secret = _insert(session, user.id, kind, sign_in_id=family, family=family, lifetime_s=lifetime_s)
     note_use(session, family, device)
-    return Started(family, user.id, secret)
+    return IssuedSession(family, user.id, secret)
 
 
 def make_link(session: Session, user: User) -> str:
@@ -76,7 +76,7 @@ def make_link(session: Session, user: User) -> str:
     return start(session, user, "link", lifetime_s=LINK_LIFETIME_S).secret
 
 
-def refresh(session: Session, refresh_token: str, *, lifetime_s: int, device: Device = UNKNOWN) -> Started | None:
+def refresh(session: Session, refresh_token: str, *, lifetime_s: int, device: Device = UNKNOWN) -> IssuedSession | None:
     """Exchanges a refresh token for the next; returns None when it is not valid.
 
     A token that was used before ends its family. Commit in both cases.
@@ -87,13 +87,13 @@ def refresh(session: Session, refresh_token: str, *, lifetime_s: int, device: De
     if not _changed(session, _use(refresh_token, "refresh")):
         if _was_used(session, refresh_token):
             _end_family(session, row.family)
-            audit.note(session, "sign_in.reused", by=None, about=row.user_id)
+            audit.record(session, "refresh_token.reused", by=None, about=row.user_id)
         return None
     token = _insert(session, row.user_id, "refresh", sign_in_id=new_id(), family=row.family, lifetime_s=lifetime_s)
     # The lock must not expire before those who need it.
     _changed(session, update(SignIn).where(SignIn.id == row.family).values(expires_at=now() + lifetime_s * SECOND))
     note_use(session, row.family, device)
-    return Started(row.family, row.user_id, token)
+    return IssuedSession(row.family, row.user_id, token)
 
 
 def use_link(session: Session, secret: str) -> str | None:
@@ -103,12 +103,12 @@ def use_link(session: Session, secret: str) -> str | None:
     return session.scalar(select(SignIn.user_id).where(_is(secret)))
 
 
-def find_cookie(session: Session, secret: str) -> Found | None:
+def find_cookie(session: Session, secret: str) -> SessionLookup | None:
     """Returns the session that a browser's cookie stands for, or None."""
     return _find(session, _is(secret), SignIn.kind == "cookie")
 
 
-def find(session: Session, session_id: str) -> Found | None:
+def find(session: Session, session_id: str) -> SessionLookup | None:
     """Returns the session of that id, or None when it has ended."""
     return _find(session, SignIn.id == session_id, *_is_session())
 
@@ -132,7 +132,7 @@ def end(session: Session, secret: str) -> bool:
     if row is None:
         return False
     _end_family(session, row.family)
-    audit.note(session, "sign_in.ended", by=row.user_id)
+    audit.record(session, "session.ended", by=row.user_id)
     return True
 
 
@@ -174,11 +174,11 @@ def _insert(session: Session, user_id: str, kind: Kind, *, sign_in_id: str, fami
     return secret
 
 
-def _find(session: Session, *conditions: ColumnElement[bool]) -> Found | None:
+def _find(session: Session, *conditions: ColumnElement[bool]) -> SessionLookup | None:
     stale = now() - func.coalesce(SignIn.last_used_at, SignIn.created_at) > USED_EVERY_S * SECOND
     found = select(SignIn.id, User, stale).join(User, User.id == SignIn.user_id)
     row = session.execute(found.where(*conditions, _lives(), User.disabled_at.is_(None))).first()
-    return Found(row[0], row[1], bool(row[2])) if row else None
+    return SessionLookup(row[0], row[1], bool(row[2])) if row else None
 
 
 def _is_session() -> tuple[ColumnElement[bool], ...]:

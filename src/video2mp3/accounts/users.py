@@ -11,7 +11,7 @@ from video2mp3.accounts.look_alikes import look_alikes
 from video2mp3.database.clock import now
 from video2mp3.database.statements import rows_changed
 from video2mp3.database.tables import ApiKey, User
-from video2mp3.errors import InvalidRequest, NotFound, UsernameTaken, WrongState
+from video2mp3.errors import Conflict, InvalidRequest, NotFound, UsernameTaken
 
 LOCAL_USERNAME = "local"
 """The user as whom requests on a trusted loopback address act; nobody can register the name."""
@@ -153,7 +153,7 @@ def disable(session: Session, user: User) -> None:
     """Shuts an account: its sessions end, and while it is disabled no secret of its own is taken any more.
 
     Raises:
-        WrongState: when it is the last administrator's.
+        Conflict: when it is the last administrator's.
     """
     _require_other_admin(session, user)
     rows_changed(session, update(User).where(User.id == user.id, User.disabled_at.is_(None)).values(disabled_at=now()))
@@ -163,10 +163,10 @@ def disable(session: Session, user: User) -> None:
 
 
 def enable(session: Session, user: User) -> None:
-    """Lets a disabled account be used again. Raises WrongState when it was deleted."""
+    """Lets a disabled account be used again. Raises Conflict when it was deleted."""
     mine = (User.id == user.id, User.deleted_at.is_(None))
     if not rows_changed(session, update(User).where(*mine).values(disabled_at=None)):
-        raise WrongState("The account was deleted, and is being erased.")
+        raise Conflict("The account was deleted, and is being erased.")
     session.refresh(user)
 
 
@@ -174,7 +174,7 @@ def delete(session: Session, user: User) -> None:
     """Shuts an account for good, with all its secrets; housekeeping erases it, with what it has stored.
 
     Raises:
-        WrongState: when it is the last administrator's.
+        Conflict: when it is the last administrator's.
     """
     disable(session, user)
     user.deleted_at = now()
@@ -187,7 +187,7 @@ def set_role(session: Session, user: User, role: str) -> None:
     """Makes somebody an administrator (`admin`), or no longer (`user`).
 
     Raises:
-        WrongState: when the last administrator would be one no longer.
+        Conflict: when the last administrator would be one no longer.
     """
     if role != "admin":
         _require_other_admin(session, user)
@@ -196,7 +196,7 @@ def set_role(session: Session, user: User, role: str) -> None:
 
 
 def _require_other_admin(session: Session, user: User) -> None:
-    """Raises WrongState when the service would have no administrator without this account.
+    """Raises Conflict when the service would have no administrator without this account.
 
     It also locks the rows of all administrators, so that of two who shut each other out the second finds itself the
     last. It locks the account's own row with them, since another transaction may just make it an administrator's.
@@ -210,7 +210,7 @@ def _require_other_admin(session: Session, user: User) -> None:
     if user.role != "admin" or user.disabled_at is not None:
         return
     if session.scalar(select(User.id).where(User.id != user.id, *admins).limit(1)) is None:
-        raise WrongState("This is the last administrator's account; make another one first.")
+        raise Conflict("This is the last administrator's account; make another one first.")
 
 
 def local_user(session: Session) -> User:

@@ -6,9 +6,8 @@ from fastapi import Depends, FastAPI
 
 from video2mp3 import __version__
 from video2mp3.api.accounts import api_keys as keys
-from video2mp3.api.accounts import data_export as exporting
+from video2mp3.api.accounts import data_export, invitations, own_account, sessions, unsubscribing
 from video2mp3.api.accounts import email_tokens as account_letters
-from video2mp3.api.accounts import invitations, own_account, sessions, unsubscribing
 from video2mp3.api.accounts import routes as accounts
 from video2mp3.api.accounts.open_exports import OpenExports
 from video2mp3.api.admin import routes as admin
@@ -26,7 +25,7 @@ from video2mp3.api.frame import docs, health, pages, problems
 from video2mp3.api.frame.connections import Connections
 from video2mp3.api.frame.head import HeadAsGet
 from video2mp3.api.frame.prefix import Prefix, prefix_of
-from video2mp3.api.frame.request_context import Frame
+from video2mp3.api.frame.request_context import RequestContextMiddleware
 from video2mp3.api.frame.schemas import Problem
 from video2mp3.api.frame.services import Services
 from video2mp3.api.uploads import routes as uploads
@@ -43,7 +42,7 @@ _ROUTERS = (
     keys.router,
     account_letters.router,
     own_account.router,
-    exporting.router,
+    data_export.router,
     unsubscribing.router,
     mp3.router,
     archives.router,
@@ -95,7 +94,7 @@ def create_app(services: Services) -> FastAPI:
         services.settings.max_user_event_streams, services.settings.max_event_streams
     )
     app.state.waveforms = waveforms.new_executor()
-    app.state.exports = exporting.new_executor()
+    app.state.exports = data_export.new_executor()
     app.state.open_exports = OpenExports()
     app.state.probes = probes.new_executor()
     app.state.callers = callers = Callers()
@@ -109,7 +108,7 @@ def create_app(services: Services) -> FastAPI:
     app.add_middleware(HeadAsGet)
     app.add_middleware(Tus)
     # Around all that answers.
-    app.add_middleware(Frame, settings=services.settings, callers=callers)
+    app.add_middleware(RequestContextMiddleware, settings=services.settings, callers=callers)
     if prefix := prefix_of(services.settings.public_url):
         app.add_middleware(Prefix, prefix=prefix)
     return app

@@ -26,7 +26,7 @@ User = Annotated[str | None, typer.Option(metavar="NAME", help="Only this user's
 OfWorker = Annotated[str | None, typer.Option("--worker", metavar="ID", help="Only those that this worker converts.")]
 Limit = Annotated[int, typer.Option(metavar="NUMBER", min=1, max=100_000, help="How many.")]
 Before = Annotated[str | None, typer.Option(metavar="JOB", help="Only those that are older than this one.")]
-OfAction = Annotated[str | None, typer.Option("--action", metavar="ACTION", help="Only these, such as sign_in.failed.")]
+OfAction = Annotated[str | None, typer.Option("--action", metavar="ACTION", help="Only these, such as login.failed.")]
 OfUser = Annotated[str | None, typer.Option("--user", metavar="NAME", help="What this user did, or was done to it.")]
 BeforeEntry = Annotated[
     str | None, typer.Option("--before", metavar="ENTRY", help="Only those that are older than this one.")
@@ -69,7 +69,7 @@ def retry_job(job_id: JobId) -> None:
 
     with writing() as session:
         _print_job(administration.retry_job(session, job_id))
-        audit.note(session, "job.retried", by=None, about=job_id)
+        audit.record(session, "job.retried", by=None, about=job_id)
 
 
 @app.command("cancel")
@@ -80,7 +80,7 @@ def cancel_job(job_id: JobId) -> None:
 
     with writing() as session:
         _print_job(administration.cancel_job(session, job_id))
-        audit.note(session, "job.canceled", by=None, about=job_id)
+        audit.record(session, "job.canceled", by=None, about=job_id)
 
 
 @app.command("workers")
@@ -102,7 +102,7 @@ def drain_worker(worker_id: WorkerId, wait: Wait = False) -> None:
     with opened_database() as database:
         with database.write() as session:
             status = administration.drain_worker(session, worker_id)
-            audit.note(session, "worker.drained", by=None, about=worker_id)
+            audit.record(session, "worker.drained", by=None, about=worker_id)
         while wait and status.state not in ("drained", "lost"):
             time.sleep(_WAIT_EVERY_S)
             with database.read() as session:

@@ -65,7 +65,7 @@ def _check_disk(settings: Settings) -> str:
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free
-    if free < settings.min_free_bytes:
+    if free < settings.min_free_disk_bytes:
         raise Video2mp3Error(f"Only {free // 1024**2} MiB are free on {folder}; make room or set VIDEO2MP3_DATA_DIR.")
     return f"{free // 1024**3} GiB free on {folder}"
 

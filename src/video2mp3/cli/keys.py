@@ -36,5 +36,5 @@ def rotate_keys(revoke: Revoke = False) -> None:
     lifetime_s = load_settings().access_token_lifetime_s
     with writing() as session:
         key = signing_keys.revoke(session) if revoke else signing_keys.rotate(session, lifetime_s=lifetime_s)
-        audit.note(session, "signing_key.rotated", by=None, detail="revoked" if revoke else "")
+        audit.record(session, "signing_key.rotated", by=None, detail="revoked" if revoke else "")
     typer.echo(f"The key {key.id} signs from now on.")

@@ -83,8 +83,8 @@ def _data_paths(settings: Settings) -> Iterator[Path]:
 def _open_doors(settings: Settings) -> Iterator[str]:
     if settings.allow_unsandboxed:
         yield "VIDEO2MP3_ALLOW_UNSANDBOXED lets hostile files do all that this program can; make the sandbox work."
-    if not settings.sign_in_failures:
-        yield "VIDEO2MP3_SIGN_IN_FAILURES=0 lets anybody guess passwords; set a limit."
+    if not settings.max_login_failures:
+        yield "VIDEO2MP3_MAX_LOGIN_FAILURES=0 lets anybody guess passwords; set a limit."
     if settings.password_min_length < 8:
         yield f"VIDEO2MP3_PASSWORD_MIN_LENGTH={settings.password_min_length} takes what is soon guessed; use 8 or more."
     if any(network.prefixlen == 0 for network in settings.proxies):

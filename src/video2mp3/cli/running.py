@@ -37,7 +37,7 @@ from video2mp3.jobs.transfers import TransferLimits
 from video2mp3.notify.loop import NotifierLoop
 from video2mp3.notify.mail import Mailer
 from video2mp3.settings import Settings, default_data_dir
-from video2mp3.telemetry import metrics, serving, tracing
+from video2mp3.telemetry import metrics, metrics_server, tracing
 from video2mp3.telemetry.disk import DiskGauges
 from video2mp3.telemetry.loops import LoopGauges
 from video2mp3.wiring import Backends, make_guard, open_backends
@@ -131,11 +131,11 @@ def _telemetry(role: str, settings: Settings, backends: Backends, *collectors: C
     own = (
         LoopGauges(),
         PoolGauges(backends.database),
-        DiskGauges(backends.storage.scratch_folder, settings.min_free_bytes),
+        DiskGauges(backends.storage.scratch_folder, settings.min_free_disk_bytes),
     )
     with (
         tracing.exported(settings.traces_url, role),
-        serving.served(settings.metrics_host, settings.metrics_port, (*own, *collectors)),
+        metrics_server.served(settings.metrics_host, settings.metrics_port, (*own, *collectors)),
     ):
         yield
 
@@ -148,7 +148,7 @@ def _make_app(settings: Settings, backends: Backends, housekeeping: Housekeeping
             queue=backends.queue,
             storage=backends.storage,
             guard=make_guard(settings),
-            nudge=housekeeping.nudge,
+            wake=housekeeping.wake,
             trust_loopback=trust_loopback,
         )
     )
@@ -163,22 +163,22 @@ def _make_worker(settings: Settings, backends: Backends, housekeeping: Housekeep
         spare_slot=True,
         limits=Limits(
             max_audio_s=settings.max_audio_s,
-            wall_clock_s=settings.conversion_limit_s,
+            wall_clock_s=settings.conversion_timeout_s,
             threads=min(available_cpus(), _MOST_THREADS),
         ),
         fetch_limits=FetchLimits(
             guard=make_guard(settings),
             max_size_bytes=settings.max_upload_bytes,
             stored_bytes=settings.max_user_bytes,
-            min_free_bytes=settings.min_free_bytes,
-            time_limit_s=settings.fetch_limit_s,
+            min_free_disk_bytes=settings.min_free_disk_bytes,
+            time_limit_s=settings.fetch_timeout_s,
             least_bytes_per_s=settings.min_transfer_bytes_per_s,
-            upload_lifetime_s=settings.upload_lifetime_s,
+            upload_retention_s=settings.upload_retention_s,
         ),
         transfers=TransferLimits(settings.transfers_at_once),
         drain_grace_s=settings.drain_grace_s,
-        result_lifetime_s=settings.result_lifetime_s,
-        nudge=housekeeping.nudge,
+        result_retention_s=settings.result_retention_s,
+        wake=housekeeping.wake,
     )
 
 
@@ -188,7 +188,7 @@ def _slots(settings: Settings) -> int:
 
 @contextmanager
 def _housekeeping(settings: Settings, backends: Backends) -> Iterator[Housekeeping]:
-    forget = partial(audit.delete_expired, lifetime_s=settings.audit_lifetime_s)
+    forget = partial(audit.delete_expired, lifetime_s=settings.audit_retention_s)
     rotate_old = partial(
         signing_keys.rotate_old, age_s=settings.signing_key_lifetime_s, lifetime_s=settings.access_token_lifetime_s
     )
@@ -234,7 +234,7 @@ def _notifier(settings: Settings, backends: Backends, housekeeping: Housekeeping
         mailer=mailer,
         guard=make_guard(settings),
         public_url=settings.effective_public_url,
-        nudge=housekeeping.nudge,
+        wake=housekeeping.wake,
     )
     loop.start()
     try:

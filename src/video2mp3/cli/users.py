@@ -56,7 +56,7 @@ def add_user(
                 role="admin" if admin else "user",
                 password_min_length=settings.password_min_length,
             )
-            audit.note(session, "account.made", by=None, about=user.id, detail=user.role)
+            audit.record(session, "account.created", by=None, about=user.id, detail=user.role)
     finally:
         database.close()
     typer.echo(f"The account {username} is made.")
@@ -80,7 +80,7 @@ def disable_user(username: Username) -> None:
 
     with _changing(username) as (session, user):
         users.disable(session, user)
-        audit.note(session, "account.disabled", by=None, about=user.id)
+        audit.record(session, "account.disabled", by=None, about=user.id)
     typer.echo(f"The account {username} is disabled.")
 
 
@@ -91,7 +91,7 @@ def enable_user(username: Username) -> None:
 
     with _changing(username) as (session, user):
         users.enable(session, user)
-        audit.note(session, "account.enabled", by=None, about=user.id)
+        audit.record(session, "account.enabled", by=None, about=user.id)
     typer.echo(f"The account {username} is enabled.")
 
 
@@ -102,7 +102,7 @@ def set_role(username: Username, role: Role) -> None:
 
     with _changing(username) as (session, user):
         users.set_role(session, user, role)
-        audit.note(session, "account.role_changed", by=None, about=user.id, detail=role)
+        audit.record(session, "account.role_changed", by=None, about=user.id, detail=role)
     typer.echo(f"The account {username} has the role {role}.")
 
 
@@ -118,7 +118,7 @@ def set_password(username: Username, password_stdin: PasswordStdin = False) -> N
     with _changing(username) as (session, user):
         users.set_password(session, user, password_hash)
         sign_ins.end_all(session, user.id)
-        audit.note(session, "password.changed", by=None, about=user.id)
+        audit.record(session, "password.changed", by=None, about=user.id)
     typer.echo(f"The account {username} has a new password.")
 
 
@@ -130,7 +130,7 @@ def invite(days: Days = 7) -> None:
 
     with writing() as session:
         made, code = invitations.create(session, made_by=None, lifetime_s=days * 86_400)
-        audit.note(session, "invitation.made", by=None, about=made.id)
+        audit.record(session, "invitation.created", by=None, about=made.id)
     settings = load_settings()
     if settings.public_url or settings.is_local:
         typer.echo(settings.effective_public_url + invitations.path(code))

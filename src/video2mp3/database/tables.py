@@ -472,10 +472,10 @@ class Worker(Base):
     heartbeat_at: Mapped[Timestamp] = mapped_column(index=True)
 
 
-class Routine(Base):
+class PeriodicTask(Base):
     """Something that one process does for all, every so often: whoever moves `due_at` on has the turn."""
 
-    __tablename__ = "routines"
+    __tablename__ = "periodic_tasks"
 
     name: Mapped[Word] = mapped_column(primary_key=True)
     due_at: Mapped[Timestamp]

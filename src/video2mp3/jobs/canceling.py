@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, select
 
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job
-from video2mp3.errors import WrongState
+from video2mp3.errors import Conflict
 from video2mp3.jobs import lifecycle
 
 _AT_ONCE = 10
@@ -20,7 +20,7 @@ def cancel_all(database: Database, user_id: str, *conditions: ColumnElement[bool
             job_ids = session.scalars(select(Job.id).where(*unended).limit(_AT_ONCE)).all()
             for job_id in job_ids:
                 # One may end in this very moment.
-                with suppress(WrongState):
+                with suppress(Conflict):
                     lifecycle.cancel(session, job_id, user_id)
         if len(job_ids) < _AT_ONCE:
             return

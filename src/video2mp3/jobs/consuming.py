@@ -79,7 +79,7 @@ class ConsumerThread(Loop):
     def _handle(self, consumer: Consumer, message: Message) -> None:
         job_id = messages.job_id_of(message.body)
         if job_id is None:
-            log.warning("message_unusable", queue=self._queue_name, size_bytes=len(message.body))
+            log.warning("message_invalid", queue=self._queue_name, size_bytes=len(message.body))
             message.dead_letter()
             return
         work = None

@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from video2mp3.database.connection import Database
-from video2mp3.jobs import batches, history, lifecycle, notifications, routines, sweeper, workers
+from video2mp3.jobs import batches, history, lifecycle, notifications, periodic_tasks, sweeper, workers
 from video2mp3.jobs.erasing import erase_deleted
 from video2mp3.jobs.relay import Relay
 from video2mp3.queue import Queue
@@ -79,7 +79,7 @@ class Housekeeping:
         for loop in self._loops:
             loop.start()
 
-    def nudge(self) -> None:
+    def wake(self) -> None:
         """Lets the relay look at once: call it after a commit that made something due. Returns immediately."""
         self._relay.wake()
 
@@ -106,14 +106,14 @@ class Housekeeping:
             mails = notifications.reap(session)
         if jobs or mails:
             log.info("leases_reaped", jobs=jobs, notifications=mails)
-            self.nudge()
+            self.wake()
 
     def _end_batches(self) -> None:
         with self._database.write() as session:
             ended = batches.end(session)
         if ended:
             log.info("batches_ended", batches=ended)
-            self.nudge()
+            self.wake()
 
     def _sweep(self) -> None:
         for step in self._sweeps():
@@ -136,13 +136,13 @@ class Housekeeping:
 
     def _trim_history(self) -> None:
         with self._database.write() as session:
-            is_my_turn = routines.take_turn(session, "history", HISTORY_EVERY_S)
-        if is_my_turn:
+            is_acquired = periodic_tasks.try_acquire(session, "history", HISTORY_EVERY_S)
+        if is_acquired:
             for bound in self._bounds:
                 history.trim(self._database, self._storage, bound)
 
     def _delete_orphans(self) -> None:
         with self._database.write() as session:
-            is_my_turn = routines.take_turn(session, "orphans", ORPHANS_EVERY_S)
-        if is_my_turn:
+            is_acquired = periodic_tasks.try_acquire(session, "orphans", ORPHANS_EVERY_S)
+        if is_acquired:
             sweeper.delete_orphans(self._database, self._storage)

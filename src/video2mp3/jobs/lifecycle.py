@@ -36,6 +36,7 @@ from video2mp3.database.tables import Job, Upload, new_id
 from video2mp3.engine import Waveform
 from video2mp3.errors import (
     Canceled,
+    Conflict,
     EngineError,
     IdempotencyKeyReused,
     NotFound,
@@ -45,7 +46,6 @@ from video2mp3.errors import (
     UploadDeleted,
     Video2mp3Error,
     WorkerLost,
-    WrongState,
 )
 from video2mp3.jobs import counting, fair_queueing, notifications, webhooks, workers
 from video2mp3.jobs.early import may_be_early, wait_for_end
@@ -133,7 +133,7 @@ def submit(
     has a `source`, and waits until that is fetched (see `fetched`). `cover` is read so
     too, and complete: the front cover. The `options` were checked before. `priority` is an index of PRIORITIES.
     `request_sha256` tells whether the key was used for the same request. The job keeps the ids of the request that is
-    served here, for the logs. After the commit the relay wants a nudge.
+    served here, for the logs. After the commit the relay wants a wake.
 
     Raises:
         IdempotencyKeyReused: when the key was used for another request.
@@ -269,7 +269,7 @@ def cancel(session: Session, job_id: str, user_id: str) -> Job:
 
     Raises:
         NotFound: when the user has no such job.
-        WrongState: when it has ended.
+        Conflict: when it has ended.
     """
     mine = Job.user_id == user_id
     at_once = or_(Job.state.in_(("waiting", "queued")), (Job.state == "processing") & (Job.transfer == "send"))
@@ -280,7 +280,7 @@ def cancel(session: Session, job_id: str, user_id: str) -> Job:
             return find(session, job_id, user_id)
         # A job may change from one of these states to the other between the two statements.
         if find(session, job_id, user_id).state in ENDED:
-            raise WrongState("The conversion has ended already.")
+            raise Conflict("The conversion has ended already.")
 
 
 def retry(session: Session, job_id: str, user_id: str) -> Job:
@@ -290,12 +290,12 @@ def retry(session: Session, job_id: str, user_id: str) -> Job:
 
     Raises:
         NotFound: when the user has no such job.
-        WrongState: when it has not failed and was not canceled.
+        Conflict: when it has not failed and was not canceled.
         UploadDeleted: when its upload, or its cover's, is no more.
     """
     job = find(session, job_id, user_id)
     if job.state not in ("failed", "canceled"):
-        raise WrongState("Only a conversion that failed or was canceled can be tried again.")
+        raise Conflict("Only a conversion that failed or was canceled can be tried again.")
     source = RemoteSource(job.source_url, job.source_name) if job.source_url else None
     upload = session.get(Upload, job.upload_id, with_for_update=True) if job.upload_id else None
     cover = session.get(Upload, job.cover_upload_id, with_for_update=True) if job.cover_upload_id else None
@@ -321,11 +321,11 @@ def delete(session: Session, job_id: str, user_id: str) -> list[str]:
 
     Raises:
         NotFound: when the user has no such job.
-        WrongState: when it has not ended.
+        Conflict: when it has not ended.
     """
     job = find(session, job_id, user_id)
     if job.state not in ENDED:
-        raise WrongState("The conversion has not ended; cancel it first.")
+        raise Conflict("The conversion has not ended; cancel it first.")
     session.execute(sql_delete(Job).where(Job.id == job_id), execution_options={"synchronize_session": False})
     return [job.result_key] if job.result_key else []
 

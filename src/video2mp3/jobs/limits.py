@@ -20,7 +20,7 @@ class JobLimits:
     of_all: int
 
 
-def require_room(session: Session, user_id: str, limits: JobLimits, more: int = 1) -> None:
+def check_job_quota(session: Session, user_id: str, limits: JobLimits, more: int = 1) -> None:
     """Checks whether so many more jobs of the user may wait.
 
     The user's own limit is exact where the job is made in the same transaction, after `lock_user`; the other one can be

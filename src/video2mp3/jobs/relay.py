@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from video2mp3.database.clock import SECOND, now
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job, Notification, User
-from video2mp3.jobs import messages, routines, workers
+from video2mp3.jobs import messages, periodic_tasks, workers
 from video2mp3.jobs.notification_turns import Candidate, candidates, choose, under_way
 from video2mp3.jobs.statements import change, change_all
 from video2mp3.queue import MP3_QUEUE, VIDEO_QUEUE, Queue
@@ -74,7 +74,7 @@ class Relay:
             QueueUnavailable: when the broker took none or not all; the rest is due again at once.
             DatabaseUnavailable: when the database does not answer.
         """
-        if self._queue.was_emptied():
+        if self._queue.lost_messages():
             self._has_to_forget = True
         if self._has_to_forget:
             self._forget_announcements()
@@ -120,7 +120,7 @@ class Relay:
             return []
         with self._database.write() as session:
             # Relays that choose at once would each fill the room that they see.
-            routines.lock(session, "notifications")
+            periodic_tasks.lock(session, "notifications")
             chosen = [*_with_room(session, due.mail, mail=True), *_with_room(session, due.webhooks, mail=False)]
             mine = [_Announcement(one.id, due.messages[one.job_id]) for one in chosen if one.job_id in due.messages]
             return self._marked(session, Notification, mine)

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from video2mp3.database.clock import SECOND, now
 from video2mp3.database.tables import Job, Notification, Webhook
-from video2mp3.errors import InvalidRequest, NotFound, TooManyWaiting, TooManyWebhooks, WrongState
+from video2mp3.errors import Conflict, InvalidRequest, NotFound, TooManyWaiting, TooManyWebhooks
 from video2mp3.jobs import destinations
 from video2mp3.jobs.statements import change
 
@@ -141,7 +141,7 @@ def redeliver(session: Session, webhook: Webhook, delivery_id: str, *, retried_s
 
     Raises:
         NotFound: when the webhook has no such delivery.
-        WrongState: when it is being delivered, or the receiver has said that it wants none any more.
+        Conflict: when it is being delivered, or the receiver has said that it wants none any more.
         TooManyWaiting: when as many of the account's wait as may wait.
     """
     mine = (Notification.id == delivery_id, Notification.target == webhook.id)
@@ -149,13 +149,13 @@ def redeliver(session: Session, webhook: Webhook, delivery_id: str, *, retried_s
     if state is None:
         raise NotFound
     if webhook.disabled_at is not None:
-        raise WrongState("The receiver has answered 410 (Gone); make a new webhook.")
+        raise Conflict("The receiver has answered 410 (Gone); make a new webhook.")
     if state != "queued" and not room_in_queue(session, webhook.user_id):
         raise TooManyWaiting
     not_sending = Notification.state != "sending"
     again = {"state": "queued", "not_before": 0, "announced_until": 0, "sent_at": None}
     if not change(session, Notification, delivery_id, not_sending, **again, give_up_at=now() + retried_s * SECOND):
-        raise WrongState("It is being delivered in this moment.")
+        raise Conflict("It is being delivered in this moment.")
     delivery = session.get_one(Notification, delivery_id, populate_existing=True)
     # Who asks for it has most likely mended the receiver.
     destinations.record_success(session, delivery.user_id, delivery.destination)

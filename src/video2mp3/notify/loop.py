@@ -67,7 +67,7 @@ class NotifierLoop:
         mailer: Mailer | None,
         guard: Guard,
         public_url: str,
-        nudge: Callable[[], None],
+        wake: Callable[[], None],
     ) -> None:
         """Prepares the threads.
 
@@ -77,13 +77,13 @@ class NotifierLoop:
             mailer: None: no mail is sent, and each notification is one line in the log.
             guard: Says where webhooks may lead.
             public_url: How users reach the service, without a slash at the end.
-            nudge: Tells the relay that there is room for more.
+            wake: Tells the relay that there is room for more.
         """
         self._database = database
         self._mailer = mailer
         self._guard = guard
         self._public_url = public_url
-        self._nudge = nudge
+        self._wake = wake
         self._stopping = threading.Event()
         # One: it only claims and hands over, and nobody else adds to what is under way.
         consumer = ConsumerThread("notifier-1", queue, MP3_QUEUE, self._claim, self._stopping, work_limit_s=_STOP_S)
@@ -125,7 +125,7 @@ class NotifierLoop:
         try:
             with self._database.write() as session:
                 notice = notifications.claim(session, job_id)
-                self._require_room(notice)
+                self._check_capacity(notice)
         except _NoRoom:
             return None
         if notice is None:
@@ -146,7 +146,7 @@ class NotifierLoop:
         self._futures.add(future)
         future.add_done_callback(self._note_end)
 
-    def _require_room(self, notice: Notice | None) -> None:
+    def _check_capacity(self, notice: Notice | None) -> None:
         with self._lock:
             if notice and not self._under_way[_line(notice)].has_room(notice.user_id, notice.destination):
                 raise _NoRoom
@@ -184,7 +184,7 @@ class NotifierLoop:
         finally:
             # Before the relay is woken: what it announces then finds room here.
             self._count(notice, -1)
-        self._nudge()
+        self._wake()
 
     def _mail(self, notice: Notice) -> _End:
         with self._database.write() as session:

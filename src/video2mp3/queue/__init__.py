@@ -56,7 +56,7 @@ class Queue(Protocol):
         Raises QueueUnavailable when no confirm came within 2 s, or when the queue does not exist.
         """
 
-    def was_emptied(self) -> bool:
+    def lost_messages(self) -> bool:
         """Tells whether the queues had to be made since this was last asked: what was in them before is lost."""
 
     def depth(self, queue: str) -> int:

@@ -51,7 +51,7 @@ class MemoryQueue:
             self.line(queue).waiting.append(_Entry(body, time.monotonic() + expires_s, headers or {}))
             self.changed.notify_all()
 
-    def was_emptied(self) -> bool:
+    def lost_messages(self) -> bool:
         """See `Queue`. The messages of the process before this one are lost."""
         is_new, self._is_new = self._is_new, False
         return is_new

@@ -73,7 +73,7 @@ class RabbitQueue:
 
         await self._publisher.call(action, _PUBLISH_TIMEOUT_S)
 
-    def was_emptied(self) -> bool:
+    def lost_messages(self) -> bool:
         """See `Queue`. It is noticed by whichever process connects first after the broker lost its data."""
         if not self._emptied.is_set():
             return False

@@ -16,7 +16,7 @@ def free_bytes(folder: Path) -> int:
         raise StorageUnavailable(f"The scratch folder cannot be used: {error.strerror}.") from error
 
 
-def require_free(folder: Path, size_bytes: int) -> None:
+def check_free_disk(folder: Path, size_bytes: int) -> None:
     """Raises StorageFull when fewer bytes than that are free on the folder's disk."""
     if free_bytes(folder) < size_bytes:
         raise StorageFull("The service has too little room left for this; try again later.")

@@ -1,7 +1,7 @@
 """Every metric that the code counts, in one registry for the process; docs/metrics.md lists them.
 
 No label ever holds what a user sent: routes are templates, codes are those of `errors.py`. What is read only when it is
-asked for (the queue's depth, the connections) is in collectors beside what it is read from; `serving` adds them.
+asked for (the queue's depth, the connections) is in collectors beside what it is read from; `metrics_server` adds them.
 """
 
 from collections.abc import Iterator

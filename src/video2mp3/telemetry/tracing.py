@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from structlog.contextvars import bound_contextvars, get_contextvars
 
 if TYPE_CHECKING:
-    from video2mp3.telemetry.exporting import Exporter, Recorded
+    from video2mp3.telemetry.otel import Exporter, Recorded
 
 Kind = Literal["internal", "server", "producer", "consumer"]
 Value = str | int | float | bool
@@ -121,7 +121,7 @@ def exported(url: str, role: str) -> Iterator[None]:
         yield
         return
     # Not loaded where nobody wants it.
-    from video2mp3.telemetry.exporting import Exporter
+    from video2mp3.telemetry.otel import Exporter
 
     _exporter = Exporter(url, role)
     try:

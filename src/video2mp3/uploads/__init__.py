@@ -17,7 +17,7 @@ from video2mp3.uploads.chunks import (
     touch,
 )
 from video2mp3.uploads.coming import ComingUpload, open_upload
-from video2mp3.uploads.limits import UploadLimits, count_used, require_room
+from video2mp3.uploads.limits import UploadLimits, check_storage_quota, count_used
 from video2mp3.uploads.names import clean_name
 from video2mp3.uploads.source import UploadSource
 from video2mp3.uploads.writer import ChunkWriter
@@ -30,6 +30,7 @@ __all__ = [
     "UploadLimits",
     "UploadSource",
     "append_chunk",
+    "check_storage_quota",
     "clean_name",
     "complete",
     "complete_when_whole",
@@ -43,6 +44,5 @@ __all__ = [
     "open_upload",
     "remove",
     "require_alive",
-    "require_room",
     "touch",
 ]

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from video2mp3.database.clock import SECOND, now
 from video2mp3.database.statements import rows_changed
 from video2mp3.database.tables import Job, Upload, UploadChunk, User, new_id
-from video2mp3.errors import Expired, NotFound, UploadTooLarge, WrongState
+from video2mp3.errors import Conflict, Expired, NotFound, UploadTooLarge
 from video2mp3.uploads.names import clean_name
 
 CHUNK_SIZE_BYTES = 8 * 1024**2
@@ -202,13 +202,13 @@ def delete(session: Session, upload_id: str, user_id: str) -> list[str]:
 
     Raises:
         NotFound: when there is none, or when it is another user's.
-        WrongState: while a conversion needs it.
+        Conflict: while a conversion needs it.
     """
     find(session, upload_id, user_id)
     keys = _keys(session, upload_id)
     # The check is part of the statement: a conversion submitted meanwhile would lose its source.
     if rows_changed(session, sql_delete(Upload).where(Upload.id == upload_id, ~_needed)) != 1:
-        raise WrongState("A conversion still needs this upload; cancel it first.")
+        raise Conflict("A conversion still needs this upload; cancel it first.")
     return keys
 
 

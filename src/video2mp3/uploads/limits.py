@@ -37,7 +37,7 @@ class Used:
     """All uploads that have not expired."""
 
 
-def require_room(
+def check_storage_quota(
     session: Session, user_id: str, limits: UploadLimits, size_bytes: int, *, resumed_id: str | None = None
 ) -> int:
     """Checks whether the user may begin to send a file of that size (0: not known); returns the bytes left.

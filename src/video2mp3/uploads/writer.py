@@ -23,7 +23,7 @@ from video2mp3.errors import (
 )
 from video2mp3.storage import Storage
 from video2mp3.storage.checksums import Checksums
-from video2mp3.storage.scratch import require_free
+from video2mp3.storage.scratch import check_free_disk
 from video2mp3.uploads import chunks
 from video2mp3.uploads.source import checked
 
@@ -47,14 +47,14 @@ class ChunkWriter:
         offset_bytes: int = 0,
         *,
         max_size_bytes: int,
-        min_free_bytes: int = 0,
+        min_free_disk_bytes: int = 0,
         chunk_size_bytes: int = chunks.CHUNK_SIZE_BYTES,
         on_listed: Callable[[Session], object] | None = None,
     ) -> None:
         """Begins at `offset_bytes`; nothing is taken past `max_size_bytes` of the whole upload.
 
-        No piece is written that would leave fewer than `min_free_bytes` free on the disk. `on_listed` is called in the
-        transaction that lists a chunk.
+        A piece is refused if it would leave fewer than `min_free_disk_bytes` free on the disk. `on_listed` is called
+        in the transaction that lists a chunk.
         """
         self.offset_bytes = offset_bytes
         """How much of the upload is durable and listed."""
@@ -62,7 +62,7 @@ class ChunkWriter:
         self._storage = storage
         self._upload_id = upload_id
         self._max_size_bytes = max_size_bytes
-        self._min_free_bytes = min_free_bytes
+        self._min_free_disk_bytes = min_free_disk_bytes
         self._chunk_size_bytes = chunk_size_bytes
         self._on_listed = on_listed
         self._scratch: BinaryIO | None = None
@@ -127,7 +127,7 @@ class ChunkWriter:
     def _gather(self, data: memoryview) -> None:
         # Before every piece, not every chunk: the chunks that other requests gather have taken their room by then, so
         # that all together pass the limit by one piece (256 KiB) for each thread at most. It takes 2 µs.
-        require_free(self._storage.scratch_folder, self._min_free_bytes + len(data))
+        check_free_disk(self._storage.scratch_folder, self._min_free_disk_bytes + len(data))
         try:
             if self._scratch is None:
                 self._path = self._storage.scratch_folder / f"chunk-{secrets.token_hex(16)}"
@@ -152,7 +152,7 @@ class ChunkWriter:
             return []
         assert self._scratch is not None
         merged_bytes = self._gathered_bytes + sum(chunk.size_bytes for chunk in small)
-        require_free(self._storage.scratch_folder, self._min_free_bytes + merged_bytes)
+        check_free_disk(self._storage.scratch_folder, self._min_free_disk_bytes + merged_bytes)
         merged = self._path.with_name(f"chunk-{secrets.token_hex(16)}")
         checksums, copied = Checksums(), Checksums()
         try:

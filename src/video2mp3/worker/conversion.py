@@ -27,7 +27,7 @@ from video2mp3.jobs import lifecycle
 from video2mp3.jobs.results import part_names, result_suffix, stored_attributes
 from video2mp3.storage import Storage
 from video2mp3.storage.checksums import checksums_of_file
-from video2mp3.storage.scratch import require_free
+from video2mp3.storage.scratch import check_free_disk
 from video2mp3.telemetry import metrics
 from video2mp3.uploads import UploadSource, open_upload
 from video2mp3.worker.archive import archive
@@ -51,9 +51,9 @@ class Conversion:
         lease: Lease,
         *,
         limits: Limits,
-        min_free_bytes: int,
+        min_free_disk_bytes: int,
         least_bytes_per_s: float,
-        result_lifetime_s: int,
+        result_retention_s: int,
     ) -> None:
         """Nothing happens before `run`."""
         self._database = database
@@ -62,8 +62,8 @@ class Conversion:
         self._claim = lease.claim
         self._limits = limits
         self._least_bytes_per_s = least_bytes_per_s
-        self._min_free_bytes = min_free_bytes
-        self._result_lifetime_s = result_lifetime_s
+        self._min_free_disk_bytes = min_free_disk_bytes
+        self._result_retention_s = result_retention_s
         self._key = f"results/{self._claim.job_id}/{self._claim.fence}{result_suffix(self._claim.options)}"
         self._log = log.bind(job_id=self._claim.job_id, fence=self._claim.fence)
         self._ending = Ending(database, lease, self._log)
@@ -131,20 +131,20 @@ class Conversion:
         metrics.SOURCE_BYTES.inc(source.size_bytes)
         return report
 
-    def _require_free(self, size_bytes: int = 0) -> None:
+    def _check_free_disk(self, size_bytes: int = 0) -> None:
         """Raises StorageFull where the disk has too little room for so many bytes more.
 
         Half of what uploads leave free is for results: so uploads alone cannot keep conversions from ending.
         """
-        require_free(self._storage.scratch_folder, self._min_free_bytes // 2 + size_bytes)
+        check_free_disk(self._storage.scratch_folder, self._min_free_disk_bytes // 2 + size_bytes)
 
     def _should_stop(self) -> bool:
-        self._require_free()
+        self._check_free_disk()
         return self._lease.should_stop()
 
     def _archive(self, path: Path, report: Report) -> Report:
         """Puts a ZIP in the place of the MP3s that it holds."""
-        self._require_free(report.size_bytes)
+        self._check_free_disk(report.size_bytes)
         names = part_names(self._claim.source_name, self._claim.options, [part.track for part in report.parts])
         archived = path.with_suffix(".zip")
         try:
@@ -213,7 +213,7 @@ class Conversion:
                 size_bytes=report.size_bytes,
                 duration_s=report.duration_s,
                 report=report.as_dict() | ({} if fetched_bytes is None else {"fetched_bytes": fetched_bytes}),
-                lifetime_s=self._result_lifetime_s,
+                lifetime_s=self._result_retention_s,
                 waveforms=_waveforms(report, self._claim.options),
             )
         )

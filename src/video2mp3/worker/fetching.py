@@ -16,6 +16,7 @@ from video2mp3.engine import Limits, find_mp4_audio
 from video2mp3.engine.mp4_extract import Mp4Extract
 from video2mp3.errors import (
     Canceled,
+    Conflict,
     EngineError,
     NotFound,
     QuotaExceeded,
@@ -24,13 +25,12 @@ from video2mp3.errors import (
     Unreachable,
     UploadDeleted,
     UploadTooLarge,
-    WrongState,
 )
 from video2mp3.jobs import lifecycle
 from video2mp3.jobs.lifecycle import Claim
 from video2mp3.outbound import THROUGHPUT_WINDOW_S, Guard, Incoming, RemoteFile, get, is_passing
 from video2mp3.storage import Storage
-from video2mp3.storage.scratch import require_free
+from video2mp3.storage.scratch import check_free_disk
 from video2mp3.worker.partials import Partial, Partials
 from video2mp3.worker.pieces import Ahead, grouped
 
@@ -57,12 +57,12 @@ class FetchLimits:
     """Of one file."""
     stored_bytes: int = sys.maxsize
     """Of all that is kept for the user."""
-    min_free_bytes: int = 0
+    min_free_disk_bytes: int = 0
     time_limit_s: float = 3600.0
     """For one try at one file."""
     least_bytes_per_s: float = 16 * 1024
     """A server that is slower than this over 30 s is given up; 0: no server is."""
-    upload_lifetime_s: int = 86_400
+    upload_retention_s: int = 86_400
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ class _Fetch:
             if not (is_kept() and self._keep(partials)):
                 self._abort()
             raise
-        except WrongState:
+        except Conflict:
             self._abort()
             raise UploadDeleted from None
         except BaseException:
@@ -303,17 +303,17 @@ class _Fetch:
         limits = self._limits
         if size_bytes > limits.max_size_bytes:
             raise UploadTooLarge
-        require_free(self._storage.scratch_folder, limits.min_free_bytes + size_bytes)
+        check_free_disk(self._storage.scratch_folder, limits.min_free_disk_bytes + size_bytes)
         # How many are fetched at once is a matter of the workers: see `TransferLimits`.
         allowed = uploads.UploadLimits(uploads_at_once=sys.maxsize, stored_bytes=limits.stored_bytes)
         with self._database.write() as session:
-            self._left_bytes = uploads.require_room(session, self._claim.user_id, allowed, size_bytes)
+            self._left_bytes = uploads.check_storage_quota(session, self._claim.user_id, allowed, size_bytes)
             upload = uploads.create(
                 session,
                 user_id=self._claim.user_id,
                 name=self._claim.source_name,
                 size_bytes=size_bytes or None,
-                lifetime_s=limits.upload_lifetime_s,
+                lifetime_s=limits.upload_retention_s,
             )
         self._upload_id = upload.id
         return self._write_from(0)
@@ -325,7 +325,7 @@ class _Fetch:
             self._upload_id,
             received_bytes,
             max_size_bytes=self._limits.max_size_bytes,
-            min_free_bytes=self._limits.min_free_bytes,
+            min_free_disk_bytes=self._limits.min_free_disk_bytes,
         )
 
     def _complete(self) -> None:

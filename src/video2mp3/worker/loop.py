@@ -48,8 +48,8 @@ class WorkerLoop:
         fetch_limits: FetchLimits,
         transfers: TransferLimits,
         drain_grace_s: float,
-        result_lifetime_s: int,
-        nudge: Callable[[], None],
+        result_retention_s: int,
+        wake: Callable[[], None],
     ) -> None:
         """Prepares the slots.
 
@@ -63,8 +63,8 @@ class WorkerLoop:
             fetch_limits: Of the files that are fetched from URLs, and sent to them.
             transfers: How many of each are done at once, beside the conversions.
             drain_grace_s: Time to finish running conversions after `drain`; then they are given back.
-            result_lifetime_s: Time until a result is deleted.
-            nudge: Tells the relay that there is room for more, or something to announce.
+            result_retention_s: Time until a result is deleted.
+            wake: Tells the relay that there is room for more, or something to announce.
         """
         self.worker_id = new_id()
         """New with each process."""
@@ -72,10 +72,10 @@ class WorkerLoop:
         self._storage = storage
         self._limits = limits
         self._least_bytes_per_s = fetch_limits.least_bytes_per_s
-        self._min_free_bytes = fetch_limits.min_free_bytes
+        self._min_free_disk_bytes = fetch_limits.min_free_disk_bytes
         self._drain_grace_s = drain_grace_s
-        self._result_lifetime_s = result_lifetime_s
-        self._nudge = nudge
+        self._result_retention_s = result_retention_s
+        self._wake = wake
         self._draining = threading.Event()
         self._drain_over_s = float("inf")
         self._heartbeat = Heartbeat(database, self.worker_id, self._slots_left, self.drain_at_leisure)
@@ -90,7 +90,7 @@ class WorkerLoop:
         parts = (database, storage, fetch_limits)
         works: dict[Transfer, TransferWork] = {
             "fetch": partial(run_fetch, *parts, Partials()),
-            "send": partial(run_send, *parts, result_lifetime_s),
+            "send": partial(run_send, *parts, result_retention_s),
         }
         self._transfers = [
             TransferLoop(
@@ -102,7 +102,7 @@ class WorkerLoop:
                 limits=transfers,
                 least_bytes_per_s=fetch_limits.least_bytes_per_s,
                 drain_is_over=self._drain_is_over,
-                nudge=nudge,
+                wake=wake,
             )
             for transfer, work in works.items()
         ]
@@ -184,7 +184,7 @@ class WorkerLoop:
 
     def _work(self, lease: Lease, traceparent: str | None, taken_ns: int) -> None:
         # There is room in the relay's window now.
-        self._nudge()
+        self._wake()
         claim = lease.claim
         with (
             # Not before: what fails between claim and work must not leave a lease that is renewed for ever.
@@ -202,10 +202,10 @@ class WorkerLoop:
                     self._storage,
                     lease,
                     limits=self._limits,
-                    min_free_bytes=self._min_free_bytes,
+                    min_free_disk_bytes=self._min_free_disk_bytes,
                     least_bytes_per_s=self._least_bytes_per_s,
-                    result_lifetime_s=self._result_lifetime_s,
+                    result_retention_s=self._result_retention_s,
                 ).run()
             finally:
                 # The owner's notification is due.
-                self._nudge()
+                self._wake()

@@ -57,7 +57,7 @@ class TransferLoop:
         limits: TransferLimits,
         least_bytes_per_s: float,
         drain_is_over: Callable[[], bool],
-        nudge: Callable[[], None],
+        wake: Callable[[], None],
     ) -> None:
         """Prepares the loop.
 
@@ -70,7 +70,7 @@ class TransferLoop:
             limits: How many at once.
             least_bytes_per_s: Of a server; one that is not much faster makes way for users who wait.
             drain_is_over: Tells that transfers have to be given back.
-            nudge: Tells the relay that there may be something to announce.
+            wake: Tells the relay that there may be something to announce.
         """
         self._transfer: Transfer = transfer
         self._database = database
@@ -80,7 +80,7 @@ class TransferLoop:
         self._limits = limits
         self._slow_bytes_per_s = SLOW_FACTOR * least_bytes_per_s
         self._drain_is_over = drain_is_over
-        self._nudge = nudge
+        self._wake = wake
         self._threads: dict[threading.Thread, _Place] = {}
         # The number of the last transfer of each user.
         self._turns: dict[str, int] = {}
@@ -163,7 +163,7 @@ class TransferLoop:
             self._threads.pop(threading.current_thread(), None)
             self._loop.wake()
             # The job is queued, or its owner's notification is due.
-            self._nudge()
+            self._wake()
 
 
 def run_fetch(
@@ -193,7 +193,7 @@ def run_send(
     database: Database,
     storage: Storage,
     limits: FetchLimits,
-    result_lifetime_s: int,
+    result_retention_s: int,
     lease: Lease,
     on_moved: Callable[[int], None],
 ) -> None:
@@ -202,7 +202,7 @@ def run_send(
     def work(claim: Claim) -> None:
         with stage("send"):
             send(database, storage, claim, limits, lease.should_stop, on_moved)
-        finish = partial(lifecycle.sent, claim=claim, lifetime_s=result_lifetime_s)
+        finish = partial(lifecycle.sent, claim=claim, lifetime_s=result_retention_s)
         if Ending(database, lease, log).settle(finish):
             log.info("job_finished", fence=claim.fence)
 

@@ -88,7 +88,7 @@ def create_api_key(new: NewApiKey, user: CurrentUser, services: CurrentServices,
         raise Forbidden("Only administrators have something to do for keys with the scope `admin`.")
     with services.database.write() as session:
         key, secret = api_keys.create(session, user.user_id, new.name, new.scopes, lifetime_s=new.expires_in_s)
-        audit.note(session, "api_key.made", by=user.user_id, about=key.id)
+        audit.record(session, "api_key.created", by=user.user_id, about=key.id)
     response.headers.update(NO_STORE)
     return CreatedApiKey(**ApiKeyJSON.of(key).model_dump(), key=secret)
 
@@ -105,5 +105,5 @@ def delete_api_key(key_id: ItemId, user: CurrentUser, services: CurrentServices)
     """Deletes an API key: it is refused from now on."""
     with services.database.write() as session:
         api_keys.delete(session, key_id, user.user_id)
-        audit.note(session, "api_key.deleted", by=user.user_id, about=key_id)
+        audit.record(session, "api_key.deleted", by=user.user_id, about=key_id)
     return Response(status_code=204)

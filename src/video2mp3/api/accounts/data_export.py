@@ -33,7 +33,7 @@ from video2mp3.database.tables import Batch, Job, Upload
 from video2mp3.jobs import lifecycle, webhooks
 from video2mp3.jobs.results import StoredResult, result_suffix
 from video2mp3.storage.attachment import attachment
-from video2mp3.storage.scratch import require_free
+from video2mp3.storage.scratch import check_free_disk
 from video2mp3.storage.zips import Member, zip_stream
 from video2mp3.uploads import UploadSource
 
@@ -84,8 +84,8 @@ class _Export(StreamingResponse):
 def _gather(services: Services, principal: Principal) -> tuple[IO[bytes], list[Member]]:
     """Returns the file that holds `account.json`, to be closed in the end, and all that the ZIP is made of."""
     with services.database.write() as session:
-        audit.note(session, "account.exported", by=principal.user_id)
-    require_free(services.storage.scratch_folder, services.settings.min_free_bytes)
+        audit.record(session, "account.exported", by=principal.user_id)
+    check_free_disk(services.storage.scratch_folder, services.settings.min_free_disk_bytes)
     # Unlinked at once: it takes room until it is closed. So one account has only one: see `OpenExports`.
     facts = tempfile.TemporaryFile(dir=services.storage.scratch_folder)  # noqa: SIM115
     try:

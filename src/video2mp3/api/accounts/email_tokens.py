@@ -8,7 +8,7 @@ from video2mp3.api.auth.credentials import admit, ask_whose_it_is
 from video2mp3.api.auth.identity import CurrentUser, client_address, require_user
 from video2mp3.api.frame.services import CurrentServices, Services
 from video2mp3.api.frame.small_bodies import SmallBodyRoute
-from video2mp3.errors import BadLetter, MailNotConfigured, WrongState
+from video2mp3.errors import BadLetter, Conflict, MailNotConfigured
 
 router = APIRouter(route_class=SmallBodyRoute, tags=["accounts"])
 
@@ -43,15 +43,15 @@ def ask_for_password_reset(request: Request, asked: NewPasswordReset, services: 
     """
     _require_mail(services)
     admit(services, throttling.reset_from(client_address(request)))
-    gate = throttling.reset_of(names.key(asked.username))
+    throttle = throttling.reset_of(names.key(asked.username))
     # The same statements whoever it is: nothing here waits for a mail server, and nobody is told who has an account.
     with services.database.write() as session:
-        may_be_sent = not throttling.is_full(session, gate)
+        may_be_sent = not throttle.is_full(session)
         if may_be_sent:
-            throttling.count(session, gate)
+            throttle.count(session)
         user = users.find_by_username(session, asked.username)
         letters.ask(session, "reset", user if may_be_sent else None)
-        audit.note(session, "password.reset_asked", by=None, about=user.id if user else None)
+        audit.record(session, "password_reset.requested", by=None, about=user.id if user else None)
     return Response(status_code=202)
 
 
@@ -72,7 +72,7 @@ def reset_password(reset: PasswordReset, services: CurrentServices) -> Response:
             raise BadLetter
         # Whoever knew the old one is out. API keys stay: they are seen, and ended, by whoever signs in now.
         sign_ins.end_all(session, user.id)
-        audit.note(session, "password.reset", by=user.id)
+        audit.record(session, "password_reset.completed", by=user.id)
     return Response(status_code=204)
 
 
@@ -86,7 +86,7 @@ def ask_for_email_verification(request: Request, principal: CurrentUser, service
     with services.database.read() as session:
         user = require_user(session, principal)
     if user.email is None:
-        raise WrongState("The account has no e-mail address; give it one with PATCH /v1/me.")
+        raise Conflict("The account has no e-mail address; give it one with PATCH /v1/me.")
     ask_whose_it_is(request, services, user)
     return Response(status_code=202)
 
@@ -99,7 +99,7 @@ def verify_email(body: LetterToken, services: CurrentServices) -> Response:
         user = users.find(session, letter.user_id or "") if letter else None
         if letter is None or user is None or not users.verify_email(session, user, letter.email):
             raise BadLetter
-        audit.note(session, "email.verified", by=user.id)
+        audit.record(session, "email.verified", by=user.id)
     return Response(status_code=204)
 
 

@@ -67,7 +67,7 @@ def create_invitation(
     """Makes an invitation, good for one account. Its code is in this answer and in no other."""
     with services.database.write() as session:
         made, code = invitations.create(session, made_by=admin.user_id, lifetime_s=new.expires_in_s)
-        audit.note(session, "invitation.made", by=admin.user_id, about=made.id)
+        audit.record(session, "invitation.created", by=admin.user_id, about=made.id)
     response.headers.update(NO_STORE)
     # Where nobody has said how users reach the service, it is as the administrator does.
     url = (services.settings.public_url or str(request.base_url)).rstrip("/") + invitations.path(code)
@@ -92,5 +92,5 @@ def delete_invitation(invitation_id: ItemId, admin: CurrentAdmin, services: Curr
     """Takes an invitation back; an account that was made with it stays."""
     with services.database.write() as session:
         invitations.delete(session, invitation_id)
-        audit.note(session, "invitation.deleted", by=admin.user_id, about=invitation_id)
+        audit.record(session, "invitation.deleted", by=admin.user_id, about=invitation_id)
     return Response(status_code=204)

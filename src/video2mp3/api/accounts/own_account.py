@@ -33,7 +33,7 @@ class Usage(BaseModel):
     bytes: Used = Field(description="Of uploads and results together.")
 
 
-class Farewell(BaseModel):
+class DeleteAccountRequest(BaseModel):
     """What is asked for before an account is deleted."""
 
     model_config = ConfigDict(extra="forbid")
@@ -55,17 +55,19 @@ def read_usage(principal: CurrentUser, services: CurrentServices) -> Usage:
 
 
 @router.delete("", status_code=202)
-def delete_account(request: Request, farewell: Farewell, principal: CurrentUser, services: CurrentServices) -> Response:
+def delete_account(
+    request: Request, deletion: DeleteAccountRequest, principal: CurrentUser, services: CurrentServices
+) -> Response:
     """Deletes the caller's account. It is shut at once, and its conversions are canceled; all that it has stored is
     erased within minutes, the account last. There is no way back.
     """
-    check_own_password(request, services, principal, farewell.password.get_secret_value() if farewell.password else "")
+    check_own_password(request, services, principal, deletion.password.get_secret_value() if deletion.password else "")
     with services.database.write() as session:
         user = require_user(session, principal)
         users.delete(session, user)
         # Nobody is to be told of what is canceled now.
         session.execute(delete(Webhook).where(Webhook.user_id == user.id))
-        audit.note(session, "account.deleted", by=user.id)
+        audit.record(session, "account.deleted", by=user.id)
     cancel_all(services.database, user.id)
     response = Response(status_code=202)
     session_cookie(request, services.settings).delete_from(response)

@@ -12,7 +12,7 @@ from video2mp3.api.frame.schemas import Account, AccountChanges, NewAccount, New
 from video2mp3.api.frame.services import CurrentServices, Services
 from video2mp3.api.frame.small_bodies import SmallBodyRoute
 from video2mp3.database.tables import User
-from video2mp3.errors import Forbidden, InvitationNeeded, TooManyAttempts, UsernameTaken, WrongState
+from video2mp3.errors import Conflict, Forbidden, InvitationNeeded, TooManyAttempts, UsernameTaken
 
 router = APIRouter(route_class=SmallBodyRoute, tags=["accounts"])
 
@@ -53,7 +53,7 @@ def change_me(
             email=changes.email if "email" in named else user.email,
             wants_mail=changes.mail if "mail" in named else user.wants_mail,
         )
-        audit.note(session, "account.changed", by=user.id)
+        audit.record(session, "account.updated", by=user.id)
         account = account_json(user)
     if user.email != before.email:
         _verify(request, services, user)
@@ -73,9 +73,9 @@ def change_password(request: Request, new: NewPassword, principal: CurrentUser, 
     password_hash = passwords.hash_password(password)
     with services.database.write() as session:
         if not users.set_password(session, user, password_hash):
-            raise WrongState("The password was changed meanwhile by another request.")
+            raise Conflict("The password was changed meanwhile by another request.")
         sign_ins.end_all(session, user.id, but=principal.session_id)
-        audit.note(session, "password.changed", by=user.id)
+        audit.record(session, "password.changed", by=user.id)
     return Response(status_code=204)
 
 
@@ -118,7 +118,7 @@ def register(
         user = users.add(session, username=username, password_hash=password_hash, email=email)
         if by_invitation and not invitations.use(session, invitation, user.id):
             raise InvitationNeeded
-        audit.note(session, "account.made", by=user.id)
+        audit.record(session, "account.created", by=user.id)
     _verify(request, services, user)
     return user
 

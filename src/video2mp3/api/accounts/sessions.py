@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from video2mp3.accounts import audit, sign_ins, tokens, users
-from video2mp3.accounts.sign_ins import Started
+from video2mp3.accounts.sign_ins import IssuedSession
 from video2mp3.api.auth.cookies import session_cookie
 from video2mp3.api.auth.credentials import check_credentials, count_bad_refresh
 from video2mp3.api.auth.identity import CurrentUser, Principal, device_of, require_own_origin
@@ -47,7 +47,7 @@ def start_session(
         return _start_cookie_session(request, services, user)
     lifetime_s = services.settings.refresh_token_lifetime_s
     with services.database.write() as session:
-        audit.note(session, "sign_in.ok", by=user.id, detail="refresh")
+        audit.record(session, "login.succeeded", by=user.id, detail="refresh")
         started = sign_ins.start(session, user, "refresh", lifetime_s=lifetime_s, device=device_of(request))
         return _token_response(services, _access_token(session, services, user, started), started.secret)
 
@@ -105,7 +105,7 @@ def end_one_session(session_id: ItemId, principal: CurrentUser, services: Curren
     """Ends one of the caller's sessions at once, with all its tokens."""
     with services.database.write() as session:
         sign_ins.end_one(session, session_id, principal.user_id)
-        audit.note(session, "sign_in.ended", by=principal.user_id)
+        audit.record(session, "session.ended", by=principal.user_id)
     return Response(status_code=204)
 
 
@@ -125,7 +125,7 @@ def sign_in_with_link(request: Request, services: CurrentServices, token: str = 
         device = device_of(request)
         started = sign_ins.start(session, user, "cookie", lifetime_s=lifetime_s, device=device) if user else None
         if user:
-            audit.note(session, "sign_in.ok", by=user.id, detail="link")
+            audit.record(session, "login.succeeded", by=user.id, detail="link")
     if started is None:
         # People follow the link again where it was used before.
         return _to_page() if _has_cookie(request, services) else _refuse_link(request)
@@ -138,12 +138,12 @@ def access_token(request: Request, services: Services, user: User) -> str:
     """Signs the user in with a single access token, and returns it."""
     lifetime_s = services.settings.access_token_lifetime_s
     with services.database.write() as session:
-        audit.note(session, "sign_in.ok", by=user.id, detail="token")
+        audit.record(session, "login.succeeded", by=user.id, detail="token")
         started = sign_ins.start(session, user, "access", lifetime_s=lifetime_s, device=device_of(request))
         return _access_token(session, services, user, started)
 
 
-def _access_token(session: Session, services: Services, user: User, started: Started) -> str:
+def _access_token(session: Session, services: Services, user: User, started: IssuedSession) -> str:
     lifetime_s = services.settings.access_token_lifetime_s
     return tokens.issue(tokens.signer(session), user, started.session_id, lifetime_s=lifetime_s)
 
@@ -177,7 +177,7 @@ def _start_cookie_session(request: Request, services: Services, user: User) -> R
     lifetime_s = services.settings.refresh_token_lifetime_s
     with services.database.write() as session:
         started = sign_ins.start(session, user, "cookie", lifetime_s=lifetime_s, device=device_of(request))
-        audit.note(session, "sign_in.ok", by=user.id, detail="cookie")
+        audit.record(session, "login.succeeded", by=user.id, detail="cookie")
     body = CookieSession(username=user.username, expires_in=lifetime_s)
     response = JSONResponse(body.model_dump(), headers=NO_STORE)
     session_cookie(request, services.settings).set_on(response, started.secret, lifetime_s)

@@ -228,8 +228,8 @@ def retry_job(job_id: ItemId, user: CurrentAdmin, services: CurrentServices, res
     """Makes a new conversion of one that failed or was canceled; it is its user's, whatever the limits say."""
     with services.database.write() as session:
         job = AdminJob.of(administration.retry_job(session, job_id))
-        audit.note(session, "job.retried", by=user.user_id, about=job_id)
-    services.nudge()
+        audit.record(session, "job.retried", by=user.user_id, about=job_id)
+    services.wake()
     response.headers["Location"] = f"/v1/admin/jobs/{job.id}"
     return job
 
@@ -239,7 +239,7 @@ def cancel_job(job_id: ItemId, user: CurrentAdmin, services: CurrentServices) ->
     """Cancels any user's conversion: at once, or within seconds where a worker has it (`cancel_requested`)."""
     with services.database.write() as session:
         job = administration.cancel_job(session, job_id)
-        audit.note(session, "job.canceled", by=user.user_id, about=job_id)
+        audit.record(session, "job.canceled", by=user.user_id, about=job_id)
         return AdminJob.of(job)
 
 
@@ -255,7 +255,7 @@ def drain_worker(worker_id: ItemId, user: CurrentAdmin, services: CurrentService
     """Lets a worker take no more and finish what it has; its state says `drained` then. There is no way back."""
     with services.database.write() as session:
         status = administration.drain_worker(session, worker_id)
-        audit.note(session, "worker.drained", by=user.user_id, about=worker_id)
+        audit.record(session, "worker.drained", by=user.user_id, about=worker_id)
         return WorkerJSON.of(status)
 
 

@@ -13,7 +13,7 @@ from video2mp3.api.frame.schemas import moment, moment_or_none
 from video2mp3.api.frame.services import CurrentServices
 from video2mp3.api.frame.small_bodies import SmallBodyRoute
 from video2mp3.database.tables import User
-from video2mp3.errors import WrongState
+from video2mp3.errors import Conflict
 
 router = APIRouter(prefix="/v1/admin/users", tags=["administration"], route_class=SmallBodyRoute)
 
@@ -92,18 +92,18 @@ def change_user(
     """Disables an account or lets it in again, or changes its role. Whoever was disabled signs in anew."""
     # Nobody locks themselves out by mistake; that an administrator is left, `users` sees to.
     if user_id == admin.user_id:
-        raise WrongState("Nobody changes the own account here; another administrator can.")
+        raise Conflict("Nobody changes the own account here; another administrator can.")
     with services.database.write() as session:
         user = users.find_any(session, user_id)
         if users.is_local(user):
-            raise WrongState("The account of this machine's own user stays as it is.")
+            raise Conflict("The account of this machine's own user stays as it is.")
         if changes.role is not None:
             users.set_role(session, user, changes.role)
-            audit.note(session, "account.role_changed", by=admin.user_id, about=user.id, detail=changes.role)
+            audit.record(session, "account.role_changed", by=admin.user_id, about=user.id, detail=changes.role)
         if changes.disabled is True:
             users.disable(session, user)
-            audit.note(session, "account.disabled", by=admin.user_id, about=user.id)
+            audit.record(session, "account.disabled", by=admin.user_id, about=user.id)
         if changes.disabled is False:
             users.enable(session, user)
-            audit.note(session, "account.enabled", by=admin.user_id, about=user.id)
+            audit.record(session, "account.enabled", by=admin.user_id, about=user.id)
         return AdminUser.of(user)

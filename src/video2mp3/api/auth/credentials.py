@@ -1,46 +1,47 @@
-"""Names and passwords on their way in: checked, and counted where they are wrong."""
+"""Checks usernames and passwords, and counts failures."""
 
 from starlette.requests import Request
 
 from video2mp3.accounts import audit, letters, names, passwords, throttling, users
+from video2mp3.accounts.throttling import Throttle
 from video2mp3.api.auth.identity import Principal, client_address, require_user
 from video2mp3.api.frame.services import Services
 from video2mp3.database.tables import User
 from video2mp3.errors import Forbidden, InvalidCredentials, TooManyAttempts, WrongPassword
 
 
-def admit(services: Services, *gates: throttling.Gate) -> None:
-    """Counts an attempt, whatever comes of it; raises TooManyAttempts when it is one too many.
+def admit(services: Services, *throttles: Throttle) -> None:
+    """Counts an attempt, whatever its outcome; raises TooManyAttempts if it exceeds a limit.
 
-    What one of the gates refuses counts for none: else refused attempts would close the gates of others.
+    An attempt that one throttle refuses counts for none: else refused attempts would fill the counters of others.
     """
     with services.database.read() as session:
-        for gate in gates:
-            throttling.require_open(session, gate)
+        for throttle in throttles:
+            throttle.check(session)
     with services.database.write() as session:
-        counted = [id_ for gate in gates for id_ in throttling.count(session, gate)]
+        counted = [id_ for throttle in throttles for id_ in throttle.count(session)]
     try:
         with services.database.read() as session:
-            for gate in gates:
-                throttling.require_counted(session, gate)
+            for throttle in throttles:
+                throttle.check_counted(session)
     except TooManyAttempts:
-        # Others were counted meanwhile.
+        # Other requests were counted since the first check.
         with services.database.write() as session:
             throttling.uncount(session, counted)
         raise
 
 
 def ask_whose_it_is(request: Request, services: Services, user: User) -> None:
-    """Lets the account's address, where there is one, be asked whether it is the user's.
+    """Queues a verification email to the account's address, if it has one.
 
     Raises:
-        TooManyAttempts: when that address, that account or that client's network had too many such messages.
+        TooManyAttempts: if that address, that account or that client's network had too many such emails.
     """
     if user.email is None:
         return
     with services.database.read() as session:
-        gates = throttling.verifications(session, user.id, user.email, client_address(request))
-    admit(services, *gates)
+        throttles = throttling.verifications(session, user.id, user.email, client_address(request))
+    admit(services, *throttles)
     with services.database.write() as session:
         letters.ask(session, "verify", user)
 
@@ -50,62 +51,63 @@ def check_credentials(request: Request, services: Services, username: str, passw
 
     Raises:
         InvalidCredentials: after the same time, and the same statements, for unknown names and wrong passwords.
-        TooManyAttempts: when too many have failed; alike for names that are nobody's.
+        TooManyAttempts: if too many attempts have failed; the same for names of no account.
     """
-    limit = services.settings.sign_in_failures
-    whole_gate = throttling.sign_in(names.key(username), client_address(request), limit=limit)
+    limit = services.settings.max_login_failures
+    from_anywhere = throttling.sign_in(names.key(username), client_address(request), limit=limit)
     with services.database.read() as session:
-        gate = throttling.narrowed(session, whole_gate)
-        throttling.require_open(session, gate)
+        throttle = from_anywhere.for_known_client(session)
+        throttle.check(session)
         user = users.find_by_username(session, username)
     if not passwords.verify_password(password, user.password_hash if user else None) or user is None:
-        _count_failure(services, gate, user)
+        _count_failure(services, throttle, user)
         raise InvalidCredentials
     with services.database.write() as session:
-        # Again: others may have failed while this one waited for its turn.
-        throttling.require_open(session, gate)
-        throttling.note_success(session, whole_gate)
+        # Again: other attempts may have failed while this one waited to hash.
+        throttle.check(session)
+        from_anywhere.record_success(session)
     return user
 
 
 def check_own_password(request: Request, services: Services, principal: Principal, password: str) -> User:
-    """Lets the caller show once more who it is, before what cannot be undone; nothing to show without a password.
+    """Verifies the caller's password once more, before a step that cannot be undone; passes accounts without one.
 
     Raises:
         WrongPassword: when it is not the account's.
-        TooManyAttempts: as at a sign-in: else whoever finds a browser open could try passwords there.
-        Forbidden: for the user `local`, whom nobody signs in as.
+        TooManyAttempts: as at a login: else anybody who finds an open browser could try passwords there.
+        Forbidden: for the user `local`, as whom nobody logs in.
     """
     with services.database.read() as session:
         user = require_user(session, principal)
     if users.is_local(user):
-        raise Forbidden("The account of this machine's own user has no password, and stays.")
+        raise Forbidden("The account of this machine's own user has no password, and cannot be deleted.")
     if user.password_hash is None:
         return user
     try:
         return check_credentials(request, services, user.username, password)
     except InvalidCredentials:
-        # Not 401: the sign-in is good, and clients would throw it away.
+        # Not 401: the session is valid, and clients would discard it.
         raise WrongPassword from None
 
 
-def _count_failure(services: Services, gate: throttling.Gate, user: User | None) -> None:
-    """Counts a failed sign-in; raises TooManyAttempts when it was one too many."""
+def count_bad_refresh(request: Request, services: Services) -> None:
+    """Counts an invalid refresh token; raises TooManyAttempts if there were too many before."""
+    # Only invalid tokens count and are refused: nobody guesses a valid one, and one bad client must not log out its
+    # neighbours.
+    throttle = throttling.refresh(client_address(request), limit=services.settings.max_login_failures)
+    with services.database.read() as session:
+        throttle.check(session)
+    with services.database.write() as session:
+        throttle.count(session)
+
+
+def _count_failure(services: Services, throttle: Throttle, user: User | None) -> None:
+    """Counts a failed login; raises TooManyAttempts if it exceeds the limit."""
     about = user.id if user else None
     with services.database.write() as session:
-        throttling.count(session, gate)
-        audit.note(session, "sign_in.failed", by=None, about=about)
+        throttle.count(session)
+        audit.record(session, "login.failed", by=None, about=about)
     with services.database.write() as session:
-        throttling.require_counted(session, gate)
-        if throttling.is_full(session, gate):
-            audit.note(session, "sign_in.throttled", by=None, about=about)
-
-
-def count_bad_refresh(request: Request, services: Services) -> None:
-    """Counts a refresh token that was none; raises TooManyAttempts where there were too many before."""
-    # Only bad ones count, and are refused: nobody guesses a good one, and one bad client must not end its neighbours'.
-    gate = throttling.refresh(client_address(request), limit=services.settings.sign_in_failures)
-    with services.database.read() as session:
-        throttling.require_open(session, gate)
-    with services.database.write() as session:
-        throttling.count(session, gate)
+        throttle.check_counted(session)
+        if throttle.is_full(session):
+            audit.record(session, "login.throttled", by=None, about=about)

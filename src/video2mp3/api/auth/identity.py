@@ -42,7 +42,7 @@ class Principal:
     api_key_id: str | None = None
     scopes: tuple[Scope, ...] | None = None
     """What an API key may do; None: all that its account may."""
-    is_stale: bool = False
+    needs_last_used_update: bool = False
     """This use of the session or the key is to be written down."""
 
 
@@ -78,7 +78,7 @@ def current_user(
         rates_of(request).count_user(request, principal.user_id)
     if principal.scopes is not None:
         require_scope(request, principal.scopes)
-    if principal.is_stale:
+    if principal.needs_last_used_update:
         _note_use(services, principal, request)
     return principal
 
@@ -175,10 +175,12 @@ def _of_bearer(session: Session, authorization: str) -> Principal:
     return _of_session(found if found and found.user.id == token.user_id else None, "token")
 
 
-def _of_session(found: sign_ins.Found | None, signed_in_by: SignedInBy) -> Principal:
+def _of_session(found: sign_ins.SessionLookup | None, signed_in_by: SignedInBy) -> Principal:
     if found is None:
         raise _ended()
-    return _of(found.user, signed_in_by, session_id=found.session_id, is_stale=found.is_stale)
+    return _of(
+        found.user, signed_in_by, session_id=found.session_id, needs_last_used_update=found.needs_last_used_update
+    )
 
 
 def _of_api_key(session: Session, secret: str) -> Principal:
@@ -186,7 +188,13 @@ def _of_api_key(session: Session, secret: str) -> Principal:
     if found is None:
         raise Unauthenticated("The API key is not valid, or no longer.")
     scopes = tuple(api_keys.scopes_of(found.key))
-    return _of(found.user, "api_key", api_key_id=found.key.id, scopes=scopes, is_stale=found.is_stale)
+    return _of(
+        found.user,
+        "api_key",
+        api_key_id=found.key.id,
+        scopes=scopes,
+        needs_last_used_update=found.needs_last_used_update,
+    )
 
 
 def _of(
@@ -196,9 +204,11 @@ def _of(
     session_id: str | None = None,
     api_key_id: str | None = None,
     scopes: tuple[Scope, ...] | None = None,
-    is_stale: bool = False,
+    needs_last_used_update: bool = False,
 ) -> Principal:
-    return Principal(user.id, user.username, user.role, signed_in_by, session_id, api_key_id, scopes, is_stale)
+    return Principal(
+        user.id, user.username, user.role, signed_in_by, session_id, api_key_id, scopes, needs_last_used_update
+    )
 
 
 def _note_use(services: Services, principal: Principal, request: Request) -> None:

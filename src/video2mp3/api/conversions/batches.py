@@ -8,17 +8,17 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from video2mp3.api.auth.identity import CurrentUser, Principal
 from video2mp3.api.conversions.archives import ZIP_RESPONSES, zip_response
-from video2mp3.api.conversions.option_parsing import OPTIONS_SCHEMA, checked_tag, options_from_json
+from video2mp3.api.conversions.option_parsing import OPTIONS_SCHEMA, options_from_json, validate_tag
 from video2mp3.api.conversions.representations import State
 from video2mp3.api.conversions.sources import Source, remote_source
-from video2mp3.api.conversions.submission import Order, checked_priority, submit_batch_in
+from video2mp3.api.conversions.submission import Order, submit_batch_in, validate_priority
 from video2mp3.api.fairness.rates import rates_of
 from video2mp3.api.frame.parameters import ItemId
 from video2mp3.api.frame.schemas import moment, moment_or_none
 from video2mp3.api.frame.services import CurrentServices, Services
 from video2mp3.api.frame.small_bodies import SmallBodyRoute
 from video2mp3.api.frame.stored_objects import delete_objects
-from video2mp3.api.webhooks.routes import Receiver, checked_receiver
+from video2mp3.api.webhooks.routes import Receiver, validate_receiver
 from video2mp3.database.statements import lock_user
 from video2mp3.database.tables import Batch, Job
 from video2mp3.errors import InvalidRequest, NotFinished
@@ -118,8 +118,8 @@ def create_batch(
     if user.signed_in_by != "loopback":
         rates_of(request).count_more(request, "uploads", user.user_id, len(new.items))
     orders = [_order(item, new, user, services) for item in new.items]
-    webhook = checked_receiver(new.webhook, services)
-    whole = Order({}, checked_tag(new.tag), webhook=webhook)
+    webhook = validate_receiver(new.webhook, services)
+    whole = Order({}, validate_tag(new.tag), webhook=webhook)
     request_sha256 = whole.sha256(
         *(order.sha256(upload_id, source.url if source else None) for upload_id, source, order in orders)
     )
@@ -137,7 +137,7 @@ def create_batch(
             )
             submit_batch_in(session, services, user.user_id, batch.id, orders)
         represented = BatchJSON.of(batch, batches.jobs_of(session, batch.id))
-    services.nudge()
+    services.wake()
     response.headers["Location"] = f"{request.scope.get('root_path', '')}/v1/batches/{batch.id}"
     return represented
 
@@ -204,7 +204,7 @@ def _order(
     if (item.upload_id is None) == (item.source is None):
         raise InvalidRequest("Give exactly one of upload_id and source for each item.")
     options = options_from_json(new.options | item.options)
-    order = Order(options, checked_tag(item.tag), checked_priority(new.priority, user.role), notify=new.notify)
+    order = Order(options, validate_tag(item.tag), validate_priority(new.priority, user.role), notify=new.notify)
     return item.upload_id, None if item.source is None else remote_source(services, item.source), order
 
 

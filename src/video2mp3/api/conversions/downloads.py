@@ -14,7 +14,7 @@ from video2mp3.api.frame.range_response import Download, serve
 from video2mp3.api.frame.services import CurrentServices, Services
 from video2mp3.database.tables import Job, Upload
 from video2mp3.engine.options import MAX_PARTS
-from video2mp3.errors import Expired, NotFinished, NotFound, UploadDeleted, Video2mp3Error, WrongState
+from video2mp3.errors import Conflict, Expired, NotFinished, NotFound, UploadDeleted, Video2mp3Error
 from video2mp3.jobs import lifecycle
 from video2mp3.jobs.results import StoredResult, media_type, parts_of, result_name
 from video2mp3.uploads import UploadSource
@@ -156,10 +156,10 @@ def original_of(upload: Upload, services: Services) -> Download:
     """Returns the file that was uploaded, as bytes that no browser tries to show.
 
     Raises:
-        WrongState: when it is not complete.
+        Conflict: when it is not complete.
     """
     if upload.state != "complete":
-        raise WrongState("The upload is not complete.")
+        raise Conflict("The upload is not complete.")
     source = UploadSource(services.database, services.storage, upload.id)
     return Download(source.name, "application/octet-stream", source.size_bytes, f'"{upload.id}"', source.stream)
 
@@ -173,5 +173,5 @@ def why_no_mp3(job: Job) -> Video2mp3Error:
     error = error_of(job)
     if error.status >= 500:
         # The conversion failed some time ago; this request finds the service well.
-        error.status = WrongState.status
+        error.status = Conflict.status
     return error

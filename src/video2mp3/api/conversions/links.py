@@ -50,7 +50,7 @@ def make_link(
         lifecycle.find(session, conversion_id, user.user_id)
         expires_s = _now_s(session) + new.expires_in_s
         path = links.result_path(session, conversion_id, expires_s)
-        audit.note(session, "link.made", by=user.user_id, about=conversion_id)
+        audit.record(session, "link.created", by=user.user_id, about=conversion_id)
     base = services.settings.public_url.rstrip("/") or str(request.base_url).rstrip("/")
     return LinkJSON(url=base + path, expires_at=moment(expires_s * SECOND))
 

@@ -16,7 +16,7 @@ from video2mp3.api.frame.parameters import ItemId
 from video2mp3.api.frame.services import CurrentServices, Services
 from video2mp3.api.frame.small_bodies import SmallBodyRoute
 from video2mp3.engine import Limits, Options, Probe, probe
-from video2mp3.errors import WrongState
+from video2mp3.errors import Conflict
 
 router = APIRouter(prefix="/v1/probe", tags=["uploads"], route_class=SmallBodyRoute)
 
@@ -57,7 +57,7 @@ def new_executor() -> FairExecutor:
 def _require_complete(services: Services, upload_id: str, user_id: str) -> None:
     with services.database.read() as session:
         if uploads.find(session, upload_id, user_id).state != "complete":
-            raise WrongState("The upload is not complete yet.")
+            raise Conflict("The upload is not complete yet.")
 
 
 def _probe(services: Services, upload_id: str, options: Options) -> Probe:

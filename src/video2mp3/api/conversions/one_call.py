@@ -12,9 +12,9 @@ from starlette.concurrency import run_in_threadpool
 from video2mp3.api.auth.identity import CurrentUser
 from video2mp3.api.conversions.downloads import MP3_RESPONSES, result_of
 from video2mp3.api.conversions.events import get_watcher
-from video2mp3.api.conversions.option_parsing import OPTION_PARAMETERS, checked_cover, options_from_query
+from video2mp3.api.conversions.option_parsing import OPTION_PARAMETERS, options_from_query, validate_cover
 from video2mp3.api.conversions.representations import error_of
-from video2mp3.api.conversions.submission import Order, require_room, submit
+from video2mp3.api.conversions.submission import Order, check_quotas, submit
 from video2mp3.api.conversions.watcher import JobWatcher
 from video2mp3.api.fairness.disconnects import client_gone
 from video2mp3.api.fairness.transfers import run_transfer
@@ -26,7 +26,7 @@ from video2mp3.api.uploads.early_start import EarlyStart
 from video2mp3.api.uploads.incoming import IncomingUpload
 from video2mp3.api.uploads.routes import RAW_BODY, Name
 from video2mp3.database.tables import Job, Upload
-from video2mp3.errors import Canceled, NotFound, Unavailable, WrongState
+from video2mp3.errors import Canceled, Conflict, NotFound, Unavailable
 from video2mp3.jobs import lifecycle
 
 router = APIRouter(prefix="/v1/mp3", tags=["conversions"])
@@ -77,16 +77,16 @@ async def convert_named(
 
 async def _convert(request: Request, services: Services, user_id: str, watcher: JobWatcher, name: str) -> Response:
     options = options_from_query(request.query_params.multi_items(), frozenset({"name", "cover_upload_id"}))
-    cover_upload_id = checked_cover(request.query_params.get("cover_upload_id"), options)
+    cover_upload_id = validate_cover(request.query_params.get("cover_upload_id"), options)
     # Whoever waits on the line needs no mail.
     order = Order(options, cover_upload_id=cover_upload_id, notify=False)
     declared = declared_size_bytes(request, services.settings.max_upload_bytes)
-    await run_in_threadpool(require_room, services, user_id)
+    await run_in_threadpool(check_quotas, services, user_id)
     ordered = OrderedMp3(services, user_id, order)
     incoming = IncomingUpload(services, user_id, name=name, declared_size_bytes=declared, companion=ordered)
     await receive_file(request, incoming)
     assert ordered.job is not None
-    services.nudge()
+    services.wake()
     await _wait_for_end(request, services, watcher, ordered.job)
     return await run_transfer(partial(_answer, request, services, ordered.job))
 
@@ -152,7 +152,7 @@ def _cancel(services: Services, job: Job) -> None:
     try:
         with services.database.write() as session:
             lifecycle.cancel(session, job.id, job.user_id)
-    except WrongState:
+    except Conflict:
         # It ended in this very moment.
         return
     log.info("job_canceled", job_id=job.id, reason="client_gone")

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from video2mp3.api.frame.parameters import known_shape
+from video2mp3.api.frame.parameters import validate_item_id
 from video2mp3.engine import Options
 from video2mp3.errors import InvalidOption, InvalidRequest
 
@@ -72,7 +72,7 @@ def options_from_query(parameters: Iterable[tuple[str, str]], others: frozenset[
     return options_from_text(options)
 
 
-def checked_cover(cover_upload_id: str | None, options: Mapping[str, Any]) -> str | None:
+def validate_cover(cover_upload_id: str | None, options: Mapping[str, Any]) -> str | None:
     """Returns the id of the cover's upload, or None for an empty one.
 
     Args:
@@ -88,10 +88,10 @@ def checked_cover(cover_upload_id: str | None, options: Mapping[str, Any]) -> st
     others = [name for name in ("cover", "cover_at_s") if name in options]
     if others:
         raise InvalidOption(f"cover_upload_id: cannot be used together with {others[0]}; choose one of them.")
-    return known_shape(cover_upload_id)
+    return validate_item_id(cover_upload_id)
 
 
-def checked_tag(tag: str | None) -> str | None:
+def validate_tag(tag: str | None) -> str | None:
     """Returns the tag, or None for an empty one.
 
     Raises:

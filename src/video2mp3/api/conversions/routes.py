@@ -12,21 +12,21 @@ from starlette.concurrency import run_in_threadpool
 from video2mp3.api.auth.identity import CurrentUser, Principal
 from video2mp3.api.conversions.option_parsing import (
     OPTIONS_SCHEMA,
-    checked_cover,
-    checked_tag,
     options_from_json,
     options_from_text,
+    validate_cover,
+    validate_tag,
 )
 from video2mp3.api.conversions.representations import ConversionJSON, ConversionPage
-from video2mp3.api.conversions.sources import Source, checked_url, remote_source
-from video2mp3.api.conversions.submission import Order, checked_priority, require_room, retry, submit
+from video2mp3.api.conversions.sources import Source, remote_source, validate_url
+from video2mp3.api.conversions.submission import Order, check_quotas, retry, submit, validate_priority
 from video2mp3.api.frame.multipart import MAX_OVERHEAD_BYTES
 from video2mp3.api.frame.parameters import ItemId
 from video2mp3.api.frame.services import CurrentServices, Services
 from video2mp3.api.frame.stored_objects import delete_objects
 from video2mp3.api.frame.streaming import abort, declared_size_bytes, read_small, receive_form
 from video2mp3.api.uploads.incoming import IncomingUpload, RepeatedUpload
-from video2mp3.api.webhooks.routes import NewReceiver, Receiver, checked_receiver
+from video2mp3.api.webhooks.routes import NewReceiver, Receiver, validate_receiver
 from video2mp3.database.tables import Job
 from video2mp3.errors import IdempotencyKeyReused, InvalidRequest, MissingFile, UnsupportedMediaType
 from video2mp3.jobs import lifecycle
@@ -182,7 +182,7 @@ async def convert_form(
 ) -> Job:
     """Stores the file of a form and queues its conversion; on any error nothing stays stored."""
     declared = declared_size_bytes(request, services.settings.max_upload_bytes + MAX_OVERHEAD_BYTES)
-    earlier = await run_in_threadpool(require_room, services, user.user_id, idempotency_key)
+    earlier = await run_in_threadpool(check_quotas, services, user.user_id, idempotency_key)
     if earlier is not None:
         return await _compare_form(request, services, user, earlier)
     incoming = IncomingUpload(
@@ -233,15 +233,15 @@ async def _convert_json(request: Request, services: Services, user: Principal, i
         raise RequestValidationError(error.errors(include_url=False, include_context=False)) from None
     if (new.upload_id is None) == (new.source is None):
         raise InvalidRequest("Give exactly one of upload_id and source.")
-    options, priority = options_from_json(new.options), checked_priority(new.priority, user.role)
+    options, priority = options_from_json(new.options), validate_priority(new.priority, user.role)
     order = Order(
         options,
-        checked_tag(new.tag),
+        validate_tag(new.tag),
         priority,
-        checked_cover(new.cover_upload_id, options),
-        result_url=checked_url(services, new.result_url),
+        validate_cover(new.cover_upload_id, options),
+        result_url=validate_url(services, new.result_url),
         notify=new.notify,
-        webhook=checked_receiver(new.webhook, services),
+        webhook=validate_receiver(new.webhook, services),
     )
     source = None if new.source is None else remote_source(services, new.source)
     return await run_in_threadpool(
@@ -260,12 +260,12 @@ def _order(fields: Mapping[str, str], services: Services, role: str) -> Order:
     options = options_from_text({name: value for name, value in fields.items() if name not in _NOT_OPTIONS})
     return Order(
         options,
-        checked_tag(fields.get("tag")),
-        checked_priority(fields.get("priority") or "normal", role),
-        checked_cover(fields.get("cover_upload_id"), options),
-        result_url=checked_url(services, fields.get("result_url") or None),
+        validate_tag(fields.get("tag")),
+        validate_priority(fields.get("priority") or "normal", role),
+        validate_cover(fields.get("cover_upload_id"), options),
+        result_url=validate_url(services, fields.get("result_url") or None),
         notify=_notify(fields.get("notify")),
-        webhook=checked_receiver(_receiver(fields), services),
+        webhook=validate_receiver(_receiver(fields), services),
     )
 
 

@@ -27,11 +27,11 @@ Source = Annotated[UrlSource, WithJsonSchema(UrlSource.model_json_schema())]
 
 def remote_source(services: Services, source: UrlSource) -> RemoteSource:
     """Returns the file elsewhere, as a job holds it; raises UrlRejected where its URL is one that is never fetched."""
-    checked_url(services, source.url)
+    validate_url(services, source.url)
     return RemoteSource(source.url, clean_name(source.name or unquote(PurePosixPath(urlsplit(source.url).path).name)))
 
 
-def checked_url(services: Services, url: str | None) -> str | None:
+def validate_url(services: Services, url: str | None) -> str | None:
     """Returns a URL, where there is one; raises UrlRejected where it can be told now that it leads inside."""
     if url is not None:
         services.guard.check(url)

@@ -20,7 +20,7 @@ from video2mp3.jobs import lifecycle, limits
 from video2mp3.jobs.lifecycle import Priority
 from video2mp3.jobs.sources import RemoteSource
 from video2mp3.jobs.webhooks import Receiver
-from video2mp3.storage.scratch import require_free
+from video2mp3.storage.scratch import check_free_disk
 
 log = structlog.get_logger()
 
@@ -46,7 +46,7 @@ class Order:
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def checked_priority(priority: str, role: str) -> Priority:
+def validate_priority(priority: str, role: str) -> Priority:
     """Returns the priority that a user of that role asks for.
 
     Raises:
@@ -61,7 +61,7 @@ def checked_priority(priority: str, role: str) -> Priority:
     raise InvalidRequest("priority: low, normal or high.")
 
 
-def require_room(services: Services, user_id: str, idempotency_key: str | None = None) -> Job | None:
+def check_quotas(services: Services, user_id: str, idempotency_key: str | None = None) -> Job | None:
     """Checks before the bytes come whether their job would be taken; blocking.
 
     Returns the job that an earlier request with this key has made: then nothing is checked, for it is there.
@@ -74,7 +74,7 @@ def require_room(services: Services, user_id: str, idempotency_key: str | None =
             mine = (Job.user_id == user_id, Job.idempotency_key == idempotency_key)
             if earlier := session.scalar(select(Job).where(*mine)):
                 return earlier
-        _require_room(session, services, user_id)
+        _check_quotas(session, services, user_id)
     return None
 
 
@@ -112,7 +112,7 @@ def submit(
             idempotency_key=idempotency_key,
             request_sha256=request_sha256,
         )
-    services.nudge()
+    services.wake()
     log.info("job_submitted", job_id=job.id, user_id=user_id, size_bytes=job.source_size_bytes)
     return job
 
@@ -128,11 +128,11 @@ def submit_in(
     idempotency_key: str | None = None,
     request_sha256: str | None = None,
 ) -> Job:
-    """Does so in a transaction of the caller's, who has locked the user and nudges the relay after the commit.
+    """Does so in a transaction of the caller's, who has locked the user and wakes the relay after the commit.
 
     Raises as `submit`.
     """
-    _require_room(session, services, user_id)
+    _check_quotas(session, services, user_id)
     found = _lock_uploads(session, services, user_id, {upload_id, order.cover_upload_id})
     upload, cover = (found[wanted_id] if wanted_id else None for wanted_id in (upload_id, order.cover_upload_id))
     _require_picture_size(cover)
@@ -164,7 +164,7 @@ def submit_batch_in(
 
     Raises as `submit`.
     """
-    _require_room(session, services, user_id, len(orders))
+    _check_quotas(session, services, user_id, len(orders))
     found = _lock_uploads(session, services, user_id, {upload_id for upload_id, _, _ in orders})
     lifecycle.submit_all(
         session,
@@ -207,15 +207,15 @@ def retry(services: Services, user_id: str, job_id: str) -> Job:
 
     Raises:
         TooManyJobs, Overloaded, StorageFull: see `errors`.
-        NotFound, WrongState, UploadDeleted: see `lifecycle.retry`.
+        NotFound, Conflict, UploadDeleted: see `lifecycle.retry`.
     """
     with services.database.write() as session:
         lock_user(session, user_id)
         lifecycle.find(session, job_id, user_id)
-        _require_room(session, services, user_id)
+        _check_quotas(session, services, user_id)
         job = lifecycle.retry(session, job_id, user_id)
         _keep(session, services, job.upload_id, job.cover_upload_id)
-    services.nudge()
+    services.wake()
     return job
 
 
@@ -223,10 +223,10 @@ def _keep(session: Session, services: Services, *upload_ids: str | None) -> None
     """Lets what is converted now outlive its conversion by the time that uploads are kept."""
     for upload_id in upload_ids:
         if upload_id is not None:
-            uploads.keep(session, upload_id, services.settings.upload_lifetime_s)
+            uploads.keep(session, upload_id, services.settings.upload_retention_s)
 
 
-def _require_room(session: Session, services: Services, user_id: str, more: int = 1) -> None:
+def _check_quotas(session: Session, services: Services, user_id: str, more: int = 1) -> None:
     settings = services.settings
-    require_free(services.storage.scratch_folder, settings.min_free_bytes)
-    limits.require_room(session, user_id, limits.JobLimits(settings.max_user_jobs, settings.max_jobs), more)
+    check_free_disk(services.storage.scratch_folder, settings.min_free_disk_bytes)
+    limits.check_job_quota(session, user_id, limits.JobLimits(settings.max_user_jobs, settings.max_jobs), more)

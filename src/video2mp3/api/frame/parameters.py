@@ -9,7 +9,7 @@ from pydantic import AfterValidator
 from video2mp3.errors import NotFound
 
 
-def known_shape(item_id: str) -> str:
+def validate_item_id(item_id: str) -> str:
     """Returns the id of an upload or a conversion; raises NotFound for what cannot be one."""
     # What cannot be an id is answered as an id that is not there, and never reaches the database.
     if re.fullmatch(r"[0-9a-f]{32}", item_id) is None:
@@ -17,7 +17,7 @@ def known_shape(item_id: str) -> str:
     return item_id
 
 
-ItemId = Annotated[str, AfterValidator(known_shape)]
+ItemId = Annotated[str, AfterValidator(validate_item_id)]
 """The id of an upload or a conversion; raises NotFound for anything else."""
 
 Limit = Annotated[int, Query(ge=1, le=100)]

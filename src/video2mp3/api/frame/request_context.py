@@ -47,7 +47,7 @@ _SECURITY_HEADERS = {
 _HSTS = {"Strict-Transport-Security": "max-age=31536000"}
 
 
-class Frame:
+class RequestContextMiddleware:
     """Pure ASGI middleware, so that streams pass through it without being buffered."""
 
     def __init__(self, app: ASGIApp, settings: Settings, callers: Callers) -> None:
@@ -166,7 +166,7 @@ def _log_fault(error: Exception) -> None:
     if isinstance(expected, Video2mp3Error):
         log.warning("response_aborted", error=expected.code, detail=expected.detail)
     else:
-        log.exception("request_broke")
+        log.exception("request_failed")
 
 
 def _log_request(scope: Scope, status: int | None, duration_s: float) -> None:

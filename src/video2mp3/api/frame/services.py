@@ -23,7 +23,7 @@ class Services:
     database: Database
     queue: Queue
     storage: Storage
-    nudge: Callable[[], None]
+    wake: Callable[[], None]
     """Makes the relay look now; called after the commit of a submit."""
     guard: Guard
     """Says which URLs may be named."""

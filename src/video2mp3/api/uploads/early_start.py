@@ -77,4 +77,4 @@ class EarlyStart:
             started = lifecycle.start_early(session, self._upload_id)
         if started:
             log.info("conversion_starts_early", upload_id=self._upload_id, here_bytes=here_bytes, size_bytes=size_bytes)
-            self._services.nudge()
+            self._services.wake()

@@ -7,8 +7,8 @@ from video2mp3.api.frame.services import Services
 from video2mp3.database.tables import Upload
 from video2mp3.errors import MissingFile, QuotaExceeded, UploadIncomplete, UploadTooLarge
 from video2mp3.jobs import lifecycle
-from video2mp3.storage.scratch import require_free
-from video2mp3.uploads import ChunkWriter, UploadLimits, complete, create, find, require_room
+from video2mp3.storage.scratch import check_free_disk
+from video2mp3.uploads import ChunkWriter, UploadLimits, check_storage_quota, complete, create, find
 
 
 class Companion(Protocol):
@@ -65,7 +65,7 @@ class IncomingUpload:
         Raises:
             TooManyUploads: when the user sends too many at once.
             QuotaExceeded: when the user has no room left.
-            StorageFull, UploadTooLarge, WrongState: see `ChunkWriter.write`.
+            StorageFull, UploadTooLarge, Conflict: see `ChunkWriter.write`.
         """
         if not data:
             return
@@ -117,7 +117,7 @@ class IncomingUpload:
             self._services.storage,
             upload.id,
             max_size_bytes=self._services.settings.max_upload_bytes,
-            min_free_bytes=self._services.settings.min_free_bytes,
+            min_free_disk_bytes=self._services.settings.min_free_disk_bytes,
         )
         if self._companion is not None:
             try:
@@ -146,15 +146,15 @@ def begin_upload(
     """
     settings = services.settings
     least_size_bytes = size_bytes or least_size_bytes
-    require_free(services.storage.scratch_folder, settings.min_free_bytes + least_size_bytes)
+    check_free_disk(services.storage.scratch_folder, settings.min_free_disk_bytes + least_size_bytes)
     with services.database.write() as session:
-        left_bytes = require_room(session, user_id, upload_limits(services), least_size_bytes)
+        left_bytes = check_storage_quota(session, user_id, upload_limits(services), least_size_bytes)
         upload = create(
             session,
             user_id=user_id,
             name=name,
             size_bytes=size_bytes,
-            lifetime_s=settings.upload_lifetime_s,
+            lifetime_s=settings.upload_retention_s,
             tus_metadata=tus_metadata,
         )
     return upload, left_bytes

@@ -34,7 +34,7 @@ from video2mp3.errors import (
     WrongOffset,
 )
 from video2mp3.jobs import lifecycle
-from video2mp3.storage.scratch import require_free
+from video2mp3.storage.scratch import check_free_disk
 from video2mp3.uploads import CHUNK_SIZE_BYTES, ChunkWriter
 
 router = APIRouter(prefix="/v1/uploads", tags=["uploads"])
@@ -110,7 +110,7 @@ async def append(request: Request, upload_id: ItemId, user: CurrentUser, service
     offset_bytes = tus.number(request, "Upload-Offset")
     if offset_bytes is None:
         raise InvalidUploadHeader("Upload-Offset is missing.")
-    length = _checked_length(request, services)
+    length = _validate_length(request, services)
     size_bytes = declared_size_bytes(request, services.settings.max_upload_bytes)
     checksum = tus.checksum_of(request)
     upload, left_bytes = await run_in_threadpool(
@@ -145,7 +145,7 @@ class AppendedBytes:
             upload.id,
             upload.received_bytes,
             max_size_bytes=self._max_size_bytes,
-            min_free_bytes=settings.min_free_bytes,
+            min_free_disk_bytes=settings.min_free_disk_bytes,
             # Nothing is listed before all of it is known to be right: so it is one chunk, which is never full.
             chunk_size_bytes=CHUNK_SIZE_BYTES if checksum is None else self._max_size_bytes + 1,
             on_listed=self._complete,
@@ -183,7 +183,7 @@ class AppendedBytes:
             self._complete(session)  # where no byte came, and only the length was told
             upload = uploads.find(session, self._upload.id, self._upload.user_id)
         if upload.state == "complete":
-            self._services.nudge()
+            self._services.wake()
         else:
             self._early_start.consider(upload.received_bytes)
         return upload
@@ -215,7 +215,9 @@ def _resume(
     services: Services, user_id: str, upload_id: str, offset_bytes: int, length: int | None, size_bytes: int
 ) -> tuple[Upload, int]:
     """Checks whether so many bytes may be appended there; returns the upload, and how large it may get. Blocking."""
-    require_free(services.storage.scratch_folder, services.settings.min_free_bytes + min(size_bytes, CHUNK_SIZE_BYTES))
+    check_free_disk(
+        services.storage.scratch_folder, services.settings.min_free_disk_bytes + min(size_bytes, CHUNK_SIZE_BYTES)
+    )
     with services.database.write() as session:
         lock_user(session, user_id)
         uploads.require_alive(session, uploads.find(session, upload_id, user_id, lock=True))
@@ -229,14 +231,16 @@ def _resume(
         if upload.state == "complete":
             return upload, upload.received_bytes
         wanted_bytes = end_bytes if upload.size_bytes is None else upload.size_bytes
-        left_bytes = uploads.require_room(session, user_id, upload_limits(services), wanted_bytes, resumed_id=upload_id)
+        left_bytes = uploads.check_storage_quota(
+            session, user_id, upload_limits(services), wanted_bytes, resumed_id=upload_id
+        )
         uploads.touch(session, upload_id)
-        uploads.keep(session, upload_id, services.settings.upload_lifetime_s)
+        uploads.keep(session, upload_id, services.settings.upload_retention_s)
     return upload, left_bytes
 
 
 def _declared_length(request: Request, services: Services) -> int | None:
-    length, deferred = _checked_length(request, services), request.headers.get("upload-defer-length")
+    length, deferred = _validate_length(request, services), request.headers.get("upload-defer-length")
     if deferred not in (None, "1"):
         raise InvalidUploadHeader("Upload-Defer-Length can only be 1.")
     if (length is None) == (deferred is None):
@@ -244,7 +248,7 @@ def _declared_length(request: Request, services: Services) -> int | None:
     return length
 
 
-def _checked_length(request: Request, services: Services) -> int | None:
+def _validate_length(request: Request, services: Services) -> int | None:
     length = tus.number(request, "Upload-Length")
     if length is not None and length > services.settings.max_upload_bytes:
         raise UploadTooLarge

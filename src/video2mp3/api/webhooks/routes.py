@@ -127,7 +127,7 @@ def create_webhook(new: NewWebhook, user: CurrentUser, services: CurrentServices
     with services.database.write() as session:
         lock_user(session, user.user_id)
         webhook = webhooks.create(session, user.user_id, new.url, new.events)
-        audit.note(session, "webhook.made", by=user.user_id, about=webhook.id)
+        audit.record(session, "webhook.created", by=user.user_id, about=webhook.id)
     return CreatedWebhook(**WebhookJSON.of(webhook).model_dump(), secret=webhook.secret)
 
 
@@ -150,7 +150,7 @@ def delete_webhook(webhook_id: ItemId, user: CurrentUser, services: CurrentServi
     """Deletes a webhook with its deliveries, also those that have not arrived."""
     with services.database.write() as session:
         webhooks.delete(session, webhook_id, user.user_id)
-        audit.note(session, "webhook.deleted", by=user.user_id, about=webhook_id)
+        audit.record(session, "webhook.deleted", by=user.user_id, about=webhook_id)
     return Response(status_code=204)
 
 
@@ -177,11 +177,11 @@ def redeliver(webhook_id: ItemId, delivery_id: ItemId, user: CurrentUser, servic
         webhook = webhooks.find(session, webhook_id, user.user_id)
         delivery = webhooks.redeliver(session, webhook, delivery_id, retried_s=notifications.RETRIED_S)
         represented = _represent(session, [delivery])[0]
-    services.nudge()
+    services.wake()
     return represented
 
 
-def checked_receiver(receiver: NewReceiver | None, services: Services) -> webhooks.Receiver | None:
+def validate_receiver(receiver: NewReceiver | None, services: Services) -> webhooks.Receiver | None:
     """Returns who is to be told of a conversion's end.
 
     Raises:

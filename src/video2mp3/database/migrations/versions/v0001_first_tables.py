@@ -60,7 +60,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("code_sha256"),
     )
     op.create_table(
-        "routines",
+        "periodic_tasks",
         sa.Column("name", _ascii(32), nullable=False),
         sa.Column("due_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name"),
@@ -366,7 +366,7 @@ def downgrade() -> None:
         "users",
         "signing_keys",
         "secrets",
-        "routines",
+        "periodic_tasks",
         "invitations",
         "audit_entries",
         "attempts",

@@ -7,8 +7,8 @@ from sqlalchemy import update
 from tests.jobs.objects import keys_in, make_old, put
 from tests.servers import wait_until
 from video2mp3.database.connection import Database
-from video2mp3.database.tables import Routine
-from video2mp3.jobs import routines
+from video2mp3.database.tables import PeriodicTask
+from video2mp3.jobs import periodic_tasks
 from video2mp3.jobs.housekeeping import Housekeeping
 from video2mp3.queue.memory import MemoryQueue
 from video2mp3.storage.disk import DiskStorage
@@ -16,12 +16,12 @@ from video2mp3.storage.disk import DiskStorage
 
 def _take_turn(database: Database, name: str = "r") -> bool:
     with database.write() as session:
-        return routines.take_turn(session, name, 3600)
+        return periodic_tasks.try_acquire(session, name, 3600)
 
 
 def _let_the_time_pass(database: Database) -> None:
     with database.write() as session:
-        session.execute(update(Routine).values(due_at=1))
+        session.execute(update(PeriodicTask).values(due_at=1))
 
 
 def test_one_of_all_who_ask_has_the_turn_in_each_interval(database: Database) -> None:
@@ -57,15 +57,15 @@ def test_one_of_three_processes_looks_for_orphans(
 
     monkeypatch.setattr(disk, "list", counted)
     looks: list[bool] = []
-    take_turn = routines.take_turn
+    try_acquire = periodic_tasks.try_acquire
 
-    def counted_turn(*arguments: object) -> bool:
-        has_turn = take_turn(*arguments)  # type: ignore[arg-type]
+    def observed(*arguments: object) -> bool:
+        is_acquired = try_acquire(*arguments)  # type: ignore[arg-type]
         if "orphans" in arguments:
-            looks.append(has_turn)
-        return has_turn
+            looks.append(is_acquired)
+        return is_acquired
 
-    monkeypatch.setattr(routines, "take_turn", counted_turn)
+    monkeypatch.setattr(periodic_tasks, "try_acquire", observed)
     make_old(disk, put(disk, f"uploads/{'0' * 32}/0-abcd"))
     for process in processes:
         process.start()

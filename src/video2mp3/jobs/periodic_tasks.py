@@ -6,19 +6,19 @@ from sqlalchemy.orm import Session
 
 from video2mp3.database.clock import SECOND, now
 from video2mp3.database.statements import rows_changed
-from video2mp3.database.tables import Routine
+from video2mp3.database.tables import PeriodicTask
 
 
-def take_turn(session: Session, name: str, every_s: int) -> bool:
+def try_acquire(session: Session, name: str, every_s: int) -> bool:
     """Tells whether it is the caller's turn: True for one of all who ask within `every_s` seconds.
 
     Whoever dies in its turn is followed by another one after that time.
     """
     next_at = now() + every_s * SECOND
-    due = (Routine.name == name, Routine.due_at <= now())
-    if rows_changed(session, update(Routine).where(*due).values(due_at=next_at)):
+    due = (PeriodicTask.name == name, PeriodicTask.due_at <= now())
+    if rows_changed(session, update(PeriodicTask).where(*due).values(due_at=next_at)):
         return True
-    if session.scalar(select(Routine.name).where(Routine.name == name)) is not None:
+    if session.scalar(select(PeriodicTask.name).where(PeriodicTask.name == name)) is not None:
         return False
     return _add(session, name, next_at)
 
@@ -28,7 +28,7 @@ def lock(session: Session, name: str) -> None:
 
     SQLite has one writer at a time anyway.
     """
-    locked = select(Routine.name).where(Routine.name == name).with_for_update()
+    locked = select(PeriodicTask.name).where(PeriodicTask.name == name).with_for_update()
     if session.scalar(locked) is None:
         _add(session, name, 0)
         session.scalar(locked)
@@ -38,7 +38,7 @@ def _add(session: Session, name: str, due_at: ColumnElement[int] | int) -> bool:
     """Makes the row, the first time ever; False when another has."""
     try:
         with session.begin_nested():
-            session.add(Routine(name=name, due_at=due_at))
+            session.add(PeriodicTask(name=name, due_at=due_at))
     except IntegrityError:
         return False
     return True
