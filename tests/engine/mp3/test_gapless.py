@@ -13,7 +13,7 @@ from tests.engine.decoders import pcm_by_ffmpeg, pcm_by_mpg123, samples_decoded
 from tests.engine.sounds import tone
 from video2mp3.engine.child.audio.encode import Encoder, lead_in_samples, settings_for
 from video2mp3.engine.mp3.check import check_mp3
-from video2mp3.engine.mp3.frames import RATES_HZ
+from video2mp3.engine.mp3.frames import RATES_HZ, parse_header
 from video2mp3.engine.mp3.id3 import id3_tag
 from video2mp3.engine.mp3.info_tag import ENCODER_DELAY, LAME_VERSION
 from video2mp3.engine.mp3.writer import Mp3Writer
@@ -84,6 +84,30 @@ def signal_to_noise_db(wanted: bytes, got: bytes) -> float:
     signal = sum(a * a for a, _ in pairs)
     noise = sum((a - b) ** 2 for a, b in pairs)
     return 10 * math.log10(signal / max(noise, 1))
+
+
+def test_the_info_tag_has_the_checksums_of_its_frame_and_of_all_others(tmp_path: Path) -> None:
+    """It should have them as the specification defines them, over more than one of the writer's blocks."""
+    samples = 12 * 48_000
+    data = make_mp3(tmp_path / "tone.mp3", tone(samples, 1, 48_000), 48_000, 1, "cbr192", samples).read_bytes()
+    tag = data.index(b"Info")
+    start = data.rindex(b"\xff\xfb", 0, tag)
+    header = parse_header(data, start)
+    assert header is not None
+    end = tag + 156
+    assert data[end - 2 : end] == crc16_by_definition(data[start : end - 2]).to_bytes(2, "big")
+    frames = data[start + header.size_bytes :]
+    assert len(frames) > 256 * 1024
+    assert data[end - 4 : end - 2] == crc16_by_definition(frames).to_bytes(2, "big")
+
+
+def crc16_by_definition(data: bytes) -> int:
+    crc = 0
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ 0xA001 if crc & 1 else crc >> 1
+    return crc
 
 
 @pytest.mark.parametrize(("mode", "name"), [("cbr192", "CBR"), ("v2", "VBR")])

@@ -6,7 +6,8 @@ off. Source: the LAME tag specification (Mp3 Info Tag rev 1), and the Xing heade
 
 from dataclasses import dataclass, replace
 
-from video2mp3.engine.mp3.crc16 import crc16
+from fastcrc import crc16
+
 from video2mp3.engine.mp3.frames import FrameHeader, FrameWalker, bitrates_kbps, parse_header
 
 ENCODER_DELAY = 576
@@ -98,7 +99,7 @@ def info_frame(header: FrameHeader, tag: InfoTag) -> bytes:
     frame += bytes((_source_rate_code(header.sample_rate_hz) << 6 | (0 if header.channels == 1 else 3) << 2,))
     frame += bytes(1 + 2)  # gain, preset
     frame += min(tag.size_bytes, 0xFFFFFFFF).to_bytes(4, "big") + tag.music_crc.to_bytes(2, "big")
-    frame += crc16(bytes(frame)).to_bytes(2, "big")
+    frame += crc16.arc(bytes(frame)).to_bytes(2, "big")
     return bytes(frame).ljust(header.size_bytes, b"\0")
 
 

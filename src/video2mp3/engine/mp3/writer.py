@@ -2,7 +2,8 @@
 
 import os
 
-from video2mp3.engine.mp3.crc16 import Crc16
+from fastcrc import crc16
+
 from video2mp3.engine.mp3.frames import FrameWalker
 from video2mp3.engine.mp3.info_tag import (
     ENCODER_DELAY,
@@ -44,7 +45,7 @@ class Mp3Writer:
         self._quality = quality
         self._header = info_frame_header(sample_rate_hz, channels, bitrate_kbps)
         self._walker = FrameWalker()
-        self._crc = Crc16()
+        self._crc = 0
         self._block = bytearray()
         self._info_offset = len(id3)
         _write_all(descriptor, id3 + placeholder(self._header))
@@ -80,7 +81,7 @@ class Mp3Writer:
         block = bytes(self._block)
         self._block.clear()
         self._walker.feed(block)
-        self._crc.feed(block)
+        self._crc = crc16.arc(block, self._crc)
         _write_all(self._descriptor, block)
 
     def _tag(self, samples: int, delay: int) -> InfoTag:
@@ -92,7 +93,7 @@ class Mp3Writer:
             toc=table_of_contents(self._walker, self._header.size_bytes),
             delay=delay,
             padding=padding_for(self.frames, self._header.samples, delay, samples),
-            music_crc=self._crc.value,
+            music_crc=self._crc,
             average_kbps=self._average_kbps,
             encoder=self._encoder,
         )
