@@ -12,7 +12,7 @@ from tests.abuse.conftest import StartService
 from tests.abuse.test_event_streams import limit_descriptors
 from tests.acceptance.service import Service
 from tests.servers import wait_until
-from video2mp3.api.frame.connections import SILENCE_S, Connections
+from video2mp3.api.server.connections import SILENCE_S, Connections
 
 CLIENTS = 6
 CONNECTIONS = 40

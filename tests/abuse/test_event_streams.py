@@ -14,7 +14,7 @@ from tests.abuse.flood import flood
 from tests.acceptance.service import Service
 from tests.servers import wait_until
 from video2mp3.api.conversions.event_streams import EventStreams
-from video2mp3.api.frame.connections import Admission, Connections
+from video2mp3.api.server.connections import Admission, Connections
 
 DESCRIPTORS = 256
 STREAMS = 250

@@ -39,7 +39,7 @@ KEEPS_HOST = "proxy_http_version 1.1; proxy_set_header Host $host;"
 
 def without_uid_check() -> None:
     """Every peer on loopback is taken for one of our account."""
-    from video2mp3.api.frame.peers import Peer
+    from video2mp3.api.server.peers import Peer
 
     Peer.is_own = True  # type: ignore[assignment, method-assign]
 

@@ -14,8 +14,8 @@ from fastapi import FastAPI
 from sqlalchemy import update
 
 from video2mp3.api.application import create_app
-from video2mp3.api.frame.protocol import BoundedHeadProtocol
 from video2mp3.api.frame.services import Services
+from video2mp3.api.server.protocol import BoundedHeadProtocol
 from video2mp3.database import migrate
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import User

@@ -8,7 +8,7 @@ from ipaddress import ip_network
 import pytest
 
 from video2mp3.api.conversions.event_streams import EventStreams
-from video2mp3.api.frame.connections import SILENCE_S, Admission, Connections
+from video2mp3.api.server.connections import SILENCE_S, Admission, Connections
 from video2mp3.errors import Overloaded, TooManyEventStreams
 
 DESCRIPTORS = 400

@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from tests.api.conftest import PASSWORD, Serve
-from video2mp3.api.frame.forwarding import resolved
 from video2mp3.api.frame.services import Services
+from video2mp3.api.server.forwarding import resolved
 
 TRUSTED = [ip_network("10.0.0.0/8"), ip_network("fd00::/8")]
 

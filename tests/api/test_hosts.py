@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from tests.api.conftest import Serve
-from video2mp3.api.frame.hosts import HostRule
 from video2mp3.api.frame.services import Services
+from video2mp3.api.server.hosts import HostRule
 from video2mp3.settings import load_settings
 
 ON_LOOPBACK: dict[str, str] = {}

@@ -14,8 +14,8 @@ from starlette.requests import HTTPConnection
 
 from tests.api.conftest import Serve, SignIn
 from video2mp3.api.auth.loopback import is_local_program
-from video2mp3.api.frame.peers import Peer
 from video2mp3.api.frame.services import Services
+from video2mp3.api.server.peers import Peer
 
 
 @pytest.fixture

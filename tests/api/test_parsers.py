@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 
 from video2mp3.api.conversions.option_parsing import options_from_json, options_from_text
-from video2mp3.api.frame.forwarding import resolved
-from video2mp3.api.frame.hosts import HostRule
+from video2mp3.api.server.forwarding import resolved
+from video2mp3.api.server.hosts import HostRule
 from video2mp3.api.uploads import tus
 from video2mp3.engine import Options
 from video2mp3.errors import InvalidOption, InvalidUploadHeader

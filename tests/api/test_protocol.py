@@ -15,10 +15,10 @@ from structlog.typing import EventDict
 from tests.api.conftest import SignedIn, serving
 from tests.api.stored import NOTHING, convert, finish, stored
 from tests.servers import wait_until
-from video2mp3.api.frame import protocol
-from video2mp3.api.frame import request_context as middleware
-from video2mp3.api.frame.protocol import BoundedHeadProtocol
 from video2mp3.api.frame.services import Services
+from video2mp3.api.server import protocol
+from video2mp3.api.server import request_context as middleware
+from video2mp3.api.server.protocol import BoundedHeadProtocol
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from tests.deploy.manifests import FOLDER, OVERLAYS, ROLES, Manifest, containers, of_kind, pods, render, selects
-from video2mp3.api.frame.hosts import HostRule
+from video2mp3.api.server.hosts import HostRule
 from video2mp3.database.tables import Job
 from video2mp3.settings import Settings
 

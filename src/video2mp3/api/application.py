@@ -22,12 +22,12 @@ from video2mp3.api.conversions.event_streams import EventStreams
 from video2mp3.api.fairness.callers import Callers
 from video2mp3.api.fairness.rates import Rates
 from video2mp3.api.frame import docs, health, pages, problems
-from video2mp3.api.frame.connections import Connections
 from video2mp3.api.frame.head import HeadAsGet
-from video2mp3.api.frame.prefix import Prefix, prefix_of
-from video2mp3.api.frame.request_context import RequestContextMiddleware
 from video2mp3.api.frame.schemas import Problem
 from video2mp3.api.frame.services import Services
+from video2mp3.api.server.connections import Connections
+from video2mp3.api.server.prefix import Prefix, prefix_of
+from video2mp3.api.server.request_context import RequestContextMiddleware
 from video2mp3.api.uploads import routes as uploads
 from video2mp3.api.uploads import tus_routes as resumable
 from video2mp3.api.uploads.tus import Tus

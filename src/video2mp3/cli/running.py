@@ -20,9 +20,9 @@ from video2mp3 import __version__, uploads
 from video2mp3.accounts import audit, invitations, letters, sign_ins, signing_keys, throttling, users
 from video2mp3.api.application import create_app
 from video2mp3.api.conversions import events
-from video2mp3.api.frame import peers
-from video2mp3.api.frame.protocol import BoundedHeadProtocol
 from video2mp3.api.frame.services import Services
+from video2mp3.api.server import peers
+from video2mp3.api.server.protocol import BoundedHeadProtocol
 from video2mp3.cli.descriptors import raise_descriptor_limit
 from video2mp3.cli.registration import registration_sentence
 from video2mp3.database import migrate as migrations

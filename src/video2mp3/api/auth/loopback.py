@@ -11,7 +11,7 @@ import re
 
 from starlette.requests import HTTPConnection
 
-from video2mp3.api.frame.peers import PEER, Peer
+from video2mp3.api.server.peers import PEER, Peer
 
 _LOOPBACK_HOST = re.compile(r"(?:127\.0\.0\.1|localhost|\[::1\])(?::\d{1,5})?", re.IGNORECASE)
 # What proxies, CDNs and tunnels tell of the client, or of the request as it was.

@@ -1,7 +1,7 @@
 """How many event streams may be open: each holds a connection for as long as a conversion takes."""
 
 from video2mp3.api.fairness.open_per_user import OpenPerUser
-from video2mp3.api.frame.connections import descriptor_limit
+from video2mp3.api.server.connections import descriptor_limit
 from video2mp3.errors import TooManyEventStreams
 
 

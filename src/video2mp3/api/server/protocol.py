@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, cast
 import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from video2mp3.api.frame.connections import HEALTH_HEAD_TIMEOUT_S, Admission, Connections, HealthOnly
-from video2mp3.api.frame.peers import PEER, Peer
+from video2mp3.api.server.connections import HEALTH_HEAD_TIMEOUT_S, Admission, Connections, HealthOnly
+from video2mp3.api.server.peers import PEER, Peer
 
 if TYPE_CHECKING:
     from fastapi import FastAPI

@@ -17,9 +17,9 @@ from video2mp3.accounts import audit
 from video2mp3.api.fairness import fair_threads, rates
 from video2mp3.api.fairness.callers import Callers
 from video2mp3.api.fairness.places import Place, new_places
-from video2mp3.api.frame import forwarding
-from video2mp3.api.frame.hosts import ANY_HOST_PATHS, HostRule
 from video2mp3.api.frame.problems import problem_response
+from video2mp3.api.server import forwarding
+from video2mp3.api.server.hosts import ANY_HOST_PATHS, HostRule
 from video2mp3.errors import Unavailable, UnknownHost, Video2mp3Error
 from video2mp3.settings import Settings
 from video2mp3.telemetry import metrics, tracing
