@@ -26,8 +26,8 @@ from benchmarks.inputs import ensure, seconds
 from benchmarks.loads import Measured
 from video2mp3.database.tables import Job, new_id
 from video2mp3.jobs import lifecycle, notifications, workers
-from video2mp3.jobs.housekeeping import REAP_EVERY_S, RELAY_EVERY_S
-from video2mp3.jobs.relay import Relay
+from video2mp3.jobs.housekeeping.loops import REAP_EVERY_S, RELAY_EVERY_S
+from video2mp3.jobs.housekeeping.relay import Relay
 from video2mp3.uploads.chunks import CHUNK_SIZE_BYTES
 from video2mp3.worker.leases import HEARTBEAT_S, PROGRESS_S, Lease
 

@@ -20,7 +20,7 @@ from video2mp3.database import migrate
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job, Upload, User, new_id
 from video2mp3.jobs import lifecycle
-from video2mp3.jobs.relay import Relay
+from video2mp3.jobs.housekeeping.relay import Relay
 from video2mp3.jobs.taking import take_next
 from video2mp3.queue.memory import MemoryQueue
 

@@ -23,7 +23,7 @@ from video2mp3.engine import Limits
 from video2mp3.engine.cpus import available_cpus
 from video2mp3.engine.parent.zygote_client import ZYGOTE
 from video2mp3.jobs import lifecycle
-from video2mp3.jobs.housekeeping import Housekeeping
+from video2mp3.jobs.housekeeping.loops import Housekeeping
 from video2mp3.jobs.transfers import TransferLimits
 from video2mp3.notify.loop import NotifierLoop
 from video2mp3.outbound import Guard

@@ -9,8 +9,8 @@ from math import ceil
 from typing import Any
 
 from benchmarks.queueing import DAY_S, Demand, makespan_s
-from video2mp3.jobs.housekeeping import ORPHANS_EVERY_S, RELAY_EVERY_S
-from video2mp3.jobs.relay import LEAST_WINDOW
+from video2mp3.jobs.housekeeping.loops import ORPHANS_EVERY_S, RELAY_EVERY_S
+from video2mp3.jobs.housekeeping.relay import LEAST_WINDOW
 from video2mp3.uploads.chunks import CHUNK_SIZE_BYTES
 
 NUDGES_PER_JOB = 4

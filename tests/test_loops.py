@@ -23,17 +23,8 @@ from video2mp3.accounts import audit, letters, sign_ins, signing_keys, throttlin
 from video2mp3.api.conversions import watcher
 from video2mp3.cli import running
 from video2mp3.database import migrate
-from video2mp3.jobs import (
-    batches,
-    housekeeping,
-    lifecycle,
-    messages,
-    notifications,
-    periodic_tasks,
-    relay,
-    sweeper,
-    workers,
-)
+from video2mp3.jobs import batches, lifecycle, messages, notifications, workers
+from video2mp3.jobs.housekeeping import loops, periodic_tasks, relay, sweeper
 from video2mp3.notify import event_loop
 from video2mp3.notify.loop import NotifierLoop
 from video2mp3.queue import VIDEO_QUEUE, memory
@@ -89,11 +80,11 @@ STEPS = {
     ],
     "sweeper, continued": [
         Step("sweeper", sign_ins, "delete_expired"),
-        Step("sweeper", housekeeping, "erase_deleted"),
+        Step("sweeper", loops, "erase_deleted"),
         Step("sweeper", sweeper, "delete_expired"),
         Step("sweeper", periodic_tasks, "try_acquire"),
         _work("sweeper", sweeper, "delete_orphans"),
-        Step("sweeper", housekeeping, "sweep_scratch"),
+        Step("sweeper", loops, "sweep_scratch"),
     ],
     "heartbeat": [
         Step("heartbeat", WorkerLoop, "_slots_left"),
@@ -163,9 +154,9 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     """What takes minutes takes moments."""
     monkeypatch.setattr(supervision, "FAILING_S", 0.3)
     monkeypatch.setattr(supervision, "_FIRST_BACKOFF_S", 0.02)
-    monkeypatch.setattr(housekeeping, "REAP_EVERY_S", 0.2)
-    monkeypatch.setattr(housekeeping, "SWEEP_EVERY_S", 0.2)
-    monkeypatch.setattr(housekeeping, "ORPHANS_EVERY_S", 0)
+    monkeypatch.setattr(loops, "REAP_EVERY_S", 0.2)
+    monkeypatch.setattr(loops, "SWEEP_EVERY_S", 0.2)
+    monkeypatch.setattr(loops, "ORPHANS_EVERY_S", 0)
     monkeypatch.setattr(leases, "_TICK_S", 0.01)
     monkeypatch.setattr(leases, "HEARTBEAT_S", 0.02)
     monkeypatch.setattr(lifecycle, "LEASE_S", 3)

@@ -10,8 +10,8 @@ import httpx
 from tests.abuse.conftest import StartService
 from tests.acceptance.service import PASSWORD, Service
 from tests.servers import wait_until
-from video2mp3.jobs import history
-from video2mp3.jobs.housekeeping import Housekeeping
+from video2mp3.jobs.housekeeping import history
+from video2mp3.jobs.housekeeping.loops import Housekeeping
 from video2mp3.uploads import limits
 
 KEEP = 5

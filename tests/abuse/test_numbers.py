@@ -14,7 +14,8 @@ from tests.worker.system import make_wav
 from video2mp3.engine import Options, Progress, Report
 from video2mp3.engine.parent import child_messages
 from video2mp3.errors import Canceled
-from video2mp3.jobs import housekeeping, lifecycle
+from video2mp3.jobs import lifecycle
+from video2mp3.jobs.housekeeping import loops
 from video2mp3.worker import conversion, leases
 
 TINY = 5e-324
@@ -26,7 +27,7 @@ def without_bounds() -> None:
     Options.__dataclass_fields__["end_s"].metadata["json_schema_extra"]["minimum"] = 0
     lifecycle.LEASE_S = LEASE_S
     leases.HEARTBEAT_S, leases.PROGRESS_S, leases.LOST_AFTER_S = 0.2, 0.0, LEASE_S * 0.8
-    housekeeping.REAP_EVERY_S = 0.5
+    loops.REAP_EVERY_S = 0.5
     convert = vars(conversion)["convert"]
 
     def slowly(*arguments: Any, **named: Any) -> Report:

@@ -13,7 +13,7 @@ from tests.media import make_video, samples_by_ffmpeg
 from tests.servers import require_program, wait_until
 from video2mp3.api.frame.services import Services
 from video2mp3.engine import Limits
-from video2mp3.jobs.housekeeping import Housekeeping
+from video2mp3.jobs.housekeeping.loops import Housekeeping
 from video2mp3.jobs.transfers import TransferLimits
 from video2mp3.worker.fetching import FetchLimits
 from video2mp3.worker.loop import WorkerLoop

@@ -12,7 +12,8 @@ from tests.api.stored import NOTHING, VIDEO, claim, convert, finish, stored, upl
 from tests.api.test_api_keys import bearer, make
 from video2mp3.api.accounts import data_export
 from video2mp3.api.frame.services import Services
-from video2mp3.jobs import erasing, lifecycle
+from video2mp3.jobs import lifecycle
+from video2mp3.jobs.housekeeping import erasing
 
 ADA = {"username": "ada", "password": PASSWORD}
 

@@ -9,7 +9,7 @@ from tests.api.stored import NOTHING, VIDEO, convert, fail, stored, upload
 from video2mp3.api.frame.services import Services
 from video2mp3.database.tables import Job, User
 from video2mp3.errors import NoAudio
-from video2mp3.jobs.relay import Relay
+from video2mp3.jobs.housekeeping.relay import Relay
 from video2mp3.queue.memory import MemoryQueue
 
 

@@ -12,7 +12,8 @@ from video2mp3.api.frame.services import Services
 from video2mp3.database.clock import SECOND, now
 from video2mp3.database.tables import Job, Upload
 from video2mp3.errors import NoAudio
-from video2mp3.jobs import lifecycle, sweeper
+from video2mp3.jobs import lifecycle
+from video2mp3.jobs.housekeeping import sweeper
 from video2mp3.settings import Settings
 
 DAY_S = 86_400

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from video2mp3.jobs import lifecycle
-from video2mp3.jobs.housekeeping import Housekeeping
+from video2mp3.jobs.housekeeping.loops import Housekeeping
 from video2mp3.notify.loop import NotifierLoop
 from video2mp3.notify.mail import Mailer
 from video2mp3.queue.rabbitmq import RabbitMessage, RabbitQueue

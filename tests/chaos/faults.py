@@ -10,8 +10,8 @@ from video2mp3.database.clock import SECOND, now
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job
 from video2mp3.jobs import lifecycle
+from video2mp3.jobs.housekeeping.relay import Relay
 from video2mp3.jobs.lifecycle import Claim
-from video2mp3.jobs.relay import Relay
 from video2mp3.jobs.statements import change
 from video2mp3.worker import loop
 

@@ -12,7 +12,8 @@ from tests.chaos.audit import Change
 from tests.chaos.client import Accepted, ClientLog
 from tests.chaos.cluster import Cluster
 from video2mp3.database.tables import Job, Notification, UploadChunk
-from video2mp3.jobs import lifecycle, sweeper
+from video2mp3.jobs import lifecycle
+from video2mp3.jobs.housekeeping import sweeper
 
 ENDED = ("finished", "failed", "canceled")
 _ALLOWED = {

@@ -11,7 +11,7 @@ from typing import Any
 from tests.chaos.failpoints import Failpoints
 from tests.chaos.faults import FAULTS
 from video2mp3.cli import main
-from video2mp3.jobs.relay import Relay
+from video2mp3.jobs.housekeeping.relay import Relay
 from video2mp3.queue.rabbitmq import RabbitQueue
 
 

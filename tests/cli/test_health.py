@@ -10,7 +10,7 @@ from tests.acceptance.service import Role, base_env
 from tests.cli.test_commands import run
 from tests.servers import free_port, wait_until
 from video2mp3 import supervision
-from video2mp3.jobs.relay import Relay
+from video2mp3.jobs.housekeeping.relay import Relay
 
 
 def test_the_api_is_asked_whether_it_is_ready(tmp_path: Path) -> None:

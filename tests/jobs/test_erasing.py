@@ -15,9 +15,10 @@ from video2mp3.accounts import api_keys, letters, sign_ins, users
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Base, User
 from video2mp3.errors import Conflict, DatabaseUnavailable
-from video2mp3.jobs import batches, erasing, lifecycle, webhooks
+from video2mp3.jobs import batches, lifecycle, webhooks
 from video2mp3.jobs.canceling import cancel_all
-from video2mp3.jobs.housekeeping import Housekeeping
+from video2mp3.jobs.housekeeping import erasing
+from video2mp3.jobs.housekeeping.loops import Housekeeping
 from video2mp3.queue.memory import MemoryQueue
 from video2mp3.storage import Storage
 

@@ -9,8 +9,8 @@ from tests.jobs.rows import change_job, finish, make_upload, make_user, read_job
 from tests.jobs.taking import take_all
 from video2mp3.database.connection import Database
 from video2mp3.jobs import lifecycle
+from video2mp3.jobs.housekeeping.relay import Relay
 from video2mp3.jobs.lifecycle import PRIORITIES, Claim
-from video2mp3.jobs.relay import Relay
 from video2mp3.jobs.taking import take_next
 from video2mp3.queue import VIDEO_QUEUE
 from video2mp3.queue.memory import MemoryQueue

@@ -21,7 +21,8 @@ from video2mp3.database.tables import (
     Webhook,
     new_id,
 )
-from video2mp3.jobs import history, lifecycle
+from video2mp3.jobs import lifecycle
+from video2mp3.jobs.housekeeping import history
 from video2mp3.storage.disk import DiskStorage
 
 KEEP = 3

@@ -9,7 +9,7 @@ from tests.servers import wait_until
 from video2mp3 import uploads
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Upload, UploadChunk, User
-from video2mp3.jobs.housekeeping import Housekeeping
+from video2mp3.jobs.housekeeping.loops import Housekeeping
 from video2mp3.queue import VIDEO_QUEUE
 from video2mp3.queue.memory import MemoryQueue
 from video2mp3.storage.disk import DiskStorage

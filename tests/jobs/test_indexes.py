@@ -13,9 +13,10 @@ from video2mp3 import uploads
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job, new_id
 from video2mp3.errors import NoAudio
-from video2mp3.jobs import fair_queueing, history, lifecycle, limits, transfers
+from video2mp3.jobs import fair_queueing, lifecycle, limits, transfers
+from video2mp3.jobs.housekeeping import history
+from video2mp3.jobs.housekeeping.relay import Relay
 from video2mp3.jobs.lifecycle import Claim
-from video2mp3.jobs.relay import Relay
 from video2mp3.queue.memory import MemoryQueue
 from video2mp3.storage.disk import DiskStorage
 

@@ -13,7 +13,7 @@ from video2mp3.database import connection as connection_module
 from video2mp3.database.clock import now
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job, new_id
-from video2mp3.jobs.relay import LEAST_WINDOW, Relay
+from video2mp3.jobs.housekeeping.relay import LEAST_WINDOW, Relay
 from video2mp3.queue.memory import MemoryQueue
 
 JOBS = 10_000

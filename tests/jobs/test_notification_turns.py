@@ -13,9 +13,9 @@ from video2mp3.database.connection import Database
 from video2mp3.database.tables import Destination, Notification, new_id
 from video2mp3.jobs import notifications
 from video2mp3.jobs.destinations import FIRST_PAUSE_S, MAX_PAUSE_S, SLOWED_AFTER
+from video2mp3.jobs.housekeeping.relay import Relay
 from video2mp3.jobs.notification_turns import MAIL, WEBHOOKS
 from video2mp3.jobs.notifications import Notice, Outcome
-from video2mp3.jobs.relay import Relay
 from video2mp3.queue.memory import MemoryQueue
 
 FAR_US = 9 * 10**15

@@ -8,8 +8,8 @@ from tests.jobs.objects import keys_in, make_old, put
 from tests.servers import wait_until
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import PeriodicTask
-from video2mp3.jobs import periodic_tasks
-from video2mp3.jobs.housekeeping import Housekeeping
+from video2mp3.jobs.housekeeping import periodic_tasks
+from video2mp3.jobs.housekeeping.loops import Housekeeping
 from video2mp3.queue.memory import MemoryQueue
 from video2mp3.storage.disk import DiskStorage
 

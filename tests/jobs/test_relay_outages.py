@@ -7,7 +7,7 @@ from video2mp3.database.clock import now
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Worker
 from video2mp3.errors import QueueUnavailable
-from video2mp3.jobs.relay import Relay
+from video2mp3.jobs.housekeeping.relay import Relay
 from video2mp3.queue import VIDEO_QUEUE
 from video2mp3.queue.rabbitmq import RabbitQueue
 

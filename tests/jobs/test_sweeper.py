@@ -9,7 +9,8 @@ from tests.jobs.rows import change_job, claimed, finish, make_upload, make_user,
 from video2mp3 import uploads
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Upload, UploadChunk, new_id
-from video2mp3.jobs import lifecycle, sweeper
+from video2mp3.jobs import lifecycle
+from video2mp3.jobs.housekeeping import sweeper
 from video2mp3.storage.disk import DiskStorage
 from video2mp3.storage.keys import new_check_key
 

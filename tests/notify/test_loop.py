@@ -13,7 +13,7 @@ from tests.worker.system import System, make_wav
 from video2mp3.database.tables import Job, Notification, User
 from video2mp3.errors import NoAudio
 from video2mp3.jobs import lifecycle, notifications
-from video2mp3.jobs.housekeeping import Housekeeping
+from video2mp3.jobs.housekeeping.loops import Housekeeping
 from video2mp3.jobs.notifications import Outcome
 from video2mp3.notify.loop import NotifierLoop
 from video2mp3.notify.mail import Mailer

@@ -10,7 +10,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from video2mp3.database import migrate
 from video2mp3.database.connection import Database
 from video2mp3.database.gauges import PoolGauges
-from video2mp3.jobs.gauges import BacklogGauges
+from video2mp3.jobs.housekeeping.gauges import BacklogGauges
 from video2mp3.telemetry import metrics
 from video2mp3.telemetry.disk import DiskGauges
 from video2mp3.telemetry.loops import LoopGauges

@@ -11,7 +11,7 @@ from tests.servers import free_port, wait_until
 from video2mp3.database.clock import SECOND, now
 from video2mp3.database.connection import Database
 from video2mp3.database.gauges import PoolGauges
-from video2mp3.jobs.gauges import BacklogGauges
+from video2mp3.jobs.housekeeping.gauges import BacklogGauges
 from video2mp3.telemetry.disk import DiskGauges
 
 

@@ -17,7 +17,7 @@ from video2mp3 import uploads
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job, Worker
 from video2mp3.engine import Limits
-from video2mp3.jobs.housekeeping import Housekeeping
+from video2mp3.jobs.housekeeping.loops import Housekeeping
 from video2mp3.jobs.transfers import TransferLimits
 from video2mp3.queue import Queue
 from video2mp3.storage import Storage

@@ -31,8 +31,8 @@ from video2mp3.engine import Limits
 from video2mp3.engine.cpus import available_cpus
 from video2mp3.errors import ConfigurationError
 from video2mp3.jobs import destinations
-from video2mp3.jobs.gauges import BacklogGauges
-from video2mp3.jobs.housekeeping import Housekeeping
+from video2mp3.jobs.housekeeping.gauges import BacklogGauges
+from video2mp3.jobs.housekeeping.loops import Housekeeping
 from video2mp3.jobs.transfers import TransferLimits
 from video2mp3.notify.loop import NotifierLoop
 from video2mp3.notify.mail import Mailer

@@ -11,7 +11,7 @@ from video2mp3.cli.rows import opened_database_and_storage
 from video2mp3.cli.terminal import complain, shown, size
 
 if TYPE_CHECKING:
-    from video2mp3.jobs.verification import DamagedObject, DescribedObject
+    from video2mp3.jobs.housekeeping.verification import DamagedObject, DescribedObject
 
 _PROGRESS_EVERY_S = 0.5
 _ADVICE = (
@@ -27,7 +27,7 @@ def verify_command(as_json: AsJSON = False) -> None:
 
     The service may run meanwhile. The exit status is 1 where something is damaged, 130 after Ctrl-C.
     """
-    from video2mp3.jobs import verification
+    from video2mp3.jobs.housekeeping import verification
 
     damaged = 0
     with opened_database_and_storage() as (database, storage):

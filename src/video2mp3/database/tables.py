@@ -77,7 +77,7 @@ class User(Base):
     role: Mapped[Word] = mapped_column(default="user")
     created_at: Mapped[Timestamp]
     disabled_at: Mapped[Timestamp | None] = mapped_column(default=None)
-    # Disabled for good: the row is erased when all is that it has stored (`jobs/erasing.py`).
+    # Disabled for good: the row is erased when all is that it has stored (`jobs/housekeeping/erasing.py`).
     deleted_at: Mapped[Timestamp | None] = mapped_column(default=None, index=True)
     # The tags of the account's job that a worker took last: see `jobs/fair_queueing.py`.
     virtual_start: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0", index=True)

@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session
 from video2mp3.database.clock import SECOND, now
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job, Notification, User
-from video2mp3.jobs import messages, periodic_tasks, workers
+from video2mp3.jobs import messages, workers
+from video2mp3.jobs.housekeeping import periodic_tasks
 from video2mp3.jobs.notification_turns import Candidate, candidates, choose, under_way
 from video2mp3.jobs.statements import change, change_all
 from video2mp3.queue import MP3_QUEUE, VIDEO_QUEUE, Queue

@@ -10,9 +10,10 @@ import structlog
 from sqlalchemy.orm import Session
 
 from video2mp3.database.connection import Database
-from video2mp3.jobs import batches, history, lifecycle, notifications, periodic_tasks, sweeper, workers
-from video2mp3.jobs.erasing import erase_deleted
-from video2mp3.jobs.relay import Relay
+from video2mp3.jobs import batches, lifecycle, notifications, workers
+from video2mp3.jobs.housekeeping import history, periodic_tasks, sweeper
+from video2mp3.jobs.housekeeping.erasing import erase_deleted
+from video2mp3.jobs.housekeeping.relay import Relay
 from video2mp3.queue import Queue
 from video2mp3.storage import Storage
 from video2mp3.storage.scratch import sweep_scratch
