@@ -24,7 +24,7 @@ def lint(folder: Path) -> subprocess.CompletedProcess[str]:
     [
         (
             "api/uploads/early_start.py",
-            "from video2mp3.engine.child.decode import Media",
+            "from video2mp3.engine.child.media import Media",
             "Untrusted bytes are parsed only in the sandbox",
         ),
         ("uploads/coming.py", "import av", "Untrusted bytes are parsed only in the sandbox"),

@@ -11,7 +11,7 @@ from tests.engine.test_stitch import sound
 from video2mp3.engine import FileSource, Limits, Options, Report, convert
 from video2mp3.engine.child.audio.encode import EncoderSettings, settings_for
 from video2mp3.engine.child.audio.parallel import EncoderPool, ParallelEncoder, Segmentation, segmentation_for
-from video2mp3.engine.child.decode import Media
+from video2mp3.engine.child.media import Media
 from video2mp3.engine.child.pipeline import Pipeline
 from video2mp3.engine.child.work import Work
 from video2mp3.engine.mp3.frames import samples_per_frame

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from video2mp3.engine.child.decode import Media
+from video2mp3.engine.child.media import Media
 from video2mp3.engine.child.work import Conversion, Work
 from video2mp3.errors import AudioTooLong, StartOutOfRange, TooManyParts, UndecodableAudio, Video2mp3Error
 

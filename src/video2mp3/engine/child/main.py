@@ -21,7 +21,7 @@ from video2mp3.engine.child.all_tracks import AllTracks
 from video2mp3.engine.child.audio.normalize import LeveledPipeline
 from video2mp3.engine.child.audio.parallel import EncoderPool
 from video2mp3.engine.child.audio.waveform import measure
-from video2mp3.engine.child.decode import Media
+from video2mp3.engine.child.media import Media
 from video2mp3.engine.child.pictures.cover import with_cover_picture
 from video2mp3.engine.child.pipeline import Pipeline
 from video2mp3.engine.child.stream_copy import Copying

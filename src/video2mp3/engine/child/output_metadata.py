@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from video2mp3.engine.child.decode import Media
+from video2mp3.engine.child.media import Media
 from video2mp3.engine.child.pictures.cover import front_cover
 from video2mp3.engine.child.segments import WrittenPart
 from video2mp3.engine.child.tags import Tags, chapters_for, tags_for, tags_of_part

@@ -13,7 +13,7 @@ from video2mp3.engine.child.audio.parallel import ParallelEncoder
 from video2mp3.engine.child.audio.pcm import PcmConverter, mp3_rate_for
 from video2mp3.engine.child.audio.trim import Trim
 from video2mp3.engine.child.audio.waveform import Envelope
-from video2mp3.engine.child.decode import Media
+from video2mp3.engine.child.media import Media
 from video2mp3.engine.child.output_metadata import Labels
 from video2mp3.engine.child.segments import PartsWriter, WrittenPart
 from video2mp3.engine.child.split_points import Cuts, cuts_for

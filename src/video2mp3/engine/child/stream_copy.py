@@ -15,8 +15,8 @@ from typing import Any
 from av import Packet
 
 from video2mp3.engine.child.audio.pcm import BYTES_PER_SAMPLE
-from video2mp3.engine.child.decode import Media
 from video2mp3.engine.child.frame_decoder import FrameCounter, FrameListener
+from video2mp3.engine.child.media import Media
 from video2mp3.engine.child.output_metadata import Labels
 from video2mp3.engine.child.segments import PartsWriter
 from video2mp3.engine.child.split_points import TimeCuts, cuts_for

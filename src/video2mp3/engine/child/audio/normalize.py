@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from video2mp3.engine.child.audio.loudness import SILENCE_LUFS, LoudnessMeter, MeasuringEncoder, Mp3Listener
-from video2mp3.engine.child.decode import Media
+from video2mp3.engine.child.media import Media
 from video2mp3.engine.child.pipeline import NoWriter, PcmEncoder, Pipeline, Writer
 from video2mp3.engine.child.work import Work
 

@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Any
 
 from video2mp3.engine.child.audio.pcm import BYTES_PER_SAMPLE, PcmConverter
-from video2mp3.engine.child.decode import Media
+from video2mp3.engine.child.media import Media
 from video2mp3.engine.report import LOUDEST, WAVEFORM_POINTS
 
 _FIRST_STEP_SAMPLES = 64

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from video2mp3.engine.child.decode import Media
+from video2mp3.engine.child.media import Media
 from video2mp3.engine.child.pictures.frame import picture_at, require_picture
 from video2mp3.engine.options import MAX_COVER_BYTES
 from video2mp3.errors import InvalidCover

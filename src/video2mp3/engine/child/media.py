@@ -1,0 +1,259 @@
+"""An open file: its tracks, tags and chapters, with FFmpeg through PyAV. Runs in the child: the input is hostile."""
+
+from fractions import Fraction
+from typing import Any
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.stream import Discard, Disposition
+from av.video.stream import VideoStream
+
+from video2mp3.engine.child.decode import TrackDecoder, out_of_memory
+from video2mp3.engine.child.formats import DECODERS, FORMATS
+from video2mp3.engine.child.languages import has_language
+from video2mp3.engine.containers.extent import declared_size, info_tag_of
+from video2mp3.engine.mp3.id3 import clean_text
+from video2mp3.engine.report import Chapter, Track
+from video2mp3.engine.source import SourceFile
+from video2mp3.errors import NoAudio, TrackNotFound, UnsupportedFormat
+
+MAX_STREAMS = 100
+PROBE_BYTES = 5_000_000
+ANALYZE_US = 5_000_000
+LATE_PROBE_BYTES = 64_000_000
+LATE_ANALYZE_US = 1_000_000_000
+"""Of an FLV without sound in its first seconds: its header does not describe the tracks, their first packets do."""
+IO_BUFFER_BYTES = 128 * 1024
+MAX_DURATION_S = 10**7
+MAX_LANGUAGES_LENGTH = 64
+MAX_CHAPTERS = 255
+"""ID3 counts them in one byte."""
+
+_FOR_SOME = Disposition.comment | Disposition.visual_impaired | Disposition.hearing_impaired
+"""Commentary, audio description, clear dialogue: what most listeners do not want."""
+_DEPENDENT = 1 << 19
+"""AV_DISPOSITION_DEPENDENT: a part of another track, as in immersive audio."""
+
+
+class Media:
+    """One open file.
+
+    Raises:
+        UnsupportedFormat: no demuxer of ours takes it.
+    """
+
+    def __init__(self, file: SourceFile, size_bytes: int) -> None:
+        self._file = file
+        self._size_bytes = size_bytes
+        self._container = _open(file)
+        if self.container == "flv" and not self._container.streams.audio:
+            self._container.close()
+            file.seek(0)
+            self._container = _open(file, LATE_PROBE_BYTES, LATE_ANALYZE_US)
+        self.audio_streams = _audio_streams(self._container)
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._container.close()
+
+    @property
+    def container(self) -> str:
+        """The short name of the container."""
+        return self._container.format.name
+
+    @property
+    def tracks(self) -> tuple[Track, ...]:
+        """The audio tracks."""
+        return tuple(_track(stream) for stream in self.audio_streams)
+
+    @property
+    def default_track(self) -> int:
+        """The place of the audio track that is converted where none is asked for, from 0 on.
+
+        It can be decoded, has sound, is for everybody and has the default flag, as far as there is such a track.
+        """
+        is_counted = any(stream.frames for stream in self.audio_streams)
+
+        def rank(place: int) -> tuple[bool, bool, bool]:
+            stream, track = self.audio_streams[place], self.tracks[place]
+            is_empty = not track.channels or (is_counted and not stream.frames)
+            return (
+                is_empty or not track.decodable,
+                bool(stream.disposition & _FOR_SOME),
+                not stream.disposition & Disposition.default,
+            )
+
+        return min(range(len(self.audio_streams)), key=rank, default=0)
+
+    @property
+    def parts_left_out(self) -> int:
+        """Streams that belong to the first track but are not mixed into it: the rest of immersive audio."""
+        return sum(1 for stream in self._container.streams.audio if stream.disposition & _DEPENDENT)
+
+    @property
+    def has_video(self) -> bool:
+        """True when there is a picture, moving or not."""
+        return bool(self._container.streams.video)
+
+    @property
+    def video_stream(self) -> VideoStream | None:
+        """The first video; pictures that are attached to the file are none. To be read instead of the audio."""
+        stills = Disposition.attached_pic | Disposition.timed_thumbnails
+        return next((stream for stream in self._container.streams.video if not stream.disposition & stills), None)
+
+    @property
+    def chapters(self) -> tuple[Chapter, ...]:
+        """The chapters that make sense, in order of time."""
+        found = [_chapter(dict(chapter)) for chapter in self._container.chapters()[:MAX_CHAPTERS]]
+        whole = [chapter for chapter in found if 0 <= chapter.start_s < chapter.end_s < MAX_DURATION_S]
+        return tuple(sorted(whole, key=lambda chapter: chapter.start_s))
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The file's own tags by FFmpeg's names. Untrusted."""
+        in_stream = self.audio_streams[0].metadata if self.audio_streams and self.container == "ogg" else {}
+        tags = {**in_stream, **self._container.metadata}
+        return {key.lower(): text for key, text in tags.items()}
+
+    @property
+    def title(self) -> str | None:
+        """The file's own title, in one line."""
+        return clean_text(self.tags.get("title", "")) or None
+
+    @property
+    def duration_s(self) -> float | None:
+        """The whole file's length, as it claims."""
+        duration = self._container.duration
+        return _bounded(duration / 1e6) if duration else None
+
+    @property
+    def start_s(self) -> Fraction:
+        """Where the file's own time begins, in seconds."""
+        return Fraction(self._container.start_time or 0, 1_000_000)
+
+    def length_s(self, place: int, end_s: float | None) -> float | None:
+        """Returns how much of an audio track is to be decoded, as the file claims.
+
+        Args:
+            place: among the audio tracks, from 0 on.
+            end_s: where to stop, if not at the end.
+        """
+        length_s = self.tracks[place].duration_s or self.duration_s
+        return length_s if length_s is None or end_s is None else min(length_s, end_s)
+
+    def find_track(self, wanted: int | str | None) -> int:
+        """Returns the place among the audio tracks, from 0 on, of the one of this number or language.
+
+        Raises:
+            NoAudio: there are no tracks.
+            TrackNotFound: there is none like that.
+        """
+        if not self.audio_streams:
+            raise NoAudio
+        if wanted is None:
+            return self.default_track
+        if str(wanted).isdecimal():
+            place = int(wanted) - 1
+            if place >= len(self.audio_streams):
+                raise TrackNotFound(f"There is no audio track {place + 1}; the file has {len(self.audio_streams)}.")
+            return place
+        for place, track in enumerate(self.tracks):
+            if track.language and has_language(track.language, str(wanted)):
+                return place
+        languages = ", ".join(track.language or "not told" for track in self.tracks)
+        raise TrackNotFound(f"No audio track has the language {wanted!r}; the languages are: {languages}.")
+
+    def decoder(self, place: int = 0) -> TrackDecoder:
+        """Returns the decoder of an audio track, found with `find_track`.
+
+        Raises:
+            UndecodableAudio: it is of a kind that cannot be decoded.
+        """
+        stream = self.audio_streams[place]
+        for other in self._container.streams:
+            if other is not stream:
+                other.discard = Discard.all
+        return TrackDecoder(self._container, stream, lambda: self.is_cut_short)
+
+    def picture(self) -> bytes:
+        """Returns the picture that is attached to the file; nothing where there is none. To be called first."""
+        attached = [stream for stream in self._container.streams.video if stream.disposition & Disposition.attached_pic]
+        try:
+            for packet in self._container.demux(attached[0]) if attached else ():
+                return bytes(packet)
+        except Exception as error:
+            if out_of_memory(error):
+                raise
+        return b""
+
+    @property
+    def mp3_encoder(self) -> bytes | None:
+        """The encoder that an MP3 file names, in nine bytes. Untrusted."""
+        _, tag = info_tag_of(self._file.look_at) if self.container == "mp3" else (0, None)
+        return tag.encoder if tag else None
+
+    @property
+    def is_cut_short(self) -> bool:
+        """True when the file is shorter than it says."""
+        declared = declared_size(self._file.look_at, self._size_bytes)
+        return declared is not None and declared > self._size_bytes
+
+
+def _open(file: SourceFile, probe_bytes: int = PROBE_BYTES, analyze_us: int = ANALYZE_US) -> InputContainer:
+    options = {
+        "format_whitelist": ",".join(FORMATS),
+        "protocol_whitelist": "",
+        "codec_whitelist": ",".join(DECODERS),
+        "max_streams": str(MAX_STREAMS),
+        "probesize": str(probe_bytes),
+        "analyzeduration": str(analyze_us),
+    }
+    try:
+        container = av.open(
+            file,
+            mode="r",
+            container_options=options,
+            metadata_errors="replace",
+            buffer_size=IO_BUFFER_BYTES,
+            io_open=_open_nothing,
+        )
+    except Exception as error:  # hostile files raise UnicodeDecodeError and IndexError too
+        if out_of_memory(error):
+            raise
+        raise UnsupportedFormat from error
+    assert isinstance(container, InputContainer)
+    return container
+
+
+def _open_nothing(*_: object) -> Any:
+    """Refuses what a file refers to."""
+    raise PermissionError("media may not open other files")
+
+
+def _audio_streams(container: InputContainer) -> list[AudioStream]:
+    streams = list(container.streams.audio)
+    return [stream for stream in streams if not stream.disposition & _DEPENDENT] or streams
+
+
+def _track(stream: AudioStream) -> Track:
+    context, language = stream.codec_context, stream.language or ""
+    duration = stream.duration * stream.time_base if stream.duration and stream.time_base else None
+    return Track(
+        codec=context.codec.canonical_name if context else "unknown",
+        language=clean_text(language, MAX_LANGUAGES_LENGTH) or None if language != "und" else None,
+        channels=context.layout.nb_channels if context else 0,
+        sample_rate_hz=context.sample_rate if context else 0,
+        duration_s=_bounded(float(duration)) if duration else None,
+        decodable=context is not None and context.codec.name in DECODERS,
+    )
+
+
+def _chapter(chapter: dict[str, Any]) -> Chapter:
+    time_base = chapter["time_base"] or Fraction(1, 1_000_000)
+    start_s, end_s = (round(float(chapter[name] * time_base), 6) for name in ("start", "end"))
+    return Chapter(start_s, end_s, clean_text(chapter["metadata"].get("title", "")) or None)
+
+
+def _bounded(seconds: float) -> float | None:
+    return seconds if 0 < seconds < MAX_DURATION_S else None
