@@ -1,12 +1,11 @@
 import io
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from video2mp3.storage import zips
 from video2mp3.storage.zips import Member, zip_size_bytes, zip_stream
 
 MOMENT_S = 1_700_000_000
@@ -20,6 +19,7 @@ def member(name: str, content: bytes) -> Member:
 def read(data: bytes) -> dict[str, bytes]:
     with zipfile.ZipFile(io.BytesIO(data)) as archived:
         assert archived.testzip() is None
+        assert {info.date_time for info in archived.infolist()} <= {(2023, 11, 14, 22, 13, 20)}
         return {name: archived.read(name) for name in archived.namelist()}
 
 
@@ -38,8 +38,7 @@ def test_large_numbers_are_written_as_zip64_says(monkeypatch: pytest.MonkeyPatch
     files = {name: name.encode() * size for name, size in sizes.items()}
     members = [member(name, content) for name, content in files.items()]
     plain = b"".join(zip_stream(members))
-    # Readers look for the large number exactly where the small one has all bits set.
-    monkeypatch.setattr(zips, "_is_large", lambda number: number >= limit)
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", limit)
     data = b"".join(zip_stream(members))
     assert len(data) == zip_size_bytes(members) > len(plain)
     assert read(data) == read(plain) == files
@@ -52,3 +51,26 @@ def test_the_size_of_what_is_larger_than_memory_is_known_without_reading_it() ->
     size_bytes = 5 * 1024**3
     huge = [Member(f"{number}.mp3", size_bytes, MOMENT_S, never) for number in range(3)]
     assert 0 < zip_size_bytes(huge) - 3 * size_bytes < 1000
+
+
+def test_more_members_than_the_old_field_counts_are_read_back() -> None:
+    members = [member(str(number), b"") for number in range(65_536)]
+    data = b"".join(zip_stream(members))
+    assert len(data) == zip_size_bytes(members)
+    assert len(read(data)) == len(members)
+
+
+def test_a_stream_that_fails_or_is_given_up_ends_the_zip() -> None:
+    """It should raise that error, and close without one where nobody reads on."""
+
+    def broken() -> Iterator[bytes]:
+        yield b"1"
+        raise OSError("gone")
+
+    failing = zip_stream([member("a", b"1"), Member("b", 2, MOMENT_S, broken)])
+    with pytest.raises(OSError, match="gone"):
+        list(failing)
+    given_up = zip_stream([member("a", b"1" * 5000)])
+    next(given_up)
+    assert isinstance(given_up, Generator)
+    given_up.close()
