@@ -25,9 +25,10 @@ from benchmarks.embedded import Batch, EmbeddedService
 from benchmarks.inputs import ensure, seconds
 from benchmarks.loads import Measured
 from video2mp3.database.tables import Job, new_id
-from video2mp3.jobs import lifecycle, notifications, workers
+from video2mp3.jobs import lifecycle, workers
 from video2mp3.jobs.housekeeping.loops import REAP_EVERY_S, RELAY_EVERY_S
 from video2mp3.jobs.housekeeping.relay import Relay
+from video2mp3.outbox import claims
 from video2mp3.uploads.chunks import CHUNK_SIZE_BYTES
 from video2mp3.worker.leases import HEARTBEAT_S, PROGRESS_S, Lease
 
@@ -105,7 +106,7 @@ def _idle_statements_per_s(service: EmbeddedService) -> float:
         with database.write() as session:
             lifecycle.reap(session)
         with database.write() as session:
-            notifications.reap(session)
+            claims.reap(session)
             workers.forget_dead(session)
 
     def beat() -> None:

@@ -19,14 +19,15 @@ from tests.jobs.rows import notifications_of
 from tests.servers import RabbitMQServer, SMTPServer, free_port, wait_until
 from tests.worker.system import make_wav
 from video2mp3 import supervision
-from video2mp3.accounts import audit, letters, sign_ins, signing_keys, throttling
+from video2mp3.accounts import audit, one_time_tokens, sign_ins, signing_keys, throttling
 from video2mp3.api.conversions import watcher
 from video2mp3.cli import running
 from video2mp3.database import migrate
-from video2mp3.jobs import batches, lifecycle, messages, notifications, workers
+from video2mp3.jobs import batches, lifecycle, messages, workers
 from video2mp3.jobs.housekeeping import loops, periodic_tasks, relay, sweeper
 from video2mp3.notify import event_loop
 from video2mp3.notify.loop import NotifierLoop
+from video2mp3.outbox import claims, notifications
 from video2mp3.queue import VIDEO_QUEUE, memory
 from video2mp3.queue.rabbitmq import RabbitQueue
 from video2mp3.settings import load_settings
@@ -67,7 +68,7 @@ STEPS = {
     ],
     "reaper": [
         Step("reaper", lifecycle, "reap"),
-        Step("reaper", notifications, "reap"),
+        Step("reaper", claims, "reap"),
         Step("reaper", batches, "end"),
         Step("reaper", workers, "forget_dead"),
     ],
@@ -76,7 +77,7 @@ STEPS = {
         Step("sweeper", signing_keys, "remove_retired"),
         Step("sweeper", audit, "delete_expired"),
         Step("sweeper", throttling, "delete_expired"),
-        Step("sweeper", letters, "delete_expired"),
+        Step("sweeper", one_time_tokens, "delete_expired"),
     ],
     "sweeper, continued": [
         Step("sweeper", sign_ins, "delete_expired"),
@@ -132,8 +133,8 @@ STEPS = {
     "deliveries": [
         Step("deliveries", event_loop.EventLoop, "_run_for_a_while"),
     ],
-    "account-letters": [
-        Step("account-letters", letters, "claim"),
+    "account-emails": [
+        Step("account-emails", one_time_tokens, "claim_email"),
     ],
 }
 ROUNDS = [[step for step in steps if step] for steps in zip_longest(*STEPS.values())]
@@ -160,7 +161,7 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leases, "_TICK_S", 0.01)
     monkeypatch.setattr(leases, "HEARTBEAT_S", 0.02)
     monkeypatch.setattr(lifecycle, "LEASE_S", 3)
-    monkeypatch.setattr(notifications, "LEASE_S", 2)
+    monkeypatch.setattr(claims, "LEASE_S", 2)
     monkeypatch.setattr(leases, "LOST_AFTER_S", 2.5)
     monkeypatch.setitem(relay.Relay.__init__.__kwdefaults__ or {}, "announced_s", 2)
 
@@ -241,7 +242,7 @@ def test_loops_outlive_exceptions_in_every_step(
         follower.join(60)
         assert seen[-1] == "finished"
         wait_until(
-            lambda: [notice.state for notice in notifications_of(backends.database, job_id)] == ["sent"],
+            lambda: [row.state for row in notifications_of(backends.database, job_id)] == ["sent"],
             30,
             "the notification",
         )

@@ -88,17 +88,17 @@ class WrongPassword(Forbidden):
     code = "wrong_password"
 
 
-class BadLetter(Video2mp3Error):
-    """This link from a letter is not good, or no longer; ask for another letter."""
+class InvalidOrExpiredToken(Video2mp3Error):
+    """This link is not valid, was used before, or has expired; request another email."""
 
-    code = "bad_letter"
+    code = "invalid_or_expired_token"
     status = 400
 
 
-class MailNotConfigured(Video2mp3Error):
-    """This service sends no mail; ask its operator."""
+class EmailNotConfigured(Video2mp3Error):
+    """This service sends no email; ask its operator."""
 
-    code = "mail_not_configured"
+    code = "email_not_configured"
     status = 409
 
 
@@ -551,10 +551,10 @@ class UploadStalled(Unavailable):
     code = "upload_stalled"
 
 
-class MailUnavailable(Unavailable):
-    """The mail server is out of reach, or does not take mail now; it is tried again."""
+class EmailUnavailable(Unavailable):
+    """The mail server is out of reach, or does not accept email now; the service tries again."""
 
-    code = "mail_unavailable"
+    code = "email_unavailable"
 
 
 # -- The machine and its settings: seen at start-up and on the command line ---------------------------
@@ -566,10 +566,10 @@ class ConfigurationError(Video2mp3Error):
     code = "configuration_error"
 
 
-class MailRefused(Video2mp3Error):
-    """The mail server refuses this mail or its recipient for good."""
+class EmailRejected(Video2mp3Error):
+    """The mail server rejects this email or its recipient for good."""
 
-    code = "mail_refused"
+    code = "email_rejected"
 
 
 class FileExists(Video2mp3Error):

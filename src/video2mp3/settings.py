@@ -151,7 +151,7 @@ class Settings(BaseSettings):
     smtp_security: Literal["starttls", "tls", "none"] = Field("starttls", description="Encryption to the mail server.")
     smtp_username: str = Field("", description="Account at the mail server (empty: no sign-in).")
     smtp_password: SecretStr = Field(SecretStr(""), description="Password at the mail server.")
-    mail_from: str = Field("video2mp3@localhost", description="Sender of the mails.")
+    smtp_from: str = Field("video2mp3@localhost", description="Sender of the mails.")
 
     metrics_host: str = Field("127.0.0.1", description="Address for Prometheus' metrics.")
     metrics_port: int = Field(0, ge=0, le=65535, description="Port for Prometheus' metrics (0: none).")

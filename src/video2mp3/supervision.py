@@ -29,6 +29,7 @@ from contextlib import contextmanager
 
 import structlog
 
+from video2mp3.backoff import backoff_s
 from video2mp3.errors import Unavailable
 
 log = structlog.get_logger()
@@ -60,6 +61,7 @@ class Watchdog:
         self.backoff_s = 0.0
         """How long to wait before the next turn: 0 after one that succeeded."""
         self._max_backoff_s = max_backoff_s
+        self._failures_in_a_row = 0
         self._turned_at_s = time.monotonic()
         self._busy_until_s = float("-inf")
         self._failing_since_s: float | None = None
@@ -135,6 +137,7 @@ class Watchdog:
         if self.backoff_s:
             log.info("loop_recovered", loop=self.name)
         self._last_failure = self._failing_since_s = None
+        self._failures_in_a_row = 0
         self.backoff_s = 0.0
 
     def _note_failure(self, error: BaseException) -> None:
@@ -146,7 +149,8 @@ class Watchdog:
             self.feed()
         else:
             self._failing_since_s = self._failing_since_s or time.monotonic()
-        self.backoff_s = min(self._max_backoff_s, self.backoff_s * 2 or _FIRST_BACKOFF_S)
+        self._failures_in_a_row += 1
+        self.backoff_s = backoff_s(self._failures_in_a_row, first_s=_FIRST_BACKOFF_S, max_s=self._max_backoff_s)
         is_new, self._last_failure = type(error) is not self._last_failure, type(error)
         if is_new and isinstance(error, Unavailable):
             log.warning("loop_interrupted", loop=self.name, error=error.code, detail=error.detail)

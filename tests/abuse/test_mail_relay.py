@@ -10,7 +10,7 @@ from tests.notify.test_mail import content_of
 from tests.servers import wait_until
 from video2mp3.accounts import throttling
 from video2mp3.database.tables import User
-from video2mp3.notify import account_letters, loop
+from video2mp3.notify import account_emails, loop
 
 VICTIM = "victim@example.org"
 OTHER = "bystander@example.org"
@@ -25,7 +25,7 @@ def without_verified_addresses() -> None:
         return user.email
 
     loop.address_of = named  # type: ignore[attr-defined]  # imported there, not exported
-    account_letters.address_of = named  # type: ignore[attr-defined]  # as above
+    account_emails.address_of = named  # type: ignore[attr-defined]  # as above
     throttling.VERIFICATIONS_PER_DAY = throttling.VERIFICATIONS_TO_ONE_ADDRESS = 1000
 
 

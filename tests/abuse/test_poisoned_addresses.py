@@ -1,17 +1,19 @@
-"""An address that no message can be composed to: the letters of everybody else are sent all the same."""
+"""An address that no message can be composed to: the emails of everybody else are sent all the same."""
 
 import re
 
 import httpx
+from sqlalchemy import update
 
 from tests.abuse.conftest import StartService
 from tests.acceptance.service import PASSWORD, Service, mails_to
 from tests.servers import free_port, wait_until
 from video2mp3 import supervision
-from video2mp3.accounts import email_addresses, letters, users
-from video2mp3.accounts.letters import Due
-from video2mp3.database.tables import Letter
-from video2mp3.notify.account_letters import AccountLetters
+from video2mp3.accounts import email_addresses, one_time_tokens, users
+from video2mp3.accounts.one_time_tokens import ClaimedEmail
+from video2mp3.database.tables import OneTimeToken
+from video2mp3.notify.account_emails import AccountEmails
+from video2mp3.outbox.claims import End
 
 POISONS = (
     "=?utf-8?q?=0a?=@b.c",
@@ -30,20 +32,21 @@ def without_the_check() -> None:
         return email_addresses._EMAIL.fullmatch(text) is not None and text.isprintable()
 
     users.is_email = has_the_form  # type: ignore[attr-defined]  # imported there, not exported
-    # A letter whose sending failed is due again at once, and a loop that fails is reported soon.
-    letters.LEASE_S = 0
+    # A loop that fails is reported soon.
     supervision.FAILING_S = _FAILING_S
 
 
 def without_any_guard() -> None:
-    """What a letter raises ends the turn, and letters are sent in the order in which they were asked for."""
+    """What an email raises ends the turn; it is due again at once, in the order in which emails were requested."""
 
-    def send(self: AccountLetters, due: Due) -> str:
-        return self._send(due)
+    def send(self: AccountEmails, claimed: ClaimedEmail) -> End:
+        with self._database.write() as session:
+            session.execute(update(OneTimeToken).values(state="queued"))
+        return self._send(claimed)
 
     without_the_check()
-    AccountLetters._send_or_give_up = send  # type: ignore[assignment,method-assign]
-    letters._turn = lambda: (Letter.id.expression,)
+    AccountEmails._send_or_fail = send  # type: ignore[method-assign]
+    one_time_tokens._turn = lambda: (OneTimeToken.id.expression,)
 
 
 def register(service: Service, name: str, email: str) -> httpx.Response:
@@ -72,19 +75,19 @@ def test_a_poisoned_address_is_refused_and_a_name_stays_a_name(start_service: St
         assert httpx.get(f"{service.url}/v1/me", headers=headers, timeout=60).json()["email"] is None
 
 
-def test_a_letter_that_fails_stops_no_other(start_service: StartService) -> None:
+def test_an_email_that_fails_stops_no_other(start_service: StartService) -> None:
     """It should hold where the check of addresses has a hole."""
     port = free_port()
     with start_service(without_the_check, metrics_port=port) as service:
         poison(service)
         register(service, "victim", VICTIM).raise_for_status()
-        wait_until(lambda: mails_to(service, VICTIM), PATIENCE_S, "the victim's letter")
+        wait_until(lambda: mails_to(service, VICTIM), PATIENCE_S, "the victim's email")
         metrics = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=60).text
-        assert re.search(r'video2mp3_account_letters_total\{outcome="given_up"\} 2\.0', metrics)
+        assert re.search(r'video2mp3_account_emails_total\{outcome="failed"\} 2\.0', metrics)
         assert is_ready(service)
 
 
-def test_without_the_guards_one_stranger_stops_all_letters(start_service: StartService) -> None:
+def test_without_the_guards_one_stranger_stops_all_emails(start_service: StartService) -> None:
     with start_service(without_any_guard) as service:
         poison(service)
         register(service, "victim", VICTIM).raise_for_status()

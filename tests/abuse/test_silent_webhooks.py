@@ -13,8 +13,8 @@ from tests.acceptance.service import Service, notifications_to, wait_for_end
 from tests.outbound.listeners import web_server
 from tests.servers import wait_until
 from video2mp3.jobs.housekeeping import relay
-from video2mp3.jobs.notification_turns import WEBHOOKS, Candidate, UnderWay, under_way
 from video2mp3.notify import webhook
+from video2mp3.outbox.fair_window import WEBHOOKS, Candidate, UnderWay, under_way
 
 WEBHOOK_COUNT = 20
 JOB_COUNT = 10

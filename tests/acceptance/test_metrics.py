@@ -50,7 +50,7 @@ def test_what_was_done_is_counted(measured: tuple[Service, str], talk: Path) -> 
         for path in ("/planted-path", "/v1/conversions/planted-id"):
             assert ada.get(path).status_code >= 400
         wait_until(lambda: notifications_to(service, "metrics@example.org"), 30, "the mail")
-        wait_until(lambda: value(url, "notifications_total", outcome="done") == 2, 30, "both notifications")
+        wait_until(lambda: value(url, "notifications_total", outcome="sent") == 2, 30, "both notifications")
     assert value(url, "jobs_ended_total", state="finished", code="") == 1
     assert value(url, "jobs_ended_total", state="failed", code="unsupported_format") == 1
     assert value(url, "jobs_submitted_total", priority="normal") == 2

@@ -127,7 +127,7 @@ def test_address_and_mails_can_be_changed(ada: SignedIn, bob: SignedIn) -> None:
 
 
 def test_another_address_asks_for_the_password(ada: SignedIn) -> None:
-    """It should be no way from a browser that was left open to a letter that resets the password."""
+    """It should be no way from a browser that was left open to an email that resets the password."""
     old = {"email": "ada@example.org", "current_password": PASSWORD}
     ada.http.patch("/v1/me", json=old).raise_for_status()
     for wrong in ({}, {"current_password": "a guess"}, {"current_password": None}):

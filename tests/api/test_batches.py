@@ -12,7 +12,7 @@ from video2mp3.api.frame.services import Services
 from video2mp3.database.tables import Batch, Job, Notification
 from video2mp3.errors import NoAudio
 from video2mp3.jobs import batches
-from video2mp3.jobs.webhooks import new_secret
+from video2mp3.outbox.webhooks import new_secret
 from video2mp3.settings import Settings
 
 

@@ -49,7 +49,7 @@ def test_every_route_has_a_valid_request_and_a_rule(services: Services) -> None:
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    """It promises letters; nobody sends them."""
+    """It promises emails; nobody sends them."""
     return settings.model_copy(update={"smtp_host": "127.0.0.1"})
 
 

@@ -12,8 +12,8 @@ from tests.api.stored import NOTHING, fail, stored, upload
 from video2mp3.api.frame.services import Services
 from video2mp3.database.tables import Job
 from video2mp3.errors import SourceRefused
-from video2mp3.jobs.webhooks import Receiver, new_secret, receiver_of
 from video2mp3.outbound import Guard
+from video2mp3.outbox.webhooks import Receiver, new_secret, one_off_subscriber
 
 URL = "https://media.example/talks/My%20talk.mp4?X-Signature=secret"
 RESULT_URL = "https://media.example/mp3s/talk.mp3?X-Signature=secret"
@@ -60,7 +60,7 @@ def test_a_form_names_where_the_result_goes_and_who_is_told(ada: SignedIn, servi
     assert secret not in answer.text
     with services.database.read() as session:
         row = session.get_one(Job, answer.json()["id"])
-        told = receiver_of(session, row.id)
+        told = one_off_subscriber(session, row.id)
     assert (row.result_url, told) == (RESULT_URL, Receiver(hook, secret))
 
 

@@ -12,7 +12,7 @@ from tests.api.stored import convert, fail, finish, upload
 from video2mp3.api.frame.services import Services
 from video2mp3.database.tables import Notification, Webhook
 from video2mp3.errors import NoAudio
-from video2mp3.jobs.webhooks import MAX_PER_USER, new_secret
+from video2mp3.outbox.webhooks import MAX_PER_USER, new_secret
 
 URL = "https://hooks.example.org/in?key=secret"
 ALL = ["conversion.finished", "conversion.failed", "conversion.canceled"]

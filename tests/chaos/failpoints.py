@@ -9,7 +9,7 @@ from typing import Any
 from video2mp3.jobs import lifecycle
 from video2mp3.jobs.housekeeping.loops import Housekeeping
 from video2mp3.notify.loop import NotifierLoop
-from video2mp3.notify.mail import Mailer
+from video2mp3.notify.smtp import Mailer
 from video2mp3.queue.rabbitmq import RabbitMessage, RabbitQueue
 from video2mp3.storage.objects import ObjectStorage
 from video2mp3.worker.conversion import Conversion

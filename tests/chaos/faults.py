@@ -8,11 +8,11 @@ from sqlalchemy.orm import Session
 
 from video2mp3.database.clock import SECOND, now
 from video2mp3.database.connection import Database
+from video2mp3.database.statements import change
 from video2mp3.database.tables import Job
 from video2mp3.jobs import lifecycle
 from video2mp3.jobs.housekeeping.relay import Relay
 from video2mp3.jobs.lifecycle import Claim
-from video2mp3.jobs.statements import change
 from video2mp3.worker import loop
 
 _YEARS_S = 10 * 365 * 86_400

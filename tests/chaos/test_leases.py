@@ -15,7 +15,7 @@ from tests.chaos.figures import long, record
 from tests.chaos.invariants import check
 from tests.chaos.processes import engines, is_stopped
 from tests.servers import wait_until
-from video2mp3.jobs import notifications
+from video2mp3.outbox import claims
 
 _SETTLE_S = 300
 _SOON_S = 180
@@ -127,7 +127,7 @@ def test_the_database_is_cut_off(run_cluster: RunCluster, clips: Sequence[Clip],
     with run_cluster() as cluster, Load(cluster, clips).signed_in() as load:
         cut_database(cluster, load, cluster.names(), seconds=seconds, jobs=jobs, silent=silent)
         assert "" not in load.wait()
-        assert cluster.settles(_SETTLE_S + notifications.LEASE_S)
+        assert cluster.settles(_SETTLE_S + claims.LEASE_S)
         assert check(cluster, load.log) == []
         how = "silent" if silent else "refused"
         record(7, f"database cut for {seconds} s under load ({how})", f"{jobs} jobs finished, once", "all")

@@ -9,8 +9,9 @@ from sqlalchemy import update
 from video2mp3.database.clock import SECOND, now
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job, Notification, Upload, User, new_id
-from video2mp3.jobs import lifecycle, webhooks
+from video2mp3.jobs import lifecycle
 from video2mp3.jobs.lifecycle import Claim
+from video2mp3.outbox import webhooks
 
 _numbers = itertools.count(1)
 

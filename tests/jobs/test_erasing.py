@@ -11,14 +11,15 @@ from tests.jobs.objects import keys_in, put
 from tests.jobs.rows import change_job, claimed, finish, make_user, read_job, submit
 from tests.servers import wait_until
 from tests.worker.system import System
-from video2mp3.accounts import api_keys, letters, sign_ins, users
+from video2mp3.accounts import api_keys, one_time_tokens, sign_ins, users
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Base, User
 from video2mp3.errors import Conflict, DatabaseUnavailable
-from video2mp3.jobs import batches, lifecycle, webhooks
+from video2mp3.jobs import batches, lifecycle
 from video2mp3.jobs.canceling import cancel_all
 from video2mp3.jobs.housekeeping import erasing
 from video2mp3.jobs.housekeeping.loops import Housekeeping
+from video2mp3.outbox import webhooks
 from video2mp3.queue.memory import MemoryQueue
 from video2mp3.storage import Storage
 
@@ -38,7 +39,7 @@ def fill(system: System, name: str) -> str:
         user = session.get_one(User, user_id)
         sign_ins.start(session, user, "refresh", lifetime_s=600)
         api_keys.create(session, user_id, "script", ["read"], lifetime_s=None)
-        letters.ask(session, "verify", user)
+        one_time_tokens.request(session, "verify", user)
         webhooks.create(session, user_id, "https://hooks.example.org/", ["conversion.finished"])
         batch = batches.create(session, user_id, tag=None, webhook=None, idempotency_key=None, request_sha256="0" * 64)
     done = submit(system.database, user_id, system.upload(user_id, CONTENT), batch_id=batch.id)

@@ -33,7 +33,7 @@ BOUNDED_BY = {
     "sign_ins": "history",
     "api_keys": "api_keys.MAX_PER_USER",
     "invitations": "made by administrators only; invitations.delete_old",
-    "letters": "throttling, and their expiry",
+    "one_time_tokens": "throttling, and their expiry",
     "signing_keys": "made by the service only",
     "secrets": "made by the service only",
     "audit_entries": "history, and their expiry",

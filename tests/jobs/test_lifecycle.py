@@ -1,5 +1,6 @@
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
+from typing import Any
 
 import pytest
 
@@ -200,6 +201,11 @@ def test_what_cannot_get_better_fails_at_once(database: Database, user_id: str, 
     assert len(notifications_of(database, row.id)) == 1
 
 
+def about(backoff_s: float) -> Any:
+    """A back-off, of which up to a tenth is taken off at random; the test itself takes a while, too."""
+    return pytest.approx(0.95 * backoff_s, abs=0.05 * backoff_s + 3)
+
+
 def test_a_crash_of_the_engine_is_tried_three_times(database: Database, user_id: str) -> None:
     job_id = submit(database, user_id).id
     for failures in (1, 2):
@@ -221,7 +227,7 @@ def test_a_damaged_upload_is_tried_three_times_minutes_apart(database: Database,
         row = read_job(database, job_id)
         assert row.state == "queued"
         waits.append(seconds_from_now(database, row.not_before))
-    assert waits == pytest.approx([60, 120], abs=5)
+    assert waits == [about(60), about(120)]
     assert _fail(database, claimed(database, job_id), UploadDamaged())
     assert (read_job(database, job_id).state, read_job(database, job_id).error_code) == ("failed", "upload_damaged")
 
@@ -233,9 +239,8 @@ def test_a_server_of_others_is_tried_five_times_within_half_an_hour(database: Da
         assert _fail(database, claimed(database, job_id), Unreachable())
         row = read_job(database, job_id)
         assert row.state == "queued"
-        waits.append(round(seconds_from_now(database, row.not_before)))
-    for wait, wanted in zip(waits, (15, 60, 240, 960), strict=True):
-        assert wait == pytest.approx(wanted, abs=5)
+        waits.append(seconds_from_now(database, row.not_before))
+    assert waits == [about(15), about(60), about(240), about(960)]
     assert _fail(database, claimed(database, job_id), Unreachable())
     row = read_job(database, job_id)
     assert (row.state, row.error_code, row.failures) == ("failed", "unreachable", 5)
@@ -249,8 +254,8 @@ def test_an_outage_is_not_counted_and_waits_longer_each_time(database: Database,
         row = read_job(database, job_id)
         assert (row.state, row.failures, row.lost_leases, row.announced_until) == ("queued", 0, 0, 0)
         waits.append(seconds_from_now(database, row.not_before))
-    assert waits[:3] == pytest.approx([5, 10, 20], abs=3)
-    assert waits[-1] == pytest.approx(300, abs=3)
+    assert waits[:3] == [about(5), about(10), about(20)]
+    assert waits[-1] == about(300)
 
 
 def test_failures_and_lost_leases_do_not_lengthen_the_wait_after_an_outage(database: Database, user_id: str) -> None:
@@ -261,7 +266,7 @@ def test_failures_and_lost_leases_do_not_lengthen_the_wait_after_an_outage(datab
         change_job(database, job_id, lease_until=1)
         _reap(database)
     _fail(database, claimed(database, job_id), StorageUnavailable())
-    assert seconds_from_now(database, read_job(database, job_id).not_before) == pytest.approx(5, abs=3)
+    assert seconds_from_now(database, read_job(database, job_id).not_before) == about(5)
 
 
 def test_a_released_job_is_queued_at_once_and_nothing_is_counted(database: Database, user_id: str) -> None:

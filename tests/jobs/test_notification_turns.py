@@ -5,17 +5,17 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, or_, select, update
 
 from tests.jobs.rows import make_user, seconds_from_now, submit
 from video2mp3.database.clock import SECOND
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Destination, Notification, new_id
-from video2mp3.jobs import notifications
-from video2mp3.jobs.destinations import FIRST_PAUSE_S, MAX_PAUSE_S, SLOWED_AFTER
 from video2mp3.jobs.housekeeping.relay import Relay
-from video2mp3.jobs.notification_turns import MAIL, WEBHOOKS
-from video2mp3.jobs.notifications import Notice, Outcome
+from video2mp3.outbox import notifications
+from video2mp3.outbox.destinations import FIRST_PAUSE_S, MAX_PAUSE_S, SLOWED_AFTER
+from video2mp3.outbox.fair_window import MAIL, WEBHOOKS
+from video2mp3.outbox.notifications import ClaimedNotification, Outcome
 from video2mp3.queue.memory import MemoryQueue
 
 FAR_US = 9 * 10**15
@@ -33,7 +33,7 @@ def memory() -> Iterator[MemoryQueue]:
 def queue_up(database: Database, user_id: str, number: int, *hosts: str, not_before: int = 0) -> str:
     """So many deliveries to each of these hosts are due (none: so many e-mails); returns the job that they are of."""
     job_id = submit(database, user_id).id
-    template = {"job_id": job_id, "user_id": user_id, "give_up_at": FAR_US, "created_at": 1, "not_before": not_before}
+    template = {"job_id": job_id, "user_id": user_id, "expires_at": FAR_US, "created_at": 1, "not_before": not_before}
     rows = [
         {**template, "id": new_id(), "kind": "webhook" if host else "mail", "target": new_id(), "destination": host}
         for _ in range(number)
@@ -48,21 +48,21 @@ def let_out(database: Database, memory: MemoryQueue) -> Counter[tuple[str, str]]
     """Lets the relay choose; returns how many are announced or being sent then, by user and host."""
     Relay(database, memory).announce_due()
     with database.read() as session:
-        out = Notification.announced_until > 0, Notification.state.in_(("queued", "sending"))
-        rows = session.execute(select(Notification.user_id, Notification.destination).where(*out))
+        out = or_(Notification.announced_until > 0, Notification.state == "sending")
+        rows = session.execute(select(Notification.user_id, Notification.destination).where(out))
         return Counter((user_id, host) for user_id, host in rows)
 
 
-def claim(database: Database, job_id: str) -> Notice:
+def claim(database: Database, job_id: str) -> ClaimedNotification:
     with database.write() as session:
-        notice = notifications.claim(session, job_id)
-    assert notice is not None
-    return notice
+        claimed = notifications.claim(session, job_id)
+    assert claimed is not None
+    return claimed
 
 
-def fail(database: Database, notice: Notice) -> None:
+def fail(database: Database, claimed: ClaimedNotification) -> None:
     with database.write() as session:
-        assert notifications.try_again(session, notice, Outcome(problem="No answer."))
+        assert notifications.end(session, claimed, Outcome("retried", problem="No answer."))
 
 
 def make_due(database: Database, job_id: str) -> None:
@@ -97,9 +97,9 @@ def test_users_take_turns_at_a_host_that_they_share(database: Database, memory: 
     assert let_out(database, memory) == {(anna, "shared.example"): 2}
     queue_up(database, ben, 50, "shared.example", not_before=1)
     for _ in range(2):
-        notice = claim(database, first)
+        claimed = claim(database, first)
         with database.write() as session:
-            assert notifications.mark_sent(session, notice, Outcome(204))
+            assert notifications.end(session, claimed, Outcome("sent", 204))
         shared = let_out(database, memory)
     assert shared == {(anna, "shared.example"): 1, (ben, "shared.example"): 1}
 
@@ -201,9 +201,9 @@ def test_a_host_that_answers_again_is_told_all(database: Database, memory: Memor
         session.execute(update(Notification).values(announced_until=0))
         session.execute(update(Destination).values(not_before=0))
     let_out(database, memory)
-    notice = claim(database, job_id)
+    claimed = claim(database, job_id)
     with database.write() as session:
-        assert notifications.mark_sent(session, notice, Outcome(204))
+        assert notifications.end(session, claimed, Outcome("sent", 204))
     assert destination(database, "back.example") is None
     assert let_out(database, memory)[user_id, "back.example"] == WEBHOOKS.per_destination
 
@@ -213,11 +213,11 @@ def test_what_waited_a_day_for_a_silent_host_has_failed(database: Database, memo
     job_id = queue_up(database, user_id, 10, "silent.example")
     with database.write() as session:
         ids = list(session.scalars(select(Notification.id).where(Notification.job_id == job_id)))
-        session.execute(update(Notification).where(Notification.id.in_(ids[5:])).values(give_up_at=1))
+        session.execute(update(Notification).where(Notification.id.in_(ids[5:])).values(expires_at=1))
     for _ in range(SLOWED_AFTER):
         let_out(database, memory)
         fail(database, claim(database, job_id))
     with database.read() as session:
         rows = session.scalars(select(Notification).where(Notification.job_id == job_id))
-        states = Counter((row.state, row.give_up_at > SECOND) for row in rows)
+        states = Counter((row.state, row.expires_at > SECOND) for row in rows)
     assert states == {("failed", False): 5, ("queued", True): 5}

@@ -9,8 +9,9 @@ from tests.jobs.rows import claimed, finish, make_user, make_webhook, submit
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Notification
 from video2mp3.errors import TooManyWaiting
-from video2mp3.jobs import batches, lifecycle, webhooks
-from video2mp3.jobs.webhooks import Receiver
+from video2mp3.jobs import batches, lifecycle
+from video2mp3.outbox import webhooks
+from video2mp3.outbox.webhooks import Receiver
 
 MOST = 5
 WEBHOOKS = 3
@@ -84,10 +85,10 @@ def test_a_delivery_is_repeated_where_there_is_room(database: Database) -> None:
         by_state = {one.state: one.id for one in deliveries}
     with database.write() as session:
         webhook = webhooks.find(session, webhook_id, ada)
-        assert webhooks.redeliver(session, webhook, by_state["queued"], retried_s=60).state == "queued"
+        assert webhooks.redeliver(session, webhook, by_state["queued"]).state == "queued"
         with pytest.raises(TooManyWaiting):
-            webhooks.redeliver(session, webhook, by_state["failed"], retried_s=60)
+            webhooks.redeliver(session, webhook, by_state["failed"])
     with database.write() as session:
         session.execute(update(Notification).where(Notification.state == "queued").values(state="sent"))
         webhook = webhooks.find(session, webhook_id, ada)
-        assert webhooks.redeliver(session, webhook, by_state["failed"], retried_s=60).state == "queued"
+        assert webhooks.redeliver(session, webhook, by_state["failed"]).state == "queued"

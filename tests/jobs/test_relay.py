@@ -11,7 +11,7 @@ from video2mp3.database.clock import SECOND, now
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job, Notification, Worker, new_id
 from video2mp3.jobs.housekeeping.relay import LEAST_WINDOW, Relay
-from video2mp3.jobs.notification_turns import MAIL
+from video2mp3.outbox.fair_window import MAIL
 from video2mp3.queue import MP3_QUEUE, VIDEO_QUEUE
 from video2mp3.queue.memory import MemoryQueue
 from video2mp3.telemetry import tracing

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.notify.test_mail import LINKS
 from video2mp3.accounts.email_addresses import is_email
 from video2mp3.database.tables import Job
-from video2mp3.notify.letters import compose, compose_account_letter
+from video2mp3.notify.composing import compose, compose_account_email
 
 POISONED = (
     "=?utf-8?q?=0a?=@b.c",
@@ -68,10 +68,10 @@ def test_every_address_that_is_taken_can_be_written_to(address: str) -> None:
     if not is_email(address):
         return
     for kind in ("reset", "verify"):
-        letter = compose_account_letter("reset" if kind == "reset" else "verify", address, address, "https://x/", "n1")
-        assert sent(letter, address)["To"] == address
-        assert getaddresses([letter["To"]]) == [("", address)]
-        assert set(sent(letter, address).keys()) == _NAMES_OF_HEADERS
+        email = compose_account_email("reset" if kind == "reset" else "verify", address, address, "https://x/", "n1")
+        assert sent(email, address)["To"] == address
+        assert getaddresses([email["To"]]) == [("", address)]
+        assert set(sent(email, address).keys()) == _NAMES_OF_HEADERS
     assert about_a_job("talk.mp4", address)["To"] == address
 
 

@@ -12,12 +12,13 @@ from tests.servers import SMTPServer, free_port, wait_until
 from tests.worker.system import System, make_wav
 from video2mp3.database.tables import Job, Notification, User
 from video2mp3.errors import NoAudio
-from video2mp3.jobs import lifecycle, notifications
+from video2mp3.jobs import lifecycle
 from video2mp3.jobs.housekeeping.loops import Housekeeping
-from video2mp3.jobs.notifications import Outcome
 from video2mp3.notify.loop import NotifierLoop
-from video2mp3.notify.mail import Mailer
+from video2mp3.notify.smtp import Mailer
 from video2mp3.outbound import Guard
+from video2mp3.outbox import notifications
+from video2mp3.outbox.notifications import Outcome
 
 PUBLIC_URL = "https://mp3.example.org"
 
@@ -105,7 +106,7 @@ def test_without_a_mail_server_a_line_is_logged(embedded: System) -> None:
     job_id = _finished_job(embedded, username="anna@example.org")
     with capture_logs() as logs, running(embedded, None):
         _wait_for(embedded, job_id, "sent")
-    lines = [entry for entry in logs if entry["event"] == "mail_not_configured"]
+    lines = [entry for entry in logs if entry["event"] == "email_not_configured"]
     assert [line["job_id"] for line in lines] == [job_id]
 
 
@@ -143,7 +144,7 @@ def test_a_job_that_is_not_to_be_mailed_about_is_not(embedded: System, smtp: SMT
 def test_who_has_unsubscribed_gets_no_mail(embedded: System, smtp: SMTPServer) -> None:
     without, told = (_finished_job(embedded, username=name) for name in ("anna@example.org", "ben@example.org"))
     with embedded.database.write() as session:
-        session.execute(update(User).where(User.username == "anna@example.org").values(wants_mail=False))
+        session.execute(update(User).where(User.username == "anna@example.org").values(email_notifications=False))
     with capture_logs() as logs, running(embedded, _mailer(smtp.port)):
         _wait_for(embedded, without, "sent")
         _wait_for(embedded, told, "sent")
@@ -167,8 +168,8 @@ def test_a_mail_server_that_is_away_is_tried_again_later(embedded: System, smtp:
 def test_after_a_day_a_mail_has_failed(embedded: System) -> None:
     job_id = _finished_job(embedded, username="anna@example.org")
     row = notifications_of(embedded.database, job_id)[0]
-    assert seconds_from_now(embedded.database, row.give_up_at) == pytest.approx(86_400, abs=60)
-    _change(embedded, job_id, give_up_at=row.created_at)
+    assert seconds_from_now(embedded.database, row.expires_at) == pytest.approx(86_400, abs=60)
+    _change(embedded, job_id, expires_at=row.created_at)
     with running(embedded, _mailer(free_port())):
         problem = _wait_for(embedded, job_id, "failed").problem
     assert problem is not None
@@ -189,7 +190,9 @@ def test_a_notifier_that_died_while_sending_is_followed_by_another(embedded: Sys
     assert [mail["To"] for mail in smtp.messages] == ["anna@example.org"]
     assert first is not None
     with embedded.database.write() as session:
-        assert not notifications.try_again(session, first, Outcome()), "the dead one's claim is worth nothing any more"
+        assert not notifications.end(session, first, Outcome("retried")), (
+            "the dead one's claim is worth nothing any more"
+        )
 
 
 def test_the_notification_of_a_deleted_job_is_nobody_s(embedded: System, smtp: SMTPServer) -> None:

@@ -9,9 +9,9 @@ from aiosmtpd.controller import Controller
 
 from tests.servers import SMTPServer, free_port
 from video2mp3.database.tables import Job, User
-from video2mp3.errors import MailRefused, MailUnavailable
-from video2mp3.notify.letters import Links, compose
-from video2mp3.notify.mail import Mailer, address_of
+from video2mp3.errors import EmailRejected, EmailUnavailable
+from video2mp3.notify.composing import Links, compose
+from video2mp3.notify.smtp import Mailer, address_of
 
 LINKS = Links(
     result="https://mp3.example.org/v1/shared/aa?expires=1&signature=x",
@@ -132,30 +132,30 @@ def test_the_owner_is_mailed_where_the_address_is_verified(
 
 def test_a_recipient_that_does_not_exist_is_refused_for_good() -> None:
     message = compose(_job(), "nobody@example.org", LINKS, "n1")
-    with _server(_Answers(recipient="550 no such mailbox")) as mailer, pytest.raises(MailRefused):
+    with _server(_Answers(recipient="550 no such mailbox")) as mailer, pytest.raises(EmailRejected):
         mailer.send(message)
 
 
 def test_a_mail_that_is_not_wanted_is_refused_for_good() -> None:
-    with _server(_Answers(data="554 no")) as mailer, pytest.raises(MailRefused):
+    with _server(_Answers(data="554 no")) as mailer, pytest.raises(EmailRejected):
         mailer.send(compose(_job(), "anna@example.org", LINKS, "n1"))
 
 
 @pytest.mark.parametrize("answers", [{"recipient": "450 greylisted"}, {"data": "451 try later"}])
 def test_a_server_that_is_busy_is_asked_again(answers: dict[str, str]) -> None:
-    with _server(_Answers(**answers)) as mailer, pytest.raises(MailUnavailable):
+    with _server(_Answers(**answers)) as mailer, pytest.raises(EmailUnavailable):
         mailer.send(compose(_job(), "anna@example.org", LINKS, "n1"))
 
 
 def test_a_server_that_is_away_is_asked_again() -> None:
-    with pytest.raises(MailUnavailable):
+    with pytest.raises(EmailUnavailable):
         _mailer("127.0.0.1", free_port()).send(compose(_job(), "anna@example.org", LINKS, "n1"))
 
 
 def test_nothing_is_sent_in_plain_text_where_encryption_is_asked_for(smtp: SMTPServer) -> None:
-    with pytest.raises(MailUnavailable):
+    with pytest.raises(EmailUnavailable):
         _mailer(smtp.host, smtp.port, security="starttls").send(compose(_job(), "anna@example.org", LINKS, "n1"))
-    with pytest.raises(MailUnavailable):
+    with pytest.raises(EmailUnavailable):
         _mailer(smtp.host, smtp.port, security="tls").send(compose(_job(), "anna@example.org", LINKS, "n1"))
     assert smtp.messages == []
     _mailer(smtp.host, smtp.port).send(compose(_job(), "anna@example.org", LINKS, "n1"))

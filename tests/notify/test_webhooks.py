@@ -31,9 +31,10 @@ from video2mp3.database import connection
 from video2mp3.database.clock import SECOND
 from video2mp3.database.tables import Notification, Webhook
 from video2mp3.errors import NoAudio
-from video2mp3.jobs import batches, lifecycle, messages, webhooks
-from video2mp3.jobs.notification_turns import WEBHOOKS
+from video2mp3.jobs import batches, lifecycle, messages
 from video2mp3.outbound import Guard
+from video2mp3.outbox import webhooks
+from video2mp3.outbox.fair_window import WEBHOOKS
 from video2mp3.queue import MP3_QUEUE
 
 ROOT = Path(__file__).parents[2]
@@ -137,7 +138,7 @@ def test_a_receiver_that_is_down_for_ten_minutes_is_told_afterwards(
 ) -> None:
     """It should try again and again, later each time, and deliver once, with the id of the first attempt."""
     passed_s = 0.0
-    clock = SimpleNamespace(time_ns=lambda: time.time_ns() + int(passed_s * 1e9))
+    clock = SimpleNamespace(monotonic=time.monotonic, time_ns=lambda: time.time_ns() + int(passed_s * 1e9))
     monkeypatch.setattr(connection, "time", clock)
     user_id, job_id = owned_job(embedded)
     port, receiver = free_port(), Receiver()
@@ -199,8 +200,8 @@ def test_after_a_day_a_delivery_has_failed(embedded: System) -> None:
     make_webhook(embedded.database, user_id, f"http://hooks.example.org:{(port := free_port())}/")
     end(embedded, job_id, "finished")
     row = notifications_of(embedded.database, job_id)[0]
-    assert row.give_up_at - row.created_at == pytest.approx(86_400 * SECOND, abs=SECOND)
-    _change(embedded, job_id, give_up_at=row.created_at)
+    assert row.expires_at - row.created_at == pytest.approx(86_400 * SECOND, abs=SECOND)
+    _change(embedded, job_id, expires_at=row.created_at)
     with running(embedded, None, guard=guard_for(port)):
         wait_for(embedded, job_id, "failed")
 

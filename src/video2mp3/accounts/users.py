@@ -5,7 +5,7 @@ from sqlalchemy import delete as sql_delete
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from video2mp3.accounts import letters, names, passwords, sign_ins
+from video2mp3.accounts import names, one_time_tokens, passwords, sign_ins
 from video2mp3.accounts.email_addresses import is_email
 from video2mp3.accounts.look_alikes import look_alikes
 from video2mp3.database.clock import now
@@ -83,15 +83,15 @@ def register(
     return add(session, username=username, password_hash=password_hash, email=email, is_verified=is_verified, role=role)
 
 
-def change(session: Session, user: User, *, email: str | None, wants_mail: bool) -> None:
+def change(session: Session, user: User, *, email: str | None, email_notifications: bool) -> None:
     """Changes where mails go, and whether any go. Raises InvalidRequest when the address is not allowed."""
     if email != user.email:
         if email is not None:
             check_email(email)
         # Whoever reads the mail of the address before has no business with the account any more.
-        letters.forget_all(session, user.id)
+        one_time_tokens.revoke_all(session, user.id)
         user.email_verified_at = None
-    user.email, user.wants_mail = email, wants_mail
+    user.email, user.email_notifications = email, email_notifications
     session.flush()
 
 
@@ -109,7 +109,7 @@ def set_password(session: Session, user: User, password_hash: str) -> bool:
     Returns False when somebody else has replaced it since `user` was read.
     """
     unchanged = User.password_hash.is_(None) if user.password_hash is None else User.password_hash == user.password_hash
-    letters.forget_all(session, user.id)
+    one_time_tokens.revoke_all(session, user.id)
     replaced = update(User).where(User.id == user.id, unchanged)
     return rows_changed(session, replaced.values(password_hash=password_hash)) > 0
 
@@ -179,7 +179,7 @@ def delete(session: Session, user: User) -> None:
     disable(session, user)
     user.deleted_at = now()
     session.execute(sql_delete(ApiKey).where(ApiKey.user_id == user.id))
-    letters.forget_all(session, user.id)
+    one_time_tokens.revoke_all(session, user.id)
     session.flush()
 
 

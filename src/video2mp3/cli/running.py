@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from prometheus_client.registry import Collector
 
 from video2mp3 import __version__, uploads
-from video2mp3.accounts import audit, invitations, letters, sign_ins, signing_keys, throttling, users
+from video2mp3.accounts import audit, invitations, one_time_tokens, sign_ins, signing_keys, throttling, users
 from video2mp3.api.application import create_app
 from video2mp3.api.conversions import events
 from video2mp3.api.frame.services import Services
@@ -30,12 +30,12 @@ from video2mp3.database.gauges import PoolGauges
 from video2mp3.engine import Limits
 from video2mp3.engine.cpus import available_cpus
 from video2mp3.errors import ConfigurationError
-from video2mp3.jobs import destinations
 from video2mp3.jobs.housekeeping.gauges import BacklogGauges
 from video2mp3.jobs.housekeeping.loops import Housekeeping
 from video2mp3.jobs.transfers import TransferLimits
 from video2mp3.notify.loop import NotifierLoop
-from video2mp3.notify.mail import Mailer
+from video2mp3.notify.smtp import Mailer
+from video2mp3.outbox import destinations
 from video2mp3.settings import Settings, default_data_dir
 from video2mp3.telemetry import metrics, metrics_server, tracing
 from video2mp3.telemetry.disk import DiskGauges
@@ -202,7 +202,7 @@ def _housekeeping(settings: Settings, backends: Backends) -> Iterator[Housekeepi
             signing_keys.remove_retired,
             forget,
             throttling.delete_expired,
-            letters.delete_expired,
+            one_time_tokens.delete_expired,
             sign_ins.delete_expired,
             destinations.delete_old,
             invitations.delete_old,
@@ -226,7 +226,7 @@ def _notifier(settings: Settings, backends: Backends, housekeeping: Housekeeping
             security=settings.smtp_security,
             username=settings.smtp_username,
             password=settings.smtp_password.get_secret_value(),
-            sender=settings.mail_from,
+            sender=settings.smtp_from,
         )
     loop = NotifierLoop(
         backends.database,

@@ -8,6 +8,7 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 
+from video2mp3.backoff import backoff_s
 from video2mp3.client.errors import ClientError, error_of
 
 _TIMEOUT = httpx.Timeout(60.0, connect=10.0)
@@ -98,8 +99,8 @@ class Connection:
 
 def pauses_s() -> Iterator[float | None]:
     """Yields how long to wait after each try that failed; None: it was the last one."""
-    for number in range(_TRIES - 1):
-        yield min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**number)
+    for attempt in range(1, _TRIES):
+        yield backoff_s(attempt, first_s=_FIRST_PAUSE_S, max_s=_LONGEST_PAUSE_S)
     yield None
 
 

@@ -1,9 +1,17 @@
-"""What statements that change rows have in common."""
+"""The conditional statements that rows are changed with.
 
-from sqlalchemy import CursorResult, Delete, Update, select
+MySQL assigns from left to right, and a later assignment sees the earlier ones, so a value may refer to its own column
+only.
+"""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, CursorResult, Delete, Update, select, update
 from sqlalchemy.orm import Session
 
-from video2mp3.database.tables import User
+from video2mp3.database.tables import Batch, Job, Notification, OneTimeToken, User, Webhook, Worker
+
+Table = type[Batch] | type[Job] | type[Notification] | type[OneTimeToken] | type[Webhook] | type[Worker]
 
 
 def rows_changed(session: Session, statement: Update | Delete) -> int:
@@ -11,6 +19,21 @@ def rows_changed(session: Session, statement: Update | Delete) -> int:
     result = session.execute(statement, execution_options={"synchronize_session": False})
     assert isinstance(result, CursorResult)
     return result.rowcount
+
+
+def change(session: Session, table: Table, row_id: str, *conditions: ColumnElement[bool], **values: Any) -> bool:
+    """Changes one row where it meets the conditions; tells whether it did."""
+    statement = update(table).where(table.id == row_id, *conditions).values(**values)
+    # Left alone, MySQL may search by the state's index, and two statements about one row then lock it and its entry in
+    # the index in different orders: a deadlock (seen with cancel against finish).
+    for dialect in ("mysql", "mariadb"):
+        statement = statement.with_hint("FORCE INDEX (PRIMARY)", dialect_name=dialect)
+    return rows_changed(session, statement) == 1
+
+
+def change_all(session: Session, table: Table, *conditions: ColumnElement[bool], **values: Any) -> int:
+    """Changes all rows that meet the conditions; returns their number."""
+    return rows_changed(session, update(table).where(*conditions).values(**values))
 
 
 def lock_user(session: Session, user_id: str) -> None:

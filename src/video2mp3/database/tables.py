@@ -73,7 +73,7 @@ class User(Base):
     # None: nobody can sign in with a password (the user `local`).
     password_hash: Mapped[str | None] = mapped_column(String(255), default=None)
     # False: no mails about conversions.
-    wants_mail: Mapped[bool] = mapped_column(Boolean, default=True, server_default=true())
+    email_notifications: Mapped[bool] = mapped_column(Boolean, default=True, server_default=true())
     role: Mapped[Word] = mapped_column(default="user")
     created_at: Mapped[Timestamp]
     disabled_at: Mapped[Timestamp | None] = mapped_column(default=None)
@@ -143,27 +143,41 @@ class Invitation(Base):
     used_at: Mapped[Timestamp | None] = mapped_column(default=None)
 
 
-class Letter(Base):
-    """A letter to the holder of an account, and the one-time token in it. `kind`: `reset`, `verify`.
+class OutboxRow:
+    """The columns of a message that is sent after the commit: `outbox/claims.py` writes them, and says what they mean.
 
-    Asked for by one process, sent by another (`attempts` is its fence), used once. Only the token's SHA-256 is stored.
+    `state`: `queued`, `sending`, `sent`, `failed`. `attempts` counts the claims, and is their fence.
     """
 
-    __tablename__ = "letters"
-    __table_args__ = (Index("ix_letters_due", "sent_at", "not_before"),)
-
     id: Mapped[Id] = mapped_column(primary_key=True, default=new_id)
-    # None: it was asked for in the name of nobody, and only its making had to take as long.
+    state: Mapped[Word] = mapped_column(default="queued")
+    attempts: Mapped[int] = mapped_column(SmallInteger, default=0)
+    not_before: Mapped[Timestamp] = mapped_column(default=0)
+    lease_until: Mapped[Timestamp | None] = mapped_column(default=None)
+    # No attempt is queued for later than this.
+    expires_at: Mapped[Timestamp]
+    created_at: Mapped[Timestamp]
+    sent_at: Mapped[Timestamp | None] = mapped_column(default=None)
+
+
+class OneTimeToken(OutboxRow, Base):
+    """A token that is good once, until `expires_at`, and the email that carries it. `kind`: `reset`, `verify`.
+
+    Each attempt to send the email makes the token anew. Only its SHA-256 is stored.
+    """
+
+    __tablename__ = "one_time_tokens"
+    __table_args__ = (
+        Index("ix_one_time_tokens_due", "state", "not_before"),
+        Index("ix_one_time_tokens_expires_at", "expires_at"),
+    )
+
+    # None: it was requested for an account that does not exist, and only the request had to take as long.
     user_id: Mapped[Id | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), default=None, index=True)
     kind: Mapped[Word]
-    # The account's address when it was asked for.
+    # The account's address when it was requested.
     email: Mapped[str | None] = mapped_column(_Text255, default=None)
     secret_sha256: Mapped[str | None] = mapped_column(_Sha256, unique=True, default=None)
-    attempts: Mapped[int] = mapped_column(SmallInteger, default=0)
-    not_before: Mapped[Timestamp]
-    created_at: Mapped[Timestamp]
-    expires_at: Mapped[Timestamp] = mapped_column(index=True)
-    sent_at: Mapped[Timestamp | None] = mapped_column(default=None)
     used_at: Mapped[Timestamp | None] = mapped_column(default=None)
 
 
@@ -384,11 +398,11 @@ class Webhook(Base):
     disabled_at: Mapped[Timestamp | None] = mapped_column(default=None)
 
 
-class Notification(Base):
+class Notification(OutboxRow, Base):
     """A message to somebody about a job's end: made with the end, in the same transaction.
 
-    `kind`: `mail` (to the owner), `webhook`, `batch` (about the end of a whole batch). `state`: `queued`, `sending`,
-    `sent`, `failed`; it is announced, claimed and tried again just as a job is, until `give_up_at`.
+    `kind`: `mail` (to the owner), `webhook`, `batch` (about the end of a whole batch). It is announced before it is
+    claimed: `outbox/fair_window.py`.
     """
 
     __tablename__ = "notifications"
@@ -409,7 +423,6 @@ class Notification(Base):
         Index("ix_notifications_announced", "state", "announced_until"),
     )
 
-    id: Mapped[Id] = mapped_column(primary_key=True, default=new_id)
     job_id: Mapped[Id] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
     kind: Mapped[Word] = mapped_column(default="mail")
     # The id of the webhook, or of the batch; empty: the owner.
@@ -418,21 +431,14 @@ class Notification(Base):
     # The owner refers to no row, as the job does.
     user_id: Mapped[Id]
     destination: Mapped[str] = mapped_column(_Key, default="", server_default="")
-    state: Mapped[Word] = mapped_column(default="queued")
-    attempts: Mapped[int] = mapped_column(SmallInteger, default=0)
-    not_before: Mapped[Timestamp] = mapped_column(default=0)
     announced_until: Mapped[Timestamp] = mapped_column(default=0)
-    lease_until: Mapped[Timestamp | None] = mapped_column(default=None)
-    give_up_at: Mapped[Timestamp] = mapped_column(default=0, server_default="0")
-    created_at: Mapped[Timestamp]
-    sent_at: Mapped[Timestamp | None] = mapped_column(default=None)
     # How the last attempt went: the receiver's HTTP status, and a sentence where it was not taken.
     status: Mapped[int | None] = mapped_column(SmallInteger, default=None)
     problem: Mapped[str | None] = mapped_column(_Text255, default=None)
 
 
 class Destination(Base):
-    """A host that does not take a user's webhooks (`jobs/destinations.py`). One that takes them has no row."""
+    """A host that does not take a user's webhooks (`outbox/destinations.py`). One that takes them has no row."""
 
     __tablename__ = "destinations"
 

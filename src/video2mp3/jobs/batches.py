@@ -7,11 +7,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, defer
 
 from video2mp3.database.clock import now
+from video2mp3.database.statements import change
 from video2mp3.database.tables import Batch, Job, new_id
 from video2mp3.errors import IdempotencyKeyReused, NotFound
-from video2mp3.jobs import lifecycle, notifications
-from video2mp3.jobs.statements import change
-from video2mp3.jobs.webhooks import Receiver
+from video2mp3.jobs import lifecycle
+from video2mp3.outbox import notifications
+from video2mp3.outbox.webhooks import Receiver
 
 _ENDED_AT_ONCE = 100
 

@@ -5,8 +5,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
+from video2mp3.database.statements import change_all
 from video2mp3.database.tables import Job
-from video2mp3.jobs.statements import change_all
 
 
 def may_be_early(upload_id: str) -> tuple[ColumnElement[bool], ...]:

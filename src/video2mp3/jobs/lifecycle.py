@@ -31,7 +31,9 @@ from sqlalchemy import delete as sql_delete
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from video2mp3.backoff import backoff_s
 from video2mp3.database.clock import SECOND, now
+from video2mp3.database.statements import change, change_all
 from video2mp3.database.tables import Job, Upload, new_id
 from video2mp3.engine import Waveform
 from video2mp3.errors import (
@@ -47,12 +49,12 @@ from video2mp3.errors import (
     Video2mp3Error,
     WorkerLost,
 )
-from video2mp3.jobs import counting, fair_queueing, notifications, webhooks, workers
+from video2mp3.jobs import counting, fair_queueing, workers
 from video2mp3.jobs.early import may_be_early, wait_for_end
 from video2mp3.jobs.sources import CAME_TOO_SLOWLY, STALLS_LIMIT, RemoteSource, source_columns
-from video2mp3.jobs.statements import change, change_all
 from video2mp3.jobs.waveforms import delete_of, row
-from video2mp3.jobs.webhooks import Receiver
+from video2mp3.outbox import notifications, webhooks
+from video2mp3.outbox.webhooks import Receiver
 from video2mp3.telemetry import tracing
 
 ENDED = ("finished", "failed", "canceled")
@@ -311,7 +313,7 @@ def retry(session: Session, job_id: str, user_id: str) -> Job:
         cover=cover,
         tag=job.tag,
         notify=job.notify,
-        webhook=webhooks.receiver_of(session, job_id),
+        webhook=webhooks.one_off_subscriber(session, job_id),
         priority=max(NORMAL, job.priority),
     )
 
@@ -526,11 +528,11 @@ def fail(session: Session, claim: Claim, error: Video2mp3Error) -> bool:
     if isinstance(error, Unavailable):
         # Every claim ended as one of these: a failure, a lost lease, an outage (or a release or a fetch: they are few).
         outages = claim.fence - 1 - counts.failures - counts.lost_leases
-        backoff_s = min(MAX_OUTAGE_BACKOFF_S, FIRST_OUTAGE_BACKOFF_S * 2 ** min(outages, 10))
-        return _give_back(session, claim, error.code, **_again(claim.transfer, backoff_s))
+        pause_s = backoff_s(outages + 1, first_s=FIRST_OUTAGE_BACKOFF_S, max_s=MAX_OUTAGE_BACKOFF_S)
+        return _give_back(session, claim, error.code, **_again(claim.transfer, pause_s))
     failures = counts.failures + isinstance(error, EngineError | Unreachable)
-    if backoff_s := _backoff_s(error, failures):
-        return _give_back(session, claim, error.code, **_again(claim.transfer, backoff_s), failures=failures)
+    if pause_s := _pause_s(error, failures):
+        return _give_back(session, claim, error.code, **_again(claim.transfer, pause_s), failures=failures)
     if _leave(session, claim, **_failed(error), failures=failures):
         counting.became(session, "failed", error.code)
         notifications.add(session, claim.job_id)
@@ -661,24 +663,24 @@ def _cancel(session: Session, job_id: str, *conditions: ColumnElement[bool]) -> 
     return canceled
 
 
-def _queued(backoff_s: int) -> dict[str, Any]:
-    not_before = now() + backoff_s * SECOND if backoff_s else 0
+def _queued(pause_s: float) -> dict[str, Any]:
+    not_before = now() + int(pause_s * SECOND) if pause_s else 0
     return {**_no_lease, "state": "queued", "not_before": not_before, "announced_until": 0, "percent": 0, "done_s": 0.0}
 
 
-def _again(transfer: Transfer | None, backoff_s: int) -> dict[str, Any]:
+def _again(transfer: Transfer | None, pause_s: float) -> dict[str, Any]:
     """The values of another try: of the conversion, or of a transfer, whose state stays as it is."""
-    values = _queued(backoff_s)
+    values = _queued(pause_s)
     return values if transfer is None else {**_no_lease, "not_before": values["not_before"]}
 
 
-def _backoff_s(error: Video2mp3Error, failures: int) -> int:
+def _pause_s(error: Video2mp3Error, failures: int) -> float:
     """Returns how long to wait before another try; 0 when there is to be none."""
     if isinstance(error, Unreachable) and failures < UNREACHABLE_LIMIT:
-        return int(FIRST_UNREACHABLE_BACKOFF_S * 4 ** (failures - 1))
+        return backoff_s(failures, first_s=FIRST_UNREACHABLE_BACKOFF_S, factor=4)
     if isinstance(error, EngineError) and failures < FAILURES_LIMIT:
         first_s = FIRST_DAMAGE_BACKOFF_S if isinstance(error, UploadDamaged) else FIRST_FAILURE_BACKOFF_S
-        return int(first_s * 2 ** (failures - 1))
+        return backoff_s(failures, first_s=first_s)
     return 0
 
 

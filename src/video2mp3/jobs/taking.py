@@ -3,10 +3,10 @@
 from sqlalchemy import select
 
 from video2mp3.database.connection import Database
+from video2mp3.database.statements import change
 from video2mp3.database.tables import Job
 from video2mp3.jobs import fair_queueing, lifecycle
 from video2mp3.jobs.lifecycle import Claim
-from video2mp3.jobs.statements import change
 
 
 def take_next(database: Database, announced_job_id: str, worker_id: str) -> Claim | None:

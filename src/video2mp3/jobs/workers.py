@@ -4,9 +4,9 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from video2mp3.database.clock import SECOND, now
+from video2mp3.database.statements import change
 from video2mp3.database.tables import Worker
 from video2mp3.errors import NotFound
-from video2mp3.jobs.statements import change
 
 SEEN_S = 35
 """A worker whose last heartbeat is older counts no slots."""

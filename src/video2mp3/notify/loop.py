@@ -15,20 +15,21 @@ from structlog.contextvars import bound_contextvars
 from video2mp3.accounts import links as accounts_links
 from video2mp3.database.clock import SECOND
 from video2mp3.database.connection import Database
+from video2mp3.database.retrying import commit_with_retry
 from video2mp3.database.tables import Batch, Job, User, Webhook
-from video2mp3.errors import MailRefused, Unavailable, Unreachable, UrlRejected
-from video2mp3.jobs import batches, notifications, webhooks
+from video2mp3.errors import EmailRejected, Unavailable, Unreachable, UrlRejected
+from video2mp3.jobs import batches
 from video2mp3.jobs.consuming import ConsumerThread, Work
-from video2mp3.jobs.notification_turns import MAIL, WEBHOOKS, UnderWay
-from video2mp3.jobs.notifications import Notice, Outcome
-from video2mp3.jobs.settling import settle
-from video2mp3.jobs.webhooks import Receiver
-from video2mp3.notify.account_letters import AccountLetters
+from video2mp3.notify.account_emails import AccountEmails
+from video2mp3.notify.composing import Links, compose
 from video2mp3.notify.event_loop import EventLoop, in_thread
-from video2mp3.notify.letters import Links, compose
-from video2mp3.notify.mail import Mailer, address_of
+from video2mp3.notify.smtp import Mailer, address_of
 from video2mp3.notify.webhook import batch_message, deliver, message
 from video2mp3.outbound import Guard
+from video2mp3.outbox import notifications
+from video2mp3.outbox.fair_window import MAIL, WEBHOOKS, UnderWay
+from video2mp3.outbox.notifications import GONE, ClaimedNotification, Outcome
+from video2mp3.outbox.webhooks import Receiver
 from video2mp3.queue import MP3_QUEUE, Queue
 from video2mp3.supervision import Loop
 from video2mp3.telemetry import metrics, tracing
@@ -37,14 +38,10 @@ log = structlog.get_logger()
 
 _STOP_S = 30.0
 _STOP_EVENTS_S = 3.0
-_GONE = 410
 # A lookup blocks a thread for as long as the system's resolver is patient. One user cannot take more of them than it
 # may have deliveries under way.
 _LOOKUPS = 8 * WEBHOOKS.per_user
 _ROW_THREADS = 4
-
-_End = Callable[[Session, Notice], bool]
-"""Writes how an attempt went; False when the notification was lost to another."""
 
 
 class _NoRoom(Exception):
@@ -89,7 +86,7 @@ class NotifierLoop:
         consumer = ConsumerThread("notifier-1", queue, MP3_QUEUE, self._claim, self._stopping, work_limit_s=_STOP_S)
         self._loops: list[Loop] = [consumer]
         if mailer is not None:
-            self._loops.append(AccountLetters(database, mailer, public_url, self._stopping))
+            self._loops.append(AccountEmails(database, mailer, public_url, self._stopping))
         self._events = EventLoop("deliveries")
         self._mail_threads = ThreadPoolExecutor(MAIL.total, "mail")
         self._lookup_threads = ThreadPoolExecutor(_LOOKUPS, "lookup")
@@ -124,36 +121,36 @@ class NotifierLoop:
         """
         try:
             with self._database.write() as session:
-                notice = notifications.claim(session, job_id)
-                self._check_capacity(notice)
+                claimed = notifications.claim(session, job_id)
+                self._check_capacity(claimed)
         except _NoRoom:
             return None
-        if notice is None:
+        if claimed is None:
             return None
-        return partial(self._hand_over, notice, tracing.nearest(traceparent, notice.traceparent))
+        return partial(self._hand_over, claimed, tracing.nearest(traceparent, claimed.traceparent))
 
-    def _hand_over(self, notice: Notice, parent: str | None) -> None:
-        self._count(notice, 1)
+    def _hand_over(self, claimed: ClaimedNotification, parent: str | None) -> None:
+        self._count(claimed, 1)
         try:
-            if notice.kind == "mail":
-                future = self._mail_threads.submit(self._send_mail, notice, parent)
+            if claimed.kind == "mail":
+                future = self._mail_threads.submit(self._send_email, claimed, parent)
             else:
-                future = self._events.submit(self._send_webhook(notice, parent))
+                future = self._events.submit(self._send_webhook(claimed, parent))
         except BaseException:
             # Else its place would stay taken for ever; its lease expires, and it is tried again.
-            self._count(notice, -1)
+            self._count(claimed, -1)
             raise
         self._futures.add(future)
         future.add_done_callback(self._note_end)
 
-    def _check_capacity(self, notice: Notice | None) -> None:
+    def _check_capacity(self, claimed: ClaimedNotification | None) -> None:
         with self._lock:
-            if notice and not self._under_way[_line(notice)].has_room(notice.user_id, notice.destination):
+            if claimed and not self._under_way[_line(claimed)].has_room(claimed.user_id, claimed.destination):
                 raise _NoRoom
 
-    def _count(self, notice: Notice, number: int) -> None:
+    def _count(self, claimed: ClaimedNotification, number: int) -> None:
         with self._lock:
-            self._under_way[_line(notice)].add(notice.user_id, notice.destination, number)
+            self._under_way[_line(claimed)].add(claimed.user_id, claimed.destination, number)
 
     def _note_end(self, future: "Future[None]") -> None:
         self._futures.discard(future)
@@ -161,78 +158,78 @@ class NotifierLoop:
             # Its lease expires, and it is tried again.
             log.error("notification_dropped", exc_info=error)
 
-    def _send_mail(self, notice: Notice, traceparent: str | None) -> None:
-        with _traced(notice, traceparent):
+    def _send_email(self, claimed: ClaimedNotification, traceparent: str | None) -> None:
+        with _traced(claimed, traceparent):
             try:
-                end = self._mail(notice)
+                outcome = self._email(claimed)
             except Exception as error:
-                end = _end_after(error, notice)
-            self._settle(notice, end)
+                outcome = _outcome_of(error, claimed)
+            self._end(claimed, outcome)
 
-    async def _send_webhook(self, notice: Notice, traceparent: str | None) -> None:
-        with _traced(notice, traceparent):
+    async def _send_webhook(self, claimed: ClaimedNotification, traceparent: str | None) -> None:
+        with _traced(claimed, traceparent):
             try:
-                end = await self._deliver(notice)
+                outcome = await self._deliver(claimed)
             except Exception as error:
-                end = _end_after(error, notice)
-            await in_thread(self._row_threads, self._settle, notice, end)
+                outcome = _outcome_of(error, claimed)
+            await in_thread(self._row_threads, self._end, claimed, outcome)
 
-    def _settle(self, notice: Notice, end: _End) -> None:
+    def _end(self, claimed: ClaimedNotification, outcome: Outcome) -> None:
+        metrics.NOTIFICATIONS.labels(outcome.end).inc()
         try:
-            if settle(self._database, lambda session: end(session, notice)) is None:
-                log.warning("notification_end_not_written", job_id=notice.job_id)
+            if commit_with_retry(self._database, lambda session: notifications.end(session, claimed, outcome)) is None:
+                log.warning("notification_end_not_written", job_id=claimed.job_id)
         finally:
             # Before the relay is woken: what it announces then finds room here.
-            self._count(notice, -1)
+            self._count(claimed, -1)
         self._wake()
 
-    def _mail(self, notice: Notice) -> _End:
+    def _email(self, claimed: ClaimedNotification) -> Outcome:
         with self._database.write() as session:
-            job = session.get(Job, notice.job_id)
+            job = session.get(Job, claimed.job_id)
             user = session.get(User, job.user_id) if job else None
             if job is None or user is None:
-                return _done(Outcome())
+                return Outcome("sent")
             links = self._links(session, job)
         address = address_of(user)
         if self._mailer is None:
-            log.info("mail_not_configured", job_id=job.id, state=job.state)
+            log.info("email_not_configured", job_id=job.id, state=job.state)
         elif address is None:
             log.info("mail_without_verified_address", job_id=job.id, state=job.state)
-        elif not user.wants_mail:
+        elif not user.email_notifications:
             log.info("mail_not_wanted", job_id=job.id, state=job.state)
         else:
-            self._mailer.send(compose(job, address, links, notice.notification_id))
+            self._mailer.send(compose(job, address, links, claimed.row_id))
             log.info("mail_sent", job_id=job.id, state=job.state)
-        return _done(Outcome())
+        return Outcome("sent")
 
-    async def _deliver(self, notice: Notice) -> _End:
-        found = await in_thread(self._row_threads, self._told, notice)
+    async def _deliver(self, claimed: ClaimedNotification) -> Outcome:
+        found = await in_thread(self._row_threads, self._told, claimed)
         if found is None:
-            return _refused(Outcome(problem="The webhook is no more."))
+            return Outcome("failed", problem="The webhook was deleted or disabled.")
         receiver, body = found
-        status = await deliver(receiver, notice.notification_id, body, guard=self._guard, resolver=self._lookup_threads)
-        log.info("webhook_answered", **_facts(notice), status=status)
+        status = await deliver(receiver, claimed.row_id, body, guard=self._guard, resolver=self._lookup_threads)
+        log.info("webhook_answered", **_facts(claimed), status=status)
         if 200 <= status < 300:
-            return _done(Outcome(status))
-        outcome = Outcome(status, f"The receiver answered {status}.")
-        return _refused(outcome, ends_webhook=True) if status == _GONE else _postponed(outcome)
+            return Outcome("sent", status)
+        return Outcome("failed" if status == GONE else "retried", status, f"The receiver answered {status}.")
 
-    def _told(self, notice: Notice) -> tuple[Receiver, bytes] | None:
+    def _told(self, claimed: ClaimedNotification) -> tuple[Receiver, bytes] | None:
         """Returns whom to tell what; None when that is wanted no more."""
         with self._database.write() as session:
-            return self._batch_told(session, notice) if notice.kind == "batch" else self._job_told(session, notice)
+            return self._batch_told(session, claimed) if claimed.kind == "batch" else self._job_told(session, claimed)
 
-    def _job_told(self, session: Session, notice: Notice) -> tuple[Receiver, bytes] | None:
+    def _job_told(self, session: Session, claimed: ClaimedNotification) -> tuple[Receiver, bytes] | None:
         """The same about a job's end."""
-        job = session.get(Job, notice.job_id)
-        webhook = session.get(Webhook, notice.target)
+        job = session.get(Job, claimed.job_id)
+        webhook = session.get(Webhook, claimed.target)
         if job is None or webhook is None or webhook.disabled_at is not None:
             return None
         return Receiver(webhook.url, webhook.secret), message(job, self._links(session, job).result)
 
-    def _batch_told(self, session: Session, notice: Notice) -> tuple[Receiver, bytes] | None:
+    def _batch_told(self, session: Session, claimed: ClaimedNotification) -> tuple[Receiver, bytes] | None:
         """The same about a batch's end."""
-        batch = session.get(Batch, notice.target)
+        batch = session.get(Batch, claimed.target)
         if batch is None or batch.webhook_url is None or batch.webhook_secret is None:
             return None
         body = batch_message(batch, batches.jobs_of(session, batch.id))
@@ -246,51 +243,29 @@ class NotifierLoop:
         )
 
 
-def _line(notice: Notice) -> str:
-    return "mail" if notice.kind == "mail" else "webhooks"
+def _line(claimed: ClaimedNotification) -> str:
+    return "mail" if claimed.kind == "mail" else "webhooks"
 
 
 @contextmanager
-def _traced(notice: Notice, traceparent: str | None) -> Iterator[None]:
+def _traced(claimed: ClaimedNotification, traceparent: str | None) -> Iterator[None]:
     with (
-        bound_contextvars(job_id=notice.job_id, request_id=notice.request_id),
+        bound_contextvars(job_id=claimed.job_id, request_id=claimed.request_id),
         tracing.span(f"process {MP3_QUEUE}", kind="consumer", parent=traceparent),
     ):
         yield
 
 
-def _end_after(error: Exception, notice: Notice) -> _End:
-    """Returns what writes how an attempt failed."""
-    if isinstance(error, MailRefused):
-        log.warning("mail_refused", job_id=notice.job_id, detail=error.detail)
-        return _refused(Outcome(problem=error.detail))
+def _outcome_of(error: Exception, claimed: ClaimedNotification) -> Outcome:
+    if isinstance(error, EmailRejected):
+        log.warning("email_rejected", job_id=claimed.job_id, detail=error.detail)
+        return Outcome("failed", problem=error.detail)
     if isinstance(error, (Unavailable, UrlRejected, Unreachable)):
-        log.warning("notification_postponed", **_facts(notice), detail=error.detail)
-        return _postponed(Outcome(problem=error.detail))
-    log.error("notification_failed", **_facts(notice), exc_info=error)
-    return _postponed(Outcome(problem="The service failed; its log says how."))
+        log.warning("notification_retried", **_facts(claimed), detail=error.detail)
+        return Outcome("retried", problem=error.detail)
+    log.error("notification_failed", **_facts(claimed), exc_info=error)
+    return Outcome("retried", problem="The service failed; its log says how.")
 
 
-def _done(outcome: Outcome) -> _End:
-    metrics.NOTIFICATIONS.labels("done").inc()
-    return partial(notifications.mark_sent, outcome=outcome)
-
-
-def _postponed(outcome: Outcome) -> _End:
-    metrics.NOTIFICATIONS.labels("postponed").inc()
-    return partial(notifications.try_again, outcome=outcome)
-
-
-def _refused(outcome: Outcome, *, ends_webhook: bool = False) -> _End:
-    metrics.NOTIFICATIONS.labels("refused").inc()
-    return partial(_end_webhook if ends_webhook else notifications.mark_failed, outcome=outcome)
-
-
-def _end_webhook(session: Session, notice: Notice, outcome: Outcome) -> bool:
-    """Takes the receiver at its word: it wants to be told nothing more."""
-    webhooks.disable(session, notice.target)
-    return notifications.mark_failed(session, notice, outcome)
-
-
-def _facts(notice: Notice) -> dict[str, Any]:
-    return {"job_id": notice.job_id, "kind": notice.kind, "target": notice.target, "attempt": notice.attempt}
+def _facts(claimed: ClaimedNotification) -> dict[str, Any]:
+    return {"job_id": claimed.job_id, "kind": claimed.kind, "target": claimed.target, "attempt": claimed.attempt}

@@ -12,8 +12,8 @@ from video2mp3.database.clock import SECOND
 from video2mp3.database.tables import Batch, Job
 from video2mp3.jobs import batches
 from video2mp3.jobs.results import media_type
-from video2mp3.jobs.webhooks import Receiver, event_of
 from video2mp3.outbound import Guard, post
+from video2mp3.outbox.webhooks import Receiver, event_of
 
 TIMEOUT_S = 15.0
 

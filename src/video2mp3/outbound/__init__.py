@@ -5,7 +5,7 @@ after the name was resolved, once: whatever the name leads to a moment later doe
 """
 
 from video2mp3.outbound.connection import THROUGHPUT_WINDOW_S
-from video2mp3.outbound.exchange import Answer, Incoming, get, is_passing, put
+from video2mp3.outbound.exchange import Answer, Incoming, get, is_transient, put
 from video2mp3.outbound.guard import Guard
 from video2mp3.outbound.posting import post
 from video2mp3.outbound.ranges import RemoteFile
@@ -20,7 +20,7 @@ __all__ = [
     "Target",
     "get",
     "host_of",
-    "is_passing",
+    "is_transient",
     "parse",
     "post",
     "put",

@@ -128,7 +128,7 @@ def put(
         return Answer(response.status, _headers(response), response.read(SMALL_BODY_BYTES))
 
 
-def is_passing(status: int) -> bool:
+def is_transient(status: int) -> bool:
     """Tells whether the same request may get another status a little later."""
     return status >= 500 or status in (408, 421, 425, 429)
 

@@ -105,13 +105,13 @@ MESSAGES_PUBLISHED = Counter(
 )
 NOTIFICATIONS = Counter(
     "video2mp3_notifications",
-    "Attempts to notify an owner or a webhook: done, postponed or refused.",
+    "Attempts to send a notification by email or to a webhook: sent, retried or failed.",
     ["outcome"],
     registry=REGISTRY,
 )
-ACCOUNT_LETTERS = Counter(
-    "video2mp3_account_letters",
-    "Attempts to send a letter to an account's holder: sent, postponed or given_up.",
+ACCOUNT_EMAILS = Counter(
+    "video2mp3_account_emails",
+    "Attempts to send an email with a one-time token: sent, retried or failed.",
     ["outcome"],
     registry=REGISTRY,
 )

@@ -6,9 +6,9 @@ import structlog
 from sqlalchemy.orm import Session
 
 from video2mp3.database.connection import Database
+from video2mp3.database.retrying import commit_with_retry
 from video2mp3.errors import Canceled, DatabaseUnavailable, Video2mp3Error
 from video2mp3.jobs import lifecycle
-from video2mp3.jobs.settling import settle
 from video2mp3.worker.leases import Lease
 
 
@@ -39,7 +39,7 @@ class Ending:
 
     def settle(self, write: Callable[[Session], bool]) -> bool | None:
         """Writes an end; None when the database did not answer: then the reaper will act."""
-        written = settle(self._database, write)
+        written = commit_with_retry(self._database, write)
         if written is None:
             self._log.warning("job_end_not_written")
         return written

@@ -28,7 +28,7 @@ from video2mp3.errors import (
 )
 from video2mp3.jobs import lifecycle
 from video2mp3.jobs.lifecycle import Claim
-from video2mp3.outbound import THROUGHPUT_WINDOW_S, Guard, Incoming, RemoteFile, get, is_passing
+from video2mp3.outbound import THROUGHPUT_WINDOW_S, Guard, Incoming, RemoteFile, get, is_transient
 from video2mp3.storage import Storage
 from video2mp3.storage.scratch import check_free_disk
 from video2mp3.worker.partials import Partial, Partials
@@ -354,7 +354,7 @@ def _require_given(incoming: Incoming) -> None:
     if status in (200, 206):
         return
     # 416: the file has become shorter than what has come of it.
-    if is_passing(status) or status == 416:
+    if is_transient(status) or status == 416:
         raise Unreachable(f"{incoming.target.host} answered with status {status}.")
     if status in (404, 410):
         raise SourceNotFound(f"{incoming.target.host} has no such file (status {status}).")

@@ -9,7 +9,7 @@ from video2mp3.database.connection import Database
 from video2mp3.errors import ResultRefused, Unreachable
 from video2mp3.jobs.lifecycle import Claim
 from video2mp3.jobs.results import StoredResult, media_type
-from video2mp3.outbound import is_passing, put
+from video2mp3.outbound import is_transient, put
 from video2mp3.storage import Storage
 from video2mp3.worker.fetching import FetchLimits
 
@@ -67,7 +67,7 @@ def _put(
         should_stop=should_stop,
         on_moved=on_moved,
     )
-    if is_passing(answer.status):
+    if is_transient(answer.status):
         raise Unreachable(f"The server of result_url answered with status {answer.status}.")
     if not 200 <= answer.status < 300:
         raise ResultRefused(f"The server of result_url answered with status {answer.status}; signed links expire.")

@@ -30,8 +30,9 @@ from video2mp3.api.frame.services import CurrentServices, Services
 from video2mp3.api.uploads.representations import UploadJSON
 from video2mp3.api.webhooks.routes import WebhookJSON
 from video2mp3.database.tables import Batch, Job, Upload
-from video2mp3.jobs import lifecycle, webhooks
+from video2mp3.jobs import lifecycle
 from video2mp3.jobs.results import StoredResult, result_suffix
+from video2mp3.outbox import webhooks
 from video2mp3.storage.attachment import attachment
 from video2mp3.storage.scratch import check_free_disk
 from video2mp3.storage.zips import Member, zip_stream

@@ -1,14 +1,14 @@
-"""Forgotten passwords and e-mail addresses to be verified, by a letter with a one-time token."""
+"""Forgotten passwords and email addresses to be verified, by an email with a one-time token."""
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from video2mp3.accounts import audit, letters, names, passwords, sign_ins, throttling, users
+from video2mp3.accounts import audit, names, one_time_tokens, passwords, sign_ins, throttling, users
 from video2mp3.api.auth.credentials import admit, ask_whose_it_is
 from video2mp3.api.auth.identity import CurrentUser, client_address, require_user
 from video2mp3.api.frame.services import CurrentServices, Services
 from video2mp3.api.frame.small_bodies import SmallBodyRoute
-from video2mp3.errors import BadLetter, Conflict, MailNotConfigured
+from video2mp3.errors import Conflict, EmailNotConfigured, InvalidOrExpiredToken
 
 router = APIRouter(route_class=SmallBodyRoute, tags=["accounts"])
 
@@ -21,27 +21,27 @@ class NewPasswordReset(BaseModel):
     username: str = Field(max_length=256)
 
 
-class LetterToken(BaseModel):
-    """What stood in a letter."""
+class EmailedToken(BaseModel):
+    """The one-time token of an email."""
 
     model_config = ConfigDict(extra="forbid")
 
-    token: SecretStr = Field(max_length=100, description="From the link in the letter.")
+    token: SecretStr = Field(max_length=100, description="From the link in the email.")
 
 
-class PasswordReset(LetterToken):
+class PasswordReset(EmailedToken):
     """A password in place of one that is forgotten."""
 
     new_password: SecretStr = Field(max_length=1024)
 
 
 @router.post("/v1/password-resets", status_code=202)
-def ask_for_password_reset(request: Request, asked: NewPasswordReset, services: CurrentServices) -> Response:
-    """Sends a letter by which the password can be replaced, where there is an account with a verified address.
+def request_password_reset(request: Request, asked: NewPasswordReset, services: CurrentServices) -> Response:
+    """Sends an email by which the password can be replaced, where there is an account with a verified address.
 
     The answer is the same where there is none, after the same time.
     """
-    _require_mail(services)
+    _require_email(services)
     admit(services, throttling.reset_from(client_address(request)))
     throttle = throttling.reset_of(names.key(asked.username))
     # The same statements whoever it is: nothing here waits for a mail server, and nobody is told who has an account.
@@ -50,26 +50,26 @@ def ask_for_password_reset(request: Request, asked: NewPasswordReset, services: 
         if may_be_sent:
             throttle.count(session)
         user = users.find_by_username(session, asked.username)
-        letters.ask(session, "reset", user if may_be_sent else None)
+        one_time_tokens.request(session, "reset", user if may_be_sent else None)
         audit.record(session, "password_reset.requested", by=None, about=user.id if user else None)
     return Response(status_code=202)
 
 
 @router.post("/v1/password-resets/confirm", status_code=204)
 def reset_password(reset: PasswordReset, services: CurrentServices) -> Response:
-    """Replaces the password by the token of a letter, which is good for one hour and once. All sessions end."""
+    """Replaces the password by the token of an email, which is good for one hour and once. All sessions end."""
     token, password = reset.token.get_secret_value(), reset.new_password.get_secret_value()
     passwords.check_password(password, min_length=services.settings.password_min_length)
     with services.database.read() as session:
         # Before the work of hashing.
-        if letters.find(session, "reset", token) is None:
-            raise BadLetter
+        if one_time_tokens.find(session, "reset", token) is None:
+            raise InvalidOrExpiredToken
     password_hash = passwords.hash_password(password)
     with services.database.write() as session:
-        letter = letters.use(session, "reset", token)
-        user = users.find(session, letter.user_id or "") if letter else None
-        if letter is None or user is None or not users.set_password(session, user, password_hash):
-            raise BadLetter
+        row = one_time_tokens.use(session, "reset", token)
+        user = users.find(session, row.user_id or "") if row else None
+        if row is None or user is None or not users.set_password(session, user, password_hash):
+            raise InvalidOrExpiredToken
         # Whoever knew the old one is out. API keys stay: they are seen, and ended, by whoever signs in now.
         sign_ins.end_all(session, user.id)
         audit.record(session, "password_reset.completed", by=user.id)
@@ -77,32 +77,32 @@ def reset_password(reset: PasswordReset, services: CurrentServices) -> Response:
 
 
 @router.post("/v1/email-verifications", status_code=202)
-def ask_for_email_verification(request: Request, principal: CurrentUser, services: CurrentServices) -> Response:
-    """Sends a letter to the account's address, by which it is shown that it arrives.
+def request_email_verification(request: Request, principal: CurrentUser, services: CurrentServices) -> Response:
+    """Sends an email to the account's address, by which its owner verifies it.
 
     One address gets three in a day, and beyond them one for each account that names it, up to ten.
     """
-    _require_mail(services)
+    _require_email(services)
     with services.database.read() as session:
         user = require_user(session, principal)
     if user.email is None:
-        raise Conflict("The account has no e-mail address; give it one with PATCH /v1/me.")
+        raise Conflict("The account has no email address; give it one with PATCH /v1/me.")
     ask_whose_it_is(request, services, user)
     return Response(status_code=202)
 
 
 @router.post("/v1/email-verifications/confirm", status_code=204)
-def verify_email(body: LetterToken, services: CurrentServices) -> Response:
-    """Verifies an address by the token of a letter that was sent to it; good for a day and once."""
+def verify_email(body: EmailedToken, services: CurrentServices) -> Response:
+    """Verifies an address by the token of an email that was sent to it; good for a day and once."""
     with services.database.write() as session:
-        letter = letters.use(session, "verify", body.token.get_secret_value())
-        user = users.find(session, letter.user_id or "") if letter else None
-        if letter is None or user is None or not users.verify_email(session, user, letter.email):
-            raise BadLetter
+        row = one_time_tokens.use(session, "verify", body.token.get_secret_value())
+        user = users.find(session, row.user_id or "") if row else None
+        if row is None or user is None or not users.verify_email(session, user, row.email):
+            raise InvalidOrExpiredToken
         audit.record(session, "email.verified", by=user.id)
     return Response(status_code=204)
 
 
-def _require_mail(services: Services) -> None:
+def _require_email(services: Services) -> None:
     if not services.settings.smtp_host:
-        raise MailNotConfigured
+        raise EmailNotConfigured

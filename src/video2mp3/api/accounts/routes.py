@@ -51,7 +51,7 @@ def change_me(
             session,
             user,
             email=changes.email if "email" in named else user.email,
-            wants_mail=changes.mail if "mail" in named else user.wants_mail,
+            email_notifications=changes.mail if "mail" in named else user.email_notifications,
         )
         audit.record(session, "account.updated", by=user.id)
         account = account_json(user)
@@ -138,7 +138,7 @@ def account_json(user: User) -> Account:
         username=user.username,
         email=user.email,
         email_verified=user.email_verified_at is not None,
-        mail=user.wants_mail,
+        mail=user.email_notifications,
         role=user.role,
         created_at=moment(user.created_at),
     )

@@ -39,7 +39,7 @@ def unsubscribe(user_id: UserId, signature: Signature, services: CurrentServices
     """Ends the mails about conversions. PATCH /v1/me lets them begin again."""
     with services.database.write() as session:
         user = _user_of(session, user_id, signature)
-        users.change(session, user, email=user.email, wants_mail=False)
+        users.change(session, user, email=user.email, email_notifications=False)
     return _page("<p>There will be no more mails.</p>")
 
 

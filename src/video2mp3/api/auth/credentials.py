@@ -2,7 +2,7 @@
 
 from starlette.requests import Request
 
-from video2mp3.accounts import audit, letters, names, passwords, throttling, users
+from video2mp3.accounts import audit, names, one_time_tokens, passwords, throttling, users
 from video2mp3.accounts.throttling import Throttle
 from video2mp3.api.auth.identity import Principal, client_address, require_user
 from video2mp3.api.frame.services import Services
@@ -43,7 +43,7 @@ def ask_whose_it_is(request: Request, services: Services, user: User) -> None:
         throttles = throttling.verifications(session, user.id, user.email, client_address(request))
     admit(services, *throttles)
     with services.database.write() as session:
-        letters.ask(session, "verify", user)
+        one_time_tokens.request(session, "verify", user)
 
 
 def check_credentials(request: Request, services: Services, username: str, password: str) -> User:

@@ -19,7 +19,7 @@ from video2mp3.errors import Forbidden, InvalidOption, InvalidRequest
 from video2mp3.jobs import lifecycle, limits
 from video2mp3.jobs.lifecycle import Priority
 from video2mp3.jobs.sources import RemoteSource
-from video2mp3.jobs.webhooks import Receiver
+from video2mp3.outbox.webhooks import Receiver
 from video2mp3.storage.scratch import check_free_disk
 
 log = structlog.get_logger()

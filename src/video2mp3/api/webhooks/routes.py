@@ -16,9 +16,9 @@ from video2mp3.api.frame.services import CurrentServices, Services
 from video2mp3.api.frame.small_bodies import SmallBodyRoute
 from video2mp3.database.statements import lock_user
 from video2mp3.database.tables import Job, Notification, Webhook
-from video2mp3.jobs import notifications, webhooks
-from video2mp3.jobs.webhooks import EVENTS, Event
 from video2mp3.outbound import redacted
+from video2mp3.outbox import webhooks
+from video2mp3.outbox.webhooks import EVENTS, Event
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"], route_class=SmallBodyRoute)
 
@@ -175,7 +175,7 @@ def redeliver(webhook_id: ItemId, delivery_id: ItemId, user: CurrentUser, servic
     """Delivers again, at once and with the same id, whether it had arrived or not."""
     with services.database.write() as session:
         webhook = webhooks.find(session, webhook_id, user.user_id)
-        delivery = webhooks.redeliver(session, webhook, delivery_id, retried_s=notifications.RETRIED_S)
+        delivery = webhooks.redeliver(session, webhook, delivery_id)
         represented = _represent(session, [delivery])[0]
     services.wake()
     return represented

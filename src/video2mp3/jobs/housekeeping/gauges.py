@@ -17,7 +17,7 @@ from video2mp3.database.connection import Database
 from video2mp3.database.tables import Destination, Job, Notification
 from video2mp3.errors import Unavailable
 from video2mp3.jobs.administration import Backlog, backlog
-from video2mp3.jobs.destinations import SLOWED_AFTER
+from video2mp3.outbox.destinations import SLOWED_AFTER
 
 log = structlog.get_logger()
 

@@ -10,10 +10,11 @@ import structlog
 from sqlalchemy.orm import Session
 
 from video2mp3.database.connection import Database
-from video2mp3.jobs import batches, lifecycle, notifications, workers
+from video2mp3.jobs import batches, lifecycle, workers
 from video2mp3.jobs.housekeeping import history, periodic_tasks, sweeper
 from video2mp3.jobs.housekeeping.erasing import erase_deleted
 from video2mp3.jobs.housekeeping.relay import Relay
+from video2mp3.outbox import claims
 from video2mp3.queue import Queue
 from video2mp3.storage import Storage
 from video2mp3.storage.scratch import sweep_scratch
@@ -104,9 +105,9 @@ class Housekeeping:
         with self._database.write() as session:
             jobs = lifecycle.reap(session)
         with self._database.write() as session:
-            mails = notifications.reap(session)
-        if jobs or mails:
-            log.info("leases_reaped", jobs=jobs, notifications=mails)
+            reaped = claims.reap(session)
+        if jobs or reaped:
+            log.info("leases_reaped", jobs=jobs, messages=reaped)
             self.wake()
 
     def _end_batches(self) -> None:

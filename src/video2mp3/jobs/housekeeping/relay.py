@@ -3,7 +3,7 @@
 The rows are the outbox, so nothing that was committed can be lost on the way to the broker: a row that was
 announced and is not claimed within a minute is announced again. Only a small window of rows is out at any time.
 Which job comes next is no matter of the messages' order: a worker that gets one takes the job whose turn it is then
-(`taking.py`). Of notifications only those are announced whose turn it is (`notification_turns.py`). Any number of
+(`taking.py`). Of notifications only those are announced whose turn it is (`fair_window.py`). Any number of
 relays may run at once.
 """
 
@@ -15,11 +15,11 @@ from sqlalchemy.orm import Session
 
 from video2mp3.database.clock import SECOND, now
 from video2mp3.database.connection import Database
+from video2mp3.database.statements import change, change_all
 from video2mp3.database.tables import Job, Notification, User
 from video2mp3.jobs import messages, workers
 from video2mp3.jobs.housekeeping import periodic_tasks
-from video2mp3.jobs.notification_turns import Candidate, candidates, choose, under_way
-from video2mp3.jobs.statements import change, change_all
+from video2mp3.outbox.fair_window import Candidate, candidates, choose, under_way
 from video2mp3.queue import MP3_QUEUE, VIDEO_QUEUE, Queue
 from video2mp3.telemetry import metrics, tracing
 

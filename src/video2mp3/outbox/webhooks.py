@@ -15,16 +15,18 @@ from sqlalchemy import delete as sql_delete
 from sqlalchemy.orm import Session
 
 from video2mp3.database.clock import SECOND, now
+from video2mp3.database.statements import change
 from video2mp3.database.tables import Job, Notification, Webhook
 from video2mp3.errors import Conflict, InvalidRequest, NotFound, TooManyWaiting, TooManyWebhooks
-from video2mp3.jobs import destinations
-from video2mp3.jobs.statements import change
+from video2mp3.outbox import destinations
 
 Event = Literal["conversion.finished", "conversion.failed", "conversion.canceled"]
 EVENTS: tuple[Event, ...] = get_args(Event)
 MAX_PER_USER = 20
 MAX_QUEUED = 5000
 """Deliveries of one account that may wait: the relay looks at all of them each second."""
+RETRIED_S = 86_400
+"""A notification is tried again for so long."""
 _PREFIX = "whsec_"
 _SECRET_BYTES = 32
 # The bounds of the specification (Standard Webhooks, "Signature scheme").
@@ -79,7 +81,7 @@ def add_to_job(session: Session, job: Job, receiver: Receiver) -> None:
     session.flush()
 
 
-def receiver_of(session: Session, job_id: str) -> Receiver | None:
+def one_off_subscriber(session: Session, job_id: str) -> Receiver | None:
     """Returns who is told of this job's end only; None: nobody."""
     webhook = session.scalars(select(Webhook).where(Webhook.job_id == job_id)).first()
     return None if webhook is None else Receiver(webhook.url, webhook.secret)
@@ -110,7 +112,7 @@ def disable(session: Session, webhook_id: str) -> bool:
     return change(session, Webhook, webhook_id, Webhook.disabled_at.is_(None), disabled_at=now())
 
 
-def to_be_told(session: Session, job: Job) -> list[Webhook]:
+def subscribers_for(session: Session, job: Job) -> list[Webhook]:
     """Returns the webhooks that are to be told of an ended job's end."""
     mine = or_(Webhook.job_id == job.id, Webhook.job_id.is_(None))
     found = select(Webhook).where(Webhook.user_id == job.user_id, mine, Webhook.disabled_at.is_(None))
@@ -136,7 +138,7 @@ def deliveries(session: Session, webhook_id: str, *, before_id: str | None, limi
     return list(session.scalars(found.order_by(Notification.id.desc()).limit(limit)))
 
 
-def redeliver(session: Session, webhook: Webhook, delivery_id: str, *, retried_s: int) -> Notification:
+def redeliver(session: Session, webhook: Webhook, delivery_id: str) -> Notification:
     """Queues a delivery again, whether it had arrived or not; it keeps its id, so a receiver knows it.
 
     Raises:
@@ -154,7 +156,7 @@ def redeliver(session: Session, webhook: Webhook, delivery_id: str, *, retried_s
         raise TooManyWaiting
     not_sending = Notification.state != "sending"
     again = {"state": "queued", "not_before": 0, "announced_until": 0, "sent_at": None}
-    if not change(session, Notification, delivery_id, not_sending, **again, give_up_at=now() + retried_s * SECOND):
+    if not change(session, Notification, delivery_id, not_sending, **again, expires_at=now() + RETRIED_S * SECOND):
         raise Conflict("It is being delivered in this moment.")
     delivery = session.get_one(Notification, delivery_id, populate_existing=True)
     # Who asks for it has most likely mended the receiver.

@@ -7,7 +7,7 @@ from email.message import EmailMessage
 from typing import Literal
 
 from video2mp3.database.tables import User
-from video2mp3.errors import MailRefused, MailUnavailable
+from video2mp3.errors import EmailRejected, EmailUnavailable
 
 
 def address_of(user: User) -> str | None:
@@ -52,8 +52,8 @@ class Mailer:
         """Sends one mail; returns when the server has taken it.
 
         Raises:
-            MailRefused: when the server will never take it.
-            MailUnavailable: when another attempt may help.
+            EmailRejected: when the server will never take it.
+            EmailUnavailable: when another attempt may help.
         """
         message["From"] = self._sender
         try:
@@ -63,7 +63,7 @@ class Mailer:
             finally:
                 _leave(server)
         except (OSError, smtplib.SMTPException) as error:
-            raise MailUnavailable(f"The mail server did not take the mail: {error}") from error
+            raise EmailUnavailable(f"The mail server did not take the mail: {error}") from error
 
     def _connect(self) -> smtplib.SMTP:
         context = ssl.create_default_context()
@@ -87,15 +87,15 @@ class Mailer:
         except smtplib.SMTPRecipientsRefused as error:
             # 4xx: greylisting, a full mailbox; 5xx: there is no such mailbox.
             if all(code >= 500 for code, _ in error.recipients.values()):
-                raise MailRefused from error
+                raise EmailRejected from error
             raise
         except smtplib.SMTPDataError as error:
             if error.smtp_code >= 500:
-                raise MailRefused from error
+                raise EmailRejected from error
             raise
         except smtplib.SMTPNotSupportedError as error:
             # An address that is not ASCII, and a server that takes no other.
-            raise MailRefused from error
+            raise EmailRejected from error
 
 
 def _leave(server: smtplib.SMTP) -> None:

@@ -1,4 +1,4 @@
-"""Forgotten passwords and addresses to be verified: by letters through a real mail server."""
+"""Forgotten passwords and addresses to be verified: by emails through a real mail server."""
 
 import re
 import socket
@@ -18,9 +18,9 @@ from tests.servers import SMTPServer, free_port, wait_until
 from video2mp3.accounts import throttling
 from video2mp3.api.frame.services import Services
 from video2mp3.database.clock import SECOND, now
-from video2mp3.database.tables import Attempt, Letter, User
-from video2mp3.notify.account_letters import AccountLetters
-from video2mp3.notify.mail import Mailer
+from video2mp3.database.tables import Attempt, OneTimeToken, User
+from video2mp3.notify.account_emails import AccountEmails
+from video2mp3.notify.smtp import Mailer
 from video2mp3.settings import Settings
 
 ADDRESS = "ada@example.org"
@@ -36,8 +36,8 @@ def settings(settings: Settings, smtp: SMTPServer) -> Settings:
 
 
 @contextmanager
-def sending(services: Services, port: int | None = None) -> Iterator[AccountLetters]:
-    """A notifier's part that sends the letters."""
+def sending(services: Services, port: int | None = None) -> Iterator[AccountEmails]:
+    """A notifier's part that sends the emails."""
     mailer = Mailer(
         host="127.0.0.1",
         port=port or services.settings.smtp_port,
@@ -48,7 +48,7 @@ def sending(services: Services, port: int | None = None) -> Iterator[AccountLett
         timeout_s=5,
     )
     stopping = threading.Event()
-    thread = AccountLetters(services.database, mailer, PUBLIC_URL, stopping)
+    thread = AccountEmails(services.database, mailer, PUBLIC_URL, stopping)
     thread.start()
     try:
         yield thread
@@ -62,7 +62,7 @@ def ada(ada: SignedIn, services: Services) -> SignedIn:
     """She has an address, which is verified."""
     assert move(ada, ADDRESS) is False
     with services.database.write() as session:
-        session.execute(delete(Letter))
+        session.execute(delete(OneTimeToken))
         session.execute(update(User).where(User.id == ada.user_id).values(email_verified_at=now()))
     return ada
 
@@ -99,7 +99,7 @@ def token_in(smtp: SMTPServer, kind: str, address: str = ADDRESS) -> str:
     return token
 
 
-def test_a_forgotten_password_is_replaced_by_a_letter(
+def test_a_forgotten_password_is_replaced_by_an_email(
     ada: SignedIn, bob: SignedIn, client: httpx.Client, services: Services, smtp: SMTPServer
 ) -> None:
     key = make(ada, "read")["key"]
@@ -118,28 +118,28 @@ def test_a_forgotten_password_is_replaced_by_a_letter(
     assert (sign_in(client, PASSWORD), sign_in(client, NEW_PASSWORD)) == (401, 200)
     assert bob.http.get("/v1/me").status_code == 200
     again = reset(client, token, PASSWORD)
-    assert (again.status_code, again.json()["code"]) == (400, "bad_letter")
+    assert (again.status_code, again.json()["code"]) == (400, "invalid_or_expired_token")
     assert sign_in(client, NEW_PASSWORD) == 200
 
 
 @pytest.mark.parametrize("token", ["", "x", "x" * 43, "\x00", "é"])
-def test_what_stood_in_no_letter_resets_nothing(ada: SignedIn, client: httpx.Client, token: str) -> None:
+def test_what_was_in_no_email_resets_nothing(ada: SignedIn, client: httpx.Client, token: str) -> None:
     for path in ("password-resets", "email-verifications"):
         body = {"token": token} | ({"new_password": NEW_PASSWORD} if path == "password-resets" else {})
         refused = client.post(f"/v1/{path}/confirm", json=body)
-        assert (refused.status_code, refused.json()["code"]) == (400, "bad_letter")
+        assert (refused.status_code, refused.json()["code"]) == (400, "invalid_or_expired_token")
     assert sign_in(client, PASSWORD) == 200
 
 
-def test_a_letter_that_is_too_old_resets_nothing(
+def test_an_email_that_is_too_old_resets_nothing(
     ada: SignedIn, client: httpx.Client, services: Services, smtp: SMTPServer
 ) -> None:
     ask(client)
     with sending(services):
         token = token_in(smtp, "reset")
     with services.database.write() as session:
-        session.execute(update(Letter).values(expires_at=now() - SECOND))
-    assert reset(client, token).json()["code"] == "bad_letter"
+        session.execute(update(OneTimeToken).values(expires_at=now() - SECOND))
+    assert reset(client, token).json()["code"] == "invalid_or_expired_token"
     assert sign_in(client, PASSWORD) == 200
 
 
@@ -179,10 +179,11 @@ def test_nobody_is_told_who_has_an_account(
 
 def _waiting(services: Services) -> int:
     with services.database.read() as session:
-        return session.query(Letter).where(Letter.user_id.is_not(None), Letter.sent_at.is_(None)).count()
+        waiting = (OneTimeToken.user_id.is_not(None), OneTimeToken.state.in_(("queued", "sending")))
+        return session.query(OneTimeToken).where(*waiting).count()
 
 
-def test_an_account_gets_so_many_letters_and_the_answer_is_as_ever(
+def test_an_account_gets_so_many_emails_and_the_answer_is_as_ever(
     ada: SignedIn, client: httpx.Client, services: Services, smtp: SMTPServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     of_address = throttling.reset_from(None)
@@ -196,7 +197,7 @@ def test_whoever_asks_too_often_has_to_wait(ada: SignedIn, client: httpx.Client)
     assert statuses == [202] * throttling.RESETS + [429]
 
 
-def test_a_letter_waits_for_the_mail_server(
+def test_an_email_waits_for_the_mail_server(
     ada: SignedIn, client: httpx.Client, services: Services, smtp: SMTPServer
 ) -> None:
     ask(client)
@@ -204,17 +205,17 @@ def test_a_letter_waits_for_the_mail_server(
         wait_until(lambda: _attempts(services) == 1, 30, "an attempt")
     assert smtp.messages == []
     with services.database.write() as session:
-        session.execute(update(Letter).values(not_before=now()))
+        session.execute(update(OneTimeToken).values(not_before=now()))
     with sending(services):
         assert reset(client, token_in(smtp, "reset")).status_code == 204
 
 
 def _attempts(services: Services) -> int:
     with services.database.read() as session:
-        return session.query(Letter).one().attempts
+        return session.query(OneTimeToken).one().attempts
 
 
-def test_an_address_is_verified_by_a_letter_to_it(
+def test_an_address_is_verified_by_an_email_to_it(
     ada: SignedIn, client: httpx.Client, services: Services, smtp: SMTPServer
 ) -> None:
     """It should be sent when the address is given, and again where it is asked for."""
@@ -222,7 +223,7 @@ def test_an_address_is_verified_by_a_letter_to_it(
         assert move(ada, OTHER) is False
         token = token_in(smtp, "verify", OTHER)
         assert ada.http.get("/v1/me").json()["email_verified"] is False
-        assert reset(client, token).json()["code"] == "bad_letter", "it is good for nothing else"
+        assert reset(client, token).json()["code"] == "invalid_or_expired_token", "it is good for nothing else"
         assert client.post("/v1/email-verifications/confirm", json={"token": token}).status_code == 204
         assert ada.http.get("/v1/me").json()["email_verified"] is True
         # Another address is another matter.
@@ -230,7 +231,8 @@ def test_an_address_is_verified_by_a_letter_to_it(
         assert ada.http.post("/v1/email-verifications").status_code == 202
         late = token_in(smtp, "verify", OTHER)
         assert move(ada, "third@example.org") is False
-        assert client.post("/v1/email-verifications/confirm", json={"token": late}).json()["code"] == "bad_letter"
+        confirmed = client.post("/v1/email-verifications/confirm", json={"token": late})
+        assert confirmed.json()["code"] == "invalid_or_expired_token"
 
 
 def test_a_name_that_is_an_address_is_verified_as_any(
@@ -278,7 +280,7 @@ def test_one_address_is_asked_three_times_a_day_whoever_names_it(
 def test_a_stranger_keeps_nobody_from_having_an_address_verified(
     ada: SignedIn, bob: SignedIn, services: Services
 ) -> None:
-    """It should send the owner's first letter whatever a stranger has asked for, and count nothing that it refused."""
+    """It should send the owner's first email whatever a stranger has asked for, and count nothing that it refused."""
     move(bob, OTHER)
     statuses = [bob.http.post("/v1/email-verifications").status_code for _ in range(20)]
     assert statuses == [202] * (throttling.VERIFICATIONS_PER_DAY - 1) + [429] * (21 - throttling.VERIFICATIONS_PER_DAY)
@@ -286,7 +288,7 @@ def test_a_stranger_keeps_nobody_from_having_an_address_verified(
     assert bob.http.post("/v1/email-verifications").status_code == 429
     assert _counted(services) == before
     move(ada, OTHER)
-    assert _letters_to(services, ada) == 1
+    assert _emails_to(services, ada) == 1
 
 
 def test_one_address_has_a_bound_however_many_accounts_name_it(
@@ -298,20 +300,20 @@ def test_one_address_has_a_bound_however_many_accounts_name_it(
             for throttle in throttling.verifications(session, f"{number:032x}", OTHER, None):
                 throttle.count(session)
     move(ada, OTHER)
-    assert _letters_to(services, ada) == 0
+    assert _emails_to(services, ada) == 0
     assert ada.http.post("/v1/email-verifications").status_code == 429
 
 
 def test_what_is_refused_among_many_at_once_counts_for_nothing(
     ada: SignedIn, bob: SignedIn, services: Services
 ) -> None:
-    """It should leave no more rows than letters, so the owner's first one is sent."""
+    """It should leave no more rows than emails, so the owner's first one is sent."""
     move(bob, OTHER)
     with ThreadPoolExecutor(12) as pool:
         statuses = list(pool.map(lambda _: bob.http.post("/v1/email-verifications").status_code, range(24)))
     assert statuses.count(202) < throttling.VERIFICATIONS_PER_DAY
     move(ada, OTHER)
-    assert _letters_to(services, ada) == 1
+    assert _emails_to(services, ada) == 1
 
 
 def _counted(services: Services) -> int:
@@ -319,9 +321,9 @@ def _counted(services: Services) -> int:
         return session.query(Attempt).count()
 
 
-def _letters_to(services: Services, user: SignedIn) -> int:
+def _emails_to(services: Services, user: SignedIn) -> int:
     with services.database.read() as session:
-        return session.query(Letter).where(Letter.user_id == user.user_id).count()
+        return session.query(OneTimeToken).where(OneTimeToken.user_id == user.user_id).count()
 
 
 def test_a_mail_server_that_is_slow_does_not_stall_the_loop(
@@ -342,7 +344,7 @@ def test_one_account_asks_three_addresses_a_day(ada: SignedIn, bob: SignedIn, se
     for number in range(throttling.VERIFICATIONS_PER_DAY + 2):
         assert move(bob, f"victim-{number}@example.org") is False
     with services.database.read() as session:
-        asked = session.scalars(select(Letter.email).where(Letter.user_id == bob.user_id)).all()
+        asked = session.scalars(select(OneTimeToken.email).where(OneTimeToken.user_id == bob.user_id)).all()
     # What was on its way to the addresses before has ended with them.
     assert asked == []
     assert bob.http.post("/v1/email-verifications").status_code == 429

@@ -16,8 +16,8 @@ from sqlalchemy.orm import Session
 
 from video2mp3.database.clock import SECOND, now
 from video2mp3.database.tables import Destination, Notification
-from video2mp3.jobs.destinations import SLOWED_AFTER
-from video2mp3.jobs.notifications import LEASE_S
+from video2mp3.outbox.claims import LEASE_S
+from video2mp3.outbox.destinations import SLOWED_AFTER
 
 # Of so many rows a choice is made; those that would come first are among them.
 _CANDIDATES = 2000

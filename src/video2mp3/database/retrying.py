@@ -1,4 +1,4 @@
-"""Writing how a piece of work ended, with patience for the database."""
+"""Commits that wait for the database to come back."""
 
 import time
 from collections.abc import Callable
@@ -15,7 +15,7 @@ PATIENCE_S = 60.0
 _PAUSE_S = 1.0
 
 
-def settle(database: Database, write: Callable[[Session], T], patience_s: float = PATIENCE_S) -> T | None:
+def commit_with_retry(database: Database, write: Callable[[Session], T], patience_s: float = PATIENCE_S) -> T | None:
     """Tries until the database answers; None when it did not within `patience_s` seconds.
 
     After None the commit may have happened all the same. `write` is called again after an answer was lost, so it has

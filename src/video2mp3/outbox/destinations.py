@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from video2mp3.database.backoff import backoff_us
+from video2mp3.backoff import backoff_s
 from video2mp3.database.clock import SECOND, now
 from video2mp3.database.statements import rows_changed
 from video2mp3.database.tables import Destination
@@ -33,8 +33,8 @@ def record_failure(session: Session, user_id: str, host: str) -> bool:
     failures = session.scalar(select(Destination.failures).where(*mine)) or 1
     if failures < SLOWED_AFTER:
         return False
-    pause_us = backoff_us(failures - SLOWED_AFTER + 1, first_s=FIRST_PAUSE_S, max_s=MAX_PAUSE_S)
-    rows_changed(session, update(Destination).where(*mine).values(not_before=now() + pause_us))
+    pause_s = backoff_s(failures - SLOWED_AFTER + 1, first_s=FIRST_PAUSE_S, max_s=MAX_PAUSE_S)
+    rows_changed(session, update(Destination).where(*mine).values(not_before=now() + int(pause_s * SECOND)))
     return True
 
 

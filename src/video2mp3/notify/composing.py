@@ -49,7 +49,7 @@ def compose(job: Job, address: str, links: Links, message_id: str) -> EmailMessa
     return message
 
 
-def compose_account_letter(
+def compose_account_email(
     kind: Literal["reset", "verify"], username: str, address: str, url: str, message_id: str
 ) -> EmailMessage:
     """Writes a letter that the holder of an account has asked for; `url` has a one-time token in it."""
