@@ -62,21 +62,34 @@ def comparable(manifests: list[Manifest]) -> dict[tuple[str, str], Manifest]:
     return found
 
 
-def without_order(value: Any) -> Any:
-    """Lists whose order means nothing, such as rules of NetworkPolicies, in one order."""
+def without_order(value: Any, name: str = "") -> Any:
+    """The lists whose members have names in one order; that of arguments, rules and containers means something."""
     if isinstance(value, dict):
-        return {key: without_order(each) for key, each in value.items()}
+        return {key: without_order(each, key) for key, each in value.items()}
     if isinstance(value, list):
-        return sorted((without_order(each) for each in value), key=repr)
+        members = [without_order(each) for each in value]
+        return sorted(members, key=repr) if name in ("env", "volumes", "volumeMounts") else members
     return value
 
 
-def test_it_makes_the_objects_of_the_production_overlay(tmp_path: Path) -> None:
-    made = comparable(template(tmp_path, PRODUCTION | {"settings": settings_of("production")}))
-    expected = comparable(render("production", tmp_path))
+@pytest.mark.parametrize(
+    ("overlay", "worker", "more"),
+    [
+        ("production", {}, set()),
+        ("autoscale", {"replicas": None, "drainGraceSeconds": 3600}, {"ScaledObject", "TriggerAuthentication"}),
+    ],
+)
+def test_it_makes_the_objects_of_an_overlay(
+    overlay: str, worker: dict[str, Any], more: set[str], tmp_path: Path
+) -> None:
+    """It should make all of them, and equal ones, but what belongs to KEDA."""
+    made = comparable(template(tmp_path, PRODUCTION | {"settings": settings_of("production"), "worker": worker}))
+    expected = comparable(render(overlay, tmp_path))
+    assert {kind for kind, _ in expected} >= more
+    expected = {key: manifest for key, manifest in expected.items() if key[0] not in more}
     assert made.keys() == expected.keys()
-    for name, manifest in expected.items():
-        assert without_order(made[name]) == without_order(manifest), name
+    for key, manifest in expected.items():
+        assert without_order(made[key]) == without_order(manifest), key
 
 
 def test_a_value_that_differs_is_seen(tmp_path: Path) -> None:

@@ -4,18 +4,24 @@ import base64
 import json
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
 
+from tests.api.conftest import Serve, serve, services, settings  # noqa: F401 - fixtures
 from tests.deploy.manifests import FOLDER, OVERLAYS, ROLES, Manifest, containers, of_kind, pods, render, selects
+from tests.servers import free_port
+from video2mp3.api.frame.services import Services
 from video2mp3.api.server.hosts import HostRule
 from video2mp3.database.tables import Job
 from video2mp3.settings import Settings
+from video2mp3.wiring import open_queue
 
 VARIABLES = {f"VIDEO2MP3_{name.upper()}" for name in Settings.model_fields}
 # What distributed roles cannot do without: their defaults are the embedded mode.
@@ -340,6 +346,39 @@ def test_the_cookie_of_an_earlier_pod_is_closed(tmp_path: Path) -> None:
     cookie.chmod(0o440)
     subprocess.run(command, check=True)
     assert cookie.stat().st_mode & 0o777 == 0o400
+
+
+@pytest.fixture
+def without_broker(settings: Settings, services: Services, serve: Serve) -> Iterator[str]:  # noqa: F811
+    """The address of an API whose broker refuses connections."""
+    away = settings.model_copy(update={"queue_url": f"amqp://guest:guest@127.0.0.1:{free_port()}/"})
+    queue = open_queue(away)
+    try:
+        yield serve(replace(services, queue=queue))
+    finally:
+        queue.close()
+
+
+def test_an_outage_of_the_broker_takes_no_pod_out_and_restarts_none(
+    overlay: list[Manifest], without_broker: str
+) -> None:
+    """It should probe the API by paths that answer without the broker, and the others by their loops alone."""
+    for owner, _, container in ours(overlay):
+        if container["name"] == "migrate":
+            continue
+        role = owner["metadata"]["name"]
+        probes = {name: container[f"{name}Probe"] for name in ("startup", "readiness", "liveness")}
+        if role == "api":
+            paths = {name: probe["httpGet"]["path"] for name, probe in probes.items()}
+            assert paths == {"startup": "/livez", "readiness": "/readyz", "liveness": "/livez"}
+            for path in set(paths.values()):
+                assert httpx.get(f"{without_broker}{path}", timeout=30).status_code == 200, path
+            parts = httpx.get(f"{without_broker}/readyz", timeout=30).json()["parts"]
+            assert parts == {"database": "ok", "queue": "unavailable", "storage": "ok"}
+        else:
+            assert {tuple(probe["exec"]["command"]) for probe in probes.values()} == {("video2mp3", "health", role)}
+            # Where there is a port for metrics, no server is asked.
+            assert environment(overlay, container)["VIDEO2MP3_METRICS_PORT"]
 
 
 def test_a_second_apply_changes_what_it_may(overlay: list[Manifest], tmp_path: Path) -> None:

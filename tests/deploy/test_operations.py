@@ -5,13 +5,15 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from itertools import groupby
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.deploy.manifests import FOLDER, OVERLAYS, Manifest, of_kind, program, render
+from tests.deploy.manifests import FOLDER, OVERLAYS, Manifest, containers, of_kind, program, render
 from tests.deploy.test_helm import CHART, PRODUCTION, settings_of
+from tests.deploy.test_kubernetes import mounted
 from video2mp3 import __version__
 
 ROOT = Path(__file__).parents[2]
@@ -26,9 +28,13 @@ def blocks() -> list[list[str]]:
 
 
 def commands() -> Iterator[list[str]]:
+    """Each command of each line, also those that are joined by a pipe or whose output becomes a variable."""
     for block in blocks():
         for line in block:
-            yield shlex.split(line)
+            words = shlex.split(re.sub(r"^\w+=\$\((.*)\)$", r"\1", line))
+            for is_pipe, command in groupby(words, lambda word: word == "|"):
+                if not is_pipe:
+                    yield list(command)
 
 
 @pytest.fixture
@@ -52,7 +58,9 @@ def test_secrets_are_made_and_the_overlays_rendered_as_the_page_says(checkout: P
                 script.append(f"{kubectl} {line.removeprefix('kubectl ')} --dry-run=client --output=yaml")
             elif line.startswith("helm upgrade --install "):
                 script.append(f"{helm} template {line.removeprefix('helm upgrade --install ')} >/dev/null")
-            elif not line.startswith(("make ", "docker ", "kind ", "minikube ", "kubectl ")):
+            elif (
+                not line.startswith(("make ", "docker ", "kind ", "minikube ", "kubectl ")) and "| kubectl " not in line
+            ):
                 script.append(line)
         rendered += sum(" kustomize " in line or " template " in line for line in script)
         done = subprocess.run(["bash", "-euc", "\n".join(script)], cwd=checkout, capture_output=True, text=True)
@@ -63,9 +71,9 @@ def test_secrets_are_made_and_the_overlays_rendered_as_the_page_says(checkout: P
 def test_every_other_command_names_what_is_there(tmp_path: Path) -> None:
     local = render("local", tmp_path)
     checked = [check(command, local) for command in commands() for check in CHECKS if command[0] in check.__name__]
-    assert len(checked) >= 12
+    assert len(checked) >= 24
     known = {"bash", "cd", "mkdir", "printf", "openssl", "deploy/make-secrets.sh", "helm"}
-    known |= {"kubectl", "make", "docker", "kind", "minikube"}
+    known |= {"kubectl", "make", "docker", "kind", "minikube", "sudo"}
     assert {command[0] for command in commands()} <= known
 
 
@@ -82,9 +90,23 @@ def check_kubectl(command: list[str], local: list[Manifest]) -> None:
                 ports = {str(port["port"]) for port in found[match[2]]["spec"]["ports"]}
                 assert command[-1].split(":")[1] in ports
     if "exec" in command:
-        own = command[command.index("--") + 1 :]
-        assert own[:3] == ["video2mp3", "user", "add"]
-        subprocess.run([program("video2mp3"), *own[1:3], "--help"], check=True, capture_output=True)
+        check_exec(command[command.index("--") + 1 :], local)
+
+
+def check_exec(command: list[str], local: list[Manifest]) -> None:
+    """What runs in a container is there: our own command, the files of secrets, the storage's folder."""
+    if command[0] == "video2mp3":
+        subprocess.run([program("video2mp3"), *command[1:3], "--help"], check=True, capture_output=True)
+    elif command[0] == "sh":
+        (files,) = [
+            mounted(local, pod, container) for _, pod, container in containers(local) if container["name"] == "mysql"
+        ]
+        (file,) = re.findall(r"/run/secrets/[\w/-]+", command[2])
+        assert file in files
+    else:
+        assert command[0] == "tar"
+        (folder,) = [word.removeprefix("--directory=") for word in command if word.startswith("--directory=")]
+        assert settings_of("local")["VIDEO2MP3_STORAGE_URL"] == f"file://{folder}"
 
 
 def check_docker_kind_minikube(command: list[str], local: list[Manifest]) -> None:
@@ -118,6 +140,8 @@ def test_a_name_that_is_not_there_is_found(tmp_path: Path) -> None:
         "kubectl --namespace elsewhere port-forward service/api 8000:80",
         "kubectl --namespace video2mp3 port-forward service/nothing 8000:80",
         "kubectl --namespace video2mp3 port-forward service/api 8000:8080",
+        "kubectl --namespace video2mp3 exec statefulset/mysql -- sh -c 'cat /run/secrets/mysql/nothing'",
+        "kubectl --namespace video2mp3 exec deployment/api -- tar --create --directory=/data/elsewhere objects",
     ):
         with pytest.raises(AssertionError):
             check_kubectl(shlex.split(command), local)

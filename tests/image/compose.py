@@ -43,8 +43,10 @@ class Compose:
         subprocess.run([ROOT / "deploy" / "make-secrets.sh", folder / "secrets"], check=True)
         override = folder / "override.yaml"
         override.write_text(json.dumps(_OVERRIDE))
-        self._arguments = ["compose", "--project-directory", str(folder), "--ansi", "never"]
-        self._arguments += ["--file", str(ROOT / "compose.yaml"), "--file", str(override)]
+        arguments = ["compose", "--project-directory", str(folder), "--ansi", "never"]
+        arguments += ["--file", str(ROOT / "compose.yaml"), "--file", str(override)]
+        self._arguments = arguments
+        self.command = [*docker.command, *arguments]
 
     def run(self, *arguments: str, image: str | None = None, text: str | None = None) -> str:
         """Returns what it prints."""

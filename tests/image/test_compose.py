@@ -1,8 +1,10 @@
 """compose.yaml, as it stands there, is the spread service: the acceptance tests against its containers."""
 
+import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -17,6 +19,7 @@ from tests.acceptance.test_main_job import (  # noqa: F401
     test_ten_odd_files_get_their_outcome_through_the_api,
 )
 from tests.acceptance.test_readme import BLOCKS
+from tests.deploy.test_operations import blocks
 from tests.image.compose import ComposeService, composed
 from tests.image.conftest import OPT_IN
 from tests.image.engine import Docker
@@ -24,6 +27,18 @@ from tests.media import make_video, samples_by_ffmpeg
 from tests.servers import wait_until
 
 pytestmark = OPT_IN
+
+# Does with containers what the page's lines do in a cluster.
+_KUBECTL = """
+compose() {{ {compose} "$@"; }}
+kubectl() {{
+  case "$*" in
+    apply*) compose restart api worker notifier ;;
+    *rollout*) compose up --detach --wait --no-recreate ;;
+    *) while [ "$1" != -- ]; do shift; done; compose exec --no-TTY mysql "${{@:2}}" ;;
+  esac
+}}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +103,41 @@ def test_more_workers_come_when_asked_for(service: ComposeService) -> None:
     workers = [name for name, state in service.compose.states().items() if "worker" in name and state == "healthy"]
     assert len(workers) == 3
     wait_until(service.is_whole, 60, "all to be well")
+
+
+def test_the_database_gets_a_new_password_and_is_backed_up_as_the_operators_page_says(
+    service: ComposeService, tmp_path: Path
+) -> None:
+    """It should take both passwords until all roles have the new one, then only that, by the page's lines."""
+    compose = service.compose
+    assert compose
+    secrets = tmp_path / "deploy" / "kubernetes" / "overlays" / "local" / "secrets"
+    secrets.parent.mkdir(parents=True)
+    secrets.symlink_to(service.folder / "secrets")
+    old = (secrets / "mysql-password").read_text()
+    lines = [line for block in blocks() if any("statefulset/mysql -- sh" in line for line in block) for line in block]
+    (discard,) = [position for position, line in enumerate(lines) if "DISCARD" in line]
+    assert "RETAIN" in lines[1]
+    assert discard > 3
+
+    def run(*lines: str) -> None:
+        script = "\n".join([_KUBECTL.format(compose=shlex.join(compose.command)), *lines])
+        script = script.replace("/run/secrets/mysql/root-password", "/run/secrets/mysql-root-password")
+        command = ["bash", "-euo", "pipefail", "-c", script]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def is_taken(password: str) -> bool:
+        client = ["mysql", "--host=127.0.0.1", "--user=video2mp3", f"--password={password}", "--execute=SELECT 1"]
+        command = [*compose.command, "exec", "--no-TTY", "mysql", *client]
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+    run(*lines[:discard])
+    new = urlsplit((secrets / "VIDEO2MP3_DATABASE_URL").read_text()).password
+    assert new
+    assert new != old
+    assert (is_taken(old), is_taken(new)) == (True, True)
+    run(*lines[discard:])
+    assert (is_taken(old), is_taken(new)) == (False, True)
+    wait_until(service.is_whole, 60, "all to be well")
+    assert "INSERT INTO `users`" in (tmp_path / "video2mp3.sql").read_text()

@@ -73,11 +73,11 @@ def test_everything_is_replaced_and_nothing_fails(service: ComposeService, tmp_p
         wait_until(lambda: len(load.jobs) >= before + 5, 60, "the load to go on")
 
     with httpx.Client(base_url=load.urls[0], headers=load.headers, timeout=60) as client:
-        states = Counter(str(wait_for_end(client, job, 120)["state"]) for job in load.jobs)
+        states = Counter(str(wait_for_end(client, job, 300)["state"]) for job in load.jobs)
     print(f"\n{load.requests} requests, {len(load.failures)} failed; {len(load.jobs)} jobs: {dict(states)}")
     assert load.failures == []
     assert states == {"finished": len(load.jobs)}
-    wait_until(lambda: len(notifications_to(service, ADDRESS)) >= len(load.jobs), 60, "the mails")
+    wait_until(lambda: len(notifications_to(service, ADDRESS)) >= len(load.jobs), 300, "the mails")
     assert len(notifications_to(service, ADDRESS)) == len(load.jobs)
     ended = {docker.inspect(f"video2mp3-{role}-1")["State"]["ExitCode"] for role in ("api", "worker", "notifier")}
     assert ended == {0}
