@@ -9,6 +9,7 @@ import pytest
 import structlog
 
 from tests.api.conftest import Serve
+from tests.servers import wait_until
 from video2mp3.api.frame.services import Services
 from video2mp3.database.connection import Database
 from video2mp3.errors import QueueUnavailable
@@ -61,6 +62,17 @@ def test_a_missing_part_is_a_line_in_the_log_and_no_traceback(
         gc.collect()
     assert [line["part"] for line in logged if line["event"] == "not_ready"] == ["queue"]
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+def test_probes_that_succeed_log_no_line_at_level_info(services: Services, serve: Serve) -> None:
+    """It should log them at level debug, and other requests at level info."""
+    url = serve(services)
+    with structlog.testing.capture_logs() as logged:
+        for path in ("/livez", "/readyz", "/openapi.json"):
+            assert httpx.get(f"{url}{path}").status_code == 200
+        wait_until(lambda: sum(line["event"] == "request" for line in logged) == 3, 10, "a line for each request")
+    levels = {line["path"]: line["log_level"] for line in logged if line["event"] == "request"}
+    assert levels == {"/livez": "debug", "/readyz": "debug", "/openapi.json": "info"}
 
 
 def test_a_database_without_an_answer_is_named(services: Services, serve: Serve) -> None:
