@@ -22,7 +22,7 @@ from cryptography.x509.oid import NameOID
 
 from tests.outbound.listeners import answer, web_server
 from video2mp3.errors import Canceled, Unreachable, UrlRejected
-from video2mp3.outbound import Answer, Guard, get, parse, put, redacted
+from video2mp3.outbound import Answer, ExchangeContext, Guard, get, parse, put, redacted
 from video2mp3.outbound import post as posted
 
 LOOPBACK = (ip_network("127.0.0.1/32"),)
@@ -33,7 +33,7 @@ def guard_for(*ports: int) -> Guard:
 
 
 def fetch(url: str, port: int, timeout_s: float = 20, should_stop: Callable[[], bool] = lambda: False) -> bytes:
-    with get(url, {}, guard=guard_for(port), timeout_s=timeout_s, should_stop=should_stop) as incoming:
+    with get(url, {}, ExchangeContext(guard_for(port), timeout_s, should_stop=should_stop)) as incoming:
         pieces = iter(lambda: incoming.read(65536), b"")
         return b"".join(pieces)
 
@@ -235,7 +235,7 @@ def test_a_file_is_sent_from_the_disk(tmp_path: Path) -> None:
     with web_server(respond) as port, (tmp_path / "x.mp3").open("rb") as file:
         headers = {"Content-Type": "audio/mpeg"}
         url = f"http://127.0.0.1:{port}/"
-        assert put(url, file, len(content), headers, guard=guard_for(port), timeout_s=20).status == 200
+        assert put(url, file, len(content), headers, ExchangeContext(guard_for(port), 20)).status == 200
     assert received == [("PUT", "audio/mpeg", content)]
 
 
@@ -251,7 +251,7 @@ def test_a_refusal_before_the_file_is_read_is_heard() -> None:
     size_bytes = 20_000_000
     with raw_server(refuse) as port:
         url, file = f"http://127.0.0.1:{port}/", io.BytesIO(bytes(size_bytes))
-        assert put(url, file, size_bytes, {}, guard=guard_for(port), timeout_s=20).status == 403
+        assert put(url, file, size_bytes, {}, ExchangeContext(guard_for(port), 20)).status == 403
 
 
 def test_tls_is_verified_for_the_name_in_the_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ import pytest
 from tests.outbound.listeners import Canary, answer, web_server
 from tests.outbound.test_exchange import post
 from video2mp3.errors import Unreachable, UrlRejected
-from video2mp3.outbound import Guard, RemoteFile, get, parse, put
+from video2mp3.outbound import ExchangeContext, Guard, RemoteFile, get, parse, put
 from video2mp3.outbound import connection as connections
 from video2mp3.outbound.addresses import is_allowed
 
@@ -88,7 +88,7 @@ def inside(monkeypatch: pytest.MonkeyPatch) -> Iterator[Canary]:
 
 
 def fetch(url: str, guard: Guard) -> bytes:
-    with get(url, {}, guard=guard, timeout_s=20) as incoming:
+    with get(url, {}, ExchangeContext(guard, 20)) as incoming:
         return incoming.read(100)
 
 
@@ -135,7 +135,7 @@ def test_every_address_of_the_inside_is_known_when_it_is_ordered() -> None:
 
 
 def read_part(url: str, guard: Guard) -> None:
-    with RemoteFile(parse(url), 100, '"etag"', guard=guard, timeout_s=20) as remote, suppress(Unreachable):
+    with RemoteFile(parse(url), 100, '"etag"', ExchangeContext(guard, 20)) as remote, suppress(Unreachable):
         remote.read(0, 10)
 
 
@@ -144,7 +144,7 @@ def test_all_that_is_sent_asks_the_guard(send: str, inside: Canary) -> None:
     url, guard = f"http://10.0.0.1:{inside.port}/", Guard(ports=frozenset({inside.port}))
     calls: dict[str, Callable[[Guard], object]] = {
         "get": lambda guard: fetch(url, guard),
-        "put": lambda guard: put(url, io.BytesIO(), 0, {}, guard=guard, timeout_s=20),
+        "put": lambda guard: put(url, io.BytesIO(), 0, {}, ExchangeContext(guard, 20)),
         "post": lambda guard: post(url, b"{}", {}, guard=guard),
         "parts": lambda guard: read_part(url, guard),
     }

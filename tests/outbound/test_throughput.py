@@ -9,7 +9,7 @@ import pytest
 
 from tests.outbound.listeners import answer, web_server
 from video2mp3.errors import Unreachable
-from video2mp3.outbound import Guard, connection, get, put
+from video2mp3.outbound import ExchangeContext, Guard, connection, get, put
 
 LEAST = 16 * 1024
 LOOPBACK = (ip_network("127.0.0.0/8"),)
@@ -23,7 +23,7 @@ def _short_window(monkeypatch: pytest.MonkeyPatch) -> None:
 def read(port: int, pause_s: float = 0.0) -> bytes:
     guard = Guard(LOOPBACK, frozenset({port}))
     data = b""
-    with get(f"http://127.0.0.1:{port}/", {}, guard=guard, timeout_s=30, least_bytes_per_s=LEAST) as incoming:
+    with get(f"http://127.0.0.1:{port}/", {}, ExchangeContext(guard, 30, least_bytes_per_s=LEAST)) as incoming:
         while piece := incoming.read(65536):
             data += piece
             time.sleep(pause_s)
@@ -71,7 +71,7 @@ def test_a_receiver_that_takes_next_to_nothing_is_given_up() -> None:
         size_bytes = 64 * 1024**2
         body = iter(lambda: bytes(65536), b"")
         with pytest.raises(Unreachable, match=r"takes (too slowly|nothing)"):
-            put(f"http://127.0.0.1:{port}/", body, size_bytes, {}, guard=guard, timeout_s=30, least_bytes_per_s=LEAST)
+            put(f"http://127.0.0.1:{port}/", body, size_bytes, {}, ExchangeContext(guard, 30, least_bytes_per_s=LEAST))
         ended.set()
 
 
@@ -86,5 +86,5 @@ def test_a_receiver_gets_all_pieces() -> None:
         guard = Guard(LOOPBACK, frozenset({port}))
         content = bytes(range(256)) * 4096
         pieces = [content[start : start + 70_000] for start in range(0, len(content), 70_000)]
-        put(f"http://127.0.0.1:{port}/", pieces, len(content), {}, guard=guard, timeout_s=30, least_bytes_per_s=LEAST)
+        put(f"http://127.0.0.1:{port}/", pieces, len(content), {}, ExchangeContext(guard, 30, least_bytes_per_s=LEAST))
     assert received == [content]

@@ -10,7 +10,7 @@ from tests.engine.processes import children
 from tests.worker.system import System
 from tests.worker.test_fetching import FileServer, claimed, content_of, fetch, order, serving
 from video2mp3.errors import EngineCrashed
-from video2mp3.outbound import RemoteFile, parse
+from video2mp3.outbound import ExchangeContext, RemoteFile, parse
 from video2mp3.worker import pieces
 
 MIB = 1024**2
@@ -19,7 +19,7 @@ MP4 = heads.box(b"ftyp", b"isom" + bytes(12)) + heads.box(b"moov", bytes(3 * MIB
 
 def remote(server: FileServer) -> RemoteFile:
     target, guard = parse(server.url), server.limits().guard
-    return RemoteFile(target, len(server.content), server.etag, guard=guard, timeout_s=60)
+    return RemoteFile(target, len(server.content), server.etag, ExchangeContext(guard, 60))
 
 
 def test_a_file_on_which_the_child_dies_is_fetched_whole(embedded: System) -> None:

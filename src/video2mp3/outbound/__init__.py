@@ -5,7 +5,7 @@ after the name was resolved, once: whatever the name leads to a moment later doe
 """
 
 from video2mp3.outbound.connection import THROUGHPUT_WINDOW_S
-from video2mp3.outbound.exchange import Answer, Incoming, get, is_transient, put
+from video2mp3.outbound.exchange import Answer, ExchangeContext, Incoming, get, is_transient, put
 from video2mp3.outbound.guard import Guard
 from video2mp3.outbound.posting import post
 from video2mp3.outbound.ranges import RemoteFile
@@ -14,6 +14,7 @@ from video2mp3.outbound.urls import Target, host_of, parse, redacted
 __all__ = [
     "THROUGHPUT_WINDOW_S",
     "Answer",
+    "ExchangeContext",
     "Guard",
     "Incoming",
     "RemoteFile",

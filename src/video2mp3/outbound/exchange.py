@@ -66,37 +66,38 @@ class Incoming:
         return data
 
 
-@contextmanager
-def get(
-    url: str,
-    headers: Mapping[str, str],
-    *,
-    guard: Guard,
-    timeout_s: float,
-    least_bytes_per_s: float = 0,
-    should_stop: Callable[[], bool] = lambda: False,
-    on_moved: Callable[[int], None] = lambda _: None,
-) -> Iterator[Incoming]:
-    """Asks for a file and follows redirects, each of which is checked as the first URL was.
+@dataclass(frozen=True)
+class ExchangeContext:
+    """Where a request may go, how long it may take, and who is asked and informed meanwhile."""
 
-    Args:
-        url: http or https.
-        headers: Of the request; `Range` and `If-Range`, say.
-        guard: Says where connections may go.
-        timeout_s: For everything, from here to the end of the block; silence of 30 s ends it before.
-        least_bytes_per_s: Ends it where the server is slower than that over 30 s; 0: it may be as slow as it is.
-        should_stop: Asked about once in a second.
-        on_moved: Is told how many bytes came or went, each time.
+    guard: Guard
+    timeout_s: float
+    """For everything until the response was read; silence of 30 s ends it earlier."""
+    least_bytes_per_s: float = 0
+    """A server that is slower than this over 30 s is given up; 0: no server is."""
+    should_stop: Callable[[], bool] = lambda: False
+    """Asked about once in a second."""
+    on_moved: Callable[[int], None] = lambda _: None
+    """Is told how many bytes came or went, each time."""
+
+    def clock(self) -> Clock:
+        """Returns a clock that starts now."""
+        return Clock(self.timeout_s, IDLE_S, self.should_stop, self.least_bytes_per_s, self.on_moved)
+
+
+@contextmanager
+def get(url: str, headers: Mapping[str, str], context: ExchangeContext) -> Iterator[Incoming]:
+    """Requests a file, until the end of the block. Follows redirects, each of which is checked as the first URL was.
 
     Raises:
         UrlRejected: when the guard refuses the URL, or what it redirects to.
         Unreachable: when no answer comes, none in time, or one too slowly.
         Canceled: when the work has to stop.
     """
-    clock = Clock(timeout_s, IDLE_S, should_stop, least_bytes_per_s, on_moved)
+    clock = context.clock()
     for _ in range(MAX_REDIRECTS + 1):
         target = parse(url)
-        with _exchange("GET", target, headers, None, guard=guard, clock=clock) as response:
+        with _exchange("GET", target, headers, None, context.guard, clock) as response:
             location = response.headers.get("location")
             if response.status not in _REDIRECTS or location is None:
                 yield Incoming(response, target)
@@ -106,23 +107,13 @@ def get(
 
 
 def put(
-    url: str,
-    body: Iterable[bytes],
-    size_bytes: int,
-    headers: Mapping[str, str],
-    *,
-    guard: Guard,
-    timeout_s: float,
-    least_bytes_per_s: float = 0,
-    should_stop: Callable[[], bool] = lambda: False,
-    on_moved: Callable[[int], None] = lambda _: None,
+    url: str, body: Iterable[bytes], size_bytes: int, headers: Mapping[str, str], context: ExchangeContext
 ) -> Answer:
     """Sends a file of that size, piece by piece; follows no redirects. Raises as `get`, and what `body` raises."""
     target = parse(url)
-    clock = Clock(timeout_s, IDLE_S, should_stop, least_bytes_per_s, on_moved)
     length = {"Content-Length": str(size_bytes)}
     with (
-        _exchange("PUT", target, {**headers, **length}, body, guard=guard, clock=clock) as response,
+        _exchange("PUT", target, {**headers, **length}, body, context.guard, context.clock()) as response,
         unreachable(target),
     ):
         return Answer(response.status, _headers(response), response.read(SMALL_BODY_BYTES))
@@ -139,7 +130,6 @@ def _exchange(
     target: Target,
     headers: Mapping[str, str],
     body: Iterable[bytes] | None,
-    *,
     guard: Guard,
     clock: Clock,
 ) -> Iterator[http.client.HTTPResponse]:

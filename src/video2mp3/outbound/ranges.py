@@ -2,14 +2,12 @@
 
 import re
 import threading
-from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
 from video2mp3.errors import Unreachable
-from video2mp3.outbound.connection import Clock, PinnedConnection
-from video2mp3.outbound.exchange import IDLE_S, OWN_HEADERS, unreachable
-from video2mp3.outbound.guard import Guard
+from video2mp3.outbound.connection import PinnedConnection
+from video2mp3.outbound.exchange import OWN_HEADERS, ExchangeContext, unreachable
 from video2mp3.outbound.urls import Target
 
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
@@ -19,29 +17,14 @@ _TRIES = 3
 class RemoteFile:
     """A file on a server that answers ranges; to be used in a with block. Threads read it one after the other."""
 
-    def __init__(
-        self,
-        target: Target,
-        size_bytes: int,
-        validator: str,
-        *,
-        guard: Guard,
-        timeout_s: float,
-        least_bytes_per_s: float = 0,
-        should_stop: Callable[[], bool] = lambda: False,
-        on_moved: Callable[[int], None] = lambda _: None,
-    ) -> None:
+    def __init__(self, target: Target, size_bytes: int, validator: str, context: ExchangeContext) -> None:
         """Asks the guard; connects when it is first read.
 
         Args:
             target: Where it is; redirects are not followed.
             size_bytes: Of the file, as an answer told it.
             validator: The ETag or date of that answer: the file has to be the same all the time.
-            guard: Says where connections may go.
-            timeout_s: For everything from now on.
-            least_bytes_per_s: See `get`.
-            should_stop: Asked about once in a second.
-            on_moved: See `get`.
+            context: Its timeout is for everything from now on.
 
         Raises:
             UrlRejected, Unreachable: as `get`.
@@ -52,8 +35,7 @@ class RemoteFile:
         self._lock = threading.Lock()
         self._target = target
         self._validator = validator
-        clock = Clock(timeout_s, IDLE_S, should_stop, least_bytes_per_s, on_moved)
-        self._connection = PinnedConnection(target, guard.addresses(target), clock)
+        self._connection = PinnedConnection(target, context.guard.addresses(target), context.clock())
 
     def __enter__(self) -> Self:
         return self

@@ -28,7 +28,7 @@ from video2mp3.errors import (
 )
 from video2mp3.jobs import lifecycle
 from video2mp3.jobs.lifecycle import Claim
-from video2mp3.outbound import THROUGHPUT_WINDOW_S, Guard, Incoming, RemoteFile, get, is_transient
+from video2mp3.outbound import THROUGHPUT_WINDOW_S, ExchangeContext, Guard, Incoming, RemoteFile, get, is_transient
 from video2mp3.storage import Storage
 from video2mp3.storage.scratch import check_free_disk
 from video2mp3.worker.partials import Partial, Partials
@@ -194,16 +194,7 @@ class _Fetch:
             size_bytes = int(whole[2])
             if size_bytes > self._limits.max_size_bytes:
                 return False
-            with RemoteFile(
-                target,
-                size_bytes,
-                validator,
-                guard=self._limits.guard,
-                timeout_s=self._left_s,
-                least_bytes_per_s=self._limits.least_bytes_per_s,
-                should_stop=self._should_stop,
-                on_moved=self._on_moved,
-            ) as remote:
+            with RemoteFile(target, size_bytes, validator, self._context(self._limits.guard)) as remote:
                 return self._write_sound(remote)
         except Unreachable:
             self._abort()
@@ -267,15 +258,11 @@ class _Fetch:
 
     def _get(self, headers: Mapping[str, str]) -> AbstractContextManager[Incoming]:
         guard = self._limits.guard
-        return get(
-            self._url,
-            headers,
-            guard=guard,
-            timeout_s=self._left_s,
-            least_bytes_per_s=self._limits.least_bytes_per_s,
-            should_stop=self._should_stop,
-            on_moved=self._on_moved,
-        )
+        return get(self._url, headers, self._context(guard))
+
+    def _context(self, guard: Guard) -> ExchangeContext:
+        least_bytes_per_s = self._limits.least_bytes_per_s
+        return ExchangeContext(guard, self._left_s, least_bytes_per_s, self._should_stop, self._on_moved)
 
     @property
     def _left_s(self) -> float:

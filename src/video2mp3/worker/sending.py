@@ -9,7 +9,7 @@ from video2mp3.database.connection import Database
 from video2mp3.errors import ResultRefused, Unreachable
 from video2mp3.jobs.lifecycle import Claim
 from video2mp3.jobs.results import StoredResult, media_type
-from video2mp3.outbound import is_transient, put
+from video2mp3.outbound import ExchangeContext, is_transient, put
 from video2mp3.storage import Storage
 from video2mp3.worker.fetching import FetchLimits
 
@@ -61,11 +61,7 @@ def _put(
         result.stream(0, claim.result_size_bytes),
         claim.result_size_bytes,
         {"Content-Type": media_type(claim.options)},
-        guard=limits.guard,
-        timeout_s=limits.time_limit_s,
-        least_bytes_per_s=limits.least_bytes_per_s,
-        should_stop=should_stop,
-        on_moved=on_moved,
+        ExchangeContext(limits.guard, limits.time_limit_s, limits.least_bytes_per_s, should_stop, on_moved),
     )
     if is_transient(answer.status):
         raise Unreachable(f"The server of result_url answered with status {answer.status}.")
