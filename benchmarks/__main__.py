@@ -6,12 +6,12 @@ from dataclasses import asdict
 from typing import Any
 
 from benchmarks import inputs, report
+from benchmarks.chunks import chunk_lengths
 from benchmarks.contenders import Command, debian_ffmpeg, moviepy, ours, pyav, wheel_ffmpeg
 from benchmarks.curves import memory, threads
 from benchmarks.inputs import ensure
 from benchmarks.latency import latency, lines
 from benchmarks.measure import compare, share_of_limit
-from benchmarks.segments import segment_lengths
 
 CBR, VBR, VOICE = ("--bitrate", "192"), ("--vbr", "2"), ("--bitrate", "64", "--channels", "1")
 FFMPEG = {CBR: ("-b:a", "192k"), VBR: ("-q:a", "2"), VOICE: ("-ac", "1", "-b:a", "64k")}
@@ -71,7 +71,7 @@ def _parts(quick: bool, rounds: int) -> list[Part]:
         _comparison("1.5 GB of video of 3 min, CBR 192k", "large-3min.mov", _against(CBR), fewer),
         ("latency", "A clip of 10 s in the library", lambda: _latency(4 if quick else LATENCY_ROUNDS)),
         ("curves", "threads", lambda: threads(f"talk-{short}.mp4", fewer)),
-        ("curves", "segments", lambda: segment_lengths(ensure("talk.wav"))),
+        ("curves", "chunks", lambda: chunk_lengths(ensure("talk.wav"))),
         ("curves", "memory", lambda: memory(("10s", "3min") if quick else ("10min", "60min", "10h"))),
     ]
 

@@ -383,10 +383,10 @@ class StartOutOfRange(MediaError):
     code = "start_out_of_range"
 
 
-class TooManyParts(MediaError):
-    """This would make more MP3s than one conversion may; choose longer parts."""
+class TooManySegments(MediaError):
+    """This would make more MP3s than one conversion may; choose longer segments."""
 
-    code = "too_many_parts"
+    code = "too_many_segments"
 
 
 class NotMp3(MediaError):

@@ -191,7 +191,7 @@ def test_nothing_damaged_is_served_or_converted(
         for path, offset in (
             (f"/v1/conversions/{mp3}/mp3", 5000),
             (f"/v1/conversions/{archive}/mp3", 5000),
-            (f"/v1/conversions/{archive}/mp3?part=2", 5000),
+            (f"/v1/conversions/{archive}/mp3?segment=2", 5000),
             (f"/v1/conversions/{mp3}/source", len(data) // 2),
         ):
             assert code_of(ada.get(path)) == (500, DAMAGED), path

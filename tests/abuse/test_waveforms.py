@@ -25,9 +25,9 @@ def without_executor() -> None:
     """Each request measures for itself, and waits in a thread of the shared pool."""
     run_in_shared_pool()
 
-    def measure(services: Services, job: Job, part: int | None) -> Waveform:
-        mp3 = waveforms._Mp3(waveforms._download(services, job, part))
-        return row(job.id, part or 0, engine.waveform(mp3, limits=waveforms._LIMITS))
+    def measure(services: Services, job: Job, segment: int | None) -> Waveform:
+        mp3 = waveforms._Mp3(waveforms._download(services, job, segment))
+        return row(job.id, segment or 0, engine.waveform(mp3, limits=waveforms._LIMITS))
 
     waveforms._measure = measure
 

@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from tests.api.conftest import SignedIn
 from tests.api.stored import convert, finish
-from tests.api.test_parts import CONTENTS, NAMES, finish_as_zip
+from tests.api.test_segments import CONTENTS, NAMES, finish_as_zip
 from video2mp3.api.frame.services import Services
 from video2mp3.database.tables import Job
 
@@ -56,7 +56,7 @@ def test_files_of_the_same_name_all_come_out(ada: SignedIn, services: Services) 
     }
 
 
-def test_the_parts_of_a_zip_stand_in_it_one_by_one(ada: SignedIn, services: Services, tmp_path: Path) -> None:
+def test_the_segments_of_a_zip_stand_in_it_one_by_one(ada: SignedIn, services: Services, tmp_path: Path) -> None:
     split = convert(ada.http, "My talk.mp4", split="chapters")
     finish_as_zip(services, split, tmp_path)
     alone = finished(ada, services, "song.mp4", b"ID3 song")

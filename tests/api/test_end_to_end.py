@@ -85,9 +85,9 @@ def test_a_video_that_is_split_comes_back_as_a_zip(ada: SignedIn, video: Path, t
     subprocess.run([require_program("unzip"), "-q", "talk.zip"], check=True, cwd=tmp_path)
     assert [samples_by_ffmpeg(tmp_path / f"talk-0{n}.mp3") for n in (1, 2)] == [2 * 48_000, 48_000]
     path = answer.headers["content-location"]
-    assert ada.http.get(f"{path}?part=2").content == (tmp_path / "talk-02.mp3").read_bytes()
+    assert ada.http.get(f"{path}?segment=2").content == (tmp_path / "talk-02.mp3").read_bytes()
     report = ada.http.get(path.replace("/mp3", "/report")).json()
-    assert (report["size_bytes"], len(report["parts"])) == (len(answer.content), 2)
+    assert (report["size_bytes"], len(report["segments"])) == (len(answer.content), 2)
 
 
 def test_a_file_that_is_no_video_answers_so(ada: SignedIn) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from tests.api.conftest import SignedIn
 from tests.api.stored import convert, finish
-from tests.api.test_parts import finish_as_zip
+from tests.api.test_segments import finish_as_zip
 from tests.engine.sounds import tone, wav_with
 from video2mp3.api.frame.services import Services
 from video2mp3.database.tables import Waveform
@@ -69,9 +69,9 @@ def test_each_part_has_its_own(ada: SignedIn, services: Services, tmp_path: Path
     whole = waveform(ada.http, job_id)
     assert (whole.status_code, whole.json()["code"]) == (422, "invalid_request")
     assert "several" in whole.json()["detail"]
-    # The parts there are only text.
-    assert waveform(ada.http, job_id, part="2").json()["code"] == "unsupported_format"
-    assert waveform(ada.http, job_id, part="4").status_code == 404
+    # The segments there are only text.
+    assert waveform(ada.http, job_id, segment="2").json()["code"] == "unsupported_format"
+    assert waveform(ada.http, job_id, segment="4").status_code == 404
 
 
 def test_what_is_not_finished_has_none(ada: SignedIn) -> None:

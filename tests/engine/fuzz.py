@@ -101,17 +101,17 @@ def _convert(source: Source, sink: BinaryIO, options: Options, limits: Limits) -
 def complaints_about(mp3: Path, report: Report) -> list[str]:
     """Returns what independent decoders have to complain of."""
     data, complaints = mp3.read_bytes(), []
-    for part in {*report.parts[:2], report.parts[-1]}:
-        path = mp3.with_name("part.mp3")
-        path.write_bytes(data[part.offset_bytes : part.offset_bytes + part.size_bytes])
-        channels = report.mp3_channels if len(report.parts) == 1 else int(by_ffprobe(path)["channels"])
+    for segment in {*report.segments[:2], report.segments[-1]}:
+        path = mp3.with_name("segment.mp3")
+        path.write_bytes(data[segment.offset_bytes : segment.offset_bytes + segment.size_bytes])
+        channels = report.mp3_channels if len(report.segments) == 1 else int(by_ffprobe(path)["channels"])
         try:
             found = samples_decoded(path, channels)
         except pytest.fail.Exception as complaint:
             complaints.append(str(complaint))
             continue
-        if found != (part.samples, part.samples):
-            complaints.append(f"{part.samples} samples were promised, ffmpeg and mpg123 found {found}")
+        if found != (segment.samples, segment.samples):
+            complaints.append(f"{segment.samples} samples were promised, ffmpeg and mpg123 found {found}")
     return complaints
 
 

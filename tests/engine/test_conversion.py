@@ -13,7 +13,7 @@ from tests.engine.decoders import samples_decoded
 from tests.engine.sounds import write_wav
 from tests.media import corpus_file, make_video
 from tests.servers import require_program
-from video2mp3.engine import FileSource, Options, Part, Report, convert, probe
+from video2mp3.engine import FileSource, Options, Report, Segment, convert, probe
 from video2mp3.engine.mp3.frames import MPEG1_RATES_HZ, RATES_HZ
 
 
@@ -73,13 +73,17 @@ def test_the_report_tells_what_is_in_the_file(tmp_path: Path) -> None:
     assert report.size_bytes == len(data)
     assert (report.codec, report.channels, report.mp3_channels) == ("ac3", 6, 2)
     assert report.duration_s == pytest.approx(13824 / 48000)
-    assert Report(**{**report.as_dict(), "tracks": report.tracks, "parts": report.parts, "warnings": ()}) == report
+    assert (
+        Report(**{**report.as_dict(), "tracks": report.tracks, "segments": report.segments, "warnings": ()}) == report
+    )
 
 
-def test_a_plain_conversion_has_one_part(tmp_path: Path) -> None:
+def test_a_plain_conversion_has_one_segment(tmp_path: Path) -> None:
     report = converted(write_wav(tmp_path / "a.wav", 100_000), tmp_path / "a.mp3", Options(start_s=1, title="Mine"))
-    parts = tuple(replace(part, waveform=None) for part in report.parts)
-    assert parts == (Part(0, report.size_bytes, report.sha256, 1, 1.0, report.samples, report.duration_s, "Mine"),)
+    segments = tuple(replace(segment, waveform=None) for segment in report.segments)
+    assert segments == (
+        Segment(0, report.size_bytes, report.sha256, 1, 1.0, report.samples, report.duration_s, "Mine"),
+    )
 
 
 def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:

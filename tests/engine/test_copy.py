@@ -9,7 +9,7 @@ from mutagen.id3 import ID3
 
 from tests.engine.converting import converted, make
 from tests.engine.decoders import pcm_by_ffmpeg, pcm_by_mpg123, samples_decoded
-from tests.engine.test_split import parts_of
+from tests.engine.test_split import segments_of
 from video2mp3.engine.mp3.finder import FrameFinder
 from video2mp3.engine.mp3.frames import parse_header
 from video2mp3.engine.mp3.info_tag import read_info_tag
@@ -53,8 +53,8 @@ def test_a_copy_of_a_file_has_its_frames_and_its_sound(kind: str, folder: Path, 
     source = source_of(kind, folder)
     report = converted(source, tmp_path / "a.mp3", copy=True)
     untagged = kind.startswith("no tag")
-    made_up = {"no tag": 1, "no tag 22050 mono": 4}.get(kind, 0)
-    assert frames_of(tmp_path / "a.mp3")[made_up:] == frames_of(source)
+    filler = {"no tag": 1, "no tag 22050 mono": 4}.get(kind, 0)
+    assert frames_of(tmp_path / "a.mp3")[filler:] == frames_of(source)
     for decoder in (pcm_by_mpg123,) if untagged else (pcm_by_ffmpeg, pcm_by_mpg123):
         assert decoder(tmp_path / "a.mp3") == decoder(source)
     if untagged:  # ffmpeg complains of those
@@ -94,7 +94,7 @@ def test_a_copy_of_a_container_s_track_sounds_as_the_track(
 @pytest.mark.parametrize(
     "options", [{}, {"start_s": 1.2345}, {"end_s": 3.3}, {"start_s": 2.5, "end_s": 4.001}], ids=str
 )
-def test_parts_of_a_copy_are_exact_to_the_sample(
+def test_segments_of_a_copy_are_exact_to_the_sample(
     kind: str, options: dict[str, float], folder: Path, tmp_path: Path
 ) -> None:
     source = source_of(kind, folder)
@@ -102,21 +102,21 @@ def test_parts_of_a_copy_are_exact_to_the_sample(
     report = converted(source, tmp_path / "a.mp3", copy=True, split=1.1, **options)
     rate, frame_bytes = whole.sample_rate_hz, 2 * whole.channels
     first, last = round(options.get("start_s", 0) * rate), round(options.get("end_s", 100) * rate)
-    files = parts_of(report, tmp_path / "a.mp3")
+    files = segments_of(report, tmp_path / "a.mp3")
     exact = (pcm_by_ffmpeg,) if "mono" in kind and "22050" in kind else (pcm_by_ffmpeg, pcm_by_mpg123)
     for decoder in exact:
         wanted = decoder(tmp_path / "whole.mp3")[first * frame_bytes : last * frame_bytes]
         assert b"".join(decoder(file) for file in files) == wanted
-    assert {part.samples for part in report.parts[:-1]} == {round(1.1 * rate)}
-    assert report.parts[0].start_s == options.get("start_s", 0)
+    assert {segment.samples for segment in report.segments[:-1]} == {round(1.1 * rate)}
+    assert report.segments[0].start_s == options.get("start_s", 0)
 
 
 def test_a_copy_is_split_at_its_silences(tmp_path: Path) -> None:
     sound = "aevalsrc='0.3*sin(2000*t)*(between(t,0,2)+between(t,4,6)+between(t,7,8))':s=44100:d=9"
     source = make(tmp_path / "a.mp3", "-f", "lavfi", "-i", sound)
     report = converted(source, tmp_path / "b.mp3", copy=True, split="silence", silence_s=1.5)
-    assert [part.start_s for part in report.parts] == pytest.approx([0, 2.75], abs=0.04)
-    joined = b"".join(pcm_by_ffmpeg(file) for file in parts_of(report, tmp_path / "b.mp3"))
+    assert [segment.start_s for segment in report.segments] == pytest.approx([0, 2.75], abs=0.04)
+    joined = b"".join(pcm_by_ffmpeg(file) for file in segments_of(report, tmp_path / "b.mp3"))
     assert joined == pcm_by_ffmpeg(source)
 
 
@@ -188,8 +188,8 @@ def test_all_tracks_are_copied_and_split(folder: Path, tmp_path: Path) -> None:
     one, two = (str(source_of(kind, folder)) for kind in ("CBR 128", "ABR 22050"))
     film = make(tmp_path / "a.mkv", "-i", one, "-i", two, "-map", "0", "-map", "1", "-c", "copy")
     report = converted(film, tmp_path / "a.mp3", copy=True, track="all", split=3)
-    assert [(part.track, part.start_s) for part in report.parts] == [(1, 0), (1, 3), (2, 0), (2, 3)]
-    files = parts_of(report, tmp_path / "a.mp3")
+    assert [(segment.track, segment.start_s) for segment in report.segments] == [(1, 0), (1, 3), (2, 0), (2, 3)]
+    files = segments_of(report, tmp_path / "a.mp3")
     for track in (0, 1):
         alone = make(tmp_path / "a.wav", "-i", str(film), "-map", f"0:{track}", "-bitexact").read_bytes()[44:]
         assert b"".join(pcm_by_ffmpeg(file) for file in files[2 * track :][:2]) == alone
@@ -223,7 +223,7 @@ def test_frames_with_a_crc_are_copied_and_split(tmp_path: Path) -> None:
     source = make(tmp_path / "a.mp3", "-f", "lavfi", "-i", SOUND, "-b:a", "96k", "-reservoir", "0", "-write_xing", "0")
     (tmp_path / "a.mp3").write_bytes(b"".join(protected(frame) for frame in frames_of(source)))
     report = converted(source, tmp_path / "b.mp3", copy=True, split=1)
-    files = parts_of(report, tmp_path / "b.mp3")
+    files = segments_of(report, tmp_path / "b.mp3")
     assert len(files) == 6
 
     def checked(path: Path) -> bytes:

@@ -16,7 +16,7 @@ import pytest
 from tests.engine.decoders import pcm_by_ffmpeg, samples_decoded
 from tests.servers import require_program
 from video2mp3.engine.child.audio.encode import Encoder, EncoderSettings, settings_for
-from video2mp3.engine.child.audio.parallel import EncoderPool, ParallelEncoder, Segmentation, segmentation_for
+from video2mp3.engine.child.audio.parallel import Chunking, EncoderPool, ParallelEncoder, chunking_for
 from video2mp3.engine.mp3.frames import samples_per_frame
 from video2mp3.engine.mp3.stitch import Joint
 from video2mp3.engine.mp3.writer import Mp3Writer
@@ -44,8 +44,8 @@ MODES = (
     + [settings_for(rate, channels, None, quality) for rate, channels, quality in VBR]
     + [settings_for(rate, channels, None, None, kbps) for rate, channels, kbps in ABR]
 )
-SEGMENTS = (2, 6)
-COMBINATIONS = [(settings, segments) for settings in MODES for segments in SEGMENTS]
+CHUNKS = (2, 6)
+COMBINATIONS = [(settings, chunks) for settings in MODES for chunks in CHUNKS]
 IN_MAKE_TEST = [
     (settings_for(44100, 2, 192, None), 4),
     (settings_for(48000, 2, None, 2), 4),
@@ -65,11 +65,11 @@ class Decoded:
         return 10 * math.log10(power[0] / power[1])
 
 
-def shortened(settings: EncoderSettings, segments: int) -> Segmentation:
-    """Shorter segments than in use where there are many, but the same overlap."""
-    usual = segmentation_for(settings)
-    frames = usual.frames if segments == 2 else 49 * math.ceil(max(usual.frames / 5, usual.overlap * 2) / 49)
-    return Segmentation(frames, usual.overlap)
+def shortened(settings: EncoderSettings, chunks: int) -> Chunking:
+    """Shorter chunks than in use where there are many, but the same overlap."""
+    usual = chunking_for(settings)
+    frames = usual.frames if chunks == 2 else 49 * math.ceil(max(usual.frames / 5, usual.overlap * 2) / 49)
+    return Chunking(frames, usual.overlap)
 
 
 @lru_cache(1)
@@ -115,10 +115,10 @@ def decoded(path: Path, channels: int, samples: int) -> Decoded:
 
 
 def encoded_in_parallel(
-    settings: EncoderSettings, pcm: bytes, segmentation: Segmentation, threads: int
+    settings: EncoderSettings, pcm: bytes, chunking: Chunking, threads: int
 ) -> tuple[bytes, list[tuple[int, Joint]]]:
     with EncoderPool(threads) as pool:
-        encoder = ParallelEncoder(settings, pool, segmentation)
+        encoder = ParallelEncoder(settings, pool, chunking)
         mp3 = b"".join([*encoder.encode(pcm), *encoder.finish()])
     return mp3, encoder.stitcher.seams
 
@@ -130,23 +130,21 @@ def name_of(value: object) -> str:
     return f"{value.sample_rate_hz}-{value.channels}-{'ABR-' * (value.average_kbps is not None)}{mode}"
 
 
-@pytest.mark.parametrize(("settings", "segments"), COMBINATIONS if ALL else IN_MAKE_TEST, ids=name_of)
-def test_segments_make_the_same_as_a_sequential_encode(
-    settings: EncoderSettings, segments: int, tmp_path: Path
-) -> None:
-    segmentation = shortened(settings, segments)
+@pytest.mark.parametrize(("settings", "chunks"), COMBINATIONS if ALL else IN_MAKE_TEST, ids=name_of)
+def test_chunks_make_the_same_as_a_sequential_encode(settings: EncoderSettings, chunks: int, tmp_path: Path) -> None:
+    chunking = shortened(settings, chunks)
     frame, channels = samples_per_frame(settings.sample_rate_hz), settings.channels
-    samples = (segmentation.frames * segments + 10) * frame + 123
+    samples = (chunking.frames * chunks + 10) * frame + 123
     pcm = sound(settings.sample_rate_hz, channels, samples)
-    mp3, seams = encoded_in_parallel(settings, pcm, segmentation, 2)
+    mp3, seams = encoded_in_parallel(settings, pcm, chunking, 2)
     encoder = Encoder(settings)
     sequential = encoder.encode(pcm) + encoder.finish()
 
-    assert len(seams) == segments - (segmentation.overlap >= 10)
+    assert len(seams) == chunks - (chunking.overlap >= 10)
     assert Joint.SILENCED not in {joint for _, joint in seams}
     assert abs(len(mp3) / len(sequential) - 1) <= 0.002
     digests = {
-        hashlib.sha256(encoded_in_parallel(settings, pcm, segmentation, threads)[0]).digest()
+        hashlib.sha256(encoded_in_parallel(settings, pcm, chunking, threads)[0]).digest()
         for threads in ((1, 3, 8) if ALL else (1,))
     }
     assert digests == {hashlib.sha256(mp3).digest()}

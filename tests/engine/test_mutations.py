@@ -98,8 +98,8 @@ def test_an_mp3_that_is_not_as_promised_is_seen(tmp_path: Path) -> None:
     with mp3.open("w+b") as sink:
         report = convert(BytesSource(SOUND), sink)
     assert complaints_about(mp3, report) == []
-    more = replace(report.parts[0], samples=report.samples + 1)
-    assert complaints_about(mp3, replace(report, parts=(more,))) != []
+    more = replace(report.segments[0], samples=report.samples + 1)
+    assert complaints_about(mp3, replace(report, segments=(more,))) != []
     mp3.write_bytes(mp3.read_bytes()[:-300])
     assert complaints_about(mp3, report) != []
 

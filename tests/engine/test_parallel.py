@@ -10,15 +10,15 @@ import pytest
 from tests.engine.test_stitch import sound
 from video2mp3.engine import FileSource, Limits, Options, Report, convert
 from video2mp3.engine.child.audio.encode import EncoderSettings, settings_for
-from video2mp3.engine.child.audio.parallel import EncoderPool, ParallelEncoder, Segmentation, segmentation_for
+from video2mp3.engine.child.audio.parallel import Chunking, EncoderPool, ParallelEncoder, chunking_for
+from video2mp3.engine.child.conversion_job import ConversionJob
 from video2mp3.engine.child.media import Media
 from video2mp3.engine.child.pipeline import Pipeline
-from video2mp3.engine.child.work import Work
 from video2mp3.engine.mp3.frames import samples_per_frame
 from video2mp3.engine.source import SourceFile
 
 CD = settings_for(44100, 2, 128, None)
-TINY = Segmentation(7, 5)
+TINY = Chunking(7, 5)
 FRAME_BYTES = 4 * 1152
 
 
@@ -42,14 +42,14 @@ def test_the_bytes_depend_neither_on_the_threads_nor_on_the_blocks(settings: Enc
 
 
 @pytest.mark.parametrize(
-    ("frames", "segments"), [(0, 1), (12, 1), (12 + 1 / 1152, 2), (19, 2), (19 + 1 / 1152, 3), (26, 3)]
+    ("frames", "chunks"), [(0, 1), (12, 1), (12 + 1 / 1152, 2), (19, 2), (19 + 1 / 1152, 3), (26, 3)]
 )
-def test_a_segment_begins_where_the_one_before_has_its_overlap(frames: float, segments: int) -> None:
+def test_a_chunk_begins_where_the_one_before_has_its_overlap(frames: float, chunks: int) -> None:
     with EncoderPool(2) as pool:
         encoder = ParallelEncoder(CD, pool, TINY)
         list(encoder.encode(bytes(round(frames * 1152) * 4)))
         list(encoder.finish())
-    assert len(encoder.stitcher.seams) == segments - 1
+    assert len(encoder.stitcher.seams) == chunks - 1
 
 
 def test_what_waits_for_an_encoder_is_bounded() -> None:
@@ -64,7 +64,7 @@ def test_what_waits_for_an_encoder_is_bounded() -> None:
             for mp3 in encoder.encode(bytes(7 * FRAME_BYTES)):
                 waited = waited or mp3 == b""
                 released.set()
-        assert given <= 2 + 1 + 3  # a segment for each thread, one that waits, one that is being cut, and its overlap
+        assert given <= 2 + 1 + 3  # a chunk for each thread, one that waits, one that is being cut, and its overlap
         assert b"".join(encoder.finish())
 
 
@@ -93,22 +93,22 @@ def test_its_threads_exist_before_there_is_work() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "segmentation"),
+    ("settings", "chunking"),
     [
-        (settings_for(48000, 2, 192, None), Segmentation(1225, 35, growth=2, last_frames=490)),
-        (settings_for(44100, 2, None, 4), Segmentation(1225, 35, growth=2, last_frames=490)),
-        (settings_for(48000, 1, 64, None), Segmentation(2450, 70, last_frames=490)),
-        (settings_for(22050, 1, 64, None), Segmentation(2450, 70, growth=2, last_frames=980)),
-        (settings_for(24000, 2, 8, None), Segmentation(4900, 980, last_frames=1960)),
+        (settings_for(48000, 2, 192, None), Chunking(1225, 35, growth=2, last_frames=490)),
+        (settings_for(44100, 2, None, 4), Chunking(1225, 35, growth=2, last_frames=490)),
+        (settings_for(48000, 1, 64, None), Chunking(2450, 70, last_frames=490)),
+        (settings_for(22050, 1, 64, None), Chunking(2450, 70, growth=2, last_frames=980)),
+        (settings_for(24000, 2, 8, None), Chunking(4900, 980, last_frames=1960)),
     ],
 )
-def test_the_fewer_bits_the_longer_the_overlap(settings: EncoderSettings, segmentation: Segmentation) -> None:
-    assert segmentation_for(settings) == segmentation
+def test_the_fewer_bits_the_longer_the_overlap(settings: EncoderSettings, chunking: Chunking) -> None:
+    assert chunking_for(settings) == chunking
 
 
-def test_segments_grow_and_the_rest_is_cut_small() -> None:
+def test_chunks_grow_and_the_rest_is_cut_small() -> None:
     with EncoderPool(1) as pool:
-        encoder = ParallelEncoder(settings_for(8000, 1, 8, None), pool, Segmentation(6, 2, growth=3, last_frames=4))
+        encoder = ParallelEncoder(settings_for(8000, 1, 8, None), pool, Chunking(6, 2, growth=3, last_frames=4))
         list(encoder.encode(bytes(2 * 576 * (8 * 6 + 2 * 18 + 15))))
         list(encoder.finish())
     starts = [6, 12, 18, 24, 30, 36, 42, 48, 66, 70, 74, 78, 82, 86, 90, 94]
@@ -141,11 +141,11 @@ def test_a_whole_conversion_has_the_same_bytes_on_any_number_of_threads(two_minu
     assert {report.samples for report in reports} == {44100 * 120}
 
 
-def test_progress_goes_on_while_the_last_segments_are_encoded(two_minutes: Path, tmp_path: Path) -> None:
+def test_progress_goes_on_while_the_last_chunks_are_encoded(two_minutes: Path, tmp_path: Path) -> None:
     data = two_minutes.read_bytes()
     media = Media(SourceFile(lambda offset, size: data[offset : offset + size], len(data)), len(data))
     with (tmp_path / "a.mp3").open("w+b") as sink, EncoderPool(1) as pool:
-        work = Work(lambda: media, sink.fileno(), {"bitrate_kbps": 128}, "a.wav", 1e6, pool)
+        work = ConversionJob(lambda: media, sink.fileno(), {"bitrate_kbps": 128}, "a.wav", 1e6, pool)
         done = list(Pipeline(media, work).run())
     assert done == sorted(done)
     assert done[-1] == pytest.approx(120)

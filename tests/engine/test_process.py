@@ -25,7 +25,7 @@ from video2mp3.engine import FileSource, Limits, Progress, Report, convert, find
 from video2mp3.engine.containers.streamability import INDEX_AT_END, MoreNeeded, StreamInfo, inspect_head
 from video2mp3.engine.parent import calls, process
 from video2mp3.engine.parent.child_messages import Fields, error_of, progress_of
-from video2mp3.engine.parent.zygote_client import Forked
+from video2mp3.engine.parent.zygote_client import ChildHandle
 from video2mp3.errors import (
     Canceled,
     EngineCrashed,
@@ -190,14 +190,14 @@ class LyingChild(process.Child):
     words = b""
 
     @staticmethod
-    def start(descriptors: Any, job: Any) -> Forked:
+    def start(descriptors: Any, job: Any) -> ChildHandle:
         ours, theirs = socket.socketpair()
         with theirs:
             words = f"import os; os.write({theirs.fileno()}, {LyingChild.words!r})"
             command = [sys.executable, "-c", words]
             with subprocess.Popen(command, pass_fds=[theirs.fileno()], start_new_session=True) as liar:
                 pass  # what it says waits in the socket
-        return Forked(liar.pid, None, ours)
+        return ChildHandle(liar.pid, None, ours)
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ class LyingChild(process.Child):
         b'{"progress": 5}\n',
         b'{"report": {}}\n',
         b'{"report": 7}\n',
-        b'{"part": {}}\n',
+        b'{"segment": {}}\n',
         b'{"other": 7}\n',
     ],
 )
@@ -228,7 +228,7 @@ def test_what_no_honest_child_says_is_a_crash(words: bytes, sink: BinaryIO, monk
 
 def test_a_child_cannot_claim_an_mp3_that_is_not_there(sink: BinaryIO, monkeypatch: pytest.MonkeyPatch) -> None:
     words = (
-        b'{"part": {"offset_bytes": 0, "size_bytes": 0, "track": 1, "start_s": 0, "samples": 100, "frames": 10, '
+        b'{"segment": {"offset_bytes": 0, "size_bytes": 0, "track": 1, "start_s": 0, "samples": 100, "frames": 10, '
         b'"sample_rate_hz": 44100, "channels": 1}}\n{"report": {}}\n'
     )
     monkeypatch.setattr(LyingChild, "words", words)
@@ -239,13 +239,13 @@ def test_a_child_cannot_claim_an_mp3_that_is_not_there(sink: BinaryIO, monkeypat
 
 
 def part_message(offset_bytes: int, size_bytes: int, mp3: Report) -> bytes:
-    part = {"offset_bytes": offset_bytes, "size_bytes": size_bytes, "track": 1, "start_s": 0, "title": None}
-    part |= {"samples": mp3.samples, "frames": mp3.frames, "sample_rate_hz": mp3.mp3_sample_rate_hz, "channels": 1}
-    return json.dumps({"part": part}).encode() + b"\n"
+    segment = {"offset_bytes": offset_bytes, "size_bytes": size_bytes, "track": 1, "start_s": 0, "title": None}
+    segment |= {"samples": mp3.samples, "frames": mp3.frames, "sample_rate_hz": mp3.mp3_sample_rate_hz, "channels": 1}
+    return json.dumps({"segment": segment}).encode() + b"\n"
 
 
 @pytest.mark.parametrize(
-    ("parts", "code"),
+    ("segments", "code"),
     [
         (lambda size: [(0, size), (size, size)], "engine_crashed"),  # true: only the rest of the report is missing
         (lambda size: [(0, size)], "engine_crashed"),
@@ -259,15 +259,15 @@ def part_message(offset_bytes: int, size_bytes: int, mp3: Report) -> bytes:
         (lambda size: [], "engine_crashed"),
     ],
 )
-def test_a_child_cannot_claim_parts_that_are_not_there(
-    parts: Callable[[int], list[tuple[int, int]]], code: str, sink: BinaryIO, monkeypatch: pytest.MonkeyPatch
+def test_a_child_cannot_claim_segments_that_are_not_there(
+    segments: Callable[[int], list[tuple[int, int]]], code: str, sink: BinaryIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(calls, "MAX_PARTS", 3)
+    monkeypatch.setattr(calls, "MAX_SEGMENTS", 3)
     mp3 = convert(BytesSource(wav_with(tone(4000))), sink)
     sink.seek(0)
     sink.write(sink.read() * 2)
-    claimed = b"".join(part_message(*part, mp3) for part in parts(mp3.size_bytes))
-    monkeypatch.setattr(LyingChild, "words", claimed + b'{"report": {"parts_left_out": 0, "tracks": []}}\n')
+    claimed = b"".join(part_message(*segment, mp3) for segment in segments(mp3.size_bytes))
+    monkeypatch.setattr(LyingChild, "words", claimed + b'{"report": {"dependent_streams": 0, "tracks": []}}\n')
     monkeypatch.setattr(process, "start", LyingChild.start)
     with pytest.raises(Video2mp3Error) as caught:
         convert(BytesSource(SOUND), sink)
@@ -380,9 +380,9 @@ def test_the_words_of_a_child_are_cleaned() -> None:
     assert len(error_of({"error": "unsupported_format", "detail": "x" * 9000}).detail) == 300
     assert progress_of({"done_s": 1, "total_s": 4}).percent == 25
     with pytest.raises(EngineCrashed):
-        Fields({"count": -1}).count("count")
+        Fields({"count": -1}).int_field("count")
     with pytest.raises(EngineCrashed):
-        Fields({"count": True}).count("count")
+        Fields({"count": True}).int_field("count")
 
 
 def test_a_sink_that_is_full_says_so() -> None:

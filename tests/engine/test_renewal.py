@@ -15,7 +15,7 @@ from tests.engine.processes import children_of, is_running, wait_until
 from tests.engine.sounds import BytesSource, tone, wav_with
 from video2mp3.engine import Report, convert, probe
 from video2mp3.engine.parent import zygote_client
-from video2mp3.engine.parent.zygote_client import ZYGOTE, Forked, Zygote
+from video2mp3.engine.parent.zygote_client import ZYGOTE, ChildHandle, Zygote
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -38,9 +38,9 @@ def pid_of(zygote: Zygote) -> int:
     return zygote.pid
 
 
-def end(forked: Forked) -> None:
-    forked.kill()
-    forked.close()
+def end(handle: ChildHandle) -> None:
+    handle.kill()
+    handle.close()
 
 
 def renew(zygote: Zygote) -> None:
@@ -54,9 +54,9 @@ def renew(zygote: Zygote) -> None:
     wait_until(is_replaced)
 
 
-def layout_of(forked: Forked) -> str:
+def layout_of(handle: ChildHandle) -> str:
     """Where the C library is in the process."""
-    lines = Path(f"/proc/{forked.pid}/maps").read_text().splitlines()
+    lines = Path(f"/proc/{handle.pid}/maps").read_text().splitlines()
     return next(line.split("-")[0] for line in lines if "/libc.so" in line or "/libc-" in line)
 
 
@@ -71,8 +71,8 @@ def test_the_layout_changes_with_a_renewal(zygote: Zygote) -> None:
     renew(zygote)
     third = zygote.fork([])
     assert layout_of(third) != layout_of(first)
-    for forked in (first, second, third):
-        end(forked)
+    for handle in (first, second, third):
+        end(handle)
 
 
 def test_a_running_process_keeps_its_zygote_until_it_ends(zygote: Zygote, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,8 @@ from mutagen.id3 import ID3
 
 from tests.engine.converting import converted, make
 from tests.engine.decoders import pcm_by_ffmpeg, pcm_by_mpg123, samples_decoded
-from video2mp3.engine import Part, Report
-from video2mp3.errors import TooManyParts
+from video2mp3.engine import Report, Segment
+from video2mp3.errors import TooManySegments
 
 RATE_HZ = 44100
 CHAPTERS = """;FFMETADATA1
@@ -54,34 +54,34 @@ def pauses(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make(tmp_path_factory.mktemp("pauses") / "pauses.wav", "-f", "lavfi", "-i", sound)
 
 
-def parts_of(report: Report, path: Path) -> list[Path]:
-    """Cuts what was written into files, one for each part."""
+def segments_of(report: Report, path: Path) -> list[Path]:
+    """Cuts the output into files, one for each segment."""
     data, files = path.read_bytes(), []
-    assert sum(part.size_bytes for part in report.parts) == report.size_bytes == len(data)
-    for number, part in enumerate(report.parts, 1):
+    assert sum(segment.size_bytes for segment in report.segments) == report.size_bytes == len(data)
+    for number, segment in enumerate(report.segments, 1):
         files.append(path.with_name(f"{path.stem}-{number:03}.mp3"))
-        files[-1].write_bytes(data[part.offset_bytes :][: part.size_bytes])
+        files[-1].write_bytes(data[segment.offset_bytes :][: segment.size_bytes])
     return files
 
 
-def assert_joined_equal_the_whole(source: Path, folder: Path, **options: Any) -> tuple[Part, ...]:
+def assert_joined_equal_the_whole(source: Path, folder: Path, **options: Any) -> tuple[Segment, ...]:
     split = {name: options.pop(name) for name in ("split", "silence_s", "silence_db") if name in options}
     whole = converted(source, folder / "whole.mp3", **options)
     report = converted(source, folder / "split.mp3", **options, **split)
-    files = parts_of(report, folder / "split.mp3")
+    files = segments_of(report, folder / "split.mp3")
     frame_bytes = 2 * whole.mp3_channels
     for decoder in (pcm_by_ffmpeg, pcm_by_mpg123):
         decoded = [decoder(file) for file in files]
-        assert [len(pcm) // frame_bytes for pcm in decoded] == [part.samples for part in report.parts]
+        assert [len(pcm) // frame_bytes for pcm in decoded] == [segment.samples for segment in report.segments]
         joined, wanted = b"".join(decoded), decoder(folder / "whole.mp3")
         assert len(joined) == len(wanted)
         assert joined == wanted, f"{decoder.__name__}: not the same"
-    return report.parts
+    return report.segments
 
 
 def test_an_interval_is_exact_to_the_sample(talk: Path, tmp_path: Path) -> None:
-    parts = assert_joined_equal_the_whole(talk, tmp_path, split=2)
-    assert [part.samples for part in parts] == [2 * RATE_HZ, 2 * RATE_HZ, round(2.01 * RATE_HZ)]
+    segments = assert_joined_equal_the_whole(talk, tmp_path, split=2)
+    assert [segment.samples for segment in segments] == [2 * RATE_HZ, 2 * RATE_HZ, round(2.01 * RATE_HZ)]
 
 
 MODES: dict[str, dict[str, Any]] = {
@@ -100,9 +100,9 @@ MODES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_parts_joined_are_the_whole_in_every_mode(mode: str, talk: Path, tmp_path: Path) -> None:
-    parts = assert_joined_equal_the_whole(talk, tmp_path, split=1.001, **MODES[mode])
-    assert len(parts) == 6  # what is left, 4 ms, is too short to be one
+def test_segments_joined_are_the_whole_in_every_mode(mode: str, talk: Path, tmp_path: Path) -> None:
+    segments = assert_joined_equal_the_whole(talk, tmp_path, split=1.001, **MODES[mode])
+    assert len(segments) == 6  # what is left, 4 ms, is too short to be one
 
 
 @pytest.mark.parametrize(
@@ -110,41 +110,41 @@ def test_parts_joined_are_the_whole_in_every_mode(mode: str, talk: Path, tmp_pat
     [{"start_s": 0.7, "end_s": 4.2}, {"fade_in_s": 1.5, "fade_out_s": 2.5}, {"loudness_lufs": -20}],
     ids=str,
 )
-def test_parts_joined_are_the_whole_whatever_else_is_asked_for(
+def test_segments_joined_are_the_whole_whatever_else_is_asked_for(
     options: dict[str, Any], talk: Path, tmp_path: Path
 ) -> None:
-    parts = assert_joined_equal_the_whole(talk, tmp_path, split="1", **options)
-    assert parts[1].start_s == pytest.approx(1 + options.get("start_s", 0))
+    segments = assert_joined_equal_the_whole(talk, tmp_path, split="1", **options)
+    assert segments[1].start_s == pytest.approx(1 + options.get("start_s", 0))
 
 
-def test_chapters_are_parts_with_their_titles(talk: Path, tmp_path: Path) -> None:
-    parts = assert_joined_equal_the_whole(talk, tmp_path, split="chapters", start_s=0.5)
-    assert [part.samples for part in parts] == [RATE_HZ, 2.5 * RATE_HZ, round(2.01 * RATE_HZ)]
-    assert [part.start_s for part in parts] == [0.5, 1.5, 4.0]
-    assert [part.title for part in parts] == ["Beginning", "Größe 東京", "A talk (3)"]
-    for number, part in enumerate(parts, 1):
+def test_chapters_are_segments_with_their_titles(talk: Path, tmp_path: Path) -> None:
+    segments = assert_joined_equal_the_whole(talk, tmp_path, split="chapters", start_s=0.5)
+    assert [segment.samples for segment in segments] == [RATE_HZ, 2.5 * RATE_HZ, round(2.01 * RATE_HZ)]
+    assert [segment.start_s for segment in segments] == [0.5, 1.5, 4.0]
+    assert [segment.title for segment in segments] == ["Beginning", "Größe 東京", "A talk (3)"]
+    for number, segment in enumerate(segments, 1):
         tags: Any = ID3(tmp_path / f"split-{number:03}.mp3")  # type: ignore[no-untyped-call]
-        assert (str(tags["TIT2"]), str(tags["TRCK"])) == (part.title, str(number))
+        assert (str(tags["TIT2"]), str(tags["TRCK"])) == (segment.title, str(number))
         assert not [name for name in tags if name.startswith(("CHAP", "CTOC"))]
 
 
 def test_silences_are_cut_after_half_their_least_length(pauses: Path, tmp_path: Path) -> None:
     """It should cut 0.6 s after the sounds that end at 4 s only: other pauses are shorter, or nothing follows."""
-    parts = assert_joined_equal_the_whole(pauses, tmp_path, split="silence", silence_s=1.2, silence_db=-55)
-    assert [part.start_s for part in parts] == pytest.approx([0, 4.6], abs=0.001)
+    segments = assert_joined_equal_the_whole(pauses, tmp_path, split="silence", silence_s=1.2, silence_db=-55)
+    assert [segment.start_s for segment in segments] == pytest.approx([0, 4.6], abs=0.001)
     shorter = converted(pauses, tmp_path / "b.mp3", split="silence", silence_s=0.9, silence_db=-55)
-    assert [part.start_s for part in shorter.parts] == pytest.approx([0, 2.45, 4.45, 7.45], abs=0.001)
-    assert len(converted(pauses, tmp_path / "b.mp3", split="silence", silence_s=0.9, silence_db=-70).parts) == 1
+    assert [segment.start_s for segment in shorter.segments] == pytest.approx([0, 2.45, 4.45, 7.45], abs=0.001)
+    assert len(converted(pauses, tmp_path / "b.mp3", split="silence", silence_s=0.9, silence_db=-70).segments) == 1
 
 
 def test_silences_are_those_of_the_source_however_loud_the_mp3(pauses: Path, tmp_path: Path) -> None:
     loud = converted(pauses, tmp_path / "a.mp3", split="silence", silence_s=0.9, silence_db=-55, loudness_lufs=-9)
     assert loud.loudness is not None
     assert loud.loudness["gain_db"] > 5
-    assert [part.start_s for part in loud.parts] == pytest.approx([0, 2.45, 4.45, 7.45], abs=0.001)
+    assert [segment.start_s for segment in loud.segments] == pytest.approx([0, 2.45, 4.45, 7.45], abs=0.001)
 
 
-def test_one_part_is_the_plain_mp3_but_for_its_tags(talk: Path, tmp_path: Path) -> None:
+def test_one_segment_is_the_plain_mp3_but_for_its_tags(talk: Path, tmp_path: Path) -> None:
     """It should hold for the shortest sounds too, in which ffmpeg forgets where they begin."""
     for end_s in (6, 0.001, 0.006):
         options = {"end_s": end_s, "sample_rate_hz": 8000, "keep_tags": False, "chapters": False}
@@ -156,8 +156,8 @@ def test_one_part_is_the_plain_mp3_but_for_its_tags(talk: Path, tmp_path: Path) 
         assert samples_decoded(tmp_path / "split.mp3", 2) == (report.samples, report.samples)
 
 
-def test_more_parts_than_999_are_refused(tmp_path: Path) -> None:
+def test_more_segments_than_999_are_refused(tmp_path: Path) -> None:
     source = make(tmp_path / "a.wav", "-f", "lavfi", "-i", "anullsrc=r=8000:cl=mono:d=1001")
-    assert len(converted(source, tmp_path / "a.mp3", split=1, end_s=999, bitrate_kbps=8).parts) == 999
-    with pytest.raises(TooManyParts):
+    assert len(converted(source, tmp_path / "a.mp3", split=1, end_s=999, bitrate_kbps=8).segments) == 999
+    with pytest.raises(TooManySegments):
         converted(source, tmp_path / "a.mp3", split=1, bitrate_kbps=8)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.engine.contents import Content, contents_of
 from video2mp3.engine.child.audio.encode import Encoder, EncoderSettings, settings_for
-from video2mp3.engine.child.audio.parallel import EncoderPool, ParallelEncoder, Segmentation
+from video2mp3.engine.child.audio.parallel import Chunking, EncoderPool, ParallelEncoder
 from video2mp3.engine.mp3.frame import split
 from video2mp3.engine.mp3.frames import BrokenStream, samples_per_frame
 from video2mp3.engine.mp3.stitch import Joint, Stitcher, find_seam
@@ -55,35 +55,35 @@ def encoded(settings: EncoderSettings, pcm: bytes) -> bytes:
     return encoder.encode(pcm) + encoder.finish()
 
 
-def stitched(settings: EncoderSettings, pcm: bytes, segmentation: Segmentation) -> tuple[bytes, list[Joint]]:
+def stitched(settings: EncoderSettings, pcm: bytes, chunking: Chunking) -> tuple[bytes, list[Joint]]:
     with EncoderPool(2) as pool:
-        encoder = ParallelEncoder(settings, pool, segmentation)
+        encoder = ParallelEncoder(settings, pool, chunking)
         mp3 = b"".join([*encoder.encode(pcm), *encoder.finish()])
     return mp3, [joint for _, joint in encoder.stitcher.seams]
 
 
-def starts_of(frames: int, segmentation: Segmentation) -> list[int]:
-    """The first frame of each segment; `frames` need not be whole."""
+def starts_of(frames: int, chunking: Chunking) -> list[int]:
+    """The first frame of each chunk; `frames` need not be whole."""
     starts = [0]
 
     def cut_off(length: int, rest: int = 0) -> bool:
-        if frames - starts[-1] <= length + segmentation.overlap + rest:
+        if frames - starts[-1] <= length + chunking.overlap + rest:
             return False
         starts.append(starts[-1] + length)
         return True
 
-    while cut_off(segmentation.frames_of(len(starts) - 1), segmentation.rest_of(len(starts) - 1)):
+    while cut_off(chunking.frames_of(len(starts) - 1), chunking.rest_of(len(starts) - 1)):
         pass
-    while len(starts) > 1 and segmentation.last_frames and cut_off(segmentation.last_frames):
+    while len(starts) > 1 and chunking.last_frames and cut_off(chunking.last_frames):
         pass
     return starts
 
 
-def segments_of(settings: EncoderSettings, pcm: bytes, segmentation: Segmentation) -> list[tuple[int, list[Content]]]:
-    """Where each segment begins, and what its own encoder said."""
+def chunks_of(settings: EncoderSettings, pcm: bytes, chunking: Chunking) -> list[tuple[int, list[Content]]]:
+    """Where each chunk begins, and what its own encoder said."""
     frame = 2 * settings.channels * samples_per_frame(settings.sample_rate_hz)
-    starts = starts_of(math.ceil(len(pcm) / frame), segmentation)
-    ends = [(start + segmentation.overlap) * frame for start in starts[1:]] + [len(pcm)]
+    starts = starts_of(math.ceil(len(pcm) / frame), chunking)
+    ends = [(start + chunking.overlap) * frame for start in starts[1:]] + [len(pcm)]
     encodings = [encoded(settings, pcm[start * frame : end]) for start, end in zip(starts, ends, strict=True)]
     return list(zip(starts, map(contents_of, encodings), strict=True))
 
@@ -97,46 +97,46 @@ def test_every_frame_says_what_a_segment_s_encoder_said_whatever_the_length() ->
         samples=st.integers(0, 200_000),
         seed=st.integers(0, 2**32),
         settings=st.sampled_from(MODES),
-        segmentation=st.sampled_from(
+        chunking=st.sampled_from(
             [
-                Segmentation(3, 2),
-                Segmentation(7, 5),
-                Segmentation(20, 20),
-                Segmentation(49, 3),
-                Segmentation(6, 2, growth=3, last_frames=4),
+                Chunking(3, 2),
+                Chunking(7, 5),
+                Chunking(20, 20),
+                Chunking(49, 3),
+                Chunking(6, 2, growth=3, last_frames=4),
             ]
         ),
     )
-    def check(samples: int, seed: int, settings: EncoderSettings, segmentation: Segmentation) -> None:
+    def check(samples: int, seed: int, settings: EncoderSettings, chunking: Chunking) -> None:
         pcm = sound(samples, settings.channels, seed)
-        mp3, joints = stitched(settings, pcm, segmentation)
+        mp3, joints = stitched(settings, pcm, chunking)
         seen.update(joints)
-        segments = segments_of(settings, pcm, segmentation)
+        chunks = chunks_of(settings, pcm, chunking)
         found = contents_of(mp3)
-        assert len(joints) == len(segments) - 1
+        assert len(joints) == len(chunks) - 1
         assert len(found) == len(contents_of(encoded(settings, pcm)))
         current, silenced = 0, 0
         for place, content in enumerate(found):
-            while not said(segments[current], place, content):
+            while not said(chunks[current], place, content):
                 if content == SILENT and silenced < 60 * joints.count(Joint.SILENCED):
                     silenced += 1
                     break
                 current += 1
-                assert current < len(segments), f"nobody said what frame {place} says"
+                assert current < len(chunks), f"nobody said what frame {place} says"
 
     check()
     assert set(seen) == set(Joint), seen
 
 
-def said(segment: tuple[int, list[Content]], place: int, content: Content) -> bool:
-    start, contents = segment
+def said(chunk: tuple[int, list[Content]], place: int, content: Content) -> bool:
+    start, contents = chunk
     return 0 <= place - start < len(contents) and contents[place - start] == content
 
 
 @pytest.mark.parametrize("settings", MODES, ids=lambda settings: "-".join(map(str, astuple(settings))))
-def test_segments_that_overlap_for_long_lose_nothing(settings: EncoderSettings) -> None:
+def test_chunks_that_overlap_for_long_lose_nothing(settings: EncoderSettings) -> None:
     pcm = sound(400 * samples_per_frame(settings.sample_rate_hz), settings.channels, 5)
-    _, joints = stitched(settings, pcm, Segmentation(49, 35))
+    _, joints = stitched(settings, pcm, Chunking(49, 35))
     assert len(joints) >= 7
     assert Joint.SILENCED not in joints
 

@@ -52,18 +52,18 @@ def test_codes_of_one_language_are_the_same() -> None:
 def test_all_tracks_are_mp3s_of_their_own(film: Path, tmp_path: Path) -> None:
     report = converted(film, tmp_path / "all.mp3", track="all")
     data = (tmp_path / "all.mp3").read_bytes()
-    assert [(part.track, part.samples) for part in report.parts] == [(n, n * 44100) for n in (1, 2, 3)]
-    for part in report.parts:
-        alone = converted(film, tmp_path / "alone.mp3", track=part.track)
-        assert (tmp_path / "alone.mp3").read_bytes() == data[part.offset_bytes :][: part.size_bytes]
-        assert alone.sha256 == part.sha256
+    assert [(segment.track, segment.samples) for segment in report.segments] == [(n, n * 44100) for n in (1, 2, 3)]
+    for segment in report.segments:
+        alone = converted(film, tmp_path / "alone.mp3", track=segment.track)
+        assert (tmp_path / "alone.mp3").read_bytes() == data[segment.offset_bytes :][: segment.size_bytes]
+        assert alone.sha256 == segment.sha256
     assert (report.samples, report.duration_s, report.size_bytes) == (6 * 44100, 6.0, len(data))
     assert report.warnings == ()
 
 
 def test_all_tracks_can_be_split_and_levelled(film: Path, tmp_path: Path) -> None:
     report = converted(film, tmp_path / "all.mp3", track="all", split=2, loudness_lufs=-30)
-    assert [(part.track, part.start_s) for part in report.parts] == [(1, 0), (2, 0), (3, 0), (3, 2)]
+    assert [(segment.track, segment.start_s) for segment in report.segments] == [(1, 0), (2, 0), (3, 0), (3, 2)]
     assert report.samples == 6 * 44100
     assert report.loudness is not None
     assert report.loudness["lufs"] == pytest.approx(-30, abs=0.3)
@@ -71,7 +71,10 @@ def test_all_tracks_can_be_split_and_levelled(film: Path, tmp_path: Path) -> Non
 
 def test_tracks_that_give_nothing_are_left_out_and_said(film: Path, tmp_path: Path) -> None:
     report = converted(film, tmp_path / "all.mp3", track="all", start_s=1.5)
-    assert [(part.track, part.start_s, part.samples) for part in report.parts] == [(2, 1.5, 22050), (3, 1.5, 66150)]
+    assert [(segment.track, segment.start_s, segment.samples) for segment in report.segments] == [
+        (2, 1.5, 22050),
+        (3, 1.5, 66150),
+    ]
     assert report.warnings == ("Audio tracks that gave nothing are left out: 1.",)
     with pytest.raises(StartOutOfRange):
         converted(film, tmp_path / "all.mp3", track="all", start_s=3)

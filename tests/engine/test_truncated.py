@@ -63,7 +63,7 @@ def test_a_whole_file_is_not_called_truncated(name: str, folder: Path) -> None:
 def test_a_cut_file_is_converted_as_far_as_it_goes_and_reported(name: str, share: float, folder: Path) -> None:
     data = (folder / name).read_bytes()
     cut = int(len(data) * share)
-    report = converted(data[: cut + (cut % 188 == 0)], folder)  # TS promises only whole packets
+    report = converted(data[: cut + (cut % 188 == 0)], folder)  # TS reported only whole packets
     assert report.truncated
     assert any("cut short" in warning for warning in report.warnings)
     assert 0 < report.samples < (SECONDS + 0.1) * report.mp3_sample_rate_hz

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from tests.engine.converting import converted
 from tests.engine.sounds import BytesSource, wav_with, write_wav
 from video2mp3.engine import FileSource, Waveform, waveform
-from video2mp3.engine.child.audio.waveform import Envelope
-from video2mp3.engine.parent.child_messages import promise_of
+from video2mp3.engine.child.audio.waveform import WaveformPeaks
+from video2mp3.engine.parent.child_messages import segment_of
 from video2mp3.engine.report import LOUDEST, WAVEFORM_POINTS
 from video2mp3.errors import EngineCrashed, UnsupportedFormat
 
@@ -41,16 +41,16 @@ def test_what_is_no_sound_has_none() -> None:
 @given(st.lists(st.integers(-32768, 32767), min_size=1, max_size=2000), st.integers(1, 5), st.sampled_from([1, 2]))
 def test_peaks_are_exact_however_the_sound_comes(values: list[int], repeats: int, channels: int) -> None:
     pcm = array.array("h", values * channels * repeats * 50).tobytes()
-    envelope = Envelope(channels)
+    waveform_peaks = WaveformPeaks(channels)
     for start in range(0, len(pcm), 30_001 * 2 * channels):
-        envelope.take(pcm[start : start + 30_001 * 2 * channels])
-    envelope.finish()
-    assert len(envelope.peaks) < 2 * WAVEFORM_POINTS
-    step_bytes = envelope.step_samples * channels * 2
-    for number in range(0, len(envelope.peaks), 97):
+        waveform_peaks.take(pcm[start : start + 30_001 * 2 * channels])
+    waveform_peaks.finish()
+    assert len(waveform_peaks.peaks) < 2 * WAVEFORM_POINTS
+    step_bytes = waveform_peaks.step_samples * channels * 2
+    for number in range(0, len(waveform_peaks.peaks), 97):
         step = array.array("h", pcm[number * step_bytes : (number + 1) * step_bytes])
         highs = [value >> 8 for value in step]
-        assert envelope.peaks[number] == max(abs(high) for high in highs)
+        assert waveform_peaks.peaks[number] == max(abs(high) for high in highs)
 
 
 def looks_alike(recorded: Waveform | None, measured: Waveform, tolerance: int = 4) -> bool:
@@ -72,37 +72,37 @@ def test_a_conversion_records_the_waveform_of_its_mp3(tmp_path: Path) -> None:
     wav = write_wav(tmp_path / "a.wav", 5 * 44_100, channels=2)
     report = converted(wav, tmp_path / "a.mp3", start_s=0.5, fade_out_s=2)
     with FileSource(tmp_path / "a.mp3") as mp3:
-        assert looks_alike(report.parts[0].waveform, waveform(mp3))
+        assert looks_alike(report.segments[0].waveform, waveform(mp3))
 
 
 def test_at_another_loudness_it_is_that_of_the_mp3(tmp_path: Path) -> None:
     wav = write_wav(tmp_path / "a.wav", 5 * 44_100, channels=1)
     report = converted(wav, tmp_path / "a.mp3", loudness_lufs=-30)
     with FileSource(tmp_path / "a.mp3") as mp3:
-        assert looks_alike(report.parts[0].waveform, waveform(mp3))
+        assert looks_alike(report.segments[0].waveform, waveform(mp3))
 
 
 def test_each_segment_has_its_own(tmp_path: Path) -> None:
     wav = write_wav(tmp_path / "a.wav", 30 * 44_100, channels=2)
     report = converted(wav, tmp_path / "a.mp3", split=10)
     mp3s = (tmp_path / "a.mp3").read_bytes()
-    assert len(report.parts) == 3
-    for part in report.parts:
-        alone = BytesSource(mp3s[part.offset_bytes : part.offset_bytes + part.size_bytes])
-        assert looks_alike(part.waveform, waveform(alone))
-        assert part.waveform is not None
-        assert WAVEFORM_POINTS <= len(part.waveform.peaks) <= 2 * WAVEFORM_POINTS
+    assert len(report.segments) == 3
+    for segment in report.segments:
+        alone = BytesSource(mp3s[segment.offset_bytes : segment.offset_bytes + segment.size_bytes])
+        assert looks_alike(segment.waveform, waveform(alone))
+        assert segment.waveform is not None
+        assert WAVEFORM_POINTS <= len(segment.waveform.peaks) <= 2 * WAVEFORM_POINTS
 
 
 def test_what_is_copied_has_none(tmp_path: Path) -> None:
     converted(write_wav(tmp_path / "a.wav", 44_100, channels=1), tmp_path / "a.mp3")
-    assert converted(tmp_path / "a.mp3", tmp_path / "b.mp3", copy=True).parts[0].waveform is None
+    assert converted(tmp_path / "a.mp3", tmp_path / "b.mp3", copy=True).segments[0].waveform is None
 
 
 def test_the_report_as_json_is_without_them(tmp_path: Path) -> None:
     report = converted(write_wav(tmp_path / "a.wav", 44_100, channels=1), tmp_path / "a.mp3")
-    assert report.parts[0].waveform is not None
-    assert "waveform" not in report.as_dict()["parts"][0]
+    assert report.segments[0].waveform is not None
+    assert "waveform" not in report.as_dict()["segments"][0]
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_the_report_as_json_is_without_them(tmp_path: Path) -> None:
 def test_a_child_that_lies_about_a_waveform_has_crashed(recorded: object) -> None:
     counts = dict.fromkeys(("offset_bytes", "size_bytes", "track", "frames", "channels"), 1)
     said = {**counts, "samples": 300, "sample_rate_hz": 8000, "start_s": 0, "title": None}
-    good = promise_of({**said, "waveform": {"peaks": "AAAA", "step_samples": 100}}).waveform
+    good = segment_of({**said, "waveform": {"peaks": "AAAA", "step_samples": 100}}).waveform
     assert good == Waveform(duration_s=0.0375, step_s=0.0125, peaks=(0, 0, 0))
     with pytest.raises(EngineCrashed):
-        promise_of({**said, "waveform": recorded})
+        segment_of({**said, "waveform": recorded})

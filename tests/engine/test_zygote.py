@@ -17,7 +17,7 @@ from tests.engine.processes import children, children_of, descendants_of, is_run
 from tests.engine.sounds import BytesSource, tone, wav_with
 from video2mp3.engine import Probe, convert, prepare, probe
 from video2mp3.engine.parent import zygote_client
-from video2mp3.engine.parent.zygote_client import ZYGOTE, Forked, Zygote
+from video2mp3.engine.parent.zygote_client import ZYGOTE, ChildHandle, Zygote
 from video2mp3.errors import EngineCrashed
 
 SOUND = wav_with(tone(8000))
@@ -31,19 +31,19 @@ def zygote() -> Iterator[Zygote]:
 
 
 @pytest.fixture
-def fork(zygote: Zygote) -> Iterator[Callable[[], Forked]]:
+def fork(zygote: Zygote) -> Iterator[Callable[[], ChildHandle]]:
     """Makes processes that wait for a job."""
-    made: list[Forked] = []
+    made: list[ChildHandle] = []
 
-    def fork() -> Forked:
+    def fork() -> ChildHandle:
         with tempfile.TemporaryFile() as file:
             made.append(zygote.fork([file.fileno()]))
         return made[-1]
 
     yield fork
-    for forked in made:
-        forked.kill()
-        forked.close()
+    for handle in made:
+        handle.kill()
+        handle.close()
 
 
 def pid_of(zygote: Zygote) -> int:
@@ -67,27 +67,27 @@ def test_one_zygote_serves_all_jobs() -> None:
     assert ZYGOTE.pid == before
 
 
-def test_every_job_has_a_fresh_process_in_a_session_of_its_own(zygote: Zygote, fork: Callable[[], Forked]) -> None:
+def test_every_job_has_a_fresh_process_in_a_session_of_its_own(zygote: Zygote, fork: Callable[[], ChildHandle]) -> None:
     pids = [fork().pid for _ in range(3)]
     assert sorted(children_of(pid_of(zygote))) == sorted(pids)
     wait_until(lambda: [os.getsid(pid) for pid in pids] == pids)
     assert len({os.getsid(0), os.getsid(pid_of(zygote)), *pids}) == 5
 
 
-def test_the_zygote_has_one_thread_and_no_environment(zygote: Zygote, fork: Callable[[], Forked]) -> None:
+def test_the_zygote_has_one_thread_and_no_environment(zygote: Zygote, fork: Callable[[], ChildHandle]) -> None:
     fork()
     assert len(list(Path(f"/proc/{zygote.pid}/task").iterdir())) == 1
     assert Path(f"/proc/{zygote.pid}/environ").read_bytes() == b""
 
 
-def test_the_kernel_ends_a_fork_first_where_memory_runs_out(zygote: Zygote, fork: Callable[[], Forked]) -> None:
+def test_the_kernel_ends_a_fork_first_where_memory_runs_out(zygote: Zygote, fork: Callable[[], ChildHandle]) -> None:
     pid = fork().pid
     wait_until(lambda: Path(f"/proc/{pid}/oom_score_adj").read_text() == "500\n")
     own = Path("/proc/self/oom_score_adj").read_text()
     assert Path(f"/proc/{zygote.pid}/oom_score_adj").read_text() == own != "500\n"
 
 
-def test_a_fork_keeps_no_descriptor_but_its_own(fork: Callable[[], Forked]) -> None:
+def test_a_fork_keeps_no_descriptor_but_its_own(fork: Callable[[], ChildHandle]) -> None:
     pids = [fork().pid for _ in range(3)]
 
     def open_files(pid: int) -> dict[str, str]:
@@ -123,11 +123,11 @@ def test_the_death_of_the_zygote_is_a_crash_of_its_jobs() -> None:
         convert(BytesSource(wav_with(tone(48_000 * 30), rate_hz=48_000), kill_the_zygote), sink)
 
 
-def test_a_process_can_be_killed_while_the_zygote_is_stopped(zygote: Zygote, fork: Callable[[], Forked]) -> None:
-    forked = fork()
+def test_a_process_can_be_killed_while_the_zygote_is_stopped(zygote: Zygote, fork: Callable[[], ChildHandle]) -> None:
+    handle = fork()
     os.kill(pid_of(zygote), signal.SIGSTOP)
-    forked.kill()
-    assert not is_running(forked.pid)
+    handle.kill()
+    assert not is_running(handle.pid)
     os.kill(pid_of(zygote), signal.SIGCONT)
 
 
@@ -188,7 +188,7 @@ def test_many_threads_may_ask_while_zygotes_die() -> None:
 
 
 def test_a_terminal_s_and_a_supervisor_s_signals_are_for_the_parent_alone(
-    zygote: Zygote, fork: Callable[[], Forked]
+    zygote: Zygote, fork: Callable[[], ChildHandle]
 ) -> None:
     pids = [fork().pid, pid_of(zygote)]
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -201,7 +201,7 @@ def test_a_terminal_s_and_a_supervisor_s_signals_are_for_the_parent_alone(
 IDLE = """
 import sys
 from video2mp3.engine.parent.zygote_client import ZYGOTE
-forked = ZYGOTE.fork([])
+handle = ZYGOTE.fork([])
 print(ZYGOTE.pid, flush=True)
 sys.stdin.read()
 """

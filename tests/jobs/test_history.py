@@ -211,7 +211,7 @@ def test_a_conversion_goes_with_all_that_belongs_to_it(database: Database, disk:
         for number, job in enumerate(jobs):
             put(disk, f"results/{number}")
             session.add(Notification(job_id=job.id, user_id=ada, state="sent", created_at=1))
-            session.add(Waveform(job_id=job.id, part=0, step_s=1.0, duration_s=1.0, peaks=b"1"))
+            session.add(Waveform(job_id=job.id, segment=0, step_s=1.0, duration_s=1.0, peaks=b"1"))
             session.add(Webhook(user_id=ada, job_id=job.id, url="https://a", secret="s", events=[], created_at=1))
         kept = sorted(jobs, key=lambda job: job.id)[-KEEP:]
         keys, ids = {job.result_key for job in kept}, {job.id for job in kept}
@@ -267,7 +267,7 @@ def test_expired_results_leave_no_waveform(database: Database) -> None:
         job = _job(ada, "finished", result_key="results/1", expires_at=1)
         session.add(job)
         session.flush()
-        session.add(Waveform(job_id=job.id, part=0, step_s=1.0, duration_s=1.0, peaks=b"1"))
+        session.add(Waveform(job_id=job.id, segment=0, step_s=1.0, duration_s=1.0, peaks=b"1"))
     with database.write() as session:
         assert lifecycle.expire(session, 10) == (1, ["results/1"])
     with database.read() as session:

@@ -1,6 +1,6 @@
 import pytest
 
-from video2mp3.jobs.results import media_type, part_names, result_name
+from video2mp3.jobs.results import media_type, result_name, segment_names
 
 SPLIT = {"split": "chapters"}
 
@@ -30,4 +30,4 @@ def test_the_options_tell_beforehand_what_a_result_will_be() -> None:
     ],
 )
 def test_parts_have_names_that_every_system_can_write(source: str, first: str) -> None:
-    assert part_names(source, SPLIT, [1]) == [first]
+    assert segment_names(source, SPLIT, [1]) == [first]

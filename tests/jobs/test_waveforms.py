@@ -30,7 +30,7 @@ def finish(database: Database, claimed: Claim) -> bool:
 
 def rows(database: Database) -> dict[int, list[int]]:
     with database.read() as session:
-        return {row.part: list(row.peaks) for row in session.scalars(select(Waveform))}
+        return {row.segment: list(row.peaks) for row in session.scalars(select(Waveform))}
 
 
 def test_they_are_kept_once_however_often_the_end_is_written(database: Database) -> None:

@@ -88,9 +88,17 @@ def test_a_file_name_is_no_markup(smtp: SMTPServer) -> None:
 
 
 def test_the_mail_of_several_mp3s_says_how_many_are_in_the_zip() -> None:
-    part = {"title": None, "track": 1, "start_s": 0, "duration_s": 1, "offset_bytes": 0, "size_bytes": 1, "sha256": ""}
+    segment = {
+        "title": None,
+        "track": 1,
+        "start_s": 0,
+        "duration_s": 1,
+        "offset_bytes": 0,
+        "size_bytes": 1,
+        "sha256": "",
+    }
     for number, words in ((12, "our 12 MP3s of talk.mp4 are ready"), (1, "our MP3 of talk.mp4 is ready")):
-        job = _job(options={"split": "chapters"}, report={"parts": [part] * number})
+        job = _job(options={"split": "chapters"}, report={"segments": [segment] * number})
         mail = compose(job, "anna@example.org", LINKS, "n1")
         assert mail["Subject"] == f"Y{words}"
         assert f"y{words}, in a ZIP:\n\n{LINKS.result}\n" in content_of(mail)

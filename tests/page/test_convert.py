@@ -168,16 +168,16 @@ def test_several_mp3s_are_played_one_after_the_other_and_kept_together_or_alone(
     service: Service, page: Page, tmp_path: Path
 ) -> None:
     """It should list the MP3s of a conversion that was asked to split."""
-    register(page, service, "convert-parts")
+    register(page, service, "convert-segments")
     page.evaluate("localStorage.setItem('video2mp3.preferences', JSON.stringify({options: {split: 2}}))")
     page.reload()
     drop(page, make_video(tmp_path / "My talk.mp4", 3))
     expect(row(page)).to_have_attribute("data-phase", "finished", timeout=WAIT_MS)
     row(page).get_by_text("2 MP3s").click()
-    parts = row(page).locator("ol > li")
-    expect(parts).to_have_text([re.compile(r"A talk \(1\)\s*0:02"), re.compile(r"A talk \(2\)\s*0:01")])
+    segments = row(page).locator("ol > li")
+    expect(segments).to_have_text([re.compile(r"A talk \(1\)\s*0:02"), re.compile(r"A talk \(2\)\s*0:01")])
     row(page).get_by_role("button", name="Play A talk (1)").click()
-    expect(parts.nth(1)).to_have_attribute("aria-current", "true", timeout=WAIT_MS)
+    expect(segments.nth(1)).to_have_attribute("aria-current", "true", timeout=WAIT_MS)
     wait_until(lambda: audio(page, "currentTime") > 0.1, 20, "the second to play")
     for link, name in (("Download all (ZIP)", "My talk.zip"), ("Download A talk (2)", "My talk-02.mp3")):
         with page.expect_download() as download:

@@ -190,13 +190,13 @@ def test_hostile_tags_are_shown_as_text(service: Service, browser: Browser, tmp_
 
     wait_until(lambda: job()["state"] in ("finished", "failed"), 60, "the conversion")
     assert job()["state"] == "finished", job()["error"]
-    parts = [part["title"] or part["name"] for part in job()["result"]["parts"]]
-    assert len(parts) == 250
-    assert sum("canary()" in part for part in parts) > 100, "they are as they were in the file"
+    segments = [segment["title"] or segment["name"] for segment in job()["result"]["segments"]]
+    assert len(segments) == 250
+    assert sum("canary()" in segment for segment in segments) > 100, "they are as they were in the file"
     page.goto(f"{service.url}/#/history")
     page.get_by_text("250 MP3s").click()
     shown = page.locator("main ol > li .name").evaluate_all("(all) => all.map((each) => each.textContent)")
-    assert shown == parts
+    assert shown == segments
     assert overflow(page) <= 0
     assert reached == []
     context.close()

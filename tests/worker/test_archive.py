@@ -14,22 +14,22 @@ from structlog.testing import capture_logs
 from tests.jobs.rows import read_job
 from tests.servers import require_program, wait_until
 from tests.worker.system import System, make_wav
-from video2mp3.engine import Part, Report
+from video2mp3.engine import Report, Segment
 from video2mp3.errors import ResultCheckFailed, StorageFull
 from video2mp3.worker.archive import archive
 
 NAMES = ["talk-01.mp3", "東京-02.mp3", "talk-03.mp3"]
 
 
-def part(offset_bytes: int, content: bytes) -> Part:
+def segment(offset_bytes: int, content: bytes) -> Segment:
     sha256 = hashlib.sha256(content).hexdigest()
-    return Part(offset_bytes, len(content), sha256, track=1, start_s=0.0, samples=0, duration_s=0.0, title=None)
+    return Segment(offset_bytes, len(content), sha256, track=1, start_s=0.0, samples=0, duration_s=0.0, title=None)
 
 
 def report(*contents: bytes) -> Report:
     offsets = [sum(map(len, contents[:number])) for number in range(len(contents))]
     values = dict.fromkeys(Report.__dataclass_fields__)
-    return Report(**values | {"parts": tuple(map(part, offsets, contents))})  # type: ignore[arg-type]
+    return Report(**values | {"segments": tuple(map(segment, offsets, contents))})  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_every_part_lies_in_the_zip_as_it_is(contents: list[bytes], tmp_path: Pa
     done = archive(mp3s, report(*contents), NAMES, target)
     stored = target.read_bytes()
     assert (done.size_bytes, done.sha256) == (len(stored), hashlib.sha256(stored).hexdigest())
-    found = [stored[p.offset_bytes : p.offset_bytes + p.size_bytes] for p in done.parts]
+    found = [stored[p.offset_bytes : p.offset_bytes + p.size_bytes] for p in done.segments]
     assert found == contents
     subprocess.run([require_program("unzip"), "-q", str(target), "-d", str(tmp_path / "out")], check=True)
     assert [(tmp_path / "out" / name).read_bytes() for name in NAMES] == contents

@@ -15,7 +15,7 @@ from tests.servers import MariaDBServer, RabbitMQServer, wait_until
 from tests.worker.system import RATE_HZ, System, make_wav
 from video2mp3.database.tables import Upload, Waveform
 from video2mp3.jobs import lifecycle
-from video2mp3.jobs.results import parts_of
+from video2mp3.jobs.results import segments_of
 from video2mp3.queue import VIDEO_QUEUE
 from video2mp3.queue.memory import MemoryQueue
 
@@ -23,7 +23,9 @@ from video2mp3.queue.memory import MemoryQueue
 def waveforms_of(system: System, job_id: str) -> dict[int, float]:
     """The lengths of the waveforms that are kept for a job, by the number of the MP3."""
     with system.database.read() as session:
-        return {row.part: row.duration_s for row in session.scalars(select(Waveform).where(Waveform.job_id == job_id))}
+        return {
+            row.segment: row.duration_s for row in session.scalars(select(Waveform).where(Waveform.job_id == job_id))
+        }
 
 
 def test_a_small_file_becomes_an_mp3(system: System) -> None:
@@ -53,17 +55,17 @@ def test_several_mp3s_of_one_file_become_a_zip(system: System) -> None:
     assert row.result_size_bytes is not None
     stored = system.storage.read(row.result_key, 0, row.result_size_bytes + 1)
     assert hashlib.sha256(stored).hexdigest() == row.result_sha256
-    parts = parts_of(row)
-    assert [(part.name, part.duration_s) for part in parts] == [
+    segments = segments_of(row)
+    assert [(segment.name, segment.duration_s) for segment in segments] == [
         ("talk-01.mp3", 1),
         ("talk-02.mp3", 1),
         ("talk-03.mp3", 0.5),
     ]
     with zipfile.ZipFile(io.BytesIO(stored)) as archived:
-        for part in parts:
-            mp3 = archived.read(part.name)
-            assert hashlib.sha256(mp3).hexdigest() == part.sha256
-            assert stored[part.offset_bytes : part.offset_bytes + part.size_bytes] == mp3
+        for segment in segments:
+            mp3 = archived.read(segment.name)
+            assert hashlib.sha256(mp3).hexdigest() == segment.sha256
+            assert stored[segment.offset_bytes : segment.offset_bytes + segment.size_bytes] == mp3
     assert system.keys() == {row.result_key}
     assert list(system.storage.scratch_folder.iterdir()) == []
     assert waveforms_of(system, job.id) == {1: 1, 2: 1, 3: 0.5}

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from video2mp3.cli.bars import Bars, OnProgress
-from video2mp3.cli.files import check_before, no_room, open_source, outputs_of, part_file, place
+from video2mp3.cli.files import check_before, no_room, open_source, outputs_of, place, temporary_file
 from video2mp3.cli.terminal import clock, complain, shown, size
 from video2mp3.engine import Limits, Options, Report, convert
-from video2mp3.engine.part_names import makes_parts
+from video2mp3.engine.segment_names import makes_segments
 from video2mp3.errors import Canceled, StorageFull, Video2mp3Error
 
 
@@ -44,7 +44,7 @@ class Converted:
 
     report: Report
     outputs: Sequence[Path]
-    """The MP3s, one for each of the report's parts."""
+    """The MP3s, one for each of the report's segments."""
 
 
 def convert_files(tasks: Sequence[Task], order: Order) -> bool:
@@ -69,8 +69,8 @@ def _convert_one(task: Task, order: Order, bars: Bars, stopping: threading.Event
 
 def _told(task: Task, future: "Future[Converted]", options: Options, as_json: bool) -> bool:
     """Waits for a file's end, and says it on standard output, or what went wrong on standard error."""
-    name, in_parts = shown(task.file), makes_parts(options.as_dict())
-    facts: dict[str, Any] = {"source": str(task.file)} | ({} if in_parts else {"output": str(task.target)})
+    name, in_segments = shown(task.file), makes_segments(options.as_dict())
+    facts: dict[str, Any] = {"source": str(task.file)} | ({} if in_segments else {"output": str(task.target)})
     try:
         done = future.result()
     except Canceled:
@@ -83,26 +83,26 @@ def _told(task: Task, future: "Future[Converted]", options: Options, as_json: bo
     for warning in done.report.warnings:
         complain(name, f"warning: {warning}")
     if as_json:
-        outputs = {"outputs": [str(output) for output in done.outputs]} if in_parts else {}
+        outputs = {"outputs": [str(output) for output in done.outputs]} if in_segments else {}
         print(json.dumps({**facts, **outputs, "report": done.report.as_dict()}), flush=True)
     else:
-        print(f"{name} -> {_summary(done, in_parts)}", flush=True)
+        print(f"{name} -> {_summary(done, in_segments)}", flush=True)
     return True
 
 
-def _summary(done: Converted, in_parts: bool) -> str:
+def _summary(done: Converted, in_segments: bool) -> str:
     """Returns the names and the facts of what was made, for people."""
     number = len(done.outputs)
     names = " … ".join(shown(output) for output in (done.outputs[0], done.outputs[-1])[:number])
-    parts = f"{number} part{'s' if number > 1 else ''}, " if in_parts else ""
-    return f"{names} ({parts}{clock(done.report.duration_s)}, {size(done.report.size_bytes)})"
+    segments = f"{number} segment{'s' if number > 1 else ''}, " if in_segments else ""
+    return f"{names} ({segments}{clock(done.report.duration_s)}, {size(done.report.size_bytes)})"
 
 
 def _write(task: Task, order: Order, on_progress: OnProgress, should_stop: Callable[[], bool]) -> Converted:
     """Converts into a file beside the target, which then takes its name: none is ever half-written."""
     with open_source(task.file) as source:
         check_before(task.target, task.file, order.options, order.force)
-        with part_file(task.target) as written:
+        with temporary_file(task.target) as written:
             try:
                 with written.open("wb") as sink:
                     report = convert(
@@ -118,5 +118,5 @@ def _write(task: Task, order: Order, on_progress: OnProgress, should_stop: Calla
             if task.is_stale():
                 raise Canceled
             outputs = outputs_of(task.target, report, order.options)
-            place(written, report.parts, outputs, task.file, order.force)
+            place(written, report.segments, outputs, task.file, order.force)
     return Converted(report, outputs)

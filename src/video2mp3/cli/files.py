@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from video2mp3.cli.terminal import reason, shown
-from video2mp3.engine import FileSource, Options, Part, Report
-from video2mp3.engine.part_names import first_ending, makes_parts, part_endings
+from video2mp3.engine import FileSource, Options, Report, Segment
+from video2mp3.engine.segment_names import first_suffix_pattern, makes_segments, segment_suffixes
 from video2mp3.errors import FileExists, InvalidRequest, NotFound, StorageFull
 
 _PIECE_SIZE_BYTES = 1024**2
@@ -52,12 +52,12 @@ def open_source(file: Path) -> FileSource:
 
 
 def check_before(target: Path, file: Path, options: Options, force: bool) -> None:
-    """Checks before a conversion what may be written; how many parts there will be is not known yet.
+    """Checks before a conversion what may be written; how many segments there will be is not known yet.
 
     Raises:
         FileExists, InvalidRequest: as `check_target`.
     """
-    if not makes_parts(options.as_dict()):
+    if not makes_segments(options.as_dict()):
         check_target(target, file, force)
     elif not force and target.parent.is_dir() and (earlier := earlier_output(target, options)):
         raise _already_there(earlier)
@@ -65,7 +65,7 @@ def check_before(target: Path, file: Path, options: Options, force: bool) -> Non
 
 def outputs_of(target: Path, report: Report, options: Options) -> list[Path]:
     """Returns the name of each MP3 that a conversion made."""
-    endings = part_endings([part.track for part in report.parts], options.as_dict())
+    endings = segment_suffixes([segment.track for segment in report.segments], options.as_dict())
     return [target.with_name(f"{target.stem}{ending}{target.suffix}") for ending in endings]
 
 
@@ -90,52 +90,52 @@ def check_target(target: Path, file: Path, force: bool) -> None:
 
 
 def earlier_output(target: Path, options: Options) -> Path | None:
-    """Returns what an earlier conversion to this target has made: the target, or the first part of it that is found.
+    """Returns what an earlier conversion to this target has made: the target, or the first segment of it that is found.
 
     Raises:
         OSError: that may not be known.
     """
     chosen = options.as_dict()
-    if not makes_parts(chosen):
+    if not makes_segments(chosen):
         return None if kind_of(target) is None else target
-    first = re.compile(re.escape(target.stem) + first_ending(chosen) + re.escape(target.suffix))
+    first = re.compile(re.escape(target.stem) + first_suffix_pattern(chosen) + re.escape(target.suffix))
     found = [path for path in target.parent.iterdir() if first.fullmatch(path.name)]
     return min(found, default=None)
 
 
 @contextlib.contextmanager
-def part_file(target: Path) -> Iterator[Path]:
+def temporary_file(target: Path) -> Iterator[Path]:
     """Gives an empty file beside the target; it is gone after the with block, unless it was renamed."""
     if target.is_symlink():
         target = target.resolve()
     try:
-        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.", suffix=".part")
+        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.", suffix=".segment")
     except OSError as error:
         raise InvalidRequest(f"{shown(target.parent)} cannot be written to: {reason(error)}.") from None
-    part = Path(name)
+    temporary = Path(name)
     try:
         os.fchmod(descriptor, 0o666 & ~_UMASK)
         os.close(descriptor)
-        yield part
+        yield temporary
     finally:
-        part.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
-def place(written: Path, parts: Sequence[Part], outputs: Sequence[Path], file: Path, force: bool) -> None:
-    """Cuts a finished file into its parts, and gives them their names: all of them, or none where one may not be had.
+def place(written: Path, segments: Sequence[Segment], outputs: Sequence[Path], file: Path, force: bool) -> None:
+    """Cuts a finished file into its segments and renames them: all of them, or none if one name is taken.
 
     Raises:
         FileExists, InvalidRequest: as `check_target`.
-        StorageFull: there is no room for the largest part twice.
+        StorageFull: there is no room for the largest segment twice.
     """
     for output in outputs:
         check_target(output, file, force)
     with contextlib.ExitStack() as temporary:
         cut = []
-        # From the end on: what is left then is the first part.
-        for part, output in zip(parts[:0:-1], outputs[:0:-1], strict=True):
-            cut.append(temporary.enter_context(part_file(output)))
-            _cut_off(written, part.offset_bytes, cut[-1])
+        # From the end on: what is left then is the first segment.
+        for segment, output in zip(segments[:0:-1], outputs[:0:-1], strict=True):
+            cut.append(temporary.enter_context(temporary_file(output)))
+            _cut_off(written, segment.offset_bytes, cut[-1])
         for path, output in zip([written, *reversed(cut)], outputs, strict=True):
             _rename(path, output, force)
 
@@ -158,7 +158,7 @@ def no_room(folder: Path) -> StorageFull:
     return StorageFull(f"There is no room left in {shown(folder)}.")
 
 
-def _rename(part: Path, target: Path, force: bool) -> None:
+def _rename(written: Path, target: Path, force: bool) -> None:
     """Gives the finished file its name.
 
     Raises:
@@ -169,16 +169,16 @@ def _rename(part: Path, target: Path, force: bool) -> None:
         target = target.resolve()  # the link stays; what it points to is written
     if force:
         try:
-            part.replace(target)
+            written.replace(target)
         except OSError as error:
             raise InvalidRequest(f"{shown(target)} cannot be replaced: {reason(error)}.") from None
         return
     try:
-        target.hardlink_to(part)  # unlike a rename, this never overwrites what appeared meanwhile
+        target.hardlink_to(written)  # unlike a rename, this never overwrites what appeared meanwhile
     except FileExistsError:
         raise _already_there(target) from None
     except OSError:  # a file system without hard links
-        part.rename(target)
+        written.rename(target)
 
 
 def _already_there(target: Path) -> FileExists:

@@ -9,7 +9,7 @@ from video2mp3.cli.flags import Force, Inputs, Output, takes_options, with_flags
 from video2mp3.cli.pairing import pairs
 from video2mp3.cli.terminal import complain, stop
 from video2mp3.engine import Options
-from video2mp3.engine.part_names import makes_parts
+from video2mp3.engine.segment_names import makes_segments
 from video2mp3.errors import InvalidOption
 
 _SERVICE = "Service"
@@ -47,7 +47,7 @@ def push_command(
     except InvalidOption as error:
         stop(with_flags(error.detail))
     tasks = pairs(files, output)
-    if makes_parts(chosen):
+    if makes_segments(chosen):
         tasks = [(file, target.with_suffix(".zip")) for file, target in tasks]
     # The HTTP library takes a while to load, which other commands need not wait for.
     from video2mp3.cli.pushing import push

@@ -456,7 +456,7 @@ class Waveform(Base):
 
     job_id: Mapped[Id] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
     # The number of an MP3 in a ZIP; 0: the result is one MP3.
-    part: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    segment: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     step_s: Mapped[float]
     duration_s: Mapped[float]
     # One byte for each step, see `engine.Waveform`.

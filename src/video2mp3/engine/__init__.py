@@ -4,7 +4,7 @@ from video2mp3.engine.limits import Limits
 from video2mp3.engine.options import Options
 from video2mp3.engine.parent.calls import convert, find_mp4_audio, inspect_stream, prepare, probe, waveform
 from video2mp3.engine.parent.self_test import SelfTest, self_test
-from video2mp3.engine.report import Chapter, Part, Probe, Progress, Report, Track, Waveform
+from video2mp3.engine.report import Chapter, Probe, Progress, Report, Segment, Track, Waveform
 from video2mp3.engine.source import FileSource, Source
 
 __all__ = [
@@ -12,10 +12,10 @@ __all__ = [
     "FileSource",
     "Limits",
     "Options",
-    "Part",
     "Probe",
     "Progress",
     "Report",
+    "Segment",
     "SelfTest",
     "Source",
     "Track",

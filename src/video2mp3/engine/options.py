@@ -16,7 +16,7 @@ DEFAULT_BITRATE_KBPS = 192
 MAX_TITLE_LENGTH = 300
 MAX_COMMENT_LENGTH = 2000
 MAX_COVER_BYTES = 5_000_000
-MAX_PARTS = 999
+MAX_SEGMENTS = 999
 """MP3s that one conversion may make."""
 DEFAULT_SILENCE_S, DEFAULT_SILENCE_DB = 2.0, -50.0
 MAX_FADE_S = 60
@@ -183,7 +183,7 @@ class Options:
             raise InvalidOption("date: must be YYYY, YYYY-MM or YYYY-MM-DD.")
         if isinstance(self.track, str) and _number(self.track) is None and not _LANGUAGE.fullmatch(self.track):
             raise InvalidOption("track: must be a track's number, from 1 on, or the code of a language, such as deu.")
-        self._require_sense_of_parts()
+        self._require_sense_of_segments()
         if self.keep_private_tags and not self.keep_tags:
             raise InvalidOption("keep_private_tags: cannot be used where keep_tags is false.")
 
@@ -198,7 +198,7 @@ class Options:
             first = "cover: none" if given[0] == "cover" else f"{given[0]}:"
             raise InvalidOption(f"{first} cannot be used together with {given[1]}; choose one of them.")
 
-    def _require_sense_of_parts(self) -> None:
+    def _require_sense_of_segments(self) -> None:
         seconds = interval_s(self.split)
         if seconds is None and self.split not in (None, *SPLITS):
             raise InvalidOption(f"split: must be {', '.join(SPLITS)} or a number of seconds.")
@@ -243,7 +243,7 @@ class Options:
 
 
 def interval_s(split: float | str | None) -> float | None:
-    """Returns the length of each part in seconds, where `split` says one, as a number or in digits."""
+    """Returns the length of each segment in seconds, where `split` says one, as a number or in digits."""
     if isinstance(split, str):
         return float(split) if _SECONDS.fullmatch(split) else None
     return split

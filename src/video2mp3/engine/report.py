@@ -81,7 +81,7 @@ class Waveform:
 
 
 @dataclass(frozen=True)
-class Part:
+class Segment:
     """One MP3 of those that a conversion made; they stand one directly after the other."""
 
     offset_bytes: int
@@ -127,7 +127,7 @@ class Report:
     size_bytes: int
     sha256: str
     title: str | None
-    parts: tuple[Part, ...]
+    segments: tuple[Segment, ...]
     """The MP3s, one at least, in the order in which they were written."""
     damaged_packets: int
     """Packets of the source that did not decode."""
@@ -146,8 +146,8 @@ class Report:
 
     def as_dict(self) -> dict[str, Any]:
         """Returns plain values that JSON can hold, without the waveforms: they are many numbers."""
-        plain = replace(self, parts=tuple(replace(part, waveform=None) for part in self.parts))
+        plain = replace(self, segments=tuple(replace(segment, waveform=None) for segment in self.segments))
         values = asdict(plain)
-        for part in values["parts"]:
-            del part["waveform"]
+        for segment in values["segments"]:
+            del segment["waveform"]
         return values

@@ -10,7 +10,7 @@ RETIRE = b"\1"
 """To a zygote that has been replaced."""
 READY = b"\2"
 """From a zygote that has loaded the libraries."""
-FORKED = struct.Struct("<i")
+FORK_REPLY = struct.Struct("<i")
 """The zygote's answer: the new process's id, with its pidfd."""
 MAX_DESCRIPTORS = 3
 """Of a request: the job's socket, the source and the sink."""

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job
-from video2mp3.engine.part_names import makes_parts, part_endings
+from video2mp3.engine.segment_names import makes_segments, segment_suffixes
 from video2mp3.errors import Expired
 from video2mp3.storage import Storage
 from video2mp3.storage.attachment import attachment
@@ -23,7 +23,7 @@ _DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", 
 
 
 @dataclass(frozen=True)
-class ResultPart:
+class ResultSegment:
     """An MP3 in a stored ZIP. The title comes from the source: untrusted."""
 
     number: int
@@ -72,7 +72,7 @@ class StoredResult:
 
 def result_suffix(options: Mapping[str, Any]) -> str:
     """Returns `.zip` for a job with these options where it makes several MP3s, else `.mp3`."""
-    return ".zip" if makes_parts(options) else ".mp3"
+    return ".zip" if makes_segments(options) else ".mp3"
 
 
 def stored_attributes(source_name: str, options: Mapping[str, Any]) -> dict[str, str]:
@@ -85,7 +85,7 @@ def stored_attributes(source_name: str, options: Mapping[str, Any]) -> dict[str,
 
 def media_type(options: Mapping[str, Any]) -> Literal["audio/mpeg", "application/zip"]:
     """Returns the media type of the result of a job with these options."""
-    return "application/zip" if makes_parts(options) else "audio/mpeg"
+    return "application/zip" if makes_segments(options) else "audio/mpeg"
 
 
 def result_name(source_name: str, options: Mapping[str, Any]) -> str:
@@ -93,7 +93,7 @@ def result_name(source_name: str, options: Mapping[str, Any]) -> str:
     return (PurePosixPath(source_name).stem or "audio") + result_suffix(options)
 
 
-def part_names(source_name: str, options: Mapping[str, Any], tracks: Sequence[int]) -> list[str]:
+def segment_names(source_name: str, options: Mapping[str, Any], tracks: Sequence[int]) -> list[str]:
     """Returns the names of the MP3s in a ZIP, which every system can write: talk-01.mp3, talk-02.mp3 …
 
     Args:
@@ -102,7 +102,7 @@ def part_names(source_name: str, options: Mapping[str, Any], tracks: Sequence[in
         tracks: the number of the track that each MP3 is of.
     """
     stem = _safe_stem(source_name)
-    return [f"{stem}{ending}.mp3" for ending in part_endings(tracks, options)]
+    return [f"{stem}{ending}.mp3" for ending in segment_suffixes(tracks, options)]
 
 
 def member_name(source_name: str) -> str:
@@ -117,14 +117,14 @@ def _safe_stem(source_name: str) -> str:
     return stem or "audio"
 
 
-def parts_of(job: Job) -> list[ResultPart]:
+def segments_of(job: Job) -> list[ResultSegment]:
     """Returns the MP3s in a finished job's ZIP; none where its result is one MP3."""
-    if job.report is None or not makes_parts(job.options):
+    if job.report is None or not makes_segments(job.options):
         return []
-    parts: list[dict[str, Any]] = job.report["parts"]
-    names = part_names(job.source_name, job.options, [part["track"] for part in parts])
+    segments: list[dict[str, Any]] = job.report["segments"]
+    names = segment_names(job.source_name, job.options, [segment["track"] for segment in segments])
     known = ("title", "track", "start_s", "duration_s", "offset_bytes", "size_bytes", "sha256")
     return [
-        ResultPart(number, name, **{field: part[field] for field in known})
-        for number, (name, part) in enumerate(zip(names, parts, strict=True), 1)
+        ResultSegment(number, name, **{field: segment[field] for field in known})
+        for number, (name, segment) in enumerate(zip(names, segments, strict=True), 1)
     ]

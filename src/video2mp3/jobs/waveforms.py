@@ -13,7 +13,7 @@ from video2mp3.database.tables import Waveform
 def row(job_id: str, number: int, waveform: engine.Waveform) -> Waveform:
     """Returns the row of one waveform."""
     peaks = bytes(waveform.peaks)
-    return Waveform(job_id=job_id, part=number, step_s=waveform.step_s, duration_s=waveform.duration_s, peaks=peaks)
+    return Waveform(job_id=job_id, segment=number, step_s=waveform.step_s, duration_s=waveform.duration_s, peaks=peaks)
 
 
 def delete_of(session: Session, job_ids: Sequence[str]) -> None:

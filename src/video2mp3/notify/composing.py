@@ -12,7 +12,7 @@ from typing import Literal
 
 from video2mp3.database.clock import SECOND
 from video2mp3.database.tables import Job
-from video2mp3.jobs.results import parts_of
+from video2mp3.jobs.results import segments_of
 
 _MAX_NAME_LENGTH = 100
 
@@ -89,12 +89,12 @@ def _finished(job: Job, name: str, links: Links) -> _Letter:
     if job.expires_at is not None:
         until = datetime.fromtimestamp(job.expires_at // SECOND, UTC)
         note = f"It can be fetched until {until:%Y-%m-%d %H:%M} UTC. Whoever has the link can do so."
-    sentence = f"y{ready}" + (", in a ZIP:" if parts_of(job) else ":")
+    sentence = f"y{ready}" + (", in a ZIP:" if segments_of(job) else ":")
     return _Letter(f"Y{ready}", ["Hello,", sentence], links.result, "Download", note)
 
 
 def _ready(job: Job, name: str) -> str:
-    number = len(parts_of(job))
+    number = len(segments_of(job))
     return f"{number} MP3s of {name} are ready" if number > 1 else f"MP3 of {name} is ready"
 
 

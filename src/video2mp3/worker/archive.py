@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from video2mp3.engine import Part, Report
+from video2mp3.engine import Report, Segment
 from video2mp3.errors import ResultCheckFailed, StorageFull, StorageUnavailable
 
 _PIECE_SIZE_BYTES = 1024**2
@@ -20,7 +20,7 @@ _REGULAR_FILE = 0o100644 << 16
 
 
 def archive(mp3s: Path, report: Report, names: Sequence[str], target: Path) -> Report:
-    """Puts the parts of a file into a ZIP, not compressed.
+    """Puts the segments of a file into a ZIP, not compressed.
 
     Args:
         mp3s: the MP3s, one after the other, as the engine wrote them.
@@ -29,7 +29,7 @@ def archive(mp3s: Path, report: Report, names: Sequence[str], target: Path) -> R
         target: the ZIP to write.
 
     Returns:
-        The report of the ZIP: its size and SHA-256, and where in it the bytes of each part begin.
+        The report of the ZIP: its size and SHA-256, and where in it the bytes of each segment begin.
 
     Raises:
         ResultCheckFailed: the MP3s are not as long as the report says.
@@ -39,28 +39,28 @@ def archive(mp3s: Path, report: Report, names: Sequence[str], target: Path) -> R
     try:
         with mp3s.open("rb") as source, target.open("wb+") as file:
             with zipfile.ZipFile(file, "w") as archived:
-                parts = [_add(archived, file, source, *item) for item in zip(report.parts, names, strict=True)]
+                segments = [_add(archived, file, source, *item) for item in zip(report.segments, names, strict=True)]
             file.seek(0)
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-            return replace(report, parts=tuple(parts), size_bytes=file.tell(), sha256=sha256)
+            return replace(report, segments=tuple(segments), size_bytes=file.tell(), sha256=sha256)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StorageFull from error
         raise StorageUnavailable(f"The scratch folder cannot be written to: {error.strerror}.") from error
 
 
-def _add(archived: zipfile.ZipFile, file: BinaryIO, source: BinaryIO, part: Part, name: str) -> Part:
+def _add(archived: zipfile.ZipFile, file: BinaryIO, source: BinaryIO, segment: Segment, name: str) -> Segment:
     member = zipfile.ZipInfo(name, time.gmtime()[:6])
     member.external_attr = _REGULAR_FILE
-    member.file_size = part.size_bytes  # tells whether ZIP64 is needed
-    source.seek(part.offset_bytes)
+    member.file_size = segment.size_bytes  # tells whether ZIP64 is needed
+    source.seek(segment.offset_bytes)
     with archived.open(member, "w") as stored:
         offset_bytes = file.tell()
-        missing_bytes = part.size_bytes
+        missing_bytes = segment.size_bytes
         while missing_bytes > 0:
             piece = source.read(min(missing_bytes, _PIECE_SIZE_BYTES))
             if not piece:
                 raise ResultCheckFailed
             stored.write(piece)
             missing_bytes -= len(piece)
-    return replace(part, offset_bytes=offset_bytes)
+    return replace(segment, offset_bytes=offset_bytes)

@@ -10,7 +10,7 @@ import structlog
 
 from video2mp3.database.connection import Database
 from video2mp3.engine import Limits, Options, Report, Waveform, convert
-from video2mp3.engine.part_names import makes_parts
+from video2mp3.engine.segment_names import makes_segments
 from video2mp3.errors import (
     Canceled,
     EngineError,
@@ -24,7 +24,7 @@ from video2mp3.errors import (
     Video2mp3Error,
 )
 from video2mp3.jobs import lifecycle
-from video2mp3.jobs.results import part_names, result_suffix, stored_attributes
+from video2mp3.jobs.results import result_suffix, segment_names, stored_attributes
 from video2mp3.storage import Storage
 from video2mp3.storage.checksums import checksums_of_file
 from video2mp3.storage.scratch import check_free_disk
@@ -75,7 +75,7 @@ class Conversion:
         try:
             with stage("convert"):
                 report = self._convert(path)
-            if makes_parts(self._claim.options):
+            if makes_segments(self._claim.options):
                 with stage("archive"):
                     report = self._archive(path, report)
             checksums = self._checksums(path, report)
@@ -145,7 +145,7 @@ class Conversion:
     def _archive(self, path: Path, report: Report) -> Report:
         """Puts a ZIP in the place of the MP3s that it holds."""
         self._check_free_disk(report.size_bytes)
-        names = part_names(self._claim.source_name, self._claim.options, [part.track for part in report.parts])
+        names = segment_names(self._claim.source_name, self._claim.options, [segment.track for segment in report.segments])
         archived = path.with_suffix(".zip")
         try:
             report = archive(path, report, names, archived)
@@ -234,8 +234,12 @@ class Conversion:
 
 def _waveforms(report: Report, options: Mapping[str, Any]) -> dict[int, Waveform]:
     """Returns the waveforms by the number of the MP3 in the ZIP; 0: the result is one MP3."""
-    first = 1 if makes_parts(options) else 0
-    return {number: part.waveform for number, part in enumerate(report.parts, first) if part.waveform is not None}
+    first = 1 if makes_segments(options) else 0
+    return {
+        number: segment.waveform
+        for number, segment in enumerate(report.segments, first)
+        if segment.waveform is not None
+    }
 
 
 def _count(report: Report) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.engine.mp3.test_part import MODES, stream_of
+from tests.engine.mp3.test_segment import MODES, stream_of
 from video2mp3.engine.mp3.finder import ChangedFormat, FrameFinder
 
 FRAMES = [frame.data for frame in stream_of(MODES[0])]

@@ -27,7 +27,7 @@ export interface Page<T> {
   next_cursor: string | null;
 }
 
-export interface Part {
+export interface Segment {
   number: number;
   name: string;
   title: string | null;
@@ -44,7 +44,7 @@ export interface Result {
   sha256: string;
   duration_s: number | null;
   url: string | null;
-  parts: Part[] | null;
+  segments: Segment[] | null;
 }
 
 export type OptionValue = string | number | boolean | null;

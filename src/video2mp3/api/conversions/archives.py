@@ -15,7 +15,7 @@ from video2mp3.api.frame.services import CurrentServices, Services
 from video2mp3.database.clock import SECOND
 from video2mp3.database.tables import Job
 from video2mp3.jobs import lifecycle
-from video2mp3.jobs.results import member_name, parts_of
+from video2mp3.jobs.results import member_name, segments_of
 from video2mp3.storage.attachment import attachment
 from video2mp3.storage.zips import Member, zip_size_bytes, zip_stream
 
@@ -78,12 +78,12 @@ def _files_of(job: Job, services: Services) -> Iterator[tuple[str, int, Any]]:
     """Yields name, size and stream of each MP3 that a job has made."""
     whole = result_of(job, services)
     stored = stored_result(job, services)
-    parts = parts_of(job)
-    if not parts:
+    segments = segments_of(job)
+    if not segments:
         yield member_name(job.source_name), whole.size_bytes, partial(stored.stream, 0, whole.size_bytes)
-    for part in parts:
-        span = (part.offset_bytes, part.offset_bytes + part.size_bytes)
-        yield part.name, part.size_bytes, partial(stored.stream, *span)
+    for segment in segments:
+        span = (segment.offset_bytes, segment.offset_bytes + segment.size_bytes)
+        yield segment.name, segment.size_bytes, partial(stored.stream, *span)
 
 
 def _free_name(name: str, taken: set[str]) -> str:

@@ -13,10 +13,10 @@ from video2mp3.api.frame.parameters import ItemId
 from video2mp3.api.frame.range_response import Download, serve
 from video2mp3.api.frame.services import CurrentServices, Services
 from video2mp3.database.tables import Job, Upload
-from video2mp3.engine.options import MAX_PARTS
+from video2mp3.engine.options import MAX_SEGMENTS
 from video2mp3.errors import Conflict, Expired, NotFinished, NotFound, UploadDeleted, Video2mp3Error
 from video2mp3.jobs import lifecycle
-from video2mp3.jobs.results import StoredResult, media_type, parts_of, result_name
+from video2mp3.jobs.results import StoredResult, media_type, result_name, segments_of
 from video2mp3.uploads import UploadSource
 
 router = APIRouter(prefix="/v1/conversions/{conversion_id}", tags=["conversions"])
@@ -43,7 +43,7 @@ SOURCE_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}},
 }
 """OpenAPI's description of an answer that is a file as it was uploaded."""
-Part = Annotated[int | None, Query(ge=1, le=MAX_PARTS, description="One MP3 of several: its number, from 1 on.")]
+Segment = Annotated[int | None, Query(ge=1, le=MAX_SEGMENTS, description="One MP3 of several: its number, from 1 on.")]
 
 
 @router.head("/mp3", response_class=Response, include_in_schema=False)
@@ -54,15 +54,15 @@ def read_mp3(
     conversion_id: ItemId,
     user: CurrentUser,
     services: CurrentServices,
-    part: Part = None,
+    segment: Segment = None,
 ) -> Response:
     """Returns the MP3 of a finished conversion. Takes Range and If-None-Match; the ETag is its SHA-256.
 
-    Of a conversion that makes several, it is a ZIP; each MP3 alone is there as a `part`.
+    Of a conversion that makes several, it is a ZIP; each MP3 alone is there as a `segment`.
     """
     with services.database.read() as session:
         job = lifecycle.find(session, conversion_id, user.user_id)
-    return serve_result(request, services, job, part)
+    return serve_result(request, services, job, segment)
 
 
 @router.get("/source", response_class=Response, responses=SOURCE_RESPONSES)
@@ -87,16 +87,16 @@ def read_report(conversion_id: ItemId, user: CurrentUser, services: CurrentServi
     return job.report or {}
 
 
-def serve_result(request: Request, services: Services, job: Job, part: int | None) -> Response:
-    """Answers with the job's MP3, with the ZIP of several, or with one part of that; blocking.
+def serve_result(request: Request, services: Services, job: Job, segment: int | None) -> Response:
+    """Answers with the job's MP3, with the ZIP of several, or with one segment of that; blocking.
 
-    Where the settings say so, the client is sent to the storage for it: not for a part, whose bytes lie in the ZIP.
+    Where the settings say so, the client is sent to the storage for it: not for a segment, whose bytes lie in the ZIP.
 
     Raises:
-        Video2mp3Error: as `result_of` and `part_of`.
+        Video2mp3Error: as `result_of` and `segment_of`.
     """
-    if part is not None:
-        return serve(request, part_of(job, part, services))
+    if segment is not None:
+        return serve(request, segment_of(job, segment, services))
     download = result_of(job, services)
     if services.settings.redirect_downloads and request.method == "GET":
         address = services.storage.signed_url(_stored(job)[0], _SIGNED_FOR_S)
@@ -118,7 +118,7 @@ def result_of(job: Job, services: Services) -> Download:
     return Download(name, kind, size_bytes, f'"{job.result_sha256}"', stored_result(job, services).stream)
 
 
-def part_of(job: Job, number: int, services: Services) -> Download:
+def segment_of(job: Job, number: int, services: Services) -> Download:
     """Returns one MP3 of several, out of the ZIP.
 
     Raises:
@@ -126,18 +126,18 @@ def part_of(job: Job, number: int, services: Services) -> Download:
         Video2mp3Error: as `result_of`.
     """
     _stored(job)
-    parts = parts_of(job)
-    part = next((part for part in parts if part.number == number), None)
-    if part is None:
-        made = f"{len(parts)} parts" if parts else "one MP3, without parts"
-        raise NotFound(f"There is no part {number}: the conversion made {made}.")
+    segments = segments_of(job)
+    segment = next((segment for segment in segments if segment.number == number), None)
+    if segment is None:
+        made = f"{len(segments)} segments" if segments else "one MP3, without segments"
+        raise NotFound(f"There is no segment {number}: the conversion made {made}.")
 
     stored = stored_result(job, services)
 
     def stream(start: int, end: int) -> Iterator[bytes]:
-        return stored.stream(part.offset_bytes + start, part.offset_bytes + end)
+        return stored.stream(segment.offset_bytes + start, segment.offset_bytes + end)
 
-    return Download(part.name, "audio/mpeg", part.size_bytes, f'"{part.sha256}"', stream)
+    return Download(segment.name, "audio/mpeg", segment.size_bytes, f'"{segment.sha256}"', stream)
 
 
 def _stored(job: Job) -> tuple[str, int]:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from video2mp3.accounts import audit, links, users
 from video2mp3.api.auth.identity import CurrentUser
-from video2mp3.api.conversions.downloads import RANGE_RESPONSES, Part, serve_result
+from video2mp3.api.conversions.downloads import RANGE_RESPONSES, Segment, serve_result
 from video2mp3.api.fairness.transfers import in_transfer_thread
 from video2mp3.api.frame.parameters import ItemId
 from video2mp3.api.frame.schemas import moment
@@ -63,12 +63,12 @@ def read_shared(
     services: CurrentServices,
     expires: Annotated[int, Query(ge=0, lt=2**40, description="From the link.")],
     signature: Annotated[str, Query(max_length=100, description="From the link.")],
-    part: Part = None,
+    segment: Segment = None,
 ) -> Response:
     """Returns the result that a link leads to: as /v1/conversions/{id}/mp3, without an account."""
     with services.database.read() as session:
         job = _shared_job(session, conversion_id, expires, signature)
-    response = serve_result(request, services, job, part)
+    response = serve_result(request, services, job, segment)
     # Whoever has the link may also play it on a page of another site.
     response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     return response

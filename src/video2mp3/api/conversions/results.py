@@ -5,10 +5,10 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from video2mp3.database.tables import Job
-from video2mp3.jobs.results import media_type, parts_of
+from video2mp3.jobs.results import media_type, segments_of
 
 
-class PartJSON(BaseModel):
+class SegmentJSON(BaseModel):
     """One MP3 of several."""
 
     number: int = Field(description="From 1 on.")
@@ -32,7 +32,7 @@ class ResultJSON(BaseModel):
     sha256: str
     duration_s: float | None = Field(description="Of several MP3s together.")
     url: str | None = Field(description="null when it has expired.")
-    parts: list[PartJSON] | None = Field(description="The MP3s in the ZIP; null where there is none.")
+    segments: list[SegmentJSON] | None = Field(description="The MP3s in the ZIP; null where there is none.")
 
     @classmethod
     def of(cls, job: Job, url: str) -> "ResultJSON | None":
@@ -45,22 +45,22 @@ class ResultJSON(BaseModel):
             sha256=job.result_sha256,
             duration_s=job.result_duration_s,
             url=url if job.result_key else None,
-            parts=_parts(job, url) or None,
+            segments=_segments(job, url) or None,
         )
 
 
-def _parts(job: Job, url: str) -> list[PartJSON]:
+def _segments(job: Job, url: str) -> list[SegmentJSON]:
     return [
-        PartJSON(
-            number=part.number,
-            name=part.name,
-            title=part.title,
-            track=part.track,
-            start_s=part.start_s,
-            duration_s=part.duration_s,
-            size_bytes=part.size_bytes,
-            sha256=part.sha256,
-            url=f"{url}?part={part.number}" if job.result_key else None,
+        SegmentJSON(
+            number=segment.number,
+            name=segment.name,
+            title=segment.title,
+            track=segment.track,
+            start_s=segment.start_s,
+            duration_s=segment.duration_s,
+            size_bytes=segment.size_bytes,
+            sha256=segment.sha256,
+            url=f"{url}?segment={segment.number}" if job.result_key else None,
         )
-        for part in parts_of(job)
+        for segment in segments_of(job)
     ]

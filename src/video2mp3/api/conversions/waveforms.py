@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from video2mp3 import engine
 from video2mp3.api.auth.identity import CurrentUser
-from video2mp3.api.conversions.downloads import Part, part_of, result_of
+from video2mp3.api.conversions.downloads import Segment, result_of, segment_of
 from video2mp3.api.fairness.fair_executor import FairExecutor
 from video2mp3.api.frame.parameters import ItemId
 from video2mp3.api.frame.range_response import Download
@@ -19,7 +19,7 @@ from video2mp3.database.tables import Job, Waveform
 from video2mp3.engine.report import LOUDEST
 from video2mp3.errors import InvalidRequest
 from video2mp3.jobs import lifecycle
-from video2mp3.jobs.results import parts_of
+from video2mp3.jobs.results import segments_of
 from video2mp3.jobs.waveforms import row
 
 router = APIRouter(prefix="/v1/conversions", tags=["conversions"])
@@ -46,7 +46,7 @@ async def read_waveform(
     conversion_id: ItemId,
     user: CurrentUser,
     services: CurrentServices,
-    part: Part = None,
+    segment: Segment = None,
     format_: Annotated[Format, Query(alias="format")] = "json",
 ) -> Any:
     """Returns the waveform of the MP3 as numbers, or as a picture.
@@ -54,11 +54,11 @@ async def read_waveform(
     It is made with the MP3. Where it was not (the MP3 was copied from the source, not encoded), the MP3 is decoded when
     the waveform is first asked for, which takes some seconds for each hour of audio.
     """
-    waveform, job = await run_in_threadpool(_find, services, conversion_id, user.user_id, part)
+    waveform, job = await run_in_threadpool(_find, services, conversion_id, user.user_id, segment)
     if waveform is None:
         executor: FairExecutor = request.app.state.waveforms
-        work = partial(_measure, services, job, part)
-        waveform = await executor.run(request, user.user_id, work, patience_s=_PATIENCE_S, key=(job.id, part or 0))
+        work = partial(_measure, services, job, segment)
+        waveform = await executor.run(request, user.user_id, work, patience_s=_PATIENCE_S, key=(job.id, segment or 0))
     if format_ == "svg":
         return Response(_svg(waveform), media_type="image/svg+xml", headers=_HEADERS)
     return Response(_json(waveform), media_type="application/json", headers=_HEADERS)
@@ -72,38 +72,38 @@ def new_executor() -> FairExecutor:
 _HEADERS = {"Cache-Control": "private, max-age=3600"}
 
 
-def _find(services: Services, job_id: str, user_id: str, part: int | None) -> tuple[Waveform | None, Job]:
+def _find(services: Services, job_id: str, user_id: str, segment: int | None) -> tuple[Waveform | None, Job]:
     """Returns the waveform, where there is one, and the job.
 
     Raises:
         InvalidRequest: when it is one of several, and which is not said.
-        Video2mp3Error: as `result_of` and `part_of`, where there is no waveform.
+        Video2mp3Error: as `result_of` and `segment_of`, where there is no waveform.
     """
     with services.database.read() as session:
         job = lifecycle.find(session, job_id, user_id)
-        waveform = session.get(Waveform, (job.id, part or 0))
+        waveform = session.get(Waveform, (job.id, segment or 0))
     if waveform is None:
-        _download(services, job, part)
+        _download(services, job, segment)
     return waveform, job
 
 
-def _download(services: Services, job: Job, part: int | None) -> Download:
-    if part is not None:
-        return part_of(job, part, services)
+def _download(services: Services, job: Job, segment: int | None) -> Download:
+    if segment is not None:
+        return segment_of(job, segment, services)
     download = result_of(job, services)
-    if parts_of(job):
-        raise InvalidRequest("part: the conversion made several MP3s; say which.")
+    if segments_of(job):
+        raise InvalidRequest("segment: the conversion made several MP3s; say which.")
     return download
 
 
-def _measure(services: Services, job: Job, part: int | None) -> Waveform:
+def _measure(services: Services, job: Job, segment: int | None) -> Waveform:
     """Decodes the MP3 in the sandbox and keeps what comes of it."""
     with services.database.read() as session:
-        known = session.get(Waveform, (job.id, part or 0))
+        known = session.get(Waveform, (job.id, segment or 0))
     if known is not None:  # another process was quicker, while this waited for its turn
         return known
-    found = engine.waveform(_Mp3(_download(services, job, part)), limits=_LIMITS)
-    waveform = row(job.id, part or 0, found)
+    found = engine.waveform(_Mp3(_download(services, job, segment)), limits=_LIMITS)
+    waveform = row(job.id, segment or 0, found)
     try:
         with services.database.write() as session:
             session.add(waveform)

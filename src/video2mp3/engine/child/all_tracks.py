@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from video2mp3.engine.child.conversion_job import ConversionJob, Converter
 from video2mp3.engine.child.media import Media
-from video2mp3.engine.child.work import Conversion, Work
-from video2mp3.errors import AudioTooLong, StartOutOfRange, TooManyParts, UndecodableAudio, Video2mp3Error
+from video2mp3.errors import AudioTooLong, StartOutOfRange, TooManySegments, UndecodableAudio, Video2mp3Error
 
 _SUMS = ("samples_in", "damaged_packets", "silenced_samples", "decode_s", "encode_s")
 
@@ -15,16 +15,18 @@ _SUMS = ("samples_in", "damaged_packets", "silenced_samples", "decode_s", "encod
 class AllTracks:
     """Converts one track after the other; the file is read once for each. Tracks that give nothing are left out."""
 
-    def __init__(self, media: Media, work: Work, convert_one: Callable[[Media, Work], Conversion]) -> None:
+    def __init__(
+        self, media: Media, job: ConversionJob, convert_one: Callable[[Media, ConversionJob], Converter]
+    ) -> None:
         media.find_track(None)
         self._media = media
-        self._work = work
+        self._job = job
         self._convert_one = convert_one
         self._facts: list[dict[str, Any]] = []
-        self._parts: list[dict[str, Any]] = []
+        self._segments: list[dict[str, Any]] = []
         self._left_out: list[int] = []
         self._numbers = [number for number, track in enumerate(media.tracks, 1) if track.decodable]
-        lengths_s = [media.length_s(number - 1, work.options.get("end_s")) for number in self._numbers]
+        lengths_s = [media.length_s(number - 1, job.options.get("end_s")) for number in self._numbers]
         self.total_s = None if None in lengths_s else sum(filter(None, lengths_s))
         """The length to be decoded, as the file claims, in seconds."""
 
@@ -38,7 +40,7 @@ class AllTracks:
         reason: Video2mp3Error = UndecodableAudio()
         done_s = 0.0
         for number in self._numbers:
-            media = self._media if number == self._numbers[0] else self._work.open_media()
+            media = self._media if number == self._numbers[0] else self._job.open_media()
             try:
                 before_s = done_s
                 for done in self._convert(media, number):
@@ -49,7 +51,7 @@ class AllTracks:
                 self._left_out.append(number)
             if media is not self._media:
                 media.close()
-        if not self._parts:
+        if not self._segments:
             raise reason
 
     def facts(self) -> dict[str, Any]:
@@ -65,30 +67,30 @@ class AllTracks:
             "tracks_left_out": sorted(self._left_out),
         }
 
-    def parts(self) -> list[dict[str, Any]]:
+    def segments(self) -> list[dict[str, Any]]:
         """Returns what is to be reported of each MP3 that was written."""
-        return self._parts
+        return self._segments
 
     def _convert(self, media: Media, number: int) -> Iterator[float]:
-        work = self._work_for(number)
-        conversion = self._convert_one(media, work)
-        yield from conversion.run()
-        self._facts.append(conversion.facts())
-        self._parts += conversion.parts()
+        job = self._job_for(number)
+        converter = self._convert_one(media, job)
+        yield from converter.run()
+        self._facts.append(converter.facts())
+        self._segments += converter.segments()
 
-    def _work_for(self, number: int) -> Work:
-        most_parts = self._work.most_parts - len(self._parts)
-        max_audio_s = self._work.max_audio_s - sum(f["samples_in"] / f["sample_rate_hz"] for f in self._facts)
-        if most_parts < 1:
-            raise TooManyParts
+    def _job_for(self, number: int) -> ConversionJob:
+        max_segments = self._job.max_segments - len(self._segments)
+        max_audio_s = self._job.max_audio_s - sum(f["samples_in"] / f["sample_rate_hz"] for f in self._facts)
+        if max_segments < 1:
+            raise TooManySegments
         if max_audio_s <= 0:
             raise AudioTooLong
-        offset_bytes = sum(part["size_bytes"] for part in self._parts)
-        os.lseek(self._work.sink, offset_bytes, os.SEEK_SET)  # a track that was left out may have begun
+        offset_bytes = sum(segment["size_bytes"] for segment in self._segments)
+        os.lseek(self._job.sink, offset_bytes, os.SEEK_SET)  # a track that was left out may have begun
         return replace(
-            self._work,
-            options={**self._work.options, "track": number},
+            self._job,
+            options={**self._job.options, "track": number},
             offset_bytes=offset_bytes,
-            most_parts=most_parts,
+            max_segments=max_segments,
             max_audio_s=max_audio_s,
         )

@@ -74,7 +74,7 @@ class TrackDecoder:
             raise UndecodableAudio(_BROKEN if self._has_packets else _EMPTY)
         samples = held.samples - self._excess(held)
         self.samples += samples
-        self.compare_with_promise(held.sample_rate)
+        self.compare_with_declared_duration(held.sample_rate)
         yield held, samples
 
     @property
@@ -157,7 +157,7 @@ class TrackDecoder:
         excess = round((beyond_s - self._stream.duration * _time_base(self._stream)) * last.sample_rate)
         return excess if 0 < excess < last.samples else 0
 
-    def compare_with_promise(self, sample_rate_hz: int) -> None:
+    def compare_with_declared_duration(self, sample_rate_hz: int) -> None:
         """Marks the file as truncated where the track ends too early."""
         if not self._stream.duration:
             return

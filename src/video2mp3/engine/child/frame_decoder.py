@@ -10,7 +10,7 @@ from video2mp3.engine.mp3.frame import Frame
 from video2mp3.engine.mp3.frames import FrameHeader
 
 
-class FrameListener:
+class FrameDecoder:
     """Decodes frames to interleaved 16-bit PCM."""
 
     def __init__(self, header: FrameHeader) -> None:
@@ -32,7 +32,7 @@ class FrameListener:
         return self._converter.finish()
 
 
-class FrameCounter:
+class SilenceDecoder:
     """Stands in where nobody has to hear anything: gives out as much silence."""
 
     def __init__(self, header: FrameHeader) -> None:

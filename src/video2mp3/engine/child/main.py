@@ -1,7 +1,7 @@
 """What a process does that was forked for one job: it decodes and encodes.
 
 Through its job's socket comes one line of JSON, the job, and go lines of JSON: `{"progress": …}` while it runs, a
-`{"part": …}` for each MP3 that it made, and at last `{"report": …}`, `{"probe": …}`, `{"waveform": …}`,
+`{"segment": …}` for each MP3 that it made, and at last `{"report": …}`, `{"probe": …}`, `{"waveform": …}`,
 `{"stream": …}`, `{"extract": …}` or `{"error": …}`. The parent trusts none of it.
 """
 
@@ -18,14 +18,14 @@ from typing import Any
 
 from video2mp3.engine.child import sandbox_checks
 from video2mp3.engine.child.all_tracks import AllTracks
-from video2mp3.engine.child.audio.normalize import LeveledPipeline
+from video2mp3.engine.child.audio.normalize import NormalizingPipeline
 from video2mp3.engine.child.audio.parallel import EncoderPool
 from video2mp3.engine.child.audio.waveform import measure
+from video2mp3.engine.child.conversion_job import ConversionJob, Converter
 from video2mp3.engine.child.media import Media
 from video2mp3.engine.child.pictures.cover import with_cover_picture
 from video2mp3.engine.child.pipeline import Pipeline
-from video2mp3.engine.child.stream_copy import Copying
-from video2mp3.engine.child.work import Conversion, Work
+from video2mp3.engine.child.stream_copy import StreamCopy
 from video2mp3.engine.containers.mp4_audio import find_audio
 from video2mp3.engine.containers.source_inspection import inspect_source
 from video2mp3.engine.containers.streamability import StreamInfo
@@ -91,10 +91,10 @@ def _answer(job: Mapping[str, Any], descriptors: Sequence[int], zygote_pid: int,
 def _read_line(connection: socket.socket) -> bytes:
     line = bytearray()
     while not line.endswith(b"\n"):
-        part = connection.recv(65536)
-        if not part:
+        received = connection.recv(65536)
+        if not received:
             return b""
-        line += part
+        line += received
     return bytes(line)
 
 
@@ -118,7 +118,7 @@ def answer(
             return structural
         media = open_media()
         if job["options"].get("waveform"):
-            return {"waveform": measure(media, job["limits"]["max_audio_s"], _Announcer(send).tell)}
+            return {"waveform": measure(media, job["limits"]["max_audio_s"], _ProgressReporter(send).tell)}
         if sink is None:
             return {"probe": _probe(media)}
         return {"report": _convert(media, open_media, job, sink, pool, send)}
@@ -172,42 +172,46 @@ def _probe(media: Media) -> dict[str, Any]:
         ],
         "title": media.title,
         "has_video": media.has_video,
-        "parts_left_out": media.parts_left_out,
+        "dependent_streams": media.dependent_streams,
         "cut_short": media.is_cut_short,
     }
 
 
-class _Announcer:
+class _ProgressReporter:
     """Tells how far the work is, a few times in a second."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
-        self._announced_s = 0.0
+        self._reported_s = 0.0
 
     def tell(self, done_s: float, total_s: float | None = None) -> None:
-        if time.monotonic() - self._announced_s >= PROGRESS_INTERVAL_S:
-            self._announced_s = time.monotonic()
+        if time.monotonic() - self._reported_s >= PROGRESS_INTERVAL_S:
+            self._reported_s = time.monotonic()
             self._send({"progress": {"done_s": done_s, "total_s": total_s}})
 
 
 def _convert(
     media: Media, reopen: Callable[[], Media], job: Mapping[str, Any], sink: int, pool: EncoderPool, send: Send
 ) -> dict[str, Any]:
-    announcer = _Announcer(send)
-    options = with_cover_picture(job["options"], reopen, lambda pictures: announcer.tell(pictures * _PICTURE_S))
+    reporter = _ProgressReporter(send)
+    options = with_cover_picture(job["options"], reopen, lambda pictures: reporter.tell(pictures * _PICTURE_S))
     if "cover_at_s" in options:  # the file was read from elsewhere meanwhile
         media.close()
         media = reopen()
-    work = Work(reopen, sink, options, job["source"]["name"], job["limits"]["max_audio_s"], pool)
-    conversion = AllTracks(media, work, _one_track) if options.get("track") == "all" else _one_track(media, work)
-    for done_s in conversion.run():
-        announcer.tell(done_s, conversion.total_s)
-    for part in conversion.parts():
-        send({"part": part})
-    return {**_probe(media), **conversion.facts()}
+    conversion_job = ConversionJob(reopen, sink, options, job["source"]["name"], job["limits"]["max_audio_s"], pool)
+    converter = (
+        AllTracks(media, conversion_job, _one_track)
+        if options.get("track") == "all"
+        else _one_track(media, conversion_job)
+    )
+    for done_s in converter.run():
+        reporter.tell(done_s, converter.total_s)
+    for segment in converter.segments():
+        send({"segment": segment})
+    return {**_probe(media), **converter.facts()}
 
 
-def _one_track(media: Media, work: Work) -> Conversion:
-    if work.options.get("copy"):
-        return Copying(media, work)
-    return LeveledPipeline(media, work) if "loudness_lufs" in work.options else Pipeline(media, work)
+def _one_track(media: Media, job: ConversionJob) -> Converter:
+    if job.options.get("copy"):
+        return StreamCopy(media, job)
+    return NormalizingPipeline(media, job) if "loudness_lufs" in job.options else Pipeline(media, job)

@@ -87,7 +87,7 @@ class Media:
         return min(range(len(self.audio_streams)), key=rank, default=0)
 
     @property
-    def parts_left_out(self) -> int:
+    def dependent_streams(self) -> int:
         """Streams that belong to the first track but are not mixed into it: the rest of immersive audio."""
         return sum(1 for stream in self._container.streams.audio if stream.disposition & _DEPENDENT)
 

@@ -3,23 +3,23 @@
 from collections.abc import Sequence
 from typing import Any
 
+from video2mp3.engine.child.conversion_job import ConversionJob
 from video2mp3.engine.child.media import Media
 from video2mp3.engine.child.pictures.cover import front_cover
-from video2mp3.engine.child.segments import WrittenPart
-from video2mp3.engine.child.tags import Tags, chapters_for, tags_for, tags_of_part
-from video2mp3.engine.child.work import Work
+from video2mp3.engine.child.segments import WrittenSegment
+from video2mp3.engine.child.tags import Tags, chapters_for, tags_for, tags_of_segment
 from video2mp3.engine.mp3.id3 import id3_tag
 
 
-class Labels:
+class OutputMetadata:
     """The tags of a track's MP3s. To be made before anything else is read from the file."""
 
-    def __init__(self, media: Media, work: Work) -> None:
-        self._options = work.options
-        self._is_split = "split" in work.options
-        self._cover = front_cover(work.options, media)
-        self._tags = tags_for(work.options, media.tags, work.source_name)
-        self._chapters = [] if self._is_split else chapters_for(work.options, media.chapters)
+    def __init__(self, media: Media, job: ConversionJob) -> None:
+        self._options = job.options
+        self._is_split = "split" in job.options
+        self._cover = front_cover(job.options, media)
+        self._tags = tags_for(job.options, media.tags, job.source_name)
+        self._chapters = [] if self._is_split else chapters_for(job.options, media.chapters)
 
     def id3(self, number: int = 1, chapter_title: str | None = None) -> bytes:
         """Returns the ID3 tag of an MP3.
@@ -36,23 +36,23 @@ class Labels:
         if not self._is_split:
             return self._tags
         first = self._options.get("track_number", 1)
-        return tags_of_part(self._tags, first + number - 1, number, chapter_title)
+        return tags_of_segment(self._tags, first + number - 1, number, chapter_title)
 
-    def facts_of(
-        self, parts: Sequence[WrittenPart], track: int, sample_rate_hz: int, channels: int
+    def segment_facts(
+        self, segments: Sequence[WrittenSegment], track: int, sample_rate_hz: int, channels: int
     ) -> list[dict[str, Any]]:
         """Returns what is to be reported of MP3s."""
         return [
             {
-                "offset_bytes": part.offset_bytes,
-                "size_bytes": part.size_bytes,
+                "offset_bytes": segment.offset_bytes,
+                "size_bytes": segment.size_bytes,
                 "track": track,
-                "start_s": self._options.get("start_s", 0.0) + part.first_sample / sample_rate_hz,
-                "samples": part.samples,
-                "frames": part.frames,
+                "start_s": self._options.get("start_s", 0.0) + segment.first_sample / sample_rate_hz,
+                "samples": segment.samples,
+                "frames": segment.frames,
                 "sample_rate_hz": sample_rate_hz,
                 "channels": channels,
-                "title": self.tags(part.number, part.chapter_title).title,
+                "title": self.tags(segment.number, segment.chapter_title).title,
             }
-            for part in parts
+            for segment in segments
         ]

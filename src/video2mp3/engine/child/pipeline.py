@@ -12,12 +12,12 @@ from video2mp3.engine.child.audio.fade import Fade
 from video2mp3.engine.child.audio.parallel import ParallelEncoder
 from video2mp3.engine.child.audio.pcm import PcmConverter, mp3_rate_for
 from video2mp3.engine.child.audio.trim import Trim
-from video2mp3.engine.child.audio.waveform import Envelope
+from video2mp3.engine.child.audio.waveform import WaveformPeaks
+from video2mp3.engine.child.conversion_job import ConversionJob
 from video2mp3.engine.child.media import Media
-from video2mp3.engine.child.output_metadata import Labels
-from video2mp3.engine.child.segments import PartsWriter, WrittenPart
-from video2mp3.engine.child.split_points import Cuts, cuts_for
-from video2mp3.engine.child.work import Work
+from video2mp3.engine.child.output_metadata import OutputMetadata
+from video2mp3.engine.child.segments import SegmentsWriter, WrittenSegment
+from video2mp3.engine.child.split_points import SplitPoints, split_points_for
 from video2mp3.engine.mp3.info_tag import ENCODER_DELAY
 from video2mp3.engine.mp3.writer import Mp3Writer
 from video2mp3.errors import AudioTooLong, DamagedAudio
@@ -65,19 +65,19 @@ class NoWriter:
 
 
 class Pipeline:
-    """One conversion of one audio track."""
+    """One converter of one audio track."""
 
     def __init__(
         self,
         media: Media,
-        work: Work,
+        job: ConversionJob,
         *,
         gain_db: float = 0.0,
     ) -> None:
         self._gain_db = gain_db
-        self._work = work
-        self._options = options = work.options
-        self._labels = Labels(media, work)
+        self._job = job
+        self._options = options = job.options
+        self._metadata = OutputMetadata(media, job)
         self._chapters = media.chapters
         self._track = media.find_track(options.get("track"))
         self._decoder = media.decoder(self._track)
@@ -106,12 +106,12 @@ class Pipeline:
         yield from self._take(self._converter.finish())
         self._trim.finish()
         self._refuse_damage(self._truncated)
-        if self._cuts:
-            self._cuts.finish()
+        if self._split_points:
+            self._split_points.finish()
         samples = self._trim.samples
         yield from self._encode(self._fade.finish())
-        if self._envelope:
-            self._envelope.finish()
+        if self._waveform_peaks:
+            self._waveform_peaks.finish()
         lead_in = lead_in_samples(self._settings.sample_rate_hz, samples)
         yield from self._write(self._encoder.finish(lead_in))
         self._writer.finish(samples, ENCODER_DELAY + lead_in)
@@ -125,7 +125,7 @@ class Pipeline:
             "channels": self._source_format[1],
             "samples_in": self._decoder.samples,
             "track": self._track + 1,
-            "title": self._labels.tags().title,
+            "title": self._metadata.tags().title,
             "damaged_packets": self._decoder.damage.packets,
             "silenced_samples": self._decoder.damage.silenced_samples,
             "truncated": self._truncated,
@@ -137,23 +137,23 @@ class Pipeline:
             "encode_s": round(self._encoder.cpu_s, 3),
         }
 
-    def parts(self) -> list[dict[str, Any]]:
+    def segments(self) -> list[dict[str, Any]]:
         """Returns what is to be reported of each MP3 that was written."""
         settings, written = self._settings, self._written()
-        facts = self._labels.facts_of(written, self._track + 1, settings.sample_rate_hz, settings.channels)
-        if self._envelope is None:
+        facts = self._metadata.segment_facts(written, self._track + 1, settings.sample_rate_hz, settings.channels)
+        if self._waveform_peaks is None:
             return facts
         return [
-            {**fact, "waveform": self._envelope.waveform_of(part.first_sample, part.samples)}
-            for fact, part in zip(facts, written, strict=True)
+            {**fact, "waveform": self._waveform_peaks.waveform_of(segment.first_sample, segment.samples)}
+            for fact, segment in zip(facts, written, strict=True)
         ]
 
-    def _written(self) -> Sequence[WrittenPart]:
-        if isinstance(self._writer, PartsWriter):
-            return self._writer.parts
+    def _written(self) -> Sequence[WrittenSegment]:
+        if isinstance(self._writer, SegmentsWriter):
+            return self._writer.segments
         assert isinstance(self._writer, Mp3Writer)
         size_bytes, frames = self._writer.size_bytes, self._writer.frames
-        return [WrittenPart(1, None, self._work.offset_bytes, size_bytes, 0, self._trim.samples, frames)]
+        return [WrittenSegment(1, None, self._job.offset_bytes, size_bytes, 0, self._trim.samples, frames)]
 
     def _set_up(self, first: AudioFrame) -> None:
         """Makes the stages for what the decoder really gives: headers are often wrong."""
@@ -166,56 +166,58 @@ class Pipeline:
         self._trim = Trim(sample_rate_hz, channels, options.get("start_s"), options.get("end_s"))
         self._fade = Fade(sample_rate_hz, channels, options.get("fade_in_s"), options.get("fade_out_s"))
         self._converter = PcmConverter(sample_rate_hz, channels, self._gain_db)
-        self._cuts = self._make_cuts()
-        self._envelope = self._make_envelope()
+        self._split_points = self._make_split_points()
+        self._waveform_peaks = self._make_waveform_peaks()
         self._encoder = self._make_encoder()
         self._writer = self._make_writer()
 
     def _make_encoder(self) -> PcmEncoder:
-        return ParallelEncoder(self._settings, self._work.pool)
+        return ParallelEncoder(self._settings, self._job.pool)
 
-    def _make_envelope(self) -> Envelope | None:
-        return Envelope(self._settings.channels, fine="split" in self._options)
+    def _make_waveform_peaks(self) -> WaveformPeaks | None:
+        return WaveformPeaks(self._settings.channels, fine="split" in self._options)
 
-    def _make_cuts(self) -> Cuts | None:
+    def _make_split_points(self) -> SplitPoints | None:
         if "split" not in self._options:
             return None
         settings = self._settings
-        return cuts_for(self._options, self._chapters, settings.sample_rate_hz, settings.channels, self._gain_db)
+        return split_points_for(
+            self._options, self._chapters, settings.sample_rate_hz, settings.channels, self._gain_db
+        )
 
     def _make_writer(self) -> Writer:
-        if self._cuts:
-            return PartsWriter(self._cuts, self._open_mp3, self._work.offset_bytes, self._work.most_parts)
-        return self._open_mp3(self._work.offset_bytes)
+        if self._split_points:
+            return SegmentsWriter(self._split_points, self._open_mp3, self._job.offset_bytes, self._job.max_segments)
+        return self._open_mp3(self._job.offset_bytes)
 
     def _open_mp3(self, offset_bytes: int, number: int = 1, chapter_title: str | None = None) -> Mp3Writer:
         return Mp3Writer(
-            self._work.sink,
+            self._job.sink,
             sample_rate_hz=self._settings.sample_rate_hz,
             channels=self._settings.channels,
             bitrate_kbps=self._settings.bitrate_kbps,
             vbr_quality=self._settings.vbr_quality,
             quality=self._settings.quality,
             average_kbps=self._settings.average_kbps,
-            id3=self._labels.id3(number, chapter_title),
+            id3=self._metadata.id3(number, chapter_title),
             offset_bytes=offset_bytes,
         )
 
     def _take(self, blocks: Sequence[bytes]) -> Iterator[float]:
-        max_audio_s = self._work.max_audio_s
+        max_audio_s = self._job.max_audio_s
         if self._converter.samples > max_audio_s * self._settings.sample_rate_hz:
             raise AudioTooLong(f"The audio is longer than the {max_audio_s:.0f} s that are converted.")
         self._refuse_damage(self._decoder.damage.packets > 0)
         for block in blocks:
             kept = self._trim.take(block)
-            if self._cuts:
-                self._cuts.take(kept)
+            if self._split_points:
+                self._split_points.take(kept)
             yield from self._encode(self._fade.take(kept))
             yield self._done_s()
 
     def _encode(self, pcm: bytes) -> Iterator[float]:
-        if self._envelope:
-            self._envelope.take(pcm)
+        if self._waveform_peaks:
+            self._waveform_peaks.take(pcm)
         yield from self._write(self._encoder.encode(pcm))
 
     def _write(self, blocks: Iterator[bytes]) -> Iterator[float]:

@@ -1,64 +1,64 @@
-"""Writes a stream of MP3 frames as several MP3s, cut where the sound is. Runs in the child."""
+"""Writes a stream of MP3 frames as several MP3s, the segments. Runs in the child."""
 
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from video2mp3.engine.child.split_points import Cut, Cuts
+from video2mp3.engine.child.split_points import SplitPoint, SplitPoints
 from video2mp3.engine.mp3.frame import Frame, FrameSplitter
 from video2mp3.engine.mp3.info_tag import DECODER_DELAY, ENCODER_DELAY
-from video2mp3.engine.mp3.part import RecentFrames
+from video2mp3.engine.mp3.segment import RecentFrames
 from video2mp3.engine.mp3.writer import Mp3Writer
-from video2mp3.errors import TooManyParts
+from video2mp3.errors import TooManySegments
 
-OpenPart = Callable[[int, int, str | None], Mp3Writer]
-"""Opens the MP3 that stands from an offset in bytes on, and has a number, from 1 on, and a chapter's title."""
+OpenSegment = Callable[[int, int, str | None], Mp3Writer]
+"""Takes the offset in bytes in the sink, the segment's number (from 1) and its chapter's title; returns the writer."""
 
 
 @dataclass(frozen=True)
-class WrittenPart:
-    """An MP3 that is complete."""
+class WrittenSegment:
+    """A completed segment."""
 
     number: int
     chapter_title: str | None
     offset_bytes: int
     size_bytes: int
     first_sample: int
-    """Where in the whole sound it begins."""
+    """The position in the whole audio at which it begins."""
     samples: int
     frames: int
 
 
-class PartsWriter:
-    """Takes frames as `Mp3Writer` does, and writes one MP3 after the other.
+class SegmentsWriter:
+    """Takes frames like `Mp3Writer`, and writes one segment after the other.
 
     Raises:
-        TooManyParts: from `write` and `finish`.
+        TooManySegments: from `write` and `finish`.
     """
 
     def __init__(
         self,
-        cuts: Cuts,
-        open_part: OpenPart,
+        split_points: SplitPoints,
+        open_segment: OpenSegment,
         offset_bytes: int,
         most: int,
         first_position: int = ENCODER_DELAY + DECODER_DELAY,
     ) -> None:
-        self.parts: list[WrittenPart] = []
-        self._cuts = cuts
-        self._open_part = open_part
+        self.segments: list[WrittenSegment] = []
+        self._split_points = split_points
+        self._open_segment = open_segment
         self._most = most
         self._splitter = FrameSplitter()
         self._waiting: deque[Frame] = deque()
-        """Frames before which a cut may still be found."""
+        """Frames before which a split point may still be found."""
         self._recent = RecentFrames()
         self._offset_bytes = offset_bytes
         self._first_position = first_position
-        """Where a decoder gives out the first sample, counted from the first that it gives out for the whole stream."""
-        self._begun = Cut(0)
+        """The position of the first sample in the decoder's output for the whole stream."""
+        self._begun = SplitPoint(0)
         self._writer: Mp3Writer | None = None
         self._delay = 0
-        cuts.known.appendleft(Cut(0, cuts.first_title))
+        split_points.known.appendleft(SplitPoint(0, split_points.first_title))
 
     def write(self, mp3: bytes) -> None:
         """Takes the encoder's next bytes, cut anywhere."""
@@ -71,43 +71,46 @@ class PartsWriter:
         self._pass_on()
 
     def finish(self, samples: int, delay: int | None = None) -> None:
-        """Completes the last MP3, once all cuts are known.
+        """Completes the last segment. Call this once all split points are known.
 
         Args:
-            samples: per channel, those of all MP3s.
-            delay: of the only MP3, where it is another than follows from the place of the first sample.
+            samples: samples per channel of all segments.
+            delay: encoder delay of the only segment, if it does not follow from the first sample's position.
         """
         self._pass_on()
-        self._end_part(samples, self._delay if delay is None or self.parts else delay)
+        self._end_segment(samples, self._delay if delay is None or self.segments else delay)
 
     def _pass_on(self) -> None:
-        cuts = self._cuts
-        while self._waiting and (self._recent.count + 1) * self._waiting[0].header.samples < self._position(cuts.safe):
+        points = self._split_points
+        while self._waiting:
+            frame_samples = self._waiting[0].header.samples
+            if (self._recent.count + 1) * frame_samples >= self._position(points.confirmed_until):
+                return
             frame = self._waiting.popleft()
             self._recent.take(frame)
             if self._writer:
                 self._writer.write(frame.data)
-            while cuts.known and self._position(cuts.known[0].at) <= self._recent.count * frame.header.samples:
-                self._begin_part(cuts.known.popleft())
+            while points.known and self._position(points.known[0].at) <= self._recent.count * frame_samples:
+                self._begin_segment(points.known.popleft())
 
-    def _begin_part(self, cut: Cut) -> None:
+    def _begin_segment(self, point: SplitPoint) -> None:
         if self._writer:
-            self._end_part(cut.at, self._delay)
-        if len(self.parts) >= self._most:
-            raise TooManyParts(f"This would make more than {self._most} MP3s; choose longer parts.")
-        self._begun = cut
-        start = self._recent.start_at(round(self._position(cut.at)))
+            self._end_segment(point.at, self._delay)
+        if len(self.segments) >= self._most:
+            raise TooManySegments(f"This would make more than {self._most} MP3s; choose longer segments.")
+        self._begun = point
+        start = self._recent.start_at(round(self._position(point.at)))
         self._delay = start.delay
-        self._writer = self._open_part(self._offset_bytes, len(self.parts) + 1, cut.title)
+        self._writer = self._open_segment(self._offset_bytes, len(self.segments) + 1, point.title)
         for frame in start.frames:
             self._writer.write(frame.data)
 
-    def _end_part(self, end: int, delay: int) -> None:
+    def _end_segment(self, end: int, delay: int) -> None:
         assert self._writer is not None
         samples = end - self._begun.at
         self._writer.finish(samples, delay)
-        written = WrittenPart(
-            number=len(self.parts) + 1,
+        written = WrittenSegment(
+            number=len(self.segments) + 1,
             chapter_title=self._begun.title,
             offset_bytes=self._offset_bytes,
             size_bytes=self._writer.size_bytes,
@@ -116,7 +119,7 @@ class PartsWriter:
             frames=self._writer.frames,
         )
         self._offset_bytes += written.size_bytes
-        self.parts.append(written)
+        self.segments.append(written)
 
     def _position(self, sample: float) -> float:
         return sample + self._first_position

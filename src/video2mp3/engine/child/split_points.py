@@ -1,8 +1,8 @@
-"""Where sound is cut into parts: at times known beforehand, or in its silences. Runs in the child.
+"""Finds the points at which audio is split into segments: at given times, or in silences. Runs in the child.
 
-Cuts are samples per channel from the first that is kept. A cut is known only when there is a part after it that is
-worth being one: no part is shorter than a frame. (In such a short one ffmpeg forgets to cut the start: where a sound
-ends in the frame that it begins in, what it says about the end replaces what it said about the start.)
+A split point is a number of samples per channel from the first sample that is kept. It is reported only when enough
+audio follows it, because no segment is shorter than a frame. (If audio begins and ends in the same frame, ffmpeg
+overwrites the samples to skip at the start with those to skip at the end.)
 """
 
 import array
@@ -21,151 +21,153 @@ from video2mp3.engine.report import Chapter
 
 _FULL_SCALE = 32768
 _LONGEST_TAIL_S = 60
-"""A longer silence is a part of its own where no sound comes after it: frames cannot wait for ever."""
+"""A longer silence at the end becomes a separate segment: frames must not be buffered without limit."""
 _WINDOW = 512
 
 
 @dataclass(frozen=True)
-class Cut:
-    """Where a part begins."""
+class SplitPoint:
+    """Where a segment begins."""
 
     at: int
     title: str | None = None
-    """Of the chapter that begins there."""
+    """Title of the chapter that begins there."""
 
 
-class Cuts(Protocol):
-    """What finds cuts in the sound as it passes."""
+class SplitPoints(Protocol):
+    """Finds split points in audio as it streams."""
 
     first_title: str | None
-    """Of the part before the first cut."""
-    known: deque[Cut]
-    """Those that were found and not taken yet, in order."""
+    """Title of the segment before the first split point."""
+    known: deque[SplitPoint]
+    """Split points that were found and that no caller has removed yet, in order."""
 
     @property
-    def safe(self) -> float:
-        """All cuts before this sample are known."""
+    def confirmed_until(self) -> float:
+        """All split points before this sample are in `known`."""
 
     def take(self, pcm: bytes) -> None:
-        """Looks at the next interleaved 16-bit PCM."""
+        """Takes the next interleaved 16-bit PCM."""
 
     def finish(self) -> None:
-        """Learns that this was all."""
+        """Marks the end of the audio."""
 
 
-def cuts_for(
+def split_points_for(
     options: Mapping[str, Any], chapters: Sequence[Chapter], sample_rate_hz: int, channels: int, gain_db: float = 0.0
-) -> Cuts:
-    """Returns what cuts as the options say.
+) -> SplitPoints:
+    """Returns the finder of split points that the options ask for.
 
     Args:
         options: as `Options.resolved()`, with `split`.
         chapters: the source's.
-        sample_rate_hz: of the sound that is cut.
-        channels: of it.
-        gain_db: by which it is louder than the source, whose silences count.
+        sample_rate_hz: of the audio to split.
+        channels: of the audio to split.
+        gain_db: the gain that was applied to the source; the silence threshold refers to the source.
     """
     least = samples_per_frame(sample_rate_hz)
     split = options["split"]
     if split == "silence":
         quiet = 10 ** ((options.get("silence_db", DEFAULT_SILENCE_DB) + gain_db) / 20) * _FULL_SCALE
-        return SilenceCuts(sample_rate_hz, channels, options.get("silence_s", DEFAULT_SILENCE_S), quiet)
+        return SilenceSplitPoints(sample_rate_hz, channels, options.get("silence_s", DEFAULT_SILENCE_S), quiet)
     if split == "chapters":
-        first, *others = _chapter_cuts(chapters, options.get("start_s", 0.0), sample_rate_hz, least)
-        return TimeCuts(iter(others), channels, least, first.title)
+        first, *others = _chapter_split_points(chapters, options.get("start_s", 0.0), sample_rate_hz, least)
+        return TimeSplitPoints(iter(others), channels, least, first.title)
     length_s = Fraction(interval_s(split) or 0)
-    return TimeCuts((Cut(round(n * length_s * sample_rate_hz)) for n in count(1)), channels, least)
+    return TimeSplitPoints((SplitPoint(round(n * length_s * sample_rate_hz)) for n in count(1)), channels, least)
 
 
-def _chapter_cuts(chapters: Sequence[Chapter], start_s: float, sample_rate_hz: int, least: int) -> list[Cut]:
+def _chapter_split_points(
+    chapters: Sequence[Chapter], start_s: float, sample_rate_hz: int, least: int
+) -> list[SplitPoint]:
     start = round(Fraction(start_s) * sample_rate_hz)
-    cuts = [Cut(0)]
+    points = [SplitPoint(0)]
     for chapter in chapters:  # in order of time
-        cut = Cut(max(round(Fraction(chapter.start_s) * sample_rate_hz) - start, 0), chapter.title)
-        if cut.at < cuts[-1].at + least:  # what is left of the one before is too short to be a part
-            cut = Cut(cuts.pop().at, chapter.title)
-        cuts.append(cut)
-    return cuts
+        point = SplitPoint(max(round(Fraction(chapter.start_s) * sample_rate_hz) - start, 0), chapter.title)
+        if point.at < points[-1].at + least:  # the rest of the previous chapter is too short for a segment
+            point = SplitPoint(points.pop().at, chapter.title)
+        points.append(point)
+    return points
 
 
-class TimeCuts:
-    """Cuts at times that are known beforehand."""
+class TimeSplitPoints:
+    """Split points at times that are known beforehand."""
 
-    def __init__(self, cuts: Iterator[Cut], channels: int, least: int, first_title: str | None = None) -> None:
+    def __init__(self, points: Iterator[SplitPoint], channels: int, least: int, first_title: str | None = None) -> None:
         self.first_title = first_title
-        self.known: deque[Cut] = deque()
-        self._cuts = cuts
+        self.known: deque[SplitPoint] = deque()
+        self._points = points
         self._least = least
         self._bytes_per_sample = BYTES_PER_SAMPLE * channels
         self._passed = 0
-        self._next = next(cuts, None)
-        self.safe = self._next.at if self._next else math.inf
+        self._next = next(points, None)
+        self.confirmed_until = self._next.at if self._next else math.inf
 
     def take(self, pcm: bytes) -> None:
-        """Counts."""
+        """Counts the samples."""
         self._passed += len(pcm) // self._bytes_per_sample
         while self._next and self._next.at + self._least <= self._passed:
             self.known.append(self._next)
-            self._next = next(self._cuts, None)
-            self.safe = self._next.at if self._next else math.inf
+            self._next = next(self._points, None)
+            self.confirmed_until = self._next.at if self._next else math.inf
 
     def finish(self) -> None:
-        """Forgets the cuts that are left: there is too little sound after them, or none."""
-        self.safe = math.inf
+        """Drops the remaining split points: too little audio follows them."""
+        self.confirmed_until = math.inf
 
 
-class SilenceCuts:
-    """Cuts in silences: half of what counts as one after the sound has ended, and only where sound comes again."""
+class SilenceSplitPoints:
+    """Split points in silences: half the minimum length after the sound ends, if sound follows."""
 
     def __init__(self, sample_rate_hz: int, channels: int, silence_s: float, quiet: float) -> None:
         self.first_title: str | None = None
-        self.known: deque[Cut] = deque()
+        self.known: deque[SplitPoint] = deque()
         self._channels = channels
         self._quiet = math.floor(min(quiet, _FULL_SCALE))
         self._silence = round(silence_s * sample_rate_hz)
         self._longest = self._silence + _LONGEST_TAIL_S * sample_rate_hz
         self._passed = 0
         self._quiet_since = 0
-        self._in_need = False
-        """There was a sound since the last cut, and so there may be one in the silence that is now."""
+        self._may_split = False
+        """There was sound since the last split point, so the present silence may contain one."""
         self._finished = False
 
     @property
-    def safe(self) -> float:
-        """All cuts before this sample are known."""
+    def confirmed_until(self) -> float:
+        """All split points before this sample are in `known`."""
         if self._finished:
             return math.inf
-        return min(self._passed, self._quiet_since + self._silence // 2) if self._in_need else self._passed
+        return min(self._passed, self._quiet_since + self._silence // 2) if self._may_split else self._passed
 
     def take(self, pcm: bytes) -> None:
-        """Looks for silences that end."""
+        """Searches for silences that have ended."""
         values = array.array("h", pcm)
         base, end = self._passed, self._passed + len(values) // self._channels
         self._passed = end
         place = base
         while place < end:
             silent_from = self._quiet_since + self._silence
-            if place < silent_from:  # it is a silence only where no sound comes before that
+            if place < silent_from:  # not yet long enough for a silence
                 loud = self._last_loud(values, place - base, min(silent_from, end) - base)
                 if loud is None:
                     place = min(silent_from, end)
                     continue
             else:
                 loud = self._first_loud(values, place - base, end - base)
-                if self._in_need and (loud is not None or end - self._quiet_since > self._longest):
-                    self.known.append(Cut(self._quiet_since + self._silence // 2))
-                    self._in_need = False
+                if self._may_split and (loud is not None or end - self._quiet_since > self._longest):
+                    self.known.append(SplitPoint(self._quiet_since + self._silence // 2))
+                    self._may_split = False
                 if loud is None:
                     return
-            self._in_need = True
+            self._may_split = True
             place = self._quiet_since = base + loud + 1
 
     def finish(self) -> None:
-        """Leaves the silence at the end to the part before it."""
+        """Adds the silence at the end to the last segment."""
         self._finished = True
 
     def _last_loud(self, values: "array.array[int]", first: int, last: int) -> int | None:
-        """Returns the last sample that is loud, of those from `first` to before `last`."""
+        """Returns the last loud sample in the range from `first` to `last` (exclusive)."""
         for end in range(last * self._channels, first * self._channels, -_WINDOW):
             start = max(end - _WINDOW, first * self._channels)
             if loud := self._loud(values[start:end]):

@@ -15,12 +15,12 @@ from typing import Any
 from av import Packet
 
 from video2mp3.engine.child.audio.pcm import BYTES_PER_SAMPLE
-from video2mp3.engine.child.frame_decoder import FrameCounter, FrameListener
+from video2mp3.engine.child.conversion_job import ConversionJob
 from video2mp3.engine.child.media import Media
-from video2mp3.engine.child.output_metadata import Labels
-from video2mp3.engine.child.segments import PartsWriter
-from video2mp3.engine.child.split_points import TimeCuts, cuts_for
-from video2mp3.engine.child.work import Work
+from video2mp3.engine.child.frame_decoder import FrameDecoder, SilenceDecoder
+from video2mp3.engine.child.output_metadata import OutputMetadata
+from video2mp3.engine.child.segments import SegmentsWriter
+from video2mp3.engine.child.split_points import TimeSplitPoints, split_points_for
 from video2mp3.engine.mp3.finder import ChangedFormat, FrameFinder
 from video2mp3.engine.mp3.frame import Frame
 from video2mp3.engine.mp3.frames import FrameHeader, bitrates_kbps
@@ -37,23 +37,23 @@ _NO_ENCODER = b"Lavf\0\0\0\0\0"
 _UNKNOWN_QUALITY = 100
 
 
-class Copying:
-    """A conversion of one audio track without encoding."""
+class StreamCopy:
+    """A converter of one audio track without encoding."""
 
-    def __init__(self, media: Media, work: Work) -> None:
-        self._work = work
-        self._labels = Labels(media, work)
+    def __init__(self, media: Media, job: ConversionJob) -> None:
+        self._job = job
+        self._metadata = OutputMetadata(media, job)
         self._chapters = media.chapters
         self._encoder = _known_encoder(media.mp3_encoder)
-        self._track = media.find_track(work.options.get("track"))
+        self._track = media.find_track(job.options.get("track"))
         self._decoder = media.decoder(self._track)
-        self.total_s = media.length_s(self._track, work.options.get("end_s"))
+        self.total_s = media.length_s(self._track, job.options.get("end_s"))
         self._finder = FrameFinder()
         self._held: deque[Frame] = deque()
         self._bitrates: Counter[int] = Counter()
         self._begun = False
         self._skipped, self._discarded = 0, 0
-        self._found, self._passed, self._heard = 0, 0, 0
+        self._found, self._passed, self._decoded_samples = 0, 0, 0
         self._first, self._end = 0, math.inf
         """What is to be heard."""
         self._last_begin = math.inf
@@ -100,7 +100,7 @@ class Copying:
             "channels": self._header.channels,
             "samples_in": max(self._found - self._skipped - self._discarded, 0),
             "track": self._track + 1,
-            "title": self._labels.tags().title,
+            "title": self._metadata.tags().title,
             "damaged_packets": self._finder.gaps,
             "silenced_samples": 0,
             "truncated": self._decoder.truncated,
@@ -112,10 +112,12 @@ class Copying:
             "encode_s": 0.0,
         }
 
-    def parts(self) -> list[dict[str, Any]]:
+    def segments(self) -> list[dict[str, Any]]:
         """Returns what is to be reported of each MP3 that was written."""
         header = self._header
-        return self._labels.facts_of(self._writer.parts, self._track + 1, header.sample_rate_hz, header.channels)
+        return self._metadata.segment_facts(
+            self._writer.segments, self._track + 1, header.sample_rate_hz, header.channels
+        )
 
     def _note_what_is_not_heard(self, packet: "Packet[Any]", number: int) -> None:
         start, end = 0, 0
@@ -127,27 +129,27 @@ class Copying:
             self._discarded = self._discarded + end if end else 0
 
     def _begin(self, header: FrameHeader) -> None:
-        options, rate_hz = self._work.options, header.sample_rate_hz
+        options, rate_hz = self._job.options, header.sample_rate_hz
         self._header = header
         self._first = self._skipped + round(Fraction(options.get("start_s", 0)) * rate_hz)
         if "end_s" in options:
             end = self._skipped + round(Fraction(options["end_s"]) * rate_hz)
             self._end = max(end, self._first + header.samples)  # ffmpeg cannot play less: see cuts.py
             self._last_begin = self._end
-        self._cuts = (
-            cuts_for(options, self._chapters, rate_hz, header.channels)
+        self._split_points = (
+            split_points_for(options, self._chapters, rate_hz, header.channels)
             if "split" in options
-            else TimeCuts(iter(()), header.channels, header.samples)
+            else TimeSplitPoints(iter(()), header.channels, header.samples)
         )
-        self._listener = FrameListener(header) if options.get("split") == "silence" else FrameCounter(header)
-        self._writer = PartsWriter(
-            self._cuts, self._open_mp3, self._work.offset_bytes, self._work.most_parts, self._first
+        self._frame_decoder = FrameDecoder(header) if options.get("split") == "silence" else SilenceDecoder(header)
+        self._writer = SegmentsWriter(
+            self._split_points, self._open_mp3, self._job.offset_bytes, self._job.max_segments, self._first
         )
         self._begun = True
 
     def _open_mp3(self, offset_bytes: int, number: int, chapter_title: str | None) -> Mp3Writer:
-        id3 = self._labels.id3(number, chapter_title)
-        return _CopyWriter(self._work.sink, self._header, self._encoder, id3, offset_bytes)
+        id3 = self._metadata.id3(number, chapter_title)
+        return _CopyWriter(self._job.sink, self._header, self._encoder, id3, offset_bytes)
 
     def _take(self, frames: Sequence[Frame]) -> Iterator[float]:
         for frame in frames:
@@ -159,8 +161,8 @@ class Copying:
                 self._pass_on(self._held.popleft())
         if frames:
             yield self._passed / self._header.sample_rate_hz
-            if self._found > self._work.max_audio_s * self._header.sample_rate_hz:
-                raise AudioTooLong(f"The audio is longer than the {self._work.max_audio_s:.0f} s that are converted.")
+            if self._found > self._job.max_audio_s * self._header.sample_rate_hz:
+                raise AudioTooLong(f"The audio is longer than the {self._job.max_audio_s:.0f} s that are converted.")
 
     def _decodable(self, frame: Frame) -> Frame:
         """Silences the first frames where a made-up one comes before them, and their data begin before the stream."""
@@ -177,33 +179,33 @@ class Copying:
             self._passed += frame.header.samples
             self._written_bytes += len(frame.data)
             self._bitrates[frame.header.bitrate_kbps] += 1
-            self._hear(self._listener.take(frame))
+            self._find_split_points(self._frame_decoder.take(frame))
             self._writer.write_frames([frame])
 
-    def _hear(self, blocks: Sequence[bytes]) -> None:
+    def _find_split_points(self, blocks: Sequence[bytes]) -> None:
         frame_bytes = BYTES_PER_SAMPLE * self._header.channels
         for block in blocks:
             samples = len(block) // frame_bytes
-            first, last = (round(min(max(at - self._heard, 0), samples)) for at in (self._first, self._end))
-            self._heard += samples
-            self._cuts.take(block[first * frame_bytes : last * frame_bytes])
+            first, last = (round(min(max(at - self._decoded_samples, 0), samples)) for at in (self._first, self._end))
+            self._decoded_samples += samples
+            self._split_points.take(block[first * frame_bytes : last * frame_bytes])
 
     def _finish(self) -> None:
         frame_samples = self._header.samples
         self._discarded = min(self._discarded, _HELD_FRAMES * frame_samples)
         if self._passed < self._end:  # no end was asked for, or none that is reached before the held frames
-            self._decoder.compare_with_promise(self._header.sample_rate_hz)
+            self._decoder.compare_with_declared_duration(self._header.sample_rate_hz)
         end = min(self._end, self._found - self._discarded)
         if end <= self._first:
             raise StartOutOfRange
-        if self._work.options.get("fail_on_damage") and (self._finder.gaps or self._decoder.truncated):
+        if self._job.options.get("fail_on_damage") and (self._finder.gaps or self._decoder.truncated):
             raise DamagedAudio
         beyond = 0 if self._end < math.inf and self._end == end else MAX_PADDING - DECODER_DELAY - frame_samples
         self._end, self._last_begin = end, end + max(beyond, 0)
         for frame in self._held:
             self._pass_on(frame)
-        self._hear(self._listener.finish())
-        self._cuts.finish()
+        self._find_split_points(self._frame_decoder.finish())
+        self._split_points.finish()
         self._writer.finish(round(end) - self._first)
 
 

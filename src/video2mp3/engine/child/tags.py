@@ -82,7 +82,7 @@ def tags_for(options: Mapping[str, Any], source: Mapping[str, str], source_name:
     return Tags({frame: text for frame, text in texts.items() if text}, comment, others)
 
 
-def tags_of_part(tags: Tags, track_number: int, number: int, chapter_title: str | None) -> Tags:
+def tags_of_segment(tags: Tags, track_number: int, number: int, chapter_title: str | None) -> Tags:
     """Returns the tags for one of several MP3s.
 
     Args:

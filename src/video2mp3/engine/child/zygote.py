@@ -20,7 +20,7 @@ import sys
 
 from video2mp3.engine.child.main import do_job
 from video2mp3.engine.child.warm_up import warm_up
-from video2mp3.engine.zygote_protocol import FORKED, MAX_DESCRIPTORS, READY, REQUEST, RETIRE
+from video2mp3.engine.zygote_protocol import FORK_REPLY, MAX_DESCRIPTORS, READY, REQUEST, RETIRE
 
 _LOOK_EVERY_S = 0.2
 _NICENESS = 10
@@ -75,7 +75,7 @@ def _fork(descriptors: list[int]) -> None:
             os._exit(1)
     with contextlib.suppress(OSError), socket.socket(fileno=os.dup(descriptors[0])) as job:
         pidfds = _pidfds(pid)
-        socket.send_fds(job, [FORKED.pack(pid)], pidfds)
+        socket.send_fds(job, [FORK_REPLY.pack(pid)], pidfds)
         for pidfd in pidfds:
             os.close(pidfd)
     for descriptor in descriptors:

@@ -52,16 +52,16 @@ class Stitcher:
         self.seams: list[tuple[int, Joint]] = []
         """For each, the first frame after it."""
 
-    def add(self, stream: bytes, segment_frames: int) -> bytes:
-        """Takes the next segment's frames, and returns what is final.
+    def add(self, stream: bytes, chunk_frames: int) -> bytes:
+        """Takes the next chunk's frames, and returns what is final.
 
         Args:
-            stream: the segment with its overlap, encoded.
-            segment_frames: where in it the next segment begins.
+            stream: the chunk with its overlap, encoded.
+            chunk_frames: where in it the next chunk begins.
         """
         right = split(stream)
         if not self._held:
-            self._held, self._offset = right, segment_frames
+            self._held, self._offset = right, chunk_frames
             return b""
         left = self._held[: self._offset + self._overlap_frames]  # what is beyond it was made of silence
         seam = find_seam(left, right, self._offset)
@@ -70,7 +70,7 @@ class Stitcher:
         cut = self._offset + seam.at - len(seam.left)
         done = b"".join(frame.data for frame in (*left[:cut], *seam.left))
         self._held = [*seam.right, *right[seam.at + len(seam.right) :]]
-        self._offset = segment_frames - seam.at
+        self._offset = chunk_frames - seam.at
         return done
 
     def finish(self) -> bytes:

@@ -13,17 +13,17 @@ from video2mp3.engine.cpus import available_cpus
 from video2mp3.engine.limits import Limits
 from video2mp3.engine.mp3.check import CheckedMp3, check_mp3
 from video2mp3.engine.mp4_extract import Mp4Extract, ReceivedExtract
-from video2mp3.engine.options import MAX_PARTS, Options
+from video2mp3.engine.options import MAX_SEGMENTS, Options
 from video2mp3.engine.parent.child_messages import (
     MAX_CHAPTERS,
     Fields,
-    Promise,
+    ReportedSegment,
     error_of,
     loudness_of,
     loudness_warnings,
     probe_of,
     progress_of,
-    promise_of,
+    segment_of,
     stream_of,
     track_warnings,
     tracks_of,
@@ -31,7 +31,7 @@ from video2mp3.engine.parent.child_messages import (
 )
 from video2mp3.engine.parent.process import Child
 from video2mp3.engine.parent.zygote_client import ZYGOTE
-from video2mp3.engine.report import Part, Probe, Progress, Report, Waveform
+from video2mp3.engine.report import Probe, Progress, Report, Segment, Waveform
 from video2mp3.engine.source import Source
 from video2mp3.engine.stages import Stages
 from video2mp3.errors import EngineCrashed, EngineError, ResultCheckFailed, StorageFull, UnsupportedFormat
@@ -43,26 +43,26 @@ _NO_ROOM_BYTES = 16 * 1024**2
 class CheckedSink:
     """The MP3s that were found where the child said that they are."""
 
-    promises: Sequence[Promise]
+    reported: Sequence[ReportedSegment]
     mp3s: Sequence[CheckedMp3]
     sha256: str
     """Of all of them together."""
 
-    def parts(self) -> tuple[Part, ...]:
+    def segments(self) -> tuple[Segment, ...]:
         """Returns them as the report has them."""
         return tuple(
-            Part(
-                offset_bytes=promise.offset_bytes,
+            Segment(
+                offset_bytes=segment.offset_bytes,
                 size_bytes=mp3.size_bytes,
                 sha256=mp3.sha256,
-                track=promise.track,
-                start_s=promise.start_s,
+                track=segment.track,
+                start_s=segment.start_s,
                 samples=mp3.samples,
                 duration_s=mp3.samples / mp3.sample_rate_hz,
-                title=promise.title,
-                waveform=promise.waveform,
+                title=segment.title,
+                waveform=segment.waveform,
             )
-            for promise, mp3 in zip(self.promises, self.mp3s, strict=True)
+            for segment, mp3 in zip(self.reported, self.mp3s, strict=True)
         )
 
 
@@ -81,7 +81,7 @@ def convert(
     Args:
         source: the media.
         sink: a real, empty file; complete on return, garbage after an error (the caller deletes it). Where the options
-            ask for several MP3s, it holds one directly after the other, and `Report.parts` says where each is.
+            ask for several MP3s, it holds one directly after the other, and `Report.segments` says where each is.
         options: how the MP3 is to be made.
         on_progress: called from this thread, about five times a second while it goes on.
         on_stage: called from this thread when a stage begins: `open` (the process starts and opens the source),
@@ -99,7 +99,7 @@ def convert(
     _refuse_empty(source)
     sink.flush()
     answer = None
-    promises: list[Promise] = []
+    reported: list[ReportedSegment] = []
     with Stages(on_stage) as stages:
         with Child(source, sink.fileno(), options.resolved(), limits) as child:
             for message in child.messages(should_stop):
@@ -111,9 +111,9 @@ def convert(
                     progress = progress_of(message["progress"])
                     if on_progress is not None:
                         on_progress(progress)
-                elif "part" in message:
-                    promises.append(promise_of(message["part"]))
-                    if len(promises) > MAX_PARTS:
+                elif "segment" in message:
+                    reported.append(segment_of(message["segment"]))
+                    if len(reported) > MAX_SEGMENTS:
                         raise EngineCrashed
                 else:
                     answer = message.get("report")
@@ -121,11 +121,11 @@ def convert(
         if answer is None:
             raise EngineCrashed
         fields = Fields(answer)
-        size_bytes = sum(promise.size_bytes for promise in promises)
+        size_bytes = sum(segment.size_bytes for segment in reported)
         if size_bytes < os.fstat(sink.fileno()).st_size:  # an earlier try at the same was longer
             os.ftruncate(sink.fileno(), size_bytes)
         sink.seek(0, os.SEEK_END)
-        return _report(fields, _checked(promises, sink.fileno()), options)
+        return _report(fields, _checked(reported, sink.fileno()), options)
 
 
 def probe(
@@ -239,26 +239,26 @@ def _check_room(code: object, sink: int) -> None:
             raise EngineError
 
 
-def _checked(promises: Sequence[Promise], sink: int) -> CheckedSink:
-    if not promises:
+def _checked(reported: Sequence[ReportedSegment], sink: int) -> CheckedSink:
+    if not reported:
         raise EngineCrashed
     mp3s, offset_bytes = [], 0
     with _readable(sink) as descriptor:
-        for promise in promises:
-            if promise.offset_bytes != offset_bytes:
+        for segment in reported:
+            if segment.offset_bytes != offset_bytes:
                 raise ResultCheckFailed
-            mp3s.append(_checked_part(promise, descriptor))
-            offset_bytes += promise.size_bytes
+            mp3s.append(_verified_segment(segment, descriptor))
+            offset_bytes += segment.size_bytes
         sha256 = mp3s[0].sha256 if len(mp3s) == 1 else _sha256(descriptor)
-    return CheckedSink(promises, mp3s, sha256)
+    return CheckedSink(reported, mp3s, sha256)
 
 
-def _checked_part(promise: Promise, descriptor: int) -> CheckedMp3:
+def _verified_segment(segment: ReportedSegment, descriptor: int) -> CheckedMp3:
     try:
-        mp3 = check_mp3(descriptor, promise.offset_bytes, promise.size_bytes)
+        mp3 = check_mp3(descriptor, segment.offset_bytes, segment.size_bytes)
     except ValueError as error:
         raise ResultCheckFailed from error
-    promised = [promise.frames, promise.samples, promise.sample_rate_hz, promise.channels]
+    promised = [segment.frames, segment.samples, segment.sample_rate_hz, segment.channels]
     if promised != [mp3.frames, mp3.samples, mp3.sample_rate_hz, mp3.channels]:
         raise ResultCheckFailed
     return mp3
@@ -284,42 +284,42 @@ def _readable(sink: int) -> Iterator[int]:
 
 
 def _report(fields: Fields, sink: CheckedSink, options: Options) -> Report:
-    parts = sink.parts()
-    mode = {name: fields.count_or_none(name) for name in ("bitrate_kbps", "vbr_quality", "average_kbps")}
-    damaged_packets, truncated = fields.count("damaged_packets"), fields.truth("truncated")
+    segments = sink.segments()
+    mode = {name: fields.optional_int_field(name) for name in ("bitrate_kbps", "vbr_quality", "average_kbps")}
+    damaged_packets, truncated = fields.int_field("damaged_packets"), fields.bool_field("truncated")
     warnings = [*track_warnings(fields, options.track)]
-    if left_out := fields.counts("tracks_left_out"):
+    if left_out := fields.int_list_field("tracks_left_out"):
         numbers = ", ".join(map(str, left_out))
         warnings.append(f"Audio tracks that gave nothing are left out: {numbers}.")
-    if options.split == "chapters" and not fields.several("chapters", MAX_CHAPTERS):
+    if options.split == "chapters" and not fields.list_field("chapters", MAX_CHAPTERS):
         warnings.append("The file has no chapters to split it by.")
     if damaged_packets:
         warnings.append(f"The file is damaged: {damaged_packets} packets of audio could not be decoded.")
     if truncated:
         warnings.append("The file ends too early: it was cut short, and so is the MP3.")
     return Report(
-        container=fields.text("container"),
+        container=fields.str_field("container"),
         tracks=tracks_of(fields),
-        track=fields.count("track"),
-        codec=fields.text("codec"),
-        sample_rate_hz=fields.count("sample_rate_hz"),
-        channels=fields.count("channels"),
-        samples_in=fields.count("samples_in"),
+        track=fields.int_field("track"),
+        codec=fields.str_field("codec"),
+        sample_rate_hz=fields.int_field("sample_rate_hz"),
+        channels=fields.int_field("channels"),
+        samples_in=fields.int_field("samples_in"),
         mp3_sample_rate_hz=sink.mp3s[0].sample_rate_hz,
         mp3_channels=sink.mp3s[0].channels,
-        samples=sum(part.samples for part in parts),
-        duration_s=sum(part.duration_s for part in parts),
+        samples=sum(segment.samples for segment in segments),
+        duration_s=sum(segment.duration_s for segment in segments),
         frames=sum(mp3.frames for mp3 in sink.mp3s),
-        size_bytes=sum(part.size_bytes for part in parts),
+        size_bytes=sum(segment.size_bytes for segment in segments),
         sha256=sink.sha256,
-        title=fields.text_or_none("title"),
-        parts=parts,
+        title=fields.optional_str_field("title"),
+        segments=segments,
         damaged_packets=damaged_packets,
-        silenced_samples=fields.count("silenced_samples"),
+        silenced_samples=fields.int_field("silenced_samples"),
         truncated=truncated,
         loudness=loudness_of(fields),
-        encoder={**mode, "quality": fields.count_or_none("quality")},
-        decode_s=fields.seconds("decode_s"),
-        encode_s=fields.seconds("encode_s"),
+        encoder={**mode, "quality": fields.optional_int_field("quality")},
+        decode_s=fields.seconds_field("decode_s"),
+        encode_s=fields.seconds_field("encode_s"),
         warnings=(*warnings, *loudness_warnings(fields, options.resolved().get("loudness_lufs"))),
     )

@@ -27,7 +27,7 @@ from video2mp3.errors import (
     NotMp3,
     StartOutOfRange,
     StorageFull,
-    TooManyParts,
+    TooManySegments,
     TrackNotFound,
     UndecodableAudio,
     UnsupportedFormat,
@@ -52,7 +52,7 @@ _ERRORS: dict[str, type[Video2mp3Error]] = {
         AudioTooLong,
         TrackNotFound,
         StartOutOfRange,
-        TooManyParts,
+        TooManySegments,
         NotMp3,
         DamagedAudio,
         NoPicture,
@@ -64,7 +64,7 @@ _ERRORS: dict[str, type[Video2mp3Error]] = {
 
 
 @dataclass(frozen=True)
-class Promise:
+class ReportedSegment:
     """What the child says of an MP3 that it has written."""
 
     offset_bytes: int
@@ -92,29 +92,29 @@ class Fields:
             raise EngineCrashed
         self.values: Mapping[str, Any] = values
 
-    def text(self, name: str) -> str:
+    def str_field(self, name: str) -> str:
         """Returns text as one clean, bounded line."""
         value = self.values.get(name)
         if not isinstance(value, str):
             raise EngineCrashed
         return clean_text(value, _MAX_TEXT)
 
-    def text_or_none(self, name: str) -> str | None:
+    def optional_str_field(self, name: str) -> str | None:
         """Returns text, or None where there is none."""
-        return None if self.values.get(name) is None else self.text(name) or None
+        return None if self.values.get(name) is None else self.str_field(name) or None
 
-    def count(self, name: str) -> int:
+    def int_field(self, name: str) -> int:
         """Returns a whole number that is not negative."""
         value = self.values.get(name)
         if type(value) is not int or not 0 <= value <= _MAX_COUNT:
             raise EngineCrashed
         return value
 
-    def count_or_none(self, name: str) -> int | None:
+    def optional_int_field(self, name: str) -> int | None:
         """Returns a whole number, or None where there is none."""
-        return None if self.values.get(name) is None else self.count(name)
+        return None if self.values.get(name) is None else self.int_field(name)
 
-    def seconds(self, name: str) -> float:
+    def seconds_field(self, name: str) -> float:
         """Returns a time."""
         value = self.values.get(name)
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _MAX_COUNT:
@@ -122,39 +122,39 @@ class Fields:
         # A time that no clock can tell from none is none: shares of it would be infinite.
         return float(value) if value >= _LEAST_S else 0.0
 
-    def seconds_or_none(self, name: str) -> float | None:
+    def optional_seconds_field(self, name: str) -> float | None:
         """Returns a time, or None where there is none."""
-        return None if self.values.get(name) is None else self.seconds(name)
+        return None if self.values.get(name) is None else self.seconds_field(name)
 
-    def level(self, name: str) -> float:
+    def level_field(self, name: str) -> float:
         """Returns a level or a gain in decibels."""
         value = self.values.get(name)
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= _MAX_LEVEL_DB:
             raise EngineCrashed
         return float(value)
 
-    def counts(self, name: str, most: int = _MAX_TRACKS) -> tuple[int, ...]:
+    def int_list_field(self, name: str, most: int = _MAX_TRACKS) -> tuple[int, ...]:
         """Returns a list of whole numbers, none where there is no list."""
         values = self.values.get(name, [])
         if not isinstance(values, list) or len(values) > most:
             raise EngineCrashed
-        return tuple(Fields({name: value}).count(name) for value in values)
+        return tuple(Fields({name: value}).int_field(name) for value in values)
 
-    def truth(self, name: str) -> bool:
+    def bool_field(self, name: str) -> bool:
         """Returns yes or no."""
         value = self.values.get(name)
         if not isinstance(value, bool):
             raise EngineCrashed
         return value
 
-    def texts(self, name: str) -> tuple[str, ...]:
+    def str_list_field(self, name: str) -> tuple[str, ...]:
         """Returns a list of texts, each as one clean, bounded line."""
         value = self.values.get(name)
         if not isinstance(value, list) or len(value) > _MAX_TRACKS or not all(isinstance(text, str) for text in value):
             raise EngineCrashed
         return tuple(clean_text(text, _MAX_TEXT) for text in value)
 
-    def several(self, name: str, most: int = _MAX_TRACKS) -> "tuple[Fields, ...]":
+    def list_field(self, name: str, most: int = _MAX_TRACKS) -> "tuple[Fields, ...]":
         """Returns the parts of a list."""
         value = self.values.get(name)
         if not isinstance(value, list) or len(value) > most:
@@ -165,37 +165,37 @@ class Fields:
 def progress_of(values: object) -> Progress:
     """Returns the progress that the child told."""
     fields = Fields(values)
-    return Progress(done_s=fields.seconds("done_s"), total_s=fields.seconds_or_none("total_s"))
+    return Progress(done_s=fields.seconds_field("done_s"), total_s=fields.optional_seconds_field("total_s"))
 
 
-def promise_of(values: object) -> Promise:
+def segment_of(values: object) -> ReportedSegment:
     """Returns what the child says of an MP3."""
     fields = Fields(values)
-    promise = Promise(
-        offset_bytes=fields.count("offset_bytes"),
-        size_bytes=fields.count("size_bytes"),
-        track=fields.count("track"),
-        start_s=fields.seconds("start_s"),
-        samples=fields.count("samples"),
-        frames=fields.count("frames"),
-        sample_rate_hz=fields.count("sample_rate_hz"),
-        channels=fields.count("channels"),
-        title=fields.text_or_none("title"),
+    segment = ReportedSegment(
+        offset_bytes=fields.int_field("offset_bytes"),
+        size_bytes=fields.int_field("size_bytes"),
+        track=fields.int_field("track"),
+        start_s=fields.seconds_field("start_s"),
+        samples=fields.int_field("samples"),
+        frames=fields.int_field("frames"),
+        sample_rate_hz=fields.int_field("sample_rate_hz"),
+        channels=fields.int_field("channels"),
+        title=fields.optional_str_field("title"),
     )
     recorded = fields.values.get("waveform")
-    return promise if recorded is None else replace(promise, waveform=_recorded(Fields(recorded), promise))
+    return segment if recorded is None else replace(segment, waveform=_recorded(Fields(recorded), segment))
 
 
-def _recorded(fields: Fields, promise: Promise) -> Waveform:
+def _recorded(fields: Fields, segment: ReportedSegment) -> Waveform:
     """Returns the waveform that was recorded while an MP3 was encoded; it has to be as long as that."""
-    step_samples = fields.count("step_samples")
+    step_samples = fields.int_field("step_samples")
     peaks = _decoded(fields.values.get("peaks"))
-    if not promise.sample_rate_hz or not step_samples or max(peaks, default=0) > LOUDEST:
+    if not segment.sample_rate_hz or not step_samples or max(peaks, default=0) > LOUDEST:
         raise EngineCrashed
-    if abs(len(peaks) - promise.samples / step_samples) > 2:  # a segment may begin and end within a step
+    if abs(len(peaks) - segment.samples / step_samples) > 2:  # a segment may begin and end within a step
         raise EngineCrashed
-    rate_hz = promise.sample_rate_hz
-    return Waveform(promise.samples / rate_hz, step_samples / rate_hz, tuple(peaks))
+    rate_hz = segment.sample_rate_hz
+    return Waveform(segment.samples / rate_hz, step_samples / rate_hz, tuple(peaks))
 
 
 def _decoded(text: object) -> bytes:
@@ -213,7 +213,7 @@ def error_of(message: Mapping[str, Any]) -> Video2mp3Error:
     error = _ERRORS.get(code) if isinstance(code, str) else None
     if error is None:
         return EngineCrashed()
-    sentence = Fields(message).text("detail") if issubclass(error, MediaError) else ""
+    sentence = Fields(message).str_field("detail") if issubclass(error, MediaError) else ""
     return error(sentence or None)
 
 
@@ -221,14 +221,14 @@ def tracks_of(fields: Fields) -> tuple[Track, ...]:
     """Returns the audio tracks."""
     return tuple(
         Track(
-            codec=track.text("codec"),
-            language=track.text_or_none("language"),
-            channels=track.count("channels"),
-            sample_rate_hz=track.count("sample_rate_hz"),
-            duration_s=track.seconds_or_none("duration_s"),
-            decodable=track.truth("decodable"),
+            codec=track.str_field("codec"),
+            language=track.optional_str_field("language"),
+            channels=track.int_field("channels"),
+            sample_rate_hz=track.int_field("sample_rate_hz"),
+            duration_s=track.optional_seconds_field("duration_s"),
+            decodable=track.bool_field("decodable"),
         )
-        for track in fields.several("tracks")
+        for track in fields.list_field("tracks")
     )
 
 
@@ -238,7 +238,7 @@ def loudness_of(fields: Fields) -> dict[str, float] | None:
         return None
     found = Fields(fields.values["loudness"])
     names = ("source_lufs", "source_true_peak_dbtp", "gain_db", "lufs", "true_peak_dbtp")
-    return {name: found.level(name) for name in names}
+    return {name: found.level_field(name) for name in names}
 
 
 def loudness_warnings(fields: Fields, wanted_lufs: float | None) -> tuple[str, ...]:
@@ -253,18 +253,18 @@ def loudness_warnings(fields: Fields, wanted_lufs: float | None) -> tuple[str, .
 def chapters_of(fields: Fields) -> tuple[Chapter, ...]:
     """Returns the chapters."""
     return tuple(
-        Chapter(chapter.seconds("start_s"), chapter.seconds("end_s"), chapter.text_or_none("title"))
-        for chapter in fields.several("chapters", MAX_CHAPTERS)
+        Chapter(chapter.seconds_field("start_s"), chapter.seconds_field("end_s"), chapter.optional_str_field("title"))
+        for chapter in fields.list_field("chapters", MAX_CHAPTERS)
     )
 
 
 def waveform_of(values: object) -> Waveform:
     """Returns the waveform that the child has measured."""
     fields = Fields(values)
-    peaks = fields.counts("peaks", 2 * WAVEFORM_POINTS)
+    peaks = fields.int_list_field("peaks", 2 * WAVEFORM_POINTS)
     if any(peak > LOUDEST for peak in peaks):
         raise EngineCrashed
-    return Waveform(fields.seconds("duration_s"), fields.seconds("step_s"), peaks)
+    return Waveform(fields.seconds_field("duration_s"), fields.seconds_field("step_s"), peaks)
 
 
 def probe_of(values: object, options: Mapping[str, Any], threads: int, size_bytes: int) -> Probe:
@@ -283,17 +283,17 @@ def probe_of(values: object, options: Mapping[str, Any], threads: int, size_byte
         warnings.append(NoAudio().detail)
     elif not any(track.decodable for track in tracks):
         warnings.append(UndecodableAudio().detail)
-    if fields.truth("cut_short"):
+    if fields.bool_field("cut_short"):
         warnings.append("The file is shorter than it says: it was cut short, and the MP3 will be too.")
-    duration_s = fields.seconds_or_none("duration_s")
+    duration_s = fields.optional_seconds_field("duration_s")
     size, time_s = _estimates(fields, tracks, options, threads, size_bytes)
     return Probe(
-        container=fields.text("container"),
+        container=fields.str_field("container"),
         tracks=tracks,
         duration_s=duration_s,
         chapters=chapters_of(fields),
-        title=fields.text_or_none("title"),
-        has_video=fields.truth("has_video"),
+        title=fields.optional_str_field("title"),
+        has_video=fields.bool_field("has_video"),
         estimated_size_bytes=size,
         estimated_time_s=time_s,
         warnings=(*warnings, *track_warnings(fields, options.get("track"))),
@@ -304,8 +304,8 @@ def _estimates(
     fields: Fields, tracks: Sequence[Track], options: Mapping[str, Any], threads: int, size_bytes: int
 ) -> tuple[int | None, float | None]:
     """Returns the size of the MP3s and the time that they take, as far as that can be told."""
-    duration_s = fields.seconds_or_none("duration_s")
-    first = fields.count("default_track") - 1
+    duration_s = fields.optional_seconds_field("duration_s")
+    first = fields.int_field("default_track") - 1
     chosen = tracks[first : first + 1] if options.get("track") != "all" else [t for t in tracks if t.decodable]
     lengths_s = [estimate.wanted_s(options, track.duration_s or duration_s) for track in chosen]
     known_s = [length_s for length_s in lengths_s if length_s is not None]
@@ -315,20 +315,20 @@ def _estimates(
     if not options.get("copy"):
         sizes = (estimate.size_bytes(options, t.channels, s) for t, s in zip(chosen, known_s, strict=True))
         return sum(sizes), time_s
-    if fields.truth("has_video") or not duration_s:
+    if fields.bool_field("has_video") or not duration_s:
         return None, time_s
     return round(size_bytes * min(max(known_s) / duration_s, 1)), time_s
 
 
 def track_warnings(fields: Fields, chosen: int | str | None = None) -> tuple[str, ...]:
     """Returns what is to be said of the tracks that are left out, where none was chosen."""
-    tracks, number = tracks_of(fields), fields.count("default_track")
-    parts = fields.count("parts_left_out")
+    tracks, number = tracks_of(fields), fields.int_field("default_track")
+    dependent = fields.int_field("dependent_streams")
     warnings = []
     if len(tracks) > 1 and chosen is None:
         warnings.append(f"Only track {number} of {len(tracks)} audio tracks is converted.")
-    if parts:
-        warnings.append(f"The audio is immersive; only its first part of {parts + 1} is converted.")
+    if dependent:
+        warnings.append(f"The audio is immersive; only the first of its {dependent + 1} streams is converted.")
     return tuple(warnings)
 
 
@@ -336,14 +336,14 @@ def stream_of(values: object) -> StreamInfo | MoreNeeded:
     """Returns how a file can be converted while it comes, or how much of it tells that."""
     fields = Fields(values)
     if "needed_bytes" in fields.values:
-        needed_bytes = fields.count("needed_bytes")
+        needed_bytes = fields.int_field("needed_bytes")
         if needed_bytes > MAX_INDEX_BYTES:
             raise EngineCrashed
         return MoreNeeded(needed_bytes)
     reason = fields.values.get("full_input_reason")
     if reason is not None and reason not in FULL_INPUT_REASONS:
         raise EngineCrashed
-    duration_s = fields.seconds_or_none("duration_s")
+    duration_s = fields.optional_seconds_field("duration_s")
     if duration_s is not None and duration_s >= MAX_DURATION_S:
         raise EngineCrashed
-    return StreamInfo(reason, duration_s, fields.truth("sequential"))
+    return StreamInfo(reason, duration_s, fields.bool_field("sequential"))

@@ -11,7 +11,7 @@ from typing import Any
 
 from video2mp3.engine.cpus import available_cpus
 from video2mp3.engine.limits import Limits
-from video2mp3.engine.parent.zygote_client import ZYGOTE, Forked
+from video2mp3.engine.parent.zygote_client import ZYGOTE, ChildHandle
 from video2mp3.engine.source import RangeServer, Source
 from video2mp3.errors import Canceled, EngineCrashed, TimeLimitReached, Video2mp3Error
 
@@ -42,7 +42,7 @@ class Child:
             },
         }
         try:
-            self._forked = start([fd for fd in passed if fd is not None], job)
+            self._handle = start([fd for fd in passed if fd is not None], job)
         except BaseException:
             if self._server:
                 self._server.close()
@@ -53,20 +53,20 @@ class Child:
     @property
     def pid(self) -> int:
         """The child's process id."""
-        return self._forked.pid
+        return self._handle.pid
 
     def __enter__(self) -> "Child":
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.kill()
-        self._forked.close()
+        self._handle.close()
         if self._server:
             self._server.close()
 
     def kill(self) -> None:
         """Kills the child and waits for its end."""
-        self._forked.kill()
+        self._handle.kill()
 
     def messages(self, should_stop: Callable[[], bool] | None = None) -> Iterator[Mapping[str, Any]]:
         """Yields what the child says, until it has said its last.
@@ -80,9 +80,9 @@ class Child:
         clock = _Clock(self._limits, self._server)
         lines = _Lines()
         with selectors.DefaultSelector() as selector:
-            selector.register(self._forked.job, selectors.EVENT_READ)
+            selector.register(self._handle.job, selectors.EVENT_READ)
             while True:
-                data = _receive(self._forked.job) if selector.select(TICK_S) else None
+                data = _receive(self._handle.job) if selector.select(TICK_S) else None
                 self._raise_source_error()
                 if data == b"":
                     return
@@ -128,7 +128,7 @@ class _Clock:
 
 
 class _Lines:
-    """Cuts what comes through the pipe into messages, within bounds."""
+    """Splits the bytes from the pipe into messages, within bounds."""
 
     def __init__(self) -> None:
         self._rest = b""
@@ -153,12 +153,12 @@ def _message(line: bytes) -> Mapping[str, Any]:
     return message
 
 
-def start(descriptors: Sequence[int], job: Mapping[str, Any]) -> Forked:
+def start(descriptors: Sequence[int], job: Mapping[str, Any]) -> ChildHandle:
     """Starts a process and gives it its job. The caller ends it."""
-    forked = ZYGOTE.fork(descriptors)
+    handle = ZYGOTE.fork(descriptors)
     with contextlib.suppress(ConnectionError):  # it has been killed: its silence will tell
-        forked.job.sendall(json.dumps(job, default=_as_text).encode() + b"\n")
-    return forked
+        handle.job.sendall(json.dumps(job, default=_as_text).encode() + b"\n")
+    return handle
 
 
 def _as_text(picture: bytes) -> str:

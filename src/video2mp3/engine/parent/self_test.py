@@ -75,14 +75,14 @@ def self_test(threads: int | None = None, *, guarded: bool = True) -> SelfTest:
         "threads": available_cpus() if threads is None else threads,
         "guarded": guarded,
     }
-    forked = start([], job)
+    handle = start([], job)
     try:
-        answer = _answer_of(forked.job)
+        answer = _answer_of(handle.job)
     finally:
-        forked.kill()
-        forked.close()
+        handle.kill()
+        handle.close()
     if "error" in answer:
-        detail = Fields(answer).text_or_none("detail")
+        detail = Fields(answer).optional_str_field("detail")
         raise EngineError(f"The process that converts could not be set up ({detail}).")
     return _checked(answer.get("self_test"))
 
@@ -91,8 +91,8 @@ def _answer_of(connection: socket.socket) -> Mapping[str, Any]:
     connection.settimeout(_TIMEOUT_S)
     data = b""
     try:
-        while len(data) < _MAX_ANSWER_BYTES and (part := connection.recv(65536)):
-            data += part
+        while len(data) < _MAX_ANSWER_BYTES and (received := connection.recv(65536)):
+            data += received
         return Fields(json.loads(data)).values
     except (OSError, ValueError):
         raise EngineCrashed("The self-test of the sandbox gave no answer.") from None
@@ -101,10 +101,10 @@ def _answer_of(connection: socket.socket) -> Mapping[str, Any]:
 def _checked(answer: object) -> SelfTest:
     fields = Fields(answer)
     return SelfTest(
-        seccomp=fields.truth("seccomp"),
-        landlock_abi=fields.count("landlock_abi"),
+        seccomp=fields.bool_field("seccomp"),
+        landlock_abi=fields.int_field("landlock_abi"),
         threads=tuple(
-            ThreadTest(test.text("thread"), test.texts("denied"), test.count("tried"))
-            for test in fields.several("threads")
+            ThreadTest(test.str_field("thread"), test.str_list_field("denied"), test.int_field("tried"))
+            for test in fields.list_field("threads")
         ),
     )

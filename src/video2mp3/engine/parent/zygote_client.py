@@ -17,7 +17,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from video2mp3.engine.zygote_protocol import FORKED, READY, REQUEST, RETIRE
+from video2mp3.engine.zygote_protocol import FORK_REPLY, READY, REQUEST, RETIRE
 from video2mp3.errors import EngineCrashed
 
 START_TIMEOUT_S = 60.0
@@ -31,7 +31,7 @@ _MAX_WORDS = 200
 
 
 @dataclass(frozen=True)
-class Forked:
+class ChildHandle:
     """A new process; whoever has asked for it owns it and its descriptors."""
 
     pid: int
@@ -89,7 +89,7 @@ class Zygote:
         """The process's id, once it has been started."""
         return self._process.pid if self._process else None
 
-    def fork(self, descriptors: Sequence[int]) -> Forked:
+    def fork(self, descriptors: Sequence[int]) -> ChildHandle:
         """Returns a new process that has a job's socket and copies of `descriptors`, and nothing else.
 
         Raises:
@@ -102,7 +102,7 @@ class Zygote:
                 with control:
                     return _ask(control, descriptors)
             except (ConnectionError, TimeoutError):
-                reason = self._give_up(process) or reason
+                reason = self._discard(process) or reason
         raise EngineCrashed(f"{_NOT_STARTED} {reason}".strip())
 
     def start(self) -> None:
@@ -166,7 +166,7 @@ class Zygote:
             (self._control, self._process), self._next = self._next, None
             self._forks = 0
 
-    def _give_up(self, process: "subprocess.Popen[bytes]") -> str:
+    def _discard(self, process: "subprocess.Popen[bytes]") -> str:
         """Ends the one that failed, and returns its last words; another thread may have done so already."""
         with self._lock:
             if self._control is None or self._process is not process:
@@ -221,21 +221,21 @@ def _end(control: socket.socket, process: "subprocess.Popen[bytes]") -> str:
     return complaints.decode(errors="replace").strip().rpartition("\n")[2][:_MAX_WORDS]
 
 
-def _ask(control: socket.socket, descriptors: Sequence[int]) -> Forked:
+def _ask(control: socket.socket, descriptors: Sequence[int]) -> ChildHandle:
     """Asks for one process; the request is one byte, so that several threads may ask at once."""
     ours, theirs = socket.socketpair()
     try:
         with theirs:
             socket.send_fds(control, [REQUEST], [theirs.fileno(), *descriptors])
         ours.settimeout(START_TIMEOUT_S)
-        answer, pidfds, _, _ = socket.recv_fds(ours, FORKED.size, 1)
-        if len(answer) < FORKED.size:
+        answer, pidfds, _, _ = socket.recv_fds(ours, FORK_REPLY.size, 1)
+        if len(answer) < FORK_REPLY.size:
             raise ConnectionError("the zygote ended")
         ours.settimeout(None)
     except BaseException:
         ours.close()
         raise
-    return Forked(FORKED.unpack(answer)[0], pidfds[0] if pidfds else None, ours)
+    return ChildHandle(FORK_REPLY.unpack(answer)[0], pidfds[0] if pidfds else None, ours)
 
 
 ZYGOTE = Zygote()

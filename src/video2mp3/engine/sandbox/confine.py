@@ -19,7 +19,7 @@ _OOM_SCORE = Path("/proc/self/oom_score_adj")
 _STDOUT, _STDERR, _FIRST_DESCRIPTOR = 1, 2, 3
 BYTES_PER_SECOND_OF_MP3 = 320_000 // 8
 BYTES_PER_THREAD = 16 * 1024**2
-"""Address space for an encoder thread: its stack, its segment of PCM and LAME."""
+"""Address space for an encoder thread: its stack, its chunk of PCM and LAME."""
 
 
 def separate(parent_pid: int, descriptors: Iterable[int]) -> None:

@@ -326,11 +326,11 @@ def upgrade() -> None:
     op.create_table(
         "waveforms",
         sa.Column("job_id", _ascii(32), nullable=False),
-        sa.Column("part", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("segment", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("step_s", sa.Double(), nullable=False),
         sa.Column("duration_s", sa.Double(), nullable=False),
         sa.Column("peaks", sa.LargeBinary(), nullable=False),
-        sa.PrimaryKeyConstraint("job_id", "part"),
+        sa.PrimaryKeyConstraint("job_id", "segment"),
         _refers_to("job_id", "CASCADE"),
     )
     op.create_table(

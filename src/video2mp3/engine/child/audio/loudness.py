@@ -97,7 +97,7 @@ class MeasuringEncoder:
         return iter(())
 
 
-class Mp3Listener:
+class Mp3LoudnessMeter:
     """Decodes MP3 frames as they are made, and measures what players will give out."""
 
     def __init__(self, settings: EncoderSettings) -> None:

@@ -1,4 +1,4 @@
-"""Conversion to a given loudness: measure, encode with the gain that follows, listen to the MP3.
+"""Loudness normalization in passes: measure the source, encode with the resulting gain, measure the MP3.
 
 Encoding raises the true peak, mostly by 0.2 to 0.6 dB. Where that takes it over the limit, the gain is lowered
 and all is encoded again, once; so it is where the loudness came out otherwise than it should.
@@ -11,10 +11,10 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from video2mp3.engine.child.audio.loudness import SILENCE_LUFS, LoudnessMeter, MeasuringEncoder, Mp3Listener
+from video2mp3.engine.child.audio.loudness import SILENCE_LUFS, LoudnessMeter, MeasuringEncoder, Mp3LoudnessMeter
+from video2mp3.engine.child.conversion_job import ConversionJob
 from video2mp3.engine.child.media import Media
 from video2mp3.engine.child.pipeline import NoWriter, PcmEncoder, Pipeline, Writer
-from video2mp3.engine.child.work import Work
 
 TRUE_PEAK_LIMIT_DBTP = -1.0
 _PASSES = 3
@@ -26,13 +26,13 @@ _ENCODER_GAIN_DB = ((176, -0.45), (208, -0.27), (240, -0.18), (math.inf, 0.0))
 _INAUDIBLE_DBTP = -150.0
 
 
-class LeveledPipeline:
-    """A conversion to `loudness_lufs`; what it offers is what `Pipeline` offers."""
+class NormalizingPipeline:
+    """A converter to `loudness_lufs`; what it offers is what `Pipeline` offers."""
 
-    def __init__(self, media: Media, work: Work) -> None:
-        self._work = work
-        self._measuring = _Measuring(media, work)
-        self._encoding: _Listening | None = None
+    def __init__(self, media: Media, job: ConversionJob) -> None:
+        self._job = job
+        self._measuring = _MeasuringPass(media, job)
+        self._encoding: _EncodingPass | None = None
         self._gain_db = 0.0
         self.total_s = self._measuring.total_s
 
@@ -65,15 +65,15 @@ class LeveledPipeline:
             "loudness": {name: round(max(value, _INAUDIBLE_DBTP), 2) for name, value in loudness.items()},
         }
 
-    def parts(self) -> list[dict[str, Any]]:
+    def segments(self) -> list[dict[str, Any]]:
         """Returns what is to be reported of each MP3 that was written."""
         assert self._encoding is not None
-        return self._encoding.parts()
+        return self._encoding.segments()
 
     @property
     def _meter(self) -> LoudnessMeter:
         assert self._encoding is not None
-        return self._encoding.listener.meter
+        return self._encoding.mp3_meter.meter
 
     def _first_gain_db(self) -> float:
         measured = self._measuring.meter
@@ -87,12 +87,12 @@ class LeveledPipeline:
         return self._reachable_db(self._meter, TRUE_PEAK_LIMIT_DBTP - _PEAK_MARGIN_DB)
 
     def _reachable_db(self, measured: LoudnessMeter, limit_dbtp: float) -> float:
-        wanted_db: float = self._work.options["loudness_lufs"] - measured.lufs
+        wanted_db: float = self._job.options["loudness_lufs"] - measured.lufs
         return min(wanted_db, limit_dbtp - measured.true_peak_dbtp)
 
     def _encode(self, before_s: float) -> Iterator[float]:
-        os.lseek(self._work.sink, self._work.offset_bytes, os.SEEK_SET)
-        self._encoding = _Listening(self._work.open_media(), self._work, gain_db=self._gain_db)
+        os.lseek(self._job.sink, self._job.offset_bytes, os.SEEK_SET)
+        self._encoding = _EncodingPass(self._job.open_media(), self._job, gain_db=self._gain_db)
         for done_s in self._encoding.run():
             yield (before_s + done_s) / _PASSES
 
@@ -101,15 +101,15 @@ def _is_silent(measured: LoudnessMeter) -> bool:
     return measured.lufs <= SILENCE_LUFS or not math.isfinite(measured.true_peak_dbtp)
 
 
-class _Measuring(Pipeline):
+class _MeasuringPass(Pipeline):
     """A pass that only measures."""
 
     meter: LoudnessMeter
 
-    def _make_cuts(self) -> None:
+    def _make_split_points(self) -> None:
         return None
 
-    def _make_envelope(self) -> None:
+    def _make_waveform_peaks(self) -> None:
         return None
 
     @property
@@ -127,13 +127,13 @@ class _Measuring(Pipeline):
         return NoWriter()
 
 
-class _Listening(Pipeline):
+class _EncodingPass(Pipeline):
     """A pass that listens to what it has encoded."""
 
-    listener: Mp3Listener
+    mp3_meter: Mp3LoudnessMeter
 
     def _make_encoder(self) -> PcmEncoder:
-        self.listener = Mp3Listener(self._settings)
+        self.mp3_meter = Mp3LoudnessMeter(self._settings)
         return super()._make_encoder()
 
     def _write(self, blocks: Iterator[bytes]) -> Iterator[float]:
@@ -141,8 +141,8 @@ class _Listening(Pipeline):
 
     def _heard(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
         for block in blocks:
-            self.listener.take(block)
+            self.mp3_meter.take(block)
             yield block
 
     def _finish(self) -> None:
-        self.listener.finish()
+        self.mp3_meter.finish()

@@ -1,6 +1,6 @@
 """PCM to MP3 frames on several threads, with bytes that do not depend on how many there are.
 
-The PCM is cut into segments at places that follow from its length only. Each goes through an encoder of its
+The PCM is cut into chunks at places that follow from its length only. Each goes through an encoder of its
 own, a little beyond its end, and the stitcher joins what comes out.
 """
 
@@ -34,35 +34,35 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Segmentation:
+class Chunking:
     """How PCM is cut."""
 
     frames: int
-    """From the start of a segment to the start of the next; a multiple of 49, the cycle of padding at 44.1 kHz."""
+    """From the start of a chunk to the start of the next; a multiple of 49, the cycle of padding at 44.1 kHz."""
     overlap: int
-    """Frames that a segment is encoded beyond that, two at least; in them the next one's encoder settles."""
+    """Frames that a chunk is encoded beyond that, two at least; in them the next one's encoder settles."""
     growth: int = 1
-    """So many times as long are the segments after the first few: the longer, the less the overlaps cost."""
+    """So many times as long are the chunks after the first few: the longer, the less the overlaps cost."""
     last_frames: int | None = None
-    """The length of the segments that the rest at the end is cut into, so that all threads end together."""
+    """The length of the chunks that the rest at the end is cut into, so that all threads end together."""
 
     def __post_init__(self) -> None:
         assert 2 <= self.overlap <= min(self.frames, self.last_frames or self.frames)
 
     def frames_of(self, number: int) -> int:
-        """Returns the frames from the start of a segment, counted from 0 on, to the start of the next."""
+        """Returns the frames from the start of a chunk, counted from 0 on, to the start of the next."""
         return self.frames * (self.growth if number >= _SHORTER_SEGMENTS else 1)
 
     def rest_of(self, number: int) -> int:
-        """Returns the frames that there must be beyond a segment and its overlap, or it is cut smaller, as the end is.
+        """Returns the frames that there must be beyond a chunk and its overlap, or it is cut smaller, as the end is.
 
-        As many as its own: while one thread is at the last segment, there is enough for the others.
+        As many as its own: while one thread is at the last chunk, there is enough for the others.
         """
         return self.frames_of(number) if self.last_frames else 0
 
 
-def segmentation_for(settings: EncoderSettings) -> Segmentation:
-    """Returns segments of half a minute to one, overlapping by as much as an encoder needs to forget how it began.
+def chunking_for(settings: EncoderSettings) -> Chunking:
+    """Returns chunks of half a minute to one, overlapping by as much as an encoder needs to forget how it began.
 
     It begins with an empty bit reservoir. The fewer bits there are, the longer it takes until that has no effect on
     how many each frame gets; measured: a seam never cost 0.3 dB with these overlaps.
@@ -70,7 +70,7 @@ def segmentation_for(settings: EncoderSettings) -> Segmentation:
     halves = 1 if settings.sample_rate_hz in MPEG1_RATES_HZ else 2  # frames of MPEG-2 have half the samples
     longer = next(factor for least, factor in _OVERLAP_FACTORS if _bits_per_sample(settings) >= least)
     overlap = _OVERLAP_FRAMES * halves * longer
-    return Segmentation(
+    return Chunking(
         frames=_SEGMENT_FRAMES * halves * min(longer, 2),
         overlap=overlap,
         growth=2 if longer == 1 else 1,
@@ -141,17 +141,17 @@ class EncoderPool:
 
 
 class ParallelEncoder:
-    """Takes interleaved 16-bit PCM, gives MP3 frames; segments in work are bounded, so memory is."""
+    """Takes interleaved 16-bit PCM, gives MP3 frames; chunks in work are bounded, so memory is."""
 
-    def __init__(self, settings: EncoderSettings, pool: EncoderPool, segmentation: Segmentation | None = None) -> None:
-        segmentation = segmentation or segmentation_for(settings)
+    def __init__(self, settings: EncoderSettings, pool: EncoderPool, chunking: Chunking | None = None) -> None:
+        chunking = chunking or chunking_for(settings)
         self._bytes_per_sample = BYTES_PER_SAMPLE * settings.channels
         self._frame_bytes = self._bytes_per_sample * samples_per_frame(settings.sample_rate_hz)
         self._settings = settings
         self._pool = pool
-        self._segmentation = segmentation
-        self._segments = 0
-        self.stitcher = Stitcher(segmentation.overlap)
+        self._chunking = chunking
+        self._chunks = 0
+        self.stitcher = Stitcher(chunking.overlap)
         self._pcm: list[bytes] = []
         self._pcm_bytes = 0
         self._in_work: deque[tuple[Future[bytes], int]] = deque()
@@ -174,7 +174,7 @@ class ParallelEncoder:
         """Takes PCM and yields frames that are complete; nothing, now and then, while it waits for an encoder."""
         self._pcm.append(pcm)
         self._pcm_bytes += len(pcm)
-        while self._cut_off(self._segmentation.frames_of(self._segments), self._segmentation.rest_of(self._segments)):
+        while self._cut_off(self._chunking.frames_of(self._chunks), self._chunking.rest_of(self._chunks)):
             while self._in_work and (len(self._in_work) > self._most_in_work or self._in_work[0][0].done()):
                 yield from self._stitch_next()
 
@@ -182,10 +182,10 @@ class ParallelEncoder:
         """Yields what is left, and nothing, now and then, while it waits for it.
 
         Args:
-            lead_in: samples of silence to put in front, where all there is is less than a segment.
+            lead_in: samples of silence to put in front, where all there is is less than a chunk.
         """
-        assert not lead_in or not self._segments
-        while self._segments and self._segmentation.last_frames and self._cut_off(self._segmentation.last_frames):
+        assert not lead_in or not self._chunks
+        while self._chunks and self._chunking.last_frames and self._cut_off(self._chunking.last_frames):
             pass
         self._submit([bytes(lead_in * self._bytes_per_sample), *self._pcm], 0)
         self._pcm = []
@@ -194,8 +194,8 @@ class ParallelEncoder:
         yield self.stitcher.finish()
 
     def _cut_off(self, frames: int, rest: int = 0) -> bool:
-        """Hands on the next segment, where there is more PCM than it needs by `rest` frames; returns whether it did."""
-        encoded_bytes = (frames + self._segmentation.overlap) * self._frame_bytes
+        """Hands on the next chunk, where there is more PCM than it needs by `rest` frames; returns whether it did."""
+        encoded_bytes = (frames + self._chunking.overlap) * self._frame_bytes
         if self._pcm_bytes <= encoded_bytes + rest * self._frame_bytes:
             return False
         self._submit(_cut(self._pcm, 0, encoded_bytes), frames)
@@ -204,8 +204,8 @@ class ParallelEncoder:
         return True
 
     def _submit(self, pcm: list[bytes], frames: int) -> None:
-        self._segments += 1
-        self._in_work.append((self._pool.submit(lambda: self._encode_segment(pcm)), frames))
+        self._chunks += 1
+        self._in_work.append((self._pool.submit(lambda: self._encode_chunk(pcm)), frames))
 
     def _stitch_next(self) -> Iterator[bytes]:
         future, frames = self._in_work.popleft()
@@ -214,7 +214,7 @@ class ParallelEncoder:
             yield b""
         yield self.stitcher.add(future.result(), frames)
 
-    def _encode_segment(self, pcm: list[bytes]) -> bytes:
+    def _encode_chunk(self, pcm: list[bytes]) -> bytes:
         encoder = Encoder(self._settings)
         mp3 = []
         for block in pcm:

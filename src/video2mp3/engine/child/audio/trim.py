@@ -1,4 +1,4 @@
-"""Cuts a stretch out of PCM, exact to the sample. It counts what was decoded, never what timestamps say."""
+"""Trims PCM, exact to the sample. It counts decoded samples and ignores timestamps."""
 
 from fractions import Fraction
 

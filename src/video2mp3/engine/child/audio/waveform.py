@@ -23,7 +23,7 @@ _FINE_PEAKS = 2**18
 """Where segments are to be cut out of the whole later: enough for each of 255 to have a thousand."""
 
 
-class Envelope:
+class WaveformPeaks:
     """The highest peak in each of equally long steps of the whole. It needs to know no length: steps are doubled."""
 
     def __init__(self, channels: int, *, fine: bool = False) -> None:
@@ -81,18 +81,18 @@ def measure(media: Media, max_audio_s: float, on_progress: Callable[[float], Non
     frames = media.decoder().frames()
     first = next(frames)
     converter = PcmConverter(first[0].sample_rate, min(first[0].layout.nb_channels, 2))
-    envelope = Envelope(converter.channels)
+    waveform_peaks = WaveformPeaks(converter.channels)
     for frame, count in chain([first], frames):
         for block in converter.convert(frame, count):
-            envelope.take(block)
+            waveform_peaks.take(block)
             on_progress(converter.samples / converter.sample_rate_hz)
         if converter.samples > max_audio_s * converter.sample_rate_hz:
             break
     for block in converter.finish():
-        envelope.take(block)
-    envelope.finish()
+        waveform_peaks.take(block)
+    waveform_peaks.finish()
     return {
-        "peaks": envelope.peaks,
-        "step_s": envelope.step_samples / converter.sample_rate_hz,
+        "peaks": waveform_peaks.peaks,
+        "step_s": waveform_peaks.step_samples / converter.sample_rate_hz,
         "duration_s": converter.samples / converter.sample_rate_hz,
     }

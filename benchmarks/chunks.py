@@ -1,4 +1,4 @@
-"""What shorter and longer segments cost: CPU time of the encoders, next to one encoder for all."""
+"""What shorter and longer chunks cost: CPU time of the encoders, next to one encoder for all."""
 
 import time
 import wave
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from video2mp3.engine.child.audio.encode import Encoder, EncoderSettings, settings_for
-from video2mp3.engine.child.audio.parallel import EncoderPool, ParallelEncoder, Segmentation
+from video2mp3.engine.child.audio.parallel import Chunking, EncoderPool, ParallelEncoder
 
 FRAMES = (98, 245, 490, 980, 1225, 2450)
 OVERLAP_FRAMES = 35
@@ -15,8 +15,8 @@ _REPEATS = 3
 _BLOCK_BYTES = 65536
 
 
-def segment_lengths(path: Path) -> dict[str, Any]:
-    """Returns the curve of the CPU time beyond one encoder's, by the length of segments, for four minutes of sound."""
+def chunk_lengths(path: Path) -> dict[str, Any]:
+    """Returns the curve of the CPU time beyond one encoder's, by the length of chunks, for four minutes of sound."""
     with wave.open(str(path)) as file:
         pcm = file.readframes(file.getnframes()) * 2
         settings = settings_for(file.getframerate(), file.getnchannels(), 192, None)
@@ -25,11 +25,11 @@ def segment_lengths(path: Path) -> dict[str, Any]:
     for _ in range(_REPEATS):
         alone.append(_cpu_s(lambda: _encode_alone(settings, pcm)))
         for frames in FRAMES:
-            extra[frames].append(_cpu_s(lambda: _encode_in_segments(settings, pcm, frames)))  # noqa: B023 called now
+            extra[frames].append(_cpu_s(lambda: _encode_in_chunks(settings, pcm, frames)))  # noqa: B023 called now
     percent = [100 * (min(times) / min(alone) - 1) for times in extra.values()]
     return {
-        "title": "CPU time of the encoders beyond one encoder's, by the length of segments",
-        "x": "frames in a segment",
+        "title": "CPU time of the encoders beyond one encoder's, by the length of chunks",
+        "x": "frames in a chunk",
         "at": list(FRAMES),
         "y": "%",
         "series": {f"overlap of {OVERLAP_FRAMES} frames": percent},
@@ -43,9 +43,9 @@ def _encode_alone(settings: EncoderSettings, pcm: bytes) -> None:
     encoder.finish()
 
 
-def _encode_in_segments(settings: EncoderSettings, pcm: bytes, frames: int) -> None:
+def _encode_in_chunks(settings: EncoderSettings, pcm: bytes, frames: int) -> None:
     with EncoderPool(1) as pool:
-        encoder = ParallelEncoder(settings, pool, Segmentation(frames, OVERLAP_FRAMES))
+        encoder = ParallelEncoder(settings, pool, Chunking(frames, OVERLAP_FRAMES))
         for place in range(0, len(pcm), _BLOCK_BYTES):
             list(encoder.encode(pcm[place : place + _BLOCK_BYTES]))
         list(encoder.finish())

@@ -6,11 +6,11 @@ from typing import Any, Protocol
 
 from video2mp3.engine.child.audio.parallel import EncoderPool
 from video2mp3.engine.child.media import Media
-from video2mp3.engine.options import MAX_PARTS
+from video2mp3.engine.options import MAX_SEGMENTS
 
 
 @dataclass(frozen=True)
-class Work:
+class ConversionJob:
     """What every pass over a track needs."""
 
     open_media: Callable[[], Media]
@@ -22,10 +22,10 @@ class Work:
     pool: EncoderPool
     offset_bytes: int = 0
     """Where in the sink to write; it stands there."""
-    most_parts: int = MAX_PARTS
+    max_segments: int = MAX_SEGMENTS
 
 
-class Conversion(Protocol):
+class Converter(Protocol):
     """A conversion of one track or more."""
 
     @property
@@ -38,5 +38,5 @@ class Conversion(Protocol):
     def facts(self) -> dict[str, Any]:
         """Returns what is to be reported."""
 
-    def parts(self) -> list[dict[str, Any]]:
+    def segments(self) -> list[dict[str, Any]]:
         """Returns what is to be reported of each MP3 that was written."""

@@ -26,8 +26,8 @@ def finish_as_zip(services: Services, job_id: str, folder: Path) -> bytes:
     """Finishes a job with a ZIP, as a worker would; returns it."""
     (folder / "mp3s").write_bytes(b"".join(CONTENTS))
     done = archive(folder / "mp3s", report(*CONTENTS), NAMES, folder / "result.zip")
-    parts = [asdict(part) | {"title": f"Chapter {n}"} for n, part in enumerate(done.parts, 1)]
-    return finish(services, job_id, (folder / "result.zip").read_bytes(), parts=parts)
+    segments = [asdict(segment) | {"title": f"Chapter {n}"} for n, segment in enumerate(done.segments, 1)]
+    return finish(services, job_id, (folder / "result.zip").read_bytes(), segments=segments)
 
 
 @pytest.fixture
@@ -44,17 +44,17 @@ def get(ada: SignedIn, job_id: str, path: str = "mp3", **headers: str) -> httpx.
     return ada.http.get(f"/v1/conversions/{job_id}/{path}", headers=headers)
 
 
-def test_the_conversion_lists_its_parts(ada: SignedIn, job_id: str, stored_zip: bytes) -> None:
+def test_the_conversion_lists_its_segments(ada: SignedIn, job_id: str, stored_zip: bytes) -> None:
     result = ada.http.get(f"/v1/conversions/{job_id}").json()["result"]
     assert (result["media_type"], result["size_bytes"]) == ("application/zip", len(stored_zip))
     assert result["sha256"] == hashlib.sha256(stored_zip).hexdigest()
-    found: list[dict[str, Any]] = result["parts"]
-    assert [(part["number"], part["name"], part["title"]) for part in found] == [
+    found: list[dict[str, Any]] = result["segments"]
+    assert [(segment["number"], segment["name"], segment["title"]) for segment in found] == [
         (number, name, f"Chapter {number}") for number, name in enumerate(NAMES, 1)
     ]
-    for part, content in zip(found, CONTENTS, strict=True):
-        assert (part["size_bytes"], part["sha256"]) == (len(content), hashlib.sha256(content).hexdigest())
-        assert ada.http.get(part["url"]).content == content
+    for segment, content in zip(found, CONTENTS, strict=True):
+        assert (segment["size_bytes"], segment["sha256"]) == (len(content), hashlib.sha256(content).hexdigest())
+        assert ada.http.get(segment["url"]).content == content
     listed = ada.http.get("/v1/conversions").json()["items"][0]["result"]
     assert listed == result
 
@@ -70,55 +70,55 @@ def test_a_zip_is_downloaded_whole(ada: SignedIn, job_id: str, stored_zip: bytes
     assert get(ada, job_id, Range="bytes=-22").content == stored_zip[-22:]
 
 
-def test_a_part_is_downloaded_as_a_file_of_its_own(ada: SignedIn, job_id: str, stored_zip: bytes) -> None:
+def test_a_segment_is_downloaded_as_a_file_of_its_own(ada: SignedIn, job_id: str, stored_zip: bytes) -> None:
     second, sha256 = CONTENTS[1], hashlib.sha256(CONTENTS[1]).hexdigest()
-    answer = get(ada, job_id, "mp3?part=2")
+    answer = get(ada, job_id, "mp3?segment=2")
     assert (answer.status_code, answer.content) == (200, second)
     assert answer.headers["content-type"] == "audio/mpeg"
     assert answer.headers["etag"] == f'"{sha256}"'
     assert 'filename="My talk-02.mp3"' in answer.headers["content-disposition"]
-    ranged = get(ada, job_id, "mp3?part=2", Range="bytes=400000-400999")
+    ranged = get(ada, job_id, "mp3?segment=2", Range="bytes=400000-400999")
     assert (ranged.status_code, ranged.content) == (206, second[400_000:401_000])
     assert ranged.headers["content-range"] == f"bytes 400000-400999/{len(second)}"
-    assert get(ada, job_id, "mp3?part=2", Range=f"bytes={len(second)}-").status_code == 416
-    assert get(ada, job_id, "mp3?part=2", **{"If-None-Match": f'"{sha256}"'}).status_code == 304
-    assert get(ada, job_id, "mp3?part=1", **{"If-None-Match": f'"{sha256}"'}).status_code == 200
-    head = ada.http.head(f"/v1/conversions/{job_id}/mp3?part=2")
+    assert get(ada, job_id, "mp3?segment=2", Range=f"bytes={len(second)}-").status_code == 416
+    assert get(ada, job_id, "mp3?segment=2", **{"If-None-Match": f'"{sha256}"'}).status_code == 304
+    assert get(ada, job_id, "mp3?segment=1", **{"If-None-Match": f'"{sha256}"'}).status_code == 200
+    head = ada.http.head(f"/v1/conversions/{job_id}/mp3?segment=2")
     assert (head.headers["content-length"], head.content) == (str(len(second)), b"")
 
 
 @pytest.mark.parametrize("number", [4, 999])
-def test_a_part_that_is_not_there(ada: SignedIn, job_id: str, stored_zip: bytes, number: int) -> None:
-    answer = get(ada, job_id, f"mp3?part={number}")
+def test_a_segment_that_is_not_there(ada: SignedIn, job_id: str, stored_zip: bytes, number: int) -> None:
+    answer = get(ada, job_id, f"mp3?segment={number}")
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
-    assert answer.json()["detail"] == f"There is no part {number}: the conversion made 3 parts."
+    assert answer.json()["detail"] == f"There is no segment {number}: the conversion made 3 segments."
 
 
-def test_one_mp3_has_no_parts(ada: SignedIn, services: Services) -> None:
+def test_one_mp3_has_no_segments(ada: SignedIn, services: Services) -> None:
     job_id = convert(ada.http)
-    early = get(ada, job_id, "mp3?part=1")
+    early = get(ada, job_id, "mp3?segment=1")
     assert (early.status_code, early.json()["code"]) == (409, "not_finished")
     finish(services, job_id)
     result = ada.http.get(f"/v1/conversions/{job_id}").json()["result"]
-    assert (result["media_type"], result["parts"]) == ("audio/mpeg", None)
-    answer = get(ada, job_id, "mp3?part=1")
+    assert (result["media_type"], result["segments"]) == ("audio/mpeg", None)
+    answer = get(ada, job_id, "mp3?segment=1")
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
     assert "one MP3" in answer.json()["detail"]
 
 
-def test_parts_expire_with_their_zip(ada: SignedIn, services: Services, job_id: str, stored_zip: bytes) -> None:
+def test_segments_expire_with_their_zip(ada: SignedIn, services: Services, job_id: str, stored_zip: bytes) -> None:
     with services.database.write() as session:
         session.get_one(Job, job_id).expires_at = 1
     with services.database.write() as session:
         assert lifecycle.expire(session, 10)[0] == 1
-    assert get(ada, job_id, "mp3?part=1").status_code == 410
+    assert get(ada, job_id, "mp3?segment=1").status_code == 410
     result = ada.http.get(f"/v1/conversions/{job_id}").json()["result"]
     assert result["media_type"] == "application/zip"
-    assert {part["url"] for part in result["parts"]} == {None}
+    assert {segment["url"] for segment in result["segments"]} == {None}
 
 
-def test_another_users_part_is_not_there(bob: SignedIn, job_id: str, stored_zip: bytes) -> None:
-    assert get(bob, job_id, "mp3?part=1").status_code == 404
+def test_another_users_segment_is_not_there(bob: SignedIn, job_id: str, stored_zip: bytes) -> None:
+    assert get(bob, job_id, "mp3?segment=1").status_code == 404
 
 
 def test_the_first_version_s_download_is_the_zip(ada: SignedIn, services: Services, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Where sound is cut, however it comes in blocks."""
+"""Where sound is point, however it comes in blocks."""
 
 import array
 import math
@@ -8,7 +8,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from video2mp3.engine.child.split_points import Cut, Cuts, SilenceCuts, cuts_for
+from video2mp3.engine.child.split_points import SilenceSplitPoints, SplitPoint, SplitPoints, split_points_for
 from video2mp3.engine.report import Chapter
 
 RATE_HZ = 8000
@@ -30,18 +30,21 @@ def pcm_of(runs: list[tuple[bool, int]], channels: int) -> "array.array[int]":
     return values
 
 
-def cuts_of(cuts: Cuts, values: "array.array[int]", channels: int, block: int) -> list[Cut]:
-    found: list[Cut] = []
+def points_of(split_points: SplitPoints, values: "array.array[int]", channels: int, block: int) -> list[SplitPoint]:
+    found: list[SplitPoint] = []
     for place in range(0, len(values), block * channels):
-        cuts.take(values[place : place + block * channels].tobytes())
-        late = [cut for cut in cuts.known if found and cut.at < found[-1].at]
-        found += cuts.known
+        split_points.take(values[place : place + block * channels].tobytes())
+        late = [point for point in split_points.known if found and point.at < found[-1].at]
+        found += split_points.known
         assert not late
-        assert all(cut.at < cuts.safe or math.isinf(cuts.safe) for cut in cuts.known)
-        cuts.known.clear()
-    cuts.finish()
-    assert math.isinf(cuts.safe)
-    return [*found, *cuts.known]
+        assert all(
+            point.at < split_points.confirmed_until or math.isinf(split_points.confirmed_until)
+            for point in split_points.known
+        )
+        split_points.known.clear()
+    split_points.finish()
+    assert math.isinf(split_points.confirmed_until)
+    return [*found, *split_points.known]
 
 
 @settings(deadline=None)
@@ -59,38 +62,38 @@ def test_silences_are_those_that_a_plain_count_finds(
     for sample in range(len(values) // channels):
         if max(map(abs, values[sample * channels : (sample + 1) * channels])) > QUIET:
             if heard and quiet >= silence:
-                expected.append(Cut(sample - quiet + silence // 2))
+                expected.append(SplitPoint(sample - quiet + silence // 2))
             heard, quiet = True, 0
         else:
             quiet += 1
-    cuts = SilenceCuts(RATE_HZ, channels, silence / RATE_HZ, QUIET)
-    assert cuts_of(cuts, values, channels, block) == expected
+    split_points = SilenceSplitPoints(RATE_HZ, channels, silence / RATE_HZ, QUIET)
+    assert points_of(split_points, values, channels, block) == expected
 
 
 def test_no_cut_comes_before_what_was_called_safe() -> None:
     values = pcm_of([(True, 300), (False, 900), (True, 300)], 1)
-    cuts = SilenceCuts(RATE_HZ, 1, 0.1, QUIET)
+    split_points = SilenceSplitPoints(RATE_HZ, 1, 0.1, QUIET)
     safe = []
     for place in range(0, 1500, 100):
-        cuts.take(values[place : place + 100].tobytes())
-        safe.append(cuts.safe)
-    assert [cut.at for cut in cuts.known] == [700]
+        split_points.take(values[place : place + 100].tobytes())
+        safe.append(split_points.confirmed_until)
+    assert [point.at for point in split_points.known] == [700]
     assert safe[:3] == [100, 200, 300]
     assert set(safe[7:12]) == {700}
     assert safe[-1] == 1500
 
 
-def test_a_silence_that_does_not_end_is_a_part_after_a_minute() -> None:
-    for seconds, expected in ((60, []), (63, [Cut(RATE_HZ + 8000)])):
+def test_a_silence_that_does_not_end_is_a_segment_after_a_minute() -> None:
+    for seconds, expected in ((60, []), (63, [SplitPoint(RATE_HZ + 8000)])):
         values = array.array("h", [LOUD] * RATE_HZ + [0] * (RATE_HZ * (seconds + 1)))
-        assert cuts_of(SilenceCuts(RATE_HZ, 1, 2.0, QUIET), values, 1, 30_000) == expected
+        assert points_of(SilenceSplitPoints(RATE_HZ, 1, 2.0, QUIET), values, 1, 30_000) == expected
 
 
 @settings(deadline=None)
 @given(length=st.floats(1, 4), samples=st.integers(1, 100_000), block=st.integers(1000, 50_000))
 def test_times_are_cut_exactly_and_nothing_too_short_is_left(length: float, samples: int, block: int) -> None:
-    cuts = cuts_for({"split": length}, [], RATE_HZ, 1)
-    found = [cut.at for cut in cuts_of(cuts, array.array("h", [0] * samples), 1, block)]
+    split_points = split_points_for({"split": length}, [], RATE_HZ, 1)
+    found = [point.at for point in points_of(split_points, array.array("h", [0] * samples), 1, block)]
     expected = [round(n * length * RATE_HZ) for n in range(1, 20)]
     assert found == [at for at in expected if at + 576 <= samples]
 
@@ -99,10 +102,10 @@ def test_times_are_cut_exactly_and_nothing_too_short_is_left(length: float, samp
 @given(starts=st.lists(st.integers(0, 5000), max_size=12), start_s=st.integers(0, 2000))
 def test_chapters_are_cut_where_they_begin(starts: list[int], start_s: int) -> None:
     chapters = [Chapter(at / 1000, at / 1000 + 1, f"Chapter {n}") for n, at in enumerate(sorted(starts))]
-    cuts = cuts_for({"split": "chapters", "start_s": start_s / 1000}, chapters, RATE_HZ, 1)
-    found = [Cut(0, cuts.first_title), *cuts_of(cuts, array.array("h", [0] * 40_000), 1, 999)]
+    split_points = split_points_for({"split": "chapters", "start_s": start_s / 1000}, chapters, RATE_HZ, 1)
+    found = [SplitPoint(0, split_points.first_title), *points_of(split_points, array.array("h", [0] * 40_000), 1, 999)]
     assert all(after.at - before.at >= 576 for before, after in pairwise(found))
     begins = {round(chapter.start_s * RATE_HZ) - start_s * 8 for chapter in chapters}
-    assert {cut.at for cut in found[1:]} <= begins
+    assert {point.at for point in found[1:]} <= begins
     for at in begins:
-        assert any(-576 < cut.at - at <= 0 or cut.at == 0 for cut in found) or at + 576 > 40_000
+        assert any(-576 < point.at - at <= 0 or point.at == 0 for point in found) or at + 576 > 40_000

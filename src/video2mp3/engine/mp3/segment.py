@@ -1,6 +1,6 @@
-"""Cuts a part out of a stream of frames, exact to the sample.
+"""Cuts a segment out of a stream of frames, exact to the sample.
 
-A part that begins in frame f of the stream is [a made-up frame] [the frames that set the decoder up] [f] … [g].
+A segment that begins in frame f of the stream is [a made-up frame] [the frames that set the decoder up] [f] … [g].
 What a decoder gives out for f depends on the frame before: on its last granule, whose second half is added to f's
 first (MDCT overlap), and on the last 480 of its subband samples (synthesis filter). Those depend on the granule before
 that one, which in MPEG-1 is in the same frame, in MPEG-2 and 2.5 in a frame of its own. And the main data of these
@@ -29,7 +29,7 @@ _KEPT_FRAMES = 300
 
 @dataclass(frozen=True)
 class Start:
-    """How a part begins."""
+    """How a segment begins."""
 
     frames: list[Frame]
     """All up to the newest one that was taken."""
@@ -38,7 +38,7 @@ class Start:
 
 
 class RecentFrames:
-    """The last frames of a stream, for the parts that begin in them."""
+    """The last frames of a stream, for the segments that begin in them."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -51,7 +51,7 @@ class RecentFrames:
         self.count += 1
 
     def start_at(self, position: int) -> Start:
-        """Returns the start of a part.
+        """Returns the start of a segment.
 
         Args:
             position: the first sample that is to be heard, counted from the first one that a decoder gives out for the
@@ -59,21 +59,21 @@ class RecentFrames:
         """
         newest = self._frames[-1]
         frame_samples, step = newest.header.samples, _step(newest)
-        made_up_at = position // frame_samples - (2 if newest.is_mpeg1 else 3)
-        if made_up_at % step and (made_up_at - 1) % step == 0:
-            made_up_at -= 1
-        if made_up_at >= 0:
-            made_up = [self._made_up_before(made_up_at + 1)]
+        filler_at = position // frame_samples - (2 if newest.is_mpeg1 else 3)
+        if filler_at % step and (filler_at - 1) % step == 0:
+            filler_at -= 1
+        if filler_at >= 0:
+            filler = [self._filler_before(filler_at + 1)]
         elif position >= DECODER_DELAY:
-            made_up, made_up_at = [], 0
+            filler, filler_at = [], 0
         else:  # a decoder leaves out more than that
-            made_up, made_up_at = [made_up_frame(self._from(0)[0], b"")] * step, -step
-        frames = [*made_up, *self._from(made_up_at + len(made_up))]
-        return Start(frames, position - made_up_at * frame_samples - DECODER_DELAY)
+            filler, filler_at = [filler_frame(self._from(0)[0], b"")] * step, -step
+        frames = [*filler, *self._from(filler_at + len(filler))]
+        return Start(frames, position - filler_at * frame_samples - DECODER_DELAY)
 
-    def _made_up_before(self, number: int) -> Frame:
+    def _filler_before(self, number: int) -> Frame:
         frame, before = self._from(number)[0], self._from(0)[: number - self.count]
-        return made_up_frame(frame, data_before(before, frame.main_data_begin))
+        return filler_frame(frame, data_before(before, frame.main_data_begin))
 
     def _from(self, number: int) -> list[Frame]:
         """Returns the frames from one on, as far as they are kept."""
@@ -87,7 +87,7 @@ def _step(frame: Frame) -> int:
     return rounds * (2 if frame.header.channels == 1 else 1)
 
 
-def made_up_frame(like: Frame, main_data: bytes) -> Frame:
+def filler_frame(like: Frame, main_data: bytes) -> Frame:
     """Returns a silent frame that carries data for those that follow.
 
     Args:

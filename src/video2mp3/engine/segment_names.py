@@ -6,19 +6,19 @@ from itertools import count
 from typing import Any
 
 
-def makes_parts(options: Mapping[str, Any]) -> bool:
-    """Tells whether these options ask for more than one MP3, even where it then is one: it is named as a part."""
+def makes_segments(options: Mapping[str, Any]) -> bool:
+    """Tells whether these options ask for more than one MP3, even where it then is one: it is named as a segment."""
     return options.get("split") is not None or options.get("track") == "all"
 
 
-def part_endings(tracks: Sequence[int], options: Mapping[str, Any]) -> list[str]:
-    """Returns what goes between a name's stem and its suffix, for each part.
+def segment_suffixes(tracks: Sequence[int], options: Mapping[str, Any]) -> list[str]:
+    """Returns what goes between a name's stem and its suffix, for each segment.
 
     Args:
-        tracks: the number of the track that each part is of, in the parts' order.
+        tracks: the number of the track that each segment is of, in the segments' order.
         options: those that were asked for.
     """
-    if not makes_parts(options):
+    if not makes_segments(options):
         return [""] * len(tracks)
     with_track, with_number = options.get("track") == "all", options.get("split") is not None
     width = max(2, len(str(max(Counter(tracks).values()))))
@@ -29,7 +29,7 @@ def part_endings(tracks: Sequence[int], options: Mapping[str, Any]) -> list[str]
     ]
 
 
-def first_ending(options: Mapping[str, Any]) -> str:
-    """Returns a pattern of the ending that the first part of a track has, however many there are."""
+def first_suffix_pattern(options: Mapping[str, Any]) -> str:
+    """Returns a pattern of the ending that the first segment of a track has, however many there are."""
     with_track, with_number = options.get("track") == "all", options.get("split") is not None
     return (r"-track\d+" if with_track else "") + ("-0{1,2}1" if with_number else "")

@@ -1,4 +1,4 @@
-"""A part that is cut out of a stream sounds as the stream does there."""
+"""A segment that is cut out of a stream sounds as the stream does there."""
 
 import array
 import random
@@ -19,7 +19,7 @@ from video2mp3.engine.child.audio.encode import EncoderSettings, settings_for
 from video2mp3.engine.mp3.frame import Frame, FrameSplitter, data_before, side_info_crc
 from video2mp3.engine.mp3.frames import BrokenStream, samples_per_frame
 from video2mp3.engine.mp3.info_tag import DECODER_DELAY, ENCODER_DELAY
-from video2mp3.engine.mp3.part import RecentFrames, made_up_frame
+from video2mp3.engine.mp3.segment import RecentFrames, filler_frame
 from video2mp3.engine.mp3.writer import Mp3Writer
 
 SAMPLES = 60_000
@@ -80,8 +80,8 @@ def decoded(mode: EncoderSettings) -> tuple[bytes, bytes]:
         return by_ffmpeg(path), pcm_by_mpg123(path)
 
 
-def part_of(mode: EncoderSettings, first: int, samples: int, path: Path, *, made_up: bool = True) -> Path:
-    """Writes the part with these samples; `made_up`: with the frame that makes it whole."""
+def segment_of(mode: EncoderSettings, first: int, samples: int, path: Path, *, filler: bool = True) -> Path:
+    """Writes the segment with these samples; `filler`: with the frame that makes it whole."""
     frames, size = stream_of(mode), samples_per_frame(mode.sample_rate_hz)
     begin, end = (first + BEFORE) // size, -(-(first + samples + BEFORE) // size)
     recent = RecentFrames()
@@ -89,7 +89,7 @@ def part_of(mode: EncoderSettings, first: int, samples: int, path: Path, *, made
         recent.take(frame)
     start = recent.start_at(first + BEFORE)
     before = [*start.frames, *frames[max(begin, 1) : end]]
-    if not made_up:
+    if not filler:
         before[0] = before[0].silent().with_main_data(bytes(before[0].main_size))
     return write(path, mode, before, samples, start.delay)
 
@@ -102,10 +102,10 @@ def wanted(mode: EncoderSettings, first: int, samples: int) -> tuple[bytes, byte
 
 @settings(max_examples=60, deadline=None, derandomize=True, database=None)
 @given(mode=st.sampled_from(MODES), first=st.integers(0, 50_000), samples=st.integers(1152, 10_000))
-def test_a_part_decodes_to_the_same_bits(mode: EncoderSettings, first: int, samples: int) -> None:
+def test_a_segment_decodes_to_the_same_bits(mode: EncoderSettings, first: int, samples: int) -> None:
     """It should hold for two decoders, wherever it begins and ends, and neither complains."""
     with TemporaryDirectory() as folder:
-        path = part_of(mode, first, samples, Path(folder) / "part.mp3")
+        path = segment_of(mode, first, samples, Path(folder) / "segment.mp3")
         assert (by_ffmpeg(path), pcm_by_mpg123(path)) == wanted(mode, first, samples)
 
 
@@ -115,7 +115,7 @@ def test_in_mono_of_mpeg_2_mpg123_rounds_a_few_samples_otherwise(
     mode: EncoderSettings, first: int, samples: int
 ) -> None:
     with TemporaryDirectory() as folder:
-        path = part_of(mode, first, samples, Path(folder) / "part.mp3")
+        path = segment_of(mode, first, samples, Path(folder) / "segment.mp3")
         exact, nearly = wanted(mode, first, samples)
         assert by_ffmpeg(path) == exact
         pairs = zip(array.array("h", pcm_by_mpg123(path)), array.array("h", nearly), strict=True)
@@ -123,11 +123,11 @@ def test_in_mono_of_mpeg_2_mpg123_rounds_a_few_samples_otherwise(
 
 
 @pytest.mark.parametrize("at", [0, 1, 1151, 1152])
-def test_borders_of_frames_are_borders_of_parts(at: int, tmp_path: Path) -> None:
+def test_borders_of_frames_are_borders_of_segments(at: int, tmp_path: Path) -> None:
     mode = MODES[0]
     first = 20 * 1152 - BEFORE + at
     for samples in (1152, 1153, 2304 - at):
-        path = part_of(mode, first, samples, tmp_path / "part.mp3")
+        path = segment_of(mode, first, samples, tmp_path / "segment.mp3")
         assert (by_ffmpeg(path), pcm_by_mpg123(path)) == wanted(mode, first, samples)
 
 
@@ -135,15 +135,15 @@ def test_borders_of_frames_are_borders_of_parts(at: int, tmp_path: Path) -> None
 def test_without_the_data_in_the_made_up_frame_it_sounds_otherwise(mode: EncoderSettings, tmp_path: Path) -> None:
     same = []
     for first in range(10_000, 40_000, 3000):
-        path = part_of(mode, first, 2000, tmp_path / "part.mp3", made_up=False)
+        path = segment_of(mode, first, 2000, tmp_path / "segment.mp3", filler=False)
         same.append(by_ffmpeg(path, strict=False) == wanted(mode, first, 2000)[0])
     assert not all(same)
 
 
 def test_a_made_up_frame_keeps_the_bitrate_where_that_has_the_room() -> None:
     like = stream_of(MODES[0])[20]
-    assert made_up_frame(like, b"x" * 300).header.bitrate_kbps == 128
-    larger = made_up_frame(like, b"x" * 511)
+    assert filler_frame(like, b"x" * 300).header.bitrate_kbps == 128
+    larger = filler_frame(like, b"x" * 511)
     assert (larger.header.bitrate_kbps, larger.main_data_begin) == (192, 0)
     assert larger.main_data == bytes(larger.main_size - 511) + b"x" * 511
 
@@ -151,7 +151,7 @@ def test_a_made_up_frame_keeps_the_bitrate_where_that_has_the_room() -> None:
 def test_a_made_up_frame_has_a_crc_where_the_others_do() -> None:
     plain = stream_of(MODES[0])[20]
     like = Frame(plain.data[:1] + b"\xfa" + plain.data[2:], replace(plain.header, protected=True))
-    frame = made_up_frame(like, b"data")
+    frame = filler_frame(like, b"data")
     assert frame.header.protected
     assert frame.data[4:6] == side_info_crc(frame.data[:4], bytes(32))
     assert frame.main_data.endswith(b"\0data")
