@@ -21,7 +21,7 @@ from tests.worker.system import make_wav
 from video2mp3 import supervision
 from video2mp3.accounts import audit, one_time_tokens, sign_ins, signing_keys, throttling
 from video2mp3.api.conversions import watcher
-from video2mp3.cli import running
+from video2mp3.cli import server
 from video2mp3.database import migrate
 from video2mp3.jobs import batches, lifecycle, messages, workers
 from video2mp3.jobs.housekeeping import loops, periodic_tasks, relay, sweeper
@@ -187,13 +187,13 @@ def served(folder: Path, **settings: Any) -> Iterator[tuple[str, Backends]]:
     with open_backends(chosen) as backends:
         migrate.upgrade(backends.database)
         with ExitStack() as stack:
-            keeping = stack.enter_context(running._housekeeping(chosen, backends))
-            stack.enter_context(running._notifier(chosen, backends, keeping))
-            worker = running._make_worker(chosen, backends, keeping)
+            keeping = stack.enter_context(server._housekeeping(chosen, backends))
+            stack.enter_context(server._notifier(chosen, backends, keeping))
+            worker = server._make_worker(chosen, backends, keeping)
             worker.start()
             stack.callback(worker.join)
             stack.callback(worker.drain)
-            app = running._make_app(chosen, backends, keeping, trust_loopback=True)
+            app = server._make_app(chosen, backends, keeping, trust_loopback=True)
             yield stack.enter_context(serving_app(app)), backends
 
 
@@ -294,7 +294,7 @@ def test_the_metrics_outlive_an_exception_in_their_server(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(metrics_server._Server, "service_actions", fail_once)
     before, port = failed("metrics"), free_port()
-    with metrics_server.served("127.0.0.1", port):
+    with metrics_server.serve_metrics("127.0.0.1", port):
         wait_until(lambda: failed("metrics") > before, 10, "the failure")
         answer = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=30)
         assert answer.status_code == 200

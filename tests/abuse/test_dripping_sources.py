@@ -19,10 +19,10 @@ from video2mp3.jobs import fair_queueing, lifecycle, taking, transfers
 from video2mp3.jobs.lifecycle import Claim
 from video2mp3.settings import load_settings
 from video2mp3.wiring import make_guard
-from video2mp3.worker import loop, paces
-from video2mp3.worker.conversion import Conversion
+from video2mp3.worker import loop, throughput
 from video2mp3.worker.fetching import FetchLimits
-from video2mp3.worker.partials import Partials
+from video2mp3.worker.job_runner import JobRunner
+from video2mp3.worker.partial_fetches import PartialFetches
 from video2mp3.worker.transfers import TransferLoop, run_fetch
 
 CLIP = make_wav(2)
@@ -31,7 +31,7 @@ WINDOW_S = 3.0
 
 def without_transfers_beside_the_slots() -> None:
     """A slot fetches, and takes what is to be fetched first; there is no slot for newcomers besides."""
-    take_next, convert = taking.take_next, Conversion.run
+    take_next, convert = taking.take_next, JobRunner.run
 
     def take(database: Database, announced_job_id: str, worker_id: str) -> Claim | None:
         everything = transfers.TransferLimits(1000)
@@ -40,15 +40,15 @@ def without_transfers_beside_the_slots() -> None:
                 return lifecycle.claim_transfer(session, found[0], "fetch", worker_id)
         return take_next(database, announced_job_id, worker_id)
 
-    def run(conversion: Conversion) -> None:
-        if conversion._claim.transfer:
+    def run(runner: JobRunner) -> None:
+        if runner._claim.transfer:
             limits = FetchLimits(make_guard(load_settings()))
-            run_fetch(conversion._database, conversion._storage, limits, Partials(), conversion._lease, lambda _: None)
+            run_fetch(runner._database, runner._storage, limits, PartialFetches(), runner._lease, lambda _: None)
         else:
-            convert(conversion)
+            convert(runner)
 
     vars(loop)["take_next"] = take
-    Conversion.run = run  # type: ignore[method-assign,assignment]
+    JobRunner.run = run  # type: ignore[method-assign,assignment]
     TransferLoop.start = lambda _: None  # type: ignore[method-assign,assignment]
     vars(fair_queueing)["next_job_of_newcomer"] = lambda _: None
 
@@ -64,12 +64,12 @@ def without_shares() -> None:
 def without_making_room() -> None:
     """A slow transfer goes on whoever waits, though it is seen to be slow as soon."""
     with_short_windows()
-    TransferLoop._make_room = lambda _: None  # type: ignore[method-assign,assignment]
+    TransferLoop._preempt_slow_transfers = lambda _: None  # type: ignore[method-assign,assignment]
 
 
 def with_short_windows() -> None:
     """No guard is taken out: a transfer is seen to be slow after three seconds."""
-    paces.WINDOW_S = WINDOW_S
+    throughput.WINDOW_S = WINDOW_S
 
 
 @dataclass

@@ -8,7 +8,7 @@ from tests.abuse.test_heads import Upload
 from tests.acceptance.service import wait_for_end
 from tests.servers import wait_until
 from tests.worker.system import make_wav
-from video2mp3.uploads import ComingUpload, coming
+from video2mp3.uploads import GrowingUploadSource, growing
 
 CONTENT = make_wav(60)
 HELD_BACK = 300_000
@@ -16,13 +16,13 @@ HELD_BACK = 300_000
 
 def with_short_windows() -> None:
     """No guard is taken out: an upload is seen to stall after a second."""
-    coming.STALLED_S = 1.0
+    growing.STALLED_S = 1.0
 
 
 def without_least_throughput() -> None:
     """Any byte keeps the slot."""
     with_short_windows()
-    ComingUpload._count = lambda *_: None  # type: ignore[method-assign]
+    GrowingUploadSource._count = lambda *_: None  # type: ignore[method-assign]
 
 
 def drip(upload: Upload, until: Callable[[], bool]) -> None:

@@ -21,7 +21,7 @@ from tests.servers import Bucket
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job, UploadChunk
 from video2mp3.storage import Storage
-from video2mp3.storage.checksums import CheckedObject
+from video2mp3.storage.checksums import VerifiedObject
 from video2mp3.storage.disk import DiskStorage
 
 DAMAGED = "stored_data_damaged"
@@ -34,11 +34,11 @@ _TUS = {"Tus-Resumable": "1.0.0"}
 def without_verification() -> None:
     """The storage is believed."""
 
-    def read_blocks(self: CheckedObject, storage: Storage, first: int, after: int) -> bytes:
+    def read_blocks(self: VerifiedObject, storage: Storage, first: int, after: int) -> bytes:
         start, end = first * 128 * 1024, min(after * 128 * 1024, self.size_bytes)
         return storage.read(self.key, start, end - start)
 
-    CheckedObject._read_blocks = read_blocks  # type: ignore[method-assign]
+    VerifiedObject._read_blocks = read_blocks  # type: ignore[method-assign]
 
 
 @dataclass

@@ -16,7 +16,7 @@ from video2mp3.engine.parent import child_messages
 from video2mp3.errors import Canceled
 from video2mp3.jobs import lifecycle
 from video2mp3.jobs.housekeeping import loops
-from video2mp3.worker import conversion, leases
+from video2mp3.worker import job_runner, leases
 
 TINY = 5e-324
 LEASE_S = 2
@@ -28,7 +28,7 @@ def without_bounds() -> None:
     lifecycle.LEASE_S = LEASE_S
     leases.HEARTBEAT_S, leases.PROGRESS_S, leases.LOST_AFTER_S = 0.2, 0.0, LEASE_S * 0.8
     loops.REAP_EVERY_S = 0.5
-    convert = vars(conversion)["convert"]
+    convert = vars(job_runner)["convert"]
 
     def slowly(*arguments: Any, **named: Any) -> Report:
         report: Report = convert(*arguments, **named)
@@ -39,7 +39,7 @@ def without_bounds() -> None:
             time.sleep(0.1)
         return report
 
-    conversion.convert = slowly  # type: ignore[attr-defined]
+    job_runner.convert = slowly  # type: ignore[attr-defined]
 
 
 def without_guard() -> None:

@@ -12,7 +12,7 @@ from video2mp3.notify.loop import NotifierLoop
 from video2mp3.notify.smtp import Mailer
 from video2mp3.queue.rabbitmq import RabbitMessage, RabbitQueue
 from video2mp3.storage.objects import ObjectStorage
-from video2mp3.worker.conversion import Conversion
+from video2mp3.worker.job_runner import JobRunner
 from video2mp3.worker.loop import WorkerLoop
 
 WORKER = (
@@ -66,7 +66,7 @@ class Failpoints:
         self._around(NotifierLoop, "_claim", "claim")
         self._around(lifecycle, "claim", None, "in_claim")
         self._around(ObjectStorage, "put_file", "put")
-        self._around(Conversion, "_finish", "finish")
+        self._around(JobRunner, "_finish", "finish")
         self._around(lifecycle, "finish", None, "in_finish")
         self._around(lifecycle, "submit", None, "in_submit")
         # What is woken for was committed just before.

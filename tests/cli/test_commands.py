@@ -65,9 +65,9 @@ def test_doctor_finds_a_mistyped_setting(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("env", "said"),
     [
-        ({}, "anyone who reaches the service can make an account (it is not set, and only this machine"),
+        ({}, "anyone who reaches the service can create an account (it is not set, and only this machine"),
         ({"VIDEO2MP3_HOST": "0.0.0.0"}, "by invitation, from an administrator or `video2mp3 user invite` (it is not"),
-        ({"VIDEO2MP3_REGISTRATION": "closed"}, "nobody; `video2mp3 user add NAME` makes accounts (VIDEO2MP3_REG"),
+        ({"VIDEO2MP3_REGISTRATION": "closed"}, "nobody; `video2mp3 user add NAME` creates accounts (VIDEO2MP3_REG"),
     ],
 )
 def test_doctor_says_who_may_make_an_account(env: dict[str, str], said: str, tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_help_is_plain_and_whole(tmp_path: Path) -> None:
 def test_the_service_in_one_process_loads_no_client_of_other_servers() -> None:
     """It should leave their memory, and Alembic's where the tables are current, to those who need them."""
     clients = ["aio_pika", "obstore", "alembic"]
-    loaded = f"import sys, video2mp3.cli.running; print([m for m in {clients} if m in sys.modules])"
+    loaded = f"import sys, video2mp3.cli.server; print([m for m in {clients} if m in sys.modules])"
     everything = "import video2mp3.queue.rabbitmq, video2mp3.storage.objects, alembic; " + loaded
     outputs = [subprocess.check_output([sys.executable, "-c", each], text=True) for each in (loaded, everything)]
     assert outputs == ["[]\n", f"{clients}\n"]
@@ -120,6 +120,6 @@ def test_converting_loads_no_server(tmp_path: Path) -> None:
     loaded = f"import sys, video2mp3.cli; print([m for m in {servers} if m in sys.modules])"
     result = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
-    everything = loaded.replace("video2mp3.cli;", "video2mp3.cli.running, video2mp3.queue.rabbitmq;")
+    everything = loaded.replace("video2mp3.cli;", "video2mp3.cli.server, video2mp3.queue.rabbitmq;")
     result = subprocess.run([sys.executable, "-c", everything], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == str(servers)

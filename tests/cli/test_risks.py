@@ -13,11 +13,11 @@ STRONG = "k7-Zq9wLxv0Tn4Rd"
 CASES: list[tuple[dict[str, object], str | None]] = [
     ({}, None),
     ({"database_url": f"mysql+pymysql://v:{STRONG}@db/v", "queue_url": f"amqp://v:{STRONG}@mq"}, None),
-    ({"database_url": "mysql+pymysql://v:password@db/v"}, "DATABASE_URL is one that everybody knows"),
+    ({"database_url": "mysql+pymysql://v:password@db/v"}, "DATABASE_URL is a known default"),
     ({"database_url": "mysql+pymysql://root@db/v"}, "DATABASE_URL is empty"),
-    ({"queue_url": "amqp://guest:guest@mq/"}, "QUEUE_URL is one that everybody knows"),
+    ({"queue_url": "amqp://guest:guest@mq/"}, "QUEUE_URL is a known default"),
     ({"queue_url": "amqp://v:sh0rt%21@mq/"}, "QUEUE_URL has fewer than 12"),
-    ({"s3_access_key_id": "k", "s3_secret_access_key": "minioadmin"}, "S3_SECRET_ACCESS_KEY is one that"),
+    ({"s3_access_key_id": "k", "s3_secret_access_key": "minioadmin"}, "S3_SECRET_ACCESS_KEY is a known default"),
     ({"s3_access_key_id": "k", "s3_secret_access_key": STRONG}, None),
     ({"smtp_host": "m", "smtp_username": "v"}, "SMTP_PASSWORD is empty"),
     (
@@ -31,7 +31,7 @@ CASES: list[tuple[dict[str, object], str | None]] = [
     ({"allow_unsandboxed": True}, "ALLOW_UNSANDBOXED"),
     ({"max_login_failures": 0}, "MAX_LOGIN_FAILURES=0"),
     ({"password_min_length": 5}, "PASSWORD_MIN_LENGTH=5"),
-    ({"trusted_proxies": "0.0.0.0/0"}, "TRUSTED_PROXIES names everybody"),
+    ({"trusted_proxies": "0.0.0.0/0"}, "TRUSTED_PROXIES trusts every client"),
     ({"trusted_proxies": "10.0.0.0/8", "public_url": "https://a.example"}, None),
     ({"public_url": "https://a.example"}, "set VIDEO2MP3_TRUSTED_PROXIES"),
     ({"public_url": "https://a.example", "host": "0.0.0.0"}, None),

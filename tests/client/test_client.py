@@ -93,12 +93,12 @@ def test_another_process_goes_on_with_an_upload(served: Served, large: Path, tmp
         if sent_bytes > 20_000_000:
             raise Stopped
 
-    first = Client(served.url, memory=tmp_path / "memory")
+    first = Client(served.url, resume_folder=tmp_path / "resume_folder")
     with pytest.raises(Stopped):
         first.upload(large, on_progress=stop)
     first.close()
     told: list[int] = []
-    with Client(served.url, memory=tmp_path / "memory") as client:
+    with Client(served.url, resume_folder=tmp_path / "resume_folder") as client:
         upload_id = client.upload(large, on_progress=lambda sent, _all: told.append(sent))
         assert told[0] >= 8 * 1024**2
         assert stored(served, upload_id) == sha256(large)
@@ -198,7 +198,7 @@ def test_nobody_who_answers_is_an_error_after_several_tries(tmp_path: Path) -> N
     with Client(f"http://127.0.0.1:{free_port()}") as client, pytest.raises(ClientError) as away:
         client.upload(tmp_path / "talk.wav")
     assert (away.value.code, away.value.status, away.value.retryable) == ("unreachable", None, True)
-    with pytest.raises(ClientError, match="begins with https"):
+    with pytest.raises(ClientError, match="must begin with https"):
         Client("localhost:8000")
 
 

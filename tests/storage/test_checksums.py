@@ -11,15 +11,15 @@ import pytest
 from tests.jobs.objects import put
 from video2mp3.errors import NotFound, StoredDataDamaged
 from video2mp3.storage import Storage
-from video2mp3.storage.checksums import BLOCK_BYTES, CheckedObject, Checksums, checksums_of, checksums_of_file
+from video2mp3.storage.checksums import BLOCK_BYTES, Checksums, VerifiedObject, checksums_of, checksums_of_file
 from video2mp3.storage.disk import DiskStorage
 
 KEY = "results/0/1.mp3"
 SIZES = (1, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, 3 * BLOCK_BYTES, 5 * BLOCK_BYTES + 7)
 
 
-def stored(storage: Storage, data: bytes) -> CheckedObject:
-    return CheckedObject(put(storage, KEY, data), len(data), checksums_of(data))
+def stored(storage: Storage, data: bytes) -> VerifiedObject:
+    return VerifiedObject(put(storage, KEY, data), len(data), checksums_of(data))
 
 
 def flipped(data: bytes, bit: int) -> bytes:
@@ -115,7 +115,7 @@ def test_whole_blocks_are_given_out_though_another_is_damaged(storage: Storage) 
 
 def test_an_object_that_is_gone_is_not_found(storage: Storage) -> None:
     with pytest.raises(NotFound):
-        CheckedObject(KEY, 3, checksums_of(b"abc")).read(storage, 0, 3)
+        VerifiedObject(KEY, 3, checksums_of(b"abc")).read(storage, 0, 3)
 
 
 def test_a_wrong_answer_of_the_storage_is_asked_for_again(tmp_path: Path) -> None:

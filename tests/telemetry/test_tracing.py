@@ -60,10 +60,10 @@ def test_a_message_cannot_lead_a_job_into_another_trace() -> None:
 def test_spans_are_sent_with_their_parents_and_errors() -> None:
     """It should send them at the latest when it ends, and give what comes later its own parent."""
     with receiving() as receiver:
-        with tracing.exported(receiver.url, "test"):
+        with tracing.export_spans(receiver.url, "test"):
             with tracing.span("outer", kind="server", parent=SENT) as outer:
                 outer.rename("GET /somewhere")
-                outer.note("http.route", "/somewhere")
+                outer.set_attribute("http.route", "/somewhere")
                 with pytest.raises(UnsupportedFormat), tracing.span("inner", started_ns=time.time_ns() - 10**9):
                     raise UnsupportedFormat
             assert outer.traceparent != SENT
@@ -80,7 +80,7 @@ def test_spans_are_sent_with_their_parents_and_errors() -> None:
 def test_a_receiver_that_is_away_holds_nothing_up() -> None:
     """It should drop the spans and end within seconds."""
     started_s = time.monotonic()
-    with tracing.exported(f"http://127.0.0.1:{free_port()}/v1/traces", "test"), tracing.span("lost"):
+    with tracing.export_spans(f"http://127.0.0.1:{free_port()}/v1/traces", "test"), tracing.span("lost"):
         pass
     assert time.monotonic() - started_s < 20
 
@@ -88,10 +88,10 @@ def test_a_receiver_that_is_away_holds_nothing_up() -> None:
 def test_opentelemetry_is_loaded_only_where_it_is_wanted() -> None:
     """It should cost nothing while traces are off."""
     program = (
-        "import sys; from video2mp3.cli import running; from video2mp3.telemetry import tracing\n"
+        "import sys; from video2mp3.cli import server; from video2mp3.telemetry import tracing\n"
         "loaded = lambda: any(name.startswith('opentelemetry.sdk') for name in sys.modules)\n"
-        "with tracing.exported('', 'api'), tracing.span('x'): before = loaded()\n"
-        "with tracing.exported('http://127.0.0.1:9/v1/traces', 'api'): print(before, loaded())\n"
+        "with tracing.export_spans('', 'api'), tracing.span('x'): before = loaded()\n"
+        "with tracing.export_spans('http://127.0.0.1:9/v1/traces', 'api'): print(before, loaded())\n"
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "False True"
@@ -100,7 +100,7 @@ def test_opentelemetry_is_loaded_only_where_it_is_wanted() -> None:
 def test_the_receiver_of_these_tests_forgets_nothing() -> None:
     """It should have every one of many spans, so that one that is missing was not sent."""
     with receiving() as receiver:
-        with tracing.exported(receiver.url, "test"):
+        with tracing.export_spans(receiver.url, "test"):
             for number in range(1000):
                 with tracing.span(f"span {number}", parent=SENT):
                     pass

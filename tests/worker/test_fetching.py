@@ -37,7 +37,7 @@ from video2mp3.outbound import Guard
 from video2mp3.uploads import UploadSource
 from video2mp3.worker import fetching, leases, sending
 from video2mp3.worker.fetching import FetchLimits
-from video2mp3.worker.partials import Partials
+from video2mp3.worker.partial_fetches import PartialFetches
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 
@@ -181,7 +181,7 @@ def test_a_line_that_breaks_is_taken_up_where_it_broke(embedded: System, monkeyp
 @pytest.mark.parametrize("with_ranges", [True, False])
 def test_a_fetch_that_makes_way_goes_on_where_the_server_can(embedded: System, with_ranges: bool) -> None:
     content = make_wav(40)
-    partials = Partials()
+    partials = PartialFetches()
     moved: list[int] = []
     with serving(content, with_ranges=with_ranges) as server:
         job = order(embedded, server.url)

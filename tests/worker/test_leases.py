@@ -53,7 +53,7 @@ def test_a_heartbeat_that_succeeds_keeps_the_work_going(embedded: System, taken:
 def test_new_progress_is_written_sooner_than_the_next_heartbeat(embedded: System, taken: Claim) -> None:
     lease = _lease(taken, age_s=HEARTBEAT_S / 2)
     assert not lease.is_due()
-    lease.note_progress(Progress(done_s=30, total_s=60))
+    lease.record_progress(Progress(done_s=30, total_s=60))
     assert lease.is_due()
     lease.renew(embedded.database)
     assert not lease.is_due()

@@ -11,7 +11,7 @@ from tests.worker.system import System
 from tests.worker.test_fetching import FileServer, claimed, content_of, fetch, order, serving
 from video2mp3.errors import EngineCrashed
 from video2mp3.outbound import ExchangeContext, RemoteFile, parse
-from video2mp3.worker import pieces
+from video2mp3.worker import read_ahead
 
 MIB = 1024**2
 MP4 = heads.box(b"ftyp", b"isom" + bytes(12)) + heads.box(b"moov", bytes(3 * MIB)) + heads.box(b"mdat", bytes(MIB))
@@ -42,11 +42,11 @@ def test_a_file_on_which_the_child_dies_is_fetched_whole(embedded: System) -> No
 
 def test_a_child_that_was_taken_over_cannot_read_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     """It should get what an index can have. The control, without that limit, gets all that it asks for."""
-    monkeypatch.setattr(pieces, "_MOST_BYTES", MIB)
+    monkeypatch.setattr(read_ahead, "_MAX_BYTES", MIB)
 
     def asked() -> int:
         with serving(MP4) as server, remote(server) as file:
-            source = pieces.Ahead(file)
+            source = read_ahead.ReadAheadBuffer(file)
             for _ in range(10):
                 source.read_at(0, MIB)
                 source.read_at(2 * MIB, MIB)
@@ -54,5 +54,5 @@ def test_a_child_that_was_taken_over_cannot_read_for_ever(monkeypatch: pytest.Mo
 
     with pytest.raises(EngineCrashed):
         asked()
-    monkeypatch.setattr(pieces, "_MOST_BYTES", 10**9)
+    monkeypatch.setattr(read_ahead, "_MAX_BYTES", 10**9)
     assert asked() >= 20 * MIB

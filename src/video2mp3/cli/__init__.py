@@ -8,7 +8,9 @@ import sys
 import typer
 
 from video2mp3 import __version__
-from video2mp3.cli import admin, commands, keys, users
+from video2mp3.cli import commands
+from video2mp3.cli.admin import commands as admin
+from video2mp3.cli.admin import keys, users
 from video2mp3.cli.convert import convert_command
 from video2mp3.cli.flags import GroupedHelp
 from video2mp3.cli.probe import probe_command
@@ -22,7 +24,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    # Plain text: frames break what people copy, and show switches as if they took a value.
+    # Plain text: rich frames break copied text, and show flags as if they took a value.
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Turns video into MP3: converts files here, or serves others over HTTP.",
@@ -49,7 +51,7 @@ def _print_version(wanted: bool) -> None:
 
 
 def _keep_files_private(command: str | None) -> None:
-    """Closes what the command writes to other accounts, unless it writes MP3s for its user, whose umask then holds."""
+    """Sets a private umask, except for commands that write MP3s for the user."""
     if command not in _USERS_FILES:
         os.umask(0o077)
 
@@ -65,8 +67,8 @@ def _root(
 
 
 def main() -> None:
-    """Runs the command line; an error of ours is one sentence on stderr and exit status 1."""
-    # All objects end with the process: to collect them first would take a service 0.4 s of CPU.
+    """Runs the command line; a Video2mp3Error is one sentence on stderr and exit status 1."""
+    # The process ends with all its objects; collecting them first would take a service 0.4 s of CPU.
     atexit.register(gc.freeze)
     try:
         app()

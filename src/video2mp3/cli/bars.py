@@ -1,4 +1,4 @@
-"""Bars on a terminal, one for each file under way and, for several, one for all."""
+"""Progress bars on a terminal: one for each running file, and one for all files."""
 
 import contextlib
 import sys
@@ -27,7 +27,7 @@ OnProgress = Callable[[Done], None]
 
 
 class Bars:
-    """The bars; use it in a with block. Without a terminal it shows nothing. Safe to use from several threads."""
+    """The progress bars; use it in a with block. Shows nothing without a terminal. Thread-safe."""
 
     def __init__(self, files: int) -> None:
         console = Console(stderr=True)
@@ -41,7 +41,7 @@ class Bars:
             expand=True,
             transient=True,
             disable=not console.is_terminal,
-            redirect_stdout=sys.stdout.isatty(),  # else results would go to standard error
+            redirect_stdout=sys.stdout.isatty(),  # otherwise rich sends results to standard error
         )
         self._lock = threading.Lock()
         self._audio_s = 0.0
@@ -82,7 +82,7 @@ class Bars:
 
 
 def _name_column(width: int) -> Column:
-    """Returns a column as wide as the names, but not wider than what leaves room for the bars."""
+    """Returns a column as wide as the names, as far as the bars leave room."""
     return Column(no_wrap=True, overflow="ellipsis", max_width=max(8, width // 2 - 4))
 
 
@@ -94,7 +94,7 @@ class _TotalLast(Progress):
 
 
 class _SpeedColumn(ProgressColumn):
-    """How many seconds of audio are done in a second."""
+    """Shows the seconds of audio converted per second."""
 
     def render(self, task: Task) -> Text:
         audio_s, elapsed_s = task.fields["audio_s"], task.elapsed

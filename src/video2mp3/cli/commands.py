@@ -1,7 +1,7 @@
-"""The commands and their flags, apart from `convert`.
+"""The service's commands and their flags.
 
-What they run is imported when they are called: the web framework and the database library take a second to load, which
-`video2mp3 convert` and `--help` need not wait for.
+Each command imports its code when called: the web framework and the database library take a second to load, and
+`video2mp3 convert` and `--help` do not need them.
 """
 
 import sys
@@ -27,51 +27,51 @@ DataDir = Annotated[
 RequireLogin = Annotated[bool, typer.Option("--require-login", help="Ask for a login even on a loopback address.")]
 Slots = Annotated[
     int | None,
-    typer.Option(metavar="NUMBER", help="Conversions at once [VIDEO2MP3_WORKER_SLOTS, default one per core]."),
+    typer.Option(metavar="NUMBER", help="Simultaneous conversions [VIDEO2MP3_WORKER_SLOTS, default one per core]."),
 ]
 Role = Annotated[Literal["api", "worker", "notifier"], typer.Argument(help="Which role.")]
 
 
 def serve(host: Host = None, port: Port = None, data_dir: DataDir = None, require_login: RequireLogin = False) -> None:
     """Run the whole service in one process: API, worker and notifier."""
-    from video2mp3.cli import running
+    from video2mp3.cli import server
 
-    running.serve(_settings(host=host, port=port, data_dir=data_dir, require_login=require_login or None))
+    server.serve(_settings(host=host, port=port, data_dir=data_dir, require_login=require_login or None))
 
 
 def api(host: Host = None, port: Port = None) -> None:
     """Run the HTTP API."""
-    from video2mp3.cli import running
+    from video2mp3.cli import server
 
-    running.api(_settings(host=host, port=port))
+    server.api(_settings(host=host, port=port))
 
 
 def worker(slots: Slots = None) -> None:
-    """Run a worker, which converts; SIGTERM drains it."""
-    from video2mp3.cli import running
+    """Run a worker, which converts jobs; SIGTERM drains it."""
+    from video2mp3.cli import server
 
-    running.worker(_settings(worker_slots=slots))
+    server.worker(_settings(worker_slots=slots))
 
 
 def notifier() -> None:
-    """Run the notifier, which mails how conversions ended."""
-    from video2mp3.cli import running
+    """Run the notifier, which sends emails and webhooks about conversions."""
+    from video2mp3.cli import server
 
-    running.notifier(_settings())
+    server.notifier(_settings())
 
 
 def migrate() -> None:
-    """Bring the database to this version's tables.
+    """Migrate the database to this version's tables.
 
     Safe to run again, and from several machines at once.
     """
-    from video2mp3.cli import running
+    from video2mp3.cli import server
 
-    running.migrate(_settings())
+    server.migrate(_settings())
 
 
 def doctor() -> None:
-    """Check all parts, and say what to do.
+    """Check all dependencies, and say what to do.
 
     The machine, the engine, the database, the broker and the storage, as the settings choose them.
     """
@@ -81,9 +81,9 @@ def doctor() -> None:
 
 
 def health(role: Role = "api") -> None:
-    """Ask the role that runs here whether it is well; for containers.
+    """Check the health of the role that runs on this machine; for containers.
 
-    Ends with status 1 when it is not. `serve` is asked as `api` is.
+    Ends with status 1 if it is not healthy. For `serve`, check `api`.
     """
     from video2mp3.cli.health import check
     from video2mp3.settings import load_settings

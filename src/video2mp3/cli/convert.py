@@ -1,4 +1,4 @@
-"""`video2mp3 convert`: files on this machine, with no service at all."""
+"""`video2mp3 convert`: converts local files without a service."""
 
 import signal
 import sys
@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from video2mp3.cli.converting import Order, Task, convert_files
+from video2mp3.cli.convert_files import Order, Task, convert_files
 from video2mp3.cli.flags import OUTPUT, Force, Inputs, Output, takes_options, with_flags
-from video2mp3.cli.pairing import folders_to_watch, pairs
+from video2mp3.cli.output_paths import folders_to_watch, pair_outputs
 from video2mp3.cli.terminal import complain, stop
-from video2mp3.cli.watching import Watch
+from video2mp3.cli.watch import Watch
 from video2mp3.engine import Limits, Options
 from video2mp3.engine.cpus import available_cpus
 from video2mp3.errors import InvalidOption
@@ -38,9 +38,7 @@ def convert_command(
     force: Force = False,
     watch: Annotated[
         bool,
-        typer.Option(
-            "--watch", help="Go on with what comes into the folders later, until Ctrl-C.", rich_help_panel=OUTPUT
-        ),
+        typer.Option("--watch", help="Keep watching the folders for new files, until Ctrl-C.", rich_help_panel=OUTPUT),
     ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object per file, with its report.", rich_help_panel=OUTPUT)
@@ -48,20 +46,20 @@ def convert_command(
 ) -> None:
     """Convert videos on this machine to MP3.
 
-    TIME is written as 90, 1:30 or 1:02:03.5. Several MP3s of one file are named talk-01.mp3 or talk-track1.mp3. As many
-    files are converted at once as there are cores for their threads. With --watch, files that have an MP3 already are
-    left alone. Exit status: 0 all converted, 1 some failed, 2 wrong usage.
+    TIME is written as 90, 1:30 or 1:02:03.5. Several MP3s of one file are named talk-01.mp3 or talk-track1.mp3. Files
+    are converted in parallel, as far as the cores allow. With --watch, files that already have an MP3 are skipped.
+    Exit status: 0 all converted, 1 some failed, 2 wrong usage.
     """
     try:
         chosen = Options.from_dict(options)
     except InvalidOption as error:
         stop(with_flags(error.detail))
-    tasks = [] if watch else [Task(file, target) for file, target in pairs(files, output)]
+    tasks = [] if watch else [Task(file, target) for file, target in pair_outputs(files, output)]
     folders, into = folders_to_watch(files, output) if watch else ([], None)
     cores = available_cpus()
     threads = threads or max(1, cores // max(1, len(tasks)))
     order = Order(chosen, force, as_json, replace(LIMITS, threads=threads), jobs=max(1, cores // threads))
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the part files go then too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception, so that temporary files are deleted
     try:
         if watch:
             Watch(folders, into, order).run()

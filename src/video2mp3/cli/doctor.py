@@ -53,11 +53,11 @@ def _run(name: str, check: Callable[[], str]) -> bool:
 
 
 def _check_settings() -> str:
-    """A name that was mistyped is otherwise passed over in silence."""
+    """Finds mistyped variable names, which the settings would ignore."""
     unknown = unknown_variables()
     if unknown:
         raise ConfigurationError(f"There is no {' and no '.join(unknown)}; all settings are in docs/settings.md.")
-    return "every variable that is set is one"
+    return "all variables that are set are known"
 
 
 def _check_disk(settings: Settings) -> str:
@@ -71,7 +71,7 @@ def _check_disk(settings: Settings) -> str:
 
 
 def _check_engine() -> str:
-    """Converts a second of silence for real."""
+    """Converts a second of silence with the real engine."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "silence.wav"
         with wave.open(str(path), "wb") as out:
@@ -88,11 +88,11 @@ def _check_database(settings: Settings) -> str:
     database = open_database(settings)
     try:
         database.check()
-        # `serve` makes its tables itself.
+        # `serve` creates its tables itself.
         if database.dialect != "sqlite" or migrate.current(database):
             migrate.require_current(database)
         revision = migrate.current(database)
-        found = f"tables at revision {revision}" if revision else "no tables yet: `serve` makes them"
+        found = f"tables at revision {revision}" if revision else "no tables yet: `serve` creates them"
         file = f" in {database.engine.url.database}" if database.dialect == "sqlite" else ""
     except Unavailable as error:
         raise type(error)(f"{error.detail} ({settings.origin('database_url')})") from None

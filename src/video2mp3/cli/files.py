@@ -1,4 +1,4 @@
-"""Opening inputs and naming outputs: nothing is ever half-written."""
+"""Opens inputs, names outputs, and writes them completely or not at all."""
 
 import contextlib
 import errno
@@ -19,10 +19,10 @@ _PIECE_SIZE_BYTES = 1024**2
 
 
 def kind_of(path: Path) -> int | None:
-    """Returns `stat.S_IFREG`, `stat.S_IFDIR` or another; None where nothing is.
+    """Returns the file type (`stat.S_IFREG`, `stat.S_IFDIR` …), or None if the path does not exist.
 
     Raises:
-        OSError: that may not be known.
+        OSError: the path cannot be examined.
     """
     try:
         return stat.S_IFMT(path.stat().st_mode)
@@ -52,7 +52,7 @@ def open_source(file: Path) -> FileSource:
 
 
 def check_before(target: Path, file: Path, options: Options, force: bool) -> None:
-    """Checks before a conversion what may be written; how many segments there will be is not known yet.
+    """Checks the output before a conversion, when the number of segments is not known yet.
 
     Raises:
         FileExists, InvalidRequest: as `check_target`.
@@ -73,8 +73,8 @@ def check_target(target: Path, file: Path, force: bool) -> None:
     """Checks that a file may be written.
 
     Raises:
-        FileExists: there is a file of that name, and it is not to be overwritten.
-        InvalidRequest: it may not for another reason.
+        FileExists: the file exists and must not be overwritten.
+        InvalidRequest: the file cannot be written for another reason.
     """
     try:
         kind = kind_of(target)
@@ -90,10 +90,10 @@ def check_target(target: Path, file: Path, force: bool) -> None:
 
 
 def earlier_output(target: Path, options: Options) -> Path | None:
-    """Returns what an earlier conversion to this target has made: the target, or the first segment of it that is found.
+    """Returns the output of an earlier conversion to this target: the target, or its first segment.
 
     Raises:
-        OSError: that may not be known.
+        OSError: the folder cannot be read.
     """
     chosen = options.as_dict()
     if not makes_segments(chosen):
@@ -105,7 +105,7 @@ def earlier_output(target: Path, options: Options) -> Path | None:
 
 @contextlib.contextmanager
 def temporary_file(target: Path) -> Iterator[Path]:
-    """Gives an empty file beside the target; it is gone after the with block, unless it was renamed."""
+    """Creates an empty file beside the target, and deletes it after the with block unless it was renamed."""
     if target.is_symlink():
         target = target.resolve()
     try:
@@ -126,13 +126,13 @@ def place(written: Path, segments: Sequence[Segment], outputs: Sequence[Path], f
 
     Raises:
         FileExists, InvalidRequest: as `check_target`.
-        StorageFull: there is no room for the largest segment twice.
+        StorageFull: the disk has no room for a second copy of the largest segment.
     """
     for output in outputs:
         check_target(output, file, force)
     with contextlib.ExitStack() as temporary:
         cut = []
-        # From the end on: what is left then is the first segment.
+        # From the end, so that the first segment remains in the file.
         for segment, output in zip(segments[:0:-1], outputs[:0:-1], strict=True):
             cut.append(temporary.enter_context(temporary_file(output)))
             _cut_off(written, segment.offset_bytes, cut[-1])
@@ -141,7 +141,7 @@ def place(written: Path, segments: Sequence[Segment], outputs: Sequence[Path], f
 
 
 def _cut_off(whole: Path, offset_bytes: int, rest: Path) -> None:
-    """Moves what is in a file from an offset on to another file."""
+    """Moves the bytes after an offset to another file."""
     try:
         with whole.open("r+b") as source, rest.open("wb") as sink:
             source.seek(offset_bytes)
@@ -154,19 +154,19 @@ def _cut_off(whole: Path, offset_bytes: int, rest: Path) -> None:
 
 
 def no_room(folder: Path) -> StorageFull:
-    """Returns the error that a folder's disk is full."""
+    """Returns the error for a full disk."""
     return StorageFull(f"There is no room left in {shown(folder)}.")
 
 
 def _rename(written: Path, target: Path, force: bool) -> None:
-    """Gives the finished file its name.
+    """Renames the finished file to its target.
 
     Raises:
-        FileExists: there is a file of that name, and it is not to be overwritten.
-        InvalidRequest: it cannot be.
+        FileExists: the target exists and must not be overwritten.
+        InvalidRequest: the file cannot be renamed.
     """
     if target.is_symlink():
-        target = target.resolve()  # the link stays; what it points to is written
+        target = target.resolve()  # keeps the link and writes its target
     if force:
         try:
             written.replace(target)
@@ -174,7 +174,7 @@ def _rename(written: Path, target: Path, force: bool) -> None:
             raise InvalidRequest(f"{shown(target)} cannot be replaced: {reason(error)}.") from None
         return
     try:
-        target.hardlink_to(written)  # unlike a rename, this never overwrites what appeared meanwhile
+        target.hardlink_to(written)  # unlike a rename, this never overwrites a file that appeared meanwhile
     except FileExistsError:
         raise _already_there(target) from None
     except OSError:  # a file system without hard links
@@ -192,4 +192,4 @@ def _umask() -> int:
 
 
 _UMASK = _umask()
-"""Asked for once: asking changes it for a moment, for all threads."""
+"""Read once at import: reading changes the umask for a moment, for all threads."""

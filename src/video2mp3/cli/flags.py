@@ -1,4 +1,4 @@
-"""The engine's options as flags: each option has one, with its own description as help."""
+"""Turns the engine's options into flags, with the options' descriptions as help."""
 
 import inspect
 import re
@@ -33,17 +33,17 @@ _GROUPS = {
 }
 _OTHER_GROUP = "Tags and cover"
 _NAMES = frozenset(option.name for option in fields(Options))
-# Names that are words as well, where they mean the option.
+# Names that are ordinary words too, in contexts where they mean the option.
 _NAMES_IN_SENTENCES = re.compile(r"\b(?:channels(?= \d)|split(?= silence)|(?<=and )preset)\b")
 # Python refuses to read thousands of digits.
 _TIME = re.compile(r"(?:(?:(\d{1,9}):)?([0-5]?\d):)?(\d{1,9}(?:\.\d{0,20})?|\.\d{1,20})", re.ASCII)
 
 
 OUTPUT = "Output"
-"""The group of flags that say what is written."""
+"""The group of flags for outputs."""
 Inputs = Annotated[
     list[Path],
-    # Of one that cannot be read our own sentence tells, and the others go on.
+    # The command reports an unreadable file itself, and converts the others.
     typer.Argument(metavar="FILE|FOLDER", help="Videos, or folders of them.", show_default=False, readable=False),
 ]
 Output = Annotated[
@@ -65,9 +65,9 @@ def flag_of(name: str) -> str:
 
 
 def with_flags(text: str) -> str:
-    """Returns a sentence of the engine's with the options' flags in place of their names."""
+    """Returns a sentence of the engine with flags instead of option names."""
     for name in sorted(_NAMES, key=len, reverse=True):
-        # a name without an underscore is a word as well: only what stands in front is the option's then
+        # a name without an underscore is also an ordinary word: replace it only at the start
         text = re.sub(rf"\b{name}\b" if "_" in name else rf"^{name}(?=:)", flag_of(name), text)
     return _NAMES_IN_SENTENCES.sub(lambda found: flag_of(found[0]), text)
 
@@ -81,7 +81,7 @@ def seconds(text: str) -> float:
 
 
 def split_at(text: str) -> float | str:
-    """Returns where to split: a word, or the seconds of a time."""
+    """Returns the value of --split: a word, or a time in seconds."""
     if text in SPLITS:
         return text
     try:
@@ -92,7 +92,7 @@ def split_at(text: str) -> float | str:
 
 
 def picture(path: str) -> bytes:
-    """Returns the bytes of a file, of one that is too large as many as show it."""
+    """Returns the bytes of a file, at most one more than allowed."""
     try:
         with Path(path).open("rb") as file:
             return file.read(MAX_COVER_BYTES + 1)
@@ -104,7 +104,7 @@ _PARSERS: dict[str, Callable[[str], Any]] = {"cover_picture": picture, "split": 
 
 
 def takes_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Gives a command a flag for every option; it gets those that were given as a dict, `options`."""
+    """Adds a flag for every option to a command, which gets the given ones as the dict `options`."""
     own = inspect.signature(command, eval_str=True)
 
     def run(**values: Any) -> None:
@@ -137,7 +137,7 @@ def _parameter(option: "Field[Any]") -> inspect.Parameter:
         **settings,
     )
     annotation: Any = Annotated[option.type if is_switch else _plain(option) | None, info]
-    default = option.default if is_switch else None  # the engine's own then
+    default = option.default if is_switch else None  # None: the engine's default
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 

@@ -1,4 +1,4 @@
-"""`video2mp3 health`: asks one role whether it is well, for containers' health checks and probes."""
+"""`video2mp3 health`: checks one role, for containers' health checks and probes."""
 
 import re
 import socket
@@ -17,21 +17,21 @@ _STALLED = re.compile(r'^video2mp3_loop_stalled\{loop="([^"]+)"\} 1', re.MULTILI
 
 
 def check(settings: Settings, role: Role) -> str:
-    """Returns a sentence when the role that runs on this machine is well.
+    """Returns a sentence if the role on this machine is healthy.
 
-    The api, which is in `serve` too, is asked over HTTP. Worker and notifier are asked for their metrics, which report
-    the loops that do not turn; a server that is away is no fault of theirs. Where they serve no metrics, a worker has
-    to have written its heartbeat lately, and the notifier's database and broker have to answer.
+    The api (also in `serve`) is checked over HTTP. Worker and notifier are checked by their metrics, which report
+    stalled loops; an unavailable database or broker does not make them unhealthy. Without metrics, the worker needs a
+    recent heartbeat, and the notifier's database and broker must answer.
 
     Raises:
-        Unavailable: saying what is not.
+        Unavailable: the role is not healthy; the sentence says why.
     """
     if role == "api":
         return _ask_api(settings)
     if settings.metrics_port:
         _require_turning_loops(settings)
         return f"All loops of the {role} turn."
-    # They load the database library, which takes most of a second: a probe has less.
+    # Imported late: the database library takes most of a second to load, and probes are frequent.
     from video2mp3.database import migrate
     from video2mp3.jobs import workers
     from video2mp3.wiring import open_database, open_queue
@@ -42,7 +42,7 @@ def check(settings: Settings, role: Role) -> str:
         if role == "worker":
             with database.read() as session:
                 if not workers.is_alive(session, socket.gethostname()):
-                    raise Unavailable(f"No worker of this machine has been heard of for {workers.SEEN_S} s.")
+                    raise Unavailable(f"No worker on this machine has sent a heartbeat for {workers.SEEN_S} s.")
             return "The worker's heartbeat is in the database."
     finally:
         database.close()
@@ -63,7 +63,7 @@ def _ask_api(settings: Settings) -> str:
             raise Unavailable(f"{url} answered {error.code}: {error.read(1000).decode(errors='replace')}") from None
     except OSError as error:
         raise Unavailable(f"{url} does not answer ({error}).") from None
-    return "The service answers, and so do its parts."
+    return "The service and its dependencies answer."
 
 
 def _require_turning_loops(settings: Settings) -> None:
@@ -73,7 +73,7 @@ def _require_turning_loops(settings: Settings) -> None:
     except OSError as error:
         raise Unavailable(f"{url} does not answer ({error}).") from None
     if stalled:
-        raise Unavailable(f"These loops of the process do not turn: {', '.join(stalled)}. Its log tells why.")
+        raise Unavailable(f"These loops of the process do not turn: {', '.join(stalled)}. See its log.")
 
 
 def _url(host: str, port: int, path: str) -> str:
@@ -82,7 +82,7 @@ def _url(host: str, port: int, path: str) -> str:
 
 
 def _get(url: str) -> str:
-    # No proxy of the environment's: this is the machine itself.
+    # No proxy from the environment: the server is on this machine.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(url, timeout=_TIMEOUT_S) as answer:
         return bytes(answer.read()).decode()

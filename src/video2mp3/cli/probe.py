@@ -1,4 +1,4 @@
-"""`video2mp3 probe`: what is in a file, before anything is converted."""
+"""`video2mp3 probe`: prints what is in a file, without converting it."""
 
 import json
 from collections.abc import Iterator
@@ -15,14 +15,14 @@ from video2mp3.errors import Video2mp3Error
 
 def probe_command(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE", help="Videos to look into.", show_default=False, readable=False)
+        list[Path], typer.Argument(metavar="FILE", help="Videos to examine.", show_default=False, readable=False)
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per file.")] = False,
 ) -> None:
-    """Tell what is in videos: tracks, languages, chapters.
+    """Show the tracks, languages and chapters of videos.
 
-    And how large the MP3 would be, and how long it would take. Exit status: 0 all are media, 1 some are not, 2 wrong
-    usage.
+    Also estimates the size of the MP3 and the time for the conversion. Exit status: 0 all are media, 1 some are not, 2
+    wrong usage.
     """
     good = [_probe_one(file, as_json) for file in files]
     if not all(good):

@@ -1,4 +1,4 @@
-"""`video2mp3 push`: files of this machine, converted by a service elsewhere."""
+"""`video2mp3 push`: converts local files with a remote service."""
 
 import sys
 from typing import Annotated, Any
@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from video2mp3.cli.flags import Force, Inputs, Output, takes_options, with_flags
-from video2mp3.cli.pairing import pairs
+from video2mp3.cli.output_paths import pair_outputs
 from video2mp3.cli.terminal import complain, stop
 from video2mp3.engine import Options
 from video2mp3.engine.segment_names import makes_segments
@@ -36,27 +36,27 @@ def push_command(
     output: Output = None,
     force: Force = False,
 ) -> None:
-    """Let a service elsewhere convert videos of this machine to MP3.
+    """Convert local videos to MP3 with a remote service.
 
-    All are sent, one after the other, then the MP3s are fetched as they are ready; several MP3s of one file come as a
-    ZIP. When it is interrupted, by Ctrl-C or a broken line, the same command goes on where it was. Exit status: 0 all
-    converted, 1 some failed, 2 wrong usage.
+    The command uploads the files one after the other, then downloads the MP3s; several MP3s of one file come as a ZIP.
+    After Ctrl-C or a dropped connection, the same command resumes. Exit status: 0 all converted, 1 some failed, 2
+    wrong usage.
     """
     try:
         chosen = Options.from_dict(options).as_dict()
     except InvalidOption as error:
         stop(with_flags(error.detail))
-    tasks = pairs(files, output)
+    tasks = pair_outputs(files, output)
     if makes_segments(chosen):
         tasks = [(file, target.with_suffix(".zip")) for file, target in tasks]
-    # The HTTP library takes a while to load, which other commands need not wait for.
-    from video2mp3.cli.pushing import push
+    # Imported late: the HTTP library takes a while to load, and other commands do not need it.
+    from video2mp3.cli.push_files import push
 
     account = None if user is None else (user, _password(password_stdin))
     try:
         succeeded = push(tasks, server, account, chosen, force=force)
     except KeyboardInterrupt:
-        complain("", "interrupted; the same command goes on from here")
+        complain("", "interrupted; run the same command to resume")
         raise typer.Exit(130) from None
     if not succeeded:
         raise typer.Exit(1)

@@ -1,16 +1,16 @@
-"""Who may make an account here, in a sentence: for the start, and for `doctor`."""
+"""Describes who may register, for the start message and `doctor`."""
 
 from video2mp3.settings import Settings
 
 _WHO = {
-    "open": "anyone who reaches the service can make an account",
+    "open": "anyone who reaches the service can create an account",
     "invite": "by invitation, from an administrator or `video2mp3 user invite`",
-    "closed": "nobody; `video2mp3 user add NAME` makes accounts",
+    "closed": "nobody; `video2mp3 user add NAME` creates accounts",
 }
 
 
 def registration_sentence(settings: Settings) -> str:
-    """Returns who may make an account, and why that is so."""
+    """Returns a sentence that says who may register, and why."""
     why = "it is not set, and others may reach the service"
     if settings.registration:
         why = f"VIDEO2MP3_REGISTRATION={settings.registration}"

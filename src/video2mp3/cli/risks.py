@@ -1,4 +1,4 @@
-"""What is risky in the settings: said by `doctor`, and never with a secret in it."""
+"""Finds risky settings for `doctor`. The sentences never contain secrets."""
 
 import ipaddress
 import shlex
@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from video2mp3.settings import Settings, secret_files
 
 _MIN_SECRET_LENGTH = 12
-# What servers come with, and what examples are written with.
+# Default passwords of servers and examples.
 _KNOWN_SECRETS = frozenset(
     {"guest", "root", "admin", "password", "secret", "changeme", "change-me", "minioadmin", "rabbitmq", "mysql"}
     | {"example", "letmein", "123456", "12345678", "video2mp3", "test", "user1"}
@@ -42,7 +42,7 @@ def _weakness(name: str, secret: str) -> Iterator[str]:
     if not secret:
         yield f"{name} is empty; set one."
     elif secret.lower() in _KNOWN_SECRETS:
-        yield f"{name} is one that everybody knows; choose a random one."
+        yield f"{name} is a known default; choose a random one."
     elif len(secret) < _MIN_SECRET_LENGTH:
         yield f"{name} has fewer than {_MIN_SECRET_LENGTH} characters; choose a random one."
 
@@ -54,7 +54,7 @@ def _readable_files() -> Iterator[str]:
         except OSError:
             continue
         if mode & (stat.S_IROTH | stat.S_IWOTH):
-            yield f"Everybody on this machine can read the file of {variable}; use chmod 600, or 440."
+            yield f"Every user of this machine can read the file of {variable}; use chmod 600, or 440."
 
 
 def _open_data(settings: Settings) -> Iterator[str]:
@@ -65,7 +65,7 @@ def _open_data(settings: Settings) -> Iterator[str]:
             continue
         if mode & 0o077 if path.is_file() else mode & 0o007:
             command = f"chmod {'600' if path.is_file() else '700'} {shlex.quote(str(path))}"
-            yield f"Others on this machine can open {path} (mode {mode:04o}); run: {command}"
+            yield f"Other users of this machine can open {path} (mode {mode:04o}); run: {command}"
 
 
 def _data_paths(settings: Settings) -> Iterator[Path]:
@@ -82,25 +82,25 @@ def _data_paths(settings: Settings) -> Iterator[Path]:
 
 def _open_doors(settings: Settings) -> Iterator[str]:
     if settings.allow_unsandboxed:
-        yield "VIDEO2MP3_ALLOW_UNSANDBOXED lets hostile files do all that this program can; make the sandbox work."
+        yield "VIDEO2MP3_ALLOW_UNSANDBOXED decodes hostile files without a sandbox; make the sandbox work."
     if not settings.max_login_failures:
-        yield "VIDEO2MP3_MAX_LOGIN_FAILURES=0 lets anybody guess passwords; set a limit."
+        yield "VIDEO2MP3_MAX_LOGIN_FAILURES=0 allows unlimited password guessing; set a limit."
     if settings.password_min_length < 8:
-        yield f"VIDEO2MP3_PASSWORD_MIN_LENGTH={settings.password_min_length} takes what is soon guessed; use 8 or more."
+        yield f"VIDEO2MP3_PASSWORD_MIN_LENGTH={settings.password_min_length} allows weak passwords; use 8 or more."
     if any(network.prefixlen == 0 for network in settings.proxies):
-        yield "VIDEO2MP3_TRUSTED_PROXIES names everybody, who can then write any address; name the proxies."
+        yield "VIDEO2MP3_TRUSTED_PROXIES trusts every client, which can then forge addresses; name the proxies."
     if any(network.prefixlen < 8 for network in settings.networks):
-        yield "VIDEO2MP3_ALLOWED_NETWORKS lets users' URLs lead nearly anywhere inside; name the few that are needed."
+        yield "VIDEO2MP3_ALLOWED_NETWORKS opens internal networks to users' URLs; name only those that are needed."
     if "*" in settings.allowed_hosts.split(","):
-        yield "VIDEO2MP3_ALLOWED_HOSTS=* answers for any name; name those that users know."
+        yield "VIDEO2MP3_ALLOWED_HOSTS=* accepts any host name; list the public ones."
     if settings.public_url and not settings.trusted_proxies and _is_loopback(settings.host):
-        yield "There is a proxy before this loopback address: set VIDEO2MP3_TRUSTED_PROXIES, or all users count as one."
+        yield "A proxy forwards to this loopback address: set VIDEO2MP3_TRUSTED_PROXIES, or users share one address."
 
 
 def _clear_text(settings: Settings) -> Iterator[str]:
     public = urlsplit(settings.public_url)
     if settings.public_url and public.scheme != "https" and not _is_loopback(public.hostname or ""):
-        yield "VIDEO2MP3_PUBLIC_URL is not https: passwords and tokens can be read on the way; put TLS in front."
+        yield "VIDEO2MP3_PUBLIC_URL is not https: passwords and tokens are sent in clear text; use TLS."
     if settings.smtp_security == "none" and settings.smtp_username and not _is_loopback(settings.smtp_host):
         yield "VIDEO2MP3_SMTP_SECURITY=none sends the mail server's password in clear text; use starttls or tls."
 

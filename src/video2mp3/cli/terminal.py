@@ -1,4 +1,4 @@
-"""What people at a terminal see, and what a terminal must never get."""
+"""Prints text on a terminal without control characters."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,7 @@ import typer
 
 
 def shown(text: Path | str) -> str:
-    """Returns text that cannot upset a terminal, whatever is in it."""
+    """Returns the text without control characters that a terminal would interpret."""
     return "".join(c if c.isprintable() else "?" for c in str(text))
 
 

@@ -1,4 +1,4 @@
-"""The Python client: uploads that resume, conversions and their MP3s. Imports nothing of the rest.
+"""The Python client: resumable uploads, conversions and downloads. It imports no other part of video2mp3.
 
 ```python
 with Client("https://video2mp3.example.com") as client:

@@ -1,4 +1,4 @@
-"""The client: what a program does with a service, in a few calls."""
+"""The client class: upload, convert, wait and download."""
 
 import hashlib
 import os
@@ -10,33 +10,34 @@ from typing import Any, BinaryIO, Self
 
 import httpx
 
-from video2mp3.client.connection import LATER, Connection, pauses_s, unreachable
+from video2mp3.client.connection import RETRY_STATUSES, Connection, backoff_delays_s, unreachable
 from video2mp3.client.conversion import Conversion
-from video2mp3.client.errors import ClientError, error_of
-from video2mp3.client.memory import Memory
-from video2mp3.client.uploading import OnProgress, begin, find_offset, send_rest
+from video2mp3.client.errors import ClientError, error_from_response
+from video2mp3.client.resume_store import ResumeStore
+from video2mp3.client.tus import OnProgress, create_upload, fetch_offset, send_remaining
 
 _PIECE_SIZE_BYTES = 256 * 1024
 _POLL_S = 1.0
 
 
 class Client:
-    """A service, as one user sees it. Blocking; used by one thread at a time; to be closed, or used in a with block.
+    """One user's access to a service. Blocking; use it from one thread at a time, and close it or use a with block.
 
-    Every call raises `ClientError`, and OSError for files of this machine. What fails for a moment (the line, a restart
-    of the service) is tried again.
+    Every call raises `ClientError`, or OSError for local files. The client retries after dropped connections and
+    restarts of the service.
     """
 
-    def __init__(self, server: str, *, token: str | None = None, memory: Path | str | None = None) -> None:
-        """Connects only when first used.
+    def __init__(self, server: str, *, token: str | None = None, resume_folder: Path | str | None = None) -> None:
+        """Connects at the first call.
 
         Args:
             server: The service's address, such as http://localhost:8000.
-            token: An access token. Instead of it, `sign_in`; programs on the service's own machine need neither.
-            memory: A folder in which unfinished uploads are remembered, so that another process goes on with them.
+            token: An access token; alternatively call `sign_in`. Programs on the service's machine need neither.
+            resume_folder: Folder in which the addresses of unfinished uploads are kept, so that another process can
+                resume them.
         """
         self._connection = Connection(server, token)
-        self._memory = None if memory is None else Memory(Path(memory), server)
+        self._resume_store = None if resume_folder is None else ResumeStore(Path(resume_folder), server)
 
     def __enter__(self) -> Self:
         return self
@@ -49,35 +50,35 @@ class Client:
         self._connection.close()
 
     def sign_in(self, username: str, password: str) -> None:
-        """Signs in to an account; the sign-in is renewed as long as the client is used."""
+        """Signs in to an account; the client renews the session."""
         self._connection.sign_in(username, password)
 
     def upload(
         self, file: Path | str, *, name: str | None = None, on_progress: OnProgress = lambda _sent, _all: None
     ) -> str:
-        """Sends a file, or goes on with it where it was begun before; returns the upload's id.
+        """Uploads a file, or resumes its unfinished upload; returns the upload's id.
 
         Args:
-            file: What to send. It must not change meanwhile.
-            name: What to call it; None: as it is called here.
-            on_progress: Called with the bytes that were sent so far and the size, often.
+            file: The file; it must not change meanwhile.
+            name: The name to display; None: the file's name.
+            on_progress: Called often, with the bytes sent so far and the size.
         """
         path = Path(file)
         with path.open("rb") as opened:
             size_bytes = os.fstat(opened.fileno()).st_size
-            address = self._memory.find(path) if self._memory else None
-            offset_bytes = find_offset(self._connection, address) if address else None
+            address = self._resume_store.find(path) if self._resume_store else None
+            offset_bytes = fetch_offset(self._connection, address) if address else None
             if address is None or offset_bytes is None or offset_bytes > size_bytes:
-                address, offset_bytes = begin(self._connection, name or path.name, size_bytes), 0
-                if self._memory:
-                    self._memory.keep(path, address)
-            send_rest(self._connection, address, opened, size_bytes, offset_bytes, on_progress)
+                address, offset_bytes = create_upload(self._connection, name or path.name, size_bytes), 0
+                if self._resume_store:
+                    self._resume_store.keep(path, address)
+            send_remaining(self._connection, address, opened, size_bytes, offset_bytes, on_progress)
         return address.rstrip("/").rpartition("/")[2]
 
     def forget(self, file: Path | str) -> None:
-        """Forgets the file's upload, so that the next one begins anew. A finished one is remembered until then."""
-        if self._memory:
-            self._memory.forget(Path(file))
+        """Forgets the file's upload, so that the next `upload` sends the file again."""
+        if self._resume_store:
+            self._resume_store.forget(Path(file))
 
     def convert(
         self,
@@ -90,16 +91,16 @@ class Client:
         result_url: str | None = None,
         idempotency_key: str | None = None,
     ) -> Conversion:
-        """Orders a conversion of an upload, or of the file at a URL.
+        """Creates a conversion of an upload, or of the file at a URL.
 
         Args:
             upload_id: From `upload`.
-            url: In its place: http or https.
+            url: Instead of `upload_id`: an http or https URL.
             options: Such as `{"bitrate_kbps": 128}` (docs/options.md).
-            tag: A text that is given back with the conversion.
-            cover_upload_id: An upload, too: the picture for the front cover.
-            result_url: Where the service is to send the MP3 with PUT.
-            idempotency_key: The same call with the same key makes one conversion; None: a new key.
+            tag: A text that the service returns with the conversion.
+            cover_upload_id: An upload with the picture for the front cover.
+            result_url: The URL to which the service sends the MP3 with PUT.
+            idempotency_key: Repeated calls with the same key create one conversion; None: a new key.
         """
         order = {
             "upload_id": upload_id,
@@ -114,7 +115,7 @@ class Client:
         return Conversion.of(self._connection.call("POST", "/v1/conversions", json=given, headers=headers).json())
 
     def read(self, conversion_id: str) -> Conversion:
-        """Returns a conversion as it is now."""
+        """Returns the present state of a conversion."""
         return Conversion.of(self._connection.call("GET", f"/v1/conversions/{conversion_id}").json())
 
     def wait(
@@ -124,11 +125,11 @@ class Client:
         timeout_s: float | None = None,
         on_progress: Callable[[Conversion], None] = lambda _: None,
     ) -> Conversion:
-        """Waits for a conversion's end and returns it, finished. `on_progress` is called each second.
+        """Waits until a conversion is finished and returns it. `on_progress` is called once a second.
 
         Raises:
-            ClientError: with the conversion's own code when it failed or was canceled; `timeout` when it has not ended
-                within `timeout_s` seconds.
+            ClientError: with the conversion's code when it failed or was canceled; `timeout` when it did not end within
+                `timeout_s` seconds.
         """
         end_s = None if timeout_s is None else time.monotonic() + timeout_s
         while True:
@@ -140,56 +141,56 @@ class Client:
                 detail = conversion.error_detail or "The conversion was canceled."
                 raise ClientError(conversion.error_code or "canceled", detail)
             if end_s is not None and time.monotonic() > end_s:
-                raise ClientError("timeout", "The conversion has not ended in time.", retryable=True)
+                raise ClientError("timeout", "The conversion did not end in time.", retryable=True)
             time.sleep(_POLL_S)
 
     def download(
         self, conversion: Conversion, target: Path | str, *, on_progress: OnProgress = lambda _got, _all: None
     ) -> None:
-        """Gets the MP3 (of several: the ZIP) of a finished conversion; the file is there whole, or not at all.
+        """Downloads the MP3 (or the ZIP of several) of a finished conversion; `target` is never incomplete.
 
-        A file that is there is overwritten. Its SHA-256 is compared with the one that the service tells.
+        Overwrites an existing file. Verifies the SHA-256 that the service reports.
         """
         result = conversion.data["result"]
         if result is None:
-            raise ClientError("not_finished", "The conversion has no MP3, or none any more.")
+            raise ClientError("not_finished", "The conversion has no MP3 yet, or it has expired.")
         path = Path(target)
-        part = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.part")
+        temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.part")
         try:
-            with part.open("xb+") as file:
+            with temporary.open("xb+") as file:
                 self._receive(conversion.data["links"]["mp3"], file, result["size_bytes"], on_progress)
                 file.seek(0)
                 if hashlib.file_digest(file, "sha256").hexdigest() != result["sha256"]:
-                    raise ClientError("damaged", "The MP3 did not arrive as it was made; try again.", retryable=True)
-            part.replace(path)
+                    raise ClientError("damaged", "The MP3 was damaged during the download; try again.", retryable=True)
+            temporary.replace(path)
         finally:
-            part.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
 
     def _receive(self, address: str, file: BinaryIO, size_bytes: int, on_progress: OnProgress) -> None:
-        pauses = pauses_s()
+        delays_s = backoff_delays_s()
         while (before_bytes := file.tell()) < size_bytes:
             failure = self._receive_some(address, file, size_bytes, on_progress)
             if failure is None:
                 return
             if file.tell() > before_bytes:
-                pauses = pauses_s()
-            elif (pause_s := next(pauses)) is None:
+                delays_s = backoff_delays_s()
+            elif (delay_s := next(delays_s)) is None:
                 raise failure
             else:
-                time.sleep(pause_s)
+                time.sleep(delay_s)
 
     def _receive_some(
         self, address: str, file: BinaryIO, size_bytes: int, on_progress: OnProgress
     ) -> ClientError | None:
-        """One request; returns what went wrong where another one can help."""
+        """Sends one request; returns the error if a retry can help."""
         start = file.tell()
         headers = {"Range": f"bytes={start}-"} if start else {}
         try:
             with self._connection.stream(address, headers) as answer:
                 if not answer.is_success:
                     answer.read()
-                    failure = error_of(answer)
-                    if answer.status_code in LATER:
+                    failure = error_from_response(answer)
+                    if answer.status_code in RETRY_STATUSES:
                         return failure
                     raise failure
                 if answer.status_code != 206:

@@ -1,4 +1,4 @@
-"""Conversions, as the service tells of them."""
+"""The state of a conversion, as the service reports it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ ENDED = ("finished", "failed", "canceled")
 
 @dataclass(frozen=True)
 class Conversion:
-    """A conversion at one moment."""
+    """A snapshot of a conversion."""
 
     id: str
     state: str
@@ -18,7 +18,7 @@ class Conversion:
     error_code: str | None
     error_detail: str | None
     data: Mapping[str, Any]
-    """All that the service tells: the JSON of GET /v1/conversions/{id}."""
+    """The complete JSON of GET /v1/conversions/{id}."""
 
     @property
     def ended(self) -> bool:

@@ -52,7 +52,7 @@ def _pieces(data: bytes) -> Iterator[str]:
 
 @dataclass
 class ReceivedExtract:
-    """The parent's side: gathers what an untrusted child says, within bounds."""
+    """The parent's side: gathers what an untrusted child says, within limits."""
 
     size_bytes: int
     """Of the file that the ranges belong to."""
@@ -60,7 +60,7 @@ class ReceivedExtract:
     _ranges: bytearray = field(default_factory=bytearray)
 
     def take(self, message: Mapping[str, Any]) -> None:
-        """Takes one message. Raises EngineCrashed where it is not of the right form, or more than there may be."""
+        """Takes one message. Raises EngineCrashed if it is not of the right form, or more than there may be."""
         _append(self._head, message.get("extract_head"), MAX_HEAD_BYTES)
         _append(self._ranges, message.get("extract_ranges"), MAX_RANGES * _RANGE.size)
 

@@ -98,7 +98,7 @@ class Segment:
     title: str | None
     """Untrusted."""
     waveform: Waveform | None = None
-    """As it was encoded; None where the MP3 was copied."""
+    """As it was encoded; None if the MP3 was copied."""
 
 
 @dataclass(frozen=True)

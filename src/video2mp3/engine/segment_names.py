@@ -7,7 +7,7 @@ from typing import Any
 
 
 def makes_segments(options: Mapping[str, Any]) -> bool:
-    """Tells whether these options ask for more than one MP3, even where it then is one: it is named as a segment."""
+    """Returns whether these options ask for more than one MP3, even where it then is one: it is named as a segment."""
     return options.get("split") is not None or options.get("track") == "all"
 
 

@@ -76,7 +76,7 @@ class FileSource:
 
 
 class RangeServer:
-    """The parent's side: answers the child's requests from a source, in a thread of its own."""
+    """The parent's side: answers the child's requests from a source, in a separate thread."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -239,7 +239,7 @@ class SourceFile(io.RawIOBase):
         return True
 
     def seekable(self) -> bool:
-        """Says whether this can be sought in."""
+        """Returns whether this can be sought in."""
         return not self.sequential
 
 

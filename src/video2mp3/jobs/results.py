@@ -14,7 +14,7 @@ from video2mp3.engine.segment_names import makes_segments, segment_suffixes
 from video2mp3.errors import Expired
 from video2mp3.storage import Storage
 from video2mp3.storage.attachment import attachment
-from video2mp3.storage.checksums import CheckedObject
+from video2mp3.storage.checksums import VerifiedObject
 
 _MAX_STEM_BYTES = 200
 # What Windows takes in no name, and what it takes for a device.
@@ -47,7 +47,7 @@ class StoredResult:
         self._database = database
         self._storage = storage
         self._job_id = job_id
-        self._object: CheckedObject | None = None
+        self._object: VerifiedObject | None = None
 
     def stream(self, start: int, end: int) -> Iterator[bytes]:
         """Yields the bytes from `start` up to `end` (exclusive), in pieces of at most 256 KiB.
@@ -61,13 +61,13 @@ class StoredResult:
             self._object = self._find()
         yield from self._object.stream(self._storage, start, end)
 
-    def _find(self) -> CheckedObject:
+    def _find(self) -> VerifiedObject:
         columns = (Job.result_key, Job.result_size_bytes, Job.result_checksums)
         with self._database.read() as session:
             row = session.execute(select(*columns).where(Job.id == self._job_id)).one_or_none()
         if row is None or row.result_key is None:
             raise Expired
-        return CheckedObject(row.result_key, row.result_size_bytes, row.result_checksums)
+        return VerifiedObject(row.result_key, row.result_size_bytes, row.result_checksums)
 
 
 def result_suffix(options: Mapping[str, Any]) -> str:

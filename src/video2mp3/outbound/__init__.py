@@ -1,7 +1,7 @@
-"""HTTP to addresses that users name: what their own networks hold must not be reached through us (SSRF).
+"""HTTP requests to URLs from users, protected against server-side request forgery (SSRF).
 
-`get`, `put` and `post` are all there is, and each asks the `Guard`. A connection goes to an address that was checked
-after the name was resolved, once: whatever the name leads to a moment later does not matter.
+The interface is `get`, `put`, `post` and `RemoteFile`; each asks the `Guard`. The name is resolved once, its addresses
+are checked, and the connection goes to a checked address. So later DNS changes have no effect.
 """
 
 from video2mp3.outbound.connection import THROUGHPUT_WINDOW_S

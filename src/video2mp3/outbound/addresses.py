@@ -1,7 +1,7 @@
-"""Which IP addresses are out in the public Internet.
+"""Decides which IP addresses are public.
 
 Sources: IANA's registries of special-purpose addresses for IPv4 and IPv6 (RFC 6890 and its updates), read in 2026.
-Python's own `is_global` is not used: what it says has changed between patch releases.
+Python's `is_global` is not used, because its results changed between patch releases.
 """
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -40,12 +40,12 @@ _SPECIAL_IPV6 = tuple(
         "3fff::/20",  # documentation
     )
 )
-# How a network without IPv4 of its own reaches all IPv4 hosts (RFC 6052): its resolver makes such addresses.
+# Networks without IPv4 reach IPv4 hosts with such addresses, which their resolvers create (RFC 6052).
 _NAT64 = IPv6Network("64:ff9b::/96")
 
 
 def is_allowed(address: Address, networks: tuple[Network, ...]) -> bool:
-    """Tells whether an address is public, or in one of the networks that are allowed all the same.
+    """Returns whether an address is public or in one of the allowed networks.
 
     IPv6 outside 2000::/3 is not public: loopback, link-local, unique local, multicast, IPv4-mapped and the rest.
     """
@@ -59,5 +59,5 @@ def is_allowed(address: Address, networks: tuple[Network, ...]) -> bool:
 
 
 def read_address(text: str) -> Address:
-    """Reads an address as resolvers give it: a zone (fe80::1%eth0) is dropped. Raises ValueError."""
+    """Parses an address from a resolver; drops the zone (fe80::1%eth0). Raises ValueError."""
     return ip_address(text.partition("%")[0])

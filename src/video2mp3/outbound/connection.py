@@ -1,4 +1,4 @@
-"""One connection to one address that was checked, with clocks that a slow server cannot stretch."""
+"""Connections to checked addresses, with time limits that a slow server cannot extend."""
 
 import asyncio
 import http.client
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 _CONNECT_S = 10.0
 HEAD_TIMEOUT_S = 60.0
-"""For all of a response's head, from the request on; a silent server is given up earlier."""
+"""Time from the request to the end of the response's head; the idle limit ends it earlier."""
 THROUGHPUT_WINDOW_S = 30.0
-"""A server's throughput is measured over so many seconds of waiting for it."""
-# How often `should_stop` is asked while nothing comes.
+"""Waiting time over which a server's throughput is measured."""
+# Interval for calling `should_stop` while no data arrives.
 _TICK_S = 1.0
 
 
 class Clock:
-    """How long one exchange may take: in all, without a byte coming or going, and for how many bytes."""
+    """The limits of one exchange: total time, idle time and minimum throughput."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Clock:
         least_bytes_per_s: float = 0,
         on_moved: Callable[[int], None] = lambda _: None,
     ) -> None:
-        """The time runs from now on; `on_moved` is told how many bytes came or went."""
+        """Starts the clock; calls `on_moved` with the number of bytes received or sent."""
         self._end_s = time.monotonic() + total_s
         self._phase_end_s = math.inf
         self._idle_s = idle_s
@@ -51,7 +51,7 @@ class Clock:
 
     @contextmanager
     def within(self, phase_s: float) -> Iterator[None]:
-        """Gives what is done in the block so many seconds, as long as the whole time is not over before."""
+        """Limits the block to `phase_s` seconds, in addition to the total time."""
         self._phase_end_s = time.monotonic() + phase_s
         try:
             yield
@@ -63,7 +63,7 @@ class Clock:
 
         Raises:
             Unreachable: when the time is over.
-            Canceled: when the work has to stop.
+            Canceled: when `should_stop` returned True.
         """
         if self._should_stop():
             raise Canceled
@@ -80,11 +80,11 @@ class Clock:
         """Sends all bytes. Raises Unreachable, Canceled, OSError."""
         left = memoryview(data).cast("B")
         while left:
-            # The same bytes again after a timeout, as TLS wants it.
+            # After a timeout, TLS needs the same bytes again.
             left = left[self._moved(sock, partial(sock.send, left), self._sending) :]
 
     def _moved(self, sock: socket.socket, move: Callable[[], int], meter: "_Meter") -> int:
-        """Moves some bytes, and returns their number."""
+        """Moves bytes with time limits; returns their number."""
         idle_end_s = time.monotonic() + self._idle_s
         while True:
             sock.settimeout(self.left_s(_TICK_S))
@@ -102,18 +102,18 @@ class Clock:
 
 
 class _Meter:
-    """Sees that a server is too slow. Only the time that it is waited for counts, and not that for its first byte."""
+    """Detects a slow server. It counts only time spent waiting for the server, after the first byte."""
 
     def __init__(self, what: str, least_bytes_per_s: float) -> None:
         self.what = what
-        """What it does: `sends` or `takes`."""
+        """The server's action for the error message: `sends` or `takes`."""
         self._least_bytes_per_s = least_bytes_per_s
         self._has_begun = False
         self._waited_s = 0.0
         self._moved_bytes = 0
 
     def count(self, waited_s: float, size_bytes: int) -> None:
-        """Adds what was moved in so many seconds. Raises Unreachable."""
+        """Adds bytes that were moved in `waited_s` seconds. Raises Unreachable if the server is too slow."""
         self._waited_s += waited_s if self._has_begun else 0.0
         self._moved_bytes += size_bytes
         self._has_begun = self._has_begun or size_bytes > 0
@@ -126,9 +126,9 @@ class _Meter:
 
 
 class PinnedConnection(http.client.HTTPConnection):
-    """A connection for requests to `target`, at one of the given addresses and nowhere else.
+    """A connection for requests to `target`, only to the given addresses.
 
-    `http.client` knows no proxies. TLS is verified for the name in the URL.
+    `http.client` uses no proxies. TLS certificates are verified for the host in the URL.
     """
 
     response_class = BoundedResponse
@@ -142,7 +142,7 @@ class PinnedConnection(http.client.HTTPConnection):
 
     def connect(self) -> None:
         """Connects to the first address that answers. Raises OSError, Unreachable, Canceled."""
-        self.hang_up()  # where the server has ended the one before
+        self.hang_up()  # closes the previous connection
         self._raw = _dial_any(self._addresses, self._target.port, self._clock)
         if self._target.scheme == "https":
             self._raw.settimeout(self._clock.left_s(_CONNECT_S))
@@ -150,12 +150,12 @@ class PinnedConnection(http.client.HTTPConnection):
         self.sock = cast(socket.socket, _TimedSocket(self._raw, self._clock))
 
     def getresponse(self) -> http.client.HTTPResponse:
-        """Returns the response, of which the head was read. Raises HTTPException, OSError, Unreachable, Canceled."""
+        """Reads the head of the response. Raises HTTPException, OSError, Unreachable, Canceled."""
         with self._clock.within(HEAD_TIMEOUT_S):
             return super().getresponse()
 
     def hang_up(self) -> None:
-        """Closes the connection, whatever is still to be read."""
+        """Closes the connection, even if unread data remains."""
         if self._raw is not None:
             self._raw.close()
 
@@ -166,14 +166,14 @@ def dial(address: Address, port: int, timeout_s: float) -> socket.socket:
 
 
 def tls_context() -> ssl.SSLContext:
-    """Returns what verifies a server's certificate for its name; reads the certificates that are trusted."""
+    """Returns a context that verifies certificates and host names; loads the trusted certificates."""
     return ssl.create_default_context()
 
 
 async def open_stream(
     target: Target, addresses: Sequence[Address], tls: ssl.SSLContext | None
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Connects to the first of the addresses that answers; TLS is verified for the name in the URL. Raises OSError."""
+    """Connects to the first address that answers; verifies TLS for the host in the URL. Raises OSError."""
     failure = OSError("no address")
     for address in addresses:
         try:
@@ -187,7 +187,7 @@ async def open_stream(
 async def dial_stream(
     address: Address, port: int, tls: ssl.SSLContext | None, server_hostname: str | None
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Opens a TCP connection on an event loop, with TLS where there is a context. Raises OSError."""
+    """Opens a TCP connection on an event loop, with TLS if a context is given. Raises OSError."""
     return await asyncio.open_connection(str(address), port, ssl=tls, server_hostname=server_hostname)
 
 
@@ -202,7 +202,7 @@ def _dial_any(addresses: Sequence[Address], port: int, clock: Clock) -> socket.s
 
 
 class _TimedSocket:
-    """As much of a socket as `http.client` uses."""
+    """The part of the socket interface that `http.client` uses."""
 
     def __init__(self, sock: socket.socket, clock: Clock) -> None:
         self._sock = sock
@@ -215,7 +215,7 @@ class _TimedSocket:
         self._clock.send(self._sock, data)
 
     def close(self) -> None:
-        pass  # http.client closes before it has read the answer; see `hang_up`
+        pass  # http.client closes before the response is read; see `hang_up`
 
 
 class _Received(io.RawIOBase):

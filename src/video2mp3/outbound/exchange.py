@@ -1,4 +1,4 @@
-"""Requests: a file that comes, and a file that goes."""
+"""Requests that download or upload a file."""
 
 import http.client
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,16 +14,16 @@ from video2mp3.outbound.urls import Target, parse
 
 MAX_REDIRECTS = 5
 SMALL_BODY_BYTES = 4096
-"""As much of an answer as is read where nobody waits for a file."""
+"""Bytes of a response body that are read if the body is not a file."""
 IDLE_S = 30.0
-"""The longest silence of a server."""
+"""Longest time without a byte from or to the server."""
 OWN_HEADERS = {"User-Agent": f"video2mp3/{__version__}"}
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back; the names of headers are in lower case."""
+    """A response; header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -32,25 +32,25 @@ class Answer:
 
 
 class Incoming:
-    """An answer whose body is still to be read."""
+    """A response whose body is read by the caller."""
 
     def __init__(self, response: http.client.HTTPResponse, target: Target) -> None:
         self.status = response.status
         self.headers = _headers(response)
         """Names in lower case."""
         self.target = target
-        """Where it came from, after the redirects."""
+        """The URL that answered, after redirects."""
         self._response = response
         self.size_bytes: int | None = response.length
-        """Of the body; None where the server does not tell."""
+        """Size of the body; None if the server does not declare it."""
         self._left_bytes = self.size_bytes
 
     def read(self, size_bytes: int) -> bytes:
         """Returns the next bytes, up to `size_bytes`; none at the end of the body.
 
         Raises:
-            Unreachable: when the server breaks off, or is too slow.
-            Canceled: when the work has to stop.
+            Unreachable: when the server aborts or is too slow.
+            Canceled: when the work must stop.
         """
         if self._left_bytes is not None:
             size_bytes = min(size_bytes, self._left_bytes)
@@ -59,7 +59,7 @@ class Incoming:
         with unreachable(self.target):
             data = self._response.read1(size_bytes)
         if self._left_bytes is not None:
-            # For http.client an end before the length that was promised is no error here.
+            # http.client does not report a body that is shorter than declared.
             if not data:
                 raise Unreachable(f"{self.target.host} broke off.")
             self._left_bytes -= len(data)
@@ -120,7 +120,7 @@ def put(
 
 
 def is_transient(status: int) -> bool:
-    """Tells whether the same request may get another status a little later."""
+    """Returns whether a repeated request may get another status."""
     return status >= 500 or status in (408, 421, 425, 429)
 
 

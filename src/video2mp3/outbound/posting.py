@@ -1,4 +1,4 @@
-"""A small message to another's server, on an event loop: it only waits, so hundreds can wait at once."""
+"""Posts small messages on an event loop, so that hundreds of deliveries can wait at the same time."""
 
 import asyncio
 import ssl
@@ -19,22 +19,22 @@ from video2mp3.outbound.urls import Target, parse
 async def post(
     url: str, body: bytes, headers: Mapping[str, str], *, guard: Guard, timeout_s: float, resolver: Executor
 ) -> Answer:
-    """Sends a small message; follows no redirects.
+    """Posts a small message; follows no redirects.
 
     Args:
         url: http or https.
         body: The message.
-        headers: Of the request.
-        guard: Says where connections may go.
-        timeout_s: For all that follows the lookup of the name.
-        resolver: Looks names up: that blocks a thread, for as long as the system's resolver is patient.
+        headers: Headers of the request.
+        guard: Decides which addresses are allowed.
+        timeout_s: Time for everything after the DNS lookup.
+        resolver: Executor for DNS lookups, which block a thread until the system's resolver gives up.
 
     Raises:
-        UrlRejected: when the guard refuses the URL.
-        Unreachable: when no answer comes, or none in time.
+        UrlRejected: when the guard rejects the URL.
+        Unreachable: when there is no response in time.
     """
     target = parse(url)
-    # Not limited: a lookup cannot be canceled, and a caller that gave it up would begin another one beside it.
+    # Without timeout: a lookup cannot be canceled, and a retry would start another one beside it.
     addresses, tls = await asyncio.get_running_loop().run_in_executor(resolver, _prepare, guard, target)
     try:
         async with asyncio.timeout(timeout_s):
@@ -46,7 +46,7 @@ async def post(
 
 
 def _prepare(guard: Guard, target: Target) -> tuple[Sequence[Address], ssl.SSLContext | None]:
-    """Does what blocks: looks the name up, and reads the certificates of those that are trusted."""
+    """Runs the blocking steps: the DNS lookup, and loading the trusted certificates."""
     return guard.addresses(target), tls_context() if target.scheme == "https" else None
 
 
@@ -60,14 +60,14 @@ async def _exchange(
         request = h11.Request(method="POST", target=target.path, headers=list({**own, **headers}.items()))
         for event in (request, h11.Data(data=body), h11.EndOfMessage()):
             writer.write(connection.send(event) or b"")
-        # No `drain`: a server that answers before it has read all of a message is heard all the same.
+        # No `drain`, so that a response that arrives before the server has read the whole message is still read.
         return await _answer(reader, connection)
     finally:
         writer.transport.abort()
 
 
 async def _answer(reader: asyncio.StreamReader, connection: h11.Connection) -> Answer:
-    """Reads the answer as far as it is of interest. Raises OSError, h11.ProtocolError."""
+    """Reads the status, the headers and the first bytes of the body. Raises OSError, h11.ProtocolError."""
     response: h11.Response | None = None
     interim, body = 0, b""
     while len(body) < SMALL_BODY_BYTES:

@@ -1,4 +1,4 @@
-"""Pieces of one file at a URL, over one connection as long as it lasts."""
+"""Reads ranges of one remote file over a reused connection."""
 
 import re
 import threading
@@ -15,23 +15,23 @@ _TRIES = 3
 
 
 class RemoteFile:
-    """A file on a server that answers ranges; to be used in a with block. Threads read it one after the other."""
+    """A file on a server that supports ranges; use it in a with block. Thread-safe; reads are serialized."""
 
     def __init__(self, target: Target, size_bytes: int, validator: str, context: ExchangeContext) -> None:
-        """Asks the guard; connects when it is first read.
+        """Asks the guard; connects at the first read.
 
         Args:
-            target: Where it is; redirects are not followed.
-            size_bytes: Of the file, as an answer told it.
-            validator: The ETag or date of that answer: the file has to be the same all the time.
-            context: Its timeout is for everything from now on.
+            target: The URL; redirects are not followed.
+            size_bytes: Size of the file, from an earlier response.
+            validator: ETag or date of that response: the file must not change.
+            context: Its timeout is the total time from now on.
 
         Raises:
             UrlRejected, Unreachable: as `get`.
         """
         self.size_bytes = size_bytes
         self.read_bytes = 0
-        """How much was read in all."""
+        """Total number of bytes read."""
         self._lock = threading.Lock()
         self._target = target
         self._validator = validator
@@ -47,8 +47,8 @@ class RemoteFile:
         """Returns the bytes there; fewer only at the end of the file.
 
         Raises:
-            Unreachable: when the server does not give them, also because the file is another one now.
-            Canceled: when the work has to stop.
+            Unreachable: when the server does not send the range, for example because the file changed.
+            Canceled: when the work must stop.
         """
         end = min(offset_bytes + size_bytes, self.size_bytes)
         if offset_bytes >= end:
@@ -69,10 +69,10 @@ class RemoteFile:
             headers = {**OWN_HEADERS, "Host": self._target.netloc, **wanted}
             self._connection.request("GET", self._target.path, headers=headers)
             response = self._connection.getresponse()
-            part = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", ""))
+            content_range = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", ""))
             expected = (str(start), str(end - 1), str(self.size_bytes))
-            if response.status != 206 or part is None or part.groups() != expected:
-                raise Unreachable(f"{self._target.host} does not give a part of the file as it was before.")
+            if response.status != 206 or content_range is None or content_range.groups() != expected:
+                raise Unreachable(f"{self._target.host} does not send a range of the same file.")
             data = response.read(end - start)
             response.close()
         if len(data) != end - start:

@@ -1,41 +1,41 @@
-"""Responses of servers that users name: their heads are bounded, and so is what their chunks cost."""
+"""Reads responses from untrusted servers, with limits on heads, chunks and trailers."""
 
 import http.client
 import io
 
 MAX_INTERIM_RESPONSES = 8
 MAX_HEAD_BYTES = 64 * 1024
-"""Of the status line and the headers, with all interim responses (RFC 9110, §15.2) before them."""
+"""Of the status line and the headers, including all interim responses (RFC 9110, §15.2)."""
 MAX_CHUNK_LINE_BYTES = 4096
 MAX_TRAILER_BYTES = 8192
 _FREE_CHUNKS = 1000
 _LEAST_CHUNK_BYTES = 64
-"""On average, after the first thousand chunks: each costs about as much time as a kilobyte does."""
+"""Average after the first thousand chunks: a chunk takes about as much time as a kilobyte."""
 
 
 class TooManyInterimResponses(http.client.HTTPException):
-    """The server says `100 Continue`, or the like, again and again."""
+    """The server sends too many interim responses, such as `100 Continue`."""
 
 
 class TooLong(http.client.HTTPException):
-    """The headers, a chunk's first line or the trailer do not end."""
+    """The headers, a chunk's size line or the trailer are too long."""
 
 
 class TooSmallChunks(http.client.HTTPException):
-    """The body comes in very many, very small chunks."""
+    """The body has too many small chunks."""
 
 
 class BoundedReader(io.BufferedReader):
-    """Gives lines as long as they are within a number of bytes that was allowed."""
+    """Reads lines up to a total number of bytes."""
 
     _line_bytes_left = 0
 
     def allow(self, size_bytes: int) -> None:
-        """Lets the lines from here on have so many bytes in all."""
+        """Sets the number of bytes that the following lines may have in total."""
         self._line_bytes_left = size_bytes
 
     def readline(self, size: int | None = -1, /) -> bytes:
-        """Returns the next line. Raises TooLong when that is more than was allowed."""
+        """Returns the next line. Raises TooLong if it exceeds the limit."""
         most = self._line_bytes_left + 1
         line = super().readline(most if size is None or size < 0 else min(size, most))
         self._line_bytes_left -= len(line)
@@ -45,14 +45,14 @@ class BoundedReader(io.BufferedReader):
 
 
 class BoundedResponse(http.client.HTTPResponse):
-    """As `http.client` reads it, within bounds. The socket's file has to be a `BoundedReader`."""
+    """An `http.client` response with limits. The socket's file must be a `BoundedReader`."""
 
     _interim_responses = 0
     _chunks = 0
     _chunks_bytes = 0
 
     def begin(self) -> None:
-        """Reads the head. Raises HTTPException where it is beyond the bounds, or none."""
+        """Reads the head. Raises HTTPException if it exceeds the limits or is invalid."""
         self._lines().allow(MAX_HEAD_BYTES)
         super().begin()
 
@@ -66,7 +66,7 @@ class BoundedResponse(http.client.HTTPResponse):
             self._interim_responses += 1
             if self._interim_responses > MAX_INTERIM_RESPONSES:
                 raise TooManyInterimResponses
-            status = int(http.client.CONTINUE)  # the only one that http.client passes over
+            status = int(http.client.CONTINUE)  # the only interim status that http.client skips
         return version, status, reason
 
     def _read_next_chunk_size(self) -> int:

@@ -1,4 +1,4 @@
-"""The queue: hands each message to one of the consumers. It is a hint, never the truth (see ARCHITECTURE.md)."""
+"""The queue: delivers each message to one consumer. Messages are hints; the database decides (see ARCHITECTURE.md)."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -15,13 +15,13 @@ class Message(Protocol):
 
     body: bytes
     headers: Mapping[str, str]
-    """Those that are text, as they were published: nobody has checked them."""
+    """The text headers as they were published. Untrusted."""
 
     def ack(self) -> None:
-        """Tells the queue that the message is done with. Never raises: an ack that is lost is a duplicate."""
+        """Acknowledges the message. Never raises: a lost ack only causes a duplicate."""
 
     def dead_letter(self) -> None:
-        """Puts the message aside as unusable. Never raises."""
+        """Moves the message to the dead-letter queue. Never raises."""
 
 
 class Consumer(Protocol):
@@ -30,40 +30,39 @@ class Consumer(Protocol):
     def take(self, timeout_s: float) -> Message | None:
         """Waits up to `timeout_s` seconds for a message; starts consuming if it was stopped.
 
-        Returns None when none came. Raises QueueUnavailable when the broker is out of reach.
+        Returns None after the timeout. Raises QueueUnavailable when the broker does not answer.
         """
 
     def stop(self) -> None:
-        """Stops consuming, so that nothing more is handed to this consumer until the next `take`.
+        """Stops consuming, so that the queue delivers nothing to this consumer until the next `take`.
 
-        Called before the ack of the message that fills the last slot: nothing is ever held while busy.
-        Never raises.
+        Call it before the ack, so that a busy slot never holds a message. Never raises.
         """
 
     def close(self) -> None:
-        """Stops consuming for good; what was handed out and not acknowledged goes to another consumer."""
+        """Stops consuming for good; an unacknowledged message goes to another consumer."""
 
 
 class Queue(Protocol):
-    """A message broker. Safe to use from several threads."""
+    """A message broker. Thread-safe."""
 
     durable: bool
-    """False when the messages end with this process."""
+    """False if the messages are lost with this process."""
 
     def publish(self, queue: str, body: bytes, expires_s: float, headers: Mapping[str, str] | None = None) -> None:
         """Publishes a persistent message and returns when the broker has confirmed it.
 
-        Raises QueueUnavailable when no confirm came within 2 s, or when the queue does not exist.
+        Raises QueueUnavailable when the broker does not confirm within 2 s, or when the queue does not exist.
         """
 
     def lost_messages(self) -> bool:
-        """Tells whether the queues had to be made since this was last asked: what was in them before is lost."""
+        """Returns whether queues were declared again since the last call, so that their messages were lost."""
 
     def depth(self, queue: str) -> int:
-        """Returns the number of messages that wait for a consumer."""
+        """Returns the number of messages that are ready for a consumer."""
 
     def consumer(self, queue: str) -> Consumer:
-        """Makes a new consumer of `queue`; any number of them share a queue."""
+        """Creates a consumer of `queue`; consumers share the messages."""
 
     def check(self) -> None:
         """Raises QueueUnavailable, naming what failed, when the broker does not answer."""

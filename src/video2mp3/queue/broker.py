@@ -1,4 +1,4 @@
-"""Connections to RabbitMQ that come back after they were lost. Everything here lives on one event loop."""
+"""Reconnecting connections to RabbitMQ. Use them on one event loop only."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -28,23 +28,22 @@ from video2mp3.queue import QUEUE_NAMES
 
 T = TypeVar("T")
 
-# What the library raises when a connection or a channel is lost, or was lost before: the last one when it is
-# used after that.
+# Errors that the library raises when a connection or channel is lost; RuntimeError when it is used afterwards.
 BROKER_ERRORS = (AMQPError, OSError, TimeoutError, RuntimeError)
 
 _PORTS = {"amqp": 5672, "amqps": 5671}
 _CONNECT_TIMEOUT_S = 5
-# A broker that is silent for three times as long is taken for lost.
+# A broker that is silent for three intervals counts as lost.
 _HEARTBEAT_S = 10
-# Oldest first out: nobody has looked at them for a long time.
+# The broker drops the oldest ones first.
 _DEAD_LETTERS_KEPT = 10_000
 
 
 def parse_url(url: str) -> URL:
-    """Returns the broker's URL with our defaults.
+    """Returns the broker's URL with default port and heartbeat.
 
     Raises:
-        ConfigurationError: when it is not one; the sentence does not repeat it, for it holds a password.
+        ConfigurationError: when the URL is not valid. The sentence omits the URL, which contains a password.
     """
     try:
         parsed = URL(url)
@@ -57,12 +56,12 @@ def parse_url(url: str) -> URL:
 
 
 def dead_letter_queue(name: str) -> str:
-    """Returns the name of the queue for the unusable messages of queue `name`."""
+    """Returns the name of the dead-letter queue of queue `name`."""
     return f"{name}.dead"
 
 
 async def _exists(connection: AbstractConnection, name: str) -> bool:
-    # On a channel of its own: the broker closes it when the answer is no.
+    # On a separate channel, because the broker closes it if the queue does not exist.
     async with connection.channel(publisher_confirms=False) as channel:
         try:
             await channel.declare_queue(name, passive=True)
@@ -73,44 +72,44 @@ async def _exists(connection: AbstractConnection, name: str) -> bool:
 
 @dataclass(frozen=True)
 class Opened:
-    """A connection that works, with a channel that confirms what is published."""
+    """An open connection, with a channel that has publisher confirms."""
 
     connection: AbstractConnection
     channel: AbstractChannel
 
     @property
     def is_alive(self) -> bool:
-        """False when it is known to be lost."""
+        """False if the connection or the channel is known to be lost."""
         return self.connection.connected.is_set() and not self.channel.is_closed
 
 
 class Broker:
-    """One connection to the broker, opened when first needed and again after it was lost.
+    """One connection to the broker, opened at first use and again after a loss.
 
-    The library's own reconnecting connection is not used: it gives back a lost connection, but not always
-    the consumers on it, nor queues that were lost with the broker's data.
+    The library's robust connection is not used: it restores the connection, but not always its consumers, nor queues
+    that were lost with the broker's data.
     """
 
-    def __init__(self, url: URL, purpose: str, on_made: Callable[[], None]) -> None:
-        """`on_made` is called when queues were missing and had to be made: what was in them is lost."""
+    def __init__(self, url: URL, purpose: str, on_declared: Callable[[], None]) -> None:
+        """Calls `on_declared` when missing queues were declared, so that their messages were lost."""
         self._url = url
         self._purpose = purpose
-        self._on_made = on_made
+        self._on_declared = on_declared
         self._opened: Opened | None = None
         self._opening: asyncio.Task[Opened] | None = None
         self._closing: set[asyncio.Task[None]] = set()
 
     async def open(self) -> Opened:
-        """Returns the connection; makes it, and the queues, where it is not there."""
+        """Returns the connection; connects and declares the queues if needed."""
         if self._opened is not None:
             if self._opened.is_alive:
                 return self._opened
             self.discard(self._opened)
         if self._opening is None:
             self._opening = asyncio.create_task(self._open())
-            # Read by somebody, even when every caller's time is up before: else asyncio complains in the log.
+            # Retrieve the exception even if every caller timed out: otherwise asyncio logs a warning.
             self._opening.add_done_callback(lambda task: task.cancelled() or task.exception())
-        # A caller whose time is up does not take the connection away from the next one.
+        # A caller that times out must not cancel the connection attempt of other callers.
         return await asyncio.shield(self._opening)
 
     async def _open(self) -> Opened:
@@ -131,9 +130,9 @@ class Broker:
             self._opening = None
 
     async def declare(self, connection: AbstractConnection, channel: AbstractChannel, name: str) -> AbstractQueue:
-        """Makes the queue and its dead-letter queue, where they are not there yet, and returns the queue.
+        """Declares the queue and its dead-letter queue, and returns the queue.
 
-        The broker itself does not move messages to the dead-letter queue: it would move the expired ones too.
+        The queue has no dead-letter exchange: that would receive expired messages too.
         """
         was_there = await _exists(connection, name)
         quorum: FieldTable = {"x-queue-type": "quorum"}
@@ -141,20 +140,20 @@ class Broker:
         await channel.declare_queue(dead_letter_queue(name), durable=True, arguments=dead)
         queue = await channel.declare_queue(name, durable=True, arguments=quorum)
         if not was_there:
-            self._on_made()
+            self._on_declared()
         return queue
 
     def discard(self, opened: Opened) -> None:
-        """Gives up a connection that failed; does nothing when that was done before."""
+        """Drops a failed connection; does nothing if it was dropped before."""
         if self._opened is opened:
             self._opened = None
             self.in_background(opened.connection.close())
 
     def in_background(self, closing: Awaitable[None]) -> None:
-        """Closes something without waiting: a broker that does not read any more does not answer this either."""
+        """Closes a connection or channel without waiting: a broker that hangs would not answer."""
 
         async def limited() -> None:
-            with suppress(*BROKER_ERRORS):  # it was lost already
+            with suppress(*BROKER_ERRORS):  # the connection is lost
                 async with asyncio.timeout(_CONNECT_TIMEOUT_S):
                     await closing
 
@@ -163,7 +162,7 @@ class Broker:
         task.add_done_callback(self._closing.discard)
 
     async def close(self) -> None:
-        """Closes the connection and waits for that."""
+        """Closes the connection and waits until it is closed."""
         if self._opening is not None:
             self._opening.cancel()
             await asyncio.wait([self._opening])
@@ -173,10 +172,10 @@ class Broker:
             await asyncio.wait(self._closing)
 
     async def call(self, action: Callable[[Opened], Awaitable[T]], timeout_s: float) -> T:
-        """Runs `action`; once more on a new connection when the first was lost without notice.
+        """Runs `action`; repeats it on a new connection if the first one was lost.
 
         Raises:
-            QueueUnavailable: when that fails too, or after `timeout_s` seconds.
+            QueueUnavailable: when the second attempt fails, or after `timeout_s` seconds.
         """
         try:
             async with asyncio.timeout(timeout_s):
@@ -188,7 +187,7 @@ class Broker:
             raise self.unavailable(error) from error
 
     async def attempt(self, action: Callable[[Opened], Awaitable[T]]) -> T:
-        """Runs `action` with the connection, which is given up when that fails, or when time is up."""
+        """Runs `action` with the connection; drops the connection after an error or timeout."""
         opened = await self.open()
         try:
             return await action(opened)
@@ -197,23 +196,23 @@ class Broker:
             raise
 
     def unavailable(self, error: BaseException) -> QueueUnavailable:
-        """Returns the error as one sentence that says what to look at."""
+        """Returns the error as one sentence that says what to check."""
         return QueueUnavailable(f"The message broker at {self._url.host}:{self._url.port} {self._what_failed(error)}.")
 
     def _what_failed(self, error: BaseException) -> str:
         match error:
             case AuthenticationError() | ProbableAuthenticationError():
-                return "refuses the user name or the password"
+                return "rejects the user name or the password"
             case ConnectionNotAllowed() | InvalidFrameError():
-                # The library tells the broker's answer to the choice of the virtual host as a wrong frame.
+                # The library reports a rejected virtual host as an invalid frame.
                 vhost = self._url.path.removeprefix("/") or "/"
                 return f"has no virtual host `{vhost}`, or the user may not use it"
             case ConnectionInternalError():
-                return "has a fault of its own; see its log"
+                return "has an internal error; see its log"
             case ChannelAccessRefused():
-                return "gives the user no right to make and use the queues"
+                return "denies the user the right to declare and use the queues"
             case ChannelPreconditionFailed():
-                return f"has a queue of another kind named {' or '.join(QUEUE_NAMES)}: use a virtual host of its own"
+                return f"has a queue of another kind named {' or '.join(QUEUE_NAMES)}: use a separate virtual host"
             case DeliveryError():
                 return "did not take the message"
             case TimeoutError():

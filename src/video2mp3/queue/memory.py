@@ -1,4 +1,4 @@
-"""The queue inside one process, for the embedded mode. It behaves as RabbitMQ does."""
+"""The queue inside one process, for the embedded mode. It behaves like RabbitMQ."""
 
 import threading
 import time
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from video2mp3.errors import QueueUnavailable
 from video2mp3.queue import QUEUE_NAMES
 
-# As many as the dead-letter queues of RabbitMQ keep.
+# The same number as in RabbitMQ.
 _DEAD_LETTERS_KEPT = 10_000
 
 
@@ -21,7 +21,7 @@ class _Entry:
 
 
 @dataclass
-class _Line:
+class _QueueState:
     """The messages of one queue."""
 
     waiting: deque[_Entry] = field(default_factory=deque)
@@ -39,8 +39,8 @@ class MemoryQueue:
     durable = False
 
     def __init__(self) -> None:
-        self._lines = {name: _Line() for name in QUEUE_NAMES}
-        # Guards everything, also the consumers' and messages' state; notified at every change.
+        self._queues = {name: _QueueState() for name in QUEUE_NAMES}
+        # Guards all state, including that of consumers and messages; notified at every change.
         self.changed = threading.Condition()
         self.closed = False
         self._is_new = True
@@ -48,7 +48,7 @@ class MemoryQueue:
     def publish(self, queue: str, body: bytes, expires_s: float, headers: Mapping[str, str] | None = None) -> None:
         """See `Queue`."""
         with self.changed:
-            self.line(queue).waiting.append(_Entry(body, time.monotonic() + expires_s, headers or {}))
+            self.state_of(queue).waiting.append(_Entry(body, time.monotonic() + expires_s, headers or {}))
             self.changed.notify_all()
 
     def lost_messages(self) -> bool:
@@ -59,24 +59,24 @@ class MemoryQueue:
     def depth(self, queue: str) -> int:
         """See `Queue`."""
         with self.changed:
-            line = self.line(queue)
-            line.expire()
-            return len(line.waiting)
+            state = self.state_of(queue)
+            state.expire()
+            return len(state.waiting)
 
     def dead_letters(self, queue: str) -> list[bytes]:
-        """Returns the bodies of the messages that were put aside as unusable."""
+        """Returns the bodies of the dead-lettered messages."""
         with self.changed:
-            return list(self.line(queue).dead)
+            return list(self.state_of(queue).dead)
 
     def consumer(self, queue: str) -> "MemoryConsumer":
         """See `Queue`."""
         with self.changed:
-            return MemoryConsumer(self, self.line(queue))
+            return MemoryConsumer(self, self.state_of(queue))
 
     def check(self) -> None:
         """See `Queue`."""
         with self.changed:
-            self.line(QUEUE_NAMES[0])
+            self.state_of(QUEUE_NAMES[0])
 
     def close(self) -> None:
         """See `Queue`."""
@@ -84,13 +84,13 @@ class MemoryQueue:
             self.closed = True
             self.changed.notify_all()
 
-    def line(self, queue: str) -> _Line:
-        """Returns the queue's messages; `changed` is held."""
+    def state_of(self, queue: str) -> _QueueState:
+        """Returns the messages of a queue. The caller holds `changed`."""
         if self.closed:
             raise QueueUnavailable("The queue is closed.")
-        if queue not in self._lines:
+        if queue not in self._queues:
             raise QueueUnavailable(f"There is no queue `{queue}`.")
-        return self._lines[queue]
+        return self._queues[queue]
 
 
 class MemoryMessage:
@@ -104,19 +104,19 @@ class MemoryMessage:
 
     def ack(self) -> None:
         """See `Message`."""
-        self._consumer.settle(self._entry, dead=False)
+        self._consumer.finish(self._entry, dead=False)
 
     def dead_letter(self) -> None:
         """See `Message`."""
-        self._consumer.settle(self._entry, dead=True)
+        self._consumer.finish(self._entry, dead=True)
 
 
 class MemoryConsumer:
     """See `Consumer`. Nothing is handed to it but by `take`, so there is nothing to stop."""
 
-    def __init__(self, queue: MemoryQueue, line: _Line) -> None:
+    def __init__(self, queue: MemoryQueue, line: _QueueState) -> None:
         self._queue = queue
-        self._line = line
+        self._state = line
         self._held: _Entry | None = None
         self._closed = False
 
@@ -126,24 +126,24 @@ class MemoryConsumer:
             if self._closed or self._queue.closed:
                 raise QueueUnavailable("The consumer is closed.")
             self._queue.changed.wait_for(self._can_take, timeout_s)
-            if self._held is not None or self._closed or not self._line.waiting:
+            if self._held is not None or self._closed or not self._state.waiting:
                 return None
-            self._held = self._line.waiting.popleft()
+            self._held = self._state.waiting.popleft()
             return MemoryMessage(self, self._held)
 
     def _can_take(self) -> bool:
-        self._line.expire()
-        free = self._held is None and bool(self._line.waiting)
+        self._state.expire()
+        free = self._held is None and bool(self._state.waiting)
         return free or self._closed or self._queue.closed
 
-    def settle(self, entry: _Entry, *, dead: bool) -> None:
+    def finish(self, entry: _Entry, *, dead: bool) -> None:
         """Forgets the message, once."""
         with self._queue.changed:
             if self._held is not entry:
                 return
             self._held = None
             if dead:
-                self._line.dead.append(entry.body)
+                self._state.dead.append(entry.body)
             self._queue.changed.notify_all()
 
     def stop(self) -> None:
@@ -154,6 +154,6 @@ class MemoryConsumer:
         with self._queue.changed:
             self._closed = True
             if self._held is not None:
-                self._line.waiting.appendleft(self._held)
+                self._state.waiting.appendleft(self._held)
                 self._held = None
             self._queue.changed.notify_all()

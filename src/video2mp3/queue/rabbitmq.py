@@ -1,8 +1,8 @@
 """The queue in RabbitMQ, 3.10 or later.
 
-The protocol needs an event loop (heartbeats, confirms); it runs in one thread of its own, and everything
-that is called from outside blocks. Publishers and consumers have a connection each: a broker that is short
-of memory stops reading from connections that publish, and acks must still get through.
+The protocol needs an event loop (heartbeats, confirms), which runs in a separate thread; the public methods block.
+Publishers and consumers use separate connections: a broker that is short of memory stops reading from publishers, and
+acks must still get through.
 """
 
 import asyncio
@@ -36,10 +36,10 @@ class RabbitQueue:
     durable = True
 
     def __init__(self, url: str) -> None:
-        """Prepares the connections; connects only when first used.
+        """Prepares the connections; connects at first use.
 
         Raises:
-            ConfigurationError: when the URL is not one of a broker.
+            ConfigurationError: when the URL is not a broker's.
         """
         parsed = parse_url(url)
         self._emptied = threading.Event()
@@ -74,7 +74,7 @@ class RabbitQueue:
         await self._publisher.call(action, _PUBLISH_TIMEOUT_S)
 
     def lost_messages(self) -> bool:
-        """See `Queue`. It is noticed by whichever process connects first after the broker lost its data."""
+        """See `Queue`. True in the process that reconnects first after the broker lost its data."""
         if not self._emptied.is_set():
             return False
         self._emptied.clear()
@@ -101,7 +101,7 @@ class RabbitQueue:
         return RabbitConsumer(self, queue)
 
     def check(self) -> None:
-        """See `Queue`. The sentence tells whether address, credentials or virtual host are wrong."""
+        """See `Queue`. The error says whether address, credentials or virtual host are wrong."""
         for name in QUEUE_NAMES:
             self.depth(name)
 
@@ -119,7 +119,7 @@ class RabbitQueue:
         self._loop.close()
 
     def _tick(self) -> None:
-        """Shows that the event loop turns."""
+        """Reports that the event loop runs."""
         self._thread.feed()
         self._loop.call_later(_TICK_S, self._tick)
 
@@ -129,7 +129,7 @@ class RabbitQueue:
             task.cancel()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Runs a coroutine, which must have a deadline of its own, on the event loop and returns its result."""
+        """Runs a coroutine that has a deadline on the event loop, and returns its result."""
         with self._lock:
             if self._closed:
                 coroutine.close()
@@ -140,11 +140,11 @@ class RabbitQueue:
         except CancelledError:
             raise QueueUnavailable("The connection to the message broker is closed.") from None
         finally:
-            # Where the waiting thread is interrupted, nobody would see a message that still comes.
+            # If the waiting thread is interrupted, a later message would be lost.
             future.cancel()
 
     def run_quietly(self, action: Callable[[], Awaitable[None]]) -> None:
-        """Runs an action for a short time on the event loop. What fails is only a duplicate later."""
+        """Runs an action on the event loop and ignores errors: they only cause duplicates."""
 
         async def limited() -> None:
             async with asyncio.timeout(_CALL_TIMEOUT_S):
@@ -183,7 +183,7 @@ class RabbitMessage:
 
 
 class RabbitConsumer:
-    """See `Consumer`. Finds its way back to the broker by itself."""
+    """See `Consumer`. Reconnects by itself."""
 
     def __init__(self, owner: RabbitQueue, queue: str) -> None:
         self._owner = owner
@@ -192,9 +192,9 @@ class RabbitConsumer:
         self._closed = False
 
     def take(self, timeout_s: float) -> RabbitMessage | None:
-        """See `Consumer`. One that is closed meanwhile returns None; one that was closed before raises.
+        """See `Consumer`. Returns None if the consumer is closed meanwhile; raises if it was closed before.
 
-        A broker that is away is tried again for as long as `timeout_s` lasts.
+        Retries an unavailable broker until `timeout_s` is over.
         """
         if self._closed:
             raise QueueUnavailable("The consumer is closed.")
@@ -209,7 +209,7 @@ class RabbitConsumer:
                 subscription = await self._subscribed()
                 incoming = await subscription.next(deadline_s - clock())
             except SubscriptionLost:
-                # Whether the broker is there at all shows in the next round.
+                # The next attempt shows whether the broker is available.
                 self._drop()
                 await asyncio.sleep(_RETRY_DELAY_S / 10)
             except BROKER_ERRORS as error:
@@ -251,7 +251,7 @@ class RabbitConsumer:
             try:
                 await self._subscription.stop()
             except BaseException:
-                # Without its channel nothing can be handed to it either.
+                # Without its channel, the consumer receives nothing.
                 self._drop()
                 raise
 

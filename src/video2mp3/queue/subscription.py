@@ -1,4 +1,4 @@
-"""One channel that consumes one queue. It lives on one event loop and is thrown away when it fails."""
+"""One channel that consumes one queue, on one event loop. Discard it after an error."""
 
 import asyncio
 
@@ -6,9 +6,8 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 
 from video2mp3.queue.broker import Broker, Opened
 
-# Consumers can vanish without a word: 3.10 keeps one whose queue is deleted and made again within
-# milliseconds, but what is sent to it gets lost on the way. So one that hears nothing is replaced every so
-# often, with its channel: what was on the way to the old one goes back.
+# Consumers can be lost silently: if a queue is deleted and declared again within milliseconds, RabbitMQ 3.10 keeps the
+# consumer but loses its deliveries. So an idle consumer is renewed with its channel, which requeues its deliveries.
 _RENEW_AFTER_S = 20
 
 
@@ -27,12 +26,12 @@ class Subscription:
         self._is_wanted = False
         self._heard_at_s = asyncio.get_running_loop().time()
         self._last: AbstractIncomingMessage | None = None
-        # None stands for the end.
+        # None marks the end.
         self._inbox: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
 
     @classmethod
     async def open(cls, broker: Broker, opened: Opened, name: str) -> "Subscription":
-        """Opens a channel, and makes the queue where it is not there."""
+        """Opens a channel and declares the queue."""
         channel = await opened.connection.channel(publisher_confirms=False)
         await channel.set_qos(prefetch_count=1)
         subscription = cls(opened, channel, await broker.declare(opened.connection, channel, name))
@@ -43,18 +42,18 @@ class Subscription:
 
     @property
     def is_stale(self) -> bool:
-        """True when nothing was heard for so long that the broker may have forgotten this consumer."""
+        """True if the consumer was idle for so long that the broker may have lost it."""
         holds_message = self._last is not None and not self._last.processed
         return not holds_message and asyncio.get_running_loop().time() - self._heard_at_s > _RENEW_AFTER_S
 
     async def start(self) -> None:
-        """Starts to consume; does nothing when it does so already."""
+        """Starts consuming, if it is stopped."""
         if not self._is_wanted:
             self._is_wanted = True
             self._tag = await self._queue.consume(self._on_message)
 
     async def stop(self) -> None:
-        """Stops to consume; what came and was not taken goes back."""
+        """Stops consuming; requeues messages that were not taken."""
         self._is_wanted = False
         if self._tag is not None:
             tag, self._tag = self._tag, None
@@ -70,17 +69,17 @@ class Subscription:
             self.end()
 
     async def _on_message(self, message: AbstractIncomingMessage) -> None:
-        # What was on its way when consuming stopped comes after that.
+        # A message that was in flight when consuming stopped arrives later.
         if self._is_wanted:
             self._inbox.put_nowait(message)
         else:
             await message.nack()
 
     async def next(self, timeout_s: float) -> AbstractIncomingMessage | None:
-        """Waits for the next message; returns None when none came.
+        """Waits for the next message; returns None after the timeout.
 
         Raises:
-            SubscriptionLost: when none will come any more.
+            SubscriptionLost: when the subscription has ended.
         """
         try:
             async with asyncio.timeout(min(timeout_s, _RENEW_AFTER_S)):
@@ -99,5 +98,5 @@ class Subscription:
         self._inbox.put_nowait(None)
 
     async def close(self) -> None:
-        """Closes the channel: what was not acknowledged goes back."""
+        """Closes the channel; the broker requeues unacknowledged messages."""
         await self._channel.close()

@@ -17,22 +17,21 @@ class StoredObject:
 
 
 class Storage(Protocol):
-    """Keeps objects. Keys are made by us, never by users: segments of `[0-9a-zA-Z._-]` joined by `/`.
+    """Stores objects. The service creates the keys, never users: names of `[0-9a-zA-Z._-]` joined by `/`.
 
-    Safe to use from several threads. Every method raises StorageUnavailable when the storage does not
-    answer.
+    Thread-safe. Every method raises StorageUnavailable when the storage does not answer.
     """
 
     scratch_folder: Path
-    """Where files for `put_file` are written, so that the disk store can rename instead of copying."""
+    """Folder for files that `put_file` stores, so that the disk storage can rename instead of copying."""
 
     def put_file(self, key: str, path: Path, attributes: Mapping[str, str] | None = None) -> None:
-        """Stores the file under `key`, durably, and takes it away from `path`.
+        """Moves the file at `path` into the storage under `key`, durably.
 
-        `attributes` are headers that go with the bytes where the store itself serves them, see `signed_url`.
+        `attributes` are HTTP headers that the storage sends when it serves the object itself, see `signed_url`.
 
-        All of it is stored or none: no half-written object can ever be read. An object that has the key
-        already is replaced. Raises StorageFull when there is no room; the file at `path` is gone then too.
+        The operation is atomic: readers never see an incomplete object. It replaces an existing object. Raises
+        StorageFull when there is no room, and then also deletes the file at `path`.
         """
 
     def size_bytes(self, key: str) -> int:
@@ -45,9 +44,9 @@ class Storage(Protocol):
         """
 
     def signed_url(self, key: str, lifetime_s: int) -> str | None:
-        """Returns an address that the object can be fetched from, by whoever has it, for so long; None: there is none.
+        """Returns a URL from which anyone can download the object for `lifetime_s`; None if the storage has no URLs.
 
-        Whether there is such an object is not looked at.
+        Does not check whether the object exists.
         """
 
     def delete(self, key: str) -> None:

@@ -1,8 +1,8 @@
-"""Checksums of stored objects: computed while an object is written, verified with every read of it.
+"""Checksums of stored objects: computed when an object is written, verified at every read.
 
 The format: one CRC-32 (ISO/IEC 13239, as in ZIP and PNG) for each block of 128 KiB, the last block being shorter, as
-four bytes in network order, one after the other. The row that names an object holds them. So any range is verified by
-reading the blocks that it touches, and nothing of a block is given out before the whole of it is known to be right.
+four bytes in network order, one after the other. The row of the object holds them. So a read verifies exactly the
+blocks that it touches, and returns no byte of a block before the whole block is verified.
 """
 
 import hashlib
@@ -21,20 +21,20 @@ from video2mp3.telemetry import metrics
 log = structlog.get_logger()
 
 BLOCK_BYTES = 128 * 1024
-"""As large as the blocks that the engine reads, which cost no more reading for that."""
+"""The same size as the engine's reads, so that verification causes no additional reads."""
 _CHECKSUM_BYTES = 4
 _PIECE_BYTES = 2 * BLOCK_BYTES
-# A disk or an object store may return wrong bytes once, and the right ones the next time.
+# A disk or an object store may return wrong bytes once, and correct bytes at the next read.
 _READS = 2
-# Of one request where a whole object is read: 4 MiB.
+# Blocks per request when a whole object is read: 4 MiB.
 _VERIFIED_BLOCKS = 32
 
 Damage = Literal["missing", "size", "checksum"]
-"""What can be wrong with a stored object."""
+"""Kinds of damage to a stored object."""
 
 
 class Checksums:
-    """Computes the checksums of bytes that come in order, in pieces of any size."""
+    """Computes checksums incrementally, from pieces of any size."""
 
     def __init__(self) -> None:
         self._whole_blocks = bytearray()
@@ -60,7 +60,7 @@ class Checksums:
 
 
 def checksums_of(data: bytes | memoryview) -> bytes:
-    """Returns the checksums of bytes that are all of an object."""
+    """Returns the checksums of a complete object."""
     checksums = Checksums()
     checksums.update(data)
     return checksums.value()
@@ -83,8 +83,8 @@ def checksums_of_file(path: Path) -> tuple[bytes, str]:
 
 
 @dataclass(frozen=True)
-class CheckedObject:
-    """A stored object as its row describes it: what is read of it is verified."""
+class VerifiedObject:
+    """A stored object with the checksums from its row. All reads are verified."""
 
     key: str
     size_bytes: int
@@ -93,11 +93,11 @@ class CheckedObject:
     def read(self, storage: Storage, offset_bytes: int, size_bytes: int) -> bytes:
         """Returns up to `size_bytes` from `offset_bytes`; fewer only at the object's end.
 
-        Reads the whole blocks in which they lie.
+        Reads and verifies the whole blocks that contain them.
 
         Raises:
             NotFound: when there is no such object.
-            StoredDataDamaged: when it has other bytes than were stored, or fewer, also when they are read again.
+            StoredDataDamaged: when the checksums do not match, also after a second read.
             StorageUnavailable: when the storage does not answer.
         """
         end_bytes = min(offset_bytes + size_bytes, self.size_bytes)
@@ -115,7 +115,7 @@ class CheckedObject:
     def stream(self, storage: Storage, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         """Yields the bytes from `start` up to `end` (exclusive; None: all) in pieces of at most 256 KiB.
 
-        Raises as `read`, before the first byte of what is damaged.
+        Raises like `read`, before the first damaged byte.
         """
         end = self.size_bytes if end is None else min(end, self.size_bytes)
         while start < end:
@@ -124,7 +124,7 @@ class CheckedObject:
             yield piece
 
     def find_damage(self, storage: Storage) -> Damage | None:
-        """Reads the whole object; returns what is wrong with it, None where nothing is.
+        """Reads the whole object; returns the kind of damage, or None.
 
         Raises StorageUnavailable when the storage does not answer.
         """
@@ -152,5 +152,5 @@ class CheckedObject:
 
 
 def piece_size_bytes(offset_bytes: int) -> int:
-    """Returns how much to read from there so that the next piece begins with a block: no block is read twice then."""
+    """Returns the size of a read from there that ends at a block boundary, so that no block is read twice."""
     return _PIECE_BYTES - offset_bytes % BLOCK_BYTES

@@ -1,7 +1,7 @@
 """The storage on a disk: one file per object.
 
-An object appears by one rename of a file that is durable already, and is acknowledged when the rename is
-durable too. (Libraries rename without the two fsyncs: after a power cut the name is there, the bytes not.)
+`put_file` makes the file durable, renames it, and makes the rename durable. (Without both fsyncs, a power cut can
+leave a name without its bytes.)
 """
 
 import errno
@@ -18,26 +18,26 @@ from video2mp3.storage.private import make_folder
 
 
 class DiskStorage:
-    """Keeps objects in `folder`/objects. The folder is made when it is not there."""
+    """Stores objects in `folder`/objects. Creates the folder if needed."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder.absolute()
         self._objects = self._folder / "objects"
         # On the same file system as the objects: a rename cannot cross file systems.
         self.scratch_folder = self._folder / "scratch"
-        # Where this fails, `check` tells why.
+        # If this fails, `check` reports why.
         with suppress(OSError):
             self._make_folders()
 
     def _make_folders(self) -> None:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # nobody else's business
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # private to this account
         make_folder(self._objects)
         make_folder(self.scratch_folder)
 
     def put_file(self, key: str, path: Path, attributes: Mapping[str, str] | None = None) -> None:  # noqa: ARG002
         """See `Storage`: a disk keeps no attributes.
 
-        After StorageUnavailable the file is still at `path`, for another try.
+        After StorageUnavailable, the file is still at `path`, for a retry.
         """
         target = self._path(key)
         try:
@@ -49,7 +49,7 @@ class DiskStorage:
             path.unlink(missing_ok=True)
             raise
         except NotFound as error:
-            raise StorageUnavailable("The scratch file to store is gone.") from error
+            raise StorageUnavailable("The scratch file to store was deleted.") from error
 
     def _rename(self, path: Path, target: Path) -> None:
         while True:
@@ -57,17 +57,17 @@ class DiskStorage:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 path.replace(target)
             except (FileNotFoundError, FileExistsError):
-                # A `delete` took a folder away in between, because it was empty: mkdir itself says that a folder
-                # exists when that is gone as it looks again. All else stays as it is, and is an error.
+                # A concurrent `delete` removed the empty folder, also between the two steps of mkdir. Any other cause
+                # persists, and is an error.
                 if not path.exists() or target.parent.is_file():
                     raise
             else:
                 return
 
     def _fsync_folders(self, folder: Path) -> None:
-        # All of them, whoever made them: another process may have made one, and not come to its fsync yet.
+        # All parents: another process may have created one of them and not synced it yet.
         while folder != self._folder:
-            with suppress(FileNotFoundError):  # deleted meanwhile, with the object
+            with suppress(FileNotFoundError):  # a concurrent `delete` removed it with the object
                 _fsync(folder)
             folder = folder.parent
 
@@ -83,7 +83,7 @@ class DiskStorage:
         """See `Storage`."""
         with _os_errors(), self._path(key).open("rb", buffering=0) as file:
             file.seek(offset_bytes)
-            # One read may give less than there is.
+            # One read may return fewer bytes than requested.
             parts: list[bytes] = []
             while size_bytes > 0 and (part := file.read(size_bytes)):
                 parts.append(part)
@@ -91,10 +91,10 @@ class DiskStorage:
             return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def signed_url(self, key: str, lifetime_s: int) -> None:
-        """See `Storage`: a disk has no addresses."""
+        """See `Storage`: a disk has no URLs."""
 
     def delete(self, key: str) -> None:
-        """See `Storage`. Folders that become empty go too."""
+        """See `Storage`. Also deletes folders that become empty."""
         path = self._path(key)
         with _os_errors(), suppress(FileNotFoundError, NotADirectoryError):
             path.unlink()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from obstore import SignCapableStore
     from obstore.store import ClientConfig, ObjectStore, RetryConfig
 
-# An upload's chunk goes in one request; what is larger goes in parts of this size, two at a time.
+# An upload's chunk is one request. Larger files are multipart uploads with parts of this size, two at a time.
 _PART_SIZE_BYTES = 8 * 1024 * 1024
 _PARTS_AT_ONCE = 2
 # Parts are held in memory: this many files at once bound that to 64 MiB.
@@ -37,7 +37,7 @@ _RETRIES: "RetryConfig" = {
 _CONNECT_TIMEOUT = "3s"
 # The longest silence of the store: before an answer, and within one.
 _SILENCE_TIMEOUT = "8s"
-# The time for one part to go up or down a slow line.
+# Time for one part over a slow connection.
 _TRANSFER_TIMEOUT = "90s"
 
 
@@ -72,7 +72,7 @@ class ObjectStorage:
                 name: value for name, value in (("endpoint", endpoint_url), ("region", region)) if value is not None
             }
             if access_key_id and secret_access_key:
-                # Not in `config`: that is mixed with a session token that the environment may hold.
+                # Not in `config`: the library would combine it with a session token from the environment.
                 keys = {"access_key_id": access_key_id, "secret_access_key": secret_access_key}
                 options["credential_provider"] = lambda: {**keys, "token": None, "expires_at": None}
             elif access_key_id or secret_access_key:
@@ -82,16 +82,16 @@ class ObjectStorage:
             "connect_timeout": _CONNECT_TIMEOUT,
             "timeout": _TRANSFER_TIMEOUT,
         }
-        # The limit on silence counts the time for sending the request too: not for uploads.
+        # The read timeout includes the time for sending the request, so it does not suit uploads.
         self._puts = _open(url, client_options=client, **options)
         self._store = _open(url, client_options={**client, "read_timeout": _SILENCE_TIMEOUT}, **options)
         self._room = threading.BoundedSemaphore(_FILES_AT_ONCE)
-        # Where this fails, `check` tells why.
+        # If this fails, `check` reports why.
         with suppress(OSError):
             make_folder(scratch_folder)
 
     def put_file(self, key: str, path: Path, attributes: Mapping[str, str] | None = None) -> None:
-        """See `Storage`. After StorageUnavailable the file is still at `path`, for another try."""
+        """See `Storage`. After StorageUnavailable, the file is still at `path`, for a retry."""
         check_key(key)
         try:
             with self._errors(), self._room:
@@ -104,7 +104,7 @@ class ObjectStorage:
                     max_concurrency=_PARTS_AT_ONCE,
                 )
         except NotFound as error:
-            what = "The bucket is gone" if path.exists() else "The scratch file to store is gone"
+            what = "The bucket was deleted" if path.exists() else "The scratch file to store was deleted"
             raise StorageUnavailable(f"{what}.") from error
         except StorageFull:
             path.unlink(missing_ok=True)
@@ -124,7 +124,7 @@ class ObjectStorage:
                 if size_bytes > 0:
                     return bytes(obstore.get_range(self._store, key, start=offset_bytes, length=size_bytes))
             except BaseError as error:
-                # So stores refuse a range that begins at the object's end, or after it.
+                # Object stores answer 416 if a range begins at or after the object's end.
                 if _http_status(error) != 416:
                     raise
         self.size_bytes(key)
@@ -143,7 +143,7 @@ class ObjectStorage:
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """See `Storage`."""
-        # The library takes whole segments as a prefix only.
+        # The library accepts only whole path components as a prefix.
         pages = iter(obstore.list(self._store, prefix=split_prefix(prefix) or None))
         while True:
             with self._errors():
@@ -155,14 +155,14 @@ class ObjectStorage:
                     yield StoredObject(entry["path"], entry["size"], entry["last_modified"].timestamp())
 
     def check(self) -> None:
-        """See `Storage`. The sentence tells whether bucket, keys or address are wrong."""
+        """See `Storage`. The error says whether bucket, keys or address are wrong."""
         key = new_check_key()
         scratch = self.scratch_folder / key.replace("/", "-")
         try:
             self._write_scratch(scratch)
             self.put_file(key, scratch)
             if self.read(key, 0, 100) != b"video2mp3":
-                raise StorageUnavailable(f"{self._name} does not give back what was stored.")
+                raise StorageUnavailable(f"{self._name} does not return what was stored.")
             self.delete(key)
         finally:
             with suppress(OSError):
@@ -196,14 +196,14 @@ class ObjectStorage:
         if status == 507 or "QuotaExceeded" in text:
             return StorageFull()
         if isinstance(error, PermissionDeniedError | UnauthenticatedError) or status in (401, 403):
-            return StorageUnavailable(f"{self._name} refuses the access keys, or gives them no right to do this.")
+            return StorageUnavailable(f"{self._name} rejects the access keys, or denies them this operation.")
         if status is None and "error sending request" in text:
             return StorageUnavailable(f"{self._name} cannot be reached.")
         return StorageUnavailable(f"{self._name} does not answer as it should.")
 
 
 def _http_status(error: Exception) -> int | None:
-    # The library tells it in words only.
+    # The library reports the status only as text.
     found = re.search(r"status code: (\d{3})", str(error))
     return int(found[1]) if found else None
 
@@ -212,6 +212,6 @@ def _open(url: str, **options: Any) -> "ObjectStore":
     try:
         return from_url(url, **options)
     except (BaseError, ValueError) as error:
-        # The first line only: what follows is for the library's own developers.
+        # Only the first line: the rest is for the library's developers.
         why = str(error).splitlines()[0].replace(url, "the URL")
         raise ConfigurationError(f"VIDEO2MP3_STORAGE_URL cannot be used: {why}.") from None

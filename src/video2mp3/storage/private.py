@@ -1,4 +1,4 @@
-"""Files and folders that only the service's own account may open, whatever the umask says."""
+"""Creates files and folders that only the service's account may open, regardless of the umask."""
 
 import os
 import stat
@@ -11,24 +11,24 @@ log = structlog.get_logger()
 
 
 def make_folder(folder: Path) -> None:
-    """Makes the folder with mode 0700; closes one that is there to other accounts. Raises OSError."""
+    """Creates the folder with mode 0700; removes other accounts' rights from an existing one. Raises OSError."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     close_to_others(folder)
 
 
 def make_file(path: Path) -> None:
-    """Makes an empty file with mode 0600; closes one that is there to other accounts.
+    """Creates an empty file with mode 0600; removes other accounts' rights from an existing one.
 
-    Where that is not possible nothing happens: opening the file then says why.
+    Ignores errors: opening the file will report them.
     """
     with suppress(OSError):
-        # Only where there is none: to open and close SQLite's file would drop the locks that this process has on it.
+        # Only if it does not exist: closing SQLite's file would drop this process's locks on it.
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
     close_to_others(path)
 
 
 def close_to_others(path: Path) -> None:
-    """Takes all rights of the group and of others away, where the file is this account's own."""
+    """Removes all rights of the group and of others, if this account owns the file."""
     with suppress(OSError):
         status = path.stat()
         mode = stat.S_IMODE(status.st_mode)

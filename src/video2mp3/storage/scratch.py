@@ -1,4 +1,4 @@
-"""The scratch folder: the room on its disk, and files that nobody will come back for."""
+"""The scratch folder: free space on its disk, and the deletion of abandoned files."""
 
 import shutil
 import time
@@ -9,7 +9,7 @@ from video2mp3.errors import StorageFull, StorageUnavailable
 
 
 def free_bytes(folder: Path) -> int:
-    """Returns how many bytes are free on the folder's disk. Raises StorageUnavailable where it cannot be used."""
+    """Returns the free bytes on the folder's disk. Raises StorageUnavailable if the folder cannot be used."""
     try:
         return shutil.disk_usage(folder).free
     except OSError as error:
@@ -17,19 +17,19 @@ def free_bytes(folder: Path) -> int:
 
 
 def check_free_disk(folder: Path, size_bytes: int) -> None:
-    """Raises StorageFull when fewer bytes than that are free on the folder's disk."""
+    """Raises StorageFull if fewer than `size_bytes` are free on the folder's disk."""
     if free_bytes(folder) < size_bytes:
         raise StorageFull("The service has too little room left for this; try again later.")
 
 
 def sweep_scratch(folder: Path, older_than_s: float) -> int:
-    """Deletes the files in a scratch folder that nobody has written to for `older_than_s` seconds.
+    """Deletes the scratch files that were not modified for `older_than_s` seconds.
 
-    They are what a killed process left. Returns how many were deleted.
+    Killed processes leave such files. Returns the number of deleted files.
     """
     deleted = 0
     oldest_s = time.time() - older_than_s
-    # A file may end while this looks at it, and the folder may not be there yet.
+    # Another process may delete a file meanwhile, and the folder may not exist yet.
     with suppress(FileNotFoundError):
         for path in folder.iterdir():
             with suppress(OSError):

@@ -1,4 +1,4 @@
-"""ZIPs of stored bytes, written as they are read and not compressed: their size is known before the first byte.
+"""Streams uncompressed ZIPs of stored files, so that their size is known before the first byte.
 
 `zipfile` writes them to a sink that cannot seek. So the checksum of a member follows its bytes, where it is known.
 """
@@ -20,12 +20,12 @@ class Member:
     """A file in a ZIP."""
 
     name: str
-    """Harmless on every system; of at most 65,535 bytes."""
+    """Valid on every system; at most 65,535 bytes."""
     size_bytes: int
     modified_at_s: float
     """Seconds since 1970."""
     stream: Callable[[], Iterator[bytes]]
-    """Yields its bytes: exactly `size_bytes` of them, or raises an error; blocking."""
+    """Yields exactly `size_bytes` bytes, or raises; blocking."""
 
     def info(self) -> zipfile.ZipInfo:
         """Returns its entry, which has no size yet."""

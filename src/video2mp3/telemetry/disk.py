@@ -1,4 +1,4 @@
-"""How much room there is."""
+"""Metrics of free disk space."""
 
 import shutil
 from collections.abc import Iterator
@@ -10,15 +10,15 @@ from prometheus_client.registry import Collector
 
 
 class DiskGauges(Collector):
-    """Looks at the disk of a folder when it is asked."""
+    """Reads the free space of a folder's disk at each scrape."""
 
     def __init__(self, folder: Path, floor_bytes: int) -> None:
-        """`floor_bytes`: with fewer free, nothing more is taken."""
+        """`floor_bytes`: with fewer bytes free, the service accepts no uploads."""
         self._folder = folder
         self._floor_bytes = floor_bytes
 
     def describe(self) -> Iterator[Metric]:
-        """Nothing needs to be known before."""
+        """Declares no metrics in advance."""
         return iter(())
 
     def collect(self) -> Iterator[Metric]:
@@ -27,7 +27,7 @@ class DiskGauges(Collector):
         try:
             free.add_metric([], shutil.disk_usage(self._folder).free)
         except OSError:
-            # Then there is no such number; the part "storage" is missing too.
+            # No value then; /readyz reports the storage as unavailable.
             return
         yield free
         yield GaugeMetricFamily(

@@ -1,4 +1,4 @@
-"""The loops of this process, as metrics: whether they turn, and how often they failed."""
+"""Metrics of this process's loops: age, stalls and failures."""
 
 from collections.abc import Iterator
 
@@ -12,10 +12,10 @@ STALLED = "video2mp3_loop_stalled"
 
 
 class LoopGauges(Collector):
-    """Reads what `supervision` knows."""
+    """Reads the state from `supervision` at each scrape."""
 
     def describe(self) -> Iterator[Metric]:
-        """Nothing needs to be known before."""
+        """Declares no metrics in advance."""
         return iter(())
 
     def collect(self) -> Iterator[Metric]:

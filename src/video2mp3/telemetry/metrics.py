@@ -1,7 +1,7 @@
-"""Every metric that the code counts, in one registry for the process; docs/metrics.md lists them.
+"""All counted metrics, in one registry for the process; docs/metrics.md lists them.
 
-No label ever holds what a user sent: routes are templates, codes are those of `errors.py`. What is read only when it is
-asked for (the queue's depth, the connections) is in collectors beside what it is read from; `metrics_server` adds them.
+Labels never contain values from users: routes are templates, codes are from `errors.py`. Values that are read at each
+scrape (queue depth, connections) are in collectors next to their source; `metrics_server` registers them.
 """
 
 from collections.abc import Iterator
@@ -18,9 +18,9 @@ from prometheus_client import (
 from video2mp3.errors import EngineError, MediaError, StoredDataDamaged, Unavailable, Video2mp3Error
 
 REGISTRY = CollectorRegistry()
-"""Of this process."""
+"""The registry of this process."""
 
-# When each series began, as one more series for each: nothing here asks for that.
+# The client library adds a creation time to each series, which no alert or dashboard uses.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 ProcessCollector(registry=REGISTRY)
 
@@ -123,7 +123,7 @@ def _codes(family: type[Video2mp3Error]) -> Iterator[str]:
         yield from _codes(kind)
 
 
-# A series that begins with its first event hides that event from `rate` and `increase`: these begin at 0.
+# `rate` and `increase` miss the first event of a new series, so these series start at 0.
 for _code in (*_codes(MediaError), *_codes(EngineError), StoredDataDamaged.code):
     JOBS_ENDED.labels("failed", _code)
 for _code in (*_codes(EngineError), *_codes(Unavailable)):

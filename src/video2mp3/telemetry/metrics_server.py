@@ -1,4 +1,4 @@
-"""Metrics on a port of their own: whoever may see them need not be let to the API, and the other way round."""
+"""Serves metrics on a separate port, so that access to metrics and to the API can differ."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,13 +16,13 @@ _STALL_AFTER_S = 30.0
 
 
 @contextmanager
-def served(host: str, port: int, collectors: Sequence[Collector] = ()) -> Iterator[None]:
-    """Answers `GET /metrics` from a thread until the end of the block, with what the collectors read besides.
+def serve_metrics(host: str, port: int, collectors: Sequence[Collector] = ()) -> Iterator[None]:
+    """Serves `GET /metrics` from a thread until the end of the block, including the given collectors.
 
-    Port 0: there is none, and nothing happens.
+    Does nothing for port 0.
 
     Raises:
-        ConfigurationError: when the port cannot be had.
+        ConfigurationError: when the port is not available.
     """
     if not port:
         yield
@@ -63,11 +63,11 @@ class _Server(ThreadingMixIn, WSGIServer):
         self.loop = Loop("metrics", self.serve_forever, stall_after_s=_STALL_AFTER_S)
 
     def service_actions(self) -> None:
-        """Called twice a second while it serves."""
+        """Reports that the loop runs; `serve_forever` calls it twice a second."""
         super().service_actions()
         self.loop.feed()
 
 
 class _Handler(WSGIRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
-        """Says nothing: Prometheus asks every few seconds."""
+        """Logs nothing: Prometheus scrapes every few seconds."""

@@ -1,6 +1,6 @@
-"""Spans, recorded and sent with OpenTelemetry. Loaded by `tracing` alone, and only where it is asked for.
+"""Records and exports spans with OpenTelemetry. Only `tracing` imports this, and only if traces are configured.
 
-OpenTelemetry's own variables are heeded: `OTEL_TRACES_SAMPLER`, `OTEL_EXPORTER_OTLP_HEADERS` and so on.
+OpenTelemetry's variables apply: `OTEL_TRACES_SAMPLER`, `OTEL_EXPORTER_OTLP_HEADERS` and so on.
 """
 
 import threading
@@ -17,7 +17,7 @@ from opentelemetry.trace.status import StatusCode
 from video2mp3 import __version__
 
 _EXPORT_S = 5
-"""Longest time for one batch, and for all that is left at the end of the process."""
+"""Longest time for exporting one batch, and for the remaining spans at the end of the process."""
 _KINDS = {
     "internal": SpanKind.INTERNAL,
     "server": SpanKind.SERVER,
@@ -27,8 +27,8 @@ _KINDS = {
 _propagator = TraceContextTextMapPropagator()
 
 
-class Recorded:
-    """A span that is recorded."""
+class RecordedSpan:
+    """A recorded span."""
 
     def __init__(self, span: OtelSpan) -> None:
         carrier: dict[str, str] = {}
@@ -40,22 +40,22 @@ class Recorded:
         """See `tracing.Span`."""
         self._span.update_name(name)
 
-    def note(self, name: str, value: str | int | float | bool) -> None:
+    def set_attribute(self, name: str, value: str | int | float | bool) -> None:
         """See `tracing.Span`."""
         self._span.set_attribute(name, value)
 
     def fail(self, code: str) -> None:
-        """Says that it ended with an error."""
+        """Marks the span as failed."""
         self._span.set_attribute("error.type", code)
         self._span.set_status(StatusCode.ERROR)
 
     def end(self) -> None:
-        """Ends it; it is sent soon, from another thread."""
+        """Ends the span; another thread exports it soon."""
         self._span.end()
 
 
-class Exporter:
-    """Records spans and sends them, in batches, from a thread of its own; what cannot be sent is dropped."""
+class SpanExporter:
+    """Records spans and exports them in batches from a separate thread; drops spans that cannot be sent."""
 
     def __init__(self, url: str, role: str) -> None:
         facts = {"service.name": f"video2mp3-{role}", "service.version": __version__}
@@ -63,14 +63,14 @@ class Exporter:
         self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=url, timeout=_EXPORT_S)))
         self._tracer = self._provider.get_tracer("video2mp3", __version__)
 
-    def begin(self, name: str, kind: str, parent: str | None, started_ns: int | None) -> Recorded:
+    def begin(self, name: str, kind: str, parent: str | None, started_ns: int | None) -> RecordedSpan:
         """Begins a span; see `tracing.span`."""
         context = _propagator.extract({"traceparent": parent}) if parent else None
         span = self._tracer.start_span(name, context, _KINDS[kind], start_time=started_ns)
-        return Recorded(span)
+        return RecordedSpan(span)
 
     def close(self) -> None:
-        """Sends what was not sent yet, as far as that can be done soon."""
+        """Exports the remaining spans, within a few seconds."""
         ending = threading.Thread(target=self._provider.shutdown, name="traces", daemon=True)
         ending.start()
         ending.join(_EXPORT_S)

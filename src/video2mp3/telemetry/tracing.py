@@ -1,8 +1,8 @@
-"""Traces: one id from a request to the last log line that its job leads to, in whatever process.
+"""Traces: one id links a request with all log lines of its job, in every process.
 
 The id travels as a `traceparent` (W3C Trace Context, level 1): in the request's header, in the job's row and in the
-broker's messages. It is there whether or not spans are sent anywhere, for the logs. Spans are sent once `exported` is
-entered with an address; only then OpenTelemetry is loaded.
+broker's messages. Logs have it even if no spans are exported. Spans are exported while `export_spans` with a URL is
+active; OpenTelemetry is loaded only then.
 """
 
 import re
@@ -15,52 +15,52 @@ from typing import TYPE_CHECKING, Literal
 from structlog.contextvars import bound_contextvars, get_contextvars
 
 if TYPE_CHECKING:
-    from video2mp3.telemetry.otel import Exporter, Recorded
+    from video2mp3.telemetry.otel import RecordedSpan, SpanExporter
 
 Kind = Literal["internal", "server", "producer", "consumer"]
 Value = str | int | float | bool
 
 HEADER = "traceparent"
-"""Of requests and of messages."""
+"""Header of requests and messages."""
 
-# Of a later version, what this one does not know may follow.
+# Later versions may append fields.
 _TRACEPARENT = re.compile(r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 
 _current: ContextVar[str | None] = ContextVar("traceparent", default=None)
-_exporter: "Exporter | None" = None
+_exporter: "SpanExporter | None" = None
 
 
 class Span:
-    """A step of a trace."""
+    """A span of a trace."""
 
-    def __init__(self, traceparent: str, recorded: "Recorded | None") -> None:
+    def __init__(self, traceparent: str, recorded: "RecordedSpan | None") -> None:
         self.traceparent = traceparent
-        """What a step that this one leads to has as its parent."""
+        """The parent for child spans."""
         self._recorded = recorded
 
     def rename(self, name: str) -> None:
-        """Gives it the name that was not known when it began."""
+        """Sets the name, which was not known at the start."""
         if self._recorded:
             self._recorded.rename(name)
 
-    def note(self, name: str, value: Value) -> None:
-        """Adds a fact. Never one that a user sent."""
+    def set_attribute(self, name: str, value: Value) -> None:
+        """Adds an attribute; never pass values from users."""
         if self._recorded:
-            self._recorded.note(name, value)
+            self._recorded.set_attribute(name, value)
 
 
 @contextmanager
 def span(
     name: str, *, kind: Kind = "internal", parent: str | None = None, started_ns: int | None = None
 ) -> Iterator[Span]:
-    """A step that lasts as long as the block; what is logged within has its `trace_id`.
+    """Records a span for the block; log lines within it have its `trace_id`.
 
     Args:
-        name: Of few that there are: no ids in it.
-        kind: What it is to its parent.
-        parent: A `traceparent`, of another process for example; None: the step around this one. Without either it
-            begins a trace.
-        started_ns: Nanoseconds since 1970, where it began earlier.
+        name: A name of low cardinality, without ids.
+        kind: The OpenTelemetry kind.
+        parent: A `traceparent`, for example of another process; None: the enclosing span. Without either, the span
+            starts a trace.
+        started_ns: Start in nanoseconds since 1970, if the span started earlier.
     """
     outer = parent or _current.get()
     recorded = _exporter.begin(name, kind, outer, started_ns) if _exporter else None
@@ -80,18 +80,18 @@ def span(
 
 
 def current() -> str | None:
-    """Returns the `traceparent` of the step that runs here; None where there is none."""
+    """Returns the `traceparent` of the current span, or None."""
     return _current.get()
 
 
 def request_id() -> str | None:
-    """Returns the id of the request that is served here; None where there is none."""
+    """Returns the id of the current request, or None."""
     found = get_contextvars().get("request_id")
     return found if isinstance(found, str) else None
 
 
 def parse(header: str | None) -> str | None:
-    """Returns a `traceparent` that somebody sent, in the form of this version; None when it is not valid."""
+    """Returns a received `traceparent` in the format of this version; None if it is invalid."""
     match = _TRACEPARENT.fullmatch(header or "")
     if match is None or (match[1] == "00" and match[5]):
         return None
@@ -99,9 +99,9 @@ def parse(header: str | None) -> str | None:
 
 
 def nearest(sent: str | None, kept: str | None) -> str | None:
-    """Returns the parent for what a message leads to: the step that sent it where that is of the trace that was kept.
+    """Returns the message's `traceparent` if it belongs to the trace in the row, else the row's.
 
-    The row is the truth: whoever can publish messages cannot lead a job into another trace.
+    The row decides, so that a forged message cannot move a job into another trace.
     """
     if sent and kept and trace_id_of(sent) == trace_id_of(kept):
         return sent
@@ -109,21 +109,21 @@ def nearest(sent: str | None, kept: str | None) -> str | None:
 
 
 def trace_id_of(traceparent: str) -> str:
-    """Returns the part that all steps have in common: 32 hex digits."""
+    """Returns the trace id: 32 hex digits."""
     return traceparent[3:35]
 
 
 @contextmanager
-def exported(url: str, role: str) -> Iterator[None]:
-    """Sends the spans of this process to an OTLP/HTTP address until the end of the block; empty: sends none."""
+def export_spans(url: str, role: str) -> Iterator[None]:
+    """Exports this process's spans to an OTLP/HTTP URL until the end of the block; exports none if it is empty."""
     global _exporter
     if not url:
         yield
         return
-    # Not loaded where nobody wants it.
-    from video2mp3.telemetry.otel import Exporter
+    # Imported only if traces are configured.
+    from video2mp3.telemetry.otel import SpanExporter
 
-    _exporter = Exporter(url, role)
+    _exporter = SpanExporter(url, role)
     try:
         yield
     finally:
@@ -132,5 +132,5 @@ def exported(url: str, role: str) -> Iterator[None]:
 
 
 def _begun() -> str:
-    """Returns a new one. Not sampled: nobody has recorded where it began."""
+    """Returns a new `traceparent`, not sampled, because no span was recorded for it."""
     return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00"

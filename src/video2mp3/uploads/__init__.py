@@ -1,4 +1,4 @@
-"""Uploads: each an ordered list of immutable chunks, listed in the database as they become durable."""
+"""Uploads. Each is an ordered list of immutable chunks; the database lists a chunk once it is durable."""
 
 from video2mp3.uploads.chunks import (
     CHUNK_SIZE_BYTES,
@@ -10,13 +10,13 @@ from video2mp3.uploads.chunks import (
     declare_size,
     delete,
     delete_expired,
+    extend_lifetime,
     find,
-    keep,
     remove,
-    require_alive,
+    require_unexpired,
     touch,
 )
-from video2mp3.uploads.coming import ComingUpload, open_upload
+from video2mp3.uploads.growing import GrowingUploadSource, open_upload
 from video2mp3.uploads.limits import UploadLimits, check_storage_quota, count_used
 from video2mp3.uploads.names import clean_name
 from video2mp3.uploads.source import UploadSource
@@ -26,7 +26,7 @@ __all__ = [
     "CHUNK_SIZE_BYTES",
     "MAX_CHUNKS",
     "ChunkWriter",
-    "ComingUpload",
+    "GrowingUploadSource",
     "UploadLimits",
     "UploadSource",
     "append_chunk",
@@ -39,10 +39,10 @@ __all__ = [
     "declare_size",
     "delete",
     "delete_expired",
+    "extend_lifetime",
     "find",
-    "keep",
     "open_upload",
     "remove",
-    "require_alive",
+    "require_unexpired",
     "touch",
 ]

@@ -33,9 +33,9 @@ def create(
     lifetime_s: int,
     tus_metadata: str | None = None,
 ) -> Upload:
-    """Makes an open upload without chunks; `name` is cleaned, `size_bytes` is the declared size or None.
+    """Creates an open upload without chunks; `name` is cleaned, `size_bytes` is the declared size or None.
 
-    `tus_metadata` is kept as it is, to be given back.
+    `tus_metadata` is stored unchanged, to be returned to the client.
     """
     upload = Upload(
         id=new_id(),
@@ -64,16 +64,16 @@ def append_chunk(
     replaced: Sequence[UploadChunk] = (),
     max_chunks: int = MAX_CHUNKS,
 ) -> bool:
-    """Lists a stored chunk and moves the upload's offset; False when the upload is not open at that offset.
+    """Lists a stored chunk and advances the upload's offset; returns False if the upload is not open at that offset.
 
-    Nor when its owner was disabled: else a request that began before would go on for as long as it likes.
+    Also returns False if the owner was disabled: otherwise a request that began earlier could continue without limit.
 
-    Of two writers at one offset one gets True. The other's object is not listed: it must delete it. The object holds
-    the bytes of the `replaced` chunks too, in front; they are listed no more. `size_bytes` does not count them;
-    `checksums` are of the whole object.
+    Of two writers at one offset, one gets True. The other writer must delete its object, which is not listed. The
+    object begins with the bytes of the `replaced` chunks, whose rows are deleted. `size_bytes` does not count those
+    bytes; `checksums` covers the whole object.
 
     Raises:
-        UploadTooLarge: when the upload has all the chunks that it may have.
+        UploadTooLarge: when the upload has reached `max_chunks`.
     """
     end_bytes = offset_bytes + size_bytes
     owner = select(User.disabled_at).join(Upload, Upload.user_id == User.id).where(Upload.id == upload_id)
@@ -93,9 +93,9 @@ def append_chunk(
     if moved != 1:
         return False
     if replaced:
-        # Every writer moves the offset, so nobody has changed them since they were read.
-        gone = UploadChunk.offset_bytes.in_([chunk.offset_bytes for chunk in replaced])
-        rows_changed(session, sql_delete(UploadChunk).where(UploadChunk.upload_id == upload_id, gone))
+        # Every writer advances the offset, so no other writer has changed these chunks since they were read.
+        replaced_rows = UploadChunk.offset_bytes.in_([chunk.offset_bytes for chunk in replaced])
+        rows_changed(session, sql_delete(UploadChunk).where(UploadChunk.upload_id == upload_id, replaced_rows))
         offset_bytes = replaced[0].offset_bytes
     chunks = select(func.count()).select_from(UploadChunk).where(UploadChunk.upload_id == upload_id)
     if session.scalars(chunks).one() >= max_chunks:
@@ -113,17 +113,17 @@ def append_chunk(
     return True
 
 
-def small_before(
+def mergeable_chunks(
     session: Session, upload_id: str, *, offset_bytes: int, size_bytes: int, limit_bytes: int
 ) -> list[UploadChunk]:
-    """Returns the last chunks before an offset that are to be stored again, as one with `size_bytes` that follow them.
+    """Returns the small chunks before an offset that are merged with the `size_bytes` bytes after it.
 
-    A chunk is taken in when it is at most twice as large as all that follows it: so what stays is few, each byte is
-    copied a few times only, and many small requests cannot fill the list. Together they are at most `limit_bytes`.
+    A chunk is merged if it is at most twice as large as everything after it. So few chunks remain, each byte is copied
+    only a few times, and many small requests cannot fill the list. The merged chunk has at most `limit_bytes`.
     """
     before = (UploadChunk.upload_id == upload_id, UploadChunk.offset_bytes < offset_bytes)
     found: list[UploadChunk] = []
-    # Each that stays is more than twice the next: there are never more than so many small ones.
+    # Each remaining chunk is more than twice as large as the next one, so 32 rows are enough.
     for chunk in session.scalars(
         select(UploadChunk).where(*before).order_by(UploadChunk.offset_bytes.desc()).limit(32)
     ):
@@ -135,7 +135,7 @@ def small_before(
 
 
 def complete(session: Session, upload_id: str) -> bool:
-    """Closes an open upload; False when it is not open, or when bytes of the declared size are missing."""
+    """Completes an open upload; returns False if it is not open, or if bytes of the declared size are missing."""
     closed = rows_changed(
         session,
         update(Upload)
@@ -150,13 +150,13 @@ def complete(session: Session, upload_id: str) -> bool:
 
 
 def complete_when_whole(session: Session, upload_id: str) -> bool:
-    """Closes an open upload all of whose declared bytes have come; tells whether it did."""
+    """Completes an open upload if all declared bytes were received; returns whether it did."""
     whole = (Upload.state == "open", Upload.size_bytes == Upload.received_bytes)
     return rows_changed(session, update(Upload).where(Upload.id == upload_id, *whole).values(state="complete")) == 1
 
 
 def declare_size(session: Session, upload_id: str, size_bytes: int) -> bool:
-    """Sets the size of an upload that was begun without one; False when it has another, or more has come."""
+    """Sets the size of an upload that has none; returns False if it has another size or more bytes than that."""
     fits = (
         or_(Upload.size_bytes.is_(None), Upload.size_bytes == size_bytes),
         Upload.received_bytes <= size_bytes,
@@ -165,12 +165,12 @@ def declare_size(session: Session, upload_id: str, size_bytes: int) -> bool:
 
 
 def find(session: Session, upload_id: str, user_id: str, *, lock: bool = False) -> Upload:
-    """Returns the user's upload, as the database has it now.
+    """Returns the user's upload, reread from the database.
 
-    With `lock` it cannot be deleted before the transaction ends: for submitting a conversion of it.
+    With `lock`, the row stays locked until the transaction ends, so that a conversion can be submitted.
 
     Raises:
-        NotFound: when there is none, or when it is another user's.
+        NotFound: when the user has no such upload.
     """
     upload = session.get(Upload, upload_id, populate_existing=True, with_for_update=lock)
     if upload is None or upload.user_id != user_id:
@@ -178,19 +178,19 @@ def find(session: Session, upload_id: str, user_id: str, *, lock: bool = False) 
     return upload
 
 
-def require_alive(session: Session, upload: Upload) -> None:
-    """Raises Expired for an upload whose time is over, though the sweeper has not come yet."""
+def require_unexpired(session: Session, upload: Upload) -> None:
+    """Raises Expired if the upload has expired, even if the sweeper has not deleted it yet."""
     if upload.expires_at <= session.scalars(select(now())).one():
-        raise Expired("The upload's time is over; begin a new one.")
+        raise Expired("The upload has expired; create a new one.")
 
 
 def touch(session: Session, upload_id: str) -> None:
-    """Notes that bytes come for an upload just now."""
+    """Records that an upload is receiving bytes."""
     rows_changed(session, update(Upload).where(Upload.id == upload_id).values(active_at=now()))
 
 
-def keep(session: Session, upload_id: str, lifetime_s: int) -> None:
-    """Lets an upload live for `lifetime_s` seconds from now on, where its end would come before that."""
+def extend_lifetime(session: Session, upload_id: str, lifetime_s: int) -> None:
+    """Postpones an upload's expiry to at least `lifetime_s` seconds from now."""
     until = now() + lifetime_s * SECOND
     rows_changed(
         session, update(Upload).where(Upload.id == upload_id, Upload.expires_at < until).values(expires_at=until)
@@ -201,26 +201,26 @@ def delete(session: Session, upload_id: str, user_id: str) -> list[str]:
     """Deletes the user's upload; returns the storage keys to delete after the commit.
 
     Raises:
-        NotFound: when there is none, or when it is another user's.
+        NotFound: when the user has no such upload.
         Conflict: while a conversion needs it.
     """
     find(session, upload_id, user_id)
     keys = _keys(session, upload_id)
-    # The check is part of the statement: a conversion submitted meanwhile would lose its source.
+    # The statement includes the check: otherwise a conversion submitted in between would lose its source.
     if rows_changed(session, sql_delete(Upload).where(Upload.id == upload_id, ~_needed)) != 1:
         raise Conflict("A conversion still needs this upload; cancel it first.")
     return keys
 
 
 def remove(session: Session, upload_id: str) -> list[str]:
-    """Deletes an upload that failed, whoever owns it; where a conversion needs it, its time is over then.
+    """Deletes a failed upload of any user. If a conversion needs it, the upload expires now instead.
 
     Returns the storage keys to delete after the commit.
     """
     keys = _keys(session, upload_id)
     if rows_changed(session, sql_delete(Upload).where(Upload.id == upload_id, ~_needed)) == 1:
         return keys
-    # A conversion that reads it while it comes: it is canceled, or will fail, and the sweeper takes the rest.
+    # A conversion reads it while it is received: that is canceled or will fail, and the sweeper deletes the rest.
     open_one = (Upload.id == upload_id, Upload.state == "open", Upload.expires_at > now())
     rows_changed(session, update(Upload).where(*open_one).values(expires_at=now()))
     return []

@@ -1,4 +1,4 @@
-"""What one user may store, and send at once."""
+"""Limits on what one user may store and upload at the same time."""
 
 from dataclasses import dataclass
 
@@ -11,28 +11,28 @@ from video2mp3.database.tables import Job, Upload
 from video2mp3.errors import QuotaExceeded, TooManyUploads
 
 ACTIVE_S = 3600
-"""An open upload to which nothing came for this long is not being sent any more: only its bytes count."""
+"""After this long without a byte, an open upload no longer counts as being sent: only its bytes count."""
 
 
 @dataclass(frozen=True)
 class UploadLimits:
-    """For each user."""
+    """The limits for each user."""
 
     uploads_at_once: int
     stored_bytes: int
-    """Of uploads and results; an upload that is being sent counts with the size that was declared."""
+    """Bytes of uploads and results; an upload that is being sent counts with its declared size."""
     stored_uploads: int = 10_000
-    """Uploads of any size, also empty ones: each is a row, and a list of chunks."""
+    """Number of uploads of any size, also empty ones: each needs a row and a list of chunks."""
 
 
 @dataclass(frozen=True)
 class Used:
-    """What one user has."""
+    """What one user has stored."""
 
     uploads: int
-    """Files that are being sent."""
+    """Uploads that are being sent."""
     bytes: int
-    """Of uploads and results."""
+    """Bytes of uploads and results."""
     stored_uploads: int
     """All uploads that have not expired."""
 
@@ -40,16 +40,16 @@ class Used:
 def check_storage_quota(
     session: Session, user_id: str, limits: UploadLimits, size_bytes: int, *, resumed_id: str | None = None
 ) -> int:
-    """Checks whether the user may begin to send a file of that size (0: not known); returns the bytes left.
+    """Checks whether the user may send a file of that size (0: not known); returns the bytes left.
 
-    `resumed_id` is the upload that is gone on with: it is not counted beside itself.
+    `resumed_id` is an upload that the request resumes: it does not count.
 
-    Of requests at the same time each sees those before it, when the upload is made in the same transaction. Only files
-    of a size that is not known are counted as they come: together they can pass the limit by what is sent at once.
+    If the caller creates the upload in the same transaction, concurrent requests see each other's uploads. Files of
+    unknown size are counted while they are received, so together they can exceed the limit by what is in flight.
 
     Raises:
-        TooManyUploads: when the user sends too many at once.
-        QuotaExceeded: when there is no room for so many bytes, or for one upload more.
+        TooManyUploads: when the user sends too many files at the same time.
+        QuotaExceeded: when the quota leaves no room for the bytes, or for another upload.
     """
     lock_user(session, user_id)
     used = count_used(session, user_id, besides=resumed_id)
@@ -64,7 +64,7 @@ def check_storage_quota(
 
 
 def count_used(session: Session, user_id: str, *, besides: str | None = None) -> Used:
-    """Returns what the user has of what `UploadLimits` limits; `besides` is an upload that is not counted."""
+    """Returns what the user has stored; `besides` is an upload that does not count."""
     sent_now = _sent_now()
     size = case((sent_now, func.coalesce(Upload.size_bytes, Upload.received_bytes)), else_=Upload.received_bytes)
     others = (Upload.user_id == user_id, *([Upload.id != besides] if besides else []))
@@ -79,6 +79,6 @@ def _sent_now() -> ColumnElement[bool]:
 
 
 def _result_bytes(session: Session, user_id: str) -> int:
-    # Those that are stored yet have an `expires_at`; the index `ix_jobs_user_state` answers this alone.
+    # Stored results have an `expires_at`. The index `ix_jobs_user_state` covers this query.
     stored = (Job.user_id == user_id, Job.state == "finished", Job.expires_at.is_not(None))
     return int(session.scalar(select(func.sum(Job.result_size_bytes)).where(*stored)) or 0)

@@ -1,20 +1,20 @@
-"""File names from outside, made harmless: they are only ever shown, never used as a path or a key."""
+"""Cleans file names from clients. They are only displayed, never used as a path or a key."""
 
 import re
 import unicodedata
 
 _MAX_CHARACTERS = 255
-# They turn the reading direction round, so that `exe.4pm` is shown as `mp4.exe`.
+# They reverse the reading direction, so that `exe.4pm` is displayed as `mp4.exe`.
 _DIRECTION_MARKS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def clean_name(name: str, default: str = "upload") -> str:
-    """Returns the last part of a path as text of 1 to 255 characters, without control characters."""
+    """Returns the last component of a path as text of 1 to 255 characters, without control characters."""
     printable = "".join(c for c in name if _is_text(c))
-    last_part = re.split(r"[/\\]", printable)[-1].strip()
-    if not last_part.strip("."):
+    component = re.split(r"[/\\]", printable)[-1].strip()
+    if not component.strip("."):
         return default
-    return _shortened(last_part)
+    return _shortened(component)
 
 
 def _is_text(character: str) -> bool:

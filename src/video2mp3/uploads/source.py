@@ -1,4 +1,4 @@
-"""Reads an upload: its chunks as one file."""
+"""Reads the chunks of an upload as one file."""
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -10,19 +10,19 @@ from video2mp3.database.connection import Database
 from video2mp3.database.tables import Upload, UploadChunk
 from video2mp3.errors import NotFound
 from video2mp3.storage import Storage
-from video2mp3.storage.checksums import CheckedObject, piece_size_bytes
+from video2mp3.storage.checksums import VerifiedObject, piece_size_bytes
 
 
-def checked(chunk: UploadChunk) -> CheckedObject:
-    """Returns a chunk's object, whose bytes are verified as they are read."""
-    return CheckedObject(chunk.storage_key, chunk.size_bytes, chunk.checksums)
+def verified_object(chunk: UploadChunk) -> VerifiedObject:
+    """Returns a chunk's object. Reads from it are verified by checksum."""
+    return VerifiedObject(chunk.storage_key, chunk.size_bytes, chunk.checksums)
 
 
 class UploadSource:
-    """The bytes of an upload, as they were when this was made. Safe to use from several threads."""
+    """The bytes that an upload had when this source was created. Thread-safe."""
 
     def __init__(self, database: Database, storage: Storage, upload_id: str) -> None:
-        """Reads the list of chunks.
+        """Loads the list of chunks.
 
         Raises:
             NotFound: when there is no such upload.
@@ -33,7 +33,7 @@ class UploadSource:
         with database.read() as session:
             upload = session.get(Upload, upload_id)
             if upload is None:
-                raise NotFound("The upload is gone.")
+                raise NotFound("The upload was deleted.")
             self._chunks = self._listed(session)
         self.name = upload.name
         self.size_bytes = self._chunks[-1].offset_bytes + self._chunks[-1].size_bytes if self._chunks else 0
@@ -42,8 +42,8 @@ class UploadSource:
         """Returns `size_bytes` from `offset_bytes`; fewer only at the end.
 
         Raises:
-            NotFound: when an object is gone.
-            StoredDataDamaged: when an object does not have the bytes that were stored.
+            NotFound: when an object was deleted.
+            StoredDataDamaged: when an object's checksum does not match.
             StorageUnavailable: when the storage does not answer.
         """
         end_bytes = min(offset_bytes + size_bytes, self.size_bytes)
@@ -67,7 +67,7 @@ class UploadSource:
         try:
             return self._read_object(chunk, offset_bytes, size_bytes)
         except NotFound:
-            # While an upload goes on, small chunks give way to a larger one.
+            # While an upload continues, the writer merges small chunks into a larger one.
             with self._database.read() as session:
                 self._chunks = self._listed(session)
             if not self._chunks or self._chunk_at(offset_bytes).storage_key == chunk.storage_key:
@@ -79,7 +79,7 @@ class UploadSource:
         return chunks[bisect_right(chunks, offset_bytes, key=lambda chunk: chunk.offset_bytes) - 1]
 
     def _read_object(self, chunk: UploadChunk, offset_bytes: int, size_bytes: int) -> bytes:
-        return checked(chunk).read(self._storage, offset_bytes - chunk.offset_bytes, size_bytes)
+        return verified_object(chunk).read(self._storage, offset_bytes - chunk.offset_bytes, size_bytes)
 
     def _listed(self, session: Session) -> Sequence[UploadChunk]:
         mine = UploadChunk.upload_id == self._upload_id

@@ -1,4 +1,4 @@
-"""Writes an upload: cuts the bytes into chunks, each durable before it is listed."""
+"""Writes an upload as chunks. Each chunk is durable before it is listed."""
 
 import errno
 import secrets
@@ -25,7 +25,7 @@ from video2mp3.storage import Storage
 from video2mp3.storage.checksums import Checksums
 from video2mp3.storage.scratch import check_free_disk
 from video2mp3.uploads import chunks
-from video2mp3.uploads.source import checked
+from video2mp3.uploads.source import verified_object
 
 log = structlog.get_logger()
 
@@ -35,8 +35,8 @@ _PIECE_SIZE_BYTES = 256 * 1024
 class ChunkWriter:
     """Takes an upload's bytes in order and stores them as chunks.
 
-    A chunk gathers in a scratch file, not in memory. Blocking; one writer is used by one thread at a time.
-    After an error only `discard` and `abort` make sense.
+    A chunk is buffered in a scratch file, not in memory. Blocking; use a writer from one thread at a time.
+    After an error, call only `discard` or `abort`.
     """
 
     def __init__(
@@ -51,13 +51,13 @@ class ChunkWriter:
         chunk_size_bytes: int = chunks.CHUNK_SIZE_BYTES,
         on_listed: Callable[[Session], object] | None = None,
     ) -> None:
-        """Begins at `offset_bytes`; nothing is taken past `max_size_bytes` of the whole upload.
+        """Starts at `offset_bytes`; rejects bytes beyond `max_size_bytes` of the whole upload.
 
-        A piece is refused if it would leave fewer than `min_free_disk_bytes` free on the disk. `on_listed` is called
-        in the transaction that lists a chunk.
+        The writer rejects bytes that would leave fewer than `min_free_disk_bytes` free on the disk. It calls
+        `on_listed` in the transaction that lists a chunk.
         """
         self.offset_bytes = offset_bytes
-        """How much of the upload is durable and listed."""
+        """Bytes of the upload that are durable and listed."""
         self._database = database
         self._storage = storage
         self._upload_id = upload_id
@@ -72,16 +72,16 @@ class ChunkWriter:
 
     @property
     def received_bytes(self) -> int:
-        """How much was written so far, durable or not."""
+        """Bytes written so far, durable or not."""
         return self.offset_bytes + self._gathered_bytes
 
     def write(self, data: bytes) -> None:
         """Takes more bytes; each full chunk is stored and listed before this returns.
 
         Raises:
-            UploadTooLarge: when the upload would pass its limit.
-            StorageFull: when there is no room.
-            WrongOffset: when another writer was quicker, or the upload is gone.
+            UploadTooLarge: when the upload would exceed its size limit.
+            StorageFull: when the disk has too little room.
+            WrongOffset: when another writer committed first, or the upload was deleted.
         """
         if self.received_bytes + len(data) > self._max_size_bytes:
             raise UploadTooLarge(f"The file is larger than the {self._max_size_bytes} bytes that are accepted.")
@@ -94,16 +94,16 @@ class ChunkWriter:
                 self._store()
 
     def close(self) -> None:
-        """Stores and lists the last chunk, as one with small ones before it. The upload stays open.
+        """Stores and lists the last chunk, merged with small chunks before it. The upload stays open.
 
         Raises:
             StorageFull, WrongOffset: see `write`.
         """
         if self._gathered_bytes:
-            self._store(self._take_in_small_ones())
+            self._store(self._merge_small_chunks())
 
     def discard(self) -> None:
-        """Throws away what is not durable yet. The upload and its chunks stay."""
+        """Drops the bytes that are not durable yet. The upload and its chunks stay."""
         if self._scratch is not None:
             with suppress(OSError):
                 self._scratch.close()
@@ -113,7 +113,7 @@ class ChunkWriter:
         self._checksums = Checksums()
 
     def abort(self) -> None:
-        """Throws away the whole upload: its row and its objects."""
+        """Deletes the whole upload: its row and its objects."""
         self.discard()
         try:
             with self._database.write() as session:
@@ -121,12 +121,12 @@ class ChunkWriter:
             for key in keys:
                 self._storage.delete(key)
         except Unavailable as error:
-            # The row expires, and objects without a row are swept.
+            # The row expires, and the sweeper deletes objects without a row.
             log.warning("upload_not_removed", upload_id=self._upload_id, error=error.code)
 
     def _gather(self, data: memoryview) -> None:
-        # Before every piece, not every chunk: the chunks that other requests gather have taken their room by then, so
-        # that all together pass the limit by one piece (256 KiB) for each thread at most. It takes 2 µs.
+        # Checked before every piece, not every chunk, because the chunks of other requests grow meanwhile. So all
+        # requests together exceed the limit by at most one piece (256 KiB) per thread. The check takes 2 µs.
         check_free_disk(self._storage.scratch_folder, self._min_free_disk_bytes + len(data))
         try:
             if self._scratch is None:
@@ -138,10 +138,10 @@ class ChunkWriter:
         self._gathered_bytes += len(data)
         self._checksums.update(data)
 
-    def _take_in_small_ones(self) -> list[UploadChunk]:
-        """Puts the small chunks before this one in front of it, and returns them: they are to be replaced."""
+    def _merge_small_chunks(self) -> list[UploadChunk]:
+        """Prepends the small chunks before this one to it, and returns them: the new chunk replaces them."""
         with self._database.read() as session:
-            small = chunks.small_before(
+            small = chunks.mergeable_chunks(
                 session,
                 self._upload_id,
                 offset_bytes=self.offset_bytes,
@@ -179,9 +179,9 @@ class ChunkWriter:
 
     def _pieces_of(self, chunk: UploadChunk) -> Iterator[bytes]:
         try:
-            yield from checked(chunk).stream(self._storage)
+            yield from verified_object(chunk).stream(self._storage)
         except NotFound:
-            # Another writer has replaced it just now, so that the offset is not ours any more.
+            # Another writer has just replaced it, so this writer's offset is outdated.
             raise WrongOffset from None
 
     def _store(self, replaced: Sequence[UploadChunk] = ()) -> None:
@@ -215,7 +215,7 @@ class ChunkWriter:
         except UploadTooLarge:
             self._storage.delete(key)
             raise
-        # Where the database went away, the commit may have happened: the object stays until the sweep knows.
+        # If the database connection was lost, the commit may have succeeded: the sweeper decides about the object.
         if not listed:
             self._storage.delete(key)
             raise WrongOffset
@@ -226,7 +226,7 @@ class ChunkWriter:
             for chunk in replaced:
                 self._storage.delete(chunk.storage_key)
         except Unavailable as error:
-            # Objects without a row are swept.
+            # The sweeper deletes objects without a row.
             log.warning("chunks_not_deleted", upload_id=self._upload_id, error=error.code)
 
 

@@ -1,6 +1,6 @@
-"""Several MP3s in one ZIP, in which their bytes lie as they are.
+"""Writes several MP3s into one ZIP without compression.
 
-The format: PKWARE's APPNOTE.TXT 6.3; written by Python's `zipfile`, with its ZIP64 records where they are needed.
+The format: PKWARE's APPNOTE.TXT 6.3; written by Python's `zipfile`, with its ZIP64 records if needed.
 """
 
 import errno
@@ -20,21 +20,21 @@ _REGULAR_FILE = 0o100644 << 16
 
 
 def archive(mp3s: Path, report: Report, names: Sequence[str], target: Path) -> Report:
-    """Puts the segments of a file into a ZIP, not compressed.
+    """Writes the segments of a file into an uncompressed ZIP.
 
     Args:
-        mp3s: the MP3s, one after the other, as the engine wrote them.
-        report: says where in it each is.
-        names: what they are to be called.
+        mp3s: file with the MP3s, one after the other, as the engine wrote it.
+        report: holds the offset of each segment in that file.
+        names: names of the ZIP members.
         target: the ZIP to write.
 
     Returns:
-        The report of the ZIP: its size and SHA-256, and where in it the bytes of each segment begin.
+        The report of the ZIP: its size, its SHA-256, and the offset of each segment in it.
 
     Raises:
-        ResultCheckFailed: the MP3s are not as long as the report says.
-        StorageFull: there is no room for it.
-        StorageUnavailable: it could not be written.
+        ResultCheckFailed: the file is shorter than the report says.
+        StorageFull: the disk has too little room.
+        StorageUnavailable: the ZIP cannot be written.
     """
     try:
         with mp3s.open("rb") as source, target.open("wb+") as file:
@@ -52,7 +52,7 @@ def archive(mp3s: Path, report: Report, names: Sequence[str], target: Path) -> R
 def _add(archived: zipfile.ZipFile, file: BinaryIO, source: BinaryIO, segment: Segment, name: str) -> Segment:
     member = zipfile.ZipInfo(name, time.gmtime()[:6])
     member.external_attr = _REGULAR_FILE
-    member.file_size = segment.size_bytes  # tells whether ZIP64 is needed
+    member.file_size = segment.size_bytes  # decides whether ZIP64 is needed
     source.seek(segment.offset_bytes)
     with archived.open(member, "w") as stored:
         offset_bytes = file.tell()

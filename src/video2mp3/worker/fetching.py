@@ -1,4 +1,4 @@
-"""Files at URLs: fetched into an upload before they are converted."""
+"""Fetches files from URLs into uploads, before they are converted."""
 
 import re
 import sys
@@ -31,47 +31,47 @@ from video2mp3.jobs.lifecycle import Claim
 from video2mp3.outbound import THROUGHPUT_WINDOW_S, ExchangeContext, Guard, Incoming, RemoteFile, get, is_transient
 from video2mp3.storage import Storage
 from video2mp3.storage.scratch import check_free_disk
-from video2mp3.worker.partials import Partial, Partials
-from video2mp3.worker.pieces import Ahead, grouped
+from video2mp3.worker.partial_fetches import PartialFetch, PartialFetches
+from video2mp3.worker.read_ahead import ReadAheadBuffer, coalesce_ranges
 
 log = structlog.get_logger()
 
 _PIECE_SIZE_BYTES = 256 * 1024
-# Of one try: a line that breaks again and again, without bringing anything, is not worth more.
-_CONTINUATIONS_IN_VAIN = 3
+# Resumptions per attempt that bring no new byte.
+_MAX_FRUITLESS_RESUMPTIONS = 3
 _PAUSE_S = 2.0
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)")
-# For the index of an MP4, wherever in the file it is.
+# Time for finding the index of an MP4.
 _INDEX_LIMIT_S = 120.0
-# Each takes a process and its memory. Where so many are at work, the next file is fetched whole.
+# Each search takes a process and its memory. While two run, further files are fetched completely.
 _indexes = threading.BoundedSemaphore(2)
 _MP4_SUFFIXES = (".mp4", ".m4v", ".mov")
 
 
 @dataclass(frozen=True)
 class FetchLimits:
-    """What may be fetched and sent, for each user's job."""
+    """Limits for fetching and delivering files."""
 
     guard: Guard = field(default_factory=Guard)
     max_size_bytes: int = sys.maxsize
-    """Of one file."""
+    """Size of one file."""
     stored_bytes: int = sys.maxsize
-    """Of all that is kept for the user."""
+    """Quota of the user for uploads and results."""
     min_free_disk_bytes: int = 0
     time_limit_s: float = 3600.0
-    """For one try at one file."""
+    """Time for one attempt at one file."""
     least_bytes_per_s: float = 16 * 1024
-    """A server that is slower than this over 30 s is given up; 0: no server is."""
+    """The fetch fails if the throughput over 30 s is lower; 0: no minimum."""
     upload_retention_s: int = 86_400
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """What came of a URL."""
+    """A fetched file."""
 
     upload_id: str
     read_bytes: int
-    """From the server; for the sound of an MP4 fewer than its file has."""
+    """Bytes read from the server; fewer than the file has, if only the audio of an MP4 was fetched."""
 
 
 def fetch(
@@ -81,27 +81,27 @@ def fetch(
     limits: FetchLimits,
     should_stop: Callable[[], bool],
     on_moved: Callable[[int], None] = lambda _: None,
-    partials: Partials | None = None,
+    partials: PartialFetches | None = None,
     is_kept: Callable[[], bool] = lambda: False,
 ) -> Fetched:
     """Fetches the file at the job's `source_url` into an upload of its user's.
 
-    Of an MP4 it is only the sound (see `mp4_audio`), where the server gives parts and that saves more than half.
+    Of an MP4, only the audio is fetched (see `mp4_audio`) if the server supports ranges and that saves more than half.
 
-    The job has the upload, and is queued, from the moment on at which it is whole. Until then nobody knows it, so
-    whoever dies here leaves an upload that expires, and the next worker begins anew. Where the work has to stop and
-    `is_kept` says so, what has come is kept in `partials`, and this worker goes on from there the next time.
+    Once the upload is complete, one transaction assigns it to the job and queues the job. If the worker dies before
+    that, the upload expires and the next worker starts again. If the work must stop and `is_kept` returns True,
+    `partials` remembers the received bytes, and this worker resumes there next time.
 
     Raises:
-        UrlRejected: when the URL leads inside.
-        Unreachable: when the server does not answer, or breaks off: worth another try.
-        SourceNotFound, SourceRefused: when the server does not give the file.
-        UploadTooLarge, QuotaExceeded: when it is more than may be stored.
-        UploadDeleted: when the job was lost meanwhile, or its user deleted the upload.
-        Canceled: when the work has to stop.
+        UrlRejected: when the URL leads to a private network.
+        Unreachable: when the server does not answer or aborts; a later attempt may succeed.
+        SourceNotFound, SourceRefused: when the server does not serve the file.
+        UploadTooLarge, QuotaExceeded: when the file exceeds a limit.
+        UploadDeleted: when the lease was lost, or the user deleted the upload.
+        Canceled: when the work must stop.
         Unavailable: when the database or the storage does not answer, or is full.
     """
-    return _Fetch(database, storage, claim, limits, should_stop, on_moved).run(partials or Partials(), is_kept)
+    return _Fetch(database, storage, claim, limits, should_stop, on_moved).run(partials or PartialFetches(), is_kept)
 
 
 class _Fetch:
@@ -127,13 +127,13 @@ class _Fetch:
         self._upload_id = ""
         self._left_bytes = 0
         self._read_bytes = 0
-        # What tells whether the file is still the same (an ETag or a date), where the server says so.
+        # The server's ETag or date, which shows whether the file has changed; None if the server sends none.
         self._validator: str | None = None
 
-    def run(self, partials: Partials, is_kept: Callable[[], bool]) -> Fetched:
+    def run(self, partials: PartialFetches, is_kept: Callable[[], bool]) -> Fetched:
         started_s = time.monotonic()
         try:
-            if self._go_on(partials.take(self._claim.job_id)) or not self._receive_sound():
+            if self._resume(partials.take(self._claim.job_id)) or not self._receive_audio():
                 self._receive_all()
             self._complete()
         except Canceled:
@@ -150,8 +150,8 @@ class _Fetch:
         log.info("source_fetched", job_id=self._claim.job_id, read_bytes=self._read_bytes, took_s=took_s)
         return Fetched(self._upload_id, self._read_bytes)
 
-    def _go_on(self, kept: Partial | None) -> bool:
-        """Takes what has come before, where it is still there."""
+    def _resume(self, kept: PartialFetch | None) -> bool:
+        """Resumes a preempted fetch if its upload still exists; returns whether it does."""
         if kept is None:
             return False
         with self._database.read() as session:
@@ -166,21 +166,21 @@ class _Fetch:
         self._writer = self._write_from(kept.received_bytes)
         return True
 
-    def _keep(self, partials: Partials) -> bool:
-        """Keeps what has come, where the server can go on from there; tells whether it has."""
+    def _keep(self, partials: PartialFetches) -> bool:
+        """Remembers the received bytes if the server supports resuming; returns whether it does."""
         if self._writer is None or not self._validator:
             return False
         self._writer.close()
-        kept = Partial(
+        kept = PartialFetch(
             self._upload_id, self._writer.received_bytes, self._left_bytes, self._read_bytes, self._validator
         )
         partials.keep(self._claim.job_id, kept)
         return True
 
-    def _receive_sound(self) -> bool:
-        """Fetches the sound of an MP4 alone, where it is one and that is worth it; tells whether it has.
+    def _receive_audio(self) -> bool:
+        """Fetches only the audio of an MP4, if that saves enough; returns whether it did.
 
-        Whatever is odd about the server or the file, it is fetched whole then.
+        If anything about the server or the file is unusual, the caller fetches the whole file.
         """
         is_mp4 = self._claim.source_name.lower().endswith(_MP4_SUFFIXES)
         if not is_mp4 or "cover_at_s" in self._claim.options:
@@ -195,21 +195,21 @@ class _Fetch:
             if size_bytes > self._limits.max_size_bytes:
                 return False
             with RemoteFile(target, size_bytes, validator, self._context(self._limits.guard)) as remote:
-                return self._write_sound(remote)
+                return self._write_audio(remote)
         except Unreachable:
             self._abort()
             return False
 
-    def _write_sound(self, remote: RemoteFile) -> bool:
-        sound = self._find_sound(remote)
-        if sound is None:
+    def _write_audio(self, remote: RemoteFile) -> bool:
+        audio = self._find_audio(remote)
+        if audio is None:
             return False
-        groups = list(grouped(sound.ranges))
+        groups = list(coalesce_ranges(audio.ranges))
         to_read_bytes = sum(group[-1][0] + group[-1][1] - group[0][0] for group in groups)
         if 2 * (remote.read_bytes + to_read_bytes) >= remote.size_bytes:
             return False
-        self._writer = self._begin(sound.size_bytes)
-        self._write(self._writer, sound.head)
+        self._writer = self._begin(audio.size_bytes)
+        self._write(self._writer, audio.head)
         for group in groups:
             start = group[0][0]
             data = remote.read(start, group[-1][0] + group[-1][1] - start)
@@ -217,36 +217,36 @@ class _Fetch:
         self._read_bytes = remote.read_bytes
         return True
 
-    def _find_sound(self, remote: RemoteFile) -> Mp4Extract | None:
-        """Lets the sandbox read the index."""
+    def _find_audio(self, remote: RemoteFile) -> Mp4Extract | None:
+        """Lets the sandboxed child read the index."""
         if not _indexes.acquire(blocking=False):
             return None
         limits = Limits(wall_clock_s=max(1.0, min(_INDEX_LIMIT_S, self._left_s)), memory_bytes=512 * 1024**2)
         try:
-            return find_mp4_audio(Ahead(remote), should_stop=self._should_stop, limits=limits)
+            return find_mp4_audio(ReadAheadBuffer(remote), should_stop=self._should_stop, limits=limits)
         except EngineError:
             return None
         finally:
             _indexes.release()
 
     def _receive_all(self) -> None:
-        in_vain = 0
+        fruitless = 0
         began_s, began_bytes = time.monotonic(), self._read_bytes
         while True:
             before_bytes = self._received_bytes
             try:
                 return self._receive()
             except Unreachable:
-                in_vain = 0 if self._received_bytes > before_bytes else in_vain + 1
-                # A server that breaks off again and again may be no slower than one that does not.
+                fruitless = 0 if self._received_bytes > before_bytes else fruitless + 1
+                # Aborted responses must not help a slow server around the minimum throughput.
                 least_bytes = self._limits.least_bytes_per_s * (time.monotonic() - began_s - THROUGHPUT_WINDOW_S)
                 is_slow = self._read_bytes - began_bytes < least_bytes
-                if not self._validator or in_vain >= _CONTINUATIONS_IN_VAIN or is_slow:
+                if not self._validator or fruitless >= _MAX_FRUITLESS_RESUMPTIONS or is_slow:
                     raise
             time.sleep(_PAUSE_S)
 
     def _receive(self) -> None:
-        """One request: from the beginning, or for the rest of what has come."""
+        """Sends one request: for the whole file, or for the bytes that are missing."""
         headers = {}
         if self._received_bytes and self._validator:
             headers = {"Range": f"bytes={self._received_bytes}-", "If-Range": self._validator}
@@ -274,24 +274,24 @@ class _Fetch:
         writer.write(data)
 
     def _writer_for(self, incoming: Incoming) -> uploads.ChunkWriter:
-        """Returns where the answer's bytes go: on where the last ones ended, or into a new upload."""
+        """Returns the writer for the response: the present one if it resumes, else one for a new upload."""
         _require_given(incoming)
         if self._writer is not None and _start_bytes(incoming) == self._received_bytes:
             return self._writer
         if incoming.status == 206:
-            raise Unreachable("The other server gave another part of the file than was asked for.")
+            raise Unreachable("The other server sent another range of the file than was requested.")
         self._abort()
         self._validator = _validator(incoming)
         self._writer = self._begin(incoming.size_bytes or 0)
         return self._writer
 
     def _begin(self, size_bytes: int) -> uploads.ChunkWriter:
-        """Makes the upload, where there is room for so many bytes (0: not known)."""
+        """Creates the upload if there is room for this many bytes (0: not known)."""
         limits = self._limits
         if size_bytes > limits.max_size_bytes:
             raise UploadTooLarge
         check_free_disk(self._storage.scratch_folder, limits.min_free_disk_bytes + size_bytes)
-        # How many are fetched at once is a matter of the workers: see `TransferLimits`.
+        # The workers limit how many are fetched at the same time: see `TransferLimits`.
         allowed = uploads.UploadLimits(uploads_at_once=sys.maxsize, stored_bytes=limits.stored_bytes)
         with self._database.write() as session:
             self._left_bytes = uploads.check_storage_quota(session, self._claim.user_id, allowed, size_bytes)
@@ -336,20 +336,20 @@ class _Fetch:
 
 
 def _require_given(incoming: Incoming) -> None:
-    """Raises where the answer is not the file, nor a part of it."""
+    """Raises if the response is neither the file nor a range of it."""
     status = incoming.status
     if status in (200, 206):
         return
-    # 416: the file has become shorter than what has come of it.
+    # 416: the file is now shorter than the received bytes.
     if is_transient(status) or status == 416:
         raise Unreachable(f"{incoming.target.host} answered with status {status}.")
     if status in (404, 410):
         raise SourceNotFound(f"{incoming.target.host} has no such file (status {status}).")
-    raise SourceRefused(f"{incoming.target.host} does not give the file (status {status}); signed links expire.")
+    raise SourceRefused(f"{incoming.target.host} does not serve the file (status {status}); signed links expire.")
 
 
 def _start_bytes(incoming: Incoming) -> int | None:
-    """Returns where the part begins that came; None when it is the whole file."""
+    """Returns the offset of the received range; None if the response is the whole file."""
     if incoming.status != 206:
         return None
     match = _CONTENT_RANGE.fullmatch(incoming.headers.get("content-range", ""))
@@ -357,8 +357,8 @@ def _start_bytes(incoming: Incoming) -> int | None:
 
 
 def _validator(incoming: Incoming) -> str | None:
-    # A weak ETag does not say that the bytes are the same.
+    # A weak ETag does not guarantee identical bytes.
     etag = incoming.headers.get("etag", "")
     validator = etag if etag.startswith('"') else incoming.headers.get("last-modified", "")
-    # It is sent back; a line end, say, cannot be.
+    # It becomes a request header, so control characters are not allowed.
     return validator if validator.isascii() and validator.isprintable() else None

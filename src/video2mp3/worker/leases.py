@@ -18,42 +18,42 @@ log = structlog.get_logger()
 
 HEARTBEAT_S = 10.0
 PROGRESS_S = 2.0
-"""New progress is written this soon, so that whoever watches sees it move."""
+"""Interval for writing new progress, so that clients see it move."""
 LOST_AFTER_S = 25.0
-"""No heartbeat has succeeded for this long: the lease (30 s) may be over soon, so the work must end."""
+"""If no heartbeat succeeds for this long, the work must end: the lease (30 s) may expire soon."""
 _TICK_S = 0.5
 
-StopReason = Literal["lost", "cancel", "drain", "others"]
+StopReason = Literal["lost", "cancel", "drain", "preempted"]
 
 
 class Lease:
-    """One job that this process holds. Written by the heartbeat's thread, asked by the slot's.
+    """One job that this process holds. The heartbeat's thread writes it, the slot's thread reads it.
 
-    Its clock is this process's monotonic one, counted from before the statement that the database answered: so the
-    lease never lasts longer here than there.
+    It uses the process's monotonic clock, read before each statement is sent. So the lease never lasts longer in this
+    process than in the database.
     """
 
     def __init__(self, claim: Claim, claimed_at_s: float, drain_is_over: Callable[[], bool]) -> None:
         self.claim = claim
         self.stop_reason: StopReason | None = None
-        """Why the work was told to end."""
-        self.makes_way = False
-        """Its place is another's soon."""
+        """Why the work must end."""
+        self.is_preempted = False
+        """True when a user who waits gets the place of this transfer."""
         self._drain_is_over = drain_is_over
         self._answer: Literal["held", "cancel", "lost"] = "held"
         self._renewed_at_s = claimed_at_s
         self._progress = self._written = Progress(0.0, None)
 
-    def note_progress(self, progress: Progress) -> None:
-        """Takes the engine's progress, to be written with the next heartbeat."""
+    def record_progress(self, progress: Progress) -> None:
+        """Records the engine's progress; the next heartbeat writes it."""
         self._progress = progress
 
-    def make_way(self) -> None:
-        """Ends the work for the sake of users who wait."""
-        self.makes_way = True
+    def preempt(self) -> None:
+        """Ends the work in favor of users who wait."""
+        self.is_preempted = True
 
     def should_stop(self) -> bool:
-        """Tells whether the work has to end; from then on it always does."""
+        """Returns whether the work must end; once True, always True."""
         self.stop_reason = self.stop_reason or self._reason_to_stop()
         return self.stop_reason is not None
 
@@ -62,18 +62,18 @@ class Lease:
             return "lost"
         if self._answer == "cancel":
             return "cancel"
-        if self.makes_way:
-            return "others"
+        if self.is_preempted:
+            return "preempted"
         return "drain" if self._drain_is_over() else None
 
     def is_due(self) -> bool:
-        """Tells whether it is time for a heartbeat."""
+        """Returns whether a heartbeat is due."""
         age_s = time.monotonic() - self._renewed_at_s
         has_news = self._progress.percent != self._written.percent
         return self._answer != "lost" and (age_s >= HEARTBEAT_S or (has_news and age_s >= PROGRESS_S))
 
     def renew(self, database: Database) -> None:
-        """One heartbeat.
+        """Sends one heartbeat.
 
         Raises:
             DatabaseUnavailable: when the database does not answer.
@@ -93,13 +93,13 @@ class Heartbeat:
         """Prepares the thread.
 
         Args:
-            database: Where the leases are.
-            worker_id: New with each process.
-            slots: How many jobs it converts at once; when it is drained: how many slots have not ended yet.
-            on_drain_requested: Called with each heartbeat after an administrator asked for it.
+            database: Holds the leases.
+            worker_id: The id of this process.
+            slots: Returns the number of slots; while draining, the number of slots that have not ended yet.
+            on_drain_requested: Called with each heartbeat after an administrator requested a drain.
         """
         self.draining = False
-        """Written into the worker's row: it takes no more."""
+        """True when the worker claims no more jobs; written to the worker's row."""
         self._database = database
         self._worker_id = worker_id
         self._slots = slots
@@ -112,7 +112,7 @@ class Heartbeat:
             self._beat,
             every_s=_TICK_S,
             stall_after_s=LOST_AFTER_S,
-            # Leases run out meanwhile.
+            # Leases expire during a back-off.
             max_backoff_s=_TICK_S,
             on_end=self._leave,
         )
@@ -122,7 +122,7 @@ class Heartbeat:
         self._loop.start()
 
     def stop(self) -> None:
-        """Ends the thread and takes the worker's row away."""
+        """Ends the thread and deletes the worker's row."""
         self._loop.stop()
         self._loop.join()
 
@@ -136,12 +136,12 @@ class Heartbeat:
             self._leases.discard(lease)
 
     def drain(self) -> None:
-        """Lets the row say at once that this worker takes no more."""
+        """Writes to the row at once that this worker claims no more jobs."""
         self.draining = True
         self._row_written_s = float("-inf")
 
     def _beat(self) -> None:
-        # A copy: slots come and go meanwhile.
+        # A copy, because slots add and remove leases meanwhile.
         for lease in tuple(self._leases):
             with self._loop.step():
                 if lease.is_due():

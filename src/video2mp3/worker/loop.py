@@ -1,4 +1,4 @@
-"""The worker: as many slots as conversions at once, each a thread with a consumer of its own."""
+"""The worker: one thread with a queue consumer for each slot."""
 
 import threading
 import time
@@ -18,23 +18,22 @@ from video2mp3.jobs.transfers import TransferLimits
 from video2mp3.queue import VIDEO_QUEUE, Queue
 from video2mp3.storage import Storage
 from video2mp3.telemetry import metrics, tracing
-from video2mp3.worker.conversion import Conversion
 from video2mp3.worker.fetching import FetchLimits
+from video2mp3.worker.job_runner import JobRunner
 from video2mp3.worker.leases import Heartbeat, Lease
-from video2mp3.worker.partials import Partials
+from video2mp3.worker.partial_fetches import PartialFetches
 from video2mp3.worker.spare_slot import SpareSlot
 from video2mp3.worker.stages import stage
-from video2mp3.worker.transfers import TransferLoop, run_fetch, run_send
-from video2mp3.worker.transfers import Work as TransferWork
+from video2mp3.worker.transfers import RunTransfer, TransferLoop, run_fetch, run_send
 
 log = structlog.get_logger()
 
 _STORE_LIMIT_S = 3600.0
-"""Longer than it takes to store the largest result."""
+"""Upper limit for storing the largest result."""
 
 
 class WorkerLoop:
-    """Takes jobs and converts them until `drain`."""
+    """Claims and converts jobs until `drain`."""
 
     def __init__(
         self,
@@ -54,20 +53,20 @@ class WorkerLoop:
         """Prepares the slots.
 
         Args:
-            database: The rows that are the truth.
-            queue: Hands out the jobs.
-            storage: Has the uploads, and gets the MP3s.
-            slots: Conversions at once.
-            spare_slot: Whether one more converts for users who hold none, while all are busy.
-            limits: Of each conversion.
-            fetch_limits: Of the files that are fetched from URLs, and sent to them.
-            transfers: How many of each are done at once, beside the conversions.
-            drain_grace_s: Time to finish running conversions after `drain`; then they are given back.
+            database: Holds the jobs.
+            queue: Announces jobs.
+            storage: Holds the uploads and results.
+            slots: Number of simultaneous conversions.
+            spare_slot: Whether to run the spare slot for users who hold no slot.
+            limits: Limits for each conversion.
+            fetch_limits: Limits for files that are fetched from URLs or delivered to them.
+            transfers: Number of simultaneous transfers, besides the conversions.
+            drain_grace_s: Time to finish running conversions after `drain`; then they are requeued.
             result_retention_s: Time until a result is deleted.
-            wake: Tells the relay that there is room for more, or something to announce.
+            wake: Wakes the relay because there is room for more, or something to announce.
         """
         self.worker_id = new_id()
-        """New with each process."""
+        """Unique for each process."""
         self._database = database
         self._storage = storage
         self._limits = limits
@@ -78,7 +77,7 @@ class WorkerLoop:
         self._wake = wake
         self._draining = threading.Event()
         self._drain_over_s = float("inf")
-        self._heartbeat = Heartbeat(database, self.worker_id, self._slots_left, self.drain_at_leisure)
+        self._heartbeat = Heartbeat(database, self.worker_id, self._slots_left, self.drain_without_deadline)
         work_limit_s = limits.wall_clock_s + _STORE_LIMIT_S
         self._slots = [
             ConsumerThread(f"slot-{number}", queue, VIDEO_QUEUE, self._claim, self._draining, work_limit_s=work_limit_s)
@@ -88,8 +87,8 @@ class WorkerLoop:
         self._threads = [*self._slots, self._spare] if spare_slot else self._slots
 
         parts = (database, storage, fetch_limits)
-        works: dict[Transfer, TransferWork] = {
-            "fetch": partial(run_fetch, *parts, Partials()),
+        works: dict[Transfer, RunTransfer] = {
+            "fetch": partial(run_fetch, *parts, PartialFetches()),
             "send": partial(run_send, *parts, result_retention_s),
         }
         self._transfers = [
@@ -118,22 +117,22 @@ class WorkerLoop:
         log.info("worker_started", worker_id=self.worker_id, slots=len(self._slots))
 
     def drain(self) -> None:
-        """Takes no more; what runs may finish within the grace, and is given back to the queue after it.
+        """Claims no more jobs. Running conversions may finish within the grace period, then they are requeued.
 
-        Only the first call counts.
+        Only the first call has an effect.
         """
         if self._drain_over_s < float("inf"):
             return
         self._drain_over_s = time.monotonic() + self._drain_grace_s
-        self._take_no_more()
+        self._stop_claiming()
         log.info("worker_draining", worker_id=self.worker_id, grace_s=self._drain_grace_s)
 
-    def drain_at_leisure(self) -> None:
-        """Takes no more; what runs is finished, however long that takes. So administrators ask for it."""
-        self._take_no_more()
+    def drain_without_deadline(self) -> None:
+        """Claims no more jobs and finishes all running ones. Administrators request this."""
+        self._stop_claiming()
         log.info("worker_draining", worker_id=self.worker_id, grace_s=None)
 
-    def _take_no_more(self) -> None:
+    def _stop_claiming(self) -> None:
         self._draining.set()
         for transfers in self._transfers:
             transfers.stop()
@@ -148,9 +147,9 @@ class WorkerLoop:
         return sum(slot.is_alive() for slot in self._slots)
 
     def join(self, timeout_s: float | None = None) -> bool:
-        """Waits for the end after `drain`, at most `timeout_s` seconds; False when something still runs.
+        """Waits for the end after `drain`, at most `timeout_s` seconds; returns False if something still runs.
 
-        The leases are renewed until the last conversion has ended.
+        The heartbeat renews the leases until the last conversion has ended.
         """
         deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
         for thread in self._threads:
@@ -170,7 +169,7 @@ class WorkerLoop:
         if claim is None:
             return None
         if claim.job_id != job_id:
-            traceparent = None  # of another job's message
+            traceparent = None  # the message announced another job
         return self._begin(claim, claimed_at_s, taken_ns, traceparent)
 
     def _claim_for_newcomer(self) -> Work | None:
@@ -183,21 +182,21 @@ class WorkerLoop:
         return partial(self._work, lease, tracing.nearest(traceparent, claim.traceparent), taken_ns)
 
     def _work(self, lease: Lease, traceparent: str | None, taken_ns: int) -> None:
-        # There is room in the relay's window now.
+        # The relay's window has room now.
         self._wake()
         claim = lease.claim
         with (
-            # Not before: what fails between claim and work must not leave a lease that is renewed for ever.
+            # Only now: an error between claim and work must not leave a lease that is renewed forever.
             self._heartbeat.renewing(lease),
             metrics.SLOTS_BUSY.track_inprogress(),
             bound_contextvars(job_id=claim.job_id, request_id=claim.request_id),
             tracing.span(f"process {VIDEO_QUEUE}", kind="consumer", parent=traceparent, started_ns=taken_ns) as span,
         ):
-            span.note("job.id", claim.job_id)
+            span.set_attribute("job.id", claim.job_id)
             with stage("take", started_ns=taken_ns):
                 log.info("job_claimed", job_id=claim.job_id, fence=claim.fence, worker_id=self.worker_id)
             try:
-                Conversion(
+                JobRunner(
                     self._database,
                     self._storage,
                     lease,

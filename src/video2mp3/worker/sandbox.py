@@ -1,4 +1,4 @@
-"""Nobody looks into strangers' files where the sandbox does not hold."""
+"""Refuses to start a role that reads untrusted files if the sandbox does not work."""
 
 import sys
 
@@ -12,13 +12,13 @@ log = structlog.get_logger()
 
 
 def require_sandbox(*, allow_unsandboxed: bool) -> SelfTest:
-    """Runs the engine's self-test, logs what came out, and returns it.
+    """Runs the engine's self-test, logs its result, and returns it.
 
-    Systems that have no such guards at all (macOS) are let through.
+    Systems without seccomp and Landlock (macOS) are accepted.
 
     Raises:
-        ConfigurationError: the sandbox does not hold, and that is not allowed.
-        EngineError: the engine does not even start.
+        ConfigurationError: the sandbox does not work, and the settings require it.
+        EngineError: the engine does not start.
     """
     result = self_test()
     metrics.UNSANDBOXED.set(not result.passed)
@@ -26,7 +26,7 @@ def require_sandbox(*, allow_unsandboxed: bool) -> SelfTest:
     if result.passed:
         log.info("sandbox_ok", **facts)
         return result
-    log.warning("sandbox_does_not_hold", reason=result.sentence, allowed=allow_unsandboxed, **facts)
+    log.warning("sandbox_failed", reason=result.sentence, allowed=allow_unsandboxed, **facts)
     if sys.platform == "linux" and not allow_unsandboxed:
         raise ConfigurationError(
             f"{result.sentence} Let the kernel or the container's profile allow it; to decode strangers' files "

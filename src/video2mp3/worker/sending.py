@@ -1,4 +1,4 @@
-"""Results sent to URLs."""
+"""Delivers results to URLs."""
 
 import time
 from collections.abc import Callable
@@ -30,11 +30,11 @@ def send(
     """Sends the job's stored result to its `result_url` with PUT.
 
     Raises:
-        UrlRejected: when the URL leads inside.
-        Unreachable: when the server does not answer, breaks off, or is too slow: worth another try.
-        ResultRefused: when the server does not take it.
-        Expired, NotFound, StoredDataDamaged: when the result is not there as it was stored.
-        Canceled: when the work has to stop.
+        UrlRejected: when the URL leads to a private network.
+        Unreachable: when the server does not answer, aborts or is too slow; a later attempt may succeed.
+        ResultRefused: when the server rejects the result.
+        Expired, NotFound, StoredDataDamaged: when the result is no longer available or is damaged.
+        Canceled: when the work must stop.
         Unavailable: when the database or the storage does not answer.
     """
     result = StoredResult(database, storage, claim.job_id)

@@ -1,8 +1,7 @@
-"""One slot more, for users who hold none: nobody waits for all of another user's long conversions to end.
+"""One additional slot for users who hold none, so that they do not wait for another user's long conversions.
 
-A conversion runs for as long as its file is, and is not interrupted. So a user with long files may hold all slots, and
-another's short clip would wait for one of them to end. The spare slot takes it while all others are busy; the slots
-share the cores anyway.
+A conversion is not interrupted. So a user with long files may hold all slots, and another user's short clip would wait
+until one of them ends. While all slots are busy, the spare slot converts that clip. The slots share the cores anyway.
 """
 
 import threading
@@ -29,10 +28,10 @@ class SpareSlot(Loop):
         """Prepares the loop.
 
         Args:
-            slots: The others.
-            take: Claims a job of a user who holds no slot and returns the work to do; None when there is none.
-            stopping: Ends the loop when the work at hand is done.
-            work_limit_s: The longest that the work may take; after that the loop counts as stalled.
+            slots: The ordinary slots.
+            take: Claims a job of a user who holds no slot and returns the work to do, or None if there is none.
+            stopping: Ends the loop after the present job.
+            work_limit_s: Longest time for one job; after that, the loop counts as stalled.
         """
         super().__init__(
             "spare-slot", self._take_next, stall_after_s=_STALL_AFTER_S, every_s=_LOOK_EVERY_S, stopping=stopping

@@ -1,4 +1,4 @@
-"""The stages of a job in a worker: each is a span of its trace and counts in the metrics."""
+"""The stages of a job in a worker. Each is a span of the job's trace and an observation in the metrics."""
 
 import time
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from video2mp3.telemetry.metrics import STAGE_DURATION_S
 
 @contextmanager
 def stage(name: str, *, started_ns: int | None = None) -> Iterator[tracing.Span]:
-    """One stage, as long as the block, or since `started_ns` (nanoseconds since 1970)."""
+    """Measures one stage: the with block, or the time since `started_ns` (nanoseconds since 1970)."""
     began_ns = started_ns or time.time_ns()
     try:
         with tracing.span(name, started_ns=began_ns) as span:
@@ -20,13 +20,13 @@ def stage(name: str, *, started_ns: int | None = None) -> Iterator[tracing.Span]
 
 
 class EngineStages:
-    """What the engine is at, within one conversion; use it in a with block."""
+    """The engine's stages within one conversion; use it in a with block."""
 
     def __init__(self) -> None:
         self._running = ExitStack()
 
     def begin(self, name: str) -> None:
-        """Ends the stage before and begins the next one: for `engine.convert`."""
+        """Ends the previous stage and begins the next one: the callback for `engine.convert`."""
         self._running.close()
         self._running.enter_context(stage(name))
 

@@ -83,7 +83,7 @@ async def _convert(request: Request, services: Services, user_id: str, watcher: 
     declared = declared_size_bytes(request, services.settings.max_upload_bytes)
     await run_in_threadpool(check_quotas, services, user_id)
     ordered = OrderedMp3(services, user_id, order)
-    incoming = IncomingUpload(services, user_id, name=name, declared_size_bytes=declared, companion=ordered)
+    incoming = IncomingUpload(services, user_id, name=name, declared_size_bytes=declared, observer=ordered)
     await receive_file(request, incoming)
     assert ordered.job is not None
     services.wake()
@@ -101,12 +101,12 @@ class OrderedMp3:
         self._order = order
         self._early_start: EarlyStart | None = None
 
-    def began(self, upload: Upload) -> None:
+    def on_start(self, upload: Upload) -> None:
         """Orders it. Raises what `submit` does."""
         self.job = submit(self._services, self._user_id, upload.id, self._order)
         self._early_start = EarlyStart(self._services, upload)
 
-    def came(self, here_bytes: int) -> None:
+    def on_progress(self, here_bytes: int) -> None:
         """Begins it, when it is time; raises the error that it has ended with, so that the rest need not be sent."""
         assert self.job is not None
         assert self._early_start is not None
@@ -116,7 +116,7 @@ class OrderedMp3:
             if job.state in ("failed", "canceled"):
                 raise error_of(job)
 
-    def aborted(self) -> None:
+    def on_abort(self) -> None:
         """Cancels it; where no worker has had it, nothing stays of it."""
         if self.job is None:
             return

@@ -223,7 +223,7 @@ def _keep(session: Session, services: Services, *upload_ids: str | None) -> None
     """Lets what is converted now outlive its conversion by the time that uploads are kept."""
     for upload_id in upload_ids:
         if upload_id is not None:
-            uploads.keep(session, upload_id, services.settings.upload_retention_s)
+            uploads.extend_lifetime(session, upload_id, services.settings.upload_retention_s)
 
 
 def _check_quotas(session: Session, services: Services, user_id: str, more: int = 1) -> None:

@@ -193,10 +193,10 @@ def _measure(scope: Scope, status: int | None, duration_s: float) -> None:
 def _describe(span: tracing.Span, scope: Scope, status: int | None) -> None:
     method, route = _method_of(scope), _route_of(scope)
     span.rename(f"{method} {route}")
-    span.note("http.request.method", method)
-    span.note("http.route", route)
+    span.set_attribute("http.request.method", method)
+    span.set_attribute("http.route", route)
     if status is not None:
-        span.note("http.response.status_code", status)
+        span.set_attribute("http.response.status_code", status)
 
 
 def _method_of(scope: Scope) -> str:

@@ -11,16 +11,16 @@ from video2mp3.storage.scratch import check_free_disk
 from video2mp3.uploads import ChunkWriter, UploadLimits, check_storage_quota, complete, create, find
 
 
-class Companion(Protocol):
+class UploadObserver(Protocol):
     """What goes along with an upload while it comes. All of it may block."""
 
-    def began(self, upload: Upload) -> None:
+    def on_start(self, upload: Upload) -> None:
         """The upload has been made; an error ends it."""
 
-    def came(self, here_bytes: int) -> None:
+    def on_progress(self, here_bytes: int) -> None:
         """So many bytes are durable; an error ends the upload."""
 
-    def aborted(self) -> None:
+    def on_abort(self) -> None:
         """The upload will be removed."""
 
 
@@ -36,11 +36,11 @@ class IncomingUpload:
         declared_size_bytes: int | None = None,
         least_size_bytes: int = 0,
         with_sha256: bool = False,
-        companion: "Companion | None" = None,
+        observer: "UploadObserver | None" = None,
     ) -> None:
         """`name` may be set until the first byte comes; hashing is asked for, because it costs time.
 
-        `least_size_bytes` is what can be told of a size that is not declared. The `companion` is told what happens.
+        `least_size_bytes` is what can be told of a size that is not declared. The `observer` is told what happens.
         """
         self.name = name
         self.size_bytes = 0
@@ -52,7 +52,7 @@ class IncomingUpload:
         self._writer: ChunkWriter | None = None
         self._left_bytes = 0
         self._sha256 = hashlib.sha256() if with_sha256 else None
-        self._companion = companion
+        self._observer = observer
 
     @property
     def sha256(self) -> str | None:
@@ -74,8 +74,8 @@ class IncomingUpload:
         if self._writer.received_bytes + len(data) > self._left_bytes:
             raise QuotaExceeded
         self._writer.write(data)
-        if self._companion is not None:
-            self._companion.came(self._writer.offset_bytes)
+        if self._observer is not None:
+            self._observer.on_progress(self._writer.offset_bytes)
         self.size_bytes += len(data)
         if self._sha256 is not None:
             self._sha256.update(data)
@@ -98,8 +98,8 @@ class IncomingUpload:
 
     def abort(self) -> None:
         """Removes all that was stored."""
-        if self._companion is not None:
-            self._companion.aborted()
+        if self._observer is not None:
+            self._observer.on_abort()
         if self._writer is not None:
             self._writer.abort()
 
@@ -119,9 +119,9 @@ class IncomingUpload:
             max_size_bytes=self._services.settings.max_upload_bytes,
             min_free_disk_bytes=self._services.settings.min_free_disk_bytes,
         )
-        if self._companion is not None:
+        if self._observer is not None:
             try:
-                self._companion.began(upload)
+                self._observer.on_start(upload)
             except BaseException:
                 writer.abort()
                 raise

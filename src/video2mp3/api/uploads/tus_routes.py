@@ -88,7 +88,7 @@ def read_offset(upload_id: ItemId, user: CurrentUser, services: CurrentServices)
     """Tells how much of an upload is stored, in the headers."""
     with services.database.read() as session:
         upload = uploads.find(session, upload_id, user.user_id)
-        uploads.require_alive(session, upload)
+        uploads.require_unexpired(session, upload)
     headers = {**_headers(upload), "Cache-Control": "no-store"}
     if upload.size_bytes is None:
         headers["Upload-Defer-Length"] = "1"
@@ -220,7 +220,7 @@ def _resume(
     )
     with services.database.write() as session:
         lock_user(session, user_id)
-        uploads.require_alive(session, uploads.find(session, upload_id, user_id, lock=True))
+        uploads.require_unexpired(session, uploads.find(session, upload_id, user_id, lock=True))
         if length is not None and not uploads.declare_size(session, upload_id, length):
             raise InvalidUploadHeader("Upload-Length: the upload has another length, or more of it has come.")
         upload = uploads.find(session, upload_id, user_id)
@@ -235,7 +235,7 @@ def _resume(
             session, user_id, upload_limits(services), wanted_bytes, resumed_id=upload_id
         )
         uploads.touch(session, upload_id)
-        uploads.keep(session, upload_id, services.settings.upload_retention_s)
+        uploads.extend_lifetime(session, upload_id, services.settings.upload_retention_s)
     return upload, left_bytes
 
 

@@ -68,7 +68,7 @@ class AllTracks:
         }
 
     def segments(self) -> list[dict[str, Any]]:
-        """Returns what is to be reported of each MP3 that was written."""
+        """Returns the facts of each segment for the report."""
         return self._segments
 
     def _convert(self, media: Media, number: int) -> Iterator[float]:

@@ -36,7 +36,7 @@ class Converter(Protocol):
         """Converts, and yields the seconds done, as often as there is something to say."""
 
     def facts(self) -> dict[str, Any]:
-        """Returns what is to be reported."""
+        """Returns the facts for the report."""
 
     def segments(self) -> list[dict[str, Any]]:
-        """Returns what is to be reported of each MP3 that was written."""
+        """Returns the facts of each segment for the report."""

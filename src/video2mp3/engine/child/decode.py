@@ -79,7 +79,7 @@ class TrackDecoder:
 
     @property
     def truncated(self) -> bool:
-        """True where something of the file is missing. To be asked at the end: it may look there."""
+        """True if something of the file is missing. To be asked at the end: it may look there."""
         return self.damage.truncated or self._is_cut_short()
 
     def _all_frames(self) -> Iterator[AudioFrame]:
@@ -161,12 +161,12 @@ class TrackDecoder:
         """Marks the file as truncated where the track ends too early."""
         if not self._stream.duration:
             return
-        promised = self._stream.duration * _time_base(self._stream)
+        declared_s = self._stream.duration * _time_base(self._stream)
         if self._container.format.name in _SAMPLE_EXACT_FORMATS and self.codec.startswith(_SAMPLE_EXACT_CODECS):
-            missing = round(promised * sample_rate_hz) - self.samples
+            missing = round(declared_s * sample_rate_hz) - self.samples
             self.damage.truncated |= missing > self.damage.packets * self._largest_frame
         elif "mp4" in self._container.format.name:
-            self.damage.truncated |= promised - self._end_pts * _time_base(self._stream) > 1
+            self.damage.truncated |= declared_s - self._end_pts * _time_base(self._stream) > 1
 
 
 def _time_base(stream: AudioStream) -> Fraction:
@@ -180,5 +180,5 @@ def _check(frame: AudioFrame) -> None:
 
 
 def out_of_memory(error: Exception) -> bool:
-    """Says whether this process is out of memory; FFmpeg says ENOMEM for absurd sizes in a file too."""
+    """Returns whether this process is out of memory; FFmpeg says ENOMEM for absurd sizes in a file too."""
     return isinstance(error, MemoryError) and not isinstance(error, av.FFmpegError)

@@ -33,7 +33,7 @@ class FrameDecoder:
 
 
 class SilenceDecoder:
-    """Stands in where nobody has to hear anything: gives out as much silence."""
+    """Stands in where nobody has to hear anything: returns as much silence."""
 
     def __init__(self, header: FrameHeader) -> None:
         self._silence = bytes(2 * header.channels * header.samples)

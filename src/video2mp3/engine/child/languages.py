@@ -12,7 +12,7 @@ _FIRST = {code: group[0] for group in _GROUPS for code in group}
 
 
 def has_language(codes: str, wanted: str) -> bool:
-    """Says whether one of a track's codes ("deu,eng" in a DVB recording) is of a language.
+    """Returns whether one of a track's codes ("deu,eng" in a DVB recording) is of a language.
 
     What follows a hyphen (a country, a script) does not count.
     """

@@ -35,7 +35,7 @@ from video2mp3.engine.source import RangeReader, SourceFile
 
 PROGRESS_INTERVAL_S = 0.2
 _PICTURE_S = 1e-6
-"""What a decoded picture counts as, so that the search for the cover's is seen to go on."""
+"""What a decoded picture counts as, so that the search for the cover's is seen to continue."""
 MAX_CHAPTER_TITLE = 70
 """All of them together have to fit into one message."""
 Send = Callable[[Mapping[str, Any]], None]

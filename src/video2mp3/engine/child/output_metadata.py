@@ -41,7 +41,7 @@ class OutputMetadata:
     def segment_facts(
         self, segments: Sequence[WrittenSegment], track: int, sample_rate_hz: int, channels: int
     ) -> list[dict[str, Any]]:
-        """Returns what is to be reported of MP3s."""
+        """Returns the facts of segments for the report."""
         return [
             {
                 "offset_bytes": segment.offset_bytes,

@@ -93,7 +93,7 @@ class Pipeline:
             AudioTooLong: more came out than may be converted.
             UndecodableAudio: nothing came out.
             StartOutOfRange: nothing came out after the start that was asked for.
-            DamagedAudio: it is damaged, where that was asked for.
+            DamagedAudio: it is damaged, if that was requested.
         """
         frames = self._decoder.frames()
         first = next(frames)
@@ -118,7 +118,7 @@ class Pipeline:
         self._finish()
 
     def facts(self) -> dict[str, Any]:
-        """Returns what is to be reported."""
+        """Returns the facts for the report."""
         return {
             "codec": self._decoder.codec,
             "sample_rate_hz": self._source_format[0],
@@ -138,7 +138,7 @@ class Pipeline:
         }
 
     def segments(self) -> list[dict[str, Any]]:
-        """Returns what is to be reported of each MP3 that was written."""
+        """Returns the facts of each segment for the report."""
         settings, written = self._settings, self._written()
         facts = self._metadata.segment_facts(written, self._track + 1, settings.sample_rate_hz, settings.channels)
         if self._waveform_peaks is None:

@@ -49,7 +49,7 @@ def _try(calls: dict[str, Callable[[], object]]) -> dict[str, Any]:
 
 
 def _is_denied(call: Callable[[], object]) -> bool:
-    """True where the call was refused; any other error means that the kernel has looked at what was asked for."""
+    """True if the call was refused; any other error means that the kernel has looked at what was asked for."""
     try:
         call()
     except OSError as error:

@@ -1,6 +1,6 @@
 """Takes the MP3 frames of a source over as they are: nothing is decoded, nothing encoded. Runs in the child.
 
-Positions are samples per channel, counted from the first that a decoder gives out for the source's frames. What the
+Positions are samples per channel, counted from the first that a decoder returns for the source's frames. What the
 source says is not to be heard (encoder delay and padding) comes from FFmpeg's demuxers, which know the LAME tag, edit
 lists and the like.
 """
@@ -16,8 +16,8 @@ from av import Packet
 
 from video2mp3.engine.child.audio.pcm import BYTES_PER_SAMPLE
 from video2mp3.engine.child.conversion_job import ConversionJob
-from video2mp3.engine.child.media import Media
 from video2mp3.engine.child.frame_decoder import FrameDecoder, SilenceDecoder
+from video2mp3.engine.child.media import Media
 from video2mp3.engine.child.output_metadata import OutputMetadata
 from video2mp3.engine.child.segments import SegmentsWriter
 from video2mp3.engine.child.split_points import TimeSplitPoints, split_points_for
@@ -69,7 +69,7 @@ class StreamCopy:
             NotMp3: it is anything else.
             AudioTooLong: it is longer than may be converted.
             StartOutOfRange: there is nothing after the start that was asked for.
-            DamagedAudio: it is damaged, where that was asked for.
+            DamagedAudio: it is damaged, if that was requested.
         """
         if self._decoder.codec != "mp3":
             raise NotMp3(f"Track {self._track + 1} is not MP3 but {self._decoder.codec}; convert it without copy.")
@@ -91,7 +91,7 @@ class StreamCopy:
         yield self._passed / self._header.sample_rate_hz
 
     def facts(self) -> dict[str, Any]:
-        """Returns what is to be reported."""
+        """Returns the facts for the report."""
         average_kbps = self._written_bytes * 8 * self._header.sample_rate_hz / self._passed / 1000
         constant = len(self._bitrates) == 1
         return {
@@ -113,7 +113,7 @@ class StreamCopy:
         }
 
     def segments(self) -> list[dict[str, Any]]:
-        """Returns what is to be reported of each MP3 that was written."""
+        """Returns the facts of each segment for the report."""
         header = self._header
         return self._metadata.segment_facts(
             self._writer.segments, self._track + 1, header.sample_rate_hz, header.channels

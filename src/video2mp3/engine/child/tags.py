@@ -123,7 +123,7 @@ def _harmless(own: Mapping[str, str]) -> dict[str, str]:
 
 
 def _date_in(text: str) -> str:
-    """Returns a date as ID3 writes it, as exact as it is known; nothing where there is none."""
+    """Returns a date as ID3 writes it, as exact as it is known; nothing if there is none."""
     found = next(filter(None, (form.match(text) for form in _DATES)), None)
     if found is None:  # a whole date with a time says when it was recorded
         return year[0] if (year := _YEAR.match(text)) else ""

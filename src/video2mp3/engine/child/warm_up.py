@@ -38,7 +38,7 @@ def warm_up() -> None:
     """Does it, and leaves no thread behind: a fork copies only the thread that forks.
 
     Raises:
-        RuntimeError: a thread goes on.
+        RuntimeError: a thread continues.
     """
     _share_arenas()
     time.localtime()

@@ -83,7 +83,7 @@ def _fork(descriptors: list[int]) -> None:
 
 
 def _pidfds(pid: int) -> list[int]:
-    """Returns the process's pidfd, where there is such a thing. It cannot be another's: it waits for its job."""
+    """Returns the process's pidfd, if the system has it. It cannot be another's: it waits for its job."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
             return [os.pidfd_open(pid)]

@@ -26,7 +26,7 @@ _SEGMENT = b"\x18\x53\x80\x67"
 
 
 def declared_size(read_at: ReadAt, size_bytes: int) -> int | None:
-    """Returns the bytes that the file says it has, or None where it does not say.
+    """Returns the bytes that the file says it has, or None if it does not say.
 
     Args:
         read_at: as `Source.read_at`.
@@ -115,7 +115,7 @@ def _flv_size(head: bytes) -> int | None:
 
 
 def _ends_with_flv_tag(read_at: ReadAt, size_bytes: int) -> bool:
-    """Says whether the last tag is complete; the size in the header is wrong in a file that was edited."""
+    """Returns whether the last tag is complete; the size in the header is wrong in a file that was edited."""
     tag_bytes = int.from_bytes(read_at(size_bytes - 4, 4), "big")
     head = read_at(max(size_bytes - 4 - tag_bytes, 0), _FLV_TAG_HEADER_BYTES)
     return head[:1] in _FLV_TAG_KINDS and tag_bytes == _FLV_TAG_HEADER_BYTES + int.from_bytes(head[1:4], "big")
@@ -126,7 +126,7 @@ def _whole(number: float) -> int | None:
 
 
 def _ogg_is_whole(read_at: ReadAt, size_bytes: int) -> bool:
-    """Says whether the last page is complete. Recorders that were killed leave out the flag of the last page."""
+    """Returns whether the last page is complete. Recorders that were killed leave out the flag of the last page."""
     tail = read_at(max(0, size_bytes - _MAX_OGG_PAGE_BYTES), _MAX_OGG_PAGE_BYTES)
     page = tail[tail.rfind(b"OggS") :]
     if len(page) < 27:

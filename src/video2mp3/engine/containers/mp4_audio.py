@@ -3,7 +3,7 @@
 Runs in the sandboxed child only: the index is parsed by ranges, wherever it is, and may be some megabytes.
 
 The index (`moov`) stays as it is, byte for byte, except that tracks of other kinds are called `free`, and that the
-places of the chunks are written anew. So a decoder sees the same audio, tags and chapters. Source: ISO/IEC
+places of the chunks are written again. So a decoder sees the same audio, tags and chapters. Source: ISO/IEC
 14496-12, §8.
 """
 
@@ -123,7 +123,7 @@ def _chunk_sizes(index: bytearray, box: Box, sample_sizes: list[int], chunks: in
 
 
 def _table(index: bytearray, box: Box, skipped: int, entry: struct.Struct) -> Iterator[tuple[int, ...]]:
-    """Yields the entries of a table that begins with version, flags and so many bytes, the last four its length."""
+    """Yields the entries of a table that begins with version, flags and this many bytes, the last four its length."""
     (length,) = struct.unpack_from(">I", index, box.body + skipped)
     start = box.body + skipped + 4
     if start + length * entry.size > box.end:

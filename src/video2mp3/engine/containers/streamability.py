@@ -94,7 +94,7 @@ def _by_kind(window: Window) -> StreamInfo:
 
 
 def _is_read_in_order(start: bytes) -> bool:
-    """Says whether it is FLV, Ogg, AVI or MPEG-TS: what is at their ends is not needed to decode them."""
+    """Returns whether it is FLV, Ogg, AVI or MPEG-TS: what is at their ends is not needed to decode them."""
     is_avi = start[:4] == b"RIFF" and start[8:12] == b"AVI "
     return is_avi or start.startswith((b"FLV", b"OggS")) or start[: 3 * _TS_PACKET_BYTES : _TS_PACKET_BYTES] == b"GGG"
 

@@ -20,7 +20,7 @@ class Missing(Exception):
 
 
 class Window:
-    """The first bytes of a file. Every read counts as one step, so that no walk can go on for ever."""
+    """The first bytes of a file. Every read counts as one step, so that no walk can continue for ever."""
 
     def __init__(self, read_at: ReadAt, known_bytes: int, size_bytes: int, max_steps: int) -> None:
         """Offers the first `known_bytes` of a file that has, or will have, `size_bytes`."""

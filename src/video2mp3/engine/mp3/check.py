@@ -20,7 +20,7 @@ class CheckedMp3:
     frames: int
     """Frames of audio, the info frame not counted."""
     samples: int
-    """Samples per channel that players give out, by the info tag."""
+    """Samples per channel that players return, by the info tag."""
     sample_rate_hz: int
     channels: int
 

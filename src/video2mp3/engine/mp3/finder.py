@@ -45,7 +45,7 @@ class FrameFinder:
             place += header.size_bytes
 
     def _look(self, stream: bytes, place: int, ended: bool) -> tuple[FrameHeader | None, int]:
-        """Returns the next frame's header and place; no header, and where to go on, where that cannot be said yet."""
+        """Returns the next frame's header and position, or None and the position from which to continue."""
         while place + _HEADER_BYTES <= len(stream):
             header = parse_header(stream, place)
             if header is not None and self._in_step and self._is_like(header, self.first):

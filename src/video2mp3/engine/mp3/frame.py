@@ -138,7 +138,7 @@ class FrameSplitter:
     """Makes frames of a stream of our encoder as it comes.
 
     Raises:
-        BrokenStream: from `feed`, where there is anything else in it.
+        BrokenStream: from `feed`, if there is anything else in it.
     """
 
     def __init__(self) -> None:

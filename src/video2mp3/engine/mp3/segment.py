@@ -1,7 +1,7 @@
 """Cuts a segment out of a stream of frames, exact to the sample.
 
 A segment that begins in frame f of the stream is [a made-up frame] [the frames that set the decoder up] [f] … [g].
-What a decoder gives out for f depends on the frame before: on its last granule, whose second half is added to f's
+What a decoder returns for f depends on the frame before: on its last granule, whose second half is added to f's
 first (MDCT overlap), and on the last 480 of its subband samples (synthesis filter). Those depend on the granule before
 that one, which in MPEG-1 is in the same frame, in MPEG-2 and 2.5 in a frame of its own. And the main data of these
 frames may begin up to 511 bytes before them: the made-up frame, which is silent, carries these bytes. The LAME tag
@@ -54,7 +54,7 @@ class RecentFrames:
         """Returns the start of a segment.
 
         Args:
-            position: the first sample that is to be heard, counted from the first one that a decoder gives out for the
+            position: the first sample that is to be heard, counted from the first one that a decoder returns for the
                 whole stream; in one of the newest two frames, or the one to come.
         """
         newest = self._frames[-1]

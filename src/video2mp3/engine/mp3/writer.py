@@ -70,7 +70,7 @@ class Mp3Writer:
         """Completes the MP3.
 
         Args:
-            samples: per channel, what players are to give out.
+            samples: per channel, what players are to return.
             delay: what they are to leave out before them, without what a decoder adds.
         """
         self._write_block()

@@ -76,14 +76,14 @@ def convert(
     should_stop: Callable[[], bool] | None = None,
     limits: Limits = Limits(),  # noqa: B008 frozen
 ) -> Report:
-    """Converts audio of `source`, in a process of its own, and checks the result.
+    """Converts audio of `source`, in a separate process, and checks the result.
 
     Args:
         source: the media.
         sink: a real, empty file; complete on return, garbage after an error (the caller deletes it). Where the options
             ask for several MP3s, it holds one directly after the other, and `Report.segments` says where each is.
         options: how the MP3 is to be made.
-        on_progress: called from this thread, about five times a second while it goes on.
+        on_progress: called from this thread, about five times a second while it continues.
         on_stage: called from this thread when a stage begins: `open` (the process starts and opens the source),
             `transcode` (it decodes and encodes), `check` (the result is checked here).
         should_stop: asked from this thread at least every 0.5 s; True ends the conversion.
@@ -232,7 +232,7 @@ def _refuse_empty(source: Source) -> None:
 
 
 def _check_room(code: object, sink: int) -> None:
-    """Lets the child say that the disk is full only where that is so: such a job is tried for ever."""
+    """Lets the child say that the disk is full only if that is true: such a job is tried for ever."""
     if code == StorageFull.code:
         room = os.fstatvfs(sink)
         if room.f_bavail * room.f_frsize > _NO_ROOM_BYTES:

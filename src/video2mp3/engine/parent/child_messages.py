@@ -84,7 +84,7 @@ class Fields:
     """Takes values of the right kind out of a message.
 
     Raises:
-        EngineCrashed: from every method, where it is not of that kind.
+        EngineCrashed: from every method, if it is not of that kind.
     """
 
     def __init__(self, values: object) -> None:
@@ -100,7 +100,7 @@ class Fields:
         return clean_text(value, _MAX_TEXT)
 
     def optional_str_field(self, name: str) -> str | None:
-        """Returns text, or None where there is none."""
+        """Returns text, or None if there is none."""
         return None if self.values.get(name) is None else self.str_field(name) or None
 
     def int_field(self, name: str) -> int:
@@ -111,7 +111,7 @@ class Fields:
         return value
 
     def optional_int_field(self, name: str) -> int | None:
-        """Returns a whole number, or None where there is none."""
+        """Returns a whole number, or None if there is none."""
         return None if self.values.get(name) is None else self.int_field(name)
 
     def seconds_field(self, name: str) -> float:
@@ -123,7 +123,7 @@ class Fields:
         return float(value) if value >= _LEAST_S else 0.0
 
     def optional_seconds_field(self, name: str) -> float | None:
-        """Returns a time, or None where there is none."""
+        """Returns a time, or None if there is none."""
         return None if self.values.get(name) is None else self.seconds_field(name)
 
     def level_field(self, name: str) -> float:

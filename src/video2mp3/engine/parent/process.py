@@ -128,7 +128,7 @@ class _Clock:
 
 
 class _Lines:
-    """Splits the bytes from the pipe into messages, within bounds."""
+    """Splits the bytes from the pipe into messages, within limits."""
 
     def __init__(self) -> None:
         self._rest = b""

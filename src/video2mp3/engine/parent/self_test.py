@@ -40,7 +40,7 @@ class SelfTest:
 
     @property
     def passed(self) -> bool:
-        """True where every call was denied in every thread."""
+        """True if every call was denied in every thread."""
         return self.seccomp and all(len(test.denied) == test.tried > 0 for test in self.threads)
 
     @property

@@ -152,7 +152,7 @@ class Zygote:
             self._retired.remove(ended)
             _close(*ended)
         if self._next is None and self._forks >= RENEW_AFTER:
-            with contextlib.suppress(EngineCrashed):  # the present one goes on
+            with contextlib.suppress(EngineCrashed):  # the present one continues
                 self._next = _start()
             self._forks = 0
         elif self._next is not None and self._next[1].poll() is not None:  # it could not start

@@ -48,7 +48,7 @@ class _Program(ctypes.Structure):
 
 
 def available() -> bool:
-    """Says whether this system has such filters, and lets this process use them."""
+    """Returns whether this system has such filters, and lets this process use them."""
     machine = this_machine()
     if machine is None:
         return False

@@ -49,7 +49,7 @@ _MACHINES = {"x86_64": Machine(0xC000003E, _X86_64), "aarch64": Machine(0xC00000
 
 @functools.cache
 def this_machine() -> Machine | None:
-    """Returns this machine; None where it is another kind, or the system is not Linux."""
+    """Returns this machine; None if it is another kind, or the system is not Linux."""
     if sys.platform != "linux" or struct.calcsize("P") != 8:
         return None
     return _MACHINES.get(os.uname().machine)

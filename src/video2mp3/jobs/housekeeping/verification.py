@@ -10,7 +10,7 @@ from sqlalchemy import exists, func, select
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job, Upload, UploadChunk, User
 from video2mp3.storage import Storage
-from video2mp3.storage.checksums import CheckedObject, Damage
+from video2mp3.storage.checksums import Damage, VerifiedObject
 
 _PAGE = 100
 Kind = Literal["upload", "result"]
@@ -27,7 +27,7 @@ class DescribedObject:
     """The owner's name: untrusted text."""
     name: str
     """The file's, as its owner named it: untrusted text."""
-    stored: CheckedObject
+    stored: VerifiedObject
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def _chunks(database: Database) -> Iterator[DescribedObject]:
         with database.read() as session:
             rows = session.execute(page.where(after).order_by(*order).limit(_PAGE)).all()
         for chunk, name, user in rows:
-            stored = CheckedObject(chunk.storage_key, chunk.size_bytes, chunk.checksums)
+            stored = VerifiedObject(chunk.storage_key, chunk.size_bytes, chunk.checksums)
             yield DescribedObject("upload", chunk.upload_id, user, name, stored)
             upload_id, offset_bytes = chunk.upload_id, chunk.offset_bytes
         if len(rows) < _PAGE:
@@ -92,7 +92,7 @@ def _results(database: Database) -> Iterator[DescribedObject]:
         with database.read() as session:
             rows = session.execute(page.where(*stored).order_by(Job.id).limit(_PAGE)).all()
         for row in rows:
-            result = CheckedObject(row.result_key, row.result_size_bytes, row.result_checksums)
+            result = VerifiedObject(row.result_key, row.result_size_bytes, row.result_checksums)
             yield DescribedObject("result", row.id, row.username, row.source_name, result)
             job_id = row.id
         if len(rows) < _PAGE:

@@ -98,7 +98,7 @@ class MeasuringEncoder:
 
 
 class Mp3LoudnessMeter:
-    """Decodes MP3 frames as they are made, and measures what players will give out."""
+    """Decodes MP3 frames as they are made, and measures what players will return."""
 
     def __init__(self, settings: EncoderSettings) -> None:
         self.meter = LoudnessMeter(settings.sample_rate_hz, settings.channels, "fltp")

@@ -50,7 +50,7 @@ class NormalizingPipeline:
             yield from self._encode(2 * length_s)
 
     def facts(self) -> dict[str, Any]:
-        """Returns what is to be reported."""
+        """Returns the facts for the report."""
         assert self._encoding is not None
         before, after = self._measuring.meter, self._meter
         loudness = {
@@ -66,7 +66,7 @@ class NormalizingPipeline:
         }
 
     def segments(self) -> list[dict[str, Any]]:
-        """Returns what is to be reported of each MP3 that was written."""
+        """Returns the facts of each segment for the report."""
         assert self._encoding is not None
         return self._encoding.segments()
 

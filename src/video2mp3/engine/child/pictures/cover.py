@@ -50,7 +50,7 @@ def with_cover_picture(
 
 
 def front_cover(options: Mapping[str, Any], media: Media) -> tuple[str, bytes] | None:
-    """Returns the cover's type and its bytes; None where there is none. To be called before anything else is read.
+    """Returns the cover's type and its bytes; None if there is none. To be called before anything else is read.
 
     Args:
         options: from `with_cover_picture`.
@@ -62,7 +62,7 @@ def front_cover(options: Mapping[str, Any], media: Media) -> tuple[str, bytes] |
 
 
 def cleaned(picture: bytes) -> tuple[str, bytes] | None:
-    """Returns the picture's type and its bytes without Exif, comments and the like; None where it is no good."""
+    """Returns the picture's type and its bytes without Exif, comments and the like; None if it is no good."""
     if len(picture) > MAX_COVER_BYTES:
         return None
     if picture.startswith(_JPEG):

@@ -35,9 +35,9 @@ def picture_at(open_media: Callable[[], Media], at_s: float, tell: Callable[[int
     """Returns the picture that the video shows at a time, as a JPEG.
 
     Args:
-        open_media: opens the file anew; no other that was opened before can be read from after that.
+        open_media: opens the file again; no other that was opened before can be read from after that.
         at_s: seconds from where the file's time begins.
-        tell: gets the number of pictures decoded so far, again and again while it goes on.
+        tell: gets the number of pictures decoded so far, again and again while it continues.
 
     Raises:
         NoPicture: there is no video, none that can be decoded, or none at that time.
@@ -94,7 +94,7 @@ class _Search:
         raise NoPicture(f"The file has no picture at {self._at_s:g} s: it ends before.")
 
     def _found(self, from_s: float | None) -> bytes | None:
-        """Looks from a time on, or from the beginning; None where what is found there comes too late, or nothing."""
+        """Looks from a time on, or from the beginning; None if what is found there comes too late, or nothing."""
         media = self._open_media()
         try:
             stream = _video(media)

@@ -62,7 +62,7 @@ def _even(length: float) -> int:
 
 
 def _matrix_of(frame: VideoFrame) -> int:
-    """Returns the matrix of the frame's colours; where it is not told, the usual one, as players do."""
+    """Returns the matrix of the frame's colours; if it is not told, the usual one, as players do."""
     if frame.colorspace != _UNSPECIFIED or frame.format.is_rgb:
         return int(frame.colorspace)
     return int(Colorspace.ITU709 if max(frame.height, frame.width * 9 // 16) >= _HD_LINES else Colorspace.ITU601)

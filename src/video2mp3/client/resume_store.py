@@ -1,4 +1,4 @@
-"""Which uploads are unfinished, kept in a folder, so that another process can go on with them."""
+"""Stores the URLs of unfinished uploads in a folder, so that another process can resume them."""
 
 import hashlib
 import json
@@ -9,47 +9,47 @@ from contextlib import suppress
 from pathlib import Path
 
 _KEPT_S = 30 * 86_400
-"""Longer than services keep what is unfinished."""
+"""Longer than services keep unfinished uploads."""
 
 
-class Memory:
-    """Keeps the address of each upload that was begun, by service and by file.
+class ResumeStore:
+    """Stores the URL of each unfinished upload, by service and file.
 
-    A file that has changed since (its size or its time) is another one.
+    A file with another size or modification time counts as another file.
     """
 
     def __init__(self, folder: Path, server: str) -> None:
-        """`folder` is made when it is needed."""
+        """Creates `folder` when needed."""
         self._folder = folder
         self._server = server.rstrip("/")
 
     def find(self, file: Path) -> str | None:
-        """Returns the address of the file's upload, where one was begun."""
+        """Returns the URL of the file's unfinished upload, or None."""
         try:
-            known = json.loads(self._place(file).read_text("utf-8"))
+            known = json.loads(self._entry(file).read_text("utf-8"))
             return str(known["upload"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def keep(self, file: Path, address: str) -> None:
-        """Writes down where the file's upload is."""
+        """Stores the URL of the file's upload."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for old in self._folder.iterdir():
             with suppress(OSError):
                 if old.stat().st_mtime < time.time() - _KEPT_S:
                     old.unlink()
-        place = self._place(file)
+        place = self._entry(file)
         descriptor, name = tempfile.mkstemp(dir=self._folder)
         with os.fdopen(descriptor, "w", encoding="utf-8") as written:
             json.dump({"server": self._server, "file": str(file.absolute()), "upload": address}, written)
         Path(name).replace(place)
 
     def forget(self, file: Path) -> None:
-        """Strikes out the file's upload."""
+        """Removes the file's entry."""
         with suppress(OSError):
-            self._place(file).unlink(missing_ok=True)
+            self._entry(file).unlink(missing_ok=True)
 
-    def _place(self, file: Path) -> Path:
+    def _entry(self, file: Path) -> Path:
         status = file.stat()
         facts = (self._server, str(file.resolve()), status.st_size, status.st_mtime_ns)
         return self._folder / f"{hashlib.sha256(repr(facts).encode()).hexdigest()}.json"

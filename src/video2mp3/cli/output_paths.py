@@ -1,4 +1,4 @@
-"""Inputs and outputs of `video2mp3 convert`: which file becomes which."""
+"""Maps the inputs of `video2mp3 convert` to outputs."""
 
 import os
 import stat
@@ -14,15 +14,15 @@ MEDIA_SUFFIXES = frozenset((
     ".m4a", ".m4b", ".m4v", ".mka", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".oga", ".ogg", ".ogv", ".opus",
     ".ts", ".vob", ".w64", ".wav", ".webm", ".wma", ".wmv",
 ))  # fmt: skip
-"""Files of a folder that are converted. MP3 is not among them: most are somebody's results."""
+"""Files of a folder that are converted. MP3s are skipped: most are outputs."""
 
 
-def pairs(inputs: Sequence[Path], wanted: str | None) -> list[tuple[Path, Path]]:
-    """Pairs each input with its output; no two are the same.
+def pair_outputs(inputs: Sequence[Path], wanted: str | None) -> list[tuple[Path, Path]]:
+    """Returns each input with its output; all outputs differ.
 
     Args:
-        inputs: files, and folders whose media files are meant, also those in folders within.
-        wanted: the output as it was given: a file, a folder or nothing.
+        inputs: files, and folders whose media files are converted recursively.
+        wanted: the value of --output: a file, a folder or None.
     """
     found = [item for path in inputs for item in (_inside(path) if is_folder(path) else [(path, None)])]
     output = Path(wanted) if wanted else None
@@ -41,7 +41,7 @@ def pairs(inputs: Sequence[Path], wanted: str | None) -> list[tuple[Path, Path]]
 
 
 def folders_to_watch(inputs: Sequence[Path], wanted: str | None) -> tuple[Sequence[Path], Path | None]:
-    """Checks that the inputs are folders, and the output one too; makes that. Returns both."""
+    """Checks that the inputs and the output are folders, and creates the output folder. Returns both."""
     for path in inputs:
         if not is_folder(path):
             stop(f"--watch: {shown(path)} is not a folder.")
@@ -52,29 +52,29 @@ def folders_to_watch(inputs: Sequence[Path], wanted: str | None) -> tuple[Sequen
 
 
 def folder_for(file: Path, folder: Path | None, output: Path | None) -> Path:
-    """Returns where a file's MP3 goes: beside it, or to the same place in the output as the file has in its folder."""
+    """Returns the folder for a file's MP3: the file's folder, or the same relative path in the output folder."""
     if output is None:
         return file.parent
     return output / file.parent.relative_to(folder) if folder else output
 
 
 def names_for(file: Path, folder: Path) -> Iterator[Path]:
-    """Yields the names that the MP3 may have: talk.mp3; where another input has that, talk.mov.mp3, talk (2).mp3 …"""
+    """Yields candidate names for the MP3: talk.mp3, then talk.mov.mp3, talk (2).mp3 … if inputs collide."""
     yield folder / (f"{file.stem}.video2mp3.mp3" if file.suffix.lower() == ".mp3" else f"{file.stem}.mp3")
     yield folder / f"{file.name}.mp3"
     yield from (folder / f"{file.stem} ({number}).mp3" for number in count(2))
 
 
 def is_folder(path: Path) -> bool:
-    """Tells whether a folder is there that may be looked at."""
+    """Returns whether the path is a folder that can be examined."""
     try:
         return path.is_dir()
-    except OSError:  # said when it is opened
+    except OSError:  # reported when the file is opened
         return False
 
 
 def media_files(folder: Path) -> list[Path]:
-    """Returns the media files of a folder and of those in it, in their names' order, without hidden ones."""
+    """Returns the media files of a folder, recursively, sorted by name, without hidden ones."""
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in MEDIA_SUFFIXES and path.is_file())
     return [path for path in files if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
 
@@ -87,7 +87,7 @@ def _inside(folder: Path) -> list[tuple[Path, Path | None]]:
 
 
 def _goes_into_folder(output: Path, wanted: str, inputs: Collection[Path]) -> bool:
-    """Tells whether the output is a folder, as it has to be where there can be several; makes it then."""
+    """Returns whether the output is a folder; creates it if there can be several outputs."""
     kind = _kind_of_output(output)
     several = len(inputs) > 1 or any(is_folder(path) for path in inputs)
     if kind != stat.S_IFDIR and (several or wanted.endswith(os.sep)):

@@ -1,4 +1,4 @@
-"""One conversion: from a held lease to the job's end."""
+"""Runs one conversion, from the claimed lease to the end of the job."""
 
 import secrets
 import time
@@ -31,8 +31,8 @@ from video2mp3.storage.scratch import check_free_disk
 from video2mp3.telemetry import metrics
 from video2mp3.uploads import UploadSource, open_upload
 from video2mp3.worker.archive import archive
-from video2mp3.worker.endings import Ending
 from video2mp3.worker.leases import Lease
+from video2mp3.worker.outcome import Outcome
 from video2mp3.worker.stages import EngineStages, stage
 
 log = structlog.get_logger()
@@ -41,8 +41,8 @@ _STORE_PATIENCE_S = 60.0
 _STORE_PAUSE_S = 2.0
 
 
-class Conversion:
-    """Converts the job of one lease and writes how that ended."""
+class JobRunner:
+    """Converts the job of one lease and records the outcome."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Conversion:
         least_bytes_per_s: float,
         result_retention_s: int,
     ) -> None:
-        """Nothing happens before `run`."""
+        """The work starts with `run`."""
         self._database = database
         self._storage = storage
         self._lease = lease
@@ -66,10 +66,10 @@ class Conversion:
         self._result_retention_s = result_retention_s
         self._key = f"results/{self._claim.job_id}/{self._claim.fence}{result_suffix(self._claim.options)}"
         self._log = log.bind(job_id=self._claim.job_id, fence=self._claim.fence)
-        self._ending = Ending(database, lease, self._log)
+        self._outcome = Outcome(database, lease, self._log)
 
     def run(self) -> None:
-        """Converts. Never raises for what a job, its media or an outage does."""
+        """Converts. Errors of the job, its media or an outage are recorded, not raised."""
         started_s = time.monotonic()
         path = self._storage.scratch_folder / f"result-{secrets.token_hex(16)}"
         try:
@@ -92,15 +92,15 @@ class Conversion:
                     took_s=round(time.monotonic() - started_s, 3),
                 )
         except Canceled:
-            self._ending.stopped()
+            self._outcome.record_stop()
         except UploadStalled:
             self._log.info("conversion_waits_for_upload")
-            self._ending.settle(lambda session: lifecycle.wait_again(session, self._claim))
+            self._outcome.record(lambda session: lifecycle.wait_again(session, self._claim))
         except Video2mp3Error as error:
-            self._ending.failed(error)
+            self._outcome.record_failure(error)
         except Exception:
             self._log.exception("conversion_broken")
-            self._ending.failed(EngineError())
+            self._outcome.record_failure(EngineError())
         finally:
             path.unlink(missing_ok=True)
 
@@ -117,13 +117,13 @@ class Conversion:
                     source,
                     sink,
                     options,
-                    on_progress=self._lease.note_progress,
+                    on_progress=self._lease.record_progress,
                     on_stage=stages.begin,
                     should_stop=self._should_stop,
                     limits=self._limits,
                 )
             except NotFound as error:
-                # Either its owner has deleted the upload meanwhile, or the storage has lost what was durable.
+                # Either the owner deleted the upload meanwhile, or the storage lost durable data.
                 self._open_source()
                 raise UploadDamaged from error
         if path.stat().st_size != report.size_bytes:
@@ -132,9 +132,9 @@ class Conversion:
         return report
 
     def _check_free_disk(self, size_bytes: int = 0) -> None:
-        """Raises StorageFull where the disk has too little room for so many bytes more.
+        """Raises StorageFull if the disk has no room for `size_bytes` more.
 
-        Half of what uploads leave free is for results: so uploads alone cannot keep conversions from ending.
+        Results may use half of the space that uploads leave free, so uploads alone cannot block conversions.
         """
         check_free_disk(self._storage.scratch_folder, self._min_free_disk_bytes // 2 + size_bytes)
 
@@ -143,9 +143,11 @@ class Conversion:
         return self._lease.should_stop()
 
     def _archive(self, path: Path, report: Report) -> Report:
-        """Puts a ZIP in the place of the MP3s that it holds."""
+        """Replaces the file of MP3s by a ZIP of them."""
         self._check_free_disk(report.size_bytes)
-        names = segment_names(self._claim.source_name, self._claim.options, [segment.track for segment in report.segments])
+        names = segment_names(
+            self._claim.source_name, self._claim.options, [segment.track for segment in report.segments]
+        )
         archived = path.with_suffix(".zip")
         try:
             report = archive(path, report, names, archived)
@@ -155,12 +157,12 @@ class Conversion:
         return report
 
     def _cover(self) -> dict[str, bytes]:
-        """Returns the picture for the cover as an option, where there is one."""
+        """Returns the uploaded cover picture as an option, if there is one."""
         if self._claim.cover_upload_id is None:
             return {}
         picture = self._open(self._claim.cover_upload_id)
         try:
-            return {"cover_picture": picture.read_at(0, picture.size_bytes)}  # its size was checked when it was ordered
+            return {"cover_picture": picture.read_at(0, picture.size_bytes)}  # the API has checked its size
         except NotFound as error:
             self._open(self._claim.cover_upload_id)
             raise UploadDamaged from error
@@ -179,7 +181,7 @@ class Conversion:
             raise UploadDeleted from error
 
     def _store(self, path: Path) -> None:
-        """Stores the result, with patience: a short outage must not cost an hour's work."""
+        """Stores the result, with retries: a short outage must not cost an hour of work."""
         deadline_s = time.monotonic() + _STORE_PATIENCE_S
         attributes = stored_attributes(self._claim.source_name, self._claim.options)
         while not self._lease.should_stop():
@@ -195,7 +197,10 @@ class Conversion:
         raise Canceled
 
     def _checksums(self, path: Path, report: Report) -> bytes:
-        """Returns the checksums of the result's blocks, once it is seen to be what the engine has checked."""
+        """Returns the checksums of the result's blocks.
+
+        Raises ResultCheckFailed if the file is not the one that the engine verified.
+        """
         checksums, sha256 = checksums_of_file(path)
         if sha256 != report.sha256:
             raise ResultCheckFailed
@@ -203,7 +208,7 @@ class Conversion:
 
     def _finish(self, report: Report, checksums: bytes) -> bool:
         fetched_bytes = self._claim.fetched_bytes
-        finished = self._ending.settle(
+        finished = self._outcome.record(
             lambda session: lifecycle.finish(
                 session,
                 self._claim,
@@ -218,7 +223,7 @@ class Conversion:
             )
         )
         if finished is None:
-            # The commit may have happened: the object stays until the sweeper knows.
+            # The commit may have succeeded: the sweeper decides about the object.
             return False
         if not finished:
             self._log.info("result_discarded")
@@ -233,7 +238,7 @@ class Conversion:
 
 
 def _waveforms(report: Report, options: Mapping[str, Any]) -> dict[int, Waveform]:
-    """Returns the waveforms by the number of the MP3 in the ZIP; 0: the result is one MP3."""
+    """Returns the waveforms by segment number; number 0 means that the result is one MP3."""
     first = 1 if makes_segments(options) else 0
     return {
         number: segment.waveform

@@ -76,7 +76,7 @@ def test_an_upload_that_stalls_loses_the_slot_and_is_converted_when_it_goes_on(
     embedded: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It should count nothing."""
-    monkeypatch.setattr(uploads.coming, "STALLED_S", 0.5)
+    monkeypatch.setattr(uploads.growing, "STALLED_S", 0.5)
     sender = Sender(embedded)
     sender.send_up_to(2_000_000)
     job = sender.submit()
@@ -94,7 +94,7 @@ def test_an_upload_that_drips_loses_the_slot_and_after_the_second_time_waits_for
     embedded: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It should say why, also of a conversion that is ordered later."""
-    monkeypatch.setattr(uploads.coming, "STALLED_S", 0.5)
+    monkeypatch.setattr(uploads.growing, "STALLED_S", 0.5)
     sender = Sender(embedded)
     sent_bytes = 2_000_000
     sender.send_up_to(sent_bytes)
@@ -122,8 +122,8 @@ def test_an_upload_that_drips_loses_the_slot_and_after_the_second_time_waits_for
 def test_without_a_least_throughput_an_upload_that_drips_keeps_the_slot(
     embedded: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uploads.coming, "STALLED_S", 1.0)
-    monkeypatch.setattr(uploads.ComingUpload, "_count", lambda *_: None)
+    monkeypatch.setattr(uploads.growing, "STALLED_S", 1.0)
+    monkeypatch.setattr(uploads.GrowingUploadSource, "_count", lambda *_: None)
     sender = Sender(embedded)
     sender.send_up_to(2_000_000)
     job = sender.submit()

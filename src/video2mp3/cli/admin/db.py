@@ -1,4 +1,4 @@
-"""The database as commands use it that read or change rows and then end."""
+"""Database access for commands that read or change rows and then end."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def opened_database() -> Iterator["Database"]:
-    """The database that the settings name; raises ConfigurationError when its tables are not this version's."""
+def open_database_only() -> Iterator["Database"]:
+    """Opens the configured database; raises ConfigurationError if its tables have another revision."""
     with _opened() as (database, _):
         yield database
 
 
 @contextmanager
-def opened_database_and_storage() -> Iterator[tuple["Database", "Storage"]]:
-    """The same, and the storage that the settings name."""
+def open_database_and_storage() -> Iterator[tuple["Database", "Storage"]]:
+    """Opens the configured database and storage."""
     from video2mp3.wiring import open_storage
 
     with _opened() as (database, settings):
@@ -50,19 +50,19 @@ def _opened() -> Iterator[tuple["Database", "Settings"]]:
 
 
 @contextmanager
-def reading() -> Iterator["Session"]:
-    """A transaction that only reads."""
-    with opened_database() as database, database.read() as session:
+def read_session() -> Iterator["Session"]:
+    """Opens a read-only transaction."""
+    with open_database_only() as database, database.read() as session:
         yield session
 
 
 @contextmanager
-def writing() -> Iterator["Session"]:
-    """A transaction that is committed at the end of the block."""
-    with opened_database() as database, database.write() as session:
+def write_session() -> Iterator["Session"]:
+    """Opens a transaction that is committed at the end of the block."""
+    with open_database_only() as database, database.write() as session:
         yield session
 
 
-def moment(microseconds: int) -> str:
-    """Returns the database's time for people, in UTC."""
+def format_time(microseconds: int) -> str:
+    """Returns a database timestamp as text, in UTC."""
     return datetime.fromtimestamp(microseconds // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

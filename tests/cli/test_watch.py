@@ -16,11 +16,11 @@ import pytest
 from tests.engine.decoders import samples_decoded
 from tests.engine.sounds import tone, wav_with, write_wav
 from tests.servers import wait_until
-from video2mp3.cli.watching import Arrivals
+from video2mp3.cli.watch import Arrivals
 
 WAIT_S = 60.0
 NORMALLY = "from video2mp3.cli import main; main()"
-QUICKLY = f"from video2mp3.cli import watching as w; w.INTERVAL_S = w.SETTLED_S = 0.1; {NORMALLY}"
+QUICKLY = f"from video2mp3.cli import watch as w; w.INTERVAL_S = w.SETTLED_S = 0.1; {NORMALLY}"
 """For tests in which each file comes at once."""
 
 
@@ -179,11 +179,11 @@ def test_a_folder_that_vanishes_is_waited_for(inbox: Path, tmp_path: Path) -> No
     with watching(inbox, "inbox", "other", "-o", "out") as watch:
         watch.wait_for_mp3(tmp_path / "out" / "deep" / "first.mp3", 20_000)
         inbox.rename(tmp_path / "away")
-        watch.wait_for("inbox: is gone; waiting for it")
+        watch.wait_for("inbox: does not exist; waiting for it")
         put(tmp_path / "other" / "second.mp4")
         watch.wait_for_mp3(tmp_path / "out" / "second.mp3", 20_000)
         (tmp_path / "away").rename(inbox)
-        watch.wait_for("inbox: is there again")
+        watch.wait_for("inbox: exists again")
         put(inbox / "third.mp4")
         watch.wait_for_mp3(tmp_path / "out" / "third.mp3", 20_000)
         watch.stop()

@@ -1,4 +1,4 @@
-"""Uploads that resume: the tus protocol, 1.0 (https://tus.io/protocols/resumable-upload)."""
+"""Resumable uploads with the tus protocol 1.0 (https://tus.io/protocols/resumable-upload)."""
 
 import base64
 import time
@@ -7,27 +7,27 @@ from typing import BinaryIO
 
 import httpx
 
-from video2mp3.client.connection import LATER, Connection, pauses_s, unreachable
-from video2mp3.client.errors import ClientError, error_of
+from video2mp3.client.connection import RETRY_STATUSES, Connection, backoff_delays_s, unreachable
+from video2mp3.client.errors import ClientError, error_from_response
 
 OnProgress = Callable[[int, int], None]
-"""Takes the bytes that were sent, and the size of all."""
+"""Takes the number of bytes sent so far, and the size."""
 
 _TUS = {"Tus-Resumable": "1.0.0"}
 _PIECE_SIZE_BYTES = 256 * 1024
-# Of a request for the rest: the offset was another one, or the sign-in has run out. Asking for the offset mends both.
-_ASK_AGAIN = (401, 409, 423)
+# Statuses after which the client asks for the offset again: another offset, or an expired token.
+_OFFSET_RETRY_STATUSES = (401, 409, 423)
 
 
-def begin(connection: Connection, name: str, size_bytes: int) -> str:
-    """Begins an upload; returns its address. Raises ClientError."""
+def create_upload(connection: Connection, name: str, size_bytes: int) -> str:
+    """Creates an upload; returns its URL. Raises ClientError."""
     metadata = f"filename {base64.b64encode(name.encode('utf-8', 'surrogateescape')).decode()}"
     headers = {**_TUS, "Upload-Length": str(size_bytes), "Upload-Metadata": metadata}
     return str(connection.call("POST", "/v1/uploads", headers=headers).headers["Location"])
 
 
-def find_offset(connection: Connection, address: str) -> int | None:
-    """Asks how much of an upload has arrived; None when there is no such upload any more. Raises ClientError."""
+def fetch_offset(connection: Connection, address: str) -> int | None:
+    """Returns the offset of an upload; None if the upload no longer exists. Raises ClientError."""
     try:
         return int(connection.call("HEAD", address, headers=_TUS).headers["Upload-Offset"])
     except ClientError as error:
@@ -36,29 +36,29 @@ def find_offset(connection: Connection, address: str) -> int | None:
         raise
 
 
-def send_rest(
+def send_remaining(
     connection: Connection, address: str, file: BinaryIO, size_bytes: int, offset_bytes: int, on_progress: OnProgress
 ) -> None:
-    """Sends what has not arrived yet, whatever breaks in between.
+    """Sends the remaining bytes, and resumes after errors.
 
     Raises:
-        ClientError: when the service refuses it, or when several tries in a row bring nothing.
+        ClientError: when the service rejects the upload, or when several attempts in a row make no progress.
     """
-    pauses = pauses_s()
+    delays_s = backoff_delays_s()
     on_progress(offset_bytes, size_bytes)
     while offset_bytes < size_bytes:
         failure = _try(connection, address, file, size_bytes, offset_bytes, on_progress)
         if failure is None:
             return
-        arrived_bytes = find_offset(connection, address)
+        arrived_bytes = fetch_offset(connection, address)
         if arrived_bytes is None:
-            raise ClientError("upload_deleted", "The upload is gone; send the file again.", status=404)
+            raise ClientError("upload_deleted", "The upload was deleted; send the file again.", status=404)
         if arrived_bytes > offset_bytes:
-            pauses = pauses_s()
-        elif (pause_s := next(pauses)) is None:
+            delays_s = backoff_delays_s()
+        elif (delay_s := next(delays_s)) is None:
             raise failure
         else:
-            time.sleep(pause_s)
+            time.sleep(delay_s)
         offset_bytes = arrived_bytes
         on_progress(offset_bytes, size_bytes)
 
@@ -66,7 +66,7 @@ def send_rest(
 def _try(
     connection: Connection, address: str, file: BinaryIO, size_bytes: int, offset_bytes: int, on_progress: OnProgress
 ) -> ClientError | None:
-    """One request; returns what went wrong where another one can help. Raises ClientError where it cannot."""
+    """Sends one request; returns the error if a retry can help, else raises ClientError."""
     headers = {
         **_TUS,
         "Upload-Offset": str(offset_bytes),
@@ -80,8 +80,8 @@ def _try(
         return unreachable(error)
     if answer.is_success:
         return None
-    failure = error_of(answer)
-    if answer.status_code in (*LATER, *_ASK_AGAIN) or failure.retryable:
+    failure = error_from_response(answer)
+    if answer.status_code in (*RETRY_STATUSES, *_OFFSET_RETRY_STATUSES) or failure.retryable:
         return failure
     raise failure
 

@@ -1,4 +1,4 @@
-"""Runs the service: all of it in one process, or one role."""
+"""Runs the service: all roles in one process, or one role."""
 
 import shlex
 import signal
@@ -45,9 +45,9 @@ from video2mp3.worker.fetching import FetchLimits
 from video2mp3.worker.loop import WorkerLoop
 from video2mp3.worker.sandbox import require_sandbox
 
-# More encoders than this wait for the one decoder of their file.
-_MOST_THREADS = 4
-# A request changes threads several times, and each time waits as long for a thread that computes; Python's own is 5 ms.
+# More encoder threads would wait for the single decoder of their file.
+_MAX_ENCODER_THREADS = 4
+# A request switches threads several times, and each switch waits this long for a busy thread; the default is 5 ms.
 _SWITCH_INTERVAL_S = 0.001
 
 
@@ -66,7 +66,7 @@ def serve(settings: Settings) -> None:
             worker.start()
             try:
                 app = _make_app(settings, backends, housekeeping, trust_loopback=_trusts_loopback(settings))
-                _run_http(settings, app, listener, lambda url: _greet(settings, backends, url), worker.drain)
+                _run_http(settings, app, listener, lambda url: _print_started(settings, backends, url), worker.drain)
             finally:
                 worker.drain()
                 worker.join()
@@ -75,16 +75,16 @@ def serve(settings: Settings) -> None:
 def api(settings: Settings) -> None:
     """Runs the HTTP API."""
     raise_descriptor_limit()
-    require_sandbox(allow_unsandboxed=settings.allow_unsandboxed)  # it looks into uploads
+    require_sandbox(allow_unsandboxed=settings.allow_unsandboxed)  # the API probes uploads in the sandbox
     with (
         _listen(settings) as listener,
-        # Jobs are taken without the queue: their rows wait for it.
+        # The API accepts jobs without the queue: their rows wait for the relay.
         open_backends(settings, with_tables=True, needs_queue=False) as backends,
         _telemetry("api", settings, backends, BacklogGauges(backends.database)),
         _housekeeping(settings, backends) as housekeeping,
     ):
         app = _make_app(settings, backends, housekeeping, trust_loopback=False)
-        _run_http(settings, app, listener, lambda url: _greet_api(settings, url))
+        _run_http(settings, app, listener, lambda url: _print_api_started(settings, url))
 
 
 def worker(settings: Settings) -> None:
@@ -118,7 +118,7 @@ def notifier(settings: Settings) -> None:
 
 
 def migrate(settings: Settings) -> None:
-    """Brings the database to this version's tables."""
+    """Migrates the database to this version's tables."""
     with open_backends(settings) as backends:
         migrations.upgrade(backends.database)
         typer.echo(f"The database is at revision {migrations.current(backends.database)}.")
@@ -126,7 +126,7 @@ def migrate(settings: Settings) -> None:
 
 @contextmanager
 def _telemetry(role: str, settings: Settings, backends: Backends, *collectors: Collector) -> Iterator[None]:
-    """Serves metrics and sends traces, where the settings want that, until the end of the block."""
+    """Serves metrics and exports traces, if configured, until the end of the block."""
     metrics.INFO.labels(__version__, role).set(1)
     own = (
         LoopGauges(),
@@ -134,8 +134,8 @@ def _telemetry(role: str, settings: Settings, backends: Backends, *collectors: C
         DiskGauges(backends.storage.scratch_folder, settings.min_free_disk_bytes),
     )
     with (
-        tracing.exported(settings.traces_url, role),
-        metrics_server.served(settings.metrics_host, settings.metrics_port, (*own, *collectors)),
+        tracing.export_spans(settings.traces_url, role),
+        metrics_server.serve_metrics(settings.metrics_host, settings.metrics_port, (*own, *collectors)),
     ):
         yield
 
@@ -164,7 +164,7 @@ def _make_worker(settings: Settings, backends: Backends, housekeeping: Housekeep
         limits=Limits(
             max_audio_s=settings.max_audio_s,
             wall_clock_s=settings.conversion_timeout_s,
-            threads=min(available_cpus(), _MOST_THREADS),
+            threads=min(available_cpus(), _MAX_ENCODER_THREADS),
         ),
         fetch_limits=FetchLimits(
             guard=make_guard(settings),
@@ -248,7 +248,7 @@ def _notifier(settings: Settings, backends: Backends, housekeeping: Housekeeping
 
 @contextmanager
 def _listen(settings: Settings) -> Iterator[socket.socket]:
-    """Takes the address before anything else is started, so that a taken port is one clear sentence."""
+    """Binds the address before anything else starts, so that a port in use is one clear sentence."""
     try:
         family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
         listener = socket.socket(family, socket.SOCK_STREAM)
@@ -264,7 +264,7 @@ def _listen(settings: Settings) -> Iterator[socket.socket]:
 
 
 class _Server(uvicorn.Server):
-    """Says when it has started and when it is about to end; ends the event streams then."""
+    """Calls back after the start and before the end, and ends the event streams."""
 
     def __init__(
         self, config: uvicorn.Config, app: FastAPI, on_started: Callable[[], None], on_ending: Callable[[], None]
@@ -285,7 +285,7 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        # uvicorn takes only a second SIGINT as "at once".
+        # By default, uvicorn exits at once only after a second SIGINT.
         self.force_exit = self.should_exit
         super().handle_exit(sig, frame)
 
@@ -294,10 +294,10 @@ def _run_http(
     settings: Settings,
     app: FastAPI,
     listener: socket.socket,
-    greet: Callable[[str], None],
+    on_started: Callable[[str], None],
     on_ending: Callable[[], None] = lambda: None,
 ) -> None:
-    """Serves until SIGINT or SIGTERM; `on_ending` is called then, before the last answers are given."""
+    """Serves until SIGINT or SIGTERM; then calls `on_ending` and finishes the open requests."""
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     port = listener.getsockname()[1]
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
@@ -307,50 +307,50 @@ def _run_http(
         log_config=None,
         access_log=False,
         server_header=False,
-        # Else anyone could put an address of his own choice into the log.
+        # Otherwise any client could forge the address in the log.
         proxy_headers=False,
-        # Without it one open download would hold up the shutdown for ever.
+        # Without a limit, one open download would block the shutdown forever.
         timeout_graceful_shutdown=max(1, settings.drain_grace_s),
     )
-    server = _Server(config, app, lambda: greet(f"http://{host}:{port}"), on_ending)
-    # uvicorn sends itself the signal again when it has ended; taken here, the rest ends in the orderly way too.
+    server = _Server(config, app, lambda: on_started(f"http://{host}:{port}"), on_ending)
+    # uvicorn raises the signal again after its end. This handler catches it, so that the other loops end cleanly.
     _on_first_signal(lambda: None)
     server.run(sockets=[listener])
 
 
-def _greet(settings: Settings, backends: Backends, url: str) -> None:
-    # Whoever read the output may have gone.
+def _print_started(settings: Settings, backends: Backends, url: str) -> None:
+    # The reader of the output may have closed the pipe.
     with suppress(BrokenPipeError):
-        _print_greeting(settings, backends, url)
+        _print_start_message(settings, backends, url)
 
 
-def _greet_api(settings: Settings, url: str) -> None:
+def _print_api_started(settings: Settings, url: str) -> None:
     typer.echo(f"video2mp3 api listens on {url}")
     typer.echo(f"Registration: {registration_sentence(settings)}")
 
 
-def _print_greeting(settings: Settings, backends: Backends, url: str) -> None:
+def _print_start_message(settings: Settings, backends: Backends, url: str) -> None:
     typer.echo(f"video2mp3 listens on {url}")
     if _trusts_loopback(settings):
         with backends.database.write() as session:
             secret = sign_ins.make_link(session, users.local_user(session))
         typer.echo(f"Open this link once to sign in with a browser: {url}/sign-in?token={secret}")
-        typer.echo("Your own programs on this machine need no sign-in; stop with Ctrl-C.")
+        typer.echo("Your programs on this machine need no sign-in; stop with Ctrl-C.")
     else:
         if not settings.is_local:
             _print_set_up_link(settings, backends, url)
         where = "on the page, or " if settings.effective_registration == "open" else ""
-        typer.echo(f"Every request needs an account; make one {where}with: {_own_command(settings)} user add NAME")
+        typer.echo(f"Every request needs an account; create one {where}with: {_own_command(settings)} user add NAME")
     typer.echo(f"Registration: {registration_sentence(settings)}")
 
 
 def _print_set_up_link(settings: Settings, backends: Backends, url: str) -> None:
-    """Lets whoever reads the log of a new service be its administrator; in a container nothing else is at hand."""
+    """Prints a sign-in link for the first administrator: in a container, the log is the only channel."""
     with backends.database.write() as session:
         user = users.set_up_user(session)
         secret = sign_ins.make_link(session, user) if user else None
     if secret:
-        # "Any address" is none that a browser could open.
+        # A browser cannot open the wildcard address.
         reached = settings.public_url.rstrip("/") or url.replace("//0.0.0.0:", "//localhost:").replace(
             "//[::]:", "//localhost:"
         )
@@ -358,7 +358,7 @@ def _print_set_up_link(settings: Settings, backends: Backends, url: str) -> None
 
 
 def _own_command(settings: Settings) -> str:
-    """Returns how to call this program from here so that it finds the same data."""
+    """Returns the command that calls this program with the same data folder."""
     program = Path(sys.argv[0])
     command = shlex.quote(str(program)) if program.name == "video2mp3" else "video2mp3"
     if settings.data_dir.absolute() == default_data_dir().absolute():
@@ -367,19 +367,19 @@ def _own_command(settings: Settings) -> str:
 
 
 def _trusts_loopback(settings: Settings) -> bool:
-    """Says whether this account's own programs need no sign-in: not where something stands in front of the service."""
+    """Returns whether programs of this system user need no sign-in; never behind a proxy."""
     return settings.is_local and not settings.require_login and peers.can_be_known()
 
 
 def _wait_for_signal() -> None:
-    """Returns at the first SIGTERM or SIGINT; the next ends the process at once."""
+    """Waits for the first SIGTERM or SIGINT; the next signal ends the process at once."""
     ended = threading.Event()
     _on_first_signal(ended.set)
     ended.wait()
 
 
 def _on_first_signal(do: Callable[[], None]) -> None:
-    """Does that at the first SIGTERM or SIGINT; the next ends the process at once."""
+    """Calls `do` at the first SIGTERM or SIGINT; the next signal ends the process at once."""
 
     def on_signal(number: int, _frame: object) -> None:
         signal.signal(number, signal.SIG_DFL)

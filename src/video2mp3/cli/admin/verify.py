@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from video2mp3.cli.rows import opened_database_and_storage
+from video2mp3.cli.admin.db import open_database_and_storage
 from video2mp3.cli.terminal import complain, shown, size
 
 if TYPE_CHECKING:
@@ -25,12 +25,12 @@ AsJSON = Annotated[bool, typer.Option("--json", help="One JSON object per damage
 def verify_command(as_json: AsJSON = False) -> None:
     """Read every stored upload and result, and list those that are missing or damaged.
 
-    The service may run meanwhile. The exit status is 1 where something is damaged, 130 after Ctrl-C.
+    The service may run meanwhile. The exit status is 1 if something is damaged, 130 after Ctrl-C.
     """
     from video2mp3.jobs.housekeeping import verification
 
     damaged = 0
-    with opened_database_and_storage() as (database, storage):
+    with open_database_and_storage() as (database, storage):
         progress = _Progress(verification.stored_bytes(database))
         try:
             for found in verification.verify_stored(database, storage, progress.note):

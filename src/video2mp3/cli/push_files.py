@@ -1,4 +1,4 @@
-"""What `video2mp3 push` does with a service: sends all files, then waits for each MP3 and fetches it."""
+"""`video2mp3 push`: uploads all files, then waits for each MP3 and downloads it."""
 
 import hashlib
 import json
@@ -27,17 +27,17 @@ def push(
     *,
     force: bool,
 ) -> bool:
-    """Sends files to a service, and fetches their MP3s; says what became of them. Returns whether all succeeded.
+    """Converts files with a service and reports the results. Returns whether all succeeded.
 
     Args:
         tasks: Each file with its target.
         server: The service's address.
-        account: Name and password; None: the service asks for none.
-        options: Of all conversions, with the picture for the cover.
-        force: Overwrite targets that exist.
+        account: Name and password; None if the service needs no account.
+        options: Options for all conversions, including the cover picture.
+        force: Overwrite existing targets.
     """
     try:
-        with Client(server, memory=_memory_folder()) as client:
+        with Client(server, resume_folder=_resume_folder()) as client:
             if account is not None:
                 client.sign_in(*account)
             return _Push(client, options, force).run(tasks)
@@ -48,7 +48,7 @@ def push(
 
 @dataclass(frozen=True)
 class _Sent:
-    """A file whose conversion is ordered."""
+    """A file whose conversion was created."""
 
     file: Path
     target: Path
@@ -56,7 +56,7 @@ class _Sent:
 
 
 class _Push:
-    """One call of the command. What fails with one file is told, and the others go on."""
+    """One run of the command. It reports the error of a file and continues with the others."""
 
     def __init__(self, client: Client, options: Mapping[str, Any], force: bool) -> None:
         self._client = client
@@ -74,13 +74,13 @@ class _Push:
         return self._succeeded
 
     def _send(self, file: Path, target: Path, bars: Progress) -> _Sent | None:
-        """Sends a file and orders its conversion."""
+        """Uploads a file and creates its conversion."""
         try:
             check_target(target, file, self._force)
             with open_source(file), _bar(bars, f"{shown(file)}: sending") as show:
                 upload_id = self._client.upload(file, on_progress=show)
                 cover_upload_id = self._send_picture()
-                # The same file with the same options is the same conversion, also in another call of this command.
+                # The key depends on file and options only, so repeated runs of the command find the same conversion.
                 order = json.dumps([upload_id, cover_upload_id, self._options], sort_keys=True)
                 conversion = self._client.convert(
                     upload_id,
@@ -94,16 +94,16 @@ class _Push:
         return _Sent(file, target, conversion)
 
     def _send_picture(self) -> str | None:
-        """Sends the picture for the cover, where there is one; the same picture is one upload."""
+        """Uploads the cover picture, if there is one; equal pictures share one upload."""
         if self._picture is None:
             return None
-        path = _memory_folder() / f"{hashlib.sha256(self._picture).hexdigest()}.cover"
+        path = _resume_folder() / f"{hashlib.sha256(self._picture).hexdigest()}.cover"
         if not path.exists():
             path.write_bytes(self._picture)
         return self._client.upload(path)
 
     def _fetch(self, sent: _Sent, bars: Progress) -> None:
-        """Waits for a conversion and writes its MP3."""
+        """Waits for a conversion and downloads its MP3."""
         try:
             with _bar(bars, f"{shown(sent.file)}: converting") as show:
                 done = self._client.wait(sent.conversion.id, on_progress=lambda now: show(now.percent, 100))
@@ -121,12 +121,12 @@ class _Push:
         complain(shown(file), detail)
         self._succeeded = False
         if isinstance(error, ClientError) and not error.retryable:
-            # Another call is to begin anew.
+            # The next run starts a new upload.
             self._client.forget(file)
 
 
-def _memory_folder() -> Path:
-    """Returns where unfinished uploads are remembered, by the XDG base directory specification."""
+def _resume_folder() -> Path:
+    """Returns the folder for unfinished uploads, as the XDG Base Directory Specification asks."""
     base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
     return Path(base) / "video2mp3" / "uploads"
 
@@ -142,7 +142,7 @@ def _bars() -> Progress:
         expand=True,
         transient=True,
         disable=not console.is_terminal,
-        redirect_stdout=sys.stdout.isatty(),  # else results would go to standard error
+        redirect_stdout=sys.stdout.isatty(),  # otherwise rich sends results to standard error
     )
 
 

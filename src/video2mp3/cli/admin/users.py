@@ -1,4 +1,4 @@
-"""`video2mp3 user`: accounts, with the database alone."""
+"""`video2mp3 user`: creates and changes accounts. Needs only the database."""
 
 import sys
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from video2mp3.cli.rows import moment, reading, writing
+from video2mp3.cli.admin.db import format_time, read_session, write_session
 from video2mp3.cli.terminal import shown
 from video2mp3.errors import InvalidRequest, NotFound
 
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
 
     from video2mp3.database.tables import User
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make and change accounts.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Create and change accounts.")
 
 _LIMIT = 1000
 
 Username = Annotated[str, typer.Argument(metavar="NAME", help="The name to sign in with.", show_default=False)]
-Email = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Where mails about conversions go.")]
+Email = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Email address for notifications.")]
 Admin = Annotated[bool, typer.Option("--admin", help="May administer the service.")]
 PasswordStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
 Search = Annotated[str, typer.Option(metavar="TEXT", help="Only those with that in the name or the address.")]
-Days = Annotated[int, typer.Option(metavar="NUMBER", min=1, max=365, help="How long the invitation is good for.")]
-Role = Annotated[Literal["user", "admin"], typer.Argument(help="What the account may be.")]
+Days = Annotated[int, typer.Option(metavar="NUMBER", min=1, max=365, help="Days until the invitation expires.")]
+Role = Annotated[Literal["user", "admin"], typer.Argument(help="The role.")]
 
 
 @app.command("add")
 def add_user(
     username: Username, email: Email = None, admin: Admin = False, password_stdin: PasswordStdin = False
 ) -> None:
-    """Make an account; asks for its password."""
+    """Create an account; asks for its password."""
     password = _read_password(password_stdin)
     from video2mp3.accounts import audit, users
     from video2mp3.database import migrate
@@ -44,7 +44,7 @@ def add_user(
     configure_logging(settings)
     database = open_database(settings)
     try:
-        # It may be the first that is done with a new service.
+        # This may be the first command on a new database.
         migrate.upgrade(database)
         with database.write() as session:
             user = users.register(
@@ -59,7 +59,7 @@ def add_user(
             audit.record(session, "account.created", by=None, about=user.id, detail=user.role)
     finally:
         database.close()
-    typer.echo(f"The account {username} is made.")
+    typer.echo(f"The account {username} was created.")
 
 
 @app.command("list")
@@ -67,15 +67,15 @@ def list_users(search: Search = "") -> None:
     """List the accounts, the newest first."""
     from video2mp3.accounts import users
 
-    with reading() as session:
+    with read_session() as session:
         for user in users.list_page(session, search=search, before_id=None, limit=_LIMIT):
             state = user.role if user.disabled_at is None else "disabled"
-            typer.echo(f"{user.id}  {moment(user.created_at)}  {state:<8}  {shown(user.username)}")
+            typer.echo(f"{user.id}  {format_time(user.created_at)}  {state:<8}  {shown(user.username)}")
 
 
 @app.command("disable")
 def disable_user(username: Username) -> None:
-    """Shut an account at once, with its API keys."""
+    """Disable an account and its API keys at once."""
     from video2mp3.accounts import audit, users
 
     with _changing(username) as (session, user):
@@ -86,7 +86,7 @@ def disable_user(username: Username) -> None:
 
 @app.command("enable")
 def enable_user(username: Username) -> None:
-    """Let a disabled account be used again."""
+    """Enable a disabled account."""
     from video2mp3.accounts import audit, users
 
     with _changing(username) as (session, user):
@@ -97,7 +97,7 @@ def enable_user(username: Username) -> None:
 
 @app.command("role")
 def set_role(username: Username, role: Role) -> None:
-    """Make somebody an administrator, or no longer."""
+    """Set an account's role."""
     from video2mp3.accounts import audit, users
 
     with _changing(username) as (session, user):
@@ -124,11 +124,11 @@ def set_password(username: Username, password_stdin: PasswordStdin = False) -> N
 
 @app.command("invite")
 def invite(days: Days = 7) -> None:
-    """Print a link by which somebody makes an account, once."""
+    """Print a link that creates one account."""
     from video2mp3.accounts import audit, invitations
     from video2mp3.settings import load_settings
 
-    with writing() as session:
+    with write_session() as session:
         made, code = invitations.create(session, made_by=None, lifetime_s=days * 86_400)
         audit.record(session, "invitation.created", by=None, about=made.id)
     settings = load_settings()
@@ -145,7 +145,7 @@ def invite(days: Days = 7) -> None:
 def _changing(username: str) -> Iterator["tuple[Session, User]"]:
     from video2mp3.accounts import users
 
-    with writing() as session:
+    with write_session() as session:
         user = users.find_by_username(session, username, disabled_too=True)
         if user is None or users.is_local(user):
             raise NotFound(f"There is no account {shown(username)}.")

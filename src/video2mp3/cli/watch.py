@@ -1,6 +1,6 @@
-"""`video2mp3 convert --watch`: converts what is in folders, then what comes into them.
+"""`video2mp3 convert --watch`: converts the files in folders, then new files as they appear.
 
-Looks once a second: that needs no library, and works on network file systems, which tell of no change.
+It polls once a second: that needs no library, and works on network file systems, which send no change events.
 """
 
 import re
@@ -9,35 +9,35 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from video2mp3.cli.converting import Order, Task, convert_files
+from video2mp3.cli.convert_files import Order, Task, convert_files
 from video2mp3.cli.files import earlier_output
-from video2mp3.cli.pairing import folder_for, is_folder, media_files, names_for
+from video2mp3.cli.output_paths import folder_for, is_folder, media_files, names_for
 from video2mp3.cli.terminal import complain, reason, shown
 
 INTERVAL_S = 1.0
 SETTLED_S = 2.0
 """A file that has not changed for this long is complete."""
 
-# What browsers, yt-dlp, sync programs and editors call a file, or its folder, that is not complete.
+# Names that browsers, yt-dlp, sync programs and editors give to incomplete files or their folders.
 _PARTIAL = re.compile(r"~.*|.*~|.*\.(part|partial|crdownload|download|tmp|temp)|.*\.(tmp|temp)\.\w+")
 
 Stamp = tuple[int, int]
-"""A file's size in bytes and its time of change in nanoseconds."""
+"""A file's size in bytes and modification time in nanoseconds."""
 
 
 class Arrivals:
-    """Tells which files have come, or have changed, and are complete."""
+    """Finds new or changed files that are complete."""
 
     def __init__(self) -> None:
         self._since: dict[Path, tuple[Stamp, float]] = {}
         self._handled: dict[Path, Stamp] = {}
 
     def due(self, found: Mapping[Path, Stamp], now_s: float) -> Iterator[tuple[Path, Stamp, bool]]:
-        """Yields each file once for each of its stamps, with that, and whether there was another before.
+        """Yields each complete file once per stamp: the file, its stamp, and whether it was handled before.
 
         Args:
-            found: all files that are there now.
-            now_s: seconds of a clock that never goes back.
+            found: all files that exist now.
+            now_s: seconds of a monotonic clock.
         """
         self._since = {file: self._first_seen(file, stamp, now_s) for file, stamp in found.items()}
         self._handled = {file: stamp for file, stamp in self._handled.items() if file in found}
@@ -53,15 +53,15 @@ class Arrivals:
 
 
 class Watch:
-    """Folders that are watched."""
+    """Watches folders."""
 
     def __init__(self, folders: Sequence[Path], output: Path | None, order: Order) -> None:
-        """Nothing happens before `run`.
+        """The work starts with `run`.
 
         Args:
-            folders: whose media files are converted, also those in folders within.
+            folders: folders whose media files are converted recursively.
             output: the folder for the MP3s; None: beside each file.
-            order: what is asked of every file.
+            order: the request that applies to every file.
         """
         self._arrivals = {folder: Arrivals() for folder in folders}
         self._output = output
@@ -71,7 +71,7 @@ class Watch:
         self._missing: set[Path] = set()
 
     def run(self) -> NoReturn:
-        """Watches until something is raised: KeyboardInterrupt, SystemExit."""
+        """Watches until KeyboardInterrupt or SystemExit."""
         complain("", f"watching {', '.join(map(shown, self._arrivals))}; press Ctrl-C to stop")
         while True:
             if tasks := list(self._tasks()):
@@ -80,7 +80,7 @@ class Watch:
                 time.sleep(INTERVAL_S)
 
     def _tasks(self) -> Iterator[Task]:
-        """Yields what is to be converted now."""
+        """Yields the files to convert now."""
         if self._output is not None and not self._is_there(self._output):
             return
         for folder, arrivals in self._arrivals.items():
@@ -102,25 +102,25 @@ class Watch:
             complain(shown(file), f"changed since {shown(earlier)} was made; --force converts such files again")
 
     def _target(self, file: Path, folder: Path) -> Path:
-        """Returns where a file's MP3 goes, or is already: no two files have the same. Makes the folder."""
+        """Returns the unique path for a file's MP3, new or existing. Creates the folder."""
         folder.mkdir(parents=True, exist_ok=True)
         if file not in self._targets:
             free = (name for name in names_for(file, folder) if name not in self._taken)
             plain, full = next(free), next(free)
-            # Where talk.mp4.mp3 is there, another file had the name talk.mp3 when it was made.
+            # If talk.mp4.mp3 exists, another file had the name talk.mp3 when it was written.
             self._targets[file] = full if earlier_output(full, self._order.options) else plain
             self._taken.add(self._targets[file])
         return self._targets[file]
 
     def _is_there(self, folder: Path) -> bool:
-        """Tells whether a folder is there; says where that changes."""
+        """Returns whether a folder exists; reports changes."""
         there = is_folder(folder)
         if there and folder in self._missing:
             self._missing.remove(folder)
-            complain(shown(folder), "is there again")
+            complain(shown(folder), "exists again")
         elif not there and folder not in self._missing:
             self._missing.add(folder)
-            complain(shown(folder), "is gone; waiting for it")
+            complain(shown(folder), "does not exist; waiting for it")
         return there
 
 
@@ -128,12 +128,12 @@ def _stamped(folder: Path) -> Iterator[tuple[Path, Stamp]]:
     for file in media_files(folder):
         if not any(_PARTIAL.fullmatch(part) for part in file.relative_to(folder).parts):
             stamp = _stamp(file)
-            if stamp is not None and stamp[0] > 0:  # Firefox holds the name of a download with an empty file
+            if stamp is not None and stamp[0] > 0:  # Firefox reserves the name of a download with an empty file
                 yield file, stamp
 
 
 def _stamp(file: Path) -> Stamp | None:
-    """Returns None for a file that is gone."""
+    """Returns None if the file no longer exists."""
     try:
         found = file.stat()
     except OSError:

@@ -1,4 +1,4 @@
-"""Files into MP3s, several at once, and what is told of each; for `convert` with and without `--watch`."""
+"""Converts several files in parallel and reports each result; for `convert` with and without `--watch`."""
 
 import json
 import threading
@@ -18,14 +18,14 @@ from video2mp3.errors import Canceled, StorageFull, Video2mp3Error
 
 @dataclass(frozen=True)
 class Order:
-    """What is asked of every file."""
+    """The request that applies to every file."""
 
     options: Options
     force: bool
     as_json: bool
     limits: Limits
     jobs: int
-    """Files at once."""
+    """Number of files converted in parallel."""
 
 
 @dataclass(frozen=True)
@@ -35,29 +35,30 @@ class Task:
     file: Path
     target: Path
     is_stale: Callable[[], bool] = lambda: False
-    """Asked while it is converted, and before the MP3 gets its name: True gives it up, and nothing is told."""
+    """Called during the conversion and before the MP3 gets its name; True cancels the conversion silently."""
 
 
 @dataclass(frozen=True)
 class Converted:
-    """What came of a file."""
+    """A converted file."""
 
     report: Report
     outputs: Sequence[Path]
-    """The MP3s, one for each of the report's segments."""
+    """The paths of the MP3s, one for each segment of the report."""
 
 
 def convert_files(tasks: Sequence[Task], order: Order) -> bool:
-    """Converts several at once; says in their order what became of them. Returns whether all succeeded."""
+    """Converts the files in parallel and reports the results in order. Returns whether all succeeded."""
     stopping = threading.Event()
     with Bars(len(tasks)) as bars, ThreadPoolExecutor(order.jobs) as pool:
         try:
             futures = [pool.submit(_convert_one, task, order, bars, stopping) for task in tasks]
-            told = [
-                _told(task, future, order.options, order.as_json) for task, future in zip(tasks, futures, strict=True)
+            succeeded = [
+                _report_result(task, future, order.options, order.as_json)
+                for task, future in zip(tasks, futures, strict=True)
             ]
-            return all(told)
-        finally:  # where it was interrupted
+            return all(succeeded)
+        finally:  # also when interrupted
             stopping.set()
             pool.shutdown(cancel_futures=True)
 
@@ -67,8 +68,8 @@ def _convert_one(task: Task, order: Order, bars: Bars, stopping: threading.Event
         return _write(task, order, on_progress, lambda: stopping.is_set() or task.is_stale())
 
 
-def _told(task: Task, future: "Future[Converted]", options: Options, as_json: bool) -> bool:
-    """Waits for a file's end, and says it on standard output, or what went wrong on standard error."""
+def _report_result(task: Task, future: "Future[Converted]", options: Options, as_json: bool) -> bool:
+    """Waits for a file, and prints its result on standard output, or its error on standard error."""
     name, in_segments = shown(task.file), makes_segments(options.as_dict())
     facts: dict[str, Any] = {"source": str(task.file)} | ({} if in_segments else {"output": str(task.target)})
     try:
@@ -91,7 +92,7 @@ def _told(task: Task, future: "Future[Converted]", options: Options, as_json: bo
 
 
 def _summary(done: Converted, in_segments: bool) -> str:
-    """Returns the names and the facts of what was made, for people."""
+    """Returns the names and facts of the outputs as text."""
     number = len(done.outputs)
     names = " … ".join(shown(output) for output in (done.outputs[0], done.outputs[-1])[:number])
     segments = f"{number} segment{'s' if number > 1 else ''}, " if in_segments else ""
@@ -99,7 +100,7 @@ def _summary(done: Converted, in_segments: bool) -> str:
 
 
 def _write(task: Task, order: Order, on_progress: OnProgress, should_stop: Callable[[], bool]) -> Converted:
-    """Converts into a file beside the target, which then takes its name: none is ever half-written."""
+    """Converts into a temporary file beside the target and renames it, so that no output is incomplete."""
     with open_source(task.file) as source:
         check_before(task.target, task.file, order.options, order.force)
         with temporary_file(task.target) as written:
