@@ -80,8 +80,8 @@ def test_the_state_of_the_service_is_read_when_it_is_asked(measured: tuple[Servi
     service, url = measured
     httpx.get(f"{service.url}/readyz").raise_for_status()
     found = scrape(url)
-    for part in ("database", "queue", "storage"):
-        assert found["video2mp3_part_ready", frozenset({("part", part)})] == 1
+    for name in ("database", "queue", "storage"):
+        assert found["video2mp3_dependency_ready", frozenset({("dependency", name)})] == 1
     plain: Labels = {name: "" for name, labels in found if not labels}
     assert {"video2mp3_open_slots", "video2mp3_oldest_due_job_seconds", "video2mp3_disk_free_bytes"} <= set(plain)
     assert found["video2mp3_database_up", frozenset()] == 1

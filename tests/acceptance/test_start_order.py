@@ -68,7 +68,7 @@ def test_an_api_starts_without_its_queue(mariadb: MariaDBServer, rabbitmq: Rabbi
     try:
         url = api.wait_for_output(r"listens on (http://\S+)")[1]
         ready = httpx.get(f"{url}/readyz", timeout=30)
-        assert (ready.status_code, ready.json()["parts"]["queue"]) == (200, "unavailable")
+        assert (ready.status_code, ready.json()["dependencies"]["queue"]) == (200, "unavailable")
         assert "started_without_queue" in api.log.read_text()
         assert worker.process.wait(60) == 1
     finally:

@@ -34,12 +34,12 @@ class SilentQueue(MemoryQueue):
         self.answer.wait(60)
 
 
-def test_a_service_with_all_its_parts_is_alive_and_ready(client: httpx.Client) -> None:
+def test_a_service_with_all_its_dependencies_is_alive_and_ready(client: httpx.Client) -> None:
     assert client.get("/livez").json() == {"status": "ok"}
     ready = client.get("/readyz")
     assert ready.status_code == 200
-    parts = {"database": "ok", "queue": "ok", "storage": "ok"}
-    assert ready.json() == {"status": "ok", "parts": parts, "stalled_loops": []}
+    dependencies = {"database": "ok", "queue": "ok", "storage": "ok"}
+    assert ready.json() == {"status": "ok", "dependencies": dependencies, "stalled_loops": []}
 
 
 def test_a_missing_queue_is_named_without_its_secrets_and_no_reason_to_send_nothing(
@@ -49,18 +49,18 @@ def test_a_missing_queue_is_named_without_its_secrets_and_no_reason_to_send_noth
     url = serve(replace(services, queue=BrokenQueue()))
     ready = httpx.get(f"{url}/readyz")
     assert ready.status_code == 200
-    assert ready.json()["parts"] == {"database": "ok", "queue": "unavailable", "storage": "ok"}
+    assert ready.json()["dependencies"] == {"database": "ok", "queue": "unavailable", "storage": "ok"}
     assert "planted-password" not in ready.text
 
 
-def test_a_missing_part_is_a_line_in_the_log_and_no_traceback(
+def test_a_missing_dependency_is_a_line_in_the_log_and_no_traceback(
     services: Services, serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
     url = serve(replace(services, queue=BrokenQueue()))
     with structlog.testing.capture_logs() as logged:
-        assert httpx.get(f"{url}/readyz").json()["parts"]["queue"] == "unavailable"
+        assert httpx.get(f"{url}/readyz").json()["dependencies"]["queue"] == "unavailable"
         gc.collect()
-    assert [line["part"] for line in logged if line["event"] == "not_ready"] == ["queue"]
+    assert [line["dependency"] for line in logged if line["event"] == "not_ready"] == ["queue"]
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
@@ -79,15 +79,17 @@ def test_a_database_without_an_answer_is_named(services: Services, serve: Serve)
     gone = Database("mysql+pymysql://nobody:nothing@127.0.0.1:1/none")
     url = serve(replace(services, database=gone))
     ready = httpx.get(f"{url}/readyz", timeout=30)
-    assert (ready.status_code, ready.json()["parts"]["database"]) == (503, "unavailable")
+    assert (ready.status_code, ready.json()["dependencies"]["database"]) == (503, "unavailable")
     assert httpx.get(f"{url}/livez").status_code == 200
 
 
-def test_a_part_that_hangs_is_reported_asked_once_and_back_when_it_answers(services: Services, serve: Serve) -> None:
+def test_a_dependency_that_hangs_is_reported_asked_once_and_back_when_it_answers(
+    services: Services, serve: Serve
+) -> None:
     queue = SilentQueue()
     url = serve(replace(services, queue=queue))
     try:
-        assert httpx.get(f"{url}/readyz", timeout=30).json()["parts"]["queue"] == "unavailable"
+        assert httpx.get(f"{url}/readyz", timeout=30).json()["dependencies"]["queue"] == "unavailable"
         assert httpx.get(f"{url}/livez").status_code == 200
         # Until an answer is not from memory: it took its time.
         while httpx.get(f"{url}/readyz", timeout=30).elapsed.total_seconds() < 1:
@@ -95,5 +97,5 @@ def test_a_part_that_hangs_is_reported_asked_once_and_back_when_it_answers(servi
         assert queue.checks == 1
     finally:
         queue.answer.set()
-    while httpx.get(f"{url}/readyz", timeout=30).json()["parts"]["queue"] != "ok":
+    while httpx.get(f"{url}/readyz", timeout=30).json()["dependencies"]["queue"] != "ok":
         time.sleep(0.1)

@@ -128,7 +128,7 @@ def test_prometheus_takes_the_rules_and_the_dashboards_expressions(tmp_path: Pat
     (tmp_path / "dashboard.yaml").write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": shown}]}))
     for file in (ALERTS, tmp_path / "dashboard.yaml"):
         subprocess.run([promtool, "check", "rules", file], check=True, capture_output=True)
-    (tmp_path / "broken.yaml").write_text(ALERTS.read_text().replace("min by (part) (", "min by (part ("))
+    (tmp_path / "broken.yaml").write_text(ALERTS.read_text().replace("min by (dependency) (", "min by (dependency ("))
     assert subprocess.run([promtool, "check", "rules", tmp_path / "broken.yaml"], capture_output=True).returncode != 0
 
 

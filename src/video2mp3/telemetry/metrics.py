@@ -29,10 +29,10 @@ _STAGE_S = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 18
 _WAIT_S = (0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400)
 
 INFO = Gauge("video2mp3_info", "1; the version and the role of this process.", ["version", "role"], registry=REGISTRY)
-PART_READY = Gauge(
-    "video2mp3_part_ready",
-    "1 where the part (database, queue, storage) answered the last check of /readyz.",
-    ["part"],
+DEPENDENCY_READY = Gauge(
+    "video2mp3_dependency_ready",
+    "1 if the dependency (database, queue, storage) answered the last check of /readyz.",
+    ["dependency"],
     registry=REGISTRY,
 )
 UNSANDBOXED = Gauge(

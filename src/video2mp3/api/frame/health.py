@@ -25,7 +25,7 @@ _REQUIRED = ("database", "storage")
 
 router = APIRouter(tags=["operations"])
 
-Part = Literal["ok", "unavailable"]
+DependencyState = Literal["ok", "unavailable"]
 
 
 class Liveness(BaseModel):
@@ -35,15 +35,15 @@ class Liveness(BaseModel):
 
 
 class Readiness(BaseModel):
-    """Whether requests can be served, which part is missing, and which of this process's loops do not turn."""
+    """Whether requests can be served, which dependency is missing, and which of this process's loops are stalled."""
 
     status: Literal["ok", "unavailable"]
-    parts: dict[str, Part]
+    dependencies: dict[str, DependencyState]
     stalled_loops: tuple[str, ...]
 
 
 class ReadinessChecks:
-    """Checks each part in a thread of its own, within a deadline; remembers the answer for a second."""
+    """Checks each dependency in a separate thread, within a deadline; caches the result for a second."""
 
     def __init__(self, services: Services) -> None:
         self._checks: Mapping[str, Callable[[], None]] = {
@@ -54,32 +54,32 @@ class ReadinessChecks:
         self._running: dict[str, Future[Exception | None]] = {}
         self._lock = asyncio.Lock()
         self._checked_at_s = float("-inf")
-        self._parts: dict[str, Part] = {}
+        self._states: dict[str, DependencyState] = {}
 
-    async def parts(self) -> dict[str, Part]:
-        """Returns the state of each part."""
+    async def states(self) -> dict[str, DependencyState]:
+        """Returns the state of each dependency."""
         async with self._lock:
             if time.monotonic() - self._checked_at_s > _CACHE_S:
                 names = list(self._checks)
                 states = await asyncio.gather(*(self._check(name) for name in names))
-                self._parts = dict(zip(names, states, strict=True))
+                self._states = dict(zip(names, states, strict=True))
                 self._checked_at_s = time.monotonic()
-                for name, state in self._parts.items():
-                    metrics.PART_READY.labels(name).set(state == "ok")
-            return self._parts
+                for name, state in self._states.items():
+                    metrics.DEPENDENCY_READY.labels(name).set(state == "ok")
+            return self._states
 
-    async def _check(self, name: str) -> Part:
+    async def _check(self, name: str) -> DependencyState:
         # A check that hangs is not started again beside itself.
         running = self._running.get(name) or _start(self._checks[name])
         self._running[name] = running
         done, _ = await asyncio.wait([asyncio.wrap_future(running)], timeout=_DEADLINE_S)
         if not done:
-            log.warning("not_ready", part=name, reason=f"no answer within {_DEADLINE_S} s")
+            log.warning("not_ready", dependency=name, reason=f"no answer within {_DEADLINE_S} s")
             return "unavailable"
         del self._running[name]
         error = running.result()
         if error is not None:
-            log.warning("not_ready", part=name, reason=str(error))
+            log.warning("not_ready", dependency=name, reason=str(error))
         return "ok" if error is None else "unavailable"
 
 
@@ -110,16 +110,16 @@ async def livez() -> Liveness:
 
 @router.get("/readyz", response_model=Readiness, responses={503: {"model": Readiness, "description": "Not ready."}})
 async def readyz(request: Request) -> Response:
-    """Whether requests can be served: the database and the storage answer, and all loops of this process turn.
+    """Whether requests can be served: the database and the storage answer, and no loop of this process is stalled.
 
-    Without the queue jobs are still accepted, as their rows wait for it: its state is reported, and is no reason to
-    send requests elsewhere.
+    Without the queue, jobs are still accepted, because their rows wait for it. Its state is reported, but load
+    balancers should keep sending requests.
     """
     checks: ReadinessChecks = request.app.state.readiness
-    parts = await checks.parts()
+    states = await checks.states()
     stalled = supervision.stalled()
     if stalled:
         log.warning("not_ready", stalled_loops=stalled)
-    ready = not stalled and all(parts[name] == "ok" for name in _REQUIRED)
-    body = Readiness(status="ok" if ready else "unavailable", parts=parts, stalled_loops=stalled)
+    ready = not stalled and all(states[name] == "ok" for name in _REQUIRED)
+    body = Readiness(status="ok" if ready else "unavailable", dependencies=states, stalled_loops=stalled)
     return JSONResponse(body.model_dump(), 200 if ready else 503, headers={"Cache-Control": "no-store"})
