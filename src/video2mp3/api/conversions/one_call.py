@@ -16,7 +16,7 @@ from video2mp3.api.conversions.option_parsing import OPTION_PARAMETERS, options_
 from video2mp3.api.conversions.representations import error_of
 from video2mp3.api.conversions.submission import Order, check_quotas, submit
 from video2mp3.api.conversions.watcher import JobWatcher
-from video2mp3.api.fairness.disconnects import client_gone
+from video2mp3.api.fairness.disconnects import wait_for_disconnect
 from video2mp3.api.fairness.transfers import run_transfer
 from video2mp3.api.frame.disposition import filename_of
 from video2mp3.api.frame.range_response import serve
@@ -136,7 +136,7 @@ def _answer(request: Request, services: Services, job: Job) -> Response:
 async def _wait_for_end(request: Request, services: Services, watcher: JobWatcher, job: Job) -> None:
     """Waits for the job's end, or for the client's: then the job is canceled."""
     ended = asyncio.create_task(watcher.wait_for_end(job, _INTERVAL_S))
-    gone = asyncio.create_task(client_gone(request))
+    gone = asyncio.create_task(wait_for_disconnect(request))
     try:
         await asyncio.wait({ended, gone}, return_when=asyncio.FIRST_COMPLETED)
         if not ended.done():
@@ -155,4 +155,4 @@ def _cancel(services: Services, job: Job) -> None:
     except Conflict:
         # It ended in this very moment.
         return
-    log.info("job_canceled", job_id=job.id, reason="client_gone")
+    log.info("job_canceled", job_id=job.id, reason="wait_for_disconnect")

@@ -1,1 +1,1 @@
-"""How callers share this process: its threads, its event loop, and the number of their requests."""
+"""How callers share this process: its threads, its event loop and its request rates."""

@@ -1,7 +1,7 @@
-"""Whose request one is, told before anything is looked up: so that what a request costs can be shared fairly.
+"""Attributes each request to a caller before any look-up, so that its cost can be shared fairly.
 
-It is no authentication: that comes afterwards. A credential that has been good lately stands for its account; one that
-nobody has seen, and none at all, stand for the address they come from, so that inventing credentials gains nothing.
+This is not authentication, which follows later. A credential that was valid recently identifies its account. A request
+with an unknown credential, or with none, is attributed to its address, so inventing credentials gains nothing.
 """
 
 import hashlib
@@ -17,14 +17,14 @@ _MAX_CREDENTIALS = 20_000
 
 
 class Callers:
-    """The accounts of the credentials that were good lately, in this process's memory."""
+    """Maps recently valid credentials to their accounts, in this process's memory."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._accounts: OrderedDict[bytes, str] = OrderedDict()
 
     def caller_of(self, scope: Scope) -> str:
-        """Returns the id of the account whose credential comes with the request, or its address."""
+        """Returns the id of the account that the request's credential belongs to, or the client's network."""
         credential = _credential(scope)
         if credential is not None:
             with self._lock:
@@ -35,7 +35,7 @@ class Callers:
         return network_of(client[0] if client else None)
 
     def learn(self, scope: Scope, user_id: str) -> None:
-        """Notes that the request's credential is that account's."""
+        """Remembers that the request's credential belongs to that account."""
         credential = _credential(scope)
         if credential is None:
             return

@@ -1,9 +1,9 @@
-"""Tells when the client of a request has closed its connection."""
+"""Waits until the client of a request closes its connection."""
 
 from starlette.requests import Request
 
 
-async def client_gone(request: Request) -> None:
-    """Returns when the client has disconnected. To be called when the body has been read, or where there is none."""
+async def wait_for_disconnect(request: Request) -> None:
+    """Returns when the client has disconnected. Call it only after the whole body was read."""
     while (await request.receive())["type"] != "http.disconnect":
         pass

@@ -1,7 +1,7 @@
-"""Work of requests that can outlast them: in a few threads of its own, with a bounded queue for each user.
+"""Long work of requests: a few dedicated threads, with a bounded queue for each user.
 
-The pool that answers requests has 40 threads for all users. What takes seconds never runs in it, nor waits there: it
-would hold up everybody. Here a request waits in the event loop, which costs no thread, and a full queue refuses it
+The pool that answers requests has 40 threads for all users. Work that takes seconds never runs or waits there, because
+it would delay everybody. Here a request waits in the event loop, which costs no thread, and a full queue refuses it
 at once.
 """
 
@@ -15,8 +15,8 @@ from typing import Any, Generic, TypeVar, cast
 
 from starlette.requests import ClientDisconnect, Request
 
-from video2mp3.api.fairness.disconnects import client_gone
-from video2mp3.api.fairness.limit_log import note_refusal
+from video2mp3.api.fairness.disconnects import wait_for_disconnect
+from video2mp3.api.fairness.limit_log import record_refusal
 from video2mp3.errors import Overloaded, StillRunning, TooManyWaiting
 from video2mp3.telemetry import metrics
 
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 class _Task(Generic[T]):
-    """One piece of work, and those who wait for it."""
+    """One piece of work, and the number of requests that wait for it."""
 
     def __init__(self, user_id: str, key: Hashable, work: Callable[[], T], done: "asyncio.Future[T]") -> None:
         self.user_id = user_id
@@ -33,14 +33,14 @@ class _Task(Generic[T]):
         self.done = done
         self.waiters = 0
         self.context = contextvars.copy_context()
-        # Where nobody waits any more, nobody asks for the error either.
+        # If no request waits any more, none retrieves the error either.
         done.add_done_callback(lambda future: future.cancelled() or future.exception())
 
 
 class FairExecutor:
     """Runs blocking work of requests, a few at a time, users in turn. Used from one event loop.
 
-    A thread is started for each piece of work and ends with it, so no work can end a thread that others depend on.
+    A thread starts for each piece of work and ends with it, so no work can end a thread that others depend on.
     The scheduling itself happens in the event loop and needs no locks.
     """
 
@@ -88,15 +88,15 @@ class FairExecutor:
         """
         task = self._submit(user_id, work, key)
         task.waiters += 1
-        gone = asyncio.create_task(client_gone(request))
+        disconnect = asyncio.create_task(wait_for_disconnect(request))
         left = True
         try:
-            waits_for: set[asyncio.Future[Any]] = {task.done, gone}
-            await asyncio.wait(waits_for, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
+            awaited: set[asyncio.Future[Any]] = {task.done, disconnect}
+            await asyncio.wait(awaited, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
             if task.done.done():
-                # Those who share a key ask for the same work, so for a result of the same type.
+                # Requests that share a key ask for the same work, so for a result of the same type.
                 return cast("T", task.done.result())
-            if gone.done():
+            if disconnect.done():
                 raise ClientDisconnect
             left = False
             raise StillRunning
@@ -104,20 +104,20 @@ class FairExecutor:
             task.waiters -= 1
             if left and not task.waiters:
                 self._withdraw(task)
-            gone.add_done_callback(lambda future: future.cancelled() or future.exception())
-            gone.cancel()
-            # Not awaited itself: then a cancellation of this request would be taken for its own, and be lost.
-            await asyncio.wait({gone})
+            disconnect.add_done_callback(lambda future: future.cancelled() or future.exception())
+            disconnect.cancel()
+            # Not awaited directly: a cancellation of this request would be taken for the task's own and be lost.
+            await asyncio.wait({disconnect})
 
     def _submit(self, user_id: str, work: Callable[[], T], key: Hashable | None) -> "_Task[object]":
         if key is not None and key in self._by_key:
             return self._by_key[key]
         if len(self._waiting.get(user_id, ())) >= self._per_user_queue:
-            note_refusal(f"{self._name}_per_user", user_id=user_id)
+            record_refusal(f"{self._name}_per_user", user_id=user_id)
             raise TooManyWaiting
         if self._waiting_count >= self._queue:
-            note_refusal(self._name)
-            raise Overloaded("So many requests of this kind wait here that no more are taken now; try again later.")
+            record_refusal(self._name)
+            raise Overloaded("Too many requests of this kind are waiting; try again later.")
         task: _Task[object] = _Task(user_id, key, work, asyncio.get_running_loop().create_future())
         self._waiting.setdefault(user_id, deque()).append(task)
         self._waiting_count += 1

@@ -1,4 +1,4 @@
-"""Says that a limit is reached: in a metric each time, in the log now and then."""
+"""Reports that a limit is reached: in a metric each time, in the log at most every 10 s."""
 
 import threading
 import time
@@ -15,7 +15,7 @@ _logged_at_s: dict[str, float] = {}
 _not_logged: dict[str, int] = {}
 
 
-def note_refusal(limit: str, **facts: object) -> None:
+def record_refusal(limit: str, **facts: object) -> None:
     """Counts a refusal, and logs it unless one of the same limit was logged in the last 10 s: a flood is one line.
 
     Args:

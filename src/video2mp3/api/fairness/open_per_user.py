@@ -1,15 +1,15 @@
-"""How much of one kind may be open at once: so much of one user, and so much of all users together."""
+"""Limits how many resources of one kind (streams, exports) are open at once: per user and in total."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from video2mp3.api.fairness.limit_log import note_refusal
+from video2mp3.api.fairness.limit_log import record_refusal
 from video2mp3.errors import Overloaded, Video2mp3Error
 
 
 class OpenPerUser:
-    """Counts what is open of one kind in one application. Used from one event loop."""
+    """Counts the open resources of one kind in one application. Used from one event loop."""
 
     def __init__(
         self, name: str, per_user: int, total: Callable[[], int], too_many: Callable[[], Video2mp3Error]
@@ -18,9 +18,9 @@ class OpenPerUser:
 
         Args:
             name: The plural, for the log and the metrics.
-            per_user: As much of one user.
-            total: Returns how much of all users.
-            too_many: Makes the error for a user who has as much.
+            per_user: The limit for one user.
+            total: Returns the limit for all users together.
+            too_many: Creates the error for a user who has reached the limit.
         """
         self._name = name
         self._per_user = per_user
@@ -33,16 +33,16 @@ class OpenPerUser:
         """Counts one until the end of the block.
 
         Raises:
-            Video2mp3Error: the error of `too_many`, when the user has as much as one may have.
-            Overloaded: when all users together have.
+            Video2mp3Error: the error of `too_many`, if the user has reached the limit.
+            Overloaded: if all users together have.
         """
         if self._open[user_id] >= self._per_user:
-            note_refusal(f"{self._name}_per_user", user_id=user_id)
+            record_refusal(f"{self._name}_per_user", user_id=user_id)
             raise self._too_many()
         if self._open.total() >= self._total():
-            note_refusal(self._name)
+            record_refusal(self._name)
             what = self._name.replace("_", " ")
-            raise Overloaded(f"So many {what} are open here that no more are; try again later.")
+            raise Overloaded(f"Too many {what} are open; try again later.")
         self._open[user_id] += 1
         try:
             yield

@@ -1,8 +1,8 @@
-"""Places for the requests of one caller: one is begun at a time, the others wait before they cost anything.
+"""Places for the requests of one caller: one request starts at a time, the others wait before they cost anything.
 
-All requests share one event loop, which spends some milliseconds on each. Fifty connections that send one request after
-the other would let everybody else's wait for fifty of theirs. A request that takes longer gives its place up after a
-moment: what it waits for then (its body, a conversion, a slow reader) costs the loop little.
+All requests share one event loop, which spends some milliseconds on each. Without places, fifty connections that send
+request after request would make each request of others wait for fifty of theirs. A longer request gives up its place
+after a moment: what it waits for then (its body, a conversion, a slow reader) costs the loop little.
 """
 
 import asyncio
@@ -13,15 +13,15 @@ from starlette.types import Message
 from video2mp3.api.fairness.fair_threads import FairThreads
 
 PLACES = 10_000
-"""Of all callers: no limit of its own, for connections are limited."""
+"""For all callers together: never reached, because connections are limited."""
 PLACES_PER_CALLER = 1
 LONGEST_S = 0.1
-"""After that a place is free again, whatever its request does."""
+"""After that time a place is free again, whatever its request does."""
 _SHORT_BYTES = 64 * 1024
 
 
 class Place:
-    """A request's place. To be left in any case."""
+    """A request's place. The caller has to leave it in any case."""
 
     def __init__(self, places: FairThreads, caller: str) -> None:
         self._places = places
@@ -41,7 +41,7 @@ class Place:
             self._places.leave(self._caller)
 
     def leave_if_long(self, start: Message) -> None:
-        """Leaves when a response begins that is long, or whose length nobody knows, as that of an event stream."""
+        """Leaves if the response is long or has no declared length, as an event stream."""
         length = Headers(raw=start["headers"]).get("content-length")
         if length is None or int(length) > _SHORT_BYTES:
             self.leave()

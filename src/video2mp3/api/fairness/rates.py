@@ -1,8 +1,8 @@
-"""How many requests a minute are taken from one account, or from one address without an account.
+"""Rate limits: requests per minute from one account, or from one address without an account.
 
-A token bucket for each, in this process's memory: a bucket holds a minute's worth and fills steadily. So each replica
-counts for itself, and nothing is asked or written for it. What must not be tried often is counted by all replicas
-together: see `accounts/throttling.py`. The headers are those of draft-ietf-httpapi-ratelimit-headers-10.
+Each has a token bucket in this process's memory, which holds a minute's worth and fills steadily. So each replica
+counts separately and needs no database. Attempts such as logins are counted by all replicas together: see
+`accounts/throttling.py`. The headers follow draft-ietf-httpapi-ratelimit-headers-10.
 """
 
 import math
@@ -20,7 +20,7 @@ from video2mp3.errors import RateLimited
 from video2mp3.settings import Settings
 
 _WINDOW_S = 60
-# Those that were used least lately are forgotten first; a full bucket loses nothing by it.
+# The least recently used buckets are dropped first; a full bucket loses nothing by that.
 _MAX_BUCKETS = 20_000
 
 _SEND_FILES = (
@@ -32,12 +32,12 @@ _SEND_FILES = (
     ("POST", "/upload_video"),
 )
 KINDS: Mapping[tuple[str, str], str] = {**dict.fromkeys(_SEND_FILES, "uploads"), ("POST", "/v1/probe"): "probes"}
-"""What requests to these routes count for, besides as requests."""
+"""The second policy that requests to these routes count against."""
 
 
 @dataclass(frozen=True)
 class Share:
-    """What is left of what a caller may send."""
+    """What remains of a caller's quota under one policy."""
 
     policy: str
     quota: int
@@ -50,7 +50,7 @@ class Rates:
     """The buckets of one process."""
 
     def __init__(self, settings: Settings, now_s: Callable[[], float] = time.monotonic) -> None:
-        """Takes the quotas from the settings; 0 there: as many as one likes."""
+        """Takes the quotas from the settings; 0 there means no limit."""
         self._quotas = {
             "requests": settings.requests_per_minute,
             "uploads": settings.uploads_per_minute,
@@ -59,26 +59,26 @@ class Rates:
         }
         self._now_s = now_s
         self._lock = threading.Lock()
-        # What is left, and when that was so; the one that was used least lately first.
+        # The remaining tokens and their time; the least recently used bucket first.
         self._buckets: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()
 
     def count_user(self, request: Request, user_id: str) -> None:
-        """Counts a request of an account; raises RateLimited when it is one too many."""
+        """Counts a request of an account; raises RateLimited if it exceeds the quota."""
         self._count(request, "requests", user_id)
         kind = KINDS.get((request.method, getattr(request.scope.get("route"), "path", "")))
         if kind:
             self._count(request, kind, user_id)
 
     def count_more(self, request: Request, policy: Literal["uploads"], user_id: str, number: int) -> None:
-        """Counts what one request of an account asks for several times; raises RateLimited when nothing is left.
+        """Counts one request as `number`; raises RateLimited if no token is left.
 
-        Where less is left it is taken all the same, and what follows waits until that is made up for: otherwise a quota
-        below `number` would mean never.
+        With fewer tokens left the request is admitted, and the bucket goes below zero: otherwise a quota below `number`
+        would never admit it.
         """
         self._count(request, policy, user_id, number)
 
     def count_address(self, request: Request) -> None:
-        """Counts a request without an account; raises RateLimited when it is one too many."""
+        """Counts a request without an account; raises RateLimited if it exceeds the quota."""
         self._count(request, "anonymous", network_of(request.client.host if request.client else None))
 
     def _count(self, request: Request, policy: str, key: str, number: int = 1) -> None:
@@ -93,7 +93,7 @@ class Rates:
             raise RateLimited(retry_after_s=max(1, math.ceil((1 - before) * _WINDOW_S / quota)))
 
     def _take(self, policy: str, key: str, quota: int, number: int) -> float:
-        """Takes so many where at least one is left; returns how many there were."""
+        """Takes `number` tokens if at least one is left; returns how many there were."""
         with self._lock:
             now_s = self._now_s()
             left, at_s = self._buckets.pop((policy, key), (float(quota), now_s))
@@ -105,7 +105,7 @@ class Rates:
 
 
 def headers_of(state: Mapping[str, Any]) -> dict[str, str]:
-    """Returns the headers that tell what is left, where anything was counted."""
+    """Returns the headers with the remaining quotas; empty if nothing was counted."""
     shares: list[Share] = state.get("rate_shares", [])
     if not shares:
         return {}

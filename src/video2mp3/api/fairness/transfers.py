@@ -1,7 +1,7 @@
-"""Threads for the bytes of uploads and downloads, apart from those that answer requests.
+"""Threads for the bytes of uploads and downloads, separate from those that answer requests.
 
-A slow storage can hold these: `/v1/me` and a sign-in do not wait for them. A slow client holds none: each piece takes a
-thread for as long as the storage needs, and the client is waited for in the event loop.
+A slow storage can occupy these threads, but `/v1/me` and logins do not wait for them. A slow client occupies none: each
+piece takes a thread for as long as the storage needs, and the event loop waits for the client.
 """
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -17,7 +17,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _THREADS = 40
-# More than for other steps: these wait for the storage rather than for the interpreter.
+# More than for other steps: these threads wait for the storage, not for the interpreter.
 _THREADS_PER_CALLER = 4
 _limiter: RunVar[CapacityLimiter] = RunVar("video2mp3_transfers")
 
@@ -28,9 +28,9 @@ async def run_transfer(work: Callable[[], T]) -> T:
 
 
 def in_transfer_thread(endpoint: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
-    """Makes a blocking endpoint that reads stored bytes run in one of these threads.
+    """Runs a blocking endpoint that reads stored bytes in one of these threads.
 
-    Its first piece is read before the status is sent, so that a deleted file answers 404 and not half a file.
+    The endpoint reads its first piece before the status is sent, so a deleted file answers 404 and not half a file.
     """
 
     @wraps(endpoint)

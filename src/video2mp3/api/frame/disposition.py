@@ -1,9 +1,9 @@
-"""The Content-Disposition header (RFC 6266) of a request; `storage.attachment` writes that of an answer."""
+"""Parses a request's Content-Disposition header (RFC 6266); `storage.attachment` writes that of a response."""
 
 import re
 from urllib.parse import unquote
 
-# The two encodings that clients use (RFC 8187 §3.2.1); Python knows some more, which fail in ways of their own.
+# The two encodings that RFC 8187 §3.2.1 names. Python knows more, which can fail with other exceptions.
 _EXTENDED = re.compile(r"\bfilename\*\s*=\s*(UTF-8|ISO-8859-1)'[^']*'([^;\s]+)", re.IGNORECASE)
 _PLAIN = re.compile(r'\bfilename\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s"]+))', re.IGNORECASE)
 

@@ -1,4 +1,4 @@
-"""The API's description as a page: made here from /openapi.json, with no script and nothing from elsewhere."""
+"""The API's description as a page, rendered from /openapi.json without scripts or external resources."""
 
 import base64
 import hashlib
@@ -102,7 +102,7 @@ def _type(schema: dict[str, Any]) -> str:
 
 
 def _prose(text: str) -> str:
-    """Returns HTML in which what stood in backticks is code."""
+    """Returns HTML in which text in backticks is code."""
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
 
 

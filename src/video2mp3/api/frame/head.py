@@ -6,7 +6,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 def methods_of(app: FastAPI, path: str) -> set[str]:
-    """Returns the methods that an address takes; empty where there is none."""
+    """Returns the methods of all routes that match a path; empty if none does."""
     found: set[str] = set()
     for route in iter_route_contexts(app.routes):
         if route.methods and route.path_regex.match(path):
@@ -15,7 +15,7 @@ def methods_of(app: FastAPI, path: str) -> set[str]:
 
 
 class HeadAsGet:
-    """Pure ASGI middleware: lets the route of GET answer a HEAD that has no route of its own."""
+    """Pure ASGI middleware: lets the GET route answer a HEAD request that has no route."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -27,14 +27,14 @@ class HeadAsGet:
             if "GET" in methods and "HEAD" not in methods:
                 as_get = {**scope, "method": "GET"}
                 await self._app(as_get, receive, _Bodiless(send).send)
-                # Whoever measures wants to know which it was.
+                # For the metrics and the log.
                 scope["route"] = as_get.get("route")
                 return
         await self._app(scope, receive, send)
 
 
 class _Bodiless:
-    """Ends the answer where its body begins. The server then tells a stream that nobody listens any more."""
+    """Ends the response where its body begins. The server then cancels a stream."""
 
     def __init__(self, send: Send) -> None:
         self._send = send

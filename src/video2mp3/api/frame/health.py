@@ -1,4 +1,4 @@
-"""Is it alive, is it ready: for load balancers and Kubernetes."""
+"""Liveness and readiness checks for load balancers and Kubernetes."""
 
 import asyncio
 import threading
@@ -84,9 +84,9 @@ class ReadinessChecks:
 
 
 def _start(check: Callable[[], None]) -> Future[Exception | None]:
-    """Runs it in a thread that does not hold up the end of the process, even when it hangs.
+    """Runs the check in a daemon thread, which does not delay the end of the process even if it hangs.
 
-    What goes wrong is the result: an exception that nobody waits for any more would be a traceback in the log.
+    An error is the result: an exception that is never retrieved would be a traceback in the log.
     """
     future: Future[Exception | None] = Future()
 

@@ -1,4 +1,4 @@
-"""Multipart forms with one file (RFC 7578), parsed as they come: the file is never held in memory."""
+"""Parses multipart forms with one file (RFC 7578) as they are received; the file is never held in memory."""
 
 from collections.abc import Callable, Mapping
 
@@ -9,21 +9,21 @@ from python_multipart.multipart import parse_options_header
 from video2mp3.errors import InvalidRequest, MissingFile, UploadIncomplete, UploadTooLarge
 
 MAX_OVERHEAD_BYTES = 1024**2
-"""Most bytes of a form beside its file."""
+"""Limit for a form without its file."""
 _MAX_FIELDS = 64
 _MAX_FIELD_BYTES = 8 * 1024
 
 
 class FormReader:
-    """Takes a form's bytes, keeps its text fields and hands on its file."""
+    """Takes a form's bytes, keeps its text fields and passes on its file."""
 
     def __init__(
         self, content_type: str, on_file: Callable[[str], None], on_file_data: Callable[[bytes], None]
     ) -> None:
         """Prepares for a body of this Content-Type.
 
-        `on_file` gets the file's name before the first call of `on_file_data`; the fields that came before the
-        file can be read then. What the two raise comes out of `write`.
+        `on_file` gets the file's name before the first call of `on_file_data`; the fields before the file can be read
+        then. `write` raises what the two raise.
 
         Raises:
             InvalidRequest: when the Content-Type names no usable boundary.
@@ -72,7 +72,7 @@ class FormReader:
         except FormParserError as error:
             raise InvalidRequest(f"The form is not valid multipart data: {error}.") from None
         if self._received_bytes - self._file_bytes > MAX_OVERHEAD_BYTES:
-            raise UploadTooLarge("The form has too much beside its file.")
+            raise UploadTooLarge(f"The form has more than {MAX_OVERHEAD_BYTES} bytes beside its file.")
 
     def finish(self) -> None:
         """Checks the end.
@@ -82,7 +82,7 @@ class FormReader:
             MissingFile: when it has no file.
         """
         if self._received_bytes and not self._ended:
-            raise UploadIncomplete("The form ends in the middle; send it again.")
+            raise UploadIncomplete("The form is incomplete; send it again.")
         if not self._has_file:
             raise MissingFile
 

@@ -1,4 +1,4 @@
-"""The page, for those who come with a browser: what `make page` has built of web/."""
+"""Serves the page that `make page` builds from web/."""
 
 import os
 import secrets
@@ -38,7 +38,7 @@ _MEDIA_TYPES = {
 
 
 def page_response() -> Response:
-    """Returns the page, with a nonce of its own; where it has not been built, the sentence that says so."""
+    """Returns the page with a new nonce; if it has not been built, a sentence that says so."""
     try:
         template = (FOLDER / "index.html").read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -49,7 +49,7 @@ def page_response() -> Response:
 
 
 def prefers_html(request: Request) -> bool:
-    """Says whether the caller asks for HTML by name, and for JSON less (RFC 9110, section 12.5.1)."""
+    """Returns whether the client accepts HTML and prefers it to JSON (RFC 9110, section 12.5.1)."""
     weights = _weights(request.headers.get("accept", ""))
     return weights.get("text/html", 0.0) > weights.get("application/json", 0.0)
 
@@ -67,11 +67,11 @@ class _Files(StaticFiles):
     def file_response(
         self, full_path: str | os.PathLike[str], stat_result: os.stat_result, scope: Scope, status_code: int = 200
     ) -> Response:
-        """Answers with the smallest form of the file that the client takes."""
+        """Answers with the smallest encoding of the file that the client accepts."""
         path, headers = Path(full_path), Headers(scope=scope)
         is_named_by_content = path.parent.name == "assets"
         answered = {
-            # Python would guess by the machine's own tables, and browsers are told not to guess.
+            # Python would guess from the machine's tables, and browsers are told not to guess.
             "Content-Type": _MEDIA_TYPES.get(path.suffix, "application/octet-stream"),
             "Cache-Control": "public, max-age=31536000, immutable" if is_named_by_content else "no-cache",
             "Vary": "Accept-Encoding",

@@ -1,4 +1,4 @@
-"""Errors on their way out: every one becomes problem details (RFC 9457) with a stable code."""
+"""Turns every error into problem details (RFC 9457) with a stable code."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,7 +18,7 @@ MEDIA_TYPE = "application/problem+json"
 _MAX_ERRORS = 20
 _MAX_FIELD_LENGTH = 200
 
-# What the framework raises by itself, by status.
+# Errors that the framework raises, by status.
 _BY_STATUS: Mapping[int, type[Video2mp3Error]] = {
     401: errors.Unauthenticated,
     403: errors.Forbidden,
@@ -45,7 +45,7 @@ def problem_response(
     headers: Mapping[str, str] | None = None,
     field_errors: Sequence[FieldError] | None = None,
 ) -> Response:
-    """Returns the answer that tells the caller of an error."""
+    """Returns the response that describes an error."""
     status = status or error.status
     problem = Problem(
         type=f"{request.scope.get('root_path', '')}/docs#{error.code}",
@@ -89,7 +89,7 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
 
 
 def _field_errors(found: Sequence[Any]) -> list[FieldError]:
-    # Never the input: it may be a password.
+    # Without the input, which may be a password.
     return [
         FieldError(field=".".join(str(part) for part in one["loc"])[:_MAX_FIELD_LENGTH], message=one["msg"])
         for one in found[:_MAX_ERRORS]
@@ -107,7 +107,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 
 
 def _allowed(request: Request) -> str:
-    """Returns all methods of the address; the framework tells those of its first route only."""
+    """Returns all methods of the path; the framework names those of its first route only."""
     methods = methods_of(request.app, request.scope["path"])
     return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 

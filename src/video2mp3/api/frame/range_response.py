@@ -35,7 +35,7 @@ def serve(request: Request, download: Download, headers: dict[str, str] | None =
     Several ranges in one header get the whole file, as RFC 9110 §14.2 allows.
 
     Raises:
-        NotFound: when the stored bytes are gone.
+        NotFound: when the stored bytes were deleted.
     """
     headers = {
         "ETag": download.etag,

@@ -1,4 +1,4 @@
-"""The JSON that goes in and out, apart from conversions and uploads."""
+"""JSON models of requests and responses, except conversions and uploads."""
 
 from datetime import UTC, datetime
 from typing import Literal
@@ -7,13 +7,13 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, StrictBool
 
 
 def moment(microseconds: int) -> datetime:
-    """Turns the database's time (microseconds since 1970) into one that is written as RFC 3339 says, in UTC."""
+    """Converts the database's time (microseconds since 1970) to one that is formatted by RFC 3339, in UTC."""
     seconds, rest = divmod(microseconds, 1_000_000)
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest)
 
 
 def moment_or_none(microseconds: int | None) -> datetime | None:
-    """Turns one that there may be."""
+    """Converts a time, or returns None."""
     return None if microseconds is None else moment(microseconds)
 
 
@@ -44,14 +44,14 @@ class _Request(BaseModel):
 
 
 class Credentials(_Request):
-    """Who wants to sign in."""
+    """Credentials to sign in with."""
 
     username: str = Field(max_length=256)
     password: SecretStr = Field(max_length=1024)
 
 
 class NewAccount(Credentials):
-    """An account to be made."""
+    """An account to create."""
 
     email: str | None = Field(None, max_length=254, description="Where mails about conversions go.")
     invitation: SecretStr | None = Field(
@@ -60,7 +60,7 @@ class NewAccount(Credentials):
 
 
 class AccountChanges(_Request):
-    """What is to be changed about the caller's account; what is not named stays."""
+    """Changes to the caller's account; omitted fields stay as they are."""
 
     email: str | None = Field(None, max_length=254, description="null: none.")
     mail: StrictBool = Field(True, description="Whether mails about conversions are sent.")
@@ -70,14 +70,14 @@ class AccountChanges(_Request):
 
 
 class NewPassword(_Request):
-    """Another password for the caller's account."""
+    """A new password for the caller's account."""
 
     current_password: SecretStr | None = Field(None, max_length=1024, description="Needed where the account has one.")
     new_password: SecretStr = Field(max_length=1024)
 
 
 class RefreshToken(_Request):
-    """The refresh token of a sign-in."""
+    """The refresh token of a session."""
 
     refresh_token: SecretStr = Field(max_length=256)
 
@@ -95,41 +95,41 @@ class Account(BaseModel):
 
 
 SignedInBy = Literal["token", "cookie", "api_key", "loopback"]
-"""How a request said who its caller is; `loopback`: by nothing but coming from this machine."""
+"""How a request was authenticated; `loopback`: it has no credentials and comes from this machine."""
 
 
 class SignedInAccount(Account):
     """The caller's account."""
 
     signed_in_by: SignedInBy = Field(
-        description="How this request was signed in. A browser that is at `loopback` has yet to sign in: "
-        "it can read, and do nothing else."
+        description="How this request was authenticated. A browser at `loopback` has not signed in yet and can only "
+        "read."
     )
 
 
 class Tokens(BaseModel):
-    """A sign-in for programs."""
+    """A session for programs."""
 
     access_token: str = Field(description="A JWT for `Authorization: Bearer …`.")
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the name of a scheme
     expires_in: int = Field(description="Seconds that the access token is valid for.")
-    refresh_token: str = Field(description="Good for one POST /v1/sessions/refresh.")
+    refresh_token: str = Field(description="Valid for one POST /v1/sessions/refresh.")
 
 
 class CookieSession(BaseModel):
-    """A sign-in for a browser: its secret is in the cookie that came with this answer."""
+    """A session for a browser; its secret is in the cookie of this response."""
 
     username: str
     expires_in: int = Field(description="Seconds that the cookie is valid for.")
 
 
 class SessionJSON(BaseModel):
-    """A session: a program or a browser that somebody signed in."""
+    """A session: a program or a browser that is signed in."""
 
     id: str
     created_at: datetime
     last_used_at: datetime = Field(description="Within five minutes.")
-    expires_at: datetime = Field(description="When it ends unless it is used before.")
+    expires_at: datetime = Field(description="When it ends, unless it is used before.")
     user_agent: str = Field(description="What the program calls itself.")
     address: str = Field(description="Where its last requests came from.")
     current: bool = Field(description="Whether this request belongs to it.")
@@ -160,7 +160,7 @@ class Jwks(BaseModel):
 
 
 class Message(BaseModel):
-    """An answer in the words of the first version."""
+    """A response of the v0 API."""
 
     msg: str
 

@@ -1,4 +1,4 @@
-"""What the routes work with."""
+"""The services that routes use."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,20 +17,20 @@ from video2mp3.storage import Storage
 
 @dataclass(frozen=True)
 class Services:
-    """The parts of the service, as the wiring opened them."""
+    """The parts of the service, as `wiring` opened them."""
 
     settings: Settings
     database: Database
     queue: Queue
     storage: Storage
     wake: Callable[[], None]
-    """Makes the relay look now; called after the commit of a submit."""
+    """Wakes the relay; call it after a commit that makes something due."""
     guard: Guard
-    """Says which URLs may be named."""
+    """Checks URLs that users name."""
     trust_loopback: bool
     """Requests from this machine, to a loopback address, act as the user `local` (see `loopback`)."""
     inspections: StreamInspections = field(default_factory=StreamInspections)
-    """What this process knows of uploads that still come."""
+    """What this process knows about uploads in progress."""
 
 
 def get_services(connection: HTTPConnection) -> Services:

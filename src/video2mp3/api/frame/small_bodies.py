@@ -1,4 +1,4 @@
-"""A bound for the bodies of routes that take JSON: the framework would read any number of bytes into memory."""
+"""Limits the bodies of routes that take JSON: the framework would read any number of bytes into memory."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any

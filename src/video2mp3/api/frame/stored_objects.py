@@ -9,7 +9,7 @@ log = structlog.get_logger()
 
 
 def delete_objects(services: Services, keys: list[str]) -> None:
-    """Deletes objects that no row lists any more; what cannot be deleted now is swept later."""
+    """Deletes objects that no row refers to any more; the sweeper deletes those that fail now."""
     try:
         for key in keys:
             services.storage.delete(key)

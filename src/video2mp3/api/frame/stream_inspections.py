@@ -1,7 +1,7 @@
-"""Whether uploads that still come can be converted before they are complete: each is inspected once by a process.
+"""Finds out whether an upload in progress can be converted before it is complete; each process inspects it once.
 
-The first 256 KiB are looked at here. What they do not tell is asked of the sandbox, in the background: a request never
-waits for it.
+This module inspects the first 256 KiB. If they do not suffice, a sandboxed child inspects more in the background: a
+request never waits for it.
 """
 
 import threading
@@ -19,9 +19,9 @@ from video2mp3.errors import EngineError, Video2mp3Error
 log = structlog.get_logger()
 
 MAX_SANDBOXES = 2
-"""At once, in one process; of one account one. Where they are in use, an upload is inspected with a later chunk."""
+"""At once in one process, and one per account. While all are in use, an upload is inspected with a later chunk."""
 MAX_TRIES = 3
-"""In the sandbox, of one upload: a file that asks for more bytes again and again waits until it is complete."""
+"""Inspections of one upload in the sandbox: a file that needs more bytes again and again waits until it is complete."""
 MAX_REMEMBERED = 1000
 _LIMITS = Limits(wall_clock_s=10.0, no_progress_s=10.0, memory_bytes=512 * 1024**2)
 
@@ -34,7 +34,7 @@ class _Entry:
 
 
 class StreamInspections:
-    """What this process knows of uploads that still come. Safe to use from several threads."""
+    """What this process knows about uploads in progress. Safe to use from several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -45,17 +45,17 @@ class StreamInspections:
     def find(
         self, upload_id: str, user_id: str, here_bytes: int, size_bytes: int, open_source: Callable[[], Source]
     ) -> StreamInfo | None:
-        """Returns what is known of an upload; None where too little of it is there, or it is still being inspected.
+        """Returns what is known about an upload; None if too few bytes were received, or the inspection still runs.
 
         Args:
             upload_id: The upload.
-            user_id: Whose it is.
-            here_bytes: How much of it is there.
-            size_bytes: How much will be.
-            open_source: Returns what is there of it.
+            user_id: Its owner.
+            here_bytes: The bytes received so far.
+            size_bytes: The size of the whole upload.
+            open_source: Opens the received bytes.
 
         Raises:
-            Unavailable, NotFound: what the source raised.
+            Unavailable, NotFound: errors of the source.
         """
         entry = self._known(upload_id)
         if entry is None:
@@ -92,7 +92,7 @@ class StreamInspections:
             self._users.add(user_id)
         try:
             self._sandboxes.submit(self._inspect, entry, upload_id, user_id, size_bytes, open_source)
-        except RuntimeError:  # the process ends
+        except RuntimeError:  # the process is shutting down
             self._end(entry, user_id)
 
     def _inspect(

@@ -1,4 +1,4 @@
-"""Request bodies, from the event loop into blocking code, piece by piece."""
+"""Passes request bodies from the event loop to blocking code, piece by piece."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
@@ -15,26 +15,26 @@ from video2mp3.errors import InvalidRequest, RequestTooLarge, UnsupportedMediaTy
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
 
-# Bytes gathered before a thread is woken: pieces come in 64 KiB at most, and often far smaller. All bodies together
-# gather no more than the second figure, so that many slow clients do not cost much more memory than few.
+# Bytes gathered before a thread is woken: pieces have 64 KiB at most, and are often far smaller. The second figure
+# limits all bodies together, so that many slow clients cost little more memory than few.
 _BATCH_SIZE_BYTES = 256 * 1024
 _GATHERED_BYTES = 4 * 1024**2
 
 
 class Sink(Protocol):
-    """Something that takes a body."""
+    """A consumer of a body."""
 
     def write(self, data: bytes) -> None:
         """Takes the next bytes; blocking."""
 
 
 class Incoming(Sink, Protocol[T_co]):
-    """A file on its way in."""
+    """A file that is being received."""
 
     name: str
 
     def finish(self) -> T_co:
-        """Returns what became of it; blocking."""
+        """Returns the stored file; blocking."""
 
     def abort(self) -> None:
         """Removes what was stored; blocking."""
@@ -44,7 +44,7 @@ def declared_size_bytes(request: Request, limit_bytes: int) -> int | None:
     """Returns the body's declared size, None where the client declares none.
 
     Raises:
-        UploadTooLarge: when it is over the limit: nothing needs to be read then.
+        UploadTooLarge: when it exceeds the limit, before anything is read.
         UnsupportedMediaType: when the body is compressed.
     """
     if request.headers.get("content-encoding", "identity").lower() != "identity":
@@ -54,14 +54,14 @@ def declared_size_bytes(request: Request, limit_bytes: int) -> int | None:
         return None
     if not (declared.isascii() and declared.isdigit()):
         raise InvalidRequest("The Content-Length is not a number.")
-    # The length first: Python refuses to make numbers of thousands of digits.
+    # The length first: Python refuses to parse numbers of thousands of digits.
     if len(declared) > 19 or int(declared) > limit_bytes:
-        raise UploadTooLarge(f"The file is larger than the {limit_bytes} bytes that are accepted.")
+        raise UploadTooLarge(f"The file exceeds the limit of {limit_bytes} bytes.")
     return int(declared)
 
 
 class _Batches:
-    """The bodies that are being read now, each with what it has gathered."""
+    """The bodies that are being read now."""
 
     def __init__(self) -> None:
         self._bodies = 0
@@ -76,7 +76,7 @@ class _Batches:
 
     @property
     def size_bytes(self) -> int:
-        """What each may gather."""
+        """How much each body may gather."""
         return min(_BATCH_SIZE_BYTES, _GATHERED_BYTES // self._bodies)
 
 
@@ -84,10 +84,10 @@ _batches = _Batches()
 
 
 async def feed(request: Request, sink: Sink) -> None:
-    """Gives the whole body to the sink, from a thread.
+    """Writes the whole body to the sink, from a thread.
 
     Raises:
-        UploadIncomplete: when the client goes away before the end; the sink has all that came till then.
+        UploadIncomplete: when the client disconnects before the end; the sink has all bytes received until then.
     """
     batch: list[bytes] = []
     size_bytes = 0
@@ -112,14 +112,14 @@ async def _give(sink: Sink, batch: list[bytes]) -> None:
 
 
 async def abort(incoming: Incoming[object]) -> None:
-    """Removes what was stored, also while the request itself is being cancelled."""
+    """Removes the stored bytes, even while the request itself is being cancelled."""
     await finally_in_thread(incoming.abort)
 
 
 async def finally_in_thread(step: Callable[[], object]) -> None:
-    """Calls something that blocks and has to be done, also while the request itself is being cancelled."""
-    # Begun before anything is waited for, as a server that ends cancels twice; and in the loop's own threads, which it
-    # waits for.
+    """Runs a blocking step to its end, even while the request itself is being cancelled."""
+    # Started before the first await, because a server that shuts down cancels twice; and in the loop's default threads,
+    # for which the server waits.
     await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, step))
 
 
@@ -138,8 +138,8 @@ async def receive_form(
 ) -> tuple[T, Mapping[str, str]]:
     """Stores the file of a multipart form; on any error nothing stays stored.
 
-    `check` raises an error for fields that are not right: it sees those before the file before the file is
-    stored, and in the end all of them. Returns what became of the file, and the fields.
+    `check` raises an error for invalid fields. It is called with the fields before the file, before the file is stored,
+    and at the end with all fields. Returns the stored file and the fields.
     """
 
     def begin_file(name: str) -> None:
@@ -162,7 +162,7 @@ async def read_small(request: Request, limit_bytes: int) -> bytes:
 
     Raises:
         RequestTooLarge: when it is larger.
-        UploadIncomplete: when the client goes away before the end.
+        UploadIncomplete: when the client disconnects before the end.
     """
     body = bytearray()
     try:

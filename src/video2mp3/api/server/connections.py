@@ -1,11 +1,10 @@
-"""How many connections may be open, so that the process always has file descriptors left: for health checks, and for
-the files, databases and child processes that its work needs.
+"""Limits open connections, so that the process always has file descriptors left: for health checks, and for the files,
+databases and child processes that its work needs.
 
-The kernel gives a new connection the lowest descriptor that is free, so its number tells how many are in use, whatever
-for. Where more than the limit are in use, or one client has its share of them, further connections get answers to
-health checks only, and 503 to anything else. Before that, where nearly as many are in use, each new connection ends
-one that has been silent for some seconds. Should `accept` fail all the same, libuv closes a descriptor that it
-has in reserve, accepts and closes what waits, and goes on.
+The kernel gives a new connection the lowest free descriptor, so its number shows how many are in use in all. Above the
+limit, or above one client's share, further connections get responses to health checks only, and 503 to anything else.
+Near the limit, each new connection ends one that has been silent for some seconds. If `accept` fails nevertheless,
+libuv closes a descriptor that it holds in reserve, accepts and closes the waiting connections, and continues.
 """
 
 import resource
@@ -20,16 +19,16 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from video2mp3.accounts.throttling import network_of
-from video2mp3.api.fairness.limit_log import note_refusal
+from video2mp3.api.fairness.limit_log import record_refusal
 from video2mp3.api.frame.problems import problem_response
 from video2mp3.errors import Overloaded
 from video2mp3.telemetry import metrics
 
 HEALTH_HEAD_TIMEOUT_S = 2.0
-"""Longest time for the head of a request on a connection that is for health checks only."""
+"""Longest time for the head of a request on a connection that serves health checks only."""
 SILENCE_S = 2.0
-"""A connection on which no whole request has come for so long is ended where others need its descriptor. Browsers
-connect ahead of their requests, and come again when such a connection is closed.
+"""A connection without a whole request for this time is closed when others need its descriptor. Browsers connect ahead
+of their requests, and reconnect when such a connection is closed.
 """
 
 _MAX_RESERVE = 256
@@ -46,10 +45,10 @@ class Admission(Enum):
 
 
 class Silent(Protocol):
-    """A connection on which no request is under way."""
+    """A connection without a request in progress."""
 
     def end_silent(self) -> None:
-        """Closes it; its descriptor is free soon after."""
+        """Closes the connection; its descriptor is free soon after."""
 
 
 class Connections:
@@ -60,15 +59,15 @@ class Connections:
         proxies: tuple[IPv4Network | IPv6Network, ...] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`proxies` speak for many clients: they may have any number of the connections."""
+        """`proxies` forward many clients' requests: their number of connections is not limited."""
         self._proxies = proxies
         self._clock = clock
         self._open: Counter[str] = Counter()
-        # Since when each is silent; the longest first.
+        # Since when each connection is silent; the longest first.
         self._silent: dict[Silent, float] = {}
 
     def add(self, descriptor: int, client: str | None) -> Admission:
-        """Counts a new connection from that address and says what it may be used for."""
+        """Counts a new connection from that address and returns what it may be used for."""
         network = network_of(client)
         self._open[network] += 1
         metrics.HTTP_CONNECTIONS.inc()
@@ -76,13 +75,13 @@ class Connections:
         if descriptor >= limit - limit // 8:
             self._end_longest_silent()
         if descriptor >= limit + reserve // 2:
-            note_refusal("connections", client=client, descriptors=descriptor)
+            record_refusal("connections", client=client, descriptors=descriptor)
             return Admission.NOTHING
         if descriptor >= limit:
-            note_refusal("connections", client=client, descriptors=descriptor)
+            record_refusal("connections", client=client, descriptors=descriptor)
             return Admission.HEALTH
         if self._open[network] > self._share(client, limit):
-            note_refusal("connections_per_client", client=client, connections=self._open[network])
+            record_refusal("connections_per_client", client=client, connections=self._open[network])
             return Admission.HEALTH
         return Admission.FULL
 
@@ -95,18 +94,18 @@ class Connections:
         metrics.HTTP_CONNECTIONS.dec()
 
     def begin_silence(self, connection: Silent) -> None:
-        """A connection waits for its client's next request."""
+        """Records that a connection waits for its client's next request."""
         self._silent[connection] = self._clock()
 
     def end_silence(self, connection: Silent) -> None:
-        """A whole head has come on it, or its end."""
+        """Records that a whole head, or the connection's end, has arrived."""
         self._silent.pop(connection, None)
 
     def _end_longest_silent(self) -> None:
         connection, since_s = next(iter(self._silent.items()), (None, 0.0))
         if connection is not None and self._clock() - since_s >= SILENCE_S:
             self.end_silence(connection)
-            note_refusal("silent_connections")
+            record_refusal("silent_connections")
             connection.end_silent()
 
     def _share(self, client: str | None, limit: int) -> int:
@@ -118,7 +117,7 @@ class Connections:
         if any(address in proxies for proxies in self._proxies):
             return limit
         mapped = getattr(address, "ipv4_mapped", None)
-        # A proxy of this machine that nobody has named stands for all its users.
+        # A local proxy that the settings do not name forwards all its users' requests.
         return limit // (2 if (mapped or address).is_loopback else 4)
 
 
@@ -137,7 +136,7 @@ def _soft_limit() -> int:
 
 
 class HealthOnly:
-    """Answers health checks, and 503 to anything else; then the connection is closed."""
+    """Answers health checks, and 503 to anything else; then closes the connection."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -159,6 +158,6 @@ def _is_health_check(scope: Scope) -> bool:
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
-    error = Overloaded("As many connections are open here as there may be; try again in a few seconds.")
+    error = Overloaded("Too many connections are open; try again in a few seconds.")
     error.retry_after_s = _RETRY_AFTER_S
     await problem_response(Request(scope), error)(scope, receive, send)

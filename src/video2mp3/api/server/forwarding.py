@@ -1,6 +1,6 @@
-"""What proxies in front say of a request: from whom it came, and whether it came by TLS.
+"""The client's address and scheme as proxies forward them.
 
-It is believed only where the peer is a proxy that the settings name; anybody else could write what it likes.
+The headers count only if the peer is a proxy that the settings name: any other client could forge them.
 """
 
 import ipaddress
@@ -18,10 +18,10 @@ _FORM = re.compile(r"\[([^\]]+)\](?::\d+)?|(\d+\.\d+\.\d+\.\d+):\d+|(.+)")
 
 
 def resolved(scope: Scope, trusted: Sequence[Network]) -> Scope:
-    """Returns the request's scope with the client's address, and the scheme, that trusted proxies tell.
+    """Returns the request's scope with the client's address and the scheme that trusted proxies forward.
 
-    Each proxy adds the address that it was called from at the end of `X-Forwarded-For`: from there, the first that is
-    no proxy of ours is the client's. What stands before it, the client may have written itself.
+    Each proxy appends its peer's address to `X-Forwarded-For`: read from the end, the first address that is not a
+    trusted proxy is the client's. The client may have written what stands before it.
     """
     peer = _address(scope["client"][0]) if scope.get("client") else None
     if peer is None or not _is_in(peer, trusted):

@@ -1,7 +1,7 @@
-"""Which names requests may be for.
+"""Checks the Host header.
 
-A page of any site can give its own name the address of this service (DNS rebinding), and would then be of the same
-origin. And what is made of the Host header, such as links, would lead wherever its sender likes.
+Any site can point its own name at this service's address (DNS rebinding), and its pages would then have the same
+origin. Links that are built from the Host header would lead wherever the sender likes.
 """
 
 import ipaddress
@@ -15,26 +15,26 @@ from video2mp3.settings import Settings
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::\d{1,5})?", re.IGNORECASE)
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
-# Containers are probed by any address, and the answers hold nothing that is anybody's.
+# Containers are probed by any address, and the responses contain no user's data.
 ANY_HOST_PATHS = frozenset({"/livez", "/readyz"})
-"""The addresses of probes."""
+"""The paths of health checks."""
 
 
 class HostRule:
-    """Says whether a request is for this service, by the settings."""
+    """The names by which this service may be addressed, from the settings."""
 
     def __init__(self, settings: Settings) -> None:
-        """Reads the rule: the names that are listed; where none are, any that cannot be another site's."""
+        """Reads the names that the settings list; if none, any name that cannot belong to another site is allowed."""
         listed = {name.strip().lower() for name in settings.allowed_hosts.split(",") if name.strip()}
         public = urlsplit(settings.public_url).hostname if settings.public_url else None
         self._names = listed | _LOOPBACK | ({_in_brackets(public)} if public else set())
         self._endings = tuple(name[1:] for name in listed if name.startswith("*."))
         self._only_listed = bool(listed)
-        # On any address and without a public URL, nobody has said by which names the service is reached.
+        # On a public address without a public URL, the settings do not say by which names the service is reached.
         self._all = "*" in listed or not (listed or public or _is_loopback(settings.host))
 
     def allows(self, scope: Scope) -> bool:
-        """Says whether the request may be served."""
+        """Returns whether the request may be served."""
         hosts = Headers(scope=scope).getlist("host")
         if self._all or scope["path"] in ANY_HOST_PATHS or not hosts:
             # Browsers always send one.
@@ -43,11 +43,11 @@ class HostRule:
         if match is None:
             return False
         name = match[1].lower().removesuffix(".")
-        return name in self._names or name.endswith(self._endings) or (not self._only_listed and _is_nobody_s(name))
+        return name in self._names or name.endswith(self._endings) or (not self._only_listed and _is_local_name(name))
 
 
-def _is_nobody_s(name: str) -> bool:
-    """Says whether no site on the Internet can have that name: an address, or a name of the local network."""
+def _is_local_name(name: str) -> bool:
+    """Returns whether no site on the Internet can have that name: an address, or a name of the local network."""
     return "." not in name or name.endswith(".localhost") or _is_address(name)
 
 

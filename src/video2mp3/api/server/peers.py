@@ -1,4 +1,4 @@
-"""To which account of this machine the other end of a connection over loopback belongs.
+"""Finds the local account that owns the other end of a loopback connection.
 
 Format: https://www.kernel.org/doc/html/latest/networking/proc_net_tcp.html
 """
@@ -17,13 +17,13 @@ PEER = "peer"
 """The key of a request's `Peer` in `scope["state"]`: one for all requests of a connection."""
 
 _TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
-# Reading them takes 3 to 5 µs a row, once for each connection. Where there are more, the peer counts as unknown.
+# Reading them takes 3 to 5 µs a row, once for each connection. With more rows, the peer counts as unknown.
 _MAX_ROWS = 10_000
 _ESTABLISHED = "01"
 
 
 class Peer:
-    """The other end of one connection; who it is, is looked up once."""
+    """The other end of one connection; its owner is looked up once."""
 
     def __init__(self, client: Endpoint | None, server: tuple[str, int | None] | None) -> None:
         """`client` is the other end's address and port, `server` our own."""
@@ -32,9 +32,9 @@ class Peer:
 
     @cached_property
     def is_own(self) -> bool:
-        """Whether its socket belongs to our account or to root; always where the system is not Linux.
+        """Whether the socket belongs to this process's account or to root; on systems other than Linux always True.
 
-        So it is not another account's, such as that of a proxy. False where that cannot be told.
+        So it is not another account's, such as that of a proxy. False if the owner is unknown.
         """
         if sys.platform != "linux":
             return True
@@ -44,7 +44,7 @@ class Peer:
 
 
 def can_be_known() -> bool:
-    """Says whether the system tells to whom the sockets of this machine belong."""
+    """Returns whether the system reveals the owners of local sockets."""
     return sys.platform != "linux" or os.access(_TABLES[0], os.R_OK)
 
 
@@ -59,7 +59,7 @@ def owner_of(client: Endpoint, server: Endpoint) -> int | None:
         return None
     searches = [(_TABLES[1], _mapped(own), _mapped(other))]
     if own.version == other.version == 4:
-        # The other end may have a socket of either kind, whatever ours is.
+        # The other end may have a socket of either kind, whatever this end has.
         searches.insert(0, (_TABLES[0], own, other))
     for table, local, remote in searches:
         ends = f" {_in_hex(local, client[1])} {_in_hex(remote, server[1])} {_ESTABLISHED} "
@@ -75,7 +75,7 @@ def _find(table: Path, row: bytes) -> int | None:
             for line in islice(rows, _MAX_ROWS):
                 if row in line:
                     fields = line.split()
-                    # Without an inode, no process has it any more.
+                    # Without an inode, no process holds the socket any more.
                     return int(fields[7]) if fields[9] != b"0" else None
     except OSError:
         pass

@@ -1,4 +1,4 @@
-"""A path before all of ours, such as `/mp3` in `https://example.org/mp3/`: the setting `public_url` tells it."""
+"""The path prefix of the setting `public_url`, such as `/mp3` in `https://example.org/mp3/`."""
 
 from urllib.parse import urlsplit
 
@@ -6,14 +6,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 def prefix_of(public_url: str) -> str:
-    """Returns the path of the address that users reach the service by, without a slash at the end; mostly empty."""
+    """Returns the path of the public URL without a slash at the end; usually empty."""
     return urlsplit(public_url).path.rstrip("/")
 
 
 class Prefix:
-    """Pure ASGI middleware: tells the application which prefix its own addresses begin with (ASGI's `root_path`).
+    """Pure ASGI middleware: sets ASGI's `root_path` to the prefix.
 
-    A proxy may have taken the prefix away, or passed it on: what is inside never sees it in a path.
+    A proxy may strip the prefix or pass it on: the application never sees it in a path.
     """
 
     def __init__(self, app: ASGIApp, prefix: str) -> None:

@@ -1,7 +1,7 @@
-"""HTTP/1.1 with bounds on the head of a request and on the reading of responses: uvicorn has none.
+"""HTTP/1.1 with limits on the head of a request and on how slowly a client reads: uvicorn has none.
 
-Without them anyone could fill the memory with one endless header, or hold all descriptors with silent connections or
-with responses that are never read.
+Without them a client could fill the memory with one endless header, or occupy all descriptors with silent connections
+or with responses that it never reads.
 """
 
 import socket
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 MAX_HEAD_BYTES = 64 * 1024
-"""Largest request line with all headers; as much again may come with the piece that passes the bound."""
+"""Largest request line with all headers; the piece that exceeds the limit may add as much again."""
 HEAD_TIMEOUT_S = 30.0
-"""Longest time for them to come."""
+"""Longest time until the whole head has arrived."""
 UNREAD_TIMEOUT_S = 60.0
-"""Longest time in which a client takes no byte of a response that waits for it. As long as a body may pause: a client
-on a bad line takes something within that, and what is cut can be continued with a range.
+"""Longest time in which a client reads no byte of a waiting response. As long as a body may pause: a client on a poor
+connection reads something within that time, and can continue an aborted download with a range request.
 """
 _LOOKS = 4
 """So often a connection is looked at in that time."""
@@ -54,7 +54,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         return connections
 
     def connection_made(self, transport: BaseTransport) -> None:
-        """A client that says nothing counts as one whose head does not end."""
+        """Starts the timer for the head: a silent client counts as one whose head does not end."""
         super().connection_made(cast("Transport", transport))
         self._peer = Peer(self.client, self.server)
         self._descriptor: int = transport.get_extra_info("socket").fileno()
@@ -80,32 +80,32 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Counts what belongs to a head that has not ended."""
+        """Counts the bytes of a head that has not ended."""
         self._head_bytes += len(data)
         super().data_received(data)
         if self._in_head and self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
             self._refuse(431, "Request Header Fields Too Large")
 
     def on_message_begin(self) -> None:
-        """The first byte of a request has come."""
+        """The first byte of a request has arrived."""
         self._begin_head()
         super().on_message_begin()
         self.scope["state"][PEER] = self._peer
 
     def on_headers_complete(self) -> None:
-        """The head has come."""
+        """The head has arrived."""
         self._end_head()
         self._connections.end_silence(self)
         super().on_headers_complete()
 
     def on_response_complete(self) -> None:
-        """The response is written; where no request waits already, the connection is silent again."""
+        """The response is written; unless a request waits already, the connection is silent again."""
         if not self.pipeline and not self.transport.is_closing():
             self._connections.begin_silence(self)
         super().on_response_complete()
 
     def end_silent(self) -> None:
-        """Closes a connection on which no request has come, for one on which one may."""
+        """Closes this silent connection in favor of a new one."""
         self.transport.close()
 
     def _look_at_reader(self) -> None:

@@ -1,4 +1,4 @@
-"""What surrounds every request: its id, its line in the log, the last catch for errors, the security headers."""
+"""Middleware around every request: its id, its log line, the handler of last resort, the security headers."""
 
 import asyncio
 import re
@@ -30,11 +30,11 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _MAX_PATH_LENGTH = 200
 
 BODY_PAUSE_S = 60.0
-"""Longest silence in the middle of a body: a line that was cut says nothing, and would be waited for for ever."""
+"""Longest silence in the middle of a body: without a limit, a request would wait forever on a dropped connection."""
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
-# What the page needs more than this, it says itself.
+# The page sets a wider policy for itself.
 _CSP = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -56,7 +56,7 @@ class RequestContextMiddleware:
         self._places = new_places()
         self._proxies = settings.proxies
         self._hosts = HostRule(settings)
-        # Told to those who came without TLS too, browsers pass it over.
+        # Also sent without TLS, where browsers ignore it.
         self._headers = _SECURITY_HEADERS | (_HSTS if settings.public_url.startswith("https:") else {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -71,7 +71,7 @@ class RequestContextMiddleware:
         place = Place(self._places, caller)
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
-        body, answer = _Body(receive), _Answer(send, scope["state"], self._headers, place)
+        body, response = _Body(receive), _Response(send, scope["state"], self._headers, place)
         started_s = time.monotonic()
         parent = tracing.parse(Headers(scope=scope).get(tracing.HEADER))
         client = scope.get("client")
@@ -85,28 +85,28 @@ class RequestContextMiddleware:
                 if scope["path"] not in ANY_HOST_PATHS:
                     await place.take()
                 served = self._app if self._hosts.allows(scope) else _refuse_host
-                await served(scope, body.receive, answer.send)
+                await served(scope, body.receive, response.send)
             except Exception as error:
                 _log_fault(error)
-                # Else it is too late for another answer: the server cuts the connection when one is left unfinished,
-                # so that nobody takes it for whole.
-                if answer.status is None:
-                    await problem_response(Request(scope), Video2mp3Error())(scope, receive, answer.send)
+                # Otherwise it is too late for another response: the server closes the connection of an unfinished one,
+                # so that no client takes it for whole.
+                if response.status is None:
+                    await problem_response(Request(scope), Video2mp3Error())(scope, receive, response.send)
             except asyncio.CancelledError:
-                # The server ends, and does not wait any longer. Not raised again: to the server that were a fault.
-                log.warning("request_cut_by_shutdown")
-                if answer.status is None:
-                    await problem_response(Request(scope), Unavailable())(scope, receive, answer.send)
+                # The server shuts down and does not wait any longer. Not raised again: the server would log an error.
+                log.warning("request_aborted_by_shutdown")
+                if response.status is None:
+                    await problem_response(Request(scope), Unavailable())(scope, receive, response.send)
             finally:
                 place.leave()
                 duration_s = time.monotonic() - started_s
-                _log_request(scope, answer.status, duration_s)
-                _measure(scope, answer.status, duration_s)
-                _describe(span, scope, answer.status)
+                _log_request(scope, response.status, duration_s)
+                _measure(scope, response.status, duration_s)
+                _describe(span, scope, response.status)
 
 
 class _Body:
-    """The body as it passes: a client that stops in the middle of it, and says nothing more, counts as gone."""
+    """Passes the body on: a client that pauses too long in the middle of it counts as disconnected."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
@@ -114,7 +114,7 @@ class _Body:
 
     async def receive(self) -> Message:
         if self._ended:
-            # What comes now is the client's end, whenever that is.
+            # The next message is the client's disconnect, at whatever time.
             return await self._receive()
         try:
             async with asyncio.timeout(BODY_PAUSE_S):
@@ -126,8 +126,8 @@ class _Body:
         return message
 
 
-class _Answer:
-    """The answer as it passes: adds headers, remembers the status."""
+class _Response:
+    """Passes the response on: adds headers, remembers the status."""
 
     def __init__(self, send: Send, state: dict[str, Any], security_headers: Mapping[str, str], place: Place) -> None:
         self._send = send
@@ -160,8 +160,8 @@ def _request_id(scope: Scope) -> str:
 
 
 def _log_fault(error: Exception) -> None:
-    # The framework wraps what it would have answered if the answer had not begun: a storage that went away, or a
-    # file that its owner deleted in the middle of a download.
+    # The framework wraps errors that occur after the response has started: a storage that became unavailable, or a
+    # file that its owner deleted during a download.
     expected = error.__cause__
     if isinstance(expected, Video2mp3Error):
         log.warning("response_aborted", error=expected.code, detail=expected.detail)
@@ -171,12 +171,12 @@ def _log_fault(error: Exception) -> None:
 
 def _log_request(scope: Scope, status: int | None, duration_s: float) -> None:
     client = scope.get("client")
-    # Probes ask every few seconds; only what is wrong is worth a line.
+    # Health checks come every few seconds; only failed ones are logged.
     write = log.debug if scope["path"] in ANY_HOST_PATHS and status == 200 else log.info
     write(
         "request",
         method=scope["method"],
-        # Without the query: it may hold a one-time secret. Quoted: nobody writes a line of the log.
+        # Without the query, which may hold a one-time secret. Quoted, so that no client can forge a log line.
         path=quote(scope["path"])[:_MAX_PATH_LENGTH],
         status=status,
         duration_ms=round(duration_s * 1000, 1),
@@ -204,5 +204,5 @@ def _method_of(scope: Scope) -> str:
 
 
 def _route_of(scope: Scope) -> str:
-    """Returns the template of the route that has answered; never what was asked for."""
+    """Returns the template of the route that has answered, never the requested path."""
     return getattr(scope.get("route"), "path", "none")
