@@ -25,6 +25,7 @@ from video2mp3.cli import server
 from video2mp3.database import migrate
 from video2mp3.jobs import batches, lifecycle, messages, workers
 from video2mp3.jobs.housekeeping import loops, periodic_tasks, relay, sweeper
+from video2mp3.jobs.lifecycle import states
 from video2mp3.notify import event_loop
 from video2mp3.notify.loop import NotifierLoop
 from video2mp3.outbox import claims, notifications
@@ -160,7 +161,7 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loops, "ORPHANS_EVERY_S", 0)
     monkeypatch.setattr(leases, "_TICK_S", 0.01)
     monkeypatch.setattr(leases, "HEARTBEAT_S", 0.02)
-    monkeypatch.setattr(lifecycle, "LEASE_S", 3)
+    monkeypatch.setattr(states, "LEASE_S", 3)
     monkeypatch.setattr(claims, "LEASE_S", 2)
     monkeypatch.setattr(leases, "LOST_AFTER_S", 2.5)
     monkeypatch.setitem(relay.Relay.__init__.__kwdefaults__ or {}, "announced_s", 2)

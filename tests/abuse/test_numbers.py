@@ -14,8 +14,8 @@ from tests.worker.system import make_wav
 from video2mp3.engine import Options, Progress, Report
 from video2mp3.engine.parent import child_messages
 from video2mp3.errors import Canceled
-from video2mp3.jobs import lifecycle
 from video2mp3.jobs.housekeeping import loops
+from video2mp3.jobs.lifecycle import states
 from video2mp3.worker import job_runner, leases
 
 TINY = 5e-324
@@ -25,7 +25,7 @@ LEASE_S = 2
 def without_bounds() -> None:
     """Any number is taken; leases are short and conversions long, so that it shows soon whether leases are renewed."""
     Options.__dataclass_fields__["end_s"].metadata["json_schema_extra"]["minimum"] = 0
-    lifecycle.LEASE_S = LEASE_S
+    states.LEASE_S = LEASE_S
     leases.HEARTBEAT_S, leases.PROGRESS_S, leases.LOST_AFTER_S = 0.2, 0.0, LEASE_S * 0.8
     loops.REAP_EVERY_S = 0.5
     convert = vars(job_runner)["convert"]

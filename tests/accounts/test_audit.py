@@ -79,6 +79,6 @@ def test_old_entries_are_deleted_and_others_outlive_the_account(database: Databa
         audit.record(session, "account.deleted", by=ada.id)
         session.delete(session.merge(ada))
     with database.write() as session:
-        assert audit.delete_expired(session, lifetime_s=50) == 1
+        assert audit.delete_expired(session, retention_s=50) == 1
         assert session.scalars(select(AuditEntry.action)).all() == ["account.deleted"]
     assert entries(database)[0].username is None

@@ -288,7 +288,7 @@ def test_a_use_is_written_down_now_and_then(database: Database, ada: User) -> No
         session.execute(update(SignIn).values(last_used_at=now() - (sign_ins.USED_EVERY_S + 1) * SECOND))
     assert needs_last_used_update()
     with database.write() as session:
-        sign_ins.note_use(session, started.session_id, BROWSER)
+        sign_ins.record_use(session, started.session_id, BROWSER)
     assert not needs_last_used_update()
 
 

@@ -75,7 +75,7 @@ def finish(services: Services, job_id: str, mp3: bytes = b"ID3 and so on", **rep
             size_bytes=len(mp3),
             duration_s=1.5,
             report=report,
-            lifetime_s=3600,
+            retention_s=3600,
         )
     return mp3
 

@@ -57,7 +57,7 @@ def store_result(database: Database, storage: DiskStorage, user_id: str, data: b
             size_bytes=len(data),
             duration_s=1.0,
             report={},
-            lifetime_s=3600,
+            retention_s=3600,
         )
     return claim.job_id, key
 

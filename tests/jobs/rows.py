@@ -78,7 +78,7 @@ def finish(database: Database, claim: Claim, key: str | None = None) -> bool:
             size_bytes=1000,
             duration_s=1.5,
             report={"samples": 72_000},
-            lifetime_s=3600,
+            retention_s=3600,
         )
 
 

@@ -183,11 +183,11 @@ def test_a_result_is_stored_first_and_sent_then(end: str, database: Database) ->
         claim = lifecycle.claim_transfer(session, job.id, "send", W)
         assert claim is not None
         if end == "sent":
-            assert lifecycle.sent(session, claim, lifetime_s=60)
-            assert lifecycle.sent(session, claim, lifetime_s=60)  # the answer was lost
+            assert lifecycle.sent(session, claim, retention_s=60)
+            assert lifecycle.sent(session, claim, retention_s=60)  # the answer was lost
         elif end == "canceled":
             lifecycle.cancel(session, job.id, anna)
-            assert not lifecycle.sent(session, claim, lifetime_s=60)
+            assert not lifecycle.sent(session, claim, retention_s=60)
         else:
             assert lifecycle.fail(session, claim, SourceNotFound())
     row = read_job(database, job.id)

@@ -23,7 +23,7 @@ def finish(database: Database, claimed: Claim) -> bool:
             size_bytes=1000,
             duration_s=2,
             report={},
-            lifetime_s=3600,
+            retention_s=3600,
             waveforms=RECORDED,
         )
 

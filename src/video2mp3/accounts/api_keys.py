@@ -1,7 +1,7 @@
-"""API keys: secrets for programs, which may do no more than their scopes say, and only their SHA-256 is stored.
+"""API keys: secrets for programs, limited to their scopes; only their SHA-256 is stored.
 
-A plain hash is enough here: a key is 32 random bytes, which nobody finds by trying as one finds passwords. The hash is
-looked up in an index, and what the time of that tells is the beginning of a hash, of which no key can be made.
+A plain hash suffices: a key is 32 random bytes, which cannot be guessed as passwords can. The hash is looked up in an
+index. The time of that reveals at most the beginning of a hash, from which no key can be derived.
 """
 
 import secrets
@@ -20,34 +20,34 @@ from video2mp3.database.tables import ApiKey, User, new_id
 from video2mp3.errors import NotFound, TooManyApiKeys
 
 PREFIX = "v2m_"
-"""What each key begins with: so a scanner finds one that was published, and it is told from an access token."""
+"""Each key begins with this, so that scanners find published keys, and that it differs from an access token."""
 MAX_PER_USER = 50
 USED_EVERY_S = 60
-"""A key's last use is written down so often at most: else each request would wait for a write."""
+"""A key's last use is recorded at most this often: otherwise each request would wait for a write."""
 
 Scope = Literal["convert", "read", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
-# Enough to tell one's keys apart; the 39 letters behind it are still 234 bits.
+# Enough to distinguish an account's keys; the other 39 letters still have 234 bits.
 _HINT_LENGTH = len(PREFIX) + 4
 
 
 @dataclass(frozen=True)
 class KeyLookup:
-    """A key that is good, and whose it is."""
+    """A valid key and its owner."""
 
     key: ApiKey
     user: User
     needs_last_used_update: bool
-    """Its use is to be written down with `note_use`."""
+    """The caller has to record this use with `record_use`."""
 
 
 def create(
     session: Session, user_id: str, name: str, scopes: Collection[Scope], *, lifetime_s: int | None
 ) -> tuple[ApiKey, str]:
-    """Makes a key, and returns it with its secret, which nothing tells again; without a lifetime it never expires.
+    """Creates a key and returns it with its secret, which is not stored; without a lifetime it never expires.
 
     Raises:
-        TooManyApiKeys: when the account has as many as it may have.
+        TooManyApiKeys: when the account has reached the limit.
     """
     lock_user(session, user_id)
     count = session.scalar(select(func.count()).select_from(ApiKey).where(ApiKey.user_id == user_id))
@@ -71,7 +71,7 @@ def create(
 
 
 def find(session: Session, secret: str) -> KeyLookup | None:
-    """Returns the key of that secret, or None when there is none, its time is over, or its owner is disabled."""
+    """Returns the key of that secret; None if there is none, it has expired, or its owner is disabled."""
     stale = func.coalesce(now() - ApiKey.last_used_at > USED_EVERY_S * SECOND, true())
     found = select(ApiKey, User, stale).join(User, User.id == ApiKey.user_id)
     row = session.execute(found.where(ApiKey.secret_sha256 == sha256_of(secret), *_is_good())).first()
@@ -79,7 +79,7 @@ def find(session: Session, secret: str) -> KeyLookup | None:
 
 
 def is_good(session: Session, key_id: str) -> bool:
-    """Says whether the key of that id would still be found."""
+    """Returns whether the key of that id is still valid."""
     found = select(ApiKey.id).join(User, User.id == ApiKey.user_id).where(ApiKey.id == key_id, *_is_good())
     return session.scalar(found) is not None
 
@@ -95,13 +95,13 @@ def find_all(session: Session, user_id: str) -> list[ApiKey]:
 
 
 def delete(session: Session, key_id: str, user_id: str) -> None:
-    """Ends a key of the account's. Raises NotFound."""
+    """Deletes one of the account's keys. Raises NotFound."""
     if not rows_changed(session, sql_delete(ApiKey).where(ApiKey.id == key_id, ApiKey.user_id == user_id)):
         raise NotFound
 
 
-def note_use(session: Session, key_id: str) -> None:
-    """Writes down that the key was used just now."""
+def record_use(session: Session, key_id: str) -> None:
+    """Records the time of the key's last use."""
     rows_changed(session, update(ApiKey).where(ApiKey.id == key_id).values(last_used_at=now()))
 
 

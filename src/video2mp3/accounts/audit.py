@@ -1,8 +1,8 @@
-"""The audit log: who did what to whose account or secrets, from where, and when.
+"""The audit log: who did what to which account or secret, from where, and when.
 
-An entry is written in the transaction of what it tells, so there is neither without the other. It holds ids and words
-of ours, never what somebody typed: people type passwords into the field for the name. Entries outlive the accounts they
-tell of, until they expire.
+An entry is written in the transaction of the action that it describes, so neither exists without the other. It holds
+ids and fixed words, never user input: people type passwords into the username field. Entries outlive the accounts that
+they describe, until they expire.
 """
 
 from collections.abc import Iterator, Sequence
@@ -47,15 +47,15 @@ Action = Literal[
     "worker.drained",
     "signing_key.rotated",
 ]
-"""What an entry can tell: what was done, to what it was done before the dot."""
+"""Actions: the object before the dot, what was done to it after the dot."""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where what is done came from."""
+    """Where a request came from."""
 
     address: str | None
-    """Of the client; None where that is not known."""
+    """Of the client; None if unknown."""
     request_id: str
 
 
@@ -65,16 +65,16 @@ _origin: ContextVar[Origin | None] = ContextVar("audit_origin", default=None)
 
 @dataclass(frozen=True)
 class NamedEntry:
-    """An entry, and the name of who did it."""
+    """An entry and the name of its actor."""
 
     entry: AuditEntry
     username: str | None
-    """None where nobody was signed in, or the account is gone."""
+    """None if nobody was signed in, or the account was deleted."""
 
 
 @contextmanager
 def coming_from(origin: Origin) -> Iterator[None]:
-    """What is noted within the block, also in threads that it calls, came from there."""
+    """Sets the origin of all entries that are recorded within the block, also in threads that it calls."""
     token = _origin.set(origin)
     try:
         yield
@@ -83,14 +83,14 @@ def coming_from(origin: Origin) -> Iterator[None]:
 
 
 def record(session: Session, action: Action, *, by: str | None, about: str | None = None, detail: str = "") -> None:
-    """Adds an entry; call it in the transaction of what it tells.
+    """Adds an entry; call it in the transaction of the action.
 
     Args:
-        session: Of that transaction.
+        session: The transaction's session.
         action: What was done.
-        by: The id of the user who did it; None: nobody who was signed in, or the command line.
-        about: The id of what it was done to, where that is not the user `by`.
-        detail: At most 32 letters of our own, such as `cookie` or `admin`; never what a user sent.
+        by: The id of the user who did it; None: nobody was signed in, or the command line did it.
+        about: The id of the object, unless that is the user `by`.
+        detail: At most 32 letters of a fixed word, such as `cookie` or `admin`; never user input.
     """
     origin = _origin.get()
     session.add(
@@ -117,9 +117,9 @@ def entries(
     Args:
         session: To read with.
         action: Only these.
-        username_key: Only what this user did, or what was done to its account.
-        before_id: Only those that are older than this one.
-        limit: How many at most.
+        username_key: Only actions by this user or about its account.
+        before_id: Only entries older than this one.
+        limit: The maximum number.
     """
     query = select(AuditEntry, User.username).outerjoin(User, User.id == AuditEntry.user_id)
     if action is not None:
@@ -134,11 +134,11 @@ def entries(
 
 
 def of_user(session: Session, user_id: str) -> Iterator[AuditEntry]:
-    """Yields what a user did, and what was done to its account, the oldest first."""
+    """Yields the entries by or about a user, the oldest first."""
     mine = (AuditEntry.user_id == user_id) | (AuditEntry.subject_id == user_id)
     yield from session.scalars(select(AuditEntry).where(mine).order_by(AuditEntry.id)).yield_per(500)
 
 
-def delete_expired(session: Session, *, lifetime_s: int) -> int:
-    """Deletes entries that are older than this; returns how many."""
-    return rows_changed(session, delete(AuditEntry).where(AuditEntry.at < now() - lifetime_s * SECOND))
+def delete_expired(session: Session, *, retention_s: int) -> int:
+    """Deletes entries that are older than `retention_s`; returns how many."""
+    return rows_changed(session, delete(AuditEntry).where(AuditEntry.at < now() - retention_s * SECOND))

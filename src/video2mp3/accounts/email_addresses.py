@@ -9,14 +9,14 @@ _EMAIL = re.compile(r"[^\s@<>()\[\],;:\"\\]{1,64}@[^\s@<>()\[\],;:\"\\]{1,189}")
 
 
 def is_email(text: str) -> bool:
-    """Tells whether it is an e-mail address that a mail can be sent to (RFC 5321, without quoted local parts)."""
-    # An encoded word (RFC 2047) is decoded in a header: what it stands for may be a line end, or another address.
+    """Returns whether an email can be sent to the address (RFC 5321, without quoted local parts)."""
+    # An encoded word (RFC 2047) is decoded in a header and may then be a line end, or another address.
     looks_like_one = _EMAIL.fullmatch(text) is not None and text.isprintable() and "=?" not in text
     return looks_like_one and _stands_in_a_header_as_it_is(text)
 
 
 def _stands_in_a_header_as_it_is(address: str) -> bool:
-    """Composes a message to it, as the mailer does: what the parser of addresses trips over is not to be stored."""
+    """Composes a message to the address, as the mailer does: an address that the parser cannot read is not stored."""
     message = EmailMessage(policy=SMTP if address.isascii() else SMTPUTF8)
     try:
         message["To"] = address

@@ -1,4 +1,4 @@
-"""Invitations: codes that let one account be made where registration is by invitation. Only their SHA-256 is stored."""
+"""Invitations: codes for creating one account each, if registration is by invitation. Only their SHA-256 is stored."""
 
 import secrets
 
@@ -14,11 +14,11 @@ from video2mp3.errors import NotFound
 
 _KEPT_S = 90 * 86_400
 LIFETIME_S = 7 * 86_400
-"""How long an invitation is good for, unless something else is said."""
+"""Default lifetime of an invitation."""
 
 
 def create(session: Session, *, made_by: str | None, lifetime_s: int) -> tuple[Invitation, str]:
-    """Makes an invitation, and returns it with its code, which nothing tells again; `made_by` is a user's id."""
+    """Creates an invitation and returns it with its code, which is not stored; `made_by` is a user's id."""
     code = secrets.token_urlsafe(24)
     row = Invitation(
         id=new_id(),
@@ -34,12 +34,12 @@ def create(session: Session, *, made_by: str | None, lifetime_s: int) -> tuple[I
 
 
 def is_good(session: Session, code: str) -> bool:
-    """Says whether an account can be made with that code now."""
+    """Returns whether an account can be created with that code now."""
     return session.scalar(select(Invitation.id).where(*_good(code))) is not None
 
 
 def use(session: Session, code: str, user_id: str) -> bool:
-    """Uses up an invitation for that user; False when it cannot be used, or another request was quicker."""
+    """Uses up an invitation for that user; False if it is not valid, or another request was faster."""
     used = update(Invitation).where(*_good(code)).values(used_at=now(), used_by=user_id)
     return rows_changed(session, used) > 0
 
@@ -51,18 +51,18 @@ def list_page(session: Session, *, before_id: str | None, limit: int) -> list[In
 
 
 def delete(session: Session, invitation_id: str) -> None:
-    """Takes an invitation back; an account that was made with it stays. Raises NotFound."""
+    """Revokes an invitation; an account that was created with it stays. Raises NotFound."""
     if not rows_changed(session, sql_delete(Invitation).where(Invitation.id == invitation_id)):
         raise NotFound
 
 
 def delete_old(session: Session) -> int:
-    """Deletes the invitations that expired long ago, used or not; returns how many."""
+    """Deletes invitations that expired 90 days ago, used or not; returns how many."""
     return rows_changed(session, sql_delete(Invitation).where(Invitation.expires_at < now() - _KEPT_S * SECOND))
 
 
 def path(code: str) -> str:
-    """Returns where the page asks for a name and a password: in the fragment, which no server and no log sees."""
+    """Returns the path of the page's registration form; the code is in the fragment, which no server or log sees."""
     return f"/#/sign-in/invitation/{code}"
 
 

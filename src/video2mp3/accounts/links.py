@@ -1,6 +1,6 @@
-"""Links that are signed (HMAC-SHA-256): whoever has one may do what it says, without an account.
+"""Signed links (HMAC-SHA-256): anybody who has the link may use it without an account.
 
-The secret is a row, so that all processes share it and it outlives each of them.
+The secret is a row, so that all processes share it.
 """
 
 import base64
@@ -23,16 +23,16 @@ _UNSUBSCRIBE = "unsubscribe"
 
 
 def result_path(session: Session, job_id: str, expires_s: int) -> str:
-    """Returns the path and query by which a job's result can be downloaded until then (seconds since 1970).
+    """Returns the path and query that download a job's result until `expires_s` (seconds since 1970).
 
-    The first link makes the secret: the session must be able to write.
+    The first link creates the secret, so the session has to be able to write.
     """
     signature = _sign(session, _RESULT, job_id, expires_s)
     return f"/v1/shared/{job_id}?{urlencode({'expires': expires_s, 'signature': signature})}"
 
 
 def is_result_link(session: Session, signature: str, job_id: str, expires_s: int) -> bool:
-    """Says whether `result_path` has given out that signature for these facts; not whether its time is over."""
+    """Returns whether `result_path` issued that signature for these values; does not check the expiry."""
     return _is_genuine(session, signature, _RESULT, job_id, expires_s)
 
 
@@ -42,12 +42,12 @@ def unsubscribe_path(session: Session, user_id: str) -> str:
 
 
 def is_unsubscribe_link(session: Session, signature: str, user_id: str) -> bool:
-    """Says whether `unsubscribe_path` has given out that signature for that user."""
+    """Returns whether `unsubscribe_path` issued that signature for that user."""
     return _is_genuine(session, signature, _UNSUBSCRIBE, user_id)
 
 
 def _sign(session: Session, purpose: str, *facts: str | int) -> str:
-    """Returns a signature of these facts, for that purpose only: 43 characters that need no quoting."""
+    """Returns a signature of these values for one purpose: 43 characters that need no quoting."""
     return _signature(_secret(session) or _new_secret(session), purpose, facts)
 
 
@@ -59,7 +59,7 @@ def _is_genuine(session: Session, signature: str, purpose: str, *facts: str | in
 
 
 def _signature(secret: str, purpose: str, facts: tuple[str | int, ...]) -> str:
-    # As JSON: so no two lists of facts are the same text.
+    # As JSON, so that different lists never have the same text.
     digest = hmac.digest(bytes.fromhex(secret), json.dumps([purpose, *facts]).encode(), hashlib.sha256)
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
@@ -73,5 +73,5 @@ def _new_secret(session: Session) -> str:
         with session.begin_nested():
             session.add(Secret(name=_NAME, secret=secrets.token_hex(32), created_at=now()))
     except IntegrityError:
-        pass  # another process was quicker: its secret counts
+        pass  # another process was faster: use its secret
     return session.scalars(select(Secret.secret).where(Secret.name == _NAME)).one()

@@ -1,22 +1,22 @@
-"""Names of one script that look like a name of another: `асе` in Cyrillic letters and `ace` in Latin ones.
+"""Names in one script that look like a name in another: `асе` in Cyrillic letters and `ace` in Latin ones.
 
-Mixed scripts are refused anyway (`scripts`). What is left are names all of whose letters have a twin.
+Mixed scripts are refused anyway (`scripts`). This module finds names in which every letter has a twin.
 """
 
 from collections.abc import Iterator
 from itertools import islice, product
 
-# Letters of Cyrillic and Greek with the Latin ones that they look like, from Unicode's confusables.txt (UTS 39); what
-# looks like it in most fonts only in upper case stands there in upper case.
+# Cyrillic and Greek letters with the Latin letters that they look like, from Unicode's confusables.txt (UTS 39). Pairs
+# that look alike only in upper case are listed in upper case.
 _CYRILLIC = dict(zip("асԁеһіјӏорԛѕѵԝхуАВСЕНІЈКМОРЅТХУ", "acdehijlopqsvwxyABCEHIJKMOPSTXY", strict=True))
 _GREEK = dict(zip("αγινορυϲϳΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "ayivopucjABEZHIKMNOPTYX", strict=True))
 _SCRIPTS = (_CYRILLIC, _GREEK)
-# More readings than these has no name that somebody would be taken in by.
+# A deceptive name has fewer readings than this.
 _MAX_READINGS = 64
 
 
 def look_alikes(username: str) -> set[str]:
-    """Returns names in lower case that look like this one, wholly in another script."""
+    """Returns names in lower case that look like this one and are entirely in another script."""
     latin = username if username.isascii() else _in_latin(username)
     if latin is None:
         return set()

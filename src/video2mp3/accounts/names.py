@@ -1,6 +1,6 @@
-"""Which names an account may have: the PRECIS profile UsernameCaseMapped (RFC 8265), in scripts that go together.
+"""Validates usernames: the PRECIS profile UsernameCaseMapped (RFC 8265), without mixed scripts.
 
-Names of before stay as they are: only new ones are checked, and sign-ins compare `key`.
+Only new names are validated; logins compare `key`.
 """
 
 import unicodedata
@@ -13,13 +13,13 @@ _MAX_KEY_LENGTH = 255
 
 
 def key(username: str) -> str:
-    """Returns the name as it is compared: NFKC and casefolded (Unicode 15, section 3.13, toNFKC_Casefold)."""
+    """Returns the form by which names are compared: NFKC and casefolded (Unicode 15, section 3.13, toNFKC_Casefold)."""
     folded = unicodedata.normalize("NFKC", username).casefold()
     return unicodedata.normalize("NFKC", folded)
 
 
 def check(username: str) -> None:
-    """Raises InvalidRequest, saying why, when nobody may have that name."""
+    """Raises InvalidRequest with the reason if the name is not allowed."""
     if not 1 <= len(username) <= _MAX_LENGTH or len(key(username)) > _MAX_KEY_LENGTH:
         raise InvalidRequest(f"The username needs 1 to {_MAX_LENGTH} characters.")
     # RFC 8265, section 3.1: the profile is for each of the parts between spaces.
@@ -36,7 +36,7 @@ def check(username: str) -> None:
 
 def _enforced(part: str) -> str:
     """Returns the part as the profile has it: in lower case, NFC, without wide forms."""
-    # A twentieth of a second, that only new accounts take.
+    # The import takes 50 ms, which only new accounts need.
     from precis_i18n import get_profile
 
     profile = get_profile("UsernameCaseMapped")

@@ -1,4 +1,4 @@
-"""Passwords: Argon2id, with a bound on how many are hashed at once.
+"""Passwords: Argon2id, with a limit on concurrent hashes.
 
 The figures are OWASP's (Password Storage Cheat Sheet): 19 MiB of memory, 2 passes, 1 lane.
 """
@@ -17,13 +17,13 @@ MAX_LENGTH = 1024
 
 _MEMORY_KIB = 19_456
 _hasher = Argon2Hasher(time_cost=2, memory_cost=_MEMORY_KIB, parallelism=1)
-# Made with the same figures from a password that was thrown away: for users who do not exist.
+# The hash of a discarded password, with the same parameters: for users who do not exist.
 _NOBODY = "$argon2id$v=19$m=19456,t=2,p=1$68cnUkhJip5EQE18E6gK4g$SBkys/ko6xyIqWDnCx6yARTf2nJ0hhZG95VFcf+rpyY"
 
 T = TypeVar("T")
 
-# Each hash takes 19 MiB; unbounded, fifty sign-ins at once would take a gigabyte. In threads of their own, for the C
-# library keeps the memory for the thread that used it: in the server's forty threads, that were 450 MiB for good.
+# Each hash takes 19 MiB; without a limit, fifty concurrent logins would take a gigabyte. In dedicated threads, because
+# the C library keeps the memory for the thread that used it: in the server's forty threads, 450 MiB permanently.
 _MAX_CONCURRENT = 4
 _MAX_WAIT_S = 10.0
 _hashers = ThreadPoolExecutor(_MAX_CONCURRENT, thread_name_prefix="password")
@@ -38,17 +38,17 @@ def check_password(password: str, *, min_length: int) -> None:
 
 
 def hash_password(password: str) -> str:
-    """Returns the Argon2id hash, with its figures and salt, as text.
+    """Returns the Argon2id hash as text, with its parameters and salt.
 
-    Takes some 30 ms and waits for its turn; call it outside of transactions. Raises LoginOverloaded after 10 s.
+    Takes some 30 ms and waits for a free thread; call it outside of transactions. Raises LoginOverloaded after 10 s.
     """
     return _in_turn(lambda: _hasher.hash(_normal(password)))
 
 
 def verify_password(password: str, password_hash: str | None) -> bool:
-    """Says whether the password is the hashed one; without a hash (no such user) it takes the same time.
+    """Returns whether the password matches the hash; without a hash (no such user) it takes the same time.
 
-    Waits for its turn; call it outside of transactions. Raises LoginOverloaded after 10 s.
+    Waits for a free thread; call it outside of transactions. Raises LoginOverloaded after 10 s.
     """
     if password_hash is None or len(password) > MAX_LENGTH:
         password, password_hash = "", _NOBODY
@@ -67,5 +67,5 @@ def _in_turn(work: Callable[[], T]) -> T:
     except TimeoutError:
         if future.cancel():
             raise LoginOverloaded from None
-        # Its turn has just come.
+        # It has just started.
         return future.result()

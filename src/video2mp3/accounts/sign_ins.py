@@ -1,8 +1,8 @@
-"""Sign-ins: the secrets that stand for a signed-in user, of which only the SHA-256 is stored.
+"""Sessions and their secrets (refresh tokens, cookies, sign-in links), of which only the SHA-256 is stored.
 
-A refresh token is used once and followed by the next of its family. One that is used twice was stolen,
-or its user was: the whole family ends (RFC 9700, section 4.14.2). The row that began a family has its
-id and is its lock: a refresh and an end of the same family wait for each other on that row.
+A refresh token is used once and replaced by the next one of its family. If one is used twice, it was stolen: the whole
+family ends (RFC 9700, section 4.14.2). The first row of a family has the family's id and is its lock: a refresh and an
+end of the same family wait for each other on that row.
 """
 
 import secrets
@@ -20,23 +20,23 @@ from video2mp3.database.tables import SignIn, User, new_id
 from video2mp3.errors import NotFound
 
 LINK_LIFETIME_S = 24 * 3600
-"""How long a sign-in link works, when it is not used."""
+"""Lifetime of an unused sign-in link."""
 
 USED_EVERY_S = 300
-"""A session's last use is written down so often at most: else each request would wait for a write."""
+"""A session's last use is recorded at most this often: otherwise each request would wait for a write."""
 
 Kind = Literal["refresh", "cookie", "link", "access"]
 
 
 @dataclass(frozen=True)
 class Device:
-    """What a session is used from, as far as one can tell: the program's own words, and the address."""
+    """The client of a session: its User-Agent header, which is untrusted, and its address."""
 
     user_agent: str = ""
     address: str = ""
 
     def columns(self) -> dict[str, str]:
-        """Returns what the row keeps of it."""
+        """Returns the values of the row's columns."""
         agent = "".join(character if character.isprintable() else " " for character in self.user_agent)
         return {"user_agent": agent[:255], "address": self.address.encode("ascii", "replace").decode()[:64]}
 
@@ -46,7 +46,7 @@ UNKNOWN = Device()
 
 @dataclass(frozen=True)
 class IssuedSession:
-    """A sign-in: the session that it begins or goes on with, and the secret that stands for it."""
+    """A session that was started or refreshed, and its new secret."""
 
     session_id: str
     user_id: str
@@ -55,19 +55,19 @@ class IssuedSession:
 
 @dataclass(frozen=True)
 class SessionLookup:
-    """A session that has not ended, of an account that is not disabled."""
+    """An active session of an account that is not disabled."""
 
     session_id: str
     user: User
     needs_last_used_update: bool
-    """Its use is to be written down with `note_use`."""
+    """The caller has to record this use with `record_use`."""
 
 
 def start(session: Session, user: User, kind: Kind, *, lifetime_s: int, device: Device = UNKNOWN) -> IssuedSession:
-    """Signs the user in, as a new family, which is a session."""
+    """Starts a session, which is a new family."""
     family = new_id()
     secret = _insert(session, user.id, kind, sign_in_id=family, family=family, lifetime_s=lifetime_s)
-    note_use(session, family, device)
+    record_use(session, family, device)
     return IssuedSession(family, user.id, secret)
 
 
@@ -77,7 +77,7 @@ def make_link(session: Session, user: User) -> str:
 
 
 def refresh(session: Session, refresh_token: str, *, lifetime_s: int, device: Device = UNKNOWN) -> IssuedSession | None:
-    """Exchanges a refresh token for the next; returns None when it is not valid.
+    """Exchanges a refresh token for the next one; returns None if it is not valid.
 
     A token that was used before ends its family. Commit in both cases.
     """
@@ -90,44 +90,44 @@ def refresh(session: Session, refresh_token: str, *, lifetime_s: int, device: De
             audit.record(session, "refresh_token.reused", by=None, about=row.user_id)
         return None
     token = _insert(session, row.user_id, "refresh", sign_in_id=new_id(), family=row.family, lifetime_s=lifetime_s)
-    # The lock must not expire before those who need it.
+    # The lock must not expire before the family's tokens.
     _changed(session, update(SignIn).where(SignIn.id == row.family).values(expires_at=now() + lifetime_s * SECOND))
-    note_use(session, row.family, device)
+    record_use(session, row.family, device)
     return IssuedSession(row.family, row.user_id, token)
 
 
 def use_link(session: Session, secret: str) -> str | None:
-    """Uses up a one-time link; returns the id of its user, or None when it was used, or never was."""
+    """Uses up a one-time link; returns the id of its user, or None if it was used before or does not exist."""
     if not _changed(session, _use(secret, "link")):
         return None
     return session.scalar(select(SignIn.user_id).where(_is(secret)))
 
 
 def find_cookie(session: Session, secret: str) -> SessionLookup | None:
-    """Returns the session that a browser's cookie stands for, or None."""
+    """Returns the session of a browser's cookie, or None."""
     return _find(session, _is(secret), SignIn.kind == "cookie")
 
 
 def find(session: Session, session_id: str) -> SessionLookup | None:
-    """Returns the session of that id, or None when it has ended."""
+    """Returns the session of that id, or None if it has ended."""
     return _find(session, SignIn.id == session_id, *_is_session())
 
 
 def list_page(session: Session, user_id: str, *, before_id: str | None, limit: int) -> list[SignIn]:
-    """Returns the user's sessions that have not ended, the newest first; those that are older than `before_id`."""
+    """Returns the user's active sessions, the newest first; with `before_id` only older ones."""
     older = (SignIn.id < before_id,) if before_id else ()
     found = select(SignIn).where(SignIn.user_id == user_id, *_is_session(), _lives(), *older)
     return list(session.scalars(found.order_by(SignIn.id.desc()).limit(limit)))
 
 
-def note_use(session: Session, session_id: str, device: Device) -> None:
-    """Writes down that the session was used just now, and from where."""
+def record_use(session: Session, session_id: str, device: Device) -> None:
+    """Records the time and the client of the session's last use."""
     used = update(SignIn).where(SignIn.id == session_id).values(last_used_at=now(), **device.columns())
     _changed(session, used)
 
 
 def end(session: Session, secret: str) -> bool:
-    """Ends the sign-in, and its family, that a refresh token or a cookie belongs to; False when there is none."""
+    """Ends the session of a refresh token or a cookie, with its family; False if there is none."""
     row = session.scalar(select(SignIn).where(_is(secret), SignIn.kind != "link"))
     if row is None:
         return False
@@ -137,7 +137,7 @@ def end(session: Session, secret: str) -> bool:
 
 
 def end_one(session: Session, session_id: str, user_id: str) -> None:
-    """Ends one of the user's sessions, with the access tokens that it was given. Raises NotFound."""
+    """Ends one of the user's sessions, with its access tokens. Raises NotFound."""
     mine = (SignIn.id == session_id, SignIn.user_id == user_id, *_is_session(), _lives())
     if session.scalar(select(SignIn.id).where(*mine)) is None:
         raise NotFound
@@ -145,15 +145,15 @@ def end_one(session: Session, session_id: str, user_id: str) -> None:
 
 
 def end_all(session: Session, user_id: str, *, but: str | None = None) -> None:
-    """Ends all the user's sessions, and the links that were not used; `but` is the id of one that goes on."""
+    """Ends all the user's sessions and unused links, except the session with the id `but`."""
     others = (SignIn.family != but,) if but else ()
     mine = (SignIn.user_id == user_id, SignIn.ended_at.is_(None), *others)
-    # A refresh that is under way holds its family's row, and whatever it adds is of a family that has ended then.
+    # A concurrent refresh holds its family's row, and the token that it adds belongs to a family that has ended.
     _changed(session, update(SignIn).where(*mine).values(ended_at=now()))
 
 
 def delete_expired(session: Session) -> int:
-    """Deletes what has expired, with what it tells of people's devices; returns how many rows."""
+    """Deletes expired rows, with the data of devices in them; returns how many."""
     return rows_changed(session, delete(SignIn).where(SignIn.expires_at < now()))
 
 
@@ -186,7 +186,7 @@ def _is_session() -> tuple[ColumnElement[bool], ...]:
 
 
 def _lock(session: Session, family: str) -> bool:
-    """Takes the family's lock, for this transaction; False when the family has ended."""
+    """Takes the family's lock for this transaction; False if the family has ended."""
     return _changed(session, update(SignIn).where(SignIn.id == family, SignIn.ended_at.is_(None)).values(family=family))
 
 

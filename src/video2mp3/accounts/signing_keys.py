@@ -1,7 +1,7 @@
-"""The keys that access tokens are signed with, and how they follow each other.
+"""The keys that sign access tokens, and their rotation.
 
-A key with `retires_at` signs no more; it still verifies until that time, when all that it has signed has expired. So
-a key can be replaced while the service runs, and nobody who has a good token notices.
+A key with `retires_at` no longer signs. It verifies until that time, when all tokens that it has signed have expired.
+So a key can be replaced while the service runs, and valid tokens stay valid.
 """
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -14,28 +14,28 @@ from video2mp3.database.statements import rows_changed
 from video2mp3.database.tables import SigningKey
 
 MARGIN_S = 60
-"""Another process may have read the old key just before it was replaced, and sign with it a moment later."""
+"""Another process may read the old key just before it is replaced, and sign with it a moment later."""
 
 
 def current(session: Session) -> SigningKey:
-    """Returns the key that signs, making the first one when there is none (the session must be able to write).
+    """Returns the key that signs, and creates the first one (the session has to be able to write).
 
-    Processes that make the first key in the same moment may make two: both verify, and all sign with the
-    same one from then on.
+    Processes that create the first key concurrently may create two: both verify, and all processes sign with the same
+    one from then on.
     """
     newest = select(SigningKey).where(_signs()).order_by(SigningKey.created_at.desc(), SigningKey.id.desc()).limit(1)
     return session.scalars(newest).first() or _add(session)
 
 
 def rotate(session: Session, *, lifetime_s: int) -> SigningKey:
-    """Makes the key that signs from now on; those before it verify until their tokens, of that lifetime, are over."""
+    """Creates the key that signs from now on; earlier keys verify until their tokens have expired."""
     _retire(session, lifetime_s + MARGIN_S)
     return _add(session)
 
 
 def rotate_old(session: Session, *, age_s: int, lifetime_s: int) -> bool:
-    """Does as `rotate` when the key that signs is older than `age_s`. Of processes that ask at once one does it."""
-    # Whoever comes second waits for the first one's lock, and then finds nothing to retire.
+    """Rotates the key if it is older than `age_s`. Of concurrent callers, one does it."""
+    # The second caller waits for the first one's lock, and then finds nothing to retire.
     if not _retire(session, lifetime_s + MARGIN_S, SigningKey.created_at < now() - age_s * SECOND):
         return False
     _add(session)
@@ -43,13 +43,13 @@ def rotate_old(session: Session, *, age_s: int, lifetime_s: int) -> bool:
 
 
 def revoke(session: Session) -> SigningKey:
-    """Makes a new key and ends all others at once, with every token that they have signed: for a key that leaked."""
+    """Creates a new key and deletes all others, with every token that they have signed: for a key that leaked."""
     rows_changed(session, delete(SigningKey))
     return _add(session)
 
 
 def remove_retired(session: Session) -> int:
-    """Deletes the keys that verify nothing any more; returns their number."""
+    """Deletes the keys that no longer verify; returns their number."""
     return rows_changed(session, delete(SigningKey).where(SigningKey.retires_at <= now()))
 
 
@@ -59,7 +59,7 @@ def list_all(session: Session) -> list[SigningKey]:
 
 
 def verifies() -> ColumnElement[bool]:
-    """Returns the condition that what a key has signed is still taken."""
+    """Returns the condition that a key still verifies."""
     return or_(_signs(), SigningKey.retires_at > now())
 
 

@@ -1,7 +1,7 @@
-"""Access tokens: short-lived JWTs (RFC 9068) signed with Ed25519, which other services can check by the JWKS.
+"""Access tokens: short-lived JWTs (RFC 9068) signed with Ed25519, which other services can verify with the JWKS.
 
-The keys are rows, so that all processes share them and they outlive each of them. What verifies is fixed here and
-never taken from the token (RFC 8725): EdDSA, our own keys (`signing_keys`), our own issuer, audience and type.
+The keys are rows, so that all processes share them. The algorithm, the keys (`signing_keys`), the issuer, the audience
+and the type are fixed here and never taken from the token (RFC 8725).
 """
 
 import base64
@@ -20,7 +20,7 @@ from video2mp3.accounts import signing_keys
 from video2mp3.database.tables import SigningKey, User, new_id
 from video2mp3.errors import Unauthenticated
 
-# Constant: all processes of a service agree on them, whatever address each was reached at.
+# Constant, so that all processes of a service agree on them, whatever address each was reached at.
 ISSUER = "video2mp3"
 AUDIENCE = "video2mp3"
 
@@ -31,27 +31,27 @@ _MAX_LENGTH = 4096
 CLOCK_LEEWAY_S = 60
 """How far the clock of the replica that issued a token may be ahead: `iat` and `nbf` may be that far in the future."""
 EXPIRY_LEEWAY_S = 10
-"""How long an expired token is still taken, since the clock of the replica that checks it may be ahead."""
+"""How long an expired token is still accepted, since the clock of the replica that verifies it may be ahead."""
 _FORM = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True)
 class Signer:
-    """The key that signs now."""
+    """The current signing key."""
 
     kid: str
     key: Ed25519PrivateKey
 
 
 def signer(session: Session) -> Signer:
-    """Returns the key that signs, making the first one when there is none (the session must be able to write)."""
+    """Returns the current signing key, and creates the first one (the session has to be able to write)."""
     row = signing_keys.current(session)
     return Signer(row.id, _load(row.private_pem))
 
 
 @dataclass(frozen=True)
 class Bearer:
-    """Whom a token stands for: valid as long as that session is."""
+    """The user and the session of a token, which is valid as long as the session."""
 
     user_id: str
     session_id: str
@@ -74,10 +74,10 @@ def issue(signer: Signer, user: User, session_id: str, *, lifetime_s: int) -> st
 
 
 def verify(session: Session, token: str) -> Bearer:
-    """Returns whom the token was issued to, and in which session; whether that has ended, `sign_ins` knows.
+    """Returns the user and the session of a token; whether the session has ended, `sign_ins` knows.
 
     Raises:
-        Unauthenticated: when it is not a token of ours, or no longer valid; it does not say which.
+        Unauthenticated: when the token is invalid or has expired; it does not say which.
     """
     try:
         key = _public_key(session, token)
@@ -90,11 +90,11 @@ def verify(session: Session, token: str) -> Bearer:
             leeway=CLOCK_LEEWAY_S,
             options={"require": _CLAIMS},
         )
-        # The library has one leeway for all times; a token that has expired gets less of it.
+        # The library has one leeway for all times; the expiry gets a shorter one.
         if int(claims["exp"]) <= time.time() - EXPIRY_LEEWAY_S:
             raise jwt.ExpiredSignatureError
     except jwt.InvalidTokenError:
-        raise Unauthenticated("The access token is not valid, or no longer; sign in again.") from None
+        raise Unauthenticated("The access token is invalid or has expired; sign in again.") from None
     return Bearer(str(claims["sub"]), str(claims["sid"]))
 
 
@@ -108,7 +108,7 @@ def _public_key(session: Session, token: str) -> jwt.PyJWK:
     if len(token) > _MAX_LENGTH or not _FORM.fullmatch(token):
         raise jwt.InvalidTokenError
     header = jwt.get_unverified_header(token)
-    # Exactly what we write ourselves: no jku, jwk, x5u or crit to be careful with.
+    # Exactly the headers that `issue` writes, so no jku, jwk, x5u or crit has to be handled.
     if set(header) != {"alg", "typ", "kid"} or header["alg"] != _ALGORITHM or header["typ"] != _TYPE:
         raise jwt.InvalidTokenError
     row = session.scalar(select(SigningKey).where(SigningKey.id == str(header["kid"]), signing_keys.verifies()))

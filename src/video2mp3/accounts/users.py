@@ -1,4 +1,4 @@
-"""Users: their names, how they are made and found."""
+"""Accounts: creating, finding, changing, disabling and deleting them."""
 
 from sqlalchemy import and_, func, select, update
 from sqlalchemy import delete as sql_delete
@@ -32,15 +32,14 @@ def add(
     is_verified: bool = False,
     role: str = "user",
 ) -> User:
-    """Makes an account; `password_hash` None means that nobody can sign in to it with a password.
+    """Creates an account; without `password_hash`, nobody can log in to it with a password.
 
-    A name that is an e-mail address is the account's address where no other is given: the v0 API knows names only.
-    A name that only looks like one stays a name.
+    If the name is an email address, it is the account's address unless another one is given: the v0 API has names only.
     `is_verified`: an operator vouches for the address.
 
     Raises:
         InvalidRequest: when the name or the e-mail address is not allowed.
-        UsernameTaken: when somebody has the name, in whatever case, or one that looks the same.
+        UsernameTaken: when another account has the name, in any case, or one that looks the same.
     """
     names.check(username)
     if email is not None:
@@ -73,9 +72,9 @@ def register(
     role: str = "user",
     password_min_length: int = 8,
 ) -> User:
-    """Checks and hashes the password, then does as `add`.
+    """Validates and hashes the password, then creates the account as `add` does.
 
-    It holds the transaction while it hashes; where others wait for that, hash first and call `add`.
+    Hashes within the transaction; if other writers would have to wait for that, hash first and call `add`.
     """
     names.check(username)
     passwords.check_password(password, min_length=password_min_length)
@@ -88,7 +87,7 @@ def change(session: Session, user: User, *, email: str | None, email_notificatio
     if email != user.email:
         if email is not None:
             check_email(email)
-        # Whoever reads the mail of the address before has no business with the account any more.
+        # The owner of the former address no longer has access to the account.
         one_time_tokens.revoke_all(session, user.id)
         user.email_verified_at = None
     user.email, user.email_notifications = email, email_notifications
@@ -115,7 +114,7 @@ def set_password(session: Session, user: User, password_hash: str) -> bool:
 
 
 def is_taken(session: Session, username: str) -> bool:
-    """Says whether somebody has the name, in whatever case, or one in another script that looks the same."""
+    """Returns whether another account has the name, in any case, or one in another script that looks the same."""
     keys = {names.key(username), *(names.key(name) for name in look_alikes(username))}
     if LOCAL_USERNAME in keys:
         return True
@@ -123,18 +122,18 @@ def is_taken(session: Session, username: str) -> bool:
 
 
 def find_by_username(session: Session, username: str, *, disabled_too: bool = False) -> User | None:
-    """Returns the user of that name, in whatever case, or None when there is none or it is disabled."""
+    """Returns the user of that name, in any case; None if there is none or it is disabled."""
     user = session.scalar(select(User).where(User.username_key == names.key(username)))
     return user if user and (disabled_too or user.disabled_at is None) else None
 
 
 def find(session: Session, user_id: str) -> User | None:
-    """Returns the user of that id, or None when there is none or it is disabled."""
+    """Returns the user of that id; None if there is none or it is disabled."""
     return session.scalar(select(User).where(User.id == user_id, User.disabled_at.is_(None)))
 
 
 def find_any(session: Session, user_id: str) -> User:
-    """Returns the user of that id, also one that is disabled. Raises NotFound."""
+    """Returns the user of that id, even if it is disabled. Raises NotFound."""
     user = session.get(User, user_id)
     if user is None:
         raise NotFound
@@ -142,7 +141,7 @@ def find_any(session: Session, user_id: str) -> User:
 
 
 def list_page(session: Session, *, search: str, before_id: str | None, limit: int) -> list[User]:
-    """Returns users whose name or e-mail address has that text in it, in whatever case, the newest first."""
+    """Returns users whose name or email address contains the text, in any case, the newest first."""
     key = names.key(search)
     has = User.username_key.contains(key, autoescape=True) | func.lower(User.email).contains(key, autoescape=True)
     older = (User.id < before_id,) if before_id else ()
@@ -150,28 +149,28 @@ def list_page(session: Session, *, search: str, before_id: str | None, limit: in
 
 
 def disable(session: Session, user: User) -> None:
-    """Shuts an account: its sessions end, and while it is disabled no secret of its own is taken any more.
+    """Disables an account: its sessions end, and its API keys and password are refused while it is disabled.
 
     Raises:
         Conflict: when it is the last administrator's.
     """
     _require_other_admin(session, user)
     rows_changed(session, update(User).where(User.id == user.id, User.disabled_at.is_(None)).values(disabled_at=now()))
-    # For good: whoever is let in again later signs in again.
+    # Permanently: when the account is enabled later, its user has to sign in again.
     sign_ins.end_all(session, user.id)
     session.refresh(user)
 
 
 def enable(session: Session, user: User) -> None:
-    """Lets a disabled account be used again. Raises Conflict when it was deleted."""
+    """Enables a disabled account. Raises Conflict when it was deleted."""
     mine = (User.id == user.id, User.deleted_at.is_(None))
     if not rows_changed(session, update(User).where(*mine).values(disabled_at=None)):
-        raise Conflict("The account was deleted, and is being erased.")
+        raise Conflict("The account was deleted and is being erased.")
     session.refresh(user)
 
 
 def delete(session: Session, user: User) -> None:
-    """Shuts an account for good, with all its secrets; housekeeping erases it, with what it has stored.
+    """Disables an account permanently and deletes its secrets; housekeeping erases it with all its data.
 
     Raises:
         Conflict: when it is the last administrator's.
@@ -184,10 +183,10 @@ def delete(session: Session, user: User) -> None:
 
 
 def set_role(session: Session, user: User, role: str) -> None:
-    """Makes somebody an administrator (`admin`), or no longer (`user`).
+    """Sets the role of an account: `admin` or `user`.
 
     Raises:
-        Conflict: when the last administrator would be one no longer.
+        Conflict: when it is the last administrator's.
     """
     if role != "admin":
         _require_other_admin(session, user)
@@ -198,23 +197,23 @@ def set_role(session: Session, user: User, role: str) -> None:
 def _require_other_admin(session: Session, user: User) -> None:
     """Raises Conflict when the service would have no administrator without this account.
 
-    It also locks the rows of all administrators, so that of two who shut each other out the second finds itself the
-    last. It locks the account's own row with them, since another transaction may just make it an administrator's.
+    It locks the rows of all administrators, so that of two who disable each other, the second finds itself the last. It
+    also locks the account's row, because a concurrent transaction may make it an administrator's.
     """
     session.flush()
     admins = (User.role == "admin", User.disabled_at.is_(None))
     ids = session.scalars(select(User.id).where((User.id == user.id) | and_(*admins))).all()
-    # In the order of the ids: two that lock the same rows in different orders would wait for each other.
+    # In the order of the ids, so that two transactions cannot deadlock.
     session.execute(select(User.id).where(User.id.in_(ids)).order_by(User.id).with_for_update())
     session.refresh(user)
     if user.role != "admin" or user.disabled_at is not None:
         return
     if session.scalar(select(User.id).where(User.id != user.id, *admins).limit(1)) is None:
-        raise Conflict("This is the last administrator's account; make another one first.")
+        raise Conflict("This is the last administrator's account; create another one first.")
 
 
 def local_user(session: Session) -> User:
-    """Returns the user `local`, making it when it is first needed (the session must be able to write then)."""
+    """Returns the user `local`, and creates it when it is first needed (the session has to be able to write then)."""
     found = find_local_user(session)
     if found is not None:
         return found
@@ -225,19 +224,19 @@ def local_user(session: Session) -> User:
 
 
 def find_local_user(session: Session) -> User | None:
-    """Returns the user `local`, or None when it has not been needed yet."""
+    """Returns the user `local`, or None if it has not been needed yet."""
     return session.scalar(select(User).where(User.username_key == LOCAL_USERNAME))
 
 
 def is_local(user: User) -> bool:
-    """Says whether it is the user `local`, who has no password and cannot be disabled or deleted."""
+    """Returns whether it is the user `local`, who has no password and cannot be disabled or deleted."""
     return user.username_key == LOCAL_USERNAME
 
 
 def set_up_user(session: Session) -> User | None:
-    """Returns the account `admin`, whom a link signs in that sets a new service up, or None once there is another.
+    """Returns the account `admin`, to which the setup link of a new service signs in; None once there is another one.
 
-    It is made when nobody has an account, and has no password: who has no link cannot be it.
+    It is created when there is no account. It has no password, so only the link gives access to it.
     """
     accounts = session.scalars(select(User).where(User.username_key != LOCAL_USERNAME).limit(2)).all()
     if not accounts:
@@ -249,7 +248,7 @@ def set_up_user(session: Session) -> User | None:
 
 def _insert(session: Session, user: User) -> User:
     try:
-        # A savepoint, so that the caller's transaction outlives a name that is taken.
+        # A savepoint, so that the caller's transaction survives a name that is taken.
         with session.begin_nested():
             session.add(user)
     except IntegrityError:

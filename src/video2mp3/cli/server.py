@@ -188,7 +188,7 @@ def _slots(settings: Settings) -> int:
 
 @contextmanager
 def _housekeeping(settings: Settings, backends: Backends) -> Iterator[Housekeeping]:
-    forget = partial(audit.delete_expired, lifetime_s=settings.audit_retention_s)
+    forget = partial(audit.delete_expired, retention_s=settings.audit_retention_s)
     rotate_old = partial(
         signing_keys.rotate_old, age_s=settings.signing_key_lifetime_s, lifetime_s=settings.access_token_lifetime_s
     )

@@ -301,7 +301,7 @@ class Job(Base):
     """A conversion. This row is the truth about it; messages and workers only follow it.
 
     `state`: `waiting` (for its upload), `queued`, `processing`, `finished`, `failed`, `canceled`. Every
-    change of state is in `jobs/lifecycle.py`.
+    change of state is in `jobs/lifecycle`.
     """
 
     __tablename__ = "jobs"

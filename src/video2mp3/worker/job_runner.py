@@ -218,7 +218,7 @@ class JobRunner:
                 size_bytes=report.size_bytes,
                 duration_s=report.duration_s,
                 report=report.as_dict() | ({} if fetched_bytes is None else {"fetched_bytes": fetched_bytes}),
-                lifetime_s=self._result_retention_s,
+                retention_s=self._result_retention_s,
                 waveforms=_waveforms(report, self._claim.options),
             )
         )

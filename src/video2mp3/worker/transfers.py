@@ -202,7 +202,7 @@ def run_send(
     def work(claim: Claim) -> None:
         with stage("send"):
             send(database, storage, claim, limits, lease.should_stop, on_moved)
-        finish = partial(lifecycle.sent, claim=claim, lifetime_s=result_retention_s)
+        finish = partial(lifecycle.sent, claim=claim, retention_s=result_retention_s)
         if Outcome(database, lease, log).record(finish):
             log.info("job_finished", fence=claim.fence)
 

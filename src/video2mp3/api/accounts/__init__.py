@@ -1,1 +1,1 @@
-"""Accounts: their making, sessions, API keys, invitations, tokens by e-mail, export and deletion."""
+"""Accounts: registration, sessions, API keys, invitations, one-time tokens by email, export and deletion."""

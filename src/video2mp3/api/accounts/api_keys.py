@@ -1,4 +1,4 @@
-"""API keys over HTTP: for programs that work for somebody who is not there to sign in."""
+"""API keys over HTTP: for programs that run without their user."""
 
 from datetime import datetime
 from typing import Annotated
@@ -24,12 +24,12 @@ _DAY_S = 86_400
 
 def _visible(name: str) -> str:
     if not name.strip() or not name.isprintable():
-        raise ValueError("a name has at least one character, and none that cannot be seen")
+        raise ValueError("a name needs at least one character, and only printable ones")
     return name
 
 
 class NewApiKey(BaseModel):
-    """An API key to be made."""
+    """An API key to create."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -37,15 +37,15 @@ class NewApiKey(BaseModel):
     scopes: list[Scope] = Field(
         min_length=1,
         max_length=10,
-        description="`read`: look and fetch; `convert`: that, and upload and convert; `admin`: administrate.",
+        description="`read`: list and download; `convert`: also upload and convert; `admin`: administer the service.",
     )
     expires_in_s: int | None = Field(
-        None, ge=60, le=3660 * _DAY_S, description="Seconds that it is good for; null: until it is deleted."
+        None, ge=60, le=3660 * _DAY_S, description="Seconds until it expires; null: never."
     )
 
 
 class ApiKeyJSON(BaseModel):
-    """An API key, without what it is made of."""
+    """An API key, without its secret."""
 
     id: str
     name: str
@@ -53,7 +53,7 @@ class ApiKeyJSON(BaseModel):
     hint: str = Field(description="Its first letters.")
     created_at: datetime
     expires_at: datetime | None
-    last_used_at: datetime | None = Field(description="Within a minute; null: it never was.")
+    last_used_at: datetime | None = Field(description="Within a minute; null: never.")
 
     @classmethod
     def of(cls, key: ApiKey) -> "ApiKeyJSON":
@@ -83,9 +83,9 @@ class ApiKeyList(BaseModel):
 
 @router.post("", status_code=201)
 def create_api_key(new: NewApiKey, user: CurrentUser, services: CurrentServices, response: Response) -> CreatedApiKey:
-    """Makes an API key. What it is made of is in this answer and in no other."""
+    """Creates an API key. Only this response contains the key."""
     if "admin" in new.scopes and user.role != "admin":
-        raise Forbidden("Only administrators have something to do for keys with the scope `admin`.")
+        raise Forbidden("Only administrators can create keys with the scope `admin`.")
     with services.database.write() as session:
         key, secret = api_keys.create(session, user.user_id, new.name, new.scopes, lifetime_s=new.expires_in_s)
         audit.record(session, "api_key.created", by=user.user_id, about=key.id)
@@ -95,14 +95,14 @@ def create_api_key(new: NewApiKey, user: CurrentUser, services: CurrentServices,
 
 @router.get("")
 def list_api_keys(user: CurrentUser, services: CurrentServices) -> ApiKeyList:
-    """Lists the API keys, the oldest first, also those that have expired."""
+    """Lists the API keys, the oldest first, including expired ones."""
     with services.database.read() as session:
         return ApiKeyList(items=[ApiKeyJSON.of(key) for key in api_keys.find_all(session, user.user_id)])
 
 
 @router.delete("/{key_id}", status_code=204)
 def delete_api_key(key_id: ItemId, user: CurrentUser, services: CurrentServices) -> Response:
-    """Deletes an API key: it is refused from now on."""
+    """Deletes an API key: it is refused at once."""
     with services.database.write() as session:
         api_keys.delete(session, key_id, user.user_id)
         audit.record(session, "api_key.deleted", by=user.user_id, about=key_id)

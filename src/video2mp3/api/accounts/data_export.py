@@ -1,4 +1,4 @@
-"""All that the service has of an account, as a ZIP: what it knows, as JSON, and the files."""
+"""Data export: everything that the service stores for an account, as a ZIP of JSON and files."""
 
 import json
 import tempfile
@@ -44,14 +44,14 @@ _PAGE = 200
 _PIECE_SIZE_BYTES = 256 * 1024
 _MOST_SESSIONS = 10_000
 _PATIENCE_S = 300.0
-"""Nothing is kept of an export that nobody has waited for."""
+"""Longest time for which a request waits for its export; then the export is discarded."""
 
 
 @router.get("/v1/me/export", response_class=Response, responses=ZIP_RESPONSES)
 async def export(request: Request, principal: CurrentUser, services: CurrentServices) -> Response:
-    """Returns all that the service has of the account, as a ZIP: `account.json`, and the files, named by their ids.
+    """Returns everything that the service stores for the account, as a ZIP: `account.json`, and the files by their ids.
 
-    No secret is in it: no password, token or key, nor its hash.
+    It contains no secrets: no password, token or key, and no hash of one.
     """
     executor: FairExecutor = request.app.state.exports
     opened: OpenExports = request.app.state.open_exports
@@ -64,7 +64,7 @@ async def export(request: Request, principal: CurrentUser, services: CurrentServ
 
 
 def new_executor() -> FairExecutor:
-    """Returns what gathers exports, which takes a while for an account with a long history."""
+    """Returns the executor that collects exports, which takes a while for an account with a long history."""
     return FairExecutor("exports", threads=2, per_user_threads=1, per_user_queue=2, queue=100)
 
 
@@ -83,11 +83,11 @@ class _Export(StreamingResponse):
 
 
 def _gather(services: Services, principal: Principal) -> tuple[IO[bytes], list[Member]]:
-    """Returns the file that holds `account.json`, to be closed in the end, and all that the ZIP is made of."""
+    """Returns the file with `account.json`, which the caller closes, and the members of the ZIP."""
     with services.database.write() as session:
         audit.record(session, "account.exported", by=principal.user_id)
     check_free_disk(services.storage.scratch_folder, services.settings.min_free_disk_bytes)
-    # Unlinked at once: it takes room until it is closed. So one account has only one: see `OpenExports`.
+    # Unlinked at once, but it uses disk space until it is closed. So an account has only one: see `OpenExports`.
     facts = tempfile.TemporaryFile(dir=services.storage.scratch_folder)  # noqa: SIM115
     try:
         with services.database.read() as session:
@@ -101,7 +101,7 @@ def _gather(services: Services, principal: Principal) -> tuple[IO[bytes], list[M
 
 
 def _facts(session: Session, principal: Principal) -> Iterator[str]:
-    """Yields one JSON object, piece by piece: an account may have had any number of conversions."""
+    """Yields one JSON object, piece by piece: an account may have any number of conversions."""
     user_id = principal.user_id
     user = require_user(session, principal)
     sessions = sign_ins.list_page(session, user_id, before_id=None, limit=_MOST_SESSIONS)
@@ -140,7 +140,7 @@ def _batch(batch: Batch) -> dict[str, Any]:
 
 def _entry(entry: Any, user_id: str) -> dict[str, Any]:
     by_self = entry.user_id == user_id
-    # Where an administrator sat is the administrator's affair; so is who it was.
+    # Without the identity and the address of an administrator who acted on the account.
     return {
         "at": moment(entry.at).isoformat(),
         "action": entry.action,

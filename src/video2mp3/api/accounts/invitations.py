@@ -18,11 +18,11 @@ router = APIRouter(prefix="/v1/invitations", tags=["administration"], route_clas
 
 
 class NewInvitation(BaseModel):
-    """An invitation to be made."""
+    """An invitation to create."""
 
     model_config = ConfigDict(extra="forbid")
 
-    expires_in_s: int = Field(invitations.LIFETIME_S, ge=60, le=365 * 86_400, description="How long it is good for.")
+    expires_in_s: int = Field(invitations.LIFETIME_S, ge=60, le=365 * 86_400, description="Seconds until it expires.")
 
 
 class InvitationJSON(BaseModel):
@@ -32,7 +32,7 @@ class InvitationJSON(BaseModel):
     created_at: datetime
     expires_at: datetime
     used_at: datetime | None
-    used_by: str | None = Field(description="The id of the account that was made with it.")
+    used_by: str | None = Field(description="The id of the account that was created with it.")
 
     @classmethod
     def of(cls, invitation: Invitation) -> "InvitationJSON":
@@ -47,10 +47,10 @@ class InvitationJSON(BaseModel):
 
 
 class CreatedInvitation(InvitationJSON):
-    """An invitation that was just made."""
+    """A new invitation."""
 
-    code: str = Field(description="For `invitation` of POST /v1/accounts. It is shown this once.")
-    url: str = Field(description="Where the page asks whoever is invited for a name and a password.")
+    code: str = Field(description="For `invitation` of POST /v1/accounts. It is shown only once.")
+    url: str = Field(description="The page's registration form for the invited person.")
 
 
 class InvitationPage(BaseModel):
@@ -78,7 +78,7 @@ def create_invitation(
 def list_invitations(
     _: CurrentAdmin, services: CurrentServices, limit: Limit = 20, cursor: Cursor = None
 ) -> InvitationPage:
-    """Lists the invitations, the newest first, also those that were used or have expired."""
+    """Lists the invitations, the newest first, including used and expired ones."""
     with services.database.read() as session:
         found = invitations.list_page(session, before_id=cursor, limit=limit + 1)
     return InvitationPage(
@@ -89,7 +89,7 @@ def list_invitations(
 
 @router.delete("/{invitation_id}", status_code=204)
 def delete_invitation(invitation_id: ItemId, admin: CurrentAdmin, services: CurrentServices) -> Response:
-    """Takes an invitation back; an account that was made with it stays."""
+    """Revokes an invitation; an account that was created with it stays."""
     with services.database.write() as session:
         invitations.delete(session, invitation_id)
         audit.record(session, "invitation.deleted", by=admin.user_id, about=invitation_id)

@@ -1,4 +1,4 @@
-"""How many exports may be open: each holds a file on the disk, of no account's quota, until its client has read it."""
+"""Limits open exports: until its client has read it, each holds a file on the disk that counts against no quota."""
 
 from video2mp3.api.fairness.open_per_user import OpenPerUser
 from video2mp3.errors import TooManyWaiting
@@ -7,7 +7,7 @@ MAX_OPEN = 50
 
 
 class OpenExports(OpenPerUser):
-    """The open exports: one of each user at most."""
+    """The open exports: one per user."""
 
     def __init__(self) -> None:
         """None is open."""
@@ -15,4 +15,4 @@ class OpenExports(OpenPerUser):
 
 
 def _another() -> TooManyWaiting:
-    return TooManyWaiting("Another export of yours is being made or sent; try again when it has ended.")
+    return TooManyWaiting("Another export of this account is in progress; try again when it has ended.")

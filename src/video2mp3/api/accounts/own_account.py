@@ -1,4 +1,4 @@
-"""What one's own account uses, and its end."""
+"""Usage and deletion of the caller's account."""
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
@@ -19,14 +19,14 @@ router = APIRouter(prefix="/v1/me", tags=["accounts"], route_class=SmallBodyRout
 
 
 class Used(BaseModel):
-    """How much of something an account has, and may have."""
+    """A use and its limit."""
 
     used: int
     limit: int
 
 
 class Usage(BaseModel):
-    """What an account uses of what it may."""
+    """What an account uses of its limits."""
 
     waiting_jobs: Used = Field(description="Conversions that wait, for their uploads or for a worker.")
     uploads: Used = Field(description="Files that are being sent.")
@@ -34,7 +34,7 @@ class Usage(BaseModel):
 
 
 class DeleteAccountRequest(BaseModel):
-    """What is asked for before an account is deleted."""
+    """Confirmation of the deletion of an account."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -43,7 +43,7 @@ class DeleteAccountRequest(BaseModel):
 
 @router.get("/usage")
 def read_usage(principal: CurrentUser, services: CurrentServices) -> Usage:
-    """Tells how much the account uses of what it may."""
+    """Returns how much of its limits the account uses."""
     settings = services.settings
     with services.database.read() as session:
         waiting, stored = count_waiting(session, principal.user_id), count_used(session, principal.user_id)
@@ -58,14 +58,14 @@ def read_usage(principal: CurrentUser, services: CurrentServices) -> Usage:
 def delete_account(
     request: Request, deletion: DeleteAccountRequest, principal: CurrentUser, services: CurrentServices
 ) -> Response:
-    """Deletes the caller's account. It is shut at once, and its conversions are canceled; all that it has stored is
-    erased within minutes, the account last. There is no way back.
+    """Deletes the caller's account. It is disabled at once, and its conversions are canceled; within minutes all its
+    data is erased, the account last. This cannot be undone.
     """
     check_own_password(request, services, principal, deletion.password.get_secret_value() if deletion.password else "")
     with services.database.write() as session:
         user = require_user(session, principal)
         users.delete(session, user)
-        # Nobody is to be told of what is canceled now.
+        # Without notifications about the conversions that are canceled now.
         session.execute(delete(Webhook).where(Webhook.user_id == user.id))
         audit.record(session, "account.deleted", by=user.id)
     cancel_all(services.database, user.id)

@@ -1,4 +1,4 @@
-"""Accounts over HTTP: making one, and one's own."""
+"""Accounts over HTTP: registration, and the caller's account."""
 
 from contextlib import suppress
 
@@ -19,7 +19,7 @@ router = APIRouter(route_class=SmallBodyRoute, tags=["accounts"])
 
 @router.post("/v1/accounts", status_code=201)
 def make_account(request: Request, new: NewAccount, services: CurrentServices) -> Account:
-    """Make an account."""
+    """Creates an account."""
     invitation = new.invitation.get_secret_value() if new.invitation else ""
     password = new.password.get_secret_value()
     return account_json(register(request, services, new.username, password, email=new.email, invitation=invitation))
@@ -27,7 +27,7 @@ def make_account(request: Request, new: NewAccount, services: CurrentServices) -
 
 @router.get("/v1/me")
 def read_me(principal: CurrentUser, services: CurrentServices) -> SignedInAccount:
-    """Who the caller is."""
+    """Returns the caller's account."""
     with services.database.read() as session:
         account = account_json(require_user(session, principal))
     return SignedInAccount(**account.model_dump(), signed_in_by=principal.signed_in_by)
@@ -64,7 +64,7 @@ def change_me(
 def change_password(request: Request, new: NewPassword, principal: CurrentUser, services: CurrentServices) -> Response:
     """Changes the caller's password, and ends all other sessions. API keys stay.
 
-    An account without a password, as the first administrator's, gets one.
+    An account without a password, such as the first administrator's, gets one.
     """
     current = new.current_password.get_secret_value() if new.current_password else ""
     user = check_own_password(request, services, principal, current)
@@ -73,7 +73,7 @@ def change_password(request: Request, new: NewPassword, principal: CurrentUser, 
     password_hash = passwords.hash_password(password)
     with services.database.write() as session:
         if not users.set_password(session, user, password_hash):
-            raise Conflict("The password was changed meanwhile by another request.")
+            raise Conflict("Another request has changed the password.")
         sign_ins.end_all(session, user.id, but=principal.session_id)
         audit.record(session, "password.changed", by=user.id)
     return Response(status_code=204)
@@ -88,18 +88,18 @@ def register(
     email: str | None = None,
     invitation: str = "",
 ) -> User:
-    """Makes an account, where registration is open, or with an invitation that is good.
+    """Creates an account if registration is open, or with a valid invitation.
 
     Raises:
-        Forbidden: when it is closed.
-        InvitationNeeded: when it is by invitation, and that is none, or was used.
-        InvalidRequest: when the name, the password or the e-mail address is not allowed.
-        UsernameTaken: when somebody has the name.
-        TooManyAttempts: when accounts were asked for too often from there.
+        Forbidden: when registration is closed.
+        InvitationNeeded: when registration is by invitation, and this one is unknown, used or expired.
+        InvalidRequest: when the name, the password or the email address is not allowed.
+        UsernameTaken: when another account has the name.
+        TooManyAttempts: when too many accounts were requested from that network.
     """
     registration = services.settings.effective_registration
     if not services.settings.registration and registration == "open" and not is_from_this_machine(request):
-        # A proxy in front that nobody has told us of: others reach the service too.
+        # A proxy that the settings do not name: others reach the service too.
         registration = "invite"
     by_invitation = registration == "invite"
     if registration == "closed":
@@ -108,7 +108,7 @@ def register(
     passwords.check_password(password, min_length=services.settings.password_min_length)
     admit(services, throttling.registration(client_address(request)))
     with services.database.read() as session:
-        # First: who is not invited is not told which names are taken.
+        # First, so that a client without an invitation does not learn which names are taken.
         if by_invitation and not invitations.is_good(session, invitation):
             raise InvitationNeeded
         if users.is_taken(session, username):
@@ -126,7 +126,7 @@ def register(
 def _verify(request: Request, services: Services, user: User) -> None:
     """Asks whether the new address is the user's, where mail is sent."""
     if services.settings.smtp_host:
-        # One too many: it can be asked for later.
+        # Over the limit: the user can request it later.
         with suppress(TooManyAttempts):
             ask_whose_it_is(request, services, user)
 

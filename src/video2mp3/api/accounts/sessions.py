@@ -1,4 +1,4 @@
-"""Sessions over HTTP: signing in, staying signed in, signing out; for programs by tokens, for browsers by cookie."""
+"""Sessions over HTTP: login, refresh and logout; programs use tokens, browsers a cookie."""
 
 from typing import Annotated
 
@@ -39,9 +39,9 @@ def start_session(
     request: Request,
     credentials: Credentials,
     services: CurrentServices,
-    cookie: Annotated[bool, Query(description="Sign a browser in: set a cookie instead of answering tokens.")] = False,
+    cookie: Annotated[bool, Query(description="For browsers: set a cookie instead of returning tokens.")] = False,
 ) -> Response:
-    """Sign in with a name and a password."""
+    """Starts a session with a name and a password."""
     user = check_credentials(request, services, credentials.username, credentials.password.get_secret_value())
     if cookie:
         return _start_cookie_session(request, services, user)
@@ -54,7 +54,7 @@ def start_session(
 
 @router.post("/v1/sessions/refresh", response_model=Tokens)
 def refresh_session(request: Request, body: RefreshToken, services: CurrentServices) -> Response:
-    """Exchange a refresh token for new tokens. It works once; used a second time it ends the whole sign-in."""
+    """Exchanges a refresh token for new tokens. It works once; a second use ends the whole session."""
     lifetime_s = services.settings.refresh_token_lifetime_s
     response = None
     with services.database.write() as session:
@@ -66,13 +66,13 @@ def refresh_session(request: Request, body: RefreshToken, services: CurrentServi
     # Raised after the commit, which a reuse needs to end the family.
     if response is None:
         count_bad_refresh(request, services)
-        raise Unauthenticated("The refresh token is not valid, or no longer; sign in again.")
+        raise Unauthenticated("The refresh token is invalid or has expired; sign in again.")
     return response
 
 
 @router.delete("/v1/sessions", status_code=204)
 def end_session(request: Request, services: CurrentServices, body: RefreshToken | None = None) -> Response:
-    """Sign out: ends the sign-in that the refresh token, or the browser's cookie, belongs to."""
+    """Ends the session of the refresh token or the browser's cookie."""
     cookie = request.cookies.get(session_cookie(request, services.settings).name)
     if body is None and cookie is not None:
         require_own_origin(request)
@@ -80,7 +80,7 @@ def end_session(request: Request, services: CurrentServices, body: RefreshToken 
     with services.database.write() as session:
         ended = secret is not None and sign_ins.end(session, secret)
     if not ended:
-        raise Unauthenticated("Send the refresh token as JSON, or the browser's cookie, of the sign-in to end.")
+        raise Unauthenticated("Send the refresh token as JSON, or the browser's cookie, of the session to end.")
     response = Response(status_code=204, headers=NO_STORE)
     if body is None:
         session_cookie(request, services.settings).delete_from(response)
@@ -91,7 +91,7 @@ def end_session(request: Request, services: CurrentServices, body: RefreshToken 
 def list_sessions(
     principal: CurrentUser, services: CurrentServices, limit: Limit = 20, cursor: Cursor = None
 ) -> SessionPage:
-    """Lists the caller's sessions, the newest first: whoever is signed in to the account, and from where."""
+    """Lists the active sessions of the caller's account, with their clients; the newest first."""
     with services.database.read() as session:
         found = sign_ins.list_page(session, principal.user_id, before_id=cursor, limit=limit + 1)
     return SessionPage(
@@ -111,14 +111,14 @@ def end_one_session(session_id: ItemId, principal: CurrentUser, services: Curren
 
 @router.get("/.well-known/jwks.json")
 def read_jwks(services: CurrentServices) -> Jwks:
-    """The public keys that access tokens are signed with."""
+    """Returns the public keys that verify access tokens."""
     with services.database.read() as session:
         return Jwks.model_validate(tokens.jwks(session))
 
 
 @router.get("/sign-in", include_in_schema=False)
 def sign_in_with_link(request: Request, services: CurrentServices, token: str = "") -> Response:
-    """Signs a browser in by the one-time link that `serve` prints."""
+    """Signs a browser in with the one-time link that `serve` prints."""
     lifetime_s = services.settings.refresh_token_lifetime_s
     with services.database.write() as session:
         user = users.find(session, sign_ins.use_link(session, token) or "")
@@ -127,7 +127,7 @@ def sign_in_with_link(request: Request, services: CurrentServices, token: str = 
         if user:
             audit.record(session, "login.succeeded", by=user.id, detail="link")
     if started is None:
-        # People follow the link again where it was used before.
+        # People open a used link again in the browser that is signed in.
         return _to_page() if _has_cookie(request, services) else _refuse_link(request)
     response = _to_page()
     session_cookie(request, services.settings).set_on(response, started.secret, lifetime_s)

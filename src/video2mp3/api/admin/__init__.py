@@ -1,1 +1,1 @@
-"""What only administrators may call."""
+"""Routes for administrators."""

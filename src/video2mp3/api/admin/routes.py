@@ -1,4 +1,4 @@
-"""For administrators: every user's conversions, the workers, the backlog. Others get 403 on every route."""
+"""Routes for administrators: every user's conversions, the workers, the backlog. Other callers get 403."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -21,11 +21,11 @@ from video2mp3.storage.scratch import free_bytes
 router = APIRouter(prefix="/v1/admin", tags=["administration"], dependencies=[Depends(current_admin)])
 
 CurrentAdmin = Annotated[Principal, Depends(current_admin)]
-"""The type of a route's parameter that receives the administrator who calls."""
+"""The type of a route's parameter that receives the calling administrator."""
 
 
 class OwnerJSON(BaseModel):
-    """Whose a conversion is."""
+    """The owner of a conversion."""
 
     id: str
     username: str
@@ -49,11 +49,11 @@ class AdminJob(BaseModel):
     source_name: str
     source_size_bytes: int
     options: dict[str, Any]
-    worker_id: str | None = Field(description="Of the worker that converts it.")
-    claims: int = Field(description="How often a worker took it.")
-    failures: int = Field(description="How often the engine failed with it.")
+    worker_id: str | None = Field(description="The worker that converts it.")
+    claims: int = Field(description="How often a worker claimed it.")
+    failures: int = Field(description="How often the engine failed.")
     lost_leases: int = Field(description="How often its worker was lost.")
-    not_before: datetime | None = Field(description="When it is tried again.")
+    not_before: datetime | None = Field(description="The time of the next attempt.")
     cancel_requested: bool
     created_at: datetime
     started_at: datetime | None
@@ -94,7 +94,7 @@ class AdminJobPage(BaseModel):
 
 
 class RunningJob(BaseModel):
-    """What a worker converts."""
+    """A conversion that a worker processes."""
 
     id: str
     percent: int
@@ -106,9 +106,9 @@ class WorkerJSON(BaseModel):
     id: str
     host: str
     state: WorkerState = Field(
-        description="`drained`: it has finished what it had and takes no more; `lost`: it was not heard of for 35 s."
+        description="`drained`: it has finished its conversions and takes no more; `lost`: no heartbeat for 35 s."
     )
-    slots: int = Field(description="Conversions at once; while it drains: those that have not ended.")
+    slots: int = Field(description="Concurrent conversions; while the worker drains, those that have not ended.")
     started_at: datetime
     heartbeat_at: datetime
     heartbeat_age_s: float
@@ -131,47 +131,47 @@ class WorkerJSON(BaseModel):
 
 
 class QueueJSON(BaseModel):
-    """What waits."""
+    """The backlog."""
 
     waiting: int = Field(description="Conversions whose upload is not complete.")
     queued: dict[str, int] = Field(description="Conversions that wait for a worker, by priority.")
-    delayed: int = Field(description="Those of the queued ones that wait for another try.")
-    announced: int = Field(description="Those of the queued ones that the broker has a message for.")
+    delayed: int = Field(description="Queued conversions that wait for their next attempt.")
+    announced: int = Field(description="Queued conversions that the broker has a message for.")
     processing: int
-    oldest_queued_s: float | None = Field(description="How long the oldest queued one waits.")
-    notifications: int = Field(description="Messages to owners that are not sent yet.")
+    oldest_queued_s: float | None = Field(description="Age of the oldest queued conversion.")
+    notifications: int = Field(description="Notifications that are not sent yet.")
     oldest_notification_s: float | None
-    open_slots: int = Field(description="Of the workers that are alive and take conversions.")
+    open_slots: int = Field(description="Slots of all workers that are alive and take conversions.")
 
 
 class StoredJSON(BaseModel):
-    """How much of something is stored."""
+    """Number and size of stored objects."""
 
     count: int
     bytes: int
 
 
 class StorageJSON(BaseModel):
-    """What is stored, of all users."""
+    """Stored objects of all users."""
 
-    uploads: StoredJSON = Field(description="With what has come of those that are being sent.")
+    uploads: StoredJSON = Field(description="Including the received part of uploads in progress.")
     results: StoredJSON
     free_bytes: int = Field(
-        description="On the disk where this process gathers files: all of it where they stay on it."
+        description="On the disk of this process's scratch folder; the storage's disk, if files are stored on disk."
     )
 
 
 class AuditEntryJSON(BaseModel):
-    """Something that was done to an account, a secret or the service."""
+    """An action on an account, a secret or the service."""
 
     id: str
     at: datetime
     action: Action
-    by: ActorJSON | None = Field(description="Who did it; null: nobody who was signed in, or the command line.")
-    about: str | None = Field(description="The id of what it was done to, where that is not the account `by`.")
+    by: ActorJSON | None = Field(description="The actor; null: nobody was signed in, or the command line.")
+    about: str | None = Field(description="The id of the object, unless that is the account `by`.")
     detail: str
-    address: str | None = Field(description="Where the request came from.")
-    request_id: str | None = Field(description="Of the request, as in the log; null: the command line.")
+    address: str | None = Field(description="The client's address.")
+    request_id: str | None = Field(description="The request's id, as in the log; null: the command line.")
 
     @classmethod
     def of(cls, named: NamedEntry) -> "AuditEntryJSON":
@@ -218,14 +218,14 @@ def list_jobs(
 
 @router.get("/jobs/{job_id}")
 def read_job(job_id: ItemId, services: CurrentServices) -> AdminJob:
-    """Tells all about any user's conversion."""
+    """Returns any user's conversion."""
     with services.database.read() as session:
         return AdminJob.of(administration.find_job(session, job_id))
 
 
 @router.post("/jobs/{job_id}/retry", status_code=202)
 def retry_job(job_id: ItemId, user: CurrentAdmin, services: CurrentServices, response: Response) -> AdminJob:
-    """Makes a new conversion of one that failed or was canceled; it is its user's, whatever the limits say."""
+    """Creates a new conversion from one that failed or was canceled, for the same user, regardless of limits."""
     with services.database.write() as session:
         job = AdminJob.of(administration.retry_job(session, job_id))
         audit.record(session, "job.retried", by=user.user_id, about=job_id)
@@ -236,7 +236,7 @@ def retry_job(job_id: ItemId, user: CurrentAdmin, services: CurrentServices, res
 
 @router.post("/jobs/{job_id}/cancel")
 def cancel_job(job_id: ItemId, user: CurrentAdmin, services: CurrentServices) -> AdminJob:
-    """Cancels any user's conversion: at once, or within seconds where a worker has it (`cancel_requested`)."""
+    """Cancels any user's conversion: at once, or within seconds if a worker converts it (`cancel_requested`)."""
     with services.database.write() as session:
         job = administration.cancel_job(session, job_id)
         audit.record(session, "job.canceled", by=user.user_id, about=job_id)
@@ -245,14 +245,14 @@ def cancel_job(job_id: ItemId, user: CurrentAdmin, services: CurrentServices) ->
 
 @router.get("/workers")
 def list_workers(services: CurrentServices) -> list[WorkerJSON]:
-    """Lists the workers that were heard of within a day, with what they do."""
+    """Lists the workers with a heartbeat within the last day, with their conversions."""
     with services.database.read() as session:
         return [WorkerJSON.of(status) for status in administration.list_workers(session)]
 
 
 @router.post("/workers/{worker_id}/drain", status_code=202)
 def drain_worker(worker_id: ItemId, user: CurrentAdmin, services: CurrentServices) -> WorkerJSON:
-    """Lets a worker take no more and finish what it has; its state says `drained` then. There is no way back."""
+    """Drains a worker: it takes no more conversions and finishes its current ones (state `drained`). Irreversible."""
     with services.database.write() as session:
         status = administration.drain_worker(session, worker_id)
         audit.record(session, "worker.drained", by=user.user_id, about=worker_id)
@@ -261,14 +261,14 @@ def drain_worker(worker_id: ItemId, user: CurrentAdmin, services: CurrentService
 
 @router.get("/queue")
 def read_queue(services: CurrentServices) -> QueueJSON:
-    """Tells how much waits, and for how long."""
+    """Returns the size and the age of the backlog."""
     with services.database.read() as session:
         return QueueJSON(**vars(administration.backlog(session)))
 
 
 @router.get("/storage")
 def read_storage(services: CurrentServices) -> StorageJSON:
-    """Tells how much is stored, and how much room there is."""
+    """Returns how much is stored, and how much space is free."""
     with services.database.read() as session:
         uploads, results = administration.stored_uploads(session), administration.stored_results(session)
     return StorageJSON(
@@ -283,12 +283,12 @@ def list_audit(
     services: CurrentServices,
     action: Action | None = None,
     user: Annotated[
-        str | None, Query(max_length=64, description="A username: what it did, and what was done to it.")
+        str | None, Query(max_length=64, description="A username: entries by or about this account.")
     ] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: Annotated[str | None, Query(pattern="^[0-9a-f]{32}$")] = None,
 ) -> AuditPage:
-    """Lists who did what to accounts and secrets, and from where; the newest first."""
+    """Lists the entries of the audit log, the newest first."""
     key = None if user is None else names.key(user)
     with services.database.read() as session:
         found = audit.entries(session, action=action, username_key=key, before_id=cursor, limit=limit + 1)

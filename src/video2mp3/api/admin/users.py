@@ -1,4 +1,4 @@
-"""For administrators: the accounts. What users have stored is not to be had here."""
+"""Routes for administrators: accounts, without access to what users have stored."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -29,7 +29,7 @@ class AdminUser(BaseModel):
     role: Role
     created_at: datetime
     disabled_at: datetime | None
-    deleted_at: datetime | None = Field(description="By its owner; it is gone when all is erased that it has stored.")
+    deleted_at: datetime | None = Field(description="When its owner deleted it; the account is erased after its data.")
 
     @classmethod
     def of(cls, user: User) -> "AdminUser":
@@ -53,11 +53,11 @@ class AdminUserPage(BaseModel):
 
 
 class AdminUserChanges(BaseModel):
-    """What is to be changed about an account; what is not named stays."""
+    """Changes to an account; omitted fields stay as they are."""
 
     model_config = ConfigDict(extra="forbid")
 
-    disabled: StrictBool | None = Field(None, description="A disabled account is out at once, with its API keys.")
+    disabled: StrictBool | None = Field(None, description="Disabling ends all sessions at once; API keys are refused.")
     role: Role | None = None
 
 
@@ -65,7 +65,7 @@ class AdminUserChanges(BaseModel):
 def list_users(
     _: CurrentAdmin,
     services: CurrentServices,
-    search: Annotated[str, Query(max_length=100, description="A part of the name or the e-mail address.")] = "",
+    search: Annotated[str, Query(max_length=100, description="Part of the name or the email address.")] = "",
     limit: Limit = 20,
     cursor: Cursor = None,
 ) -> AdminUserPage:
@@ -80,7 +80,7 @@ def list_users(
 
 @router.get("/{user_id}")
 def read_user(user_id: ItemId, _: CurrentAdmin, services: CurrentServices) -> AdminUser:
-    """Tells about one account."""
+    """Returns one account."""
     with services.database.read() as session:
         return AdminUser.of(users.find_any(session, user_id))
 
@@ -89,14 +89,14 @@ def read_user(user_id: ItemId, _: CurrentAdmin, services: CurrentServices) -> Ad
 def change_user(
     user_id: ItemId, changes: AdminUserChanges, admin: CurrentAdmin, services: CurrentServices
 ) -> AdminUser:
-    """Disables an account or lets it in again, or changes its role. Whoever was disabled signs in anew."""
-    # Nobody locks themselves out by mistake; that an administrator is left, `users` sees to.
+    """Disables or enables an account, or changes its role. After enabling, its user has to sign in again."""
+    # An administrator cannot lock themselves out by mistake; `users` makes sure that one administrator is left.
     if user_id == admin.user_id:
-        raise Conflict("Nobody changes the own account here; another administrator can.")
+        raise Conflict("Administrators cannot change their own account; another administrator can.")
     with services.database.write() as session:
         user = users.find_any(session, user_id)
         if users.is_local(user):
-            raise Conflict("The account of this machine's own user stays as it is.")
+            raise Conflict("The account of this machine's own user cannot be changed.")
         if changes.role is not None:
             users.set_role(session, user, changes.role)
             audit.record(session, "account.role_changed", by=admin.user_id, about=user.id, detail=changes.role)

@@ -215,9 +215,9 @@ def _note_use(services: Services, principal: Principal, request: Request) -> Non
     # It is for the owner's eyes: no request fails because it cannot be written.
     with suppress(Unavailable), services.database.write() as session:
         if principal.session_id is not None:
-            sign_ins.note_use(session, principal.session_id, device_of(request))
+            sign_ins.record_use(session, principal.session_id, device_of(request))
         elif principal.api_key_id is not None:
-            api_keys.note_use(session, principal.api_key_id)
+            api_keys.record_use(session, principal.api_key_id)
 
 
 def _ended() -> Unauthenticated:
