@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from video2mp3.engine.child.audio.encode import Encoder, EncoderSettings, settings_for
+from video2mp3.engine.child.audio.encode import Encoder, settings_for
 from video2mp3.engine.child.audio.parallel import Chunking, EncoderPool, ParallelEncoder
+from video2mp3.engine.mp3.encoder_settings import EncoderSettings
 
 FRAMES = (98, 245, 490, 980, 1225, 2450)
 OVERLAP_FRAMES = 35

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.decoding import decoded
-from video2mp3.engine.child.audio.encode import Encoder, EncoderSettings, settings_for
+from video2mp3.engine.child.audio.encode import Encoder, settings_for
 from video2mp3.engine.child.audio.parallel import EncoderPool
 from video2mp3.engine.child.audio.pcm import BYTES_PER_SAMPLE, PcmConverter, mp3_rate_for
 from video2mp3.engine.cpus import available_cpus
+from video2mp3.engine.mp3.encoder_settings import EncoderSettings
 
 _BLOCK_BYTES = 2**20
 

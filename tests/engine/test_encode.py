@@ -10,8 +10,9 @@ import lameenc
 import pytest
 
 from tests.servers.programs import require_program
-from video2mp3.engine.child.audio.encode import Encoder, EncoderSettings, settings_for
+from video2mp3.engine.child.audio.encode import Encoder, settings_for
 from video2mp3.engine.child.audio.lame import Lame
+from video2mp3.engine.mp3.encoder_settings import EncoderSettings
 from video2mp3.engine.mp3.frames import parse_header
 
 RATE = 48_000

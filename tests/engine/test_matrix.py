@@ -15,8 +15,9 @@ import pytest
 
 from tests.engine.decoders import pcm_by_ffmpeg, samples_decoded
 from tests.servers import require_program
-from video2mp3.engine.child.audio.encode import Encoder, EncoderSettings, settings_for
+from video2mp3.engine.child.audio.encode import Encoder, settings_for
 from video2mp3.engine.child.audio.parallel import Chunking, EncoderPool, ParallelEncoder, chunking_for
+from video2mp3.engine.mp3.encoder_settings import EncoderSettings
 from video2mp3.engine.mp3.frames import samples_per_frame
 from video2mp3.engine.mp3.stitch import Joint
 from video2mp3.engine.mp3.writer import Mp3Writer
@@ -96,12 +97,7 @@ def write(path: Path, settings: EncoderSettings, mp3: bytes, samples: int) -> No
     with path.open("wb") as file:
         writer = Mp3Writer(
             file.fileno(),
-            sample_rate_hz=settings.sample_rate_hz,
-            channels=settings.channels,
-            bitrate_kbps=settings.bitrate_kbps,
-            vbr_quality=settings.vbr_quality,
-            quality=settings.quality,
-            average_kbps=settings.average_kbps,
+            settings,
             id3=b"",
         )
         writer.write(mp3)

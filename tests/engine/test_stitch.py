@@ -9,8 +9,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tests.engine.contents import Content, contents_of
-from video2mp3.engine.child.audio.encode import Encoder, EncoderSettings, settings_for
+from video2mp3.engine.child.audio.encode import Encoder, settings_for
 from video2mp3.engine.child.audio.parallel import Chunking, EncoderPool, ParallelEncoder
+from video2mp3.engine.mp3.encoder_settings import EncoderSettings
 from video2mp3.engine.mp3.frame import split
 from video2mp3.engine.mp3.frames import BrokenStream, samples_per_frame
 from video2mp3.engine.mp3.stitch import Joint, Stitcher, find_seam

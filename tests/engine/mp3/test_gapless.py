@@ -26,15 +26,7 @@ def make_mp3(path: Path, pcm: bytes, rate_hz: int, channels: int, mode: str, sam
     settings = settings_for(rate_hz, channels, *MODES[mode])
     encoder = Encoder(settings)
     with path.open("w+b") as file:
-        writer = Mp3Writer(
-            file.fileno(),
-            sample_rate_hz=rate_hz,
-            channels=channels,
-            bitrate_kbps=settings.bitrate_kbps,
-            vbr_quality=settings.vbr_quality,
-            quality=settings.quality,
-            id3=id3_tag({"TSSE": "test"}),
-        )
+        writer = Mp3Writer(file.fileno(), settings, id3=id3_tag({"TSSE": "test"}))
         lead_in = lead_in_samples(rate_hz, samples)
         writer.write(encoder.encode(bytes(2 * channels * lead_in) + pcm))
         writer.write(encoder.finish())

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from tests.engine.decoders import pcm_by_mpg123
 from tests.engine.test_stitch import encoded
 from tests.servers import require_program
-from video2mp3.engine.child.audio.encode import EncoderSettings, settings_for
+from video2mp3.engine.child.audio.encode import settings_for
+from video2mp3.engine.mp3.encoder_settings import EncoderSettings
 from video2mp3.engine.mp3.frame import Frame, FrameSplitter, data_before, side_info_crc
 from video2mp3.engine.mp3.frames import BrokenStream, samples_per_frame
 from video2mp3.engine.mp3.info_tag import DECODER_DELAY, ENCODER_DELAY
@@ -59,12 +60,7 @@ def write(path: Path, mode: EncoderSettings, frames: list[Frame], samples: int, 
     with path.open("w+b") as file:
         writer = Mp3Writer(
             file.fileno(),
-            sample_rate_hz=mode.sample_rate_hz,
-            channels=mode.channels,
-            bitrate_kbps=mode.bitrate_kbps,
-            vbr_quality=mode.vbr_quality,
-            quality=mode.quality,
-            average_kbps=mode.average_kbps,
+            mode,
             id3=b"",
         )
         for frame in frames:

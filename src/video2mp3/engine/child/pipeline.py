@@ -193,12 +193,7 @@ class Pipeline:
     def _open_mp3(self, offset_bytes: int, number: int = 1, chapter_title: str | None = None) -> Mp3Writer:
         return Mp3Writer(
             self._job.sink,
-            sample_rate_hz=self._settings.sample_rate_hz,
-            channels=self._settings.channels,
-            bitrate_kbps=self._settings.bitrate_kbps,
-            vbr_quality=self._settings.vbr_quality,
-            quality=self._settings.quality,
-            average_kbps=self._settings.average_kbps,
+            self._settings,
             id3=self._metadata.id3(number, chapter_title),
             offset_bytes=offset_bytes,
         )

@@ -9,6 +9,7 @@ import math
 import struct
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -21,6 +22,7 @@ from video2mp3.engine.child.media import Media
 from video2mp3.engine.child.output_metadata import OutputMetadata
 from video2mp3.engine.child.segments import SegmentsWriter
 from video2mp3.engine.child.split_points import TimeSplitPoints, split_points_for
+from video2mp3.engine.mp3.encoder_settings import EncoderSettings
 from video2mp3.engine.mp3.finder import ChangedFormat, FrameFinder
 from video2mp3.engine.mp3.frame import Frame
 from video2mp3.engine.mp3.frames import FrameHeader, bitrates_kbps
@@ -214,17 +216,14 @@ class _CopyWriter(Mp3Writer):
 
     def __init__(self, sink: int, header: FrameHeader, encoder: bytes, id3: bytes, offset_bytes: int) -> None:
         is_known = header.bitrate_kbps in bitrates_kbps(header.sample_rate_hz)
-        super().__init__(
-            sink,
-            sample_rate_hz=header.sample_rate_hz,
-            channels=header.channels,
-            bitrate_kbps=header.bitrate_kbps if is_known else None,
+        settings = EncoderSettings(
+            header.sample_rate_hz,
+            header.channels,
+            header.bitrate_kbps if is_known else None,
             vbr_quality=None,
             quality=_UNKNOWN_QUALITY,
-            id3=id3,
-            offset_bytes=offset_bytes,
-            encoder=encoder,
         )
+        super().__init__(sink, settings, id3=id3, offset_bytes=offset_bytes, encoder=encoder)
         self._bitrates: Counter[int] = Counter()
         self._audio_bytes = 0
         self._bits_per_frame = 8 * header.sample_rate_hz / header.samples
@@ -239,7 +238,8 @@ class _CopyWriter(Mp3Writer):
         """Completes the MP3; see `Mp3Writer`."""
         frames = self._bitrates.total()
         if frames - max(self._bitrates.values()) > 1:  # one may be made up
-            self._average_kbps = max(round(self._audio_bytes * self._bits_per_frame / frames / 1000), 1)
+            average_kbps = max(round(self._audio_bytes * self._bits_per_frame / frames / 1000), 1)
+            self._settings = replace(self._settings, average_kbps=average_kbps)
         super().finish(samples, delay)
 
 

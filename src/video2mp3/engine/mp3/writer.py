@@ -4,6 +4,7 @@ import os
 
 from fastcrc import crc16
 
+from video2mp3.engine.mp3.encoder_settings import EncoderSettings
 from video2mp3.engine.mp3.frames import FrameWalker
 from video2mp3.engine.mp3.info_tag import (
     ENCODER_DELAY,
@@ -25,14 +26,9 @@ class Mp3Writer:
     def __init__(
         self,
         descriptor: int,
+        settings: EncoderSettings,
         *,
-        sample_rate_hz: int,
-        channels: int,
-        bitrate_kbps: int | None,
-        vbr_quality: int | None,
-        quality: int,
         id3: bytes,
-        average_kbps: int | None = None,
         offset_bytes: int = 0,
         encoder: bytes = LAME_VERSION,
     ) -> None:
@@ -40,10 +36,8 @@ class Mp3Writer:
         """Where in the file it stands."""
         self._encoder = encoder
         self._descriptor = descriptor
-        self._vbr_quality = vbr_quality
-        self._average_kbps = average_kbps
-        self._quality = quality
-        self._header = info_frame_header(sample_rate_hz, channels, bitrate_kbps)
+        self._settings = settings
+        self._header = info_frame_header(settings.sample_rate_hz, settings.channels, settings.bitrate_kbps)
         self._walker = FrameWalker()
         self._crc = 0
         self._block = bytearray()
@@ -86,15 +80,15 @@ class Mp3Writer:
 
     def _tag(self, samples: int, delay: int) -> InfoTag:
         return InfoTag(
-            vbr_quality=self._vbr_quality,
-            quality=self._quality,
+            vbr_quality=self._settings.vbr_quality,
+            quality=self._settings.quality,
             frames=self.frames,
             size_bytes=self._walker.size_bytes + self._header.size_bytes,
             toc=table_of_contents(self._walker, self._header.size_bytes),
             delay=delay,
             padding=padding_for(self.frames, self._header.samples, delay, samples),
             music_crc=self._crc,
-            average_kbps=self._average_kbps,
+            average_kbps=self._settings.average_kbps,
             encoder=self._encoder,
         )
 

@@ -1,28 +1,10 @@
 """PCM to MP3 frames, with LAME."""
 
-from dataclasses import dataclass
-
 from video2mp3.engine.child.audio.lame import JOINT_STEREO, MONO, VBR_ABR, VBR_MTRH, VBR_OFF, Lame
+from video2mp3.engine.mp3.encoder_settings import EncoderSettings
 from video2mp3.engine.mp3.frames import bitrates_kbps, samples_per_frame
 from video2mp3.engine.mp3.info_tag import DECODER_DELAY, ENCODER_DELAY
 from video2mp3.engine.options import DEFAULT_BITRATE_KBPS
-
-QUALITY = 3
-"""LAME's and ffmpeg's own default (docs/encoder.md has what the others give)."""
-
-
-@dataclass(frozen=True)
-class EncoderSettings:
-    """What the encoder is told."""
-
-    sample_rate_hz: int
-    channels: int
-    bitrate_kbps: int | None
-    """None: not a constant bitrate."""
-    vbr_quality: int | None
-    quality: int = QUALITY
-    average_kbps: int | None = None
-    """ABR: variable bitrate that reaches this on average."""
 
 
 def settings_for(

@@ -9,8 +9,8 @@ from av.error import BlockingIOError as WantsMore
 from av.error import FFmpegError
 from av.filter import Graph
 
-from video2mp3.engine.child.audio.encode import EncoderSettings
 from video2mp3.engine.child.audio.pcm import BYTES_PER_SAMPLE
+from video2mp3.engine.mp3.encoder_settings import EncoderSettings
 
 SILENCE_LUFS = -70.0
 """The absolute gate: what is not louder does not count."""

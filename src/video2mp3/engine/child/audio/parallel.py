@@ -15,8 +15,9 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, TypeVar
 
-from video2mp3.engine.child.audio.encode import Encoder, EncoderSettings
+from video2mp3.engine.child.audio.encode import Encoder
 from video2mp3.engine.child.audio.pcm import BYTES_PER_SAMPLE
+from video2mp3.engine.mp3.encoder_settings import EncoderSettings
 from video2mp3.engine.mp3.frames import MPEG1_RATES_HZ, samples_per_frame
 from video2mp3.engine.mp3.stitch import Stitcher
 
