@@ -17,7 +17,6 @@ from video2mp3.api.application import create_app
 from video2mp3.api.auth.scopes import NEEDS
 from video2mp3.api.frame.services import Services
 from video2mp3.database.tables import Job
-from video2mp3.engine.segment_names import makes_segments
 from video2mp3.errors import NoAudio
 from video2mp3.settings import Settings
 
@@ -70,7 +69,7 @@ def a_worker(services: Services) -> Iterator[None]:
                 found = session.scalars(select(Job).where(*waited_for)).all()
             for job in found:
                 # Several MP3s would have to be a real ZIP of them.
-                if makes_segments(job.options):
+                if job.options.makes_segments:
                     fail(services, job.id, NoAudio())
                 else:
                     finish(services, job.id)

@@ -16,7 +16,7 @@ from tests.engine.sounds import BytesSource, tone, wav_with
 from video2mp3.api.application import create_app
 from video2mp3.api.frame.services import Services
 from video2mp3.database.tables import Job
-from video2mp3.engine import Options, Progress, convert
+from video2mp3.engine import Progress, convert
 from video2mp3.errors import MediaError
 from video2mp3.settings import Settings, load_settings
 
@@ -70,7 +70,7 @@ def _assert_all_end(services: Services) -> None:
     for options in accepted.values():
         source = BytesSource(wav_with(tone(16_000)))
         with tempfile.TemporaryFile() as sink, suppress(MediaError):
-            assert convert(source, sink, Options.from_dict(options), on_progress=_assert_sound).samples >= 0
+            assert convert(source, sink, options, on_progress=_assert_sound).samples >= 0
 
 
 def _assert_sound(progress: Progress) -> None:

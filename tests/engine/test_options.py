@@ -1,3 +1,4 @@
+import json
 import math
 from dataclasses import fields
 from pathlib import Path
@@ -7,7 +8,7 @@ import pytest
 from tests.engine.converting import by_ffprobe, converted, make
 from tests.engine.decoders import samples_decoded
 from tests.engine.sounds import write_wav
-from video2mp3.engine import Options
+from video2mp3.engine import Options, ResolvedOptions
 from video2mp3.engine.options import description_of
 from video2mp3.engine.presets import PRESETS
 from video2mp3.errors import InvalidOption
@@ -21,8 +22,25 @@ def test_options_survive_as_plain_values() -> None:
         Options(preset="voice", track="deu", keep_private_tags=True),
     ):
         assert Options.from_dict(options.as_dict()) == options
+        assert options.resolved().requested() == options.as_dict()
     assert Options().as_dict() == {}
     assert Options.from_dict({"bitrate_kbps": None, "keep_tags": None}) == Options()
+
+
+def test_a_preset_is_applied_once_and_defaults_are_filled_in() -> None:
+    podcast = Options(preset="podcast", channels=1).resolved()
+    assert (podcast.bitrate_kbps, podcast.loudness_lufs, podcast.start_s, podcast.channels) == (128, -16, 0.0, 1)
+    assert Options().resolved().bitrate_kbps == 192
+    assert Options(vbr_quality=2).resolved().bitrate_kbps is None
+    assert Options(track="2", split="600").resolved().requested() == {"track": 2, "split": 600.0}
+
+
+def test_resolved_options_survive_as_json() -> None:
+    for options in (Options(preset="podcast", track="all"), Options(cover_picture=b""), Options(cover_picture=b"\xff")):
+        resolved = options.resolved()
+        assert ResolvedOptions.from_json(json.loads(json.dumps(resolved.as_json()))) == resolved
+    with pytest.raises(ValueError, match="version 2"):
+        ResolvedOptions.from_json({"version": 2})
 
 
 @pytest.mark.parametrize(

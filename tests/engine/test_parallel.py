@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.test_stitch import sound
+from tests.options import resolved
 from video2mp3.engine import FileSource, Limits, Options, Report, convert
 from video2mp3.engine.child.audio.encode import settings_for
 from video2mp3.engine.child.audio.parallel import Chunking, EncoderPool, ParallelEncoder, chunking_for
@@ -146,7 +147,7 @@ def test_progress_goes_on_while_the_last_chunks_are_encoded(two_minutes: Path, t
     data = two_minutes.read_bytes()
     media = Media(SourceFile(lambda offset, size: data[offset : offset + size], len(data)), len(data))
     with (tmp_path / "a.mp3").open("w+b") as sink, EncoderPool(1) as pool:
-        work = ConversionJob(lambda: media, sink.fileno(), {"bitrate_kbps": 128}, "a.wav", 1e6, pool)
+        work = ConversionJob(lambda: media, sink.fileno(), resolved(bitrate_kbps=128), "a.wav", 1e6, pool)
         done = list(Pipeline(media, work).run())
     assert done == sorted(done)
     assert done[-1] == pytest.approx(120)

@@ -8,6 +8,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.options import resolved
 from video2mp3.engine.child.split_points import SilenceSplitPoints, SplitPoint, SplitPoints, split_points_for
 from video2mp3.engine.report import Chapter
 
@@ -92,7 +93,7 @@ def test_a_silence_that_does_not_end_is_a_segment_after_a_minute() -> None:
 @settings(deadline=None)
 @given(length=st.floats(1, 4), samples=st.integers(1, 100_000), block=st.integers(1000, 50_000))
 def test_times_are_cut_exactly_and_nothing_too_short_is_left(length: float, samples: int, block: int) -> None:
-    split_points = split_points_for({"split": length}, [], RATE_HZ, 1)
+    split_points = split_points_for(resolved(split=length), [], RATE_HZ, 1)
     found = [point.at for point in points_of(split_points, array.array("h", [0] * samples), 1, block)]
     expected = [round(n * length * RATE_HZ) for n in range(1, 20)]
     assert found == [at for at in expected if at + 576 <= samples]
@@ -102,7 +103,7 @@ def test_times_are_cut_exactly_and_nothing_too_short_is_left(length: float, samp
 @given(starts=st.lists(st.integers(0, 5000), max_size=12), start_s=st.integers(0, 2000))
 def test_chapters_are_cut_where_they_begin(starts: list[int], start_s: int) -> None:
     chapters = [Chapter(at / 1000, at / 1000 + 1, f"Chapter {n}") for n, at in enumerate(sorted(starts))]
-    split_points = split_points_for({"split": "chapters", "start_s": start_s / 1000}, chapters, RATE_HZ, 1)
+    split_points = split_points_for(resolved(split="chapters", start_s=start_s / 1000), chapters, RATE_HZ, 1)
     found = [SplitPoint(0, split_points.first_title), *points_of(split_points, array.array("h", [0] * 40_000), 1, 999)]
     assert all(after.at - before.at >= 576 for before, after in pairwise(found))
     begins = {round(chapter.start_s * RATE_HZ) - start_s * 8 for chapter in chapters}

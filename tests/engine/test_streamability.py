@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.media import make_video
+from tests.options import resolved
 from tests.servers import require_program
-from video2mp3.engine import FileSource, Options, Progress, convert
+from video2mp3.engine import FileSource, Progress, convert
 from video2mp3.engine.containers.source_inspection import inspect_source
 from video2mp3.engine.containers.streamability import (
     HEAD_BYTES,
@@ -130,8 +131,9 @@ def test_hostile_heads_end() -> None:
 
 
 def test_options_can_need_the_end() -> None:
-    assert requires_full_input({"bitrate_kbps": 96}) is None
-    assert requires_full_input(Options(loudness_lufs=-16).as_dict())
-    assert requires_full_input({"split": "silence"})
-    assert requires_full_input({"cover_at_s": 1.0})
-    assert requires_full_input({"split": 60}) is None
+    assert requires_full_input(resolved(bitrate_kbps=96)) is None
+    assert requires_full_input(resolved(loudness_lufs=-16))
+    assert requires_full_input(resolved(preset="podcast"))
+    assert requires_full_input(resolved(split="silence"))
+    assert requires_full_input(resolved(cover_at_s=1.0))
+    assert requires_full_input(resolved(split=60)) is None

@@ -8,6 +8,7 @@ from mutagen.id3 import ID3
 
 from tests.engine.converting import converted, make
 from tests.media import corpus_file
+from tests.options import resolved
 from video2mp3.engine.child.tags import tags_for
 
 PUBLIC = {
@@ -96,14 +97,14 @@ def test_without_the_source_s_tags_there_are_only_one_s_own(video: Path, tmp_pat
     ],
 )
 def test_dates_of_programs_are_understood_and_of_a_moment_only_the_year_is_kept(date: str, kept: str | None) -> None:
-    assert tags_for({}, {"date": date}, "").texts.get("TDRC") == kept
-    private = tags_for({"keep_private_tags": True}, {"date": date}, "").others
+    assert tags_for(resolved(), {"date": date}, "").texts.get("TDRC") == kept
+    private = tags_for(resolved(keep_private_tags=True), {"date": date}, "").others
     assert private.get("date", kept) == (kept if date == kept else date)
 
 
 def test_text_of_strangers_is_bounded_in_number_and_length() -> None:
     source = {f"key{n}": "x" * 10_000 for n in range(1000)} | {"title": "two\nlines\0" + "x" * 1000}
-    tags = tags_for({"keep_private_tags": True}, source, "a.mp4")
+    tags = tags_for(resolved(keep_private_tags=True), source, "a.mp4")
     assert len(tags.others) == 64
     assert max(map(len, tags.others.values())) == 2000
     assert tags.texts["TIT2"].startswith("two lines x")

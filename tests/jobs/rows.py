@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import update
 
+from tests.options import resolved
 from video2mp3.database.clock import SECOND, now
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job, Notification, Upload, User, new_id
@@ -49,9 +50,10 @@ def make_upload(database: Database, user_id: str, name: str = "talk.mp4", state:
 
 def submit(database: Database, user_id: str, upload_id: str | None = None, **arguments: Any) -> Job:
     upload_id = upload_id or make_upload(database, user_id)
+    options = resolved(**arguments.pop("options", {}))
     with database.write() as session:
         upload = session.get_one(Upload, upload_id)
-        return lifecycle.submit(session, user_id=user_id, upload=upload, **{"options": {}, **arguments})
+        return lifecycle.submit(session, user_id=user_id, upload=upload, options=options, **arguments)
 
 
 def claim(database: Database, job_id: str, worker_id: str = "w" * 32) -> Claim | None:

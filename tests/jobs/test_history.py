@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from tests.jobs.objects import keys_in, put
 from tests.jobs.rows import make_user
+from tests.options import resolved
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import (
     AuditEntry,
@@ -61,7 +62,7 @@ def test_every_table_is_bounded() -> None:
 
 def _job(user_id: str, state: str, *, began: bool = True, **more: object) -> Job:
     started = 1 if began else None
-    facts = {"source_name": "talk.mp4", "source_size_bytes": 1, "options": {}, "created_at": 1}
+    facts = {"source_name": "talk.mp4", "source_size_bytes": 1, "options": resolved(), "created_at": 1}
     more = {"ended_at": 1 if state in lifecycle.ENDED else None, **more}
     return Job(id=new_id(), user_id=user_id, state=state, started_at=started, **facts, **more)
 

@@ -9,6 +9,7 @@ from sqlalchemy import event, insert, text, update
 from sqlalchemy.orm import Session
 
 from tests.jobs.rows import make_upload, make_user
+from tests.options import resolved
 from video2mp3 import uploads
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job, new_id
@@ -25,7 +26,7 @@ from video2mp3.storage.disk import DiskStorage
 def job_id(database: Database, user_id: str) -> str:
     """One of 2,000 queued jobs, among 2,000 finished and 20 whose lease has expired."""
     template: dict[str, Any] = {"user_id": user_id, "upload_id": make_upload(database, user_id), "source_name": ""}
-    template |= {"source_size_bytes": 1, "options": {}, "created_at": 1, "lease_until": 1}
+    template |= {"source_size_bytes": 1, "options": resolved(), "created_at": 1, "lease_until": 1}
     states = ["queued", "finished"] * 2000 + ["processing"] * 20
     rows = [{**template, "id": new_id(), "state": state} for state in states]
     other: dict[str, Any] = {"user_id": make_user(database), "id": new_id(), "state": "queued"}
@@ -105,7 +106,7 @@ def test_the_history_of_one_user_is_trimmed_by_an_index(
 
 def test_a_change_of_one_job_locks_only_its_row(database: Database, user_id: str, job_id: str) -> None:
     """It should search by the primary key: by the state's index it would lock entries that other statements need."""
-    taken = Claim(job_id, 1, user_id, None, "", {})
+    taken = Claim(job_id, 1, user_id, None, "", resolved())
     for action in (
         _call(database, lifecycle.claim, job_id, "w" * 32),
         _call(database, partial(lifecycle.heartbeat, percent=1, done_s=1.0), taken),

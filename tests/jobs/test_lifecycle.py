@@ -16,6 +16,7 @@ from tests.jobs.rows import (
     seconds_from_now,
     submit,
 )
+from tests.options import resolved
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job, Upload
 from video2mp3.errors import (
@@ -69,7 +70,7 @@ def test_a_submitted_job_is_queued_with_what_its_owner_asked_for(database: Datab
     upload_id = make_upload(database, user_id, name="Vortrag.mp4")
     job = submit(database, user_id, upload_id, options={"bitrate_kbps": 128}, tag="für später", priority=0)
     row = read_job(database, job.id)
-    assert (row.state, row.options, row.tag, row.priority) == ("queued", {"bitrate_kbps": 128}, "für später", 0)
+    assert (row.state, row.options, row.tag, row.priority) == ("queued", resolved(bitrate_kbps=128), "für später", 0)
     assert (row.upload_id, row.source_name, row.source_size_bytes) == (upload_id, "Vortrag.mp4", 1000)
     assert seconds_from_now(database, job.created_at) == pytest.approx(0, abs=10)
 

@@ -9,6 +9,7 @@ from sqlalchemy import event, insert
 
 from tests.jobs.rows import claim, make_upload, make_user
 from tests.jobs.taking import take_all
+from tests.options import resolved
 from video2mp3.database import connection as connection_module
 from video2mp3.database.clock import now
 from video2mp3.database.connection import Database
@@ -51,7 +52,7 @@ def waiting(database: Database) -> None:
     """Ten thousand queued jobs of one user."""
     user_id = make_user(database)
     row = {"user_id": user_id, "upload_id": make_upload(database, user_id), "source_name": "", "source_size_bytes": 1}
-    rows = [{**row, "id": new_id(), "options": {}, "created_at": 1} for _ in range(JOBS)]
+    rows = [{**row, "id": new_id(), "options": resolved(), "created_at": 1} for _ in range(JOBS)]
     with database.write() as session:
         session.execute(insert(Job), rows)
 

@@ -7,6 +7,7 @@ from structlog.contextvars import bound_contextvars
 
 from tests.jobs.rows import change_job, claimed, finish, make_upload, make_user, submit
 from tests.jobs.taking import take_all
+from tests.options import resolved
 from video2mp3.database.clock import SECOND, now
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job, Notification, Worker, new_id
@@ -50,8 +51,14 @@ def test_an_ended_job_is_announced_to_the_notifier(database: Database, memory: M
 def test_one_user_s_thousand_jobs_never_fill_the_broker(database: Database, memory: MemoryQueue) -> None:
     anna = make_user(database)
     upload_id = make_upload(database, anna)
-    template = {"user_id": anna, "upload_id": upload_id, "source_name": "", "source_size_bytes": 1, "options": {}}
-    rows = [{**template, "id": new_id(), "created_at": 1} for _ in range(1000)]
+    template = {
+        "user_id": anna,
+        "upload_id": upload_id,
+        "source_name": "",
+        "source_size_bytes": 1,
+        "options": resolved(),
+    }
+    rows = [{**template, "id": new_id(), "options": resolved(), "created_at": 1} for _ in range(1000)]
     with database.write() as session:
         session.execute(insert(Job), rows)
     relay = Relay(database, memory)

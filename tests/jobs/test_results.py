@@ -1,20 +1,22 @@
 import pytest
 
+from tests.options import resolved
 from video2mp3.jobs.results import media_type, result_name, segment_names
 
-SPLIT = {"split": "chapters"}
+SPLIT = resolved(split="chapters")
 
 
 def test_a_result_is_named_after_its_source() -> None:
     names = ("a.b.mp4", "talk", ".mp4", "upload")
-    assert [result_name(name, {}) for name in names] == ["a.b.mp3", "talk.mp3", ".mp4.mp3", "upload.mp3"]
+    assert [result_name(name, resolved()) for name in names] == ["a.b.mp3", "talk.mp3", ".mp4.mp3", "upload.mp3"]
     assert result_name("talk.mp4", SPLIT) == "talk.zip"
 
 
 def test_the_options_tell_beforehand_what_a_result_will_be() -> None:
     """It should be a ZIP exactly where several MP3s are asked for."""
-    assert {media_type(options) for options in ({}, {"track": 2}, {"track": "de"})} == {"audio/mpeg"}
-    assert {media_type(options) for options in (SPLIT, {"split": 60.0}, {"track": "all"})} == {"application/zip"}
+    assert {media_type(resolved(**options)) for options in ({}, {"track": 2}, {"track": "de"})} == {"audio/mpeg"}
+    several = (SPLIT, resolved(split=60.0), resolved(track="all"))
+    assert {media_type(options) for options in several} == {"application/zip"}
 
 
 @pytest.mark.parametrize(

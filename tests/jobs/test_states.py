@@ -11,6 +11,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from tests.jobs.rows import make_upload, submit
+from tests.options import resolved
 from video2mp3.database.clock import SECOND, now
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job, Upload
@@ -124,7 +125,7 @@ def _after(session: Session, job: Job, state: str, condition: dict[str, Any], fu
     with session.begin_nested() as all_of_it:
         _prepare(session, job, state, dict(condition))
         with suppress(Conflict):
-            claim = Claim(job.id, 1, job.user_id, job.upload_id, "", {}, transfer=condition.get("transfer"))
+            claim = Claim(job.id, 1, job.user_id, job.upload_id, "", resolved(), transfer=condition.get("transfer"))
             function(session, job, claim)
         after = session.scalars(select(Job.state).where(Job.id == job.id)).one()
         all_of_it.rollback()

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.jobs.rows import change_job, claimed, finish, make_user, read_job, submit
+from tests.options import resolved
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job
 from video2mp3.errors import SourceNotFound, Unreachable
@@ -18,7 +19,7 @@ LIMITS = TransferLimits(8)
 def order(database: Database, user_id: str, host: str = "a.example") -> Job:
     with database.write() as session:
         source = RemoteSource(f"https://{host}/talk.mp4", "talk.mp4")
-        return lifecycle.submit(session, user_id=user_id, upload=None, source=source, options={})
+        return lifecycle.submit(session, user_id=user_id, upload=None, source=source, options=resolved())
 
 
 def take(database: Database, turns: dict[str, int] | None = None, worker_id: str = W) -> Claim | None:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.notify.test_mail import LINKS
+from tests.options import resolved
 from video2mp3.accounts.email_addresses import is_email
 from video2mp3.database.tables import Job
 from video2mp3.notify.composing import compose, compose_account_email
@@ -47,7 +48,7 @@ def sent(message: EmailMessage, address: str) -> EmailMessage:
 
 
 def about_a_job(name: str, address: str, state: str = "failed") -> EmailMessage:
-    job = Job(id="a" * 32, source_name=name, state=state, options={}, error_detail=name)
+    job = Job(id="a" * 32, source_name=name, state=state, options=resolved(), error_detail=name)
     return sent(compose(job, address, LINKS, "n1"), address)
 
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import pytest
 from aiosmtpd.controller import Controller
 
+from tests.options import resolved
 from tests.servers import SMTPServer, free_port
 from video2mp3.database.tables import Job, User
 from video2mp3.errors import EmailRejected, EmailUnavailable
@@ -26,7 +27,7 @@ def _mailer(host: str, port: int, **arguments: Any) -> Mailer:
 
 
 def _job(**values: Any) -> Job:
-    return Job(**{"id": "a" * 32, "source_name": "talk.mp4", "state": "finished", "options": {}, **values})
+    return Job(**{"id": "a" * 32, "source_name": "talk.mp4", "state": "finished", "options": resolved(), **values})
 
 
 def content_of(mail: EmailMessage, kind: Literal["plain", "html"] = "plain") -> str:
@@ -98,7 +99,7 @@ def test_the_mail_of_several_mp3s_says_how_many_are_in_the_zip() -> None:
         "sha256": "",
     }
     for number, words in ((12, "our 12 MP3s of talk.mp4 are ready"), (1, "our MP3 of talk.mp4 is ready")):
-        job = _job(options={"split": "chapters"}, report={"segments": [segment] * number})
+        job = _job(options=resolved(split="chapters"), report={"segments": [segment] * number})
         mail = compose(job, "anna@example.org", LINKS, "n1")
         assert mail["Subject"] == f"Y{words}"
         assert f"y{words}, in a ZIP:\n\n{LINKS.result}\n" in content_of(mail)

@@ -3,6 +3,7 @@ import threading
 import pytest
 from sqlalchemy import select, update
 
+from tests.options import resolved
 from tests.uploads.conftest import add_user
 from video2mp3 import uploads
 from video2mp3.database.clock import now
@@ -36,7 +37,7 @@ def add_job(database: Database, upload: Upload, state: str) -> None:
             upload_id=upload.id,
             source_name="talk.mp4",
             source_size_bytes=1,
-            options={},
+            options=resolved(),
             state=state,
             created_at=now(),
         )

@@ -17,6 +17,7 @@ from sqlalchemy import select
 from tests.engine.converting import make
 from tests.jobs.rows import change_job, make_user, read_job
 from tests.media import make_video
+from tests.options import resolved
 from tests.outbound.listeners import answer, web_server
 from tests.servers import Bucket, wait_until
 from tests.worker.system import System, make_wav
@@ -112,14 +113,15 @@ def serving(content: bytes, **values: Any) -> Iterator[FileServer]:
 
 def order(system: System, url: str, **values: Any) -> Job:
     user_id = values.pop("user_id", None) or make_user(system.database)
-    name = values.pop("name", "talk.wav")
+    name, options = values.pop("name", "talk.wav"), resolved(**values.pop("options", {}))
     with system.database.write() as session:
         return lifecycle.submit(
             session,
             user_id=user_id,
             upload=None,
             source=RemoteSource(url, name),
-            **{"options": {}, **values},
+            options=options,
+            **values,
         )
 
 

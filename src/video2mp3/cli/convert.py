@@ -51,7 +51,7 @@ def convert_command(
     Exit status: 0 all converted, 1 some failed, 2 wrong usage.
     """
     try:
-        chosen = Options.from_dict(options)
+        chosen = Options.from_dict(options).resolved()
     except InvalidOption as error:
         stop(with_flags(error.detail))
     tasks = [] if watch else [Task(file, target) for file, target in pair_outputs(files, output)]

@@ -11,8 +11,7 @@ from typing import Any
 from video2mp3.cli.bars import Bars, OnProgress
 from video2mp3.cli.files import check_before, no_room, open_source, outputs_of, place, temporary_file
 from video2mp3.cli.terminal import clock, complain, shown, size
-from video2mp3.engine import Limits, Options, Report, convert
-from video2mp3.engine.segment_names import makes_segments
+from video2mp3.engine import Limits, Report, ResolvedOptions, convert
 from video2mp3.errors import Canceled, StorageFull, Video2mp3Error
 
 
@@ -20,7 +19,7 @@ from video2mp3.errors import Canceled, StorageFull, Video2mp3Error
 class Order:
     """The request that applies to every file."""
 
-    options: Options
+    options: ResolvedOptions
     force: bool
     as_json: bool
     limits: Limits
@@ -68,9 +67,9 @@ def _convert_one(task: Task, order: Order, bars: Bars, stopping: threading.Event
         return _write(task, order, on_progress, lambda: stopping.is_set() or task.is_stale())
 
 
-def _report_result(task: Task, future: "Future[Converted]", options: Options, as_json: bool) -> bool:
+def _report_result(task: Task, future: "Future[Converted]", options: ResolvedOptions, as_json: bool) -> bool:
     """Waits for a file, and prints its result on standard output, or its error on standard error."""
-    name, in_segments = shown(task.file), makes_segments(options.as_dict())
+    name, in_segments = shown(task.file), options.makes_segments
     facts: dict[str, Any] = {"source": str(task.file)} | ({} if in_segments else {"output": str(task.target)})
     try:
         done = future.result()

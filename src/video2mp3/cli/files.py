@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from video2mp3.cli.terminal import reason, shown
-from video2mp3.engine import FileSource, Options, Report, Segment
-from video2mp3.engine.segment_names import first_suffix_pattern, makes_segments, segment_suffixes
+from video2mp3.engine import FileSource, Report, ResolvedOptions, Segment
+from video2mp3.engine.segment_names import first_suffix_pattern, segment_suffixes
 from video2mp3.errors import FileExists, InvalidRequest, NotFound, StorageFull
 
 _PIECE_SIZE_BYTES = 1024**2
@@ -51,21 +51,21 @@ def open_source(file: Path) -> FileSource:
         raise InvalidRequest(f"The file cannot be read: {reason(error)}.") from None
 
 
-def check_before(target: Path, file: Path, options: Options, force: bool) -> None:
+def check_before(target: Path, file: Path, options: ResolvedOptions, force: bool) -> None:
     """Checks the output before a conversion, when the number of segments is not known yet.
 
     Raises:
         FileExists, InvalidRequest: as `check_target`.
     """
-    if not makes_segments(options.as_dict()):
+    if not options.makes_segments:
         check_target(target, file, force)
     elif not force and target.parent.is_dir() and (earlier := earlier_output(target, options)):
         raise _already_there(earlier)
 
 
-def outputs_of(target: Path, report: Report, options: Options) -> list[Path]:
+def outputs_of(target: Path, report: Report, options: ResolvedOptions) -> list[Path]:
     """Returns the name of each MP3 that a conversion made."""
-    endings = segment_suffixes([segment.track for segment in report.segments], options.as_dict())
+    endings = segment_suffixes([segment.track for segment in report.segments], options)
     return [target.with_name(f"{target.stem}{ending}{target.suffix}") for ending in endings]
 
 
@@ -89,16 +89,15 @@ def check_target(target: Path, file: Path, force: bool) -> None:
         raise _already_there(target)
 
 
-def earlier_output(target: Path, options: Options) -> Path | None:
+def earlier_output(target: Path, options: ResolvedOptions) -> Path | None:
     """Returns the output of an earlier conversion to this target: the target, or its first segment.
 
     Raises:
         OSError: the folder cannot be read.
     """
-    chosen = options.as_dict()
-    if not makes_segments(chosen):
+    if not options.makes_segments:
         return None if kind_of(target) is None else target
-    first = re.compile(re.escape(target.stem) + first_suffix_pattern(chosen) + re.escape(target.suffix))
+    first = re.compile(re.escape(target.stem) + first_suffix_pattern(options) + re.escape(target.suffix))
     found = [path for path in target.parent.iterdir() if first.fullmatch(path.name)]
     return min(found, default=None)
 

@@ -9,7 +9,6 @@ from video2mp3.cli.flags import Force, Inputs, Output, takes_options, with_flags
 from video2mp3.cli.output_paths import pair_outputs
 from video2mp3.cli.terminal import complain, stop
 from video2mp3.engine import Options
-from video2mp3.engine.segment_names import makes_segments
 from video2mp3.errors import InvalidOption
 
 _SERVICE = "Service"
@@ -43,11 +42,11 @@ def push_command(
     wrong usage.
     """
     try:
-        chosen = Options.from_dict(options).as_dict()
+        chosen = Options.from_dict(options).resolved()
     except InvalidOption as error:
         stop(with_flags(error.detail))
     tasks = pair_outputs(files, output)
-    if makes_segments(chosen):
+    if chosen.makes_segments:
         tasks = [(file, target.with_suffix(".zip")) for file, target in tasks]
     # Imported late: the HTTP library takes a while to load, and other commands do not need it.
     from video2mp3.cli.push_files import push

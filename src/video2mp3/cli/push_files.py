@@ -4,11 +4,10 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -16,6 +15,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from video2mp3.cli.files import check_target, open_source
 from video2mp3.cli.terminal import complain, reason, shown, size
 from video2mp3.client import Client, ClientError, Conversion
+from video2mp3.engine import ResolvedOptions
 from video2mp3.errors import Video2mp3Error
 
 
@@ -23,7 +23,7 @@ def push(
     tasks: Sequence[tuple[Path, Path]],
     server: str,
     account: tuple[str, str] | None,
-    options: Mapping[str, Any],
+    options: ResolvedOptions,
     *,
     force: bool,
 ) -> bool:
@@ -58,10 +58,10 @@ class _Sent:
 class _Push:
     """One run of the command. It reports the error of a file and continues with the others."""
 
-    def __init__(self, client: Client, options: Mapping[str, Any], force: bool) -> None:
+    def __init__(self, client: Client, options: ResolvedOptions, force: bool) -> None:
         self._client = client
-        self._options = dict(options)
-        self._picture: bytes | None = self._options.pop("cover_picture", None)
+        self._options = replace(options, cover_picture=None).requested()
+        self._picture = options.cover_picture
         self._force = force
         self._succeeded = True
 

@@ -9,18 +9,22 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
+    Dialect,
     ForeignKey,
     Index,
     LargeBinary,
     SmallInteger,
     String,
     Text,
+    TypeDecorator,
     UniqueConstraint,
     false,
     true,
 )
 from sqlalchemy.dialects import mysql
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from video2mp3.engine import ResolvedOptions
 
 # Ids and tokens compare byte by byte on every database; MySQL would ignore the case otherwise.
 _ASCII = {"charset": "ascii", "collation": "ascii_bin"}
@@ -33,6 +37,20 @@ _Text255 = String(255).with_variant(mysql.VARCHAR(255, charset="utf8mb4", collat
 # A plain BLOB of MySQL holds 64 KiB: the checksums of 2 GiB.
 _Checksums = LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")
 _LongText = Text().with_variant(mysql.LONGTEXT(charset="utf8mb4"), "mysql", "mariadb")
+
+
+class _Options(TypeDecorator[ResolvedOptions]):
+    """Resolved options, as versioned JSON."""
+
+    impl = JSON
+    cache_ok = True
+
+    def process_bind_param(self, value: ResolvedOptions | None, _: Dialect) -> dict[str, Any] | None:
+        return None if value is None else value.as_json()
+
+    def process_result_value(self, value: dict[str, Any] | None, _: Dialect) -> ResolvedOptions | None:
+        return None if value is None else ResolvedOptions.from_json(value)
+
 
 Id = Annotated[str, mapped_column(_Id32)]
 Word = Annotated[str, mapped_column(_Word)]
@@ -332,7 +350,7 @@ class Job(Base):
     source_name: Mapped[str] = mapped_column(_Text255)
     source_size_bytes: Mapped[int] = mapped_column(BigInteger)
     source_duration_s: Mapped[float | None] = mapped_column(default=None)
-    options: Mapped[dict[str, Any]] = mapped_column(JSON)
+    options: Mapped[ResolvedOptions] = mapped_column(_Options)
     tag: Mapped[str | None] = mapped_column(_Text255, default=None)
     # False: no mail about this one.
     notify: Mapped[bool] = mapped_column(Boolean, default=True, server_default=true())

@@ -1,7 +1,7 @@
 """The engine: media in, MP3 out. It knows no job, HTTP or database."""
 
 from video2mp3.engine.limits import Limits
-from video2mp3.engine.options import Options
+from video2mp3.engine.options import Options, ResolvedOptions
 from video2mp3.engine.parent.calls import convert, find_mp4_audio, inspect_stream, prepare, probe, waveform
 from video2mp3.engine.parent.self_test import SelfTest, self_test
 from video2mp3.engine.report import Chapter, Probe, Progress, Report, Segment, Track, Waveform
@@ -15,6 +15,7 @@ __all__ = [
     "Probe",
     "Progress",
     "Report",
+    "ResolvedOptions",
     "Segment",
     "SelfTest",
     "Source",

@@ -1,13 +1,17 @@
-"""The options of a conversion: one typed schema for the library, the API and the command line."""
+"""The options of a conversion: one typed schema for the library, the API and the command line.
 
+`Options` is what the user said; `ResolvedOptions` is what all code below the entry points reads.
+"""
+
+import base64
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, ClassVar, get_args
 
 from video2mp3.engine.mp3.frames import RATES_HZ
-from video2mp3.engine.presets import PRESETS, described, with_preset
+from video2mp3.engine.presets import PRESETS, described
 from video2mp3.errors import InvalidOption
 
 BITRATES_KBPS = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 192, 224, 256, 320)
@@ -31,6 +35,8 @@ _CHANGES_SOUND = (*MODES, "channels", "sample_rate_hz", "loudness_lufs", "fade_i
 _SECONDS = re.compile(r"[0-9]{1,8}(\.[0-9]{1,9})?")
 _MAX_TIME_S = 10**7
 _MIN_LENGTH_S = 0.001
+_VERSION = 1
+"""Of resolved options as JSON."""
 _DATE = re.compile(r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
 _KINDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", bytes: "bytes"}
@@ -199,7 +205,7 @@ class Options:
             raise InvalidOption(f"{first} cannot be used together with {given[1]}; choose one of them.")
 
     def _require_sense_of_segments(self) -> None:
-        seconds = interval_s(self.split)
+        seconds = _interval_s(self.split)
         if seconds is None and self.split not in (None, *SPLITS):
             raise InvalidOption(f"split: must be {', '.join(SPLITS)} or a number of seconds.")
         if seconds is not None and seconds < 1:
@@ -237,12 +243,102 @@ class Options:
             if getattr(self, option.name) != option.default
         }
 
-    def resolved(self) -> dict[str, Any]:
-        """Returns what is set, with what the preset stands for in its place."""
-        return with_preset(self.as_dict())
+    def resolved(self) -> "ResolvedOptions":
+        """Applies the preset and fills in the defaults."""
+        values: dict[str, Any] = {option.name: option.default for option in fields(self)}
+        values |= dict.fromkeys(("start_s", "fade_in_s", "fade_out_s"), 0.0)
+        values |= {**PRESETS.get(self.preset or "", {}), **self.as_dict()}
+        if all(values[mode] is None for mode in ("bitrate_kbps", "vbr_quality", "average_kbps")):
+            values["bitrate_kbps"] = DEFAULT_BITRATE_KBPS
+        values["track"] = self.track if (number := _number(self.track)) is None else int(number)
+        values["split"] = self.split if (length_s := _interval_s(self.split)) is None else length_s
+        return ResolvedOptions(**values)
 
 
-def interval_s(split: float | str | None) -> float | None:
+@dataclass(frozen=True)
+class ResolvedOptions:
+    """Options with the preset applied and the defaults filled in; see `Options` for what each one does."""
+
+    preset: str | None
+    """Only its name: what it stands for is in the other fields."""
+    bitrate_kbps: int | None
+    """Exactly one of bitrate_kbps, vbr_quality and average_kbps is set."""
+    vbr_quality: int | None
+    average_kbps: int | None
+    channels: int | None
+    """None: the source's; so is sample_rate_hz."""
+    sample_rate_hz: int | None
+    start_s: float
+    end_s: float | None
+    track: int | str | None
+    """A number, a language's code, `all`, or None: the first."""
+    split: float | str | None
+    """`chapters`, `silence`, the length of each segment in seconds, or None: one MP3."""
+    silence_s: float
+    silence_db: float
+    copy: bool
+    title: str | None
+    artist: str | None
+    album: str | None
+    date: str | None
+    genre: str | None
+    comment: str | None
+    track_number: int | None
+    keep_tags: bool
+    keep_private_tags: bool
+    cover: str
+    cover_at_s: float | None
+    cover_picture: bytes | None
+    chapters: bool
+    loudness_lufs: float | None
+    fade_in_s: float
+    fade_out_s: float
+    fail_on_damage: bool
+
+    @property
+    def all_tracks(self) -> bool:
+        """Whether each audio track becomes an MP3."""
+        return self.track == "all"
+
+    @property
+    def makes_segments(self) -> bool:
+        """Whether more than one MP3 is asked for, even where it then is one: it is named as a segment."""
+        return self.split is not None or self.all_tracks
+
+    def requested(self) -> dict[str, Any]:
+        """Returns what was asked for, as plain values for `Options.from_dict`; what has its default is left out."""
+        default = Options(preset=self.preset).resolved()
+        given = {name: value for name, value in self._set() if value != getattr(default, name)}
+        return given if self.preset is None else {"preset": self.preset, **given}
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns values for `from_json`; what is None is left out."""
+        values = {"version": _VERSION, **dict(self._set())}
+        if self.cover_picture is not None:
+            values["cover_picture"] = base64.b64encode(self.cover_picture).decode()
+        return values
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "ResolvedOptions":
+        """Reads what `as_json` has written.
+
+        Raises:
+            ValueError: another version of the program has written it.
+        """
+        if values["version"] != _VERSION:
+            raise ValueError(f"options of version {values['version']}, not {_VERSION}")
+        known: dict[str, Any] = {option.name: values.get(option.name) for option in fields(cls)}
+        if (picture := known["cover_picture"]) is not None:
+            known["cover_picture"] = base64.b64decode(picture)
+        return cls(**known)
+
+    def _set(self) -> Iterator[tuple[str, Any]]:
+        for option in fields(self):
+            if (value := getattr(self, option.name)) is not None:
+                yield option.name, value
+
+
+def _interval_s(split: float | str | None) -> float | None:
     """Returns the length of each segment in seconds, where `split` says one, as a number or in digits."""
     if isinstance(split, str):
         return float(split) if _SECONDS.fullmatch(split) else None

@@ -21,10 +21,3 @@ def described() -> str:
         f"{name}: " + ", ".join(f"{option} {value}" for option, value in options.items())
         for name, options in PRESETS.items()
     )
-
-
-def with_preset(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns options without `preset`, and with what it stands for."""
-    preset = options.get("preset")
-    others = {name: value for name, value in options.items() if name != "preset"}
-    return {**PRESETS[preset], **others} if preset is not None else others

@@ -1,26 +1,22 @@
 """The names of the MP3s that one conversion makes: talk-01.mp3, talk-track2.mp3, talk-track2-01.mp3."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import count
-from typing import Any
+
+from video2mp3.engine.options import ResolvedOptions
 
 
-def makes_segments(options: Mapping[str, Any]) -> bool:
-    """Returns whether these options ask for more than one MP3, even where it then is one: it is named as a segment."""
-    return options.get("split") is not None or options.get("track") == "all"
-
-
-def segment_suffixes(tracks: Sequence[int], options: Mapping[str, Any]) -> list[str]:
+def segment_suffixes(tracks: Sequence[int], options: ResolvedOptions) -> list[str]:
     """Returns what goes between a name's stem and its suffix, for each segment.
 
     Args:
         tracks: the number of the track that each segment is of, in the segments' order.
         options: those that were asked for.
     """
-    if not makes_segments(options):
+    if not options.makes_segments:
         return [""] * len(tracks)
-    with_track, with_number = options.get("track") == "all", options.get("split") is not None
+    with_track, with_number = options.all_tracks, options.split is not None
     width = max(2, len(str(max(Counter(tracks).values()))))
     numbers = {track: count(1) for track in tracks}
     return [
@@ -29,7 +25,6 @@ def segment_suffixes(tracks: Sequence[int], options: Mapping[str, Any]) -> list[
     ]
 
 
-def first_suffix_pattern(options: Mapping[str, Any]) -> str:
+def first_suffix_pattern(options: ResolvedOptions) -> str:
     """Returns a pattern of the ending that the first segment of a track has, however many there are."""
-    with_track, with_number = options.get("track") == "all", options.get("split") is not None
-    return (r"-track\d+" if with_track else "") + ("-0{1,2}1" if with_number else "")
+    return (r"-track\d+" if options.all_tracks else "") + ("-0{1,2}1" if options.split is not None else "")

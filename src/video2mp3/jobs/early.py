@@ -1,12 +1,11 @@
 """Jobs that may begin before all of their upload is there."""
 
-from typing import Any
-
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from video2mp3.database.statements import change_all
 from video2mp3.database.tables import Job
+from video2mp3.engine import ResolvedOptions
 
 
 def may_be_early(upload_id: str) -> tuple[ColumnElement[bool], ...]:
@@ -14,7 +13,7 @@ def may_be_early(upload_id: str) -> tuple[ColumnElement[bool], ...]:
     return (Job.upload_id == upload_id, Job.state == "waiting", Job.waits_for.is_(None))
 
 
-def candidates(session: Session, upload_id: str) -> list[dict[str, Any]]:
+def candidates(session: Session, upload_id: str) -> list[ResolvedOptions]:
     """Returns the options of those jobs."""
     return list(session.scalars(select(Job.options).where(*may_be_early(upload_id))))
 

@@ -1,7 +1,7 @@
 """A job's result as it is stored: one MP3, or, exactly where the options ask for several, a ZIP of them."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Literal
@@ -10,7 +10,8 @@ from sqlalchemy import select
 
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job
-from video2mp3.engine.segment_names import makes_segments, segment_suffixes
+from video2mp3.engine import ResolvedOptions
+from video2mp3.engine.segment_names import segment_suffixes
 from video2mp3.errors import Expired
 from video2mp3.storage import Storage
 from video2mp3.storage.attachment import attachment
@@ -70,12 +71,12 @@ class StoredResult:
         return VerifiedObject(row.result_key, row.result_size_bytes, row.result_checksums)
 
 
-def result_suffix(options: Mapping[str, Any]) -> str:
+def result_suffix(options: ResolvedOptions) -> str:
     """Returns `.zip` for a job with these options where it makes several MP3s, else `.mp3`."""
-    return ".zip" if makes_segments(options) else ".mp3"
+    return ".zip" if options.makes_segments else ".mp3"
 
 
-def stored_attributes(source_name: str, options: Mapping[str, Any]) -> dict[str, str]:
+def stored_attributes(source_name: str, options: ResolvedOptions) -> dict[str, str]:
     """Returns what a store that serves the result itself is to say of it, as HTTP headers."""
     return {
         "Content-Type": media_type(options),
@@ -83,17 +84,17 @@ def stored_attributes(source_name: str, options: Mapping[str, Any]) -> dict[str,
     }
 
 
-def media_type(options: Mapping[str, Any]) -> Literal["audio/mpeg", "application/zip"]:
+def media_type(options: ResolvedOptions) -> Literal["audio/mpeg", "application/zip"]:
     """Returns the media type of the result of a job with these options."""
-    return "application/zip" if makes_segments(options) else "audio/mpeg"
+    return "application/zip" if options.makes_segments else "audio/mpeg"
 
 
-def result_name(source_name: str, options: Mapping[str, Any]) -> str:
+def result_name(source_name: str, options: ResolvedOptions) -> str:
     """Returns the name of what is made from a file of this name. As untrusted as that: for headers only."""
     return (PurePosixPath(source_name).stem or "audio") + result_suffix(options)
 
 
-def segment_names(source_name: str, options: Mapping[str, Any], tracks: Sequence[int]) -> list[str]:
+def segment_names(source_name: str, options: ResolvedOptions, tracks: Sequence[int]) -> list[str]:
     """Returns the names of the MP3s in a ZIP, which every system can write: talk-01.mp3, talk-02.mp3 …
 
     Args:
@@ -119,7 +120,7 @@ def _safe_stem(source_name: str) -> str:
 
 def segments_of(job: Job) -> list[ResultSegment]:
     """Returns the MP3s in a finished job's ZIP; none where its result is one MP3."""
-    if job.report is None or not makes_segments(job.options):
+    if job.report is None or not job.options.makes_segments:
         return []
     segments: list[dict[str, Any]] = job.report["segments"]
     names = segment_names(job.source_name, job.options, [segment["track"] for segment in segments])

@@ -1,10 +1,10 @@
 """What a job is made of: an upload, or a file elsewhere that becomes one."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from video2mp3.database.tables import Upload
+from video2mp3.engine import ResolvedOptions
 from video2mp3.engine.containers.streamability import requires_full_input
 
 STALLS_LIMIT = 2
@@ -23,7 +23,7 @@ class RemoteSource:
     """As it is shown: untrusted."""
 
 
-def source_columns(upload: Upload | None, source: RemoteSource | None, options: Mapping[str, Any]) -> dict[str, Any]:
+def source_columns(upload: Upload | None, source: RemoteSource | None, options: ResolvedOptions) -> dict[str, Any]:
     """Returns the columns of a new job that tell what is converted, its state, and why it waits for the upload's end.
 
     Of both, the upload is what is converted, and the source is where it can be had again.
@@ -43,5 +43,5 @@ def source_columns(upload: Upload | None, source: RemoteSource | None, options: 
     }
 
 
-def _waits_for(upload: Upload, options: Mapping[str, Any]) -> str | None:
+def _waits_for(upload: Upload, options: ResolvedOptions) -> str | None:
     return CAME_TOO_SLOWLY if upload.stalls >= STALLS_LIMIT else requires_full_input(options)

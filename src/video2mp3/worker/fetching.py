@@ -183,7 +183,7 @@ class _Fetch:
         If anything about the server or the file is unusual, the caller fetches the whole file.
         """
         is_mp4 = self._claim.source_name.lower().endswith(_MP4_SUFFIXES)
-        if not is_mp4 or "cover_at_s" in self._claim.options:
+        if not is_mp4 or self._claim.options.cover_at_s is not None:
             return False
         try:
             with self._get({"Range": "bytes=0-0"}) as first:

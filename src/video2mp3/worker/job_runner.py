@@ -2,15 +2,13 @@
 
 import secrets
 import time
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import structlog
 
 from video2mp3.database.connection import Database
-from video2mp3.engine import Limits, Options, Report, Waveform, convert
-from video2mp3.engine.segment_names import makes_segments
+from video2mp3.engine import Limits, Report, ResolvedOptions, Waveform, convert
 from video2mp3.errors import (
     Canceled,
     EngineError,
@@ -75,7 +73,7 @@ class JobRunner:
         try:
             with stage("convert"):
                 report = self._convert(path)
-            if makes_segments(self._claim.options):
+            if self._claim.options.makes_segments:
                 with stage("archive"):
                     report = self._archive(path, report)
             checksums = self._checksums(path, report)
@@ -105,7 +103,7 @@ class JobRunner:
             path.unlink(missing_ok=True)
 
     def _convert(self, path: Path) -> Report:
-        options = Options.from_dict(self._claim.options | self._cover())
+        options = replace(self._claim.options, cover_picture=self._cover())
         source = self._open_source()
         try:
             sink = path.open("xb+")
@@ -156,13 +154,13 @@ class JobRunner:
             archived.unlink(missing_ok=True)
         return report
 
-    def _cover(self) -> dict[str, bytes]:
-        """Returns the uploaded cover picture as an option, if there is one."""
+    def _cover(self) -> bytes | None:
+        """Returns the uploaded cover picture, if there is one."""
         if self._claim.cover_upload_id is None:
-            return {}
+            return None
         picture = self._open(self._claim.cover_upload_id)
         try:
-            return {"cover_picture": picture.read_at(0, picture.size_bytes)}  # the API has checked its size
+            return picture.read_at(0, picture.size_bytes)  # the API has checked its size
         except NotFound as error:
             self._open(self._claim.cover_upload_id)
             raise UploadDamaged from error
@@ -237,9 +235,9 @@ class JobRunner:
             self._log.warning("result_not_deleted", error=error.code)
 
 
-def _waveforms(report: Report, options: Mapping[str, Any]) -> dict[int, Waveform]:
+def _waveforms(report: Report, options: ResolvedOptions) -> dict[int, Waveform]:
     """Returns the waveforms by segment number; number 0 means that the result is one MP3."""
-    first = 1 if makes_segments(options) else 0
+    first = 1 if options.makes_segments else 0
     return {
         number: segment.waveform
         for number, segment in enumerate(report.segments, first)

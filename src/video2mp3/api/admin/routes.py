@@ -72,7 +72,7 @@ class AdminJob(BaseModel):
             percent=100 if job.state == "finished" else job.percent,
             source_name=job.source_name,
             source_size_bytes=job.source_size_bytes,
-            options=job.options,
+            options=job.options.requested(),
             worker_id=job.lease_owner,
             claims=job.fence,
             failures=job.failures,

@@ -21,6 +21,7 @@ from video2mp3.api.frame.stored_objects import delete_objects
 from video2mp3.api.webhooks.routes import Receiver, validate_receiver
 from video2mp3.database.statements import lock_user
 from video2mp3.database.tables import Batch, Job
+from video2mp3.engine import Options
 from video2mp3.errors import InvalidRequest, NotFinished
 from video2mp3.jobs import batches
 from video2mp3.jobs.canceling import cancel_all
@@ -119,7 +120,7 @@ def create_batch(
         rates_of(request).count_more(request, "uploads", user.user_id, len(new.items))
     orders = [_order(item, new, user, services) for item in new.items]
     webhook = validate_receiver(new.webhook, services)
-    whole = Order({}, validate_tag(new.tag), webhook=webhook)
+    whole = Order(Options().resolved(), validate_tag(new.tag), webhook=webhook)
     request_sha256 = whole.sha256(
         *(order.sha256(upload_id, source.url if source else None) for upload_id, source, order in orders)
     )

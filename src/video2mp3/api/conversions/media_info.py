@@ -15,7 +15,7 @@ from video2mp3.api.fairness.fair_executor import FairExecutor
 from video2mp3.api.frame.parameters import ItemId
 from video2mp3.api.frame.services import CurrentServices, Services
 from video2mp3.api.frame.small_bodies import SmallBodyRoute
-from video2mp3.engine import Limits, Options, Probe, probe
+from video2mp3.engine import Limits, Probe, ResolvedOptions, probe
 from video2mp3.errors import Conflict
 
 router = APIRouter(prefix="/v1/probe", tags=["uploads"], route_class=SmallBodyRoute)
@@ -41,7 +41,7 @@ async def probe_upload(order: NewProbe, request: Request, user: CurrentUser, ser
 
     It is answered at once; no conversion is queued. What is not media is the problem `unsupported_format`.
     """
-    options = Options.from_dict(options_from_json(order.options))
+    options = options_from_json(order.options)
     await run_in_threadpool(_require_complete, services, order.upload_id, user.user_id)
     executor: FairExecutor = request.app.state.probes
     work = partial(_probe, services, order.upload_id, options)
@@ -60,6 +60,6 @@ def _require_complete(services: Services, upload_id: str, user_id: str) -> None:
             raise Conflict("The upload is not complete yet.")
 
 
-def _probe(services: Services, upload_id: str, options: Options) -> Probe:
+def _probe(services: Services, upload_id: str, options: ResolvedOptions) -> Probe:
     source = uploads.UploadSource(services.database, services.storage, upload_id)
     return probe(source, options, limits=_LIMITS)

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from video2mp3.api.frame.parameters import validate_item_id
-from video2mp3.engine import Options
+from video2mp3.engine import Options, ResolvedOptions
 from video2mp3.errors import InvalidOption, InvalidRequest
 
 _MAX_TAG_CHARACTERS = 255
@@ -28,18 +28,18 @@ OPTION_PARAMETERS: list[dict[str, Any]] = [
 """OpenAPI's description of the options in a query."""
 
 
-def options_from_json(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Checks options of a JSON body; returns those that are set.
+def options_from_json(options: Mapping[str, Any]) -> ResolvedOptions:
+    """Returns the options of a JSON body.
 
     Raises:
         InvalidOption: naming the option.
     """
     _require_text(options)
-    return Options.from_dict(options).as_dict()
+    return Options.from_dict(options).resolved()
 
 
-def options_from_text(fields: Mapping[str, str]) -> dict[str, Any]:
-    """Checks options given as text; an empty field counts as not given. Returns those that are set.
+def options_from_text(fields: Mapping[str, str]) -> ResolvedOptions:
+    """Returns options given as text; an empty field counts as not given.
 
     Raises:
         InvalidOption: naming the option.
@@ -48,7 +48,7 @@ def options_from_text(fields: Mapping[str, str]) -> dict[str, Any]:
     Options.from_dict(dict.fromkeys(fields))
     given = {name: value for name, value in fields.items() if value != ""}
     try:
-        return _from_text.validate_python(given).as_dict()
+        return _from_text.validate_python(given).resolved()
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         name = str(first["loc"][0])[:64] if first["loc"] else "options"
@@ -60,24 +60,24 @@ def _require_text(names: Iterable[str]) -> None:
         raise InvalidOption(f"{_NOT_OVER_HTTP}: upload the picture, and give the upload's id as cover_upload_id.")
 
 
-def options_from_query(parameters: Iterable[tuple[str, str]], others: frozenset[str]) -> dict[str, Any]:
-    """Checks the options of a query, in which the parameters `others` mean something else."""
-    options: dict[str, str] = {}
+def options_from_query(parameters: Iterable[tuple[str, str]], others: frozenset[str]) -> ResolvedOptions:
+    """Returns the options of a query, in which the parameters `others` mean something else."""
+    fields: dict[str, str] = {}
     for name, value in parameters:
         if name in others:
             continue
-        if name in options:
+        if name in fields:
             raise InvalidOption(f"{name[:64]}: given twice.")
-        options[name] = value
-    return options_from_text(options)
+        fields[name] = value
+    return options_from_text(fields)
 
 
-def validate_cover(cover_upload_id: str | None, options: Mapping[str, Any]) -> str | None:
+def validate_cover(cover_upload_id: str | None, options: ResolvedOptions) -> str | None:
     """Returns the id of the cover's upload, or None for an empty one.
 
     Args:
         cover_upload_id: as it came.
-        options: those that are set.
+        options: of the conversion.
 
     Raises:
         InvalidOption: when the options ask for another cover.
@@ -85,9 +85,9 @@ def validate_cover(cover_upload_id: str | None, options: Mapping[str, Any]) -> s
     """
     if not cover_upload_id:
         return None
-    others = [name for name in ("cover", "cover_at_s") if name in options]
-    if others:
-        raise InvalidOption(f"cover_upload_id: cannot be used together with {others[0]}; choose one of them.")
+    if options.cover == "none" or options.cover_at_s is not None:
+        other = "cover" if options.cover == "none" else "cover_at_s"
+        raise InvalidOption(f"cover_upload_id: cannot be used together with {other}; choose one of them.")
     return validate_item_id(cover_upload_id)
 
 

@@ -91,7 +91,7 @@ class ConversionJSON(BaseModel):
             ),
             cover_upload_id=job.cover_upload_id,
             result_url=redacted(job.result_url) if job.result_url else None,
-            options=job.options,
+            options=job.options.requested(),
             created_at=moment(job.created_at),
             started_at=moment_or_none(job.started_at),
             ended_at=moment_or_none(job.ended_at),

@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
 from sqlalchemy import select
@@ -14,7 +13,7 @@ from video2mp3 import uploads
 from video2mp3.api.frame.services import Services
 from video2mp3.database.statements import lock_user
 from video2mp3.database.tables import Job, Upload
-from video2mp3.engine.options import MAX_COVER_BYTES
+from video2mp3.engine.options import MAX_COVER_BYTES, ResolvedOptions
 from video2mp3.errors import Forbidden, InvalidOption, InvalidRequest
 from video2mp3.jobs import lifecycle, limits
 from video2mp3.jobs.lifecycle import Priority
@@ -29,7 +28,7 @@ log = structlog.get_logger()
 class Order:
     """What is to be made of an upload."""
 
-    options: dict[str, Any]
+    options: ResolvedOptions
     tag: str | None = None
     priority: Priority = "normal"
     cover_upload_id: str | None = None
@@ -41,7 +40,15 @@ class Order:
     def sha256(self, *source: str | None) -> str:
         """Returns what tells this order for that source from another one with the same Idempotency-Key."""
         webhook = (self.webhook.url, self.webhook.secret) if self.webhook else None
-        wishes = (self.options, self.tag, self.priority, self.cover_upload_id, self.result_url, self.notify, webhook)
+        wishes = (
+            self.options.as_json(),
+            self.tag,
+            self.priority,
+            self.cover_upload_id,
+            self.result_url,
+            self.notify,
+            webhook,
+        )
         parts = (*source, *wishes)
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

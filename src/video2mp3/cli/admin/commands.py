@@ -163,7 +163,7 @@ def _print_job(owned: "OwnedJob") -> None:
         "state": _state(job),
         "priority": PRIORITIES[job.priority],
         "file": f"{shown(job.source_name)}, {job.source_size_bytes} bytes",
-        "options": job.options,
+        "options": job.options.requested(),
         "created": format_time(job.created_at),
         "started": job.started_at and format_time(job.started_at),
         "ended": job.ended_at and format_time(job.ended_at),

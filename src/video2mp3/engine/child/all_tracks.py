@@ -26,7 +26,7 @@ class AllTracks:
         self._segments: list[dict[str, Any]] = []
         self._left_out: list[int] = []
         self._numbers = [number for number, track in enumerate(media.tracks, 1) if track.decodable]
-        lengths_s = [media.length_s(number - 1, job.options.get("end_s")) for number in self._numbers]
+        lengths_s = [media.length_s(number - 1, job.options.end_s) for number in self._numbers]
         self.total_s = None if None in lengths_s else sum(filter(None, lengths_s))
         """The length to be decoded, as the file claims, in seconds."""
 
@@ -89,7 +89,7 @@ class AllTracks:
         os.lseek(self._job.sink, offset_bytes, os.SEEK_SET)  # a track that was left out may have begun
         return replace(
             self._job,
-            options={**self._job.options, "track": number},
+            options=replace(self._job.options, track=number),
             offset_bytes=offset_bytes,
             max_segments=max_segments,
             max_audio_s=max_audio_s,

@@ -1,12 +1,12 @@
 """What a conversion in the child is given, and what it offers."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from video2mp3.engine.child.audio.parallel import EncoderPool
 from video2mp3.engine.child.media import Media
-from video2mp3.engine.options import MAX_SEGMENTS
+from video2mp3.engine.options import MAX_SEGMENTS, ResolvedOptions
 
 
 @dataclass(frozen=True)
@@ -15,8 +15,7 @@ class ConversionJob:
 
     open_media: Callable[[], Media]
     sink: int
-    options: Mapping[str, Any]
-    """As `Options.resolved()`."""
+    options: ResolvedOptions
     source_name: str
     max_audio_s: float
     pool: EncoderPool

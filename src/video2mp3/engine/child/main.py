@@ -5,7 +5,6 @@ Through its job's socket comes one line of JSON, the job, and go lines of JSON: 
 `{"stream": …}`, `{"extract": …}` or `{"error": …}`. The parent trusts none of it.
 """
 
-import base64
 import contextlib
 import errno
 import json
@@ -30,6 +29,7 @@ from video2mp3.engine.containers.mp4_audio import find_audio
 from video2mp3.engine.containers.source_inspection import inspect_source
 from video2mp3.engine.containers.streamability import StreamInfo
 from video2mp3.engine.mp4_extract import messages as extract_messages
+from video2mp3.engine.options import ResolvedOptions
 from video2mp3.engine.sandbox import confine
 from video2mp3.engine.source import RangeReader, SourceFile
 
@@ -52,15 +52,8 @@ def do_job(zygote_pid: int, descriptors: Sequence[int]) -> None:
     connection = socket.socket(fileno=descriptors[0])
     line = _read_line(connection)
     if line:  # else the parent has changed its mind
-        _run(_job_of(line), connection, descriptors[1:], zygote_pid)
+        _run(json.loads(line), connection, descriptors[1:], zygote_pid)
     os._exit(0)  # what there is to tidy up, the kernel does
-
-
-def _job_of(line: bytes) -> dict[str, Any]:
-    job: dict[str, Any] = json.loads(line)
-    if "cover_picture" in job.get("options", {}):
-        job["options"]["cover_picture"] = base64.b64decode(job["options"]["cover_picture"])
-    return job
 
 
 def _run(job: Mapping[str, Any], connection: socket.socket, descriptors: Sequence[int], zygote_pid: int) -> None:
@@ -117,9 +110,9 @@ def answer(
         if structural := _structure(job, file, send):
             return structural
         media = open_media()
-        if job["options"].get("waveform"):
+        if job["task"] == "waveform":
             return {"waveform": measure(media, job["limits"]["max_audio_s"], _ProgressReporter(send).tell)}
-        if sink is None:
+        if sink is None:  # the task is `probe`
             return {"probe": _probe(media)}
         return {"report": _convert(media, open_media, job, sink, pool, send)}
     except MemoryError:
@@ -133,13 +126,13 @@ def answer(
 def _structure(job: Mapping[str, Any], file: SourceFile, send: Send) -> dict[str, Any] | None:
     """Walks the file's container, without libavformat; returns the answer where nothing else was asked for."""
     size_bytes = job["source"]["size_bytes"]
-    if job["options"].get("mp4_audio"):
+    if job["task"] == "extract":
         *pieces, last = extract_messages(find_audio(file.look_at, size_bytes))
         for piece in pieces:
             send(piece)
         return last
-    if "full_size_bytes" in job["options"]:
-        return {"stream": asdict(inspect_source(file.look_at, size_bytes, job["options"]["full_size_bytes"]))}
+    if job["task"] == "stream":
+        return {"stream": asdict(inspect_source(file.look_at, size_bytes, job["full_size_bytes"]))}
     if job["source"].get("growing"):
         info = inspect_source(file.look_at, size_bytes, size_bytes)
         file.sequential = isinstance(info, StreamInfo) and info.sequential
@@ -151,7 +144,7 @@ def _read_at(job: Mapping[str, Any], descriptor: int) -> Callable[[int, int], by
     if source["ranges"]:
         reader = RangeReader(socket.socket(fileno=descriptor), source["size_bytes"])
         # The file is far away: an index is read in few requests, and of the rest as little as can be.
-        return reader.read_range if job["options"].get("mp4_audio") else reader.read_at
+        return reader.read_range if job["task"] == "extract" else reader.read_at
     return lambda offset_bytes, size_bytes: os.pread(descriptor, size_bytes, offset_bytes)
 
 
@@ -194,16 +187,13 @@ def _convert(
     media: Media, reopen: Callable[[], Media], job: Mapping[str, Any], sink: int, pool: EncoderPool, send: Send
 ) -> dict[str, Any]:
     reporter = _ProgressReporter(send)
-    options = with_cover_picture(job["options"], reopen, lambda pictures: reporter.tell(pictures * _PICTURE_S))
-    if "cover_at_s" in options:  # the file was read from elsewhere meanwhile
+    asked = ResolvedOptions.from_json(job["options"])
+    options = with_cover_picture(asked, reopen, lambda pictures: reporter.tell(pictures * _PICTURE_S))
+    if options.cover_at_s is not None:  # the file was read from elsewhere meanwhile
         media.close()
         media = reopen()
-    conversion_job = ConversionJob(reopen, sink, options, job["source"]["name"], job["limits"]["max_audio_s"], pool)
-    converter = (
-        AllTracks(media, conversion_job, _one_track)
-        if options.get("track") == "all"
-        else _one_track(media, conversion_job)
-    )
+    one = ConversionJob(reopen, sink, options, job["source"]["name"], job["limits"]["max_audio_s"], pool)
+    converter = AllTracks(media, one, _one_track) if options.all_tracks else _one_track(media, one)
     for done_s in converter.run():
         reporter.tell(done_s, converter.total_s)
     for segment in converter.segments():
@@ -212,6 +202,6 @@ def _convert(
 
 
 def _one_track(media: Media, job: ConversionJob) -> Converter:
-    if job.options.get("copy"):
+    if job.options.copy:
         return StreamCopy(media, job)
-    return NormalizingPipeline(media, job) if "loudness_lufs" in job.options else Pipeline(media, job)
+    return Pipeline(media, job) if job.options.loudness_lufs is None else NormalizingPipeline(media, job)

@@ -16,7 +16,7 @@ class OutputMetadata:
 
     def __init__(self, media: Media, job: ConversionJob) -> None:
         self._options = job.options
-        self._is_split = "split" in job.options
+        self._is_split = job.options.split is not None
         self._cover = front_cover(job.options, media)
         self._tags = tags_for(job.options, media.tags, job.source_name)
         self._chapters = [] if self._is_split else chapters_for(job.options, media.chapters)
@@ -35,7 +35,7 @@ class OutputMetadata:
         """Returns what `id3` writes."""
         if not self._is_split:
             return self._tags
-        first = self._options.get("track_number", 1)
+        first = self._options.track_number or 1
         return tags_of_segment(self._tags, first + number - 1, number, chapter_title)
 
     def segment_facts(
@@ -47,7 +47,7 @@ class OutputMetadata:
                 "offset_bytes": segment.offset_bytes,
                 "size_bytes": segment.size_bytes,
                 "track": track,
-                "start_s": self._options.get("start_s", 0.0) + segment.first_sample / sample_rate_hz,
+                "start_s": self._options.start_s + segment.first_sample / sample_rate_hz,
                 "samples": segment.samples,
                 "frames": segment.frames,
                 "sample_rate_hz": sample_rate_hz,

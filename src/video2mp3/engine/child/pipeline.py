@@ -79,11 +79,11 @@ class Pipeline:
         self._options = options = job.options
         self._metadata = OutputMetadata(media, job)
         self._chapters = media.chapters
-        self._track = media.find_track(options.get("track"))
+        self._track = media.find_track(options.track)
         self._decoder = media.decoder(self._track)
         self._started_cpu_s = time.process_time()
         self._source_format: tuple[int, int] = (0, 0)
-        self.total_s = media.length_s(self._track, options.get("end_s"))
+        self.total_s = media.length_s(self._track, options.end_s)
         """The length to be decoded, as the file claims, in seconds."""
 
     def run(self) -> Iterator[float]:
@@ -159,12 +159,12 @@ class Pipeline:
         """Makes the stages for what the decoder really gives: headers are often wrong."""
         self._source_format = (first.sample_rate, first.layout.nb_channels)
         options = self._options
-        sample_rate_hz = options.get("sample_rate_hz") or mp3_rate_for(first.sample_rate)
-        channels = options.get("channels") or min(first.layout.nb_channels, 2)
-        mode = [options.get(name) for name in ("bitrate_kbps", "vbr_quality", "average_kbps")]
+        sample_rate_hz = options.sample_rate_hz or mp3_rate_for(first.sample_rate)
+        channels = options.channels or min(first.layout.nb_channels, 2)
+        mode = (options.bitrate_kbps, options.vbr_quality, options.average_kbps)
         self._settings = settings_for(sample_rate_hz, channels, *mode)
-        self._trim = Trim(sample_rate_hz, channels, options.get("start_s"), options.get("end_s"))
-        self._fade = Fade(sample_rate_hz, channels, options.get("fade_in_s"), options.get("fade_out_s"))
+        self._trim = Trim(sample_rate_hz, channels, options.start_s, options.end_s)
+        self._fade = Fade(sample_rate_hz, channels, options.fade_in_s, options.fade_out_s)
         self._converter = PcmConverter(sample_rate_hz, channels, self._gain_db)
         self._split_points = self._make_split_points()
         self._waveform_peaks = self._make_waveform_peaks()
@@ -175,10 +175,10 @@ class Pipeline:
         return ParallelEncoder(self._settings, self._job.pool)
 
     def _make_waveform_peaks(self) -> WaveformPeaks | None:
-        return WaveformPeaks(self._settings.channels, fine="split" in self._options)
+        return WaveformPeaks(self._settings.channels, fine=self._options.split is not None)
 
     def _make_split_points(self) -> SplitPoints | None:
-        if "split" not in self._options:
+        if self._options.split is None:
             return None
         settings = self._settings
         return split_points_for(
@@ -233,5 +233,5 @@ class Pipeline:
         return not self._trim.ended and self._decoder.truncated
 
     def _refuse_damage(self, damaged: bool) -> None:
-        if damaged and self._options.get("fail_on_damage"):
+        if damaged and self._options.fail_on_damage:
             raise DamagedAudio

@@ -8,15 +8,15 @@ overwrites the samples to skip at the start with those to skip at the end.)
 import array
 import math
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import count
-from typing import Any, Protocol
+from typing import Protocol
 
 from video2mp3.engine.child.audio.pcm import BYTES_PER_SAMPLE
 from video2mp3.engine.mp3.frames import samples_per_frame
-from video2mp3.engine.options import DEFAULT_SILENCE_DB, DEFAULT_SILENCE_S, interval_s
+from video2mp3.engine.options import ResolvedOptions
 from video2mp3.engine.report import Chapter
 
 _FULL_SCALE = 32768
@@ -54,26 +54,25 @@ class SplitPoints(Protocol):
 
 
 def split_points_for(
-    options: Mapping[str, Any], chapters: Sequence[Chapter], sample_rate_hz: int, channels: int, gain_db: float = 0.0
+    options: ResolvedOptions, chapters: Sequence[Chapter], sample_rate_hz: int, channels: int, gain_db: float = 0.0
 ) -> SplitPoints:
     """Returns the finder of split points that the options ask for.
 
     Args:
-        options: as `Options.resolved()`, with `split`.
+        options: with `split`.
         chapters: the source's.
         sample_rate_hz: of the audio to split.
         channels: of the audio to split.
         gain_db: the gain that was applied to the source; the silence threshold refers to the source.
     """
     least = samples_per_frame(sample_rate_hz)
-    split = options["split"]
-    if split == "silence":
-        quiet = 10 ** ((options.get("silence_db", DEFAULT_SILENCE_DB) + gain_db) / 20) * _FULL_SCALE
-        return SilenceSplitPoints(sample_rate_hz, channels, options.get("silence_s", DEFAULT_SILENCE_S), quiet)
-    if split == "chapters":
-        first, *others = _chapter_split_points(chapters, options.get("start_s", 0.0), sample_rate_hz, least)
+    if options.split == "silence":
+        quiet = 10 ** ((options.silence_db + gain_db) / 20) * _FULL_SCALE
+        return SilenceSplitPoints(sample_rate_hz, channels, options.silence_s, quiet)
+    if options.split == "chapters":
+        first, *others = _chapter_split_points(chapters, options.start_s, sample_rate_hz, least)
         return TimeSplitPoints(iter(others), channels, least, first.title)
-    length_s = Fraction(interval_s(split) or 0)
+    length_s = Fraction(options.split or 0)
     return TimeSplitPoints((SplitPoint(round(n * length_s * sample_rate_hz)) for n in count(1)), channels, least)
 
 

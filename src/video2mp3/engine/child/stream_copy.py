@@ -47,9 +47,9 @@ class StreamCopy:
         self._metadata = OutputMetadata(media, job)
         self._chapters = media.chapters
         self._encoder = _known_encoder(media.mp3_encoder)
-        self._track = media.find_track(job.options.get("track"))
+        self._track = media.find_track(job.options.track)
         self._decoder = media.decoder(self._track)
-        self.total_s = media.length_s(self._track, job.options.get("end_s"))
+        self.total_s = media.length_s(self._track, job.options.end_s)
         self._finder = FrameFinder()
         self._held: deque[Frame] = deque()
         self._bitrates: Counter[int] = Counter()
@@ -133,17 +133,17 @@ class StreamCopy:
     def _begin(self, header: FrameHeader) -> None:
         options, rate_hz = self._job.options, header.sample_rate_hz
         self._header = header
-        self._first = self._skipped + round(Fraction(options.get("start_s", 0)) * rate_hz)
-        if "end_s" in options:
-            end = self._skipped + round(Fraction(options["end_s"]) * rate_hz)
+        self._first = self._skipped + round(Fraction(options.start_s) * rate_hz)
+        if options.end_s is not None:
+            end = self._skipped + round(Fraction(options.end_s) * rate_hz)
             self._end = max(end, self._first + header.samples)  # ffmpeg cannot play less: see cuts.py
             self._last_begin = self._end
         self._split_points = (
             split_points_for(options, self._chapters, rate_hz, header.channels)
-            if "split" in options
+            if options.split is not None
             else TimeSplitPoints(iter(()), header.channels, header.samples)
         )
-        self._frame_decoder = FrameDecoder(header) if options.get("split") == "silence" else SilenceDecoder(header)
+        self._frame_decoder = FrameDecoder(header) if options.split == "silence" else SilenceDecoder(header)
         self._writer = SegmentsWriter(
             self._split_points, self._open_mp3, self._job.offset_bytes, self._job.max_segments, self._first
         )
@@ -200,7 +200,7 @@ class StreamCopy:
         end = min(self._end, self._found - self._discarded)
         if end <= self._first:
             raise StartOutOfRange
-        if self._job.options.get("fail_on_damage") and (self._finder.gaps or self._decoder.truncated):
+        if self._job.options.fail_on_damage and (self._finder.gaps or self._decoder.truncated):
             raise DamagedAudio
         beyond = 0 if self._end < math.inf and self._end == end else MAX_PADDING - DECODER_DELAY - frame_samples
         self._end, self._last_begin = end, end + max(beyond, 0)

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import PurePosixPath
-from typing import Any
 
 from video2mp3.engine.mp3.id3 import MAX_TEXT_LENGTH, clean_text
+from video2mp3.engine.options import ResolvedOptions
 from video2mp3.engine.report import Chapter
 
 ENCODER_NAME = "video2mp3, LAME 4.0"
@@ -58,26 +58,28 @@ class Tags:
         return self.texts.get("TIT2")
 
 
-def tags_for(options: Mapping[str, Any], source: Mapping[str, str], source_name: str) -> Tags:
+def tags_for(options: ResolvedOptions, source: Mapping[str, str], source_name: str) -> Tags:
     """Returns the tags for an MP3.
 
     Args:
-        options: as `Options.as_dict()`.
+        options: of the conversion.
         source: the source's tags, as FFmpeg names them. Untrusted.
         source_name: the file's name: the title, where there is no other.
     """
-    own = {key.lower(): text for key, text in source.items()} if options.get("keep_tags", True) else {}
+    own = {key.lower(): text for key, text in source.items()} if options.keep_tags else {}
     texts = _harmless(own)
-    if options.get("keep_tags", True):
+    if options.keep_tags:
         texts.setdefault("TIT2", clean_text(PurePosixPath(source_name).stem))
-    texts |= {frame: clean_text(options[name]) for name, frame in _OPTIONS.items() if name in options}
-    if "track_number" in options:
-        texts["TRCK"] = str(options["track_number"])
-    others = _private(own) if options.get("keep_private_tags") else {}
+    chosen = (options.title, options.artist, options.album, options.date, options.genre)
+    frames = zip(_OPTIONS.values(), chosen, strict=True)
+    texts |= {frame: clean_text(text) for frame, text in frames if text is not None}
+    if options.track_number is not None:
+        texts["TRCK"] = str(options.track_number)
+    others = _private(own) if options.keep_private_tags else {}
     comment = others.pop("comment", "")
-    if "comment" in options:
-        comment = clean_text(options["comment"], MAX_PRIVATE_LENGTH)
-    if not options.get("copy"):  # then it is another's encoder
+    if options.comment is not None:
+        comment = clean_text(options.comment, MAX_PRIVATE_LENGTH)
+    if not options.copy:  # then it is another's encoder
         texts["TSSE"] = ENCODER_NAME
     return Tags({frame: text for frame, text in texts.items() if text}, comment, others)
 
@@ -98,16 +100,17 @@ def tags_of_segment(tags: Tags, track_number: int, number: int, chapter_title: s
     return replace(tags, texts=texts)
 
 
-def chapters_for(options: Mapping[str, Any], source: Sequence[Chapter]) -> list[tuple[int, int, str]]:
+def chapters_for(options: ResolvedOptions, source: Sequence[Chapter]) -> list[tuple[int, int, str]]:
     """Returns start and end in milliseconds and title of the chapters that the MP3 has something of.
 
     Args:
-        options: as `Options.as_dict()`.
+        options: of the conversion.
         source: the source's chapters.
     """
-    start_s, end_s = options.get("start_s", 0.0), options.get("end_s", _MAX_CHAPTER_END_S)
-    if not options.get("chapters", True):
+    if not options.chapters:
         return []
+    start_s = options.start_s
+    end_s = _MAX_CHAPTER_END_S if options.end_s is None else options.end_s
     cut = [(max(c.start_s, start_s) - start_s, min(c.end_s, end_s) - start_s, c.title or "") for c in source]
     whole = [(round(1000 * start), round(1000 * end), title) for start, end, title in cut if start < end]
     return [chapter for chapter in whole if chapter[1] <= 1000 * _MAX_CHAPTER_END_S]

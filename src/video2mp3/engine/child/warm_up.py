@@ -87,7 +87,8 @@ def _convert(sound: bytes, sink: int, pool: EncoderPool, options: Options = Opti
 
     job = {
         "source": {"name": "warm-up", "size_bytes": len(sound)},
-        "options": options.resolved(),
+        "task": "convert",
+        "options": options.resolved().as_json(),
         "limits": Limits().as_dict(),
     }
     ignore(answer(job, read_at, None, pool, ignore))

@@ -6,12 +6,11 @@ RFC 9559 (Matroska), RIFF, RFC 3533 (Ogg), ISO/IEC 13818-1 §2.4.3 (TS packets).
 """
 
 import struct
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from video2mp3.engine.containers import matroska, mp4, riff
 from video2mp3.engine.containers.window import Malformed, Missing, Window
+from video2mp3.engine.options import ResolvedOptions
 
 HEAD_BYTES = 256 * 1024
 """The most that is ever looked at outside the sandbox."""
@@ -48,13 +47,13 @@ class MoreNeeded:
     """From the start of the file, at most `MAX_INDEX_BYTES`: another look makes sense when they are there."""
 
 
-def requires_full_input(options: Mapping[str, Any]) -> str | None:
+def requires_full_input(options: ResolvedOptions) -> str | None:
     """Returns why a conversion with these options begins only when all of the file is there; None: it can before."""
-    if options.get("loudness_lufs") is not None:
+    if options.loudness_lufs is not None:
         return "the loudness of all of it is measured first"
-    if options.get("split") == "silence":
+    if options.split == "silence":
         return "silences are looked for in all of it"
-    if options.get("cover_at_s") is not None:
+    if options.cover_at_s is not None:
         return "the cover is a picture from the middle of the video"
     return None
 

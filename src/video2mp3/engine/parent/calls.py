@@ -4,7 +4,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -13,7 +13,7 @@ from video2mp3.engine.cpus import available_cpus
 from video2mp3.engine.limits import Limits
 from video2mp3.engine.mp3.check import CheckedMp3, check_mp3
 from video2mp3.engine.mp4_extract import Mp4Extract, ReceivedExtract
-from video2mp3.engine.options import MAX_SEGMENTS, Options
+from video2mp3.engine.options import MAX_SEGMENTS, Options, ResolvedOptions
 from video2mp3.engine.parent.child_messages import (
     MAX_CHAPTERS,
     Fields,
@@ -69,7 +69,7 @@ class CheckedSink:
 def convert(
     source: Source,
     sink: BinaryIO,
-    options: Options = Options(),  # noqa: B008 frozen
+    options: Options | ResolvedOptions = Options(),  # noqa: B008 frozen
     *,
     on_progress: Callable[[Progress], None] | None = None,
     on_stage: Callable[[str], None] | None = None,
@@ -98,10 +98,11 @@ def convert(
     """
     _refuse_empty(source)
     sink.flush()
+    resolved = _resolved(options)
     answer = None
     reported: list[ReportedSegment] = []
     with Stages(on_stage) as stages:
-        with Child(source, sink.fileno(), options.resolved(), limits) as child:
+        with Child(source, sink.fileno(), {"task": "convert", "options": resolved.as_json()}, limits) as child:
             for message in child.messages(should_stop):
                 if "error" in message:
                     _check_room(message.get("error"), sink.fileno())
@@ -125,12 +126,12 @@ def convert(
         if size_bytes < os.fstat(sink.fileno()).st_size:  # an earlier try at the same was longer
             os.ftruncate(sink.fileno(), size_bytes)
         sink.seek(0, os.SEEK_END)
-        return _report(fields, _checked(reported, sink.fileno()), options)
+        return _report(fields, _checked(reported, sink.fileno()), resolved)
 
 
 def probe(
     source: Source,
-    options: Options = Options(),  # noqa: B008 frozen
+    options: Options | ResolvedOptions = Options(),  # noqa: B008 frozen
     *,
     limits: Limits = Limits(),  # noqa: B008 frozen
 ) -> Probe:
@@ -143,7 +144,7 @@ def probe(
     """
     _refuse_empty(source)
     threads = limits.threads or available_cpus()
-    return probe_of(_ask("probe", source, {}, limits), options.resolved(), threads, source.size_bytes)
+    return probe_of(_ask("probe", source, limits), _resolved(options), threads, source.size_bytes)
 
 
 def waveform(
@@ -159,7 +160,7 @@ def waveform(
         Unavailable, NotFound: what the source raised.
     """
     _refuse_empty(source)
-    return waveform_of(_ask("waveform", source, {"waveform": True}, limits))
+    return waveform_of(_ask("waveform", source, limits))
 
 
 def inspect_stream(
@@ -179,7 +180,7 @@ def inspect_stream(
         EngineError: that process failed.
         Unavailable, NotFound: what the source raised.
     """
-    return stream_of(_ask("stream", source, {"full_size_bytes": full_size_bytes}, limits))
+    return stream_of(_ask("stream", source, limits, full_size_bytes=full_size_bytes))
 
 
 def find_mp4_audio(
@@ -199,7 +200,7 @@ def find_mp4_audio(
         Video2mp3Error: what the source raised.
     """
     received = ReceivedExtract(source.size_bytes)
-    with Child(source, None, {"mp4_audio": True}, limits) as child:
+    with Child(source, None, {"task": "extract"}, limits) as child:
         for message in child.messages(should_stop):
             if "error" in message:
                 raise error_of(message)
@@ -215,14 +216,18 @@ def prepare() -> None:
         ZYGOTE.start()
 
 
-def _ask(answer: str, source: Source, job: Mapping[str, Any], limits: Limits) -> object:
-    """Returns what a child answers under that name. Raises the error that it told, or EngineCrashed."""
-    with Child(source, None, job, limits) as child:
+def _resolved(options: Options | ResolvedOptions) -> ResolvedOptions:
+    return options.resolved() if isinstance(options, Options) else options
+
+
+def _ask(task: str, source: Source, limits: Limits, **needs: Any) -> object:
+    """Returns what a child answers under the task's name. Raises the error that it told, or EngineCrashed."""
+    with Child(source, None, {"task": task, **needs}, limits) as child:
         for message in child.messages():
             if "error" in message:
                 raise error_of(message)
-            if answer in message:
-                return message[answer]
+            if task in message:
+                return message[task]
     raise EngineCrashed
 
 
@@ -283,7 +288,7 @@ def _readable(sink: int) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _report(fields: Fields, sink: CheckedSink, options: Options) -> Report:
+def _report(fields: Fields, sink: CheckedSink, options: ResolvedOptions) -> Report:
     segments = sink.segments()
     mode = {name: fields.optional_int_field(name) for name in ("bitrate_kbps", "vbr_quality", "average_kbps")}
     damaged_packets, truncated = fields.int_field("damaged_packets"), fields.bool_field("truncated")
@@ -321,5 +326,5 @@ def _report(fields: Fields, sink: CheckedSink, options: Options) -> Report:
         encoder={**mode, "quality": fields.optional_int_field("quality")},
         decode_s=fields.seconds_field("decode_s"),
         encode_s=fields.seconds_field("encode_s"),
-        warnings=(*warnings, *loudness_warnings(fields, options.resolved().get("loudness_lufs"))),
+        warnings=(*warnings, *loudness_warnings(fields, options.loudness_lufs)),
     )

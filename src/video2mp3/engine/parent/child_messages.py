@@ -13,6 +13,7 @@ from video2mp3.engine.containers.streamability import (
     StreamInfo,
 )
 from video2mp3.engine.mp3.id3 import clean_text
+from video2mp3.engine.options import ResolvedOptions
 from video2mp3.engine.parent import estimate
 from video2mp3.engine.report import LOUDEST, WAVEFORM_POINTS, Chapter, Probe, Progress, Track, Waveform
 from video2mp3.errors import (
@@ -267,12 +268,12 @@ def waveform_of(values: object) -> Waveform:
     return Waveform(fields.seconds_field("duration_s"), fields.seconds_field("step_s"), peaks)
 
 
-def probe_of(values: object, options: Mapping[str, Any], threads: int, size_bytes: int) -> Probe:
+def probe_of(values: object, options: ResolvedOptions, threads: int, size_bytes: int) -> Probe:
     """Returns what is in the file.
 
     Args:
         values: what the child said.
-        options: for the estimates, as `Options.resolved()`.
+        options: for the estimates.
         threads: those that would encode.
         size_bytes: of the file.
     """
@@ -296,23 +297,23 @@ def probe_of(values: object, options: Mapping[str, Any], threads: int, size_byte
         has_video=fields.bool_field("has_video"),
         estimated_size_bytes=size,
         estimated_time_s=time_s,
-        warnings=(*warnings, *track_warnings(fields, options.get("track"))),
+        warnings=(*warnings, *track_warnings(fields, options.track)),
     )
 
 
 def _estimates(
-    fields: Fields, tracks: Sequence[Track], options: Mapping[str, Any], threads: int, size_bytes: int
+    fields: Fields, tracks: Sequence[Track], options: ResolvedOptions, threads: int, size_bytes: int
 ) -> tuple[int | None, float | None]:
     """Returns the size of the MP3s and the time that they take, as far as that can be told."""
     duration_s = fields.optional_seconds_field("duration_s")
     first = fields.int_field("default_track") - 1
-    chosen = tracks[first : first + 1] if options.get("track") != "all" else [t for t in tracks if t.decodable]
+    chosen = tracks[first : first + 1] if options.track != "all" else [t for t in tracks if t.decodable]
     lengths_s = [estimate.wanted_s(options, track.duration_s or duration_s) for track in chosen]
     known_s = [length_s for length_s in lengths_s if length_s is not None]
     if not chosen or len(known_s) < len(chosen):
         return None, None
     time_s = estimate.time_s(options, threads, sum(known_s))
-    if not options.get("copy"):
+    if not options.copy:
         sizes = (estimate.size_bytes(options, t.channels, s) for t, s in zip(chosen, known_s, strict=True))
         return sum(sizes), time_s
     if fields.bool_field("has_video") or not duration_s:

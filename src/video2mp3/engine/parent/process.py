@@ -1,6 +1,5 @@
 """The parent's side of one child process: gives it its job, watches it, kills it. Nothing it says is trusted."""
 
-import base64
 import contextlib
 import json
 import selectors
@@ -25,13 +24,14 @@ _EXIT_TIMEOUT_S = 10.0
 class Child:
     """One run of the child program, from start to end; use it in a with block, which leaves none behind."""
 
-    def __init__(self, source: Source, sink: int | None, options: Mapping[str, Any], limits: Limits) -> None:
+    def __init__(self, source: Source, sink: int | None, task: Mapping[str, Any], limits: Limits) -> None:
+        """Starts it; `task` holds the task's name under `task`, and what that needs."""
         self._limits = limits
         descriptor = _descriptor_of(source)
         self._server = RangeServer(source) if descriptor is None else None
         passed = [descriptor if self._server is None else self._server.theirs.fileno(), sink]
         job = {
-            "options": dict(options),
+            **task,
             "limits": limits.as_dict(),
             "threads": 0 if sink is None else limits.threads or available_cpus(),
             "source": {
@@ -157,13 +157,8 @@ def start(descriptors: Sequence[int], job: Mapping[str, Any]) -> ChildHandle:
     """Starts a process and gives it its job. The caller ends it."""
     handle = ZYGOTE.fork(descriptors)
     with contextlib.suppress(ConnectionError):  # it has been killed: its silence will tell
-        handle.job.sendall(json.dumps(job, default=_as_text).encode() + b"\n")
+        handle.job.sendall(json.dumps(job).encode() + b"\n")
     return handle
-
-
-def _as_text(picture: bytes) -> str:
-    """Returns the one thing of a job that JSON has no words for."""
-    return base64.b64encode(picture).decode()
 
 
 def _receive(connection: socket.socket) -> bytes:

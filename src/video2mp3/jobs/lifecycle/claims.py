@@ -11,7 +11,7 @@ from video2mp3.backoff import backoff_s
 from video2mp3.database.clock import SECOND, now
 from video2mp3.database.statements import change
 from video2mp3.database.tables import Job, Upload
-from video2mp3.engine import Waveform
+from video2mp3.engine import ResolvedOptions, Waveform
 from video2mp3.errors import (
     Canceled,
     EngineError,
@@ -48,7 +48,7 @@ class Claim:
     user_id: str
     upload_id: str | None
     source_name: str
-    options: dict[str, Any]
+    options: ResolvedOptions
     cover_upload_id: str | None = None
     request_id: str | None = None
     """Of the request that created the job."""

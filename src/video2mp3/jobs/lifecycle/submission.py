@@ -1,7 +1,6 @@
 """Creates jobs, once for each Idempotency-Key."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -9,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from video2mp3.database.clock import now
 from video2mp3.database.tables import Job, Upload, new_id
+from video2mp3.engine import ResolvedOptions
 from video2mp3.errors import (
     Conflict,
     IdempotencyKeyReused,
@@ -29,7 +29,7 @@ def submit(
     *,
     user_id: str,
     upload: Upload | None,
-    options: dict[str, Any],
+    options: ResolvedOptions,
     source: RemoteSource | None = None,
     result_url: str | None = None,
     cover: Upload | None = None,
@@ -88,7 +88,7 @@ def new_job(
     *,
     user_id: str,
     upload: Upload | None,
-    options: dict[str, Any],
+    options: ResolvedOptions,
     source: RemoteSource | None = None,
     result_url: str | None = None,
     cover: Upload | None = None,

@@ -9,10 +9,10 @@ from video2mp3.engine.child.audio.pcm import BYTES_PER_SAMPLE
 class Fade:
     """Takes interleaved 16-bit PCM; as the end is not known before it comes, as much as fades out is held."""
 
-    def __init__(self, sample_rate_hz: int, channels: int, fade_in_s: float | None, fade_out_s: float | None) -> None:
+    def __init__(self, sample_rate_hz: int, channels: int, fade_in_s: float, fade_out_s: float) -> None:
         self._channels = channels
-        self._fade_in = round((fade_in_s or 0) * sample_rate_hz)
-        self._held_bytes = round((fade_out_s or 0) * sample_rate_hz) * BYTES_PER_SAMPLE * channels
+        self._fade_in = round(fade_in_s * sample_rate_hz)
+        self._held_bytes = round(fade_out_s * sample_rate_hz) * BYTES_PER_SAMPLE * channels
         self._held = bytearray()
         self._passed = 0
 

@@ -87,8 +87,9 @@ class NormalizingPipeline:
         return self._reachable_db(self._meter, TRUE_PEAK_LIMIT_DBTP - _PEAK_MARGIN_DB)
 
     def _reachable_db(self, measured: LoudnessMeter, limit_dbtp: float) -> float:
-        wanted_db: float = self._job.options["loudness_lufs"] - measured.lufs
-        return min(wanted_db, limit_dbtp - measured.true_peak_dbtp)
+        wanted_lufs = self._job.options.loudness_lufs
+        assert wanted_lufs is not None
+        return min(wanted_lufs - measured.lufs, limit_dbtp - measured.true_peak_dbtp)
 
     def _encode(self, before_s: float) -> Iterator[float]:
         os.lseek(self._job.sink, self._job.offset_bytes, os.SEEK_SET)

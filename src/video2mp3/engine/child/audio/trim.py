@@ -9,9 +9,9 @@ from video2mp3.errors import StartOutOfRange
 class Trim:
     """Keeps the samples from round(start · rate) on and before round(end · rate)."""
 
-    def __init__(self, sample_rate_hz: int, channels: int, start_s: float | None, end_s: float | None) -> None:
+    def __init__(self, sample_rate_hz: int, channels: int, start_s: float, end_s: float | None) -> None:
         self._bytes_per_sample = BYTES_PER_SAMPLE * channels
-        self._start = round(Fraction(start_s or 0) * sample_rate_hz)
+        self._start = round(Fraction(start_s) * sample_rate_hz)
         self._end = None if end_s is None else max(round(Fraction(end_s) * sample_rate_hz), self._start + 1)
         self._passed = 0
         self.samples = 0

@@ -6,12 +6,12 @@ markers), the PNG specification §5.
 
 import re
 import zlib
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
 
 from video2mp3.engine.child.media import Media
 from video2mp3.engine.child.pictures.frame import picture_at, require_picture
-from video2mp3.engine.options import MAX_COVER_BYTES
+from video2mp3.engine.options import MAX_COVER_BYTES, ResolvedOptions
 from video2mp3.errors import InvalidCover
 
 _JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
@@ -25,40 +25,37 @@ _PRIVATE_CHUNKS = (b"eXIf", b"tEXt", b"zTXt", b"iTXt", b"tIME")
 
 
 def with_cover_picture(
-    options: Mapping[str, Any], open_media: Callable[[], Media], tell: Callable[[int], None]
-) -> dict[str, Any]:
+    options: ResolvedOptions, open_media: Callable[[], Media], tell: Callable[[int], None]
+) -> ResolvedOptions:
     """Returns options whose `cover_picture` are the bytes of a good picture, where they ask for a certain one.
 
     Args:
-        options: as `Options.resolved()`.
+        options: of the conversion.
         open_media: see `picture_at`, and `tell` too.
 
     Raises:
         InvalidCover: the picture that was given is no good.
         NoPicture: the video has none at `cover_at_s`.
     """
-    if "cover_picture" in options:
-        picture = options["cover_picture"]
-        require_picture(picture)
-        if cleaned(picture) is None:
+    if options.cover_picture is not None:
+        require_picture(options.cover_picture)
+        if cleaned(options.cover_picture) is None:
             raise InvalidCover
-    elif "cover_at_s" in options:
-        picture = picture_at(open_media, options["cover_at_s"], tell)
-    else:
-        return dict(options)
-    return {**options, "cover_picture": picture}
+    elif options.cover_at_s is not None:
+        return replace(options, cover_picture=picture_at(open_media, options.cover_at_s, tell))
+    return options
 
 
-def front_cover(options: Mapping[str, Any], media: Media) -> tuple[str, bytes] | None:
+def front_cover(options: ResolvedOptions, media: Media) -> tuple[str, bytes] | None:
     """Returns the cover's type and its bytes; None if there is none. To be called before anything else is read.
 
     Args:
         options: from `with_cover_picture`.
         media: the source.
     """
-    if "cover_picture" in options:
-        return cleaned(options["cover_picture"])
-    return cleaned(media.picture()) if options.get("cover", "source") == "source" else None
+    if options.cover_picture is not None:
+        return cleaned(options.cover_picture)
+    return cleaned(media.picture()) if options.cover == "source" else None
 
 
 def cleaned(picture: bytes) -> tuple[str, bytes] | None:
