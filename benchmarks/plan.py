@@ -78,7 +78,7 @@ def measured_lines(measured: Mapping[str, float]) -> Iterator[str]:
     yield f"| a slot is busy, for each second of audio (CBR 192k) | {per_audio_ms:.2f} ms |"
     yield f"| and for each job beside that | {fixed_ms:.0f} ms |"
     yield f"| from a submit to its claim, with a free slot | {1000 * measured['start_s']:.0f} ms |"
-    yield f"| statements for a job, from its upload to its mail | {measured['statements_per_job']:.0f} |"
+    yield f"| statements for a job, from its upload to its email | {measured['statements_per_job']:.0f} |"
     yield f"| statements for each further 8 MiB of its upload | {measured['statements_per_chunk']:.0f} |"
     yield f"| statements for each look at its state | {measured['statements_per_look']:.0f} |"
     yield f"| statements for each second of a busy slot (heartbeats) | {measured['statements_per_busy_s']:.1f} |"

@@ -227,8 +227,8 @@ def test_loops_outlive_exceptions_in_every_step(
     for step in steps:
         install(step, broken, monkeypatch)
     before = {step.loop: failed(step.loop) for step in steps}
-    mail = {"smtp_host": smtp.host, "smtp_port": smtp.port, "smtp_security": "none"}
-    with served(tmp_path, **mail) as (url, backends):
+    email = {"smtp_host": smtp.host, "smtp_port": smtp.port, "smtp_security": "none"}
+    with served(tmp_path, **email) as (url, backends):
         job_id, seen = order(url), list[str]()
         follower = threading.Thread(target=follow, args=(url, job_id, seen))
         follower.start()
@@ -254,8 +254,8 @@ def test_loops_outlive_exceptions_in_every_step(
 
 def test_every_loop_of_the_service_has_its_steps_here(tmp_path: Path, smtp: SMTPServer) -> None:
     """It should fail for a new loop until its steps are in the table."""
-    mail = {"smtp_host": smtp.host, "smtp_port": smtp.port, "smtp_security": "none"}
-    with served(tmp_path, **mail):
+    email = {"smtp_host": smtp.host, "smtp_port": smtp.port, "smtp_security": "none"}
+    with served(tmp_path, **email):
         found = set(supervision.ages_s())
     assert found == {step.loop for steps in STEPS.values() for step in steps} - {"job-watcher"}
 

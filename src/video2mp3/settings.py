@@ -146,12 +146,12 @@ class Settings(BaseSettings):
     allow_unsandboxed: bool = Field(False, description="Convert even where the sandbox fails its self-test.")
     drain_grace_s: int = Field(25, ge=0, le=_MAX_S, description="Time to finish running work after SIGTERM.")
 
-    smtp_host: str = Field("", description="Mail server (empty: no mail, one log line instead).")
+    smtp_host: str = Field("", description="Mail server (empty: no email, one log line instead).")
     smtp_port: int = Field(587, ge=1, le=65535, description="Port of the mail server.")
     smtp_security: Literal["starttls", "tls", "none"] = Field("starttls", description="Encryption to the mail server.")
     smtp_username: str = Field("", description="Account at the mail server (empty: no sign-in).")
     smtp_password: SecretStr = Field(SecretStr(""), description="Password at the mail server.")
-    smtp_from: str = Field("video2mp3@localhost", description="Sender of the mails.")
+    smtp_from: str = Field("video2mp3@localhost", description="Sender of the emails.")
 
     metrics_host: str = Field("127.0.0.1", description="Address for Prometheus' metrics.")
     metrics_port: int = Field(0, ge=0, le=65535, description="Port for Prometheus' metrics (0: none).")

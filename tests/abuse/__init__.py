@@ -15,7 +15,7 @@ files, and fails for one without a control.
 | sources that drip | `test_dripping_sources.py` | transfers beside the slots; their shares; the room for who waits |
 | uploads that drip | `test_dripping_uploads.py` | the least throughput |
 | webhooks that never answer | `test_silent_webhooks.py` | the turns of notifications |
-| e-mail to strangers | `test_mail_relay.py` | verified addresses |
+| email to strangers | `test_mail_relay.py` | verified addresses |
 | addresses that no message can be composed to | `test_poisoned_addresses.py` | the check; the guard of each letter |
 | strangers who come through a plain proxy | `test_proxies.py` | the look at the socket's owner |
 | open modes of the data folder | `test_file_modes.py` | private files |

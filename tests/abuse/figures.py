@@ -35,7 +35,7 @@ REQUESTS, SIGN_INS = 15, 3
 """Of each, before the job, and as many after it."""
 GOALS = {"me_s": 3.0, "sign_in_s": 3.0, "job_s": 4.0, "email_s": 5.0}
 """The largest ratio to the undisturbed figure."""
-_TITLES = {"me_s": "`/v1/me`", "sign_in_s": "sign-in", "job_s": "2-s job", "email_s": "e-mail"}
+_TITLES = {"me_s": "`/v1/me`", "sign_in_s": "sign-in", "job_s": "2-s job", "email_s": "email"}
 _account_numbers = count(1)
 
 

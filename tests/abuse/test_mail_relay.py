@@ -5,8 +5,8 @@ from email.message import EmailMessage
 import httpx
 
 from tests.abuse.conftest import StartService
-from tests.acceptance.service import PASSWORD, Service, mails_to, wait_for_end
-from tests.notify.test_mail import content_of
+from tests.acceptance.service import PASSWORD, Service, emails_to, wait_for_end
+from tests.notify.test_email import content_of
 from tests.servers import wait_until
 from video2mp3.accounts import throttling
 from video2mp3.database.tables import User
@@ -50,16 +50,16 @@ def abuse(service: Service) -> list[EmailMessage]:
         client.post("/v1/password-resets", json={"username": f"{MESSAGE}-0"})
         convert(client)
     with service.user(email=OTHER) as other:
-        before = len(mails_to(service, OTHER))
+        before = len(emails_to(service, OTHER))
         convert(other)
-        wait_until(lambda: len(mails_to(service, OTHER)) > before, 30, "the mail about the conversion")
-        before = len(mails_to(service, OTHER))
+        wait_until(lambda: len(emails_to(service, OTHER)) > before, 30, "the email about the conversion")
+        before = len(emails_to(service, OTHER))
         other.post("/v1/password-resets", json={"username": other.get("/v1/me").json()["username"]})
         # They are sent in the order in which they were asked for.
-        wait_until(lambda: len(mails_to(service, OTHER)) > before, 30, "the mail about the password")
+        wait_until(lambda: len(emails_to(service, OTHER)) > before, 30, "the email about the password")
     for client in strangers:
         client.close()
-    return mails_to(service, VICTIM)
+    return emails_to(service, VICTIM)
 
 
 def convert(client: httpx.Client) -> None:
@@ -67,20 +67,20 @@ def convert(client: httpx.Client) -> None:
     assert wait_for_end(client, job.json()["id"])["state"] == "failed"
 
 
-def text_of(mail: EmailMessage) -> str:
-    return f"{mail['Subject']} {content_of(mail)} {content_of(mail, 'html')}"
+def text_of(email: EmailMessage) -> str:
+    return f"{email['Subject']} {content_of(email)} {content_of(email, 'html')}"
 
 
 def test_an_unverified_address_is_asked_whose_it_is_and_told_nothing(start_service: StartService) -> None:
     with start_service() as service:
-        mails = abuse(service)
-    assert {mail["Subject"] for mail in mails} == {"Is this your address?"}
-    assert 1 <= len(mails) <= throttling.VERIFICATIONS_TO_ONE_ADDRESS
-    assert not [mail for mail in mails if "evil" in text_of(mail)]
+        emails = abuse(service)
+    assert {email["Subject"] for email in emails} == {"Is this your address?"}
+    assert 1 <= len(emails) <= throttling.VERIFICATIONS_TO_ONE_ADDRESS
+    assert not [email for email in emails if "evil" in text_of(email)]
 
 
 def test_without_verification_the_service_sends_strangers_messages(start_service: StartService) -> None:
     with start_service(without_verified_addresses) as service:
-        mails = abuse(service)
-    assert len(mails) > throttling.VERIFICATIONS_TO_ONE_ADDRESS + 4
-    assert len([mail for mail in mails if MESSAGE in text_of(mail)]) >= 4
+        emails = abuse(service)
+    assert len(emails) > throttling.VERIFICATIONS_TO_ONE_ADDRESS + 4
+    assert len([email for email in emails if MESSAGE in text_of(email)]) >= 4

@@ -6,7 +6,7 @@ import httpx
 from sqlalchemy import update
 
 from tests.abuse.conftest import StartService
-from tests.acceptance.service import PASSWORD, Service, mails_to
+from tests.acceptance.service import PASSWORD, Service, emails_to
 from tests.servers import free_port, wait_until
 from video2mp3 import supervision
 from video2mp3.accounts import email_addresses, one_time_tokens, users
@@ -81,7 +81,7 @@ def test_an_email_that_fails_stops_no_other(start_service: StartService) -> None
     with start_service(without_the_check, metrics_port=port) as service:
         poison(service)
         register(service, "victim", VICTIM).raise_for_status()
-        wait_until(lambda: mails_to(service, VICTIM), PATIENCE_S, "the victim's email")
+        wait_until(lambda: emails_to(service, VICTIM), PATIENCE_S, "the victim's email")
         metrics = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=60).text
         assert re.search(r'video2mp3_account_emails_total\{outcome="failed"\} 2\.0', metrics)
         assert is_ready(service)
@@ -92,4 +92,4 @@ def test_without_the_guards_one_stranger_stops_all_emails(start_service: StartSe
         poison(service)
         register(service, "victim", VICTIM).raise_for_status()
         wait_until(lambda: not is_ready(service), 60, "the loop to be reported")
-        assert not mails_to(service, VICTIM)
+        assert not emails_to(service, VICTIM)

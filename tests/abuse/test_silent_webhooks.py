@@ -1,4 +1,4 @@
-"""Webhooks that never answer: another user's e-mail goes out while hundreds of deliveries wait."""
+"""Webhooks that never answer: another user's email goes out while hundreds of deliveries wait."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ WEBHOOK_COUNT = 20
 JOB_COUNT = 10
 ADDRESS = "ben@example.org"
 FORMER_THREADS = 4
-# A mail takes some hundredths of a second; the control looks for so long whether there is one.
+# An email takes some hundredths of a second; the control looks for so long whether there is one.
 PATIENCE_S = 8
 
 
@@ -55,10 +55,10 @@ def silent_receiver() -> Iterator[tuple[SilentReceiver, int]]:
 
 
 def without_turns() -> None:
-    """Four deliveries at a time, in the order in which they came, e-mail among them: as four threads would do it."""
+    """Four deliveries at a time, in the order in which they came, email among them: as four threads would do it."""
 
-    def first_come(session: Session, found: Sequence[Candidate], *, mail: bool) -> list[Candidate]:
-        busy = sum(under_way(session, mail=kind).users.total() for kind in (True, False))
+    def first_come(session: Session, found: Sequence[Candidate], *, email: bool) -> list[Candidate]:
+        busy = sum(under_way(session, email=kind).users.total() for kind in (True, False))
         return list(found)[: max(0, FORMER_THREADS - busy)]
 
     def always(_under_way: UnderWay, _user_id: str, _destination: str, *, is_probe: bool = False) -> bool:
@@ -88,18 +88,18 @@ def cancel_jobs(user: httpx.Client, port: int) -> None:
 
 
 def end_a_job(user: httpx.Client) -> None:
-    """One that has no sound; its owner is mailed about it."""
+    """One that has no sound; its owner is emailed about it."""
     files = {"file": ("notes.mp4", b"no video at all")}
     job = user.post("/v1/conversions", files=files).raise_for_status().json()
     assert wait_for_end(user, job["id"])["state"] == "failed"
 
 
-def mails(service: Service) -> int:
+def emails(service: Service) -> int:
     return len(notifications_to(service, ADDRESS))
 
 
 def test_email_goes_out_while_another_s_webhooks_hang(start_service: StartService) -> None:
-    """It should send the mail while nearly all of the 200 deliveries wait, two of them at the host."""
+    """It should send the email while nearly all of the 200 deliveries wait, two of them at the host."""
     with (
         silent_receiver() as (receiver, port),
         start_service(**settings_for(port)) as service,
@@ -109,7 +109,7 @@ def test_email_goes_out_while_another_s_webhooks_hang(start_service: StartServic
         cancel_jobs(anna, port)
         wait_until(lambda: receiver.reached == WEBHOOKS.per_destination, 30, "the first deliveries")
         end_a_job(ben)
-        wait_until(lambda: mails(service), PATIENCE_S, "the mail")
+        wait_until(lambda: emails(service), PATIENCE_S, "the email")
         assert receiver.reached < WEBHOOK_COUNT * JOB_COUNT / 10
         assert receiver.most_hanging <= WEBHOOKS.per_destination
         receiver.released.set()
@@ -126,5 +126,5 @@ def test_without_turns_the_mail_waits_for_the_webhooks(start_service: StartServi
         wait_until(lambda: receiver.hanging == FORMER_THREADS, 30, "the first deliveries")
         end_a_job(ben)
         assert not receiver.released.wait(PATIENCE_S)
-        assert not mails(service)
+        assert not emails(service)
         receiver.released.set()

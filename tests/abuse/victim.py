@@ -132,7 +132,7 @@ class Victim:
         return time.monotonic() - began_s
 
     def _job(self) -> tuple[float, float]:
-        """Uploads and converts the clip; returns the time until it is finished, and from its end to the e-mail."""
+        """Uploads and converts the clip; returns the time until it is finished, and from its end to the email."""
         began_s = time.monotonic()
         try:
             upload = self.ask("POST", "/v1/uploads?name=clip.mp4", body=self._clip)

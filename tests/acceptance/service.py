@@ -69,11 +69,11 @@ class Role:
 
 
 class MailServer(Protocol):
-    """What took the service's mails."""
+    """What took the service's emails."""
 
     @property
     def messages(self) -> Sequence[EmailMessage]:
-        """The mails so far."""
+        """The emails so far."""
 
 
 @dataclass
@@ -137,21 +137,21 @@ def wait_for_end(client: httpx.Client, job_id: str, timeout_s: float = 60) -> di
     return job
 
 
-def mails_to(service: Service, address: str) -> list[EmailMessage]:
-    """The mails to that address so far; the mail server is shared."""
-    return [mail for mail in service.mail_server.messages if mail["To"] == address]
+def emails_to(service: Service, address: str) -> list[EmailMessage]:
+    """The emails to that address so far; the mail server is shared."""
+    return [email for email in service.mail_server.messages if email["To"] == address]
 
 
 def notifications_to(service: Service, address: str) -> list[EmailMessage]:
     """Those of them that are about conversions."""
-    return [mail for mail in mails_to(service, address) if mail["List-Unsubscribe"]]
+    return [email for email in emails_to(service, address) if email["List-Unsubscribe"]]
 
 
 def verify(service: Service, client: httpx.Client, address: str) -> None:
     """Follows the link in the newest message that asks whose address it is."""
 
     def token() -> str | None:
-        bodies = [body for mail in mails_to(service, address) if (body := mail.get_body(("plain",)))]
+        bodies = [body for email in emails_to(service, address) if (body := email.get_body(("plain",)))]
         found = [match[1] for body in bodies if (match := re.search(r"/verify/([\w-]+)", body.get_content()))]
         return found[-1] if found else None
 
@@ -173,7 +173,7 @@ def _stopping(service: Service) -> Iterator[Service]:
 
 
 def mail_env(smtp: SMTPServer) -> dict[str, str]:
-    """The settings that let the service send its mails there."""
+    """The settings that let the service send its emails there."""
     return {
         "VIDEO2MP3_SMTP_HOST": smtp.host,
         "VIDEO2MP3_SMTP_PORT": str(smtp.port),

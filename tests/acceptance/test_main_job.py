@@ -13,8 +13,8 @@ from tests.media import corpus_file, make_video, samples_by_ffmpeg, samples_by_m
 from tests.servers import wait_until
 
 
-def test_a_video_becomes_an_mp3_and_its_owner_gets_a_mail(service: Service, talk: Path, tmp_path: Path) -> None:
-    """It should register, upload, convert, tell the progress, hand out the exact MP3, and mail a link."""
+def test_a_video_becomes_an_mp3_and_its_owner_gets_an_email(service: Service, talk: Path, tmp_path: Path) -> None:
+    """It should register, upload, convert, tell the progress, hand out the exact MP3, and email a link."""
     address = f"ada-{service.folder.name}@example.org"
     with service.user(email=address) as ada:
         with talk.open("rb") as video:
@@ -34,8 +34,8 @@ def test_a_video_becomes_an_mp3_and_its_owner_gets_a_mail(service: Service, talk
 
         assert_exact(mp3.content, 30 * 48_000, tmp_path)
 
-        mail = wait_until(lambda: notifications_to(service, address), 20, "the mail")[0]
-        body = mail.get_body(("plain",))
+        email = wait_until(lambda: notifications_to(service, address), 20, "the email")[0]
+        body = email.get_body(("plain",))
         assert body is not None
         (link,) = re.findall(rf"http\S+/v1/shared/{job['id']}\S+", body.get_content())
         # It leads to the service by its public name, and needs no sign-in.

@@ -49,7 +49,7 @@ def test_what_was_done_is_counted(measured: tuple[Service, str], talk: Path) -> 
         assert ada.head(f"/v1/conversions/{job_id}").status_code == 200
         for path in ("/planted-path", "/v1/conversions/planted-id"):
             assert ada.get(path).status_code >= 400
-        wait_until(lambda: notifications_to(service, "metrics@example.org"), 30, "the mail")
+        wait_until(lambda: notifications_to(service, "metrics@example.org"), 30, "the email")
         wait_until(lambda: value(url, "notifications_total", outcome="sent") == 2, 30, "both notifications")
     assert value(url, "jobs_ended_total", state="finished", code="") == 1
     assert value(url, "jobs_ended_total", state="failed", code="unsupported_format") == 1
@@ -71,7 +71,7 @@ def test_what_was_done_is_counted(measured: tuple[Service, str], talk: Path) -> 
     # Nothing that was asked for is in a label.
     assert value(url, "http_requests_total", method="GET", route="none", status="4xx") == 1
     assert "planted" not in httpx.get(url).text
-    # And the log leads from the request to the engine and the mail.
+    # And the log leads from the request to the engine and the email.
     check_lines(service, request_id, job_id)
     assert TRACE_ID not in httpx.get(url).text
 

@@ -59,7 +59,7 @@ def test_a_job_whose_worker_is_killed_finishes_on_another_once(
         mp3 = tmp_path / "result.mp3"
         mp3.write_bytes(ada.get(f"/v1/conversions/{job_id}/mp3").raise_for_status().content)
         assert samples_by_ffmpeg(mp3) == samples_by_mpg123(mp3, tmp_path) == 400 * 48_000
-        wait_until(lambda: notifications_to(spread, "once@example.org"), 20, "the mail")
+        wait_until(lambda: notifications_to(spread, "once@example.org"), 20, "the email")
         assert len(notifications_to(spread, "once@example.org")) == 1
 
 

@@ -1,4 +1,4 @@
-"""One trace from the request to the engine and to the mail, over processes and servers."""
+"""One trace from the request to the engine and to the email, over processes and servers."""
 
 import json
 from pathlib import Path
@@ -36,7 +36,7 @@ def lines(service: Service, *, event: str, trace_id: str) -> list[dict[str, Any]
 
 def check_lines(service: Service, request_id: str, job_id: str) -> None:
     """One id should be in the line of the request, of the worker, of the engine and of the notifier."""
-    for event in ("request", "job_submitted", "job_claimed", "engine_ended", "job_finished", "mail_sent"):
+    for event in ("request", "job_submitted", "job_claimed", "engine_ended", "job_finished", "email_sent"):
         (entry,) = lines(service, event=event, trace_id=TRACE_ID)
         assert entry["request_id"] == request_id, event
         assert event == "request" or entry["job_id"] == job_id
@@ -74,7 +74,7 @@ def check_spans(receiver: Receiver) -> None:
     assert services == ["video2mp3-api", "video2mp3-worker", "video2mp3-notifier"]
 
 
-def test_one_trace_leads_from_the_request_to_the_engine_and_the_mail(
+def test_one_trace_leads_from_the_request_to_the_engine_and_the_email(
     tmp_path: Path, mail_server: SMTPServer, mariadb: MariaDBServer, rabbitmq: RabbitMQServer, s3: S3Server, talk: Path
 ) -> None:
     with receiving() as receiver:
@@ -83,6 +83,6 @@ def test_one_trace_leads_from_the_request_to_the_engine_and_the_mail(
         with distributed(tmp_path, mail_server, *servers, apis=1, workers=1, env=env) as service:
             with service.user(email="trace@example.org") as ada:
                 request_id, job_id = convert(ada, talk)
-            wait_until(lambda: notifications_to(service, "trace@example.org"), 30, "the mail")
+            wait_until(lambda: notifications_to(service, "trace@example.org"), 30, "the email")
             check_spans(receiver)
             check_lines(service, request_id, job_id)

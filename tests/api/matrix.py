@@ -181,7 +181,7 @@ OPEN: dict[str, Case] = {
 
 OWN: dict[str, Case] = {
     "GET /v1/me": Case(),
-    "PATCH /v1/me": Case(request={"json": {"mail": True}}),
+    "PATCH /v1/me": Case(request={"json": {"email_notifications": True}}),
     "GET /v1/me/usage": Case(),
     "GET /v1/me/export": Case(),
     "PUT /v1/me/password": Case(request={"json": {"current_password": PASSWORD, "new_password": PASSWORD}}),

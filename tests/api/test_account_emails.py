@@ -13,7 +13,7 @@ from sqlalchemy import delete, event, select, update
 
 from tests.api.conftest import PASSWORD, SignedIn
 from tests.api.test_api_keys import bearer, make
-from tests.notify.test_mail import content_of
+from tests.notify.test_email import content_of
 from tests.servers import SMTPServer, free_port, wait_until
 from video2mp3.accounts import throttling
 from video2mp3.api.frame.services import Services
@@ -31,7 +31,7 @@ PUBLIC_URL = "https://mp3.example.org/prefix"
 
 @pytest.fixture
 def settings(settings: Settings, smtp: SMTPServer) -> Settings:
-    """A service that sends mail."""
+    """A service that sends email."""
     return settings.model_copy(update={"smtp_host": smtp.host, "smtp_port": smtp.port, "smtp_security": "none"})
 
 
@@ -86,16 +86,16 @@ def sign_in(client: httpx.Client, password: str) -> int:
 
 
 def token_in(smtp: SMTPServer, kind: str, address: str = ADDRESS) -> str:
-    """The token in the next mail, which has to stand in both of its forms."""
-    mail = smtp.wait_for_mail(30)
-    assert (mail["To"], mail["From"]) == (address, "mp3@example.org")
+    """The token in the next email, which has to stand in both of its forms."""
+    email = smtp.wait_for_email(30)
+    assert (email["To"], email["From"]) == (address, "mp3@example.org")
     tokens = {
-        re.findall(rf"{re.escape(PUBLIC_URL)}/#/sign-in/{kind}/([\w-]+)", content_of(mail, form))[0]
+        re.findall(rf"{re.escape(PUBLIC_URL)}/#/sign-in/{kind}/([\w-]+)", content_of(email, form))[0]
         for form in ("plain", "html")
     }
     token = str(tokens.pop())
     assert not tokens
-    assert "No more mails" not in content_of(mail)
+    assert "No more emails" not in content_of(email)
     return token
 
 
@@ -227,7 +227,7 @@ def test_an_address_is_verified_by_an_email_to_it(
         assert client.post("/v1/email-verifications/confirm", json={"token": token}).status_code == 204
         assert ada.http.get("/v1/me").json()["email_verified"] is True
         # Another address is another matter.
-        assert ada.http.patch("/v1/me", json={"mail": False}).json()["email_verified"] is True
+        assert ada.http.patch("/v1/me", json={"email_notifications": False}).json()["email_verified"] is True
         assert ada.http.post("/v1/email-verifications").status_code == 202
         late = token_in(smtp, "verify", OTHER)
         assert move(ada, "third@example.org") is False

@@ -21,7 +21,8 @@ def account(username: object = "ada", password: str = PASSWORD, **more: object) 
 def test_an_account_is_made_and_signs_in(client: httpx.Client) -> None:
     made = client.post("/v1/accounts", json=account(email="ada@example.org"))
     assert made.status_code == 201
-    assert set(made.json()) == {"id", "username", "email", "email_verified", "mail", "role", "created_at"}
+    fields = {"id", "username", "email", "email_verified", "email_notifications", "role", "created_at"}
+    assert set(made.json()) == fields
     assert (made.json()["username"], made.json()["email"]) == ("ada", "ada@example.org")
     assert made.json()["created_at"].endswith("Z")
 
@@ -112,13 +113,13 @@ def test_address_and_mails_can_be_changed(ada: SignedIn, bob: SignedIn) -> None:
         answer = ada.http.patch("/v1/me", json={"current_password": PASSWORD, **json})
         assert answer.status_code == 200, answer.text
         assert ada.http.get("/v1/me").json() == answer.json()
-        return answer.json()["email"], answer.json()["mail"]
+        return answer.json()["email"], answer.json()["email_notifications"]
 
     assert change() == (None, True)
     assert change(email="ada@example.org") == ("ada@example.org", True)
-    assert change(mail=False) == ("ada@example.org", False)
+    assert change(email_notifications=False) == ("ada@example.org", False)
     assert change(email=None) == (None, False)
-    assert change(mail=True) == (None, True)
+    assert change(email_notifications=True) == (None, True)
     refused = ada.http.patch(
         "/v1/me", json={"email": "ada@example.org\r\nBcc: bob@example.org", "current_password": PASSWORD}
     )
@@ -132,15 +133,16 @@ def test_another_address_asks_for_the_password(ada: SignedIn) -> None:
     ada.http.patch("/v1/me", json=old).raise_for_status()
     for wrong in ({}, {"current_password": "a guess"}, {"current_password": None}):
         for email in ("eve@example.org", None):
-            refused = ada.http.patch("/v1/me", json={"email": email, "mail": False, **wrong})
+            refused = ada.http.patch("/v1/me", json={"email": email, "email_notifications": False, **wrong})
             assert (refused.status_code, refused.json()["code"]) == (403, "wrong_password")
     me = ada.http.get("/v1/me").json()
-    assert (me["email"], me["mail"]) == ("ada@example.org", True)
+    assert (me["email"], me["email_notifications"]) == ("ada@example.org", True)
     # The same address again is no other one.
-    assert ada.http.patch("/v1/me", json={"email": "ada@example.org", "mail": False}).json()["mail"] is False
+    unchanged = {"email": "ada@example.org", "email_notifications": False}
+    assert ada.http.patch("/v1/me", json=unchanged).json()["email_notifications"] is False
 
 
-def test_the_link_in_a_mail_ends_the_mails(
+def test_the_link_in_an_email_ends_the_emails(
     ada: SignedIn, bob: SignedIn, client: httpx.Client, services: Services
 ) -> None:
     with services.database.write() as session:
@@ -148,13 +150,13 @@ def test_the_link_in_a_mail_ends_the_mails(
     page = client.get(path)
     assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert "ada" in page.text
-    assert ada.http.get("/v1/me").json()["mail"] is True, "programs look at links, too"
+    assert ada.http.get("/v1/me").json()["email_notifications"] is True, "programs look at links, too"
     target = re.findall(r'action="([^"]+)"', page.text)[0]
     for wrong in (path.replace(ada.user_id, bob.user_id), path[:-1], path.replace("signature=", "signature=x")):
         assert client.post(wrong).status_code == 404
-    assert ada.http.get("/v1/me").json()["mail"] is True
+    assert ada.http.get("/v1/me").json()["email_notifications"] is True
     # As a mail program sends it (RFC 8058).
     done = client.post(urljoin(path, unescape(target)), data={"List-Unsubscribe": "One-Click"})
-    assert (done.status_code, "no more mails" in done.text) == (200, True)
-    assert [user.http.get("/v1/me").json()["mail"] for user in (ada, bob)] == [False, True]
-    assert ada.http.patch("/v1/me", json={"mail": True}).json()["mail"] is True
+    assert (done.status_code, "no more emails" in done.text) == (200, True)
+    assert [user.http.get("/v1/me").json()["email_notifications"] for user in (ada, bob)] == [False, True]
+    assert ada.http.patch("/v1/me", json={"email_notifications": True}).json()["email_notifications"] is True

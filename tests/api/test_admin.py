@@ -188,7 +188,7 @@ def test_the_queue_tells_what_waits_and_for_how_long(root: SignedIn, ada: Signed
     change_job(services.database, ids[2], announced_until=now() + 100 * SECOND)
     finish(services, ids[3])
     ada.http.post("/v1/webhooks", json={"url": "https://hooks.example.org/"}).raise_for_status()
-    ada.http.delete(f"/v1/conversions/{convert(ada.http)}").raise_for_status()  # nobody is mailed about that
+    ada.http.delete(f"/v1/conversions/{convert(ada.http)}").raise_for_status()  # nobody is emailed about that
     with services.database.write() as session:
         session.execute(update(Notification).values(created_at=now() - 50 * SECOND))
         session.execute(update(Notification).where(Notification.kind == "webhook").values(created_at=1))

@@ -17,7 +17,7 @@ def listed(root: SignedIn, **params: Any) -> list[dict[str, Any]]:
 def test_what_a_user_does_is_told_with_the_request_s_id(root: SignedIn, ada: SignedIn, services: Services) -> None:
     job_id = convert(ada.http)
     finish(services, job_id)
-    ada.http.patch("/v1/me", json={"mail": False}).raise_for_status()
+    ada.http.patch("/v1/me", json={"email_notifications": False}).raise_for_status()
     link = ada.http.post(f"/v1/conversions/{job_id}/links", json={}, headers={"X-Request-Id": "the-link"})
     webhook_id = ada.http.post("/v1/webhooks", json={"url": "https://hooks.example.org/"}).json()["id"]
     ada.http.delete(f"/v1/webhooks/{webhook_id}").raise_for_status()

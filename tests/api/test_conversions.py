@@ -38,7 +38,7 @@ def test_an_upload_is_converted_by_its_id(ada: SignedIn) -> None:
         "priority": "normal",
         "tag": "my tag",
         "batch_id": None,
-        "notify": True,
+        "email_notifications": True,
         "source": {
             "name": "talk.mp4",
             "size_bytes": len(VIDEO),
@@ -246,13 +246,15 @@ def test_a_key_is_its_user_s_own(ada: SignedIn, bob: SignedIn) -> None:
     assert len(jobs) == 2
 
 
-def test_no_mail_may_be_wanted_about_a_conversion(ada: SignedIn) -> None:
-    by_id = order(ada.http, upload(ada.http), notify=False).json()
-    assert by_id["notify"] is False
-    for text, notify in (("false", False), ("true", True)):
-        assert ada.http.get(f"/v1/conversions/{convert(ada.http, notify=text)}").json()["notify"] is notify
-    answer = ada.http.post("/v1/conversions", files={"file": ("talk.mp4", VIDEO)}, data={"notify": "perhaps"})
-    assert (answer.status_code, answer.json()["detail"]) == (422, "notify: true or false.")
+def test_no_email_may_be_wanted_about_a_conversion(ada: SignedIn) -> None:
+    by_id = order(ada.http, upload(ada.http), email_notifications=False).json()
+    assert by_id["email_notifications"] is False
+    for text, wanted in (("false", False), ("true", True)):
+        job_id = convert(ada.http, email_notifications=text)
+        assert ada.http.get(f"/v1/conversions/{job_id}").json()["email_notifications"] is wanted
+    files, data = {"file": ("talk.mp4", VIDEO)}, {"email_notifications": "perhaps"}
+    answer = ada.http.post("/v1/conversions", files=files, data=data)
+    assert (answer.status_code, answer.json()["detail"]) == (422, "email_notifications: true or false.")
     ada.http.delete(f"/v1/conversions/{by_id['id']}").raise_for_status()
     again = ada.http.post(f"/v1/conversions/{by_id['id']}/retry").json()
-    assert again["notify"] is False
+    assert again["email_notifications"] is False

@@ -21,8 +21,8 @@ from video2mp3.errors import NoAudio
 from video2mp3.settings import Settings
 
 CASES = OPEN | OWN | ITEMS | ADMIN
-# Open to everybody for what they carry; what they carry can be got by mail or by invitation only.
-BY_MAIL = {"POST /v1/password-resets/confirm", "POST /v1/email-verifications", "POST /v1/email-verifications/confirm"}
+# Open to everybody for what they carry; what they carry can be got by email or by invitation only.
+BY_EMAIL = {"POST /v1/password-resets/confirm", "POST /v1/email-verifications", "POST /v1/email-verifications/confirm"}
 # Of no router of ours, or with an answer that is none of JSON: each has a test of its own.
 APART = {"GET /openapi.json", "GET /page/{path:path}", "DELETE /v1/me"}
 ALL_SCOPES = ["read", "convert"]
@@ -39,10 +39,10 @@ def operations(services: Services) -> set[str]:
 
 def test_every_route_has_a_valid_request_and_a_rule(services: Services) -> None:
     """It should fail for a new route until it is in tests/api/matrix.py and in api/auth/scopes.py."""
-    missing = operations(services) - CASES.keys() - BY_MAIL - APART
+    missing = operations(services) - CASES.keys() - BY_EMAIL - APART
     assert missing == set()
     assert {operation for operation in operations(services) if operation not in NEEDS} == set()
-    assert {operation for operation, need in NEEDS.items() if need == "open"} <= OPEN.keys() | BY_MAIL | APART
+    assert {operation for operation, need in NEEDS.items() if need == "open"} <= OPEN.keys() | BY_EMAIL | APART
     assert not {operation for operation in OPEN if NEEDS.get(operation, "open") != "open"}
 
 
@@ -65,7 +65,7 @@ def a_worker(services: Services) -> Iterator[None]:
     def run() -> None:
         while not ended.wait(0.02):
             with services.database.read() as session:
-                waited_for = (Job.state == "queued", Job.notify.is_(False), Job.batch_id.is_(None))
+                waited_for = (Job.state == "queued", Job.email_notifications.is_(False), Job.batch_id.is_(None))
                 found = session.scalars(select(Job).where(*waited_for)).all()
             for job in found:
                 # Several MP3s would have to be a real ZIP of them.

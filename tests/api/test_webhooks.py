@@ -160,7 +160,7 @@ def test_a_deleted_webhook_leaves_nothing(ada: SignedIn, services: Services) -> 
     ada.http.delete(f"/v1/webhooks/{webhook['id']}").raise_for_status()
     with services.database.read() as session:
         kinds = session.execute(select(Notification.kind, func.count()).group_by(Notification.kind)).all()
-    assert [tuple(row) for row in kinds] == [("mail", 1)]
+    assert [tuple(row) for row in kinds] == [("email", 1)]
     finish(services, convert(ada.http))
 
 

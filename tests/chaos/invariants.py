@@ -1,4 +1,4 @@
-"""What must hold at the end: over the client's log, the rows, their changes, the objects and the mails."""
+"""What must hold at the end: over the client's log, the rows, their changes, the objects and the emails."""
 
 import hashlib
 from collections import Counter, defaultdict
@@ -42,7 +42,7 @@ def check(
         log: What its clients were promised.
         outages: A server was away, so that claims may have ended without counting.
         failures: Engines died, so that claims may have ended as the engine's failure.
-        notifiers_died: A mail may have gone out twice.
+        notifiers_died: An email may have gone out twice.
     """
     with cluster.database.read() as session:
         jobs = {job.id: job for job in session.scalars(select(Job))}
@@ -54,7 +54,7 @@ def check(
         *_counters(jobs.values(), outages=outages, failures=failures),
         *_objects(cluster, jobs, log.accepted),
         *_notifications(jobs, notifications),
-        *_mails(cluster, notifications, exactly_once=not notifiers_died),
+        *_emails(cluster, notifications, exactly_once=not notifiers_died),
     ]
 
 
@@ -171,9 +171,9 @@ def _notifications(jobs: dict[str, Job], notifications: Iterable[Notification]) 
             yield f"the notification of job {notification.job_id} is {notification.state}"
 
 
-def _mails(cluster: Cluster, notifications: Iterable[Notification], *, exactly_once: bool) -> Iterator[str]:
-    mails = Counter(str(mail["Message-ID"]) for mail in cluster.servers.smtp.messages)
+def _emails(cluster: Cluster, notifications: Iterable[Notification], *, exactly_once: bool) -> Iterator[str]:
+    emails = Counter(str(email["Message-ID"]) for email in cluster.servers.smtp.messages)
     for notification in notifications:
-        count = mails[f"<{notification.id}@video2mp3>"]
+        count = emails[f"<{notification.id}@video2mp3>"]
         if count == 0 or (exactly_once and count > 1):
-            yield f"{count} mails went out about job {notification.job_id}"
+            yield f"{count} emails went out about job {notification.job_id}"

@@ -104,7 +104,7 @@ def test_apis_die_at_every_failpoint(run_cluster: RunCluster, clips: Sequence[Cl
 @pytest.mark.parametrize("times", [5])
 @long
 def test_notifiers_die_at_every_failpoint(run_cluster: RunCluster, clips: Sequence[Clip], times: int) -> None:
-    """It should send a mail about each job, twice at most where a notifier dies after sending."""
+    """It should send an email about each job, twice at most where a notifier dies after sending."""
     with run_cluster(workers=1) as cluster, Load(cluster, clips[:1]).signed_in() as load:
         deaths = die_everywhere(cluster, load, {"notifier-1": failpoints.NOTIFIER}, times)
         assert "" not in load.wait()
@@ -112,11 +112,11 @@ def test_notifiers_die_at_every_failpoint(run_cluster: RunCluster, clips: Sequen
         cluster.execute("UPDATE notifications SET lease_until = 1 WHERE state = 'sending'")
         assert cluster.settles(_SETTLE_S)
         assert check(cluster, load.log, outages=False, notifiers_died=True) == []
-        mails = len(cluster.servers.smtp.messages)
+        emails = len(cluster.servers.smtp.messages)
         record(
             3,
             f"kill -9 of the notifier at {len(failpoints.NOTIFIER)} failpoints, {times} times at each",
-            f"{deaths} deaths, {len(load.log.accepted)} jobs, {mails} emails",
+            f"{deaths} deaths, {len(load.log.accepted)} jobs, {emails} emails",
             f"≤ {times} twice",
         )
-        assert mails <= len(load.log.accepted) + times
+        assert emails <= len(load.log.accepted) + times

@@ -30,7 +30,7 @@ def test_all_that_was_accepted_is_done_whatever_dies(run_cluster: RunCluster, cl
         die_everywhere(cluster, load, _PLACES, times=1)
         kill_broker(cluster, load, kills=1, jobs=4)
         publish_garbage(cluster, 20)
-        # A mail that is cut off in the middle waits for its lease, which is long.
+        # An email that is cut off in the middle waits for its lease, which is long.
         names = [*cluster.names("api"), *cluster.names("worker")]
         cut_database(cluster, load, names, seconds=3, jobs=4)
         assert "" not in load.wait()

@@ -15,7 +15,7 @@ from video2mp3.wiring import configure_logging
 
 # A short run belongs to all tests; `make fuzz` gives it ten minutes.
 SECONDS = int(os.environ.get("VIDEO2MP3_FUZZ_S", "20"))
-# Of all operations; others ask for a secret that comes by mail only, or would end the account that asks.
+# Of all operations; others ask for a secret that comes by email only, or would end the account that asks.
 LEAST = 0.9
 
 

@@ -12,7 +12,7 @@ from tests.acceptance.conftest import talk  # noqa: F401 - a fixture of the test
 from tests.acceptance.service import PASSWORD
 from tests.acceptance.test_calls import collection_for, play
 from tests.acceptance.test_main_job import (  # noqa: F401
-    test_a_video_becomes_an_mp3_and_its_owner_gets_a_mail,
+    test_a_video_becomes_an_mp3_and_its_owner_gets_an_email,
     test_no_password_or_token_reaches_a_log,
     test_one_call_turns_a_body_into_an_mp3,
     test_operators_find_what_they_look_for,

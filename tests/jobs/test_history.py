@@ -190,7 +190,7 @@ def test_what_somebody_is_to_be_told_of_stays_until_then(database: Database, dis
         session.add_all([*jobs, *batches])
         session.flush()
         for job, state, target in told:
-            kind = "batch" if target else "mail"
+            kind = "batch" if target else "email"
             session.add(Notification(job_id=job.id, user_id=ada, kind=kind, target=target, state=state, created_at=1))
     trim(database, disk)
     assert _left(database, Job) == {*job_ids[:2], *job_ids[-KEEP:]}

@@ -164,7 +164,7 @@ def test_a_finished_job_has_its_result_and_one_notification(database: Database, 
     assert (row.lease_owner, row.lease_until) == (None, None)
     assert row.expires_at is not None
     assert seconds_from_now(database, row.expires_at) == pytest.approx(3600, abs=30)
-    assert [(n.kind, n.state) for n in notifications_of(database, row.id)] == [("mail", "queued")]
+    assert [(n.kind, n.state) for n in notifications_of(database, row.id)] == [("email", "queued")]
 
 
 def test_finishing_again_after_a_lost_answer_is_still_finished(database: Database, user_id: str) -> None:

@@ -14,7 +14,7 @@ from video2mp3.database.tables import Destination, Notification, new_id
 from video2mp3.jobs.housekeeping.relay import Relay
 from video2mp3.outbox import notifications
 from video2mp3.outbox.destinations import FIRST_PAUSE_S, MAX_PAUSE_S, SLOWED_AFTER
-from video2mp3.outbox.fair_window import MAIL, WEBHOOKS
+from video2mp3.outbox.fair_window import EMAIL, WEBHOOKS
 from video2mp3.outbox.notifications import ClaimedNotification, Outcome
 from video2mp3.queue.memory import MemoryQueue
 
@@ -31,11 +31,11 @@ def memory() -> Iterator[MemoryQueue]:
 
 
 def queue_up(database: Database, user_id: str, number: int, *hosts: str, not_before: int = 0) -> str:
-    """So many deliveries to each of these hosts are due (none: so many e-mails); returns the job that they are of."""
+    """So many deliveries to each of these hosts are due (none: so many emails); returns the job that they are of."""
     job_id = submit(database, user_id).id
     template = {"job_id": job_id, "user_id": user_id, "expires_at": FAR_US, "created_at": 1, "not_before": not_before}
     rows = [
-        {**template, "id": new_id(), "kind": "webhook" if host else "mail", "target": new_id(), "destination": host}
+        {**template, "id": new_id(), "kind": "webhook" if host else "email", "target": new_id(), "destination": host}
         for _ in range(number)
         for host in hosts or ("",)
     ]
@@ -77,7 +77,7 @@ def destination(database: Database, host: str) -> Destination | None:
 
 
 def test_one_user_s_deliveries_to_one_host_leave_room_for_everybody(database: Database, memory: MemoryQueue) -> None:
-    """It should let out two of 200, and at once what others have, to other hosts and by e-mail."""
+    """It should let out two of 200, and at once what others have, to other hosts and by email."""
     anna, ben = make_user(database), make_user(database)
     queue_up(database, anna, 200, "silent.example")
     assert let_out(database, memory) == {(anna, "silent.example"): WEBHOOKS.per_destination}
@@ -117,12 +117,12 @@ def test_one_user_has_few_under_way_however_many_hosts_are_named(database: Datab
 def test_email_takes_turns_between_users(database: Database, memory: MemoryQueue) -> None:
     anna, others = make_user(database), [make_user(database) for _ in range(10)]
     queue_up(database, anna, 100)
-    assert let_out(database, memory) == {(anna, ""): MAIL.per_user}
+    assert let_out(database, memory) == {(anna, ""): EMAIL.per_user}
     for user_id in others:
         queue_up(database, user_id, 5, not_before=1)
     out = let_out(database, memory)
-    assert out.total() == MAIL.total
-    assert [out[user_id, ""] for user_id in others].count(1) == MAIL.total - MAIL.per_user, "one of each comes first"
+    assert out.total() == EMAIL.total
+    assert [out[user_id, ""] for user_id in others].count(1) == EMAIL.total - EMAIL.per_user, "one of each comes first"
 
 
 def test_many_relays_at_once_keep_to_the_bounds(database: Database, memory: MemoryQueue) -> None:
@@ -150,8 +150,8 @@ def test_a_notifier_that_died_keeps_no_room(database: Database, memory: MemoryQu
     """It should keep its lease, so that nothing is sent twice, and let others out after some seconds."""
     job_id = queue_up(database, user_id, 5)
     for number in range(1, 3):
-        assert let_out(database, memory) == {(user_id, ""): MAIL.per_user * number}
-        for _ in range(MAIL.per_user):
+        assert let_out(database, memory) == {(user_id, ""): EMAIL.per_user * number}
+        for _ in range(EMAIL.per_user):
             claim(database, job_id)
         with database.write() as session:
             claimed = Notification.state == "sending"

@@ -34,14 +34,14 @@ def _states(database: Database, user_id: str, kind: str) -> Counter[str]:
 
 
 def test_so_many_wait_and_the_others_have_failed(database: Database) -> None:
-    """It should say why; e-mail is queued all the same, and another user's deliveries too."""
+    """It should say why; email is queued all the same, and another user's deliveries too."""
     ada, bob = make_user(database, "ada@example.org"), make_user(database)
     for user_id in (ada, ada, ada, bob):
         make_webhook(database, user_id, "https://dead.example/")
     _end(database, ada, 4)
     _end(database, bob, 1)
     assert _states(database, ada, "webhook") == {"queued": MOST, "failed": 4 * WEBHOOKS - MOST}
-    assert _states(database, ada, "mail") == {"queued": 4}
+    assert _states(database, ada, "email") == {"queued": 4}
     assert _states(database, bob, "webhook") == {"queued": 1}
     failed = select(Notification.problem).where(Notification.state == "failed")
     with database.read() as session:

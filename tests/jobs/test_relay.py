@@ -12,7 +12,7 @@ from video2mp3.database.clock import SECOND, now
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job, Notification, Worker, new_id
 from video2mp3.jobs.housekeeping.relay import LEAST_WINDOW, Relay
-from video2mp3.outbox.fair_window import MAIL
+from video2mp3.outbox.fair_window import EMAIL
 from video2mp3.queue import MP3_QUEUE, VIDEO_QUEUE
 from video2mp3.queue.memory import MemoryQueue
 from video2mp3.telemetry import tracing
@@ -135,11 +135,11 @@ def test_notifications_have_bounds_of_their_own(database: Database, memory: Memo
         finish(database, claimed(database, submit(database, user_id, upload_id).id))
     waiting = [submit(database, user_id, upload_id).id for _ in range(12)]
     Relay(database, memory).announce_due()
-    assert memory.depth(MP3_QUEUE) == MAIL.per_user
+    assert memory.depth(MP3_QUEUE) == EMAIL.per_user
     assert memory.depth(VIDEO_QUEUE) == LEAST_WINDOW < len(waiting)
     with database.read() as session:
         announced = [n.announced_until for n in session.scalars(select(Notification)) if n.announced_until]
-    assert len(announced) == MAIL.per_user
+    assert len(announced) == EMAIL.per_user
 
 
 def test_a_trace_survives_a_queue_that_loses_everything(database: Database, user_id: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.notify.test_mail import LINKS
+from tests.notify.test_email import LINKS
 from tests.options import resolved
 from video2mp3.accounts.email_addresses import is_email
 from video2mp3.database.tables import Job
@@ -80,12 +80,12 @@ def test_every_address_that_is_taken_can_be_written_to(address: str) -> None:
 @settings(deadline=None)
 @given(name=_TEXTS | st.text(max_size=300))
 def test_no_file_name_adds_a_header(state: str, name: str) -> None:
-    mail = about_a_job(name, "ada@example.org", state)
-    assert set(mail.keys()) == _ABOUT_CONVERSIONS
-    assert len(str(mail["Subject"]).splitlines()) == 1
+    email = about_a_job(name, "ada@example.org", state)
+    assert set(email.keys()) == _ABOUT_CONVERSIONS
+    assert len(str(email["Subject"]).splitlines()) == 1
 
 
 def test_an_encoded_word_in_a_file_name_is_not_decoded() -> None:
-    mail = about_a_job("=?utf-8?q?=0d=0aBcc:_victim@example.org?=", "ada@example.org")
-    assert mail["Bcc"] is None
-    assert "= ?utf-8?q?=0d=0aBcc:_victim@example.org?=" in mail["Subject"]
+    email = about_a_job("=?utf-8?q?=0d=0aBcc:_victim@example.org?=", "ada@example.org")
+    assert email["Bcc"] is None
+    assert "= ?utf-8?q?=0d=0aBcc:_victim@example.org?=" in email["Subject"]

@@ -7,7 +7,7 @@ from sqlalchemy import update
 from structlog.testing import capture_logs
 
 from tests.jobs.rows import claimed, finish, make_upload, make_user, notifications_of, seconds_from_now, submit
-from tests.notify.test_mail import content_of
+from tests.notify.test_email import content_of
 from tests.servers import SMTPServer, free_port, wait_until
 from tests.worker.system import System, make_wav
 from video2mp3.database.tables import Job, Notification, User
@@ -71,12 +71,12 @@ def _change(system: System, job_id: str, **values: Any) -> None:
         session.execute(update(Notification).where(Notification.job_id == job_id).values(**values))
 
 
-def test_the_owner_of_a_converted_video_gets_a_mail_with_the_link(system: System, smtp: SMTPServer) -> None:
+def test_the_owner_of_a_converted_video_gets_an_email_with_the_link(system: System, smtp: SMTPServer) -> None:
     job = system.submit(make_wav(0.5), make_user(system.database, username="anna@example.org"))
     with system.running(), running(system, _mailer(smtp.port)):
-        mail = smtp.wait_for_mail(60)
-        assert mail["To"] == "anna@example.org"
-        assert f"{PUBLIC_URL}/v1/shared/{job.id}?" in content_of(mail)
+        email = smtp.wait_for_email(60)
+        assert email["To"] == "anna@example.org"
+        assert f"{PUBLIC_URL}/v1/shared/{job.id}?" in content_of(email)
         assert _wait_for(system, job.id, "sent").sent_at is not None
 
 
@@ -87,7 +87,7 @@ def test_the_owner_of_a_video_without_audio_learns_why_it_failed(embedded: Syste
         assert taken is not None
         lifecycle.fail(session, taken, NoAudio())
     with running(embedded, _mailer(smtp.port)):
-        assert NoAudio().detail in content_of(smtp.wait_for_mail())
+        assert NoAudio().detail in content_of(smtp.wait_for_email())
 
 
 def test_each_of_many_mails_is_sent_once_by_several_notifiers(system: System, smtp: SMTPServer) -> None:
@@ -99,7 +99,7 @@ def test_each_of_many_mails_is_sent_once_by_several_notifiers(system: System, sm
     with running(system, _mailer(smtp.port), count=3):
         for job_id in jobs:
             _wait_for(system, job_id, "sent")
-    assert len({mail["Message-ID"] for mail in smtp.messages}) == len(smtp.messages) == 15
+    assert len({email["Message-ID"] for email in smtp.messages}) == len(smtp.messages) == 15
 
 
 def test_without_a_mail_server_a_line_is_logged(embedded: System) -> None:
@@ -110,16 +110,16 @@ def test_without_a_mail_server_a_line_is_logged(embedded: System) -> None:
     assert [line["job_id"] for line in lines] == [job_id]
 
 
-def test_an_owner_without_an_address_gets_no_mail(embedded: System, smtp: SMTPServer) -> None:
+def test_an_owner_without_an_address_gets_no_email(embedded: System, smtp: SMTPServer) -> None:
     without, with_address = _finished_job(embedded), _finished_job(embedded, username="anna@example.org")
     with capture_logs() as logs, running(embedded, _mailer(smtp.port)):
         _wait_for(embedded, without, "sent")
         _wait_for(embedded, with_address, "sent")
-    assert [mail["To"] for mail in smtp.messages] == ["anna@example.org"]
-    assert [entry["job_id"] for entry in logs if entry["event"] == "mail_without_verified_address"] == [without]
+    assert [email["To"] for email in smtp.messages] == ["anna@example.org"]
+    assert [entry["job_id"] for entry in logs if entry["event"] == "email_without_verified_address"] == [without]
 
 
-def test_nothing_is_mailed_to_an_address_that_nobody_has_verified(embedded: System, smtp: SMTPServer) -> None:
+def test_nothing_is_emailed_to_an_address_that_nobody_has_verified(embedded: System, smtp: SMTPServer) -> None:
     stranger_s, told = (_finished_job(embedded, username=name) for name in ("victim@example.org", "ben@example.org"))
     with embedded.database.write() as session:
         victim = User.username == "victim@example.org"
@@ -127,29 +127,29 @@ def test_nothing_is_mailed_to_an_address_that_nobody_has_verified(embedded: Syst
     with running(embedded, _mailer(smtp.port)):
         _wait_for(embedded, stranger_s, "sent")
         _wait_for(embedded, told, "sent")
-    assert [mail["To"] for mail in smtp.messages] == ["ben@example.org"]
+    assert [email["To"] for email in smtp.messages] == ["ben@example.org"]
 
 
 def test_a_job_that_is_not_to_be_mailed_about_is_not(embedded: System, smtp: SMTPServer) -> None:
     user_id = make_user(embedded.database, username="anna@example.org")
-    silent, told = submit(embedded.database, user_id, notify=False), submit(embedded.database, user_id)
+    silent, told = submit(embedded.database, user_id, email_notifications=False), submit(embedded.database, user_id)
     for job in (silent, told):
         finish(embedded.database, claimed(embedded.database, job.id))
     with running(embedded, _mailer(smtp.port)):
         _wait_for(embedded, told.id, "sent")
     assert notifications_of(embedded.database, silent.id) == []
-    assert [f"/v1/shared/{told.id}" in content_of(mail) for mail in smtp.messages] == [True]
+    assert [f"/v1/shared/{told.id}" in content_of(email) for email in smtp.messages] == [True]
 
 
-def test_who_has_unsubscribed_gets_no_mail(embedded: System, smtp: SMTPServer) -> None:
+def test_who_has_unsubscribed_gets_no_email(embedded: System, smtp: SMTPServer) -> None:
     without, told = (_finished_job(embedded, username=name) for name in ("anna@example.org", "ben@example.org"))
     with embedded.database.write() as session:
         session.execute(update(User).where(User.username == "anna@example.org").values(email_notifications=False))
     with capture_logs() as logs, running(embedded, _mailer(smtp.port)):
         _wait_for(embedded, without, "sent")
         _wait_for(embedded, told, "sent")
-    assert [mail["To"] for mail in smtp.messages] == ["ben@example.org"]
-    assert [entry["job_id"] for entry in logs if entry["event"] == "mail_not_wanted"] == [without]
+    assert [email["To"] for email in smtp.messages] == ["ben@example.org"]
+    assert [entry["job_id"] for entry in logs if entry["event"] == "email_not_wanted"] == [without]
 
 
 def test_a_mail_server_that_is_away_is_tried_again_later(embedded: System, smtp: SMTPServer) -> None:
@@ -165,7 +165,7 @@ def test_a_mail_server_that_is_away_is_tried_again_later(embedded: System, smtp:
     assert len(smtp.messages) == 1
 
 
-def test_after_a_day_a_mail_has_failed(embedded: System) -> None:
+def test_after_a_day_an_email_has_failed(embedded: System) -> None:
     job_id = _finished_job(embedded, username="anna@example.org")
     row = notifications_of(embedded.database, job_id)[0]
     assert seconds_from_now(embedded.database, row.expires_at) == pytest.approx(86_400, abs=60)
@@ -187,7 +187,7 @@ def test_a_notifier_that_died_while_sending_is_followed_by_another(embedded: Sys
     _change(embedded, dead, lease_until=1)
     with running(embedded, _mailer(smtp.port)):
         assert _wait_for(embedded, dead, "sent").attempts == 2
-    assert [mail["To"] for mail in smtp.messages] == ["anna@example.org"]
+    assert [email["To"] for email in smtp.messages] == ["anna@example.org"]
     assert first is not None
     with embedded.database.write() as session:
         assert not notifications.end(session, first, Outcome("retried")), (
@@ -202,4 +202,4 @@ def test_the_notification_of_a_deleted_job_is_nobody_s(embedded: System, smtp: S
         lifecycle.delete(session, deleted, job.user_id)
     with running(embedded, _mailer(smtp.port)):
         _wait_for(embedded, kept, "sent")
-    assert [mail["To"] for mail in smtp.messages] == ["ben@example.org"]
+    assert [email["To"] for email in smtp.messages] == ["ben@example.org"]

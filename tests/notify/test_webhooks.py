@@ -66,7 +66,7 @@ def listening(receiver: Receiver, port: int = 0) -> Iterator[int]:
 def owned_job(system: System, **order: Any) -> tuple[str, str]:
     """A user and a job that is being converted."""
     user_id = make_user(system.database)
-    return user_id, submit(system.database, user_id, notify=False, **order).id
+    return user_id, submit(system.database, user_id, email_notifications=False, **order).id
 
 
 def end(system: System, job_id: str, how: str) -> None:
@@ -127,7 +127,7 @@ def test_only_what_was_asked_for_is_told(embedded: System) -> None:
     make_webhook(embedded.database, user_id, "http://hooks.example.org/", ["conversion.failed"])
     told = {}
     for how in ("finished", "failed", "canceled"):
-        job_id = submit(embedded.database, user_id, notify=False).id
+        job_id = submit(embedded.database, user_id, email_notifications=False).id
         end(embedded, job_id, how)
         told[how] = [row.kind for row in notifications_of(embedded.database, job_id)]
     assert told == {"finished": [], "failed": ["webhook"], "canceled": []}
@@ -219,7 +219,7 @@ def test_a_receiver_that_answers_gone_is_told_nothing_more(embedded: System) -> 
             )
     with embedded.database.read() as session:
         assert session.get_one(Webhook, webhook_id).disabled_at is not None
-    later = submit(embedded.database, user_id, notify=False).id
+    later = submit(embedded.database, user_id, email_notifications=False).id
     end(embedded, later, "finished")
     assert webhook_id not in {row.target for row in notifications_of(embedded.database, later)}
     assert len(notifications_of(embedded.database, later)) == 1, "the other one is still told"
@@ -275,7 +275,7 @@ def test_a_notifier_without_room_leaves_a_delivery_to_others(embedded: System) -
 
     with web_server(respond) as port:
         make_webhook(embedded.database, user_id, f"http://hooks.example.org:{port}/")
-        jobs = [submit(embedded.database, user_id, notify=False).id for _ in range(5)]
+        jobs = [submit(embedded.database, user_id, email_notifications=False).id for _ in range(5)]
         for job_id in jobs:
             end(embedded, job_id, "canceled")
             _change(embedded, job_id, announced_until=9 * 10**15)
@@ -297,7 +297,7 @@ def test_one_job_can_name_a_receiver_of_its_own(embedded: System) -> None:
     with listening(receiver) as port:
         named = webhooks.Receiver(f"http://hooks.example.org:{port}/", secret)
         user_id, job_id = owned_job(embedded, webhook=named)
-        silent = submit(embedded.database, user_id, notify=False).id
+        silent = submit(embedded.database, user_id, email_notifications=False).id
         end(embedded, job_id, "failed")
         end(embedded, silent, "failed")
         with embedded.database.write() as session:
@@ -320,7 +320,7 @@ def test_a_batch_s_receiver_is_told_of_its_end(system: System) -> None:
             batch_id = batches.create(
                 session, user_id, tag="mine", webhook=named, idempotency_key=None, request_sha256=""
             ).id
-        one, two = (submit(system.database, user_id, batch_id=batch_id, notify=False).id for _ in range(2))
+        one, two = (submit(system.database, user_id, batch_id=batch_id, email_notifications=False).id for _ in range(2))
         end(system, one, "finished")
         end(system, two, "failed")
         with running(system, None, guard=guard_for(port)):  # whose reaper ends the batch

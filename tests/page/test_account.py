@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import FilePayload, Locator, Page, expect
 
-from tests.acceptance.service import PASSWORD, Service, embedded, mails_to
+from tests.acceptance.service import PASSWORD, Service, emails_to, embedded
 from tests.media import corpus_file
 from tests.outbound.listeners import answer, web_server
 from tests.page.axe import barriers
@@ -260,7 +260,7 @@ def link_in(service: Service, address: str, kind: str) -> str:
     """The link in the letter of that kind that was sent to the address."""
 
     def found() -> re.Match[str] | None:
-        bodies = [mail.get_body(("plain",)) for mail in mails_to(service, address)]
+        bodies = [email.get_body(("plain",)) for email in emails_to(service, address)]
         letters = [body.get_content() for body in bodies if body]
         return next((match for text in letters if (match := re.search(rf"/#/sign-in/{kind}/\S+", text))), None)
 

@@ -11,7 +11,7 @@ from tests.servers.programs import free_port, starts_server, wait_until
 
 
 class SMTPServer:
-    """Takes every mail; speaks plain SMTP, without sign-in."""
+    """Takes every email; speaks plain SMTP, without sign-in."""
 
     def __init__(self) -> None:
         starts_server()
@@ -31,9 +31,9 @@ class SMTPServer:
         self.messages.append(message)
         return "250 taken"
 
-    def wait_for_mail(self, timeout_s: float = 20) -> EmailMessage:
-        """Waits for the next mail that this did not return before, and returns it."""
-        wait_until(lambda: len(self.messages) > self._seen, timeout_s, "a mail")
+    def wait_for_email(self, timeout_s: float = 20) -> EmailMessage:
+        """Waits for the next email that this did not return before, and returns it."""
+        wait_until(lambda: len(self.messages) > self._seen, timeout_s, "an email")
         self._seen += 1
         return self.messages[self._seen - 1]
 

@@ -35,10 +35,10 @@ def test_s3_gives_each_test_an_empty_bucket(s3: S3Server) -> None:
         assert b"ListBucketResult" in answer.read()
 
 
-def test_smtp_keeps_the_mails(smtp: SMTPServer) -> None:
+def test_smtp_keeps_the_emails(smtp: SMTPServer) -> None:
     with smtplib.SMTP(smtp.host, smtp.port) as client:
         client.sendmail("a@localhost", ["b@localhost"], "Subject: Grüße\n\nDein MP3\n".encode())
-    assert "MP3" in smtp.wait_for_mail().get_content()
+    assert "MP3" in smtp.wait_for_email().get_content()
 
 
 def test_a_missing_program_skips_a_test_but_fails_it_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Which e-mail addresses are taken: those that a message can be sent to as they are."""
+"""Which email addresses are taken: those that a message can be sent to as they are."""
 
 import re
 from email.message import EmailMessage

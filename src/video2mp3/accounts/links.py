@@ -37,7 +37,7 @@ def is_result_link(session: Session, signature: str, job_id: str, expires_s: int
 
 
 def unsubscribe_path(session: Session, user_id: str) -> str:
-    """Returns the path and query by which a user can end the mails, for ever. The session must be able to write."""
+    """Returns the path and query by which a user can end the emails, for ever. The session must be able to write."""
     return f"/v1/unsubscribe?{urlencode({'user': user_id, 'signature': _sign(session, _UNSUBSCRIBE, user_id)})}"
 
 

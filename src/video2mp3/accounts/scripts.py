@@ -6,7 +6,7 @@ Letters of several scripts look alike: `аdmin` with a Cyrillic a is another nam
 from bisect import bisect
 from functools import cache
 
-# The letters, marks and digits of each script, in hexadecimal, from Scripts.txt of Unicode 15.0.0 (Debian's package
+# Letters, marks and digits of each script, in hexadecimal, from Scripts.txt of Unicode 15.0.0 (Debian's package
 # `unicode-data`; `python -m tests.accounts.scripts_table` writes it anew). Common and Inherited go with any script.
 TABLE = """\
 Adlam 1E900-1E959

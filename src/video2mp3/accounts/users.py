@@ -18,9 +18,9 @@ LOCAL_USERNAME = "local"
 
 
 def check_email(email: str) -> None:
-    """Raises InvalidRequest when no mail could go to that address, or it could change a mail's header."""
+    """Raises InvalidRequest when no email could go to that address, or it could change an email's header."""
     if not is_email(email):
-        raise InvalidRequest("The e-mail address is not one: it should look like name@example.org.")
+        raise InvalidRequest("The email address is not one: it should look like name@example.org.")
 
 
 def add(
@@ -38,7 +38,7 @@ def add(
     `is_verified`: an operator vouches for the address.
 
     Raises:
-        InvalidRequest: when the name or the e-mail address is not allowed.
+        InvalidRequest: when the name or the email address is not allowed.
         UsernameTaken: when another account has the name, in any case, or one that looks the same.
     """
     names.check(username)
@@ -83,7 +83,7 @@ def register(
 
 
 def change(session: Session, user: User, *, email: str | None, email_notifications: bool) -> None:
-    """Changes where mails go, and whether any go. Raises InvalidRequest when the address is not allowed."""
+    """Changes where emails go, and whether any go. Raises InvalidRequest when the address is not allowed."""
     if email != user.email:
         if email is not None:
             check_email(email)
@@ -95,7 +95,7 @@ def change(session: Session, user: User, *, email: str | None, email_notificatio
 
 
 def verify_email(session: Session, user: User, email: str | None) -> bool:
-    """Notes that letters to that address arrive; False when it is not the account's, or not any more."""
+    """Records that emails to that address arrive; False when it is not the account's, or not any more."""
     mine = (User.id == user.id, User.email == email)
     verified = rows_changed(session, update(User).where(*mine).values(email_verified_at=now())) > 0
     session.refresh(user)
@@ -103,7 +103,7 @@ def verify_email(session: Session, user: User, email: str | None) -> bool:
 
 
 def set_password(session: Session, user: User, password_hash: str) -> bool:
-    """Replaces the password, and ends the letters that would.
+    """Replaces the password, and revokes the one-time tokens that would.
 
     Returns False when somebody else has replaced it since `user` was read.
     """

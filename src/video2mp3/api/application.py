@@ -6,8 +6,7 @@ from fastapi import Depends, FastAPI
 
 from video2mp3 import __version__
 from video2mp3.api.accounts import api_keys as keys
-from video2mp3.api.accounts import data_export, invitations, own_account, sessions, unsubscribing
-from video2mp3.api.accounts import email_tokens as account_letters
+from video2mp3.api.accounts import data_export, email_tokens, invitations, own_account, sessions, unsubscribing
 from video2mp3.api.accounts import routes as accounts
 from video2mp3.api.accounts.open_exports import OpenExports
 from video2mp3.api.admin import routes as admin
@@ -40,7 +39,7 @@ _ROUTERS = (
     accounts.router,
     sessions.router,
     keys.router,
-    account_letters.router,
+    email_tokens.router,
     own_account.router,
     data_export.router,
     unsubscribing.router,

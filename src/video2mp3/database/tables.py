@@ -86,11 +86,11 @@ class User(Base):
     # The name as it is compared (NFKC, casefolded): nobody passes for somebody else by a capital letter.
     username_key: Mapped[str] = mapped_column(_Text255, unique=True)
     email: Mapped[str | None] = mapped_column(_Text255, default=None)
-    # When it was shown that letters to that address arrive; None: it may be anybody's.
+    # When it was shown that emails to that address arrive; None: it may be anybody's.
     email_verified_at: Mapped[Timestamp | None] = mapped_column(default=None)
     # None: nobody can sign in with a password (the user `local`).
     password_hash: Mapped[str | None] = mapped_column(String(255), default=None)
-    # False: no mails about conversions.
+    # False: no emails about conversions.
     email_notifications: Mapped[bool] = mapped_column(Boolean, default=True, server_default=true())
     role: Mapped[Word] = mapped_column(default="user")
     created_at: Mapped[Timestamp]
@@ -352,8 +352,8 @@ class Job(Base):
     source_duration_s: Mapped[float | None] = mapped_column(default=None)
     options: Mapped[ResolvedOptions] = mapped_column(_Options)
     tag: Mapped[str | None] = mapped_column(_Text255, default=None)
-    # False: no mail about this one.
-    notify: Mapped[bool] = mapped_column(Boolean, default=True, server_default=true())
+    # False: no email about this one.
+    email_notifications: Mapped[bool] = mapped_column(Boolean, default=True, server_default=true())
     idempotency_key: Mapped[str | None] = mapped_column(_Text255, default=None)
     request_sha256: Mapped[str | None] = mapped_column(_Sha256, default=None)
     # Of the request that made it, for logs and traces (see `telemetry/tracing.py`).
@@ -419,7 +419,7 @@ class Webhook(Base):
 class Notification(OutboxRow, Base):
     """A message to somebody about a job's end: made with the end, in the same transaction.
 
-    `kind`: `mail` (to the owner), `webhook`, `batch` (about the end of a whole batch). It is announced before it is
+    `kind`: `email` (to the owner), `webhook`, `batch` (about the end of a whole batch). It is announced before it is
     claimed: `outbox/fair_window.py`.
     """
 
@@ -442,7 +442,7 @@ class Notification(OutboxRow, Base):
     )
 
     job_id: Mapped[Id] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
-    kind: Mapped[Word] = mapped_column(default="mail")
+    kind: Mapped[Word] = mapped_column(default="email")
     # The id of the webhook, or of the batch; empty: the owner.
     target: Mapped[Id] = mapped_column(default="", server_default="")
     # The job's owner, and the host that the message goes to (empty: the mail server): turns are taken between them.

@@ -131,8 +131,8 @@ def backlog(session: Session) -> Backlog:
     for priority, count in session.execute(by_priority):
         queued[PRIORITIES[priority]] = count
     sent = (Notification.state == "queued",)
-    # Only mails: a webhook's receiver may be away, and that is its owner's affair.
-    mailed = (*sent, Notification.kind == "mail")
+    # Only emails: a webhook's receiver may be away, and that is its owner's affair.
+    mailed = (*sent, Notification.kind == "email")
     return Backlog(
         waiting=_count(session, Job.state == "waiting"),
         queued=queued,

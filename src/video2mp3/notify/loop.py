@@ -27,7 +27,7 @@ from video2mp3.notify.smtp import Mailer, address_of
 from video2mp3.notify.webhook import batch_message, deliver, message
 from video2mp3.outbound import Guard
 from video2mp3.outbox import notifications
-from video2mp3.outbox.fair_window import MAIL, WEBHOOKS, UnderWay
+from video2mp3.outbox.fair_window import EMAIL, WEBHOOKS, UnderWay
 from video2mp3.outbox.notifications import GONE, ClaimedNotification, Outcome
 from video2mp3.outbox.webhooks import Receiver
 from video2mp3.queue import MP3_QUEUE, Queue
@@ -49,10 +49,10 @@ class _NoRoom(Exception):
 
 
 class NotifierLoop:
-    """Takes notifications from the queue `mp3`, and mails them or tells them to webhooks, until `stop`.
+    """Takes notifications from the queue `mp3`, and sends them by email or to webhooks, until `stop`.
 
-    Deliveries to webhooks only wait: all of them are coroutines of one event loop. E-mail goes to one server, in a few
-    threads of its own. Of both no more are under way than `notification_turns` says. The letters to account holders
+    Deliveries to webhooks only wait: all of them are coroutines of one event loop. Email goes to one server, in a few
+    threads of its own. Of both no more are under way than `fair_window` says. Emails with one-time tokens
     are sent as well.
     """
 
@@ -71,7 +71,7 @@ class NotifierLoop:
         Args:
             database: The rows that are the truth.
             queue: Hands out the notifications.
-            mailer: None: no mail is sent, and each notification is one line in the log.
+            mailer: None: no email is sent, and each notification is one line in the log.
             guard: Says where webhooks may lead.
             public_url: How users reach the service, without a slash at the end.
             wake: Tells the relay that there is room for more.
@@ -88,11 +88,11 @@ class NotifierLoop:
         if mailer is not None:
             self._loops.append(AccountEmails(database, mailer, public_url, self._stopping))
         self._events = EventLoop("deliveries")
-        self._mail_threads = ThreadPoolExecutor(MAIL.total, "mail")
+        self._email_threads = ThreadPoolExecutor(EMAIL.total, "email")
         self._lookup_threads = ThreadPoolExecutor(_LOOKUPS, "lookup")
         self._row_threads = ThreadPoolExecutor(_ROW_THREADS, "delivery-rows")
         self._lock = threading.Lock()
-        self._under_way = {"mail": UnderWay(MAIL), "webhooks": UnderWay(WEBHOOKS)}
+        self._under_way = {"email": UnderWay(EMAIL), "webhooks": UnderWay(WEBHOOKS)}
         self._futures: set[Future[None]] = set()
 
     def start(self) -> None:
@@ -111,7 +111,7 @@ class NotifierLoop:
         wait(set(self._futures), max(0.0, deadline_s - time.monotonic()))
         self._events.stop()
         self._events.join(_STOP_EVENTS_S)
-        for pool in (self._mail_threads, self._lookup_threads, self._row_threads):
+        for pool in (self._email_threads, self._lookup_threads, self._row_threads):
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _claim(self, job_id: str, traceparent: str | None) -> Work | None:
@@ -132,8 +132,8 @@ class NotifierLoop:
     def _hand_over(self, claimed: ClaimedNotification, parent: str | None) -> None:
         self._count(claimed, 1)
         try:
-            if claimed.kind == "mail":
-                future = self._mail_threads.submit(self._send_email, claimed, parent)
+            if claimed.kind == "email":
+                future = self._email_threads.submit(self._send_email, claimed, parent)
             else:
                 future = self._events.submit(self._send_webhook(claimed, parent))
         except BaseException:
@@ -195,12 +195,12 @@ class NotifierLoop:
         if self._mailer is None:
             log.info("email_not_configured", job_id=job.id, state=job.state)
         elif address is None:
-            log.info("mail_without_verified_address", job_id=job.id, state=job.state)
+            log.info("email_without_verified_address", job_id=job.id, state=job.state)
         elif not user.email_notifications:
-            log.info("mail_not_wanted", job_id=job.id, state=job.state)
+            log.info("email_not_wanted", job_id=job.id, state=job.state)
         else:
             self._mailer.send(compose(job, address, links, claimed.row_id))
-            log.info("mail_sent", job_id=job.id, state=job.state)
+            log.info("email_sent", job_id=job.id, state=job.state)
         return Outcome("sent")
 
     async def _deliver(self, claimed: ClaimedNotification) -> Outcome:
@@ -244,7 +244,7 @@ class NotifierLoop:
 
 
 def _line(claimed: ClaimedNotification) -> str:
-    return "mail" if claimed.kind == "mail" else "webhooks"
+    return "email" if claimed.kind == "email" else "webhooks"
 
 
 @contextmanager

@@ -11,12 +11,12 @@ from video2mp3.errors import EmailRejected, EmailUnavailable
 
 
 def address_of(user: User) -> str | None:
-    """Returns the user's e-mail address; None where there is none, or nobody has shown that it is the user's."""
+    """Returns the user's email address; None where there is none, or nobody has shown that it is the user's."""
     return user.email if user.email_verified_at is not None else None
 
 
 class Mailer:
-    """Sends mails through one server."""
+    """Sends emails through one server."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class Mailer:
             security: STARTTLS after a greeting in plain text, TLS from the start, or none.
             username: Empty: no sign-in.
             password: Used with a username only.
-            sender: The address that mails come from.
+            sender: The address that emails come from.
             timeout_s: Longest wait for one answer of the server.
         """
         self._host = host
@@ -49,7 +49,7 @@ class Mailer:
         self._timeout_s = timeout_s
 
     def send(self, message: EmailMessage) -> None:
-        """Sends one mail; returns when the server has taken it.
+        """Sends one email; returns when the server has taken it.
 
         Raises:
             EmailRejected: when the server will never take it.
@@ -63,7 +63,7 @@ class Mailer:
             finally:
                 _leave(server)
         except (OSError, smtplib.SMTPException) as error:
-            raise EmailUnavailable(f"The mail server did not take the mail: {error}") from error
+            raise EmailUnavailable(f"The mail server did not take the email: {error}") from error
 
     def _connect(self) -> smtplib.SMTP:
         context = ssl.create_default_context()
@@ -99,7 +99,7 @@ class Mailer:
 
 
 def _leave(server: smtplib.SMTP) -> None:
-    # Whatever goes wrong now: a mail that was taken must not be sent again.
+    # Whatever goes wrong now: an email that was taken must not be sent again.
     with suppress(OSError, smtplib.SMTPException):
         server.quit()
     server.close()

@@ -2,7 +2,7 @@
 
 The bounds hold for the whole deployment, since the relay announces no more than they allow and only what is announced
 can be claimed. So a notifier has as much as it can send, and no message of one user waits behind those of another.
-E-mail and webhooks have bounds of their own: neither waits for the other.
+Email and webhooks have bounds of their own: neither waits for the other.
 """
 
 from collections import Counter, deque
@@ -36,8 +36,8 @@ class Bounds:
     """For all users together."""
 
 
-MAIL = Bounds(total=8, per_user=2, per_destination=8)
-"""All e-mail goes to one server; a notifier has a thread for each."""
+EMAIL = Bounds(total=8, per_user=2, per_destination=8)
+"""All email goes to one server; a notifier has a thread for each."""
 WEBHOOKS = Bounds(total=200, per_user=8, per_destination=2)
 
 
@@ -107,13 +107,13 @@ def choose(candidates: Iterable[Candidate], under_way: UnderWay) -> list[Candida
     return chosen
 
 
-def candidates(session: Session, *, mail: bool) -> Sequence[Candidate]:
+def candidates(session: Session, *, email: bool) -> Sequence[Candidate]:
     """Returns notifications that are due, the first ones of each user and destination."""
-    bounds = MAIL if mail else WEBHOOKS
+    bounds = EMAIL if email else WEBHOOKS
     pair = (Notification.user_id, Notification.destination)
     place = _place(pair, (Notification.not_before, Notification.id)).label("place")
     columns = (Notification.id, Notification.job_id, *pair, Notification.not_before)
-    due = select(*columns, place).where(*is_due(), _is_mail(mail)).subquery()
+    due = select(*columns, place).where(*is_due(), _is_email(email)).subquery()
 
     its_own = and_(Destination.user_id == due.c.user_id, Destination.host == due.c.destination)
     is_slowed = func.coalesce(Destination.failures, 0) >= SLOWED_AFTER
@@ -135,16 +135,16 @@ def _place(within: Sequence[Any], order: Sequence[Any]) -> ColumnElement[int]:
     return func.row_number().over(partition_by=within, order_by=order)
 
 
-def under_way(session: Session, *, mail: bool) -> UnderWay:
+def under_way(session: Session, *, email: bool) -> UnderWay:
     """Counts what is announced or being sent."""
-    counted = UnderWay(MAIL if mail else WEBHOOKS)
+    counted = UnderWay(EMAIL if email else WEBHOOKS)
     pair = (Notification.user_id, Notification.destination)
     claimed_lately = Notification.lease_until > now() + (LEASE_S - _COUNTED_S) * SECOND
     for condition in (
         (Notification.state == "sending", claimed_lately),
         (Notification.state == "queued", Notification.announced_until > now()),
     ):
-        numbers = select(*pair, func.count()).where(*condition, _is_mail(mail)).group_by(*pair)
+        numbers = select(*pair, func.count()).where(*condition, _is_email(email)).group_by(*pair)
         for user_id, destination, number in session.execute(numbers):
             counted.add(user_id, destination, number)
     return counted
@@ -155,5 +155,5 @@ def is_due() -> tuple[ColumnElement[bool], ...]:
     return (Notification.state == "queued", Notification.not_before <= now(), Notification.announced_until <= now())
 
 
-def _is_mail(mail: bool) -> ColumnElement[bool]:
-    return Notification.destination == "" if mail else Notification.destination != ""
+def _is_email(email: bool) -> ColumnElement[bool]:
+    return Notification.destination == "" if email else Notification.destination != ""

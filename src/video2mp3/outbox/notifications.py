@@ -49,8 +49,8 @@ class Outcome:
 def add(session: Session, job_id: str) -> None:
     """Queues what is to be told about a job's end; belongs into the transaction that ends the job."""
     job = session.get_one(Job, job_id, populate_existing=True)
-    if job.notify and job.state != "canceled":
-        _add(session, job, "mail", target="", destination="")
+    if job.email_notifications and job.state != "canceled":
+        _add(session, job, "email", target="", destination="")
     told = webhooks.subscribers_for(session, job)
     room = webhooks.room_in_queue(session, job.user_id) if told else 0
     for place, webhook in enumerate(told):

@@ -125,7 +125,7 @@ class Attacker:
     async def long_mp3(self) -> str:
         """Makes an MP3 of hours, by copying its frames; returns the conversion's id."""
         upload_id = await self.upload("longest.mp3")
-        order = {"upload_id": upload_id, "options": {"copy": True}, "notify": False}
+        order = {"upload_id": upload_id, "options": {"copy": True}, "email_notifications": False}
         conversion_id = (await self.post("/v1/conversions", order))["id"]
         while True:
             job = (await self.ask("GET", f"/v1/conversions/{conversion_id}")).json()

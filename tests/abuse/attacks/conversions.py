@@ -50,6 +50,6 @@ async def dripping_sources(attacker: Attacker) -> AsyncIterator[None]:
     async with await asyncio.start_server(drip, "127.0.0.1", attacker.receiver_port):
         for number in range(20):
             url = f"http://127.0.0.1:{attacker.receiver_port}/{number}.mp4"
-            await attacker.post("/v1/conversions", {"source": {"url": url}, "notify": False})
+            await attacker.post("/v1/conversions", {"source": {"url": url}, "email_notifications": False})
         yield
         await asyncio.Event().wait()

@@ -42,7 +42,7 @@ async def crafted_uploads(attacker: Attacker) -> AsyncIterator[None]:
     for number in range(12):
         head = heads[number % len(heads)]
         upload_id = await attacker.begin_upload(1024 * _MIB, head[:4096])
-        await attacker.post("/v1/conversions", {"upload_id": upload_id, "notify": False})
+        await attacker.post("/v1/conversions", {"upload_id": upload_id, "email_notifications": False})
         begun.append((upload_id, number % len(heads)))
     yield
     await asyncio.gather(*(_drip(attacker, upload_id, heads[kind]) for upload_id, kind in begun))

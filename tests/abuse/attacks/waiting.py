@@ -29,7 +29,7 @@ async def silent_webhooks(attacker: Attacker) -> AsyncIterator[None]:
 async def event_streams(attacker: Attacker) -> AsyncIterator[None]:
     """Hundreds of streams of the events of a conversion that waits, each opened again when it ends."""
     upload_id = await attacker.begin_upload(_MIB)
-    job = await attacker.post("/v1/conversions", {"upload_id": upload_id, "notify": False})
+    job = await attacker.post("/v1/conversions", {"upload_id": upload_id, "email_notifications": False})
     yield
 
     async def follow(_: int) -> None:

@@ -16,7 +16,7 @@ export interface Me {
   username: string;
   email: string | null;
   email_verified: boolean;
-  mail: boolean;
+  email_notifications: boolean;
   role: "user" | "admin" | (string & {});
   created_at: string;
   signed_in_by: "token" | "cookie" | "loopback";

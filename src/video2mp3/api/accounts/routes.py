@@ -37,22 +37,19 @@ def read_me(principal: CurrentUser, services: CurrentServices) -> SignedInAccoun
 def change_me(
     request: Request, changes: AccountChanges, principal: CurrentUser, services: CurrentServices
 ) -> SignedInAccount:
-    """Changes the caller's e-mail address, or whether mails are sent. Another address asks for the password."""
+    """Changes the caller's email address, or whether emails are sent. Another address asks for the password."""
     named = changes.model_fields_set
     with services.database.read() as session:
         before = require_user(session, principal)
     if "email" in named and changes.email != before.email and before.password_hash is not None:
-        # Letters that reset the password go there: whoever finds a browser open must not send them to himself.
+        # Emails that reset the password go there: whoever finds a browser open must not send them to himself.
         given = changes.current_password.get_secret_value() if changes.current_password else ""
         check_own_password(request, services, principal, given)
     with services.database.write() as session:
         user = require_user(session, principal)
-        users.change(
-            session,
-            user,
-            email=changes.email if "email" in named else user.email,
-            email_notifications=changes.mail if "mail" in named else user.email_notifications,
-        )
+        email = changes.email if "email" in named else user.email
+        wanted = changes.email_notifications if "email_notifications" in named else user.email_notifications
+        users.change(session, user, email=email, email_notifications=wanted)
         audit.record(session, "account.updated", by=user.id)
         account = account_json(user)
     if user.email != before.email:
@@ -124,7 +121,7 @@ def register(
 
 
 def _verify(request: Request, services: Services, user: User) -> None:
-    """Asks whether the new address is the user's, where mail is sent."""
+    """Asks whether the new address is the user's, where email is sent."""
     if services.settings.smtp_host:
         # Over the limit: the user can request it later.
         with suppress(TooManyAttempts):
@@ -138,7 +135,7 @@ def account_json(user: User) -> Account:
         username=user.username,
         email=user.email,
         email_verified=user.email_verified_at is not None,
-        mail=user.email_notifications,
+        email_notifications=user.email_notifications,
         role=user.role,
         created_at=moment(user.created_at),
     )

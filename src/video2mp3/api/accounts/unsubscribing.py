@@ -1,4 +1,4 @@
-"""The end of the mails, by a link that stands in each of them and needs no sign-in (RFC 8058)."""
+"""The end of the emails, by a link that stands in each of them and needs no sign-in (RFC 8058)."""
 
 from html import escape
 from typing import Annotated
@@ -25,22 +25,22 @@ Signature = Annotated[str, Query(max_length=100, description="From the link.")]
 def ask_whether_to_unsubscribe(
     request: Request, user_id: UserId, signature: Signature, services: CurrentServices
 ) -> HTMLResponse:
-    """Shows a page with a button. Nothing is changed: programs look at the links in mails, too."""
+    """Shows a page with a button. Nothing is changed: programs look at the links in emails, too."""
     with services.database.read() as session:
         user = _user_of(session, user_id, signature)
-    question = f"No more mails about the conversions of {escape(user.username)}?"
+    question = f"No more emails about the conversions of {escape(user.username)}?"
     # Relative, for there may be a prefix before all our paths.
     target = escape(f"?{request.url.query}")
-    return _page(f'<p>{question}</p><form method="post" action="{target}"><button>No more mails</button></form>')
+    return _page(f'<p>{question}</p><form method="post" action="{target}"><button>No more emails</button></form>')
 
 
 @router.post("", response_class=HTMLResponse)
 def unsubscribe(user_id: UserId, signature: Signature, services: CurrentServices) -> HTMLResponse:
-    """Ends the mails about conversions. PATCH /v1/me lets them begin again."""
+    """Ends the emails about conversions. PATCH /v1/me lets them begin again."""
     with services.database.write() as session:
         user = _user_of(session, user_id, signature)
         users.change(session, user, email=user.email, email_notifications=False)
-    return _page("<p>There will be no more mails.</p>")
+    return _page("<p>There will be no more emails.</p>")
 
 
 def _user_of(session: Session, user_id: str, signature: str) -> User:

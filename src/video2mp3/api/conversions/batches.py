@@ -55,7 +55,7 @@ class NewBatch(BaseModel):
     )
     tag: str | None = Field(None, max_length=255, description="A text of your own, given back with the batch.")
     priority: Priority = Field("normal", description="Of every conversion.")
-    notify: bool = Field(False, description="true: each conversion is mailed about.")
+    email_notifications: bool = Field(False, description="true: send an email at the end of each conversion.")
     webhook: Receiver | None = Field(None, description="Who is told of the end of the whole batch.")
 
 
@@ -205,7 +205,8 @@ def _order(
     if (item.upload_id is None) == (item.source is None):
         raise InvalidRequest("Give exactly one of upload_id and source for each item.")
     options = options_from_json(new.options | item.options)
-    order = Order(options, validate_tag(item.tag), validate_priority(new.priority, user.role), notify=new.notify)
+    priority = validate_priority(new.priority, user.role)
+    order = Order(options, validate_tag(item.tag), priority, email_notifications=new.email_notifications)
     return item.upload_id, None if item.source is None else remote_source(services, item.source), order
 
 

@@ -56,7 +56,7 @@ class ConversionJSON(BaseModel):
     priority: Priority
     tag: str | None
     batch_id: str | None = Field(description="The batch that it was ordered in.")
-    notify: bool = Field(description="Whether its end is mailed.")
+    email_notifications: bool = Field(description="Whether an email is sent at its end.")
     source: SourceJSON
     cover_upload_id: str | None = Field(description="The upload that is the front cover.")
     result_url: str | None = Field(description="Where the result is sent, without its query.")
@@ -81,7 +81,7 @@ class ConversionJSON(BaseModel):
             priority=PRIORITIES[job.priority],
             tag=job.tag,
             batch_id=job.batch_id,
-            notify=job.notify,
+            email_notifications=job.email_notifications,
             source=SourceJSON(
                 name=job.source_name,
                 size_bytes=job.source_size_bytes,

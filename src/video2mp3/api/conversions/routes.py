@@ -38,7 +38,7 @@ router = APIRouter(prefix="/v1/conversions", tags=["conversions"])
 _MAX_JSON_BYTES = 64 * 1024
 
 
-_NOTIFY = "false: no mail about this conversion."
+_EMAIL_NOTIFICATIONS = "false: no email about this conversion."
 _RESULT_URL = "Where the result is sent with PUT before the conversion is finished; a signed URL, say."
 _WEBHOOK = "Who is told of the end of this conversion only."
 _PRIORITY = "Of your conversions the higher comes first; `high` is for administrators."
@@ -56,7 +56,7 @@ class NewConversion(BaseModel):
     options: dict[str, Any] = Field(default_factory=dict, json_schema_extra=OPTIONS_SCHEMA)
     tag: str | None = Field(None, max_length=255, description="A text of your own, given back with the conversion.")
     priority: Priority = Field("normal", description=_PRIORITY)
-    notify: bool = Field(True, description=_NOTIFY)
+    email_notifications: bool = Field(True, description=_EMAIL_NOTIFICATIONS)
     webhook: Receiver | None = Field(None, description=_WEBHOOK)
 
 
@@ -67,7 +67,7 @@ _FORM_SCHEMA: dict[str, Any] = {
         "cover_upload_id": {"type": "string", "description": "The picture for the front cover, from POST /v1/uploads."},
         "tag": {"type": "string", "maxLength": 255},
         "priority": {"enum": list(PRIORITIES), "default": "normal", "description": _PRIORITY},
-        "notify": {"type": "boolean", "default": True, "description": _NOTIFY},
+        "email_notifications": {"type": "boolean", "default": True, "description": _EMAIL_NOTIFICATIONS},
         "result_url": {"type": "string", "description": _RESULT_URL},
         "webhook_url": {"type": "string", "description": _WEBHOOK},
         "webhook_secret": {
@@ -240,7 +240,7 @@ async def _convert_json(request: Request, services: Services, user: Principal, i
         priority,
         validate_cover(new.cover_upload_id, options),
         result_url=validate_url(services, new.result_url),
-        notify=new.notify,
+        email_notifications=new.email_notifications,
         webhook=validate_receiver(new.webhook, services),
     )
     source = None if new.source is None else remote_source(services, new.source)
@@ -264,7 +264,7 @@ def _order(fields: Mapping[str, str], services: Services, role: str) -> Order:
         validate_priority(fields.get("priority") or "normal", role),
         validate_cover(fields.get("cover_upload_id"), options),
         result_url=validate_url(services, fields.get("result_url") or None),
-        notify=_notify(fields.get("notify")),
+        email_notifications=_email_notifications(fields.get("email_notifications")),
         webhook=validate_receiver(_receiver(fields), services),
     )
 
@@ -282,7 +282,7 @@ def _receiver(fields: Mapping[str, str]) -> NewReceiver | None:
         raise InvalidRequest(f"webhook_{first['loc'][0]}: {first['msg']}.") from None
 
 
-def _notify(text: str | None) -> bool:
+def _email_notifications(text: str | None) -> bool:
     if text not in (None, "", "true", "false"):
-        raise InvalidRequest("notify: true or false.")
+        raise InvalidRequest("email_notifications: true or false.")
     return text != "false"

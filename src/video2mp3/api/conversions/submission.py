@@ -34,7 +34,7 @@ class Order:
     cover_upload_id: str | None = None
     result_url: str | None = None
     """Where the result is sent to."""
-    notify: bool = True
+    email_notifications: bool = True
     webhook: Receiver | None = None
 
     def sha256(self, *source: str | None) -> str:
@@ -46,7 +46,7 @@ class Order:
             self.priority,
             self.cover_upload_id,
             self.result_url,
-            self.notify,
+            self.email_notifications,
             webhook,
         )
         parts = (*source, *wishes)
@@ -152,7 +152,7 @@ def submit_in(
         options=order.options,
         cover=cover,
         tag=order.tag,
-        notify=order.notify,
+        email_notifications=order.email_notifications,
         webhook=order.webhook,
         priority=lifecycle.PRIORITIES.index(order.priority),
         idempotency_key=idempotency_key,
@@ -183,7 +183,7 @@ def submit_batch_in(
                 options=order.options,
                 tag=order.tag,
                 batch_id=batch_id,
-                notify=order.notify,
+                email_notifications=order.email_notifications,
                 priority=lifecycle.PRIORITIES.index(order.priority),
             )
             for upload_id, source, order in orders

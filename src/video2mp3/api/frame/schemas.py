@@ -53,7 +53,7 @@ class Credentials(_Request):
 class NewAccount(Credentials):
     """An account to create."""
 
-    email: str | None = Field(None, max_length=254, description="Where mails about conversions go.")
+    email: str | None = Field(None, max_length=254, description="Where emails about conversions go.")
     invitation: SecretStr | None = Field(
         None, max_length=100, description="The code of an invitation, where registration asks for one."
     )
@@ -63,7 +63,7 @@ class AccountChanges(_Request):
     """Changes to the caller's account; omitted fields stay as they are."""
 
     email: str | None = Field(None, max_length=254, description="null: none.")
-    mail: StrictBool = Field(True, description="Whether mails about conversions are sent.")
+    email_notifications: StrictBool = Field(True, description="Whether emails about conversions are sent.")
     current_password: SecretStr | None = Field(
         None, max_length=1024, description="Needed for another address, where the account has a password."
     )
@@ -88,8 +88,8 @@ class Account(BaseModel):
     id: str
     username: str
     email: str | None
-    email_verified: bool = Field(description="Whether it was shown that letters to that address arrive.")
-    mail: bool = Field(description="Whether mails about conversions are sent.")
+    email_verified: bool = Field(description="Whether the owner has verified that address.")
+    email_notifications: bool = Field(description="Whether emails about conversions are sent.")
     role: str
     created_at: datetime
 

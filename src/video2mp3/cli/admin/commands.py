@@ -126,7 +126,7 @@ def show_queue() -> None:
     typer.echo(f"oldest queued          {_age(backlog.oldest_queued_s)}")
     typer.echo(f"announced              {backlog.announced}")
     typer.echo(f"processing             {backlog.processing}, {backlog.open_slots} slots")
-    typer.echo(f"notifications          {backlog.notifications}, oldest mail {_age(backlog.oldest_notification_s)}")
+    typer.echo(f"notifications          {backlog.notifications}, oldest email {_age(backlog.oldest_notification_s)}")
 
 
 @app.command("audit")

@@ -119,7 +119,7 @@ def _families(waiting: _Waiting) -> Iterator[Metric]:
         ("video2mp3_notifications_queued", "Notifications that wait.", found.notifications),
         (
             "video2mp3_oldest_notification_seconds",
-            "Since the end of the job whose owner has waited longest for a mail; 0: none.",
+            "Since the end of the job whose owner has waited longest for an email; 0: none.",
             found.oldest_notification_s,
         ),
         (

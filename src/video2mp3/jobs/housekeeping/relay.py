@@ -51,7 +51,7 @@ class _Announcement:
 class _DueNotifications:
     """Notifications whose turn it is, and the messages that name their jobs, by the jobs' ids."""
 
-    mail: Sequence[Candidate]
+    email: Sequence[Candidate]
     webhooks: Sequence[Candidate]
     messages: dict[str, _Message]
 
@@ -117,12 +117,12 @@ class Relay:
 
     def _mark_notifications(self, due: _DueNotifications) -> list[_Announcement]:
         """The same for notifications, of which no more are marked than there is room for now."""
-        if not (due.mail or due.webhooks):
+        if not (due.email or due.webhooks):
             return []
         with self._database.write() as session:
             # Relays that choose at once would each fill the room that they see.
             periodic_tasks.lock(session, "notifications")
-            chosen = [*_with_room(session, due.mail, mail=True), *_with_room(session, due.webhooks, mail=False)]
+            chosen = [*_with_room(session, due.email, email=True), *_with_room(session, due.webhooks, email=False)]
             mine = [_Announcement(one.id, due.messages[one.job_id]) for one in chosen if one.job_id in due.messages]
             return self._marked(session, Notification, mine)
 
@@ -166,13 +166,13 @@ def _next_jobs(session: Session, limit: int) -> list[_Announcement]:
 
 
 def _next_notifications(session: Session) -> _DueNotifications:
-    mail, webhooks = (_with_room(session, candidates(session, mail=mail), mail=mail) for mail in (True, False))
-    messages = _messages(session, [one.job_id for one in (*mail, *webhooks)], with_mp3=True)
-    return _DueNotifications(mail, webhooks, messages)
+    email, webhooks = (_with_room(session, candidates(session, email=email), email=email) for email in (True, False))
+    messages = _messages(session, [one.job_id for one in (*email, *webhooks)], with_mp3=True)
+    return _DueNotifications(email, webhooks, messages)
 
 
-def _with_room(session: Session, found: Sequence[Candidate], *, mail: bool) -> list[Candidate]:
-    return choose(found, under_way(session, mail=mail)) if found else []
+def _with_room(session: Session, found: Sequence[Candidate], *, email: bool) -> list[Candidate]:
+    return choose(found, under_way(session, email=email)) if found else []
 
 
 def _messages(session: Session, job_ids: Sequence[str], *, with_mp3: bool) -> dict[str, _Message]:

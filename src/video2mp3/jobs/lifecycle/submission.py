@@ -35,7 +35,7 @@ def submit(
     cover: Upload | None = None,
     tag: str | None = None,
     batch_id: str | None = None,
-    notify: bool = True,
+    email_notifications: bool = True,
     webhook: Receiver | None = None,
     priority: int = NORMAL,
     idempotency_key: str | None = None,
@@ -64,7 +64,7 @@ def submit(
         cover=cover,
         tag=tag,
         batch_id=batch_id,
-        notify=notify,
+        email_notifications=email_notifications,
         priority=priority,
     )
     job.idempotency_key, job.request_sha256 = idempotency_key, request_sha256
@@ -94,7 +94,7 @@ def new_job(
     cover: Upload | None = None,
     tag: str | None = None,
     batch_id: str | None = None,
-    notify: bool = True,
+    email_notifications: bool = True,
     priority: int = NORMAL,
 ) -> Job:
     """Returns the row of a job that is not in a session yet, for `submit_all`. The arguments are those of `submit`.
@@ -113,7 +113,7 @@ def new_job(
         options=options,
         tag=tag,
         batch_id=batch_id,
-        notify=notify,
+        email_notifications=email_notifications,
         request_id=tracing.request_id(),
         traceparent=tracing.current(),
         priority=priority,
@@ -182,7 +182,7 @@ def retry(session: Session, job_id: str, user_id: str) -> Job:
         result_url=job.result_url,
         cover=cover,
         tag=job.tag,
-        notify=job.notify,
+        email_notifications=job.email_notifications,
         webhook=webhooks.one_off_subscriber(session, job_id),
         priority=max(NORMAL, job.priority),
     )

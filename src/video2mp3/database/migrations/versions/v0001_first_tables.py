@@ -222,7 +222,7 @@ def upgrade() -> None:
         sa.Column("source_duration_s", sa.Double(), nullable=True),
         sa.Column("options", sa.JSON(), nullable=False),
         sa.Column("tag", _TEXT, nullable=True),
-        sa.Column("notify", sa.Boolean(), server_default=sa.true(), nullable=False),
+        sa.Column("email_notifications", sa.Boolean(), server_default=sa.true(), nullable=False),
         sa.Column("idempotency_key", _TEXT, nullable=True),
         sa.Column("request_sha256", _ascii(64), nullable=True),
         sa.Column("request_id", _ascii(64), nullable=True),

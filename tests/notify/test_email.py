@@ -30,10 +30,10 @@ def _job(**values: Any) -> Job:
     return Job(**{"id": "a" * 32, "source_name": "talk.mp4", "state": "finished", "options": resolved(), **values})
 
 
-def content_of(mail: EmailMessage, kind: Literal["plain", "html"] = "plain") -> str:
-    """One of the two forms that a mail has."""
-    assert mail.get_content_type() == "multipart/alternative"
-    body = mail.get_body((kind,))
+def content_of(email: EmailMessage, kind: Literal["plain", "html"] = "plain") -> str:
+    """One of the two forms that an email has."""
+    assert email.get_content_type() == "multipart/alternative"
+    body = email.get_body((kind,))
     assert body is not None
     content: str = body.get_content()
     return content
@@ -67,18 +67,18 @@ def _server(answers: _Answers) -> Iterator[Mailer]:
 def test_a_mail_arrives_with_the_link(smtp: SMTPServer) -> None:
     job = _job(source_name="Grüße aus 東京.mp4", expires_at=1_800_000_000_000_000)
     _mailer(smtp.host, smtp.port).send(compose(job, "anna@example.org", LINKS, "n1"))
-    mail = smtp.wait_for_mail()
-    assert (mail["From"], mail["To"]) == ("mp3@example.org", "anna@example.org")
-    assert mail["Subject"] == "Your MP3 of Grüße aus 東京.mp4 is ready"
-    assert mail["Message-ID"] == "<n1@video2mp3>"
+    email = smtp.wait_for_email()
+    assert (email["From"], email["To"]) == ("mp3@example.org", "anna@example.org")
+    assert email["Subject"] == "Your MP3 of Grüße aus 東京.mp4 is ready"
+    assert email["Message-ID"] == "<n1@video2mp3>"
     for kind in ("plain", "html"):
-        content = content_of(mail, kind)
+        content = content_of(email, kind)
         assert "MP3 of Grüße aus 東京.mp4 is ready" in content
         assert (LINKS.result if kind == "plain" else f'href="{escape(LINKS.result)}"') in content
         assert "until 2027-01-15 08:00 UTC" in content
         assert (LINKS.unsubscribe if kind == "plain" else f'href="{escape(LINKS.unsubscribe)}"') in content
-    assert mail["List-Unsubscribe"] == f"<{LINKS.unsubscribe}>"
-    assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert email["List-Unsubscribe"] == f"<{LINKS.unsubscribe}>"
+    assert email["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
 
 
 def test_a_file_name_is_no_markup(smtp: SMTPServer) -> None:
@@ -100,27 +100,27 @@ def test_the_mail_of_several_mp3s_says_how_many_are_in_the_zip() -> None:
     }
     for number, words in ((12, "our 12 MP3s of talk.mp4 are ready"), (1, "our MP3 of talk.mp4 is ready")):
         job = _job(options=resolved(split="chapters"), report={"segments": [segment] * number})
-        mail = compose(job, "anna@example.org", LINKS, "n1")
-        assert mail["Subject"] == f"Y{words}"
-        assert f"y{words}, in a ZIP:\n\n{LINKS.result}\n" in content_of(mail)
+        email = compose(job, "anna@example.org", LINKS, "n1")
+        assert email["Subject"] == f"Y{words}"
+        assert f"y{words}, in a ZIP:\n\n{LINKS.result}\n" in content_of(email)
 
 
 def test_the_mail_of_a_failed_job_says_why(smtp: SMTPServer) -> None:
     job = _job(state="failed", error_detail="The file has no audio track, so there is nothing to convert.")
     _mailer(smtp.host, smtp.port).send(compose(job, "anna@example.org", LINKS, "n1"))
-    mail = smtp.wait_for_mail()
-    assert mail["Subject"] == "talk.mp4 could not be converted"
-    assert "no audio track" in content_of(mail)
+    email = smtp.wait_for_email()
+    assert email["Subject"] == "talk.mp4 could not be converted"
+    assert "no audio track" in content_of(email)
 
 
 @pytest.mark.parametrize("line_end", ["\r\n", "\n", "\r", "\x0b", "\x85", "\u2028", "\x00"])
 def test_a_file_name_adds_no_header_and_no_line(smtp: SMTPServer, line_end: str) -> None:
     name = f"talk{line_end}Bcc: victim@example.org{line_end}{line_end}Click here.mp4"
     _mailer(smtp.host, smtp.port).send(compose(_job(source_name=name), "anna@example.org", LINKS, "n1"))
-    mail = smtp.wait_for_mail()
-    assert mail["Bcc"] is None
-    assert mail["Subject"] == "Your MP3 of talk Bcc: victim@example.org Click here.mp4 is ready"
-    assert "\nBcc" not in content_of(mail)
+    email = smtp.wait_for_email()
+    assert email["Bcc"] is None
+    assert email["Subject"] == "Your MP3 of talk Bcc: victim@example.org Click here.mp4 is ready"
+    assert "\nBcc" not in content_of(email)
 
 
 def test_a_long_name_is_cut(smtp: SMTPServer) -> None:
@@ -132,7 +132,7 @@ def test_a_long_name_is_cut(smtp: SMTPServer) -> None:
     ("email", "verified_at", "address"),
     [("anna@example.org", 1, "anna@example.org"), ("anna@example.org", None, None), (None, None, None)],
 )
-def test_the_owner_is_mailed_where_the_address_is_verified(
+def test_the_owner_is_emailed_where_the_address_is_verified(
     email: str | None, verified_at: int | None, address: str | None
 ) -> None:
     user = User(username="ben@example.org", email=email, email_verified_at=verified_at)
