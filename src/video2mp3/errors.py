@@ -146,7 +146,7 @@ class Conflict(Video2mp3Error):
 
 
 class WrongOffset(Conflict):
-    """The upload does not go on at that offset: another request wrote to it, or it is gone; ask for it with HEAD."""
+    """The upload does not continue at that offset: another request wrote to it, or it was deleted; ask with HEAD."""
 
     code = "wrong_offset"
     retryable = True
@@ -331,7 +331,7 @@ class Expired(Video2mp3Error):
 
 
 class LinkExpired(Video2mp3Error):
-    """The time of this link is over; ask whoever sent it for a new one."""
+    """This link has expired; ask its sender for a new one."""
 
     code = "link_expired"
     status = 410
@@ -505,7 +505,7 @@ class ResultRefused(Video2mp3Error):
 
 
 class Unavailable(Video2mp3Error):
-    """A part of the service is out of reach; try again soon."""
+    """The service is temporarily unavailable; try again soon."""
 
     code = "unavailable"
     status = 503

@@ -223,7 +223,7 @@ class Settings(BaseSettings):
 
 
 def is_loopback(host: str) -> bool:
-    """Tells whether an address to listen on is one that only this machine reaches."""
+    """Returns whether an address to listen on is one that only this machine reaches."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

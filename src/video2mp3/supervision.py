@@ -1,6 +1,6 @@
 """Loops that others depend on: they outlive every exception, and what stops turning is reported.
 
-A loop with a thread of its own is a `Loop`: it calls a function turn after turn until `stop`. A loop that has its
+A loop with a separate thread is a `Loop`: it calls a function turn after turn until `stop`. A loop that has its
 thread or task already, such as a coroutine, has a `Watchdog` and does each turn within `turn()`:
 
     watchdog = Watchdog("deliveries", stall_after_s=60)
@@ -182,7 +182,7 @@ class Loop(Watchdog):
             stall_after_s: See `Watchdog`.
             every_s: The pause between two turns, which `wake` cuts short.
             max_backoff_s: See `Watchdog`.
-            stopping: Ends the loop, for an event that several loops share; none: one of its own.
+            stopping: Ends the loop, for an event that several loops share; none: a separate one.
             on_end: Called once in the thread, after the last turn.
         """
         super().__init__(name, stall_after_s, max_backoff_s)

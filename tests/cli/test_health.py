@@ -43,7 +43,7 @@ def test_a_worker_is_well_while_its_heartbeat_is_in_the_database(tmp_path: Path)
         worker.stop()
     gone = run(tmp_path, "health", "worker")
     assert gone.returncode == 1
-    assert "No worker of this machine" in gone.stderr
+    assert "No worker on this machine" in gone.stderr
 
 
 @pytest.mark.parametrize("role", ["worker", "notifier"])
@@ -107,7 +107,7 @@ def test_a_role_names_its_loop_that_stays_broken(role: str, tmp_path: Path) -> N
     try:
         process.wait_for_output("ready")
         wait_until(lambda: run(tmp_path, "health", role, VIDEO2MP3_METRICS_PORT=port).returncode == 1, 30, "the report")
-        assert "do not turn: relay." in run(tmp_path, "health", role, VIDEO2MP3_METRICS_PORT=port).stderr
+        assert "are stalled: relay." in run(tmp_path, "health", role, VIDEO2MP3_METRICS_PORT=port).stderr
         metrics = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=30).text
         assert 'video2mp3_loop_stalled{loop="relay"} 1.0' in metrics
         assert 'video2mp3_loop_stalled{loop="reaper"} 0.0' in metrics

@@ -100,7 +100,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.readiness = health.ReadinessChecks(services)
     problems.install(app)
     for router in _ROUTERS:
-        # Whoever watches the service may ask as often as it likes.
+        # Monitoring may poll without a limit.
         counted = [] if router is health.router else [Depends(identity.count_anonymous)]
         app.include_router(router, dependencies=counted)
     app.include_router(pages.router)

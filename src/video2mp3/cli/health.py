@@ -30,7 +30,7 @@ def check(settings: Settings, role: Role) -> str:
         return _ask_api(settings)
     if settings.metrics_port:
         _require_turning_loops(settings)
-        return f"All loops of the {role} turn."
+        return f"No loop of the {role} is stalled."
     # Imported late: the database library takes most of a second to load, and probes are frequent.
     from video2mp3.database import migrate
     from video2mp3.jobs import workers
@@ -73,7 +73,7 @@ def _require_turning_loops(settings: Settings) -> None:
     except OSError as error:
         raise Unavailable(f"{url} does not answer ({error}).") from None
     if stalled:
-        raise Unavailable(f"These loops of the process do not turn: {', '.join(stalled)}. See its log.")
+        raise Unavailable(f"These loops of the process are stalled: {', '.join(stalled)}. See its log.")
 
 
 def _url(host: str, port: int, path: str) -> str:

@@ -22,7 +22,7 @@ def rows_changed(session: Session, statement: Update | Delete) -> int:
 
 
 def change(session: Session, table: Table, row_id: str, *conditions: ColumnElement[bool], **values: Any) -> bool:
-    """Changes one row where it meets the conditions; tells whether it did."""
+    """Changes one row where it meets the conditions; returns whether it did."""
     statement = update(table).where(table.id == row_id, *conditions).values(**values)
     # Left alone, MySQL may search by the state's index, and two statements about one row then lock it and its entry in
     # the index in different orders: a deadlock (seen with cancel against finish).

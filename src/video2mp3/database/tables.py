@@ -153,7 +153,7 @@ class Invitation(Base):
 
     id: Mapped[Id] = mapped_column(primary_key=True, default=new_id)
     code_sha256: Mapped[str] = mapped_column(_Sha256, unique=True)
-    # The ids of users, which may be gone. None: made on the command line; not used yet.
+    # The ids of users, which may have been deleted. None: made on the command line; not used yet.
     made_by: Mapped[Id | None] = mapped_column(default=None)
     used_by: Mapped[Id | None] = mapped_column(default=None)
     created_at: Mapped[Timestamp]
@@ -211,7 +211,7 @@ class SigningKey(Base):
 
 
 class Secret(Base):
-    """A secret that signs what is given out in addresses. Whoever deletes the row ends all that it has signed."""
+    """A secret that signs URLs. Deleting the row invalidates all of them."""
 
     __tablename__ = "secrets"
 
@@ -224,7 +224,7 @@ class Secret(Base):
 class AuditEntry(Base):
     """Something that was done to an account, a secret or the service: see `accounts/audit.py`.
 
-    Its ids refer to no rows: it outlives what it tells of.
+    Its ids refer to no rows: it outlives the rows that it names.
     """
 
     __tablename__ = "audit_entries"
@@ -342,7 +342,7 @@ class Job(Base):
     )
     # Refers to no row, as a foreign key would make SQLite copy the whole table; a batch is deleted with its jobs.
     batch_id: Mapped[Id | None] = mapped_column(default=None, index=True)
-    # Refers to no row: it stays when the upload is gone, so that the job is not tried again without its cover.
+    # Refers to no row: it stays when the upload is deleted, so that the job is not tried again without its cover.
     cover_upload_id: Mapped[Id | None] = mapped_column(default=None, index=True)
     # Where to fetch the upload from, and where to send the result. Their queries are secrets: see `outbound.redacted`.
     source_url: Mapped[str | None] = mapped_column(_LongText, default=None)
@@ -482,7 +482,7 @@ class Waveform(Base):
 
 
 class Worker(Base):
-    """A worker process, as its own heartbeat tells: the relay sizes its window by the slots seen here."""
+    """A worker process, as its heartbeat reports it: the relay sizes its window by the slots seen here."""
 
     __tablename__ = "workers"
 
@@ -497,7 +497,7 @@ class Worker(Base):
 
 
 class PeriodicTask(Base):
-    """Something that one process does for all, every so often: whoever moves `due_at` on has the turn."""
+    """A periodic task that one process runs for all: the one that advances `due_at`."""
 
     __tablename__ = "periodic_tasks"
 

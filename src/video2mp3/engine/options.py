@@ -94,7 +94,7 @@ class Options:
     track: int | str | None = _option(
         None,
         "The audio track: its number, from 1 on, or its language's code (ISO 639: de, deu or ger); none: the first; "
-        "all: every one that can be decoded, each as an MP3 of its own.",
+        "all: every one that can be decoded, each as a separate MP3.",
         minimum=1,
         maximum=100,
         maxLength=20,

@@ -1,4 +1,4 @@
-"""What the engine tells about a conversion and about a file."""
+"""What the engine reports about a conversion and about a file."""
 
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any

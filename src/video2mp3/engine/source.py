@@ -113,7 +113,7 @@ class RangeServer:
                 data = self._read(offset, size) if size else b""
                 self._ours.sendall(ANSWER.pack(FAILED) if data is None else ANSWER.pack(len(data)) + data)
         except OSError:
-            pass  # the child is gone
+            pass  # the child has ended
 
     def _read(self, offset_bytes: int, size_bytes: int) -> bytes | None:
         self._waiting_since = time.monotonic()

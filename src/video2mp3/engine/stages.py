@@ -9,7 +9,7 @@ log = logging.getLogger(__name__)
 
 
 class Stages:
-    """Tells when a stage begins; at the end of the with block it logs how that came and how long each stage took."""
+    """Reports when a stage begins; at the end of the with block it logs how that came and how long each stage took."""
 
     def __init__(self, on_stage: Callable[[str], None] | None) -> None:
         self._on_stage = on_stage

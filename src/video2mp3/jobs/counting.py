@@ -1,4 +1,4 @@
-"""Counts what becomes of jobs, for the metrics: once it is committed, and by whoever did it."""
+"""Counts state changes of jobs for the metrics, after their commit, in the process that made them."""
 
 from functools import partial
 

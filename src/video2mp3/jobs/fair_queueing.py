@@ -43,7 +43,7 @@ def next_job_of_newcomer(session: Session) -> str | None:
 def _next_of(session: Session, oldest: Mapping[str, str], held: Mapping[str, int]) -> str | None:
     """Returns the due job that comes next among these users."""
     starts = _virtual_starts(session) if len(oldest) > 1 else {}
-    # Users without a tag of their own are at the virtual time, which is below all tags; the oldest job comes first.
+    # Users without a tag are at the virtual time, which is below all tags; the oldest job comes first.
     in_order = sorted(oldest, key=lambda user_id: (held.get(user_id, 0), starts.get(user_id, -1), oldest[user_id]))
     return next((job_id for user_id in in_order if (job_id := _first_due(session, user_id))), None)
 

@@ -1,4 +1,4 @@
-"""The messages: JSON objects that name a job, with the keys that the tutorial's programs know."""
+"""The messages: JSON objects that name a job, with the keys that programs of the v0 API expect."""
 
 import json
 import re

@@ -53,7 +53,7 @@ def _hand_on(database: Database, job_id: str, announced_until: int) -> None:
     """Gives the message of the job that was taken to the one whose message led to it.
 
     So there are as many messages as announced jobs; where there was no message, the relay sends another at once. In a
-    transaction of its own: two workers that take each other's jobs cannot block each other.
+    separate transaction: two workers that take each other's jobs cannot block each other.
     """
     with database.write() as session:
         change(session, Job, job_id, Job.state == "queued", announced_until=announced_until)

@@ -14,7 +14,7 @@ _FORGOTTEN_S = 86_400
 
 
 def beat(session: Session, worker_id: str, *, host: str, slots: int, draining: bool) -> bool:
-    """Writes that a worker is alive; tells whether an administrator wants it to take no more."""
+    """Records a worker's heartbeat; returns whether an administrator wants it to take no more."""
     if not change(session, Worker, worker_id, heartbeat_at=now(), slots=slots, draining=draining):
         session.add(
             Worker(id=worker_id, host=host, slots=slots, draining=draining, started_at=now(), heartbeat_at=now())
@@ -44,7 +44,7 @@ def forget_dead(session: Session) -> None:
 
 
 def is_alive(session: Session, host: str) -> bool:
-    """Tells whether a worker on that machine has been heard of lately."""
+    """Returns whether a worker on that machine has been heard of lately."""
     alive = (Worker.host == host, Worker.heartbeat_at > now() - SEEN_S * SECOND)
     return session.scalar(select(Worker.id).where(*alive).limit(1)) is not None
 

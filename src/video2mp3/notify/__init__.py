@@ -1,1 +1,1 @@
-"""The notifier: tells owners how their jobs ended."""
+"""The notifier: informs owners how their jobs ended."""

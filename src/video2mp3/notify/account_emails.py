@@ -70,7 +70,7 @@ class AccountEmails(Loop):
             logged.info("account_email_without_address")
             return "failed"
         url = self._public_url + one_time_tokens.path(claimed.kind, claimed.token)
-        # Each attempt is an email of its own: its token is another, and mail programs pass over what they have seen.
+        # Each attempt is a separate email: its token is another, and mail programs pass over what they have seen.
         message_id = f"{claimed.row_id}-{claimed.attempt}"
         try:
             self._mailer.send(compose_account_email(claimed.kind, claimed.user.username, address, url, message_id))

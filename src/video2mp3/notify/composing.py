@@ -88,7 +88,7 @@ def _finished(job: Job, name: str, links: Links) -> _Content:
     note = ""
     if job.expires_at is not None:
         until = datetime.fromtimestamp(job.expires_at // SECOND, UTC)
-        note = f"It can be fetched until {until:%Y-%m-%d %H:%M} UTC. Whoever has the link can do so."
+        note = f"It can be fetched until {until:%Y-%m-%d %H:%M} UTC by anyone who has the link."
     sentence = f"y{ready}" + (", in a ZIP:" if segments_of(job) else ":")
     return _Content(f"Y{ready}", ["Hello,", sentence], links.result, "Download", note)
 

@@ -1,4 +1,4 @@
-"""The notifier: tells owners and webhooks how jobs ended."""
+"""The notifier: informs owners and webhooks how jobs ended."""
 
 import threading
 import time
@@ -74,7 +74,7 @@ class NotifierLoop:
             mailer: None: no email is sent, and each notification is one line in the log.
             guard: Says where webhooks may lead.
             public_url: How users reach the service, without a slash at the end.
-            wake: Tells the relay that there is room for more.
+            wake: Wakes the relay because there is room for more.
         """
         self._database = database
         self._mailer = mailer

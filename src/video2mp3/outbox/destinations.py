@@ -22,7 +22,7 @@ _FORGOTTEN_S = 86_400
 
 
 def record_failure(session: Session, user_id: str, host: str) -> bool:
-    """Counts a delivery that was not taken; tells whether all deliveries to the host wait now."""
+    """Counts a delivery that was not taken; returns whether all deliveries to the host wait now."""
     mine = _of(user_id, host)
     if not rows_changed(session, update(Destination).where(*mine).values(failures=Destination.failures + 1)):
         try:

@@ -2,7 +2,7 @@
 
 The bounds hold for the whole deployment, since the relay announces no more than they allow and only what is announced
 can be claimed. So a notifier has as much as it can send, and no message of one user waits behind those of another.
-Email and webhooks have bounds of their own: neither waits for the other.
+Email and webhooks have separate bounds: neither waits for the other.
 """
 
 from collections import Counter, deque
@@ -74,7 +74,7 @@ class UnderWay:
             del self._pairs[user_id, destination]
 
     def has_room(self, user_id: str, destination: str, *, is_probe: bool = False) -> bool:
-        """Tells whether one more may go; a probe goes alone."""
+        """Returns whether one more may go; a probe goes alone."""
         return (
             self.users.total() < self._bounds.total
             and self.users[user_id] < self._bounds.per_user

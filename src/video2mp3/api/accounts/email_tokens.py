@@ -44,7 +44,7 @@ def request_password_reset(request: Request, asked: NewPasswordReset, services: 
     _require_email(services)
     admit(services, throttling.reset_from(client_address(request)))
     throttle = throttling.reset_of(names.key(asked.username))
-    # The same statements whoever it is: nothing here waits for a mail server, and nobody is told who has an account.
+    # The same statements for every name: nothing here waits for a mail server, and nobody is told who has an account.
     with services.database.write() as session:
         may_be_sent = not throttle.is_full(session)
         if may_be_sent:
@@ -70,7 +70,7 @@ def reset_password(reset: PasswordReset, services: CurrentServices) -> Response:
         user = users.find(session, row.user_id or "") if row else None
         if row is None or user is None or not users.set_password(session, user, password_hash):
             raise InvalidOrExpiredToken
-        # Whoever knew the old one is out. API keys stay: they are seen, and ended, by whoever signs in now.
+        # Users of the old password are signed out. API keys stay: the account's owner can list and delete them.
         sign_ins.end_all(session, user.id)
         audit.record(session, "password_reset.completed", by=user.id)
     return Response(status_code=204)

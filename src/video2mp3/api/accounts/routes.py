@@ -42,7 +42,7 @@ def change_me(
     with services.database.read() as session:
         before = require_user(session, principal)
     if "email" in named and changes.email != before.email and before.password_hash is not None:
-        # Emails that reset the password go there: whoever finds a browser open must not send them to himself.
+        # Emails that reset the password go there: a visitor at an open browser must not redirect them.
         given = changes.current_password.get_secret_value() if changes.current_password else ""
         check_own_password(request, services, principal, given)
     with services.database.write() as session:

@@ -35,7 +35,7 @@ class ActorJSON(BaseModel):
     """Who did something."""
 
     id: str
-    username: str | None = Field(description="null: the account is gone.")
+    username: str | None = Field(description="null: the account was deleted.")
 
 
 class AdminJob(BaseModel):

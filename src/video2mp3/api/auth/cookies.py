@@ -1,4 +1,4 @@
-"""The cookie of a browser's session: a name and a path of its own for each service of a host.
+"""The cookie of a browser's session: a separate name and path for each service of a host.
 
 Browsers do not keep the cookies of two ports of a host apart, nor those of a path from those of the paths below it: of
 two services with one name, each would overwrite the other's session. So the name has the port and the prefix in it.

@@ -25,7 +25,7 @@ from video2mp3.errors import Forbidden, Unauthenticated, Unavailable
 
 _OF_COOKIE = "A browser's session; the name also has the port and the path that the service is reached by."
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-# The quotes are what the seed's own clients send: they pass on the JSON string as it came.
+# Clients of the v0 API send the quotes: they pass on the JSON string unchanged.
 _BEARER = re.compile(r'bearer +"?([^\s"]+)"?', re.IGNORECASE)
 
 

@@ -1,7 +1,7 @@
 """What each route asks of its caller: all of it is declared here, and a route that is not makes a test fail.
 
 `open`: nothing, or a secret that the request itself carries. `read`, `convert` and `admin`: API keys need that scope
-(`convert` includes `read`); whoever has signed in has all of them. `account`: no API key will do, since one that leaked
+(`convert` includes `read`); a signed-in session has all of them. `account`: no API key will do, since one that leaked
 must not make others, change the password, or end the account.
 """
 

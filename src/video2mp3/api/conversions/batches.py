@@ -41,7 +41,7 @@ class NewItem(BaseModel):
     upload_id: ItemId | None = Field(None, description="From POST /v1/uploads.")
     source: Source | None = None
     options: dict[str, Any] = Field(default_factory=dict, description="They go before those of the batch.")
-    tag: str | None = Field(None, max_length=255, description="A text of your own, given back with the conversion.")
+    tag: str | None = Field(None, max_length=255, description="The client's text, returned with the conversion.")
 
 
 class NewBatch(BaseModel):
@@ -53,7 +53,7 @@ class NewBatch(BaseModel):
     options: dict[str, Any] = Field(
         default_factory=dict, json_schema_extra={**OPTIONS_SCHEMA, "description": "Of every conversion."}
     )
-    tag: str | None = Field(None, max_length=255, description="A text of your own, given back with the batch.")
+    tag: str | None = Field(None, max_length=255, description="The client's text, returned with the batch.")
     priority: Priority = Field("normal", description="Of every conversion.")
     email_notifications: bool = Field(False, description="true: send an email at the end of each conversion.")
     webhook: Receiver | None = Field(None, description="Who is told of the end of the whole batch.")
@@ -159,7 +159,7 @@ def list_batches(
 
 @router.get("/{batch_id}")
 def read_batch(batch_id: ItemId, user: CurrentUser, services: CurrentServices) -> BatchJSON:
-    """Tells how far a batch is."""
+    """Returns how far a batch is."""
     with services.database.read() as session:
         batch = batches.find(session, batch_id, user.user_id)
         return BatchJSON.of(batch, batches.jobs_of(session, batch.id))

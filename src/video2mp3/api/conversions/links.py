@@ -35,7 +35,7 @@ class NewLink(BaseModel):
 
 
 class LinkJSON(BaseModel):
-    """A link that whoever has it can download the result by."""
+    """A link that downloads the result without a sign-in."""
 
     url: str
     expires_at: datetime
@@ -69,7 +69,7 @@ def read_shared(
     with services.database.read() as session:
         job = _shared_job(session, conversion_id, expires, signature)
     response = serve_result(request, services, job, segment)
-    # Whoever has the link may also play it on a page of another site.
+    # Pages of other sites may play the link too.
     response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     return response
 
@@ -78,7 +78,7 @@ def _shared_job(session: Session, job_id: str, expires_s: int, signature: str) -
     """Returns the job that a link is to.
 
     Raises:
-        NotFound: when nobody has made such a link, or the conversion, or its owner, is gone.
+        NotFound: when nobody has made such a link, or the conversion, or its owner, was deleted.
         LinkExpired: when its time is over.
     """
     if not links.is_result_link(session, signature, job_id, expires_s):

@@ -37,7 +37,7 @@ class NewProbe(BaseModel):
 
 @router.post("")
 async def probe_upload(order: NewProbe, request: Request, user: CurrentUser, services: CurrentServices) -> Probe:
-    """Tells an upload's tracks, languages and chapters, and how large and how soon its MP3 would be.
+    """Returns an upload's tracks, languages and chapters, and estimates its MP3's size and time.
 
     It is answered at once; no conversion is queued. What is not media is the problem `unsupported_format`.
     """

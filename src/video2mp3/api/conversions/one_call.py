@@ -78,7 +78,7 @@ async def convert_named(
 async def _convert(request: Request, services: Services, user_id: str, watcher: JobWatcher, name: str) -> Response:
     options = options_from_query(request.query_params.multi_items(), frozenset({"name", "cover_upload_id"}))
     cover_upload_id = validate_cover(request.query_params.get("cover_upload_id"), options)
-    # Whoever waits on the line needs no email.
+    # The caller waits for the response and needs no email.
     order = Order(options, cover_upload_id=cover_upload_id, email_notifications=False)
     declared = declared_size_bytes(request, services.settings.max_upload_bytes)
     await run_in_threadpool(check_quotas, services, user_id)

@@ -54,7 +54,7 @@ class NewConversion(BaseModel):
     result_url: str | None = Field(None, description=_RESULT_URL)
     cover_upload_id: ItemId | None = Field(None, description="An upload too: the picture for the front cover.")
     options: dict[str, Any] = Field(default_factory=dict, json_schema_extra=OPTIONS_SCHEMA)
-    tag: str | None = Field(None, max_length=255, description="A text of your own, given back with the conversion.")
+    tag: str | None = Field(None, max_length=255, description="The client's text, returned with the conversion.")
     priority: Priority = Field("normal", description=_PRIORITY)
     email_notifications: bool = Field(True, description=_EMAIL_NOTIFICATIONS)
     webhook: Receiver | None = Field(None, description=_WEBHOOK)
@@ -135,7 +135,7 @@ def list_conversions(
 def read_conversion(
     request: Request, conversion_id: ItemId, user: CurrentUser, services: CurrentServices
 ) -> ConversionJSON:
-    """Tells all about a conversion."""
+    """Returns a conversion."""
     with services.database.read() as session:
         return represent(request, lifecycle.find(session, conversion_id, user.user_id))
 

@@ -38,7 +38,7 @@ class Order:
     webhook: Receiver | None = None
 
     def sha256(self, *source: str | None) -> str:
-        """Returns what tells this order for that source from another one with the same Idempotency-Key."""
+        """Returns a fingerprint of the request, to recognize another one with the same Idempotency-Key."""
         webhook = (self.webhook.url, self.webhook.secret) if self.webhook else None
         wishes = (
             self.options.as_json(),

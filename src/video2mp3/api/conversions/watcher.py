@@ -69,7 +69,7 @@ class JobWatcher:
     async def changes(
         self, job: Job, *, heartbeat_s: float, interval_s: float = _INTERVAL_S
     ) -> AsyncIterator[JobStatus | None]:
-        """Yields the job's status at once and at each change; ends after its last, or when the job is gone.
+        """Yields the job's status at once and at each change; ends after its last, or when the job was deleted.
 
         None is yielded after `heartbeat_s` seconds without a change. `interval_s`: how often to ask.
         """
@@ -92,7 +92,7 @@ class JobWatcher:
             self._watches.discard(watch)
 
     async def wait_for_end(self, job: Job, interval_s: float) -> None:
-        """Returns when the job has ended or is gone."""
+        """Returns when the job has ended or was deleted."""
         async for _ in self.changes(job, heartbeat_s=3600, interval_s=interval_s):
             pass
 
@@ -107,7 +107,7 @@ class JobWatcher:
         self._watches.add(watch)
         if self._task is None or self._task.done():
             self._in_a_hurry = asyncio.Event()
-            # In a context of its own: it asks for everybody, not for the caller who came first.
+            # In a separate context: it polls for all callers, not for the first one.
             self._task = asyncio.create_task(self._follow(), context=Context())
         elif hurry:
             self._in_a_hurry.set()
@@ -137,7 +137,7 @@ class JobWatcher:
 
 
 def status_of(job: Job) -> JobStatus:
-    """Returns the status that a row tells; without the time that the conversion has taken."""
+    """Returns the status of a row; without the time that the conversion has taken."""
     percent = 100 if job.state == "finished" else job.percent
     return JobStatus(job.state, percent, job.done_s, elapsed_s=0.0, error_code=job.error_code)
 

@@ -35,7 +35,7 @@ class EarlyStart:
         self._seen_bytes = 0
 
     def consider(self, here_bytes: int) -> bool:
-        """To be called often; `here_bytes` are durable. Tells whether more are than before.
+        """To be called often; `here_bytes` are durable. Returns whether more are than before.
 
         Raises nothing of ours: the upload goes on in any case.
         """

@@ -63,7 +63,7 @@ async def create_upload(
 
 @router.get("/{upload_id}")
 def read_upload(upload_id: ItemId, user: CurrentUser, services: CurrentServices) -> UploadJSON:
-    """Tells what is known of an upload."""
+    """Returns an upload."""
     with services.database.read() as session:
         return UploadJSON.of(uploads.find(session, upload_id, user.user_id))
 

@@ -85,7 +85,7 @@ async def create_resumable(request: Request, services: Services, user_id: str) -
 
 @router.head("/{upload_id}", response_class=Response, include_in_schema=False)
 def read_offset(upload_id: ItemId, user: CurrentUser, services: CurrentServices) -> Response:
-    """Tells how much of an upload is stored, in the headers."""
+    """Returns how much of an upload is stored, in the headers."""
     with services.database.read() as session:
         upload = uploads.find(session, upload_id, user.user_id)
         uploads.require_unexpired(session, upload)
@@ -101,7 +101,7 @@ def read_offset(upload_id: ItemId, user: CurrentUser, services: CurrentServices)
 
 @router.patch("/{upload_id}", status_code=204, response_class=Response, openapi_extra=_BODY)
 async def append(request: Request, upload_id: ItemId, user: CurrentUser, services: CurrentServices) -> Response:
-    """Goes on with an upload, at the offset that HEAD tells: the tus protocol, 1.0.
+    """Goes on with an upload, at the offset that HEAD returns: the tus protocol, 1.0.
 
     What came before the line was cut is kept, unless a checksum was to be checked.
     """

@@ -1,4 +1,4 @@
-"""The first version's calls for accounts, with its own answers."""
+"""The v0 API's calls for accounts, with its responses."""
 
 import base64
 import binascii
@@ -43,7 +43,7 @@ def read_root(request: Request) -> Response:
 
 @router.post("/register")
 def register(request: Request, registration: Registration, services: CurrentServices) -> Message:
-    """Make an account."""
+    """Create account."""
     accounts.register(request, services, registration.username, registration.password.get_secret_value())
     return Message(msg="User registered successfully")
 

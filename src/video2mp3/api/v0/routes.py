@@ -1,4 +1,4 @@
-"""The calls of the first version, with the answers that its clients know."""
+"""The v0 API's calls for uploads and results, with the responses that its clients expect."""
 
 from typing import Annotated
 

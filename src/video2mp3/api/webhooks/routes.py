@@ -140,7 +140,7 @@ def list_webhooks(user: CurrentUser, services: CurrentServices) -> WebhookList:
 
 @router.get("/{webhook_id}")
 def read_webhook(webhook_id: ItemId, user: CurrentUser, services: CurrentServices) -> WebhookJSON:
-    """Tells about one webhook."""
+    """Returns one webhook."""
     with services.database.read() as session:
         return WebhookJSON.of(webhooks.find(session, webhook_id, user.user_id))
 

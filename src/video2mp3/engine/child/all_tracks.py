@@ -1,4 +1,4 @@
-"""Every audio track of a file, each as MP3s of its own. Runs in the child."""
+"""Every audio track of a file, each as separate MP3s. Runs in the child."""
 
 import os
 from collections.abc import Callable, Iterator

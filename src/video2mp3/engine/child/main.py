@@ -171,7 +171,7 @@ def _probe(media: Media) -> dict[str, Any]:
 
 
 class _ProgressReporter:
-    """Tells how far the work is, a few times in a second."""
+    """Returns how far the work is, a few times in a second."""
 
     def __init__(self, send: Send) -> None:
         self._send = send

@@ -88,7 +88,7 @@ class StreamCopy:
                 "The MP3 changes its sample rate or its channels on the way; convert it without copy."
             ) from error
         if not self._begun:
-            raise NotMp3("No MP3 frames of layer III with a bitrate of their own were found; convert it without copy.")
+            raise NotMp3("No MP3 frames of layer III with a declared bitrate were found; convert it without copy.")
         self._finish()
         yield self._passed / self._header.sample_rate_hz
 

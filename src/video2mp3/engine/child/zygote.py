@@ -33,7 +33,7 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps
     warm_up()
-    os.nice(_NICENESS)  # not before: whoever starts the service waits for the warm-up
+    os.nice(_NICENESS)  # not before: the start of the service waits for the warm-up
     gc.collect()
     gc.freeze()  # else each child's first collection would copy all of the memory it shares with this process
     with socket.socket(fileno=int(sys.argv[1])) as control, contextlib.suppress(ConnectionError):

@@ -1,4 +1,4 @@
-"""How large a file says it is: what tells one that was cut short from a whole one. Runs in the sandboxed child only.
+"""The size that a file declares, which identifies truncated files. Runs in the sandboxed child only.
 
 Only the outermost structure is looked at. Sources: ISO/IEC 14496-12 §4.2 (boxes), RIFF, AIFF, CAF, RFC
 8794 (EBML), RFC 3533 (Ogg), ISO/IEC 13818-1 §2.4.3 (TS packets), the ASF specification §3.2, FLV's onMetaData,

@@ -32,7 +32,7 @@ def id3_tag(
     Args:
         texts: text frames by their names (`TIT2`, `TPE1` …).
         comment: for a `COMM` frame, in no language in particular.
-        others: texts with names of their own, for `TXXX` frames.
+        others: texts with custom names, for `TXXX` frames.
         chapters: start and end in milliseconds and title, 255 at most, for `CHAP` frames and a `CTOC`
             (the ID3v2 Chapter Frame Addendum).
         cover: media type and bytes of the front cover, for an `APIC` frame.

@@ -1,4 +1,4 @@
-"""The info tag: the frame of silence in front that tells players the exact length, and where to seek.
+"""The info tag: the frame of silence in front that gives players the exact length, and where to seek.
 
 `Xing` (VBR) or `Info` (CBR), followed by the LAME tag with the encoder delay and padding that players cut
 off. Source: the LAME tag specification (Mp3 Info Tag rev 1), and the Xing header that it extends.

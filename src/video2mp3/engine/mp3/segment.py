@@ -3,7 +3,7 @@
 A segment that begins in frame f of the stream is [a made-up frame] [the frames that set the decoder up] [f] … [g].
 What a decoder returns for f depends on the frame before: on its last granule, whose second half is added to f's
 first (MDCT overlap), and on the last 480 of its subband samples (synthesis filter). Those depend on the granule before
-that one, which in MPEG-1 is in the same frame, in MPEG-2 and 2.5 in a frame of its own. And the main data of these
+that one, which in MPEG-1 is in the same frame, in MPEG-2 and 2.5 in the previous frame. And the main data of these
 frames may begin up to 511 bytes before them: the made-up frame, which is silent, carries these bytes. The LAME tag
 says how many samples to leave out.
 

@@ -334,7 +334,7 @@ def track_warnings(fields: Fields, chosen: int | str | None = None) -> tuple[str
 
 
 def stream_of(values: object) -> StreamInfo | MoreNeeded:
-    """Returns how a file can be converted while it comes, or how much of it tells that."""
+    """Returns how a file can be converted while it arrives, or how much of it decides that."""
     fields = Fields(values)
     if "needed_bytes" in fields.values:
         needed_bytes = fields.int_field("needed_bytes")

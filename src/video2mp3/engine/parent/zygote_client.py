@@ -32,7 +32,7 @@ _MAX_WORDS = 200
 
 @dataclass(frozen=True)
 class ChildHandle:
-    """A new process; whoever has asked for it owns it and its descriptors."""
+    """A new process; the caller owns it and its descriptors."""
 
     pid: int
     pidfd: int | None
@@ -167,7 +167,7 @@ class Zygote:
             self._forks = 0
 
     def _discard(self, process: "subprocess.Popen[bytes]") -> str:
-        """Ends the one that failed, and returns its last words; another thread may have done so already."""
+        """Ends the one that failed, and returns its stderr tail; another thread may have done so already."""
         with self._lock:
             if self._control is None or self._process is not process:
                 return ""

@@ -23,7 +23,7 @@ BYTES_PER_THREAD = 16 * 1024**2
 
 
 def separate(parent_pid: int, descriptors: Iterable[int]) -> None:
-    """Makes a fork a process of its own, with nothing left of what it was forked from but memory.
+    """Separates a fork from its parent: it keeps nothing but the memory.
 
     Args:
         parent_pid: the process that this one was forked from and does not survive.

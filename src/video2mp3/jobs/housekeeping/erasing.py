@@ -1,6 +1,6 @@
 """Erases accounts that were deleted, with all that they have stored: the objects, then the rows, the account's last.
 
-Any number of processes may do so at once. Whoever dies in it leaves the rest to the next; objects whose rows are gone
+Any number of processes may do so at once. If one dies, another continues; objects whose rows were deleted
 by then are orphans, which the sweeper finds.
 """
 
@@ -22,7 +22,7 @@ _AT_ONCE = 100
 
 
 def erase_deleted(database: Database, storage: Storage) -> int:
-    """Erases the accounts that were deleted; returns how many are gone. What a worker still has is left for later."""
+    """Erases the accounts that were deleted; returns how many. What a worker still has is left for later."""
     with database.read() as session:
         deleted = session.scalars(select(User.id).where(User.deleted_at.is_not(None)).order_by(User.id)).all()
     return sum(_erase(database, storage, user_id) for user_id in deleted)

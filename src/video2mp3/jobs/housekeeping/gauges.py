@@ -37,7 +37,7 @@ class _Waiting:
 
 
 class BacklogGauges(Collector):
-    """Counts the rows at most every five seconds. Where the database does not answer, that is what it tells."""
+    """Counts the rows at most every five seconds. If the database does not answer, it reports that."""
 
     def __init__(self, database: Database) -> None:
         """Nothing happens before `collect`."""

@@ -107,7 +107,7 @@ def _jobs_bound(keep: int, among: tuple[ColumnElement[bool], ...]) -> Bound:
 
 
 def _has_unsent(about: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Tells whether somebody is to be told of a row yet: it is given up after a day, so no row stays for longer."""
+    """Returns whether somebody is to be told of a row yet: it is given up after a day, so no row stays for longer."""
     return select(Notification.id).where(about, Notification.state.in_(("queued", "sending"))).exists()
 
 
@@ -158,7 +158,7 @@ def _trim_older(database: Database, storage: Storage, bound: Bound, older: tuple
 
 
 def _owners_beyond(database: Database, bound: Bound) -> Iterator[tuple[ColumnElement[bool], ...]]:
-    """Yields the condition that tells an owner's rows, for each who has more than are kept."""
+    """Yields a condition for the rows of each owner who has more than are kept."""
     owners = select(*bound.owner).where(*bound.among).group_by(*bound.owner).having(func.count() > bound.keep)
     with database.read() as session:
         found = session.execute(owners).all()

@@ -1,4 +1,4 @@
-"""Housekeeping: the relay, the reaper and the sweeper, each a loop in a thread of its own (see `supervision`).
+"""Housekeeping: the relay, the reaper and the sweeper, each a loop in a separate thread (see `supervision`).
 
 Every process runs it; all that it does is made of conditional statements, so they do not disturb each other.
 """
@@ -59,7 +59,7 @@ class Housekeeping:
             queue: Where due jobs and notifications are announced.
             storage: Where the sweeper deletes.
             expire: What expires besides results (uploads), as functions of a session and a limit.
-            tend: What else is done every five minutes, each in a transaction of its own and by all processes: so each
+            tend: What else is done every five minutes, each in a separate transaction and by all processes: so each
                 is made of conditional statements.
             max_user_history: Ended conversions that are kept for each user.
         """
@@ -72,7 +72,7 @@ class Housekeeping:
         announce_due = Relay(database, queue).announce_due
         self._relay = Loop("relay", announce_due, every_s=RELAY_EVERY_S, stall_after_s=_RELAY_STALL_S)
         self._reaper = Loop("reaper", self._reap, every_s=REAP_EVERY_S, stall_after_s=_REAPER_STALL_S)
-        # A thread of its own: listing a large storage must not hold up the relay.
+        # A separate thread: listing a large storage must not hold up the relay.
         self._sweeper = Loop("sweeper", self._sweep, every_s=SWEEP_EVERY_S, stall_after_s=_SWEEPER_STALL_S)
         self._loops = (self._relay, self._reaper, self._sweeper)
 

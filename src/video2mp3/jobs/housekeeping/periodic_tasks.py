@@ -10,9 +10,9 @@ from video2mp3.database.tables import PeriodicTask
 
 
 def try_acquire(session: Session, name: str, every_s: int) -> bool:
-    """Tells whether it is the caller's turn: True for one of all who ask within `every_s` seconds.
+    """Returns whether the caller runs the task: True for one of all who ask within `every_s` seconds.
 
-    Whoever dies in its turn is followed by another one after that time.
+    If the process dies, another one runs the task after that time.
     """
     next_at = now() + every_s * SECOND
     due = (PeriodicTask.name == name, PeriodicTask.due_at <= now())

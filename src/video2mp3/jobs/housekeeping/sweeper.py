@@ -81,7 +81,7 @@ def _kept_results(session: Session, owners: dict[str, str]) -> set[str]:
 
 
 def _kept_checks(session: Session, owners: dict[str, str]) -> set[str]:  # noqa: ARG001
-    """Returns nothing: whoever wrote such an object to see whether the storage works was killed meanwhile."""
+    """Returns nothing: a storage check wrote such an object and was killed."""
     return set()
 
 

@@ -1,4 +1,4 @@
-"""Reads all that is stored, and tells which objects are not as they were stored."""
+"""Reads all that is stored, and reports the objects that differ from what was stored."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
