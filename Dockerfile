@@ -5,7 +5,7 @@ ARG BASE=python:3.13-slim-trixie
 FROM ${BASE} AS page
 WORKDIR /build
 COPY requirements/web.txt requirements/
-# The secret is for networks that sign with certificates of their own; without it nothing changes.
+# The secret is for networks that use private certificates; without it nothing changes.
 RUN --mount=type=secret,id=ca_bundle \
     if [ -e /run/secrets/ca_bundle ]; then export PIP_CERT=/run/secrets/ca_bundle; fi && \
     python3 -m venv .venv-web && .venv-web/bin/pip --no-cache-dir install --require-hashes -r requirements/web.txt

@@ -7,7 +7,7 @@ if [ -e "$folder" ]; then
   echo "$folder is there already; the servers keep the passwords that they began with."
   exit 0
 fi
-# Closed is the folder: containers get single files of it, and read them as users of their own.
+# Closed is the folder: containers get single files of it, and read them as different users.
 mkdir -m 700 "$folder"
 cd "$folder"
 draw() { python3 -c 'import secrets; print(secrets.token_hex(24), end="")'; }

@@ -52,7 +52,7 @@ class NotifierLoop:
     """Takes notifications from the queue `mp3`, and sends them by email or to webhooks, until `stop`.
 
     Deliveries to webhooks only wait: all of them are coroutines of one event loop. Email goes to one server, in a few
-    threads of its own. Of both no more are under way than `fair_window` says. Emails with one-time tokens
+    separate threads. Of both no more are under way than `fair_window` says. Emails with one-time tokens
     are sent as well.
     """
 

@@ -57,7 +57,7 @@ describe("the API's options", () => {
     ]);
   });
 
-  it("have the bounds that the schema tells", () => {
+  it("have the bounds of the schema", () => {
     expect(fieldOf("channels", { type: "integer", minimum: 1, maximum: 2 })).toMatchObject({ min: 1, max: 2 });
     expect(fieldOf("cover", { enum: ["source", "none"], default: "source" })).toMatchObject({ kind: "choice" });
   });

@@ -104,7 +104,7 @@ function soundTracks(
       if (field.id === TRACK_TYPE) type = unsigned(bytes.subarray(field.body, field.end));
     }
     if (type !== SOUND) continue;
-    if (!number || numbers.has(number)) throw new Unfit("a track without a number of its own");
+    if (!number || numbers.has(number)) throw new Unfit("a track without a unique number");
     numbers.add(number);
     kept.push(bytes.subarray(entry.start, entry.end));
   }

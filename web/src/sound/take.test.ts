@@ -119,7 +119,7 @@ describe("other files", () => {
     },
   );
 
-  it("that cannot be read any more are left to whoever sends them", async () => {
+  it("that cannot be read any more are uploaded whole", async () => {
     class Gone extends File {
       override slice(): Blob {
         throw new DOMException("gone", "NotFoundError");
