@@ -1,42 +1,31 @@
-"""Runs the service: all roles in one process, or one role."""
+"""Runs the service: all roles in one process, or one role.
 
-import shlex
+Only the roles that answer requests load the web framework: it takes 28 MB and half a second of each process.
+"""
+
 import signal
-import socket
-import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
-from types import FrameType
 
 import typer
-import uvicorn
-from fastapi import FastAPI
 from prometheus_client.registry import Collector
 
 from video2mp3 import __version__, uploads
-from video2mp3.accounts import audit, invitations, one_time_tokens, sign_ins, signing_keys, throttling, users
-from video2mp3.api.application import create_app
-from video2mp3.api.conversions import events
-from video2mp3.api.frame.services import Services
-from video2mp3.api.server import peers
-from video2mp3.api.server.protocol import BoundedHeadProtocol
+from video2mp3.accounts import audit, invitations, one_time_tokens, sign_ins, signing_keys, throttling
 from video2mp3.cli.descriptors import raise_descriptor_limit
-from video2mp3.cli.registration import registration_sentence
 from video2mp3.database import migrate as migrations
 from video2mp3.database.gauges import PoolGauges
 from video2mp3.engine import Limits
 from video2mp3.engine.cpus import available_cpus
-from video2mp3.errors import ConfigurationError
 from video2mp3.jobs.housekeeping.gauges import BacklogGauges
 from video2mp3.jobs.housekeeping.loops import Housekeeping
 from video2mp3.jobs.transfers import TransferLimits
 from video2mp3.notify.loop import NotifierLoop
 from video2mp3.notify.smtp import Mailer
 from video2mp3.outbox import destinations
-from video2mp3.settings import Settings, default_data_dir
+from video2mp3.settings import Settings
 from video2mp3.telemetry import metrics, metrics_server, tracing
 from video2mp3.telemetry.disk import DiskGauges
 from video2mp3.telemetry.loops import LoopGauges
@@ -47,15 +36,15 @@ from video2mp3.worker.sandbox import require_sandbox
 
 # More encoder threads would wait for the single decoder of their file.
 _MAX_ENCODER_THREADS = 4
-# A request switches threads several times, and each switch waits this long for a busy thread; the default is 5 ms.
-_SWITCH_INTERVAL_S = 0.001
 
 
 def serve(settings: Settings) -> None:
     """Runs API, worker and notifier in one process."""
+    from video2mp3.cli import http_server
+
     raise_descriptor_limit()
     require_sandbox(allow_unsandboxed=settings.allow_unsandboxed)
-    with _listen(settings) as listener, open_backends(settings) as backends:
+    with http_server.listen(settings) as listener, open_backends(settings) as backends:
         migrations.upgrade(backends.database)
         with (
             _telemetry("serve", settings, backends, BacklogGauges(backends.database)),
@@ -65,8 +54,11 @@ def serve(settings: Settings) -> None:
             worker = _make_worker(settings, backends, housekeeping)
             worker.start()
             try:
-                app = _make_app(settings, backends, housekeeping, trust_loopback=_trusts_loopback(settings))
-                _run_http(settings, app, listener, lambda url: _print_started(settings, backends, url), worker.drain)
+                trust_loopback = http_server.trusts_loopback(settings)
+                app = http_server.make_app(settings, backends, housekeeping, trust_loopback=trust_loopback)
+                print_started = partial(http_server.print_started, settings, backends)
+                _catch_repeated_signal()
+                http_server.run_http(settings, app, listener, print_started, worker.drain)
             finally:
                 worker.drain()
                 worker.join()
@@ -74,17 +66,20 @@ def serve(settings: Settings) -> None:
 
 def api(settings: Settings) -> None:
     """Runs the HTTP API."""
+    from video2mp3.cli import http_server
+
     raise_descriptor_limit()
     require_sandbox(allow_unsandboxed=settings.allow_unsandboxed)  # the API probes uploads in the sandbox
     with (
-        _listen(settings) as listener,
+        http_server.listen(settings) as listener,
         # The API accepts jobs without the queue: their rows wait for the relay.
         open_backends(settings, with_tables=True, needs_queue=False) as backends,
         _telemetry("api", settings, backends, BacklogGauges(backends.database)),
         _housekeeping(settings, backends) as housekeeping,
     ):
-        app = _make_app(settings, backends, housekeeping, trust_loopback=False)
-        _run_http(settings, app, listener, lambda url: _print_api_started(settings, url))
+        app = http_server.make_app(settings, backends, housekeeping, trust_loopback=False)
+        _catch_repeated_signal()
+        http_server.run_http(settings, app, listener, partial(http_server.print_api_started, settings))
 
 
 def worker(settings: Settings) -> None:
@@ -138,20 +133,6 @@ def _telemetry(role: str, settings: Settings, backends: Backends, *collectors: C
         metrics_server.serve_metrics(settings.metrics_host, settings.metrics_port, (*own, *collectors)),
     ):
         yield
-
-
-def _make_app(settings: Settings, backends: Backends, housekeeping: Housekeeping, *, trust_loopback: bool) -> FastAPI:
-    return create_app(
-        Services(
-            settings=settings,
-            database=backends.database,
-            queue=backends.queue,
-            storage=backends.storage,
-            guard=make_guard(settings),
-            wake=housekeeping.wake,
-            trust_loopback=trust_loopback,
-        )
-    )
 
 
 def _make_worker(settings: Settings, backends: Backends, housekeeping: Housekeeping) -> WorkerLoop:
@@ -243,132 +224,9 @@ def _notifier(settings: Settings, backends: Backends, housekeeping: Housekeeping
         loop.stop()
 
 
-# -- HTTP ---------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _listen(settings: Settings) -> Iterator[socket.socket]:
-    """Binds the address before anything else starts, so that a port in use is one clear sentence."""
-    try:
-        family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((settings.host, settings.port))
-    except OSError as error:
-        raise ConfigurationError(
-            f"Cannot listen on {settings.host} port {settings.port} ({error.strerror}); "
-            "choose others with --host and --port (VIDEO2MP3_HOST, VIDEO2MP3_PORT; make run HOST=… PORT=…)."
-        ) from None
-    with listener:
-        yield listener
-
-
-class _Server(uvicorn.Server):
-    """Calls back after the start and before the end, and ends the event streams."""
-
-    def __init__(
-        self, config: uvicorn.Config, app: FastAPI, on_started: Callable[[], None], on_ending: Callable[[], None]
-    ) -> None:
-        super().__init__(config)
-        self._app = app
-        self._on_started = on_started
-        self._on_ending = on_ending
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            self._on_started()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._on_ending()
-        events.end_streams(self._app)
-        await super().shutdown(sockets)
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        # By default, uvicorn exits at once only after a second SIGINT.
-        self.force_exit = self.should_exit
-        super().handle_exit(sig, frame)
-
-
-def _run_http(
-    settings: Settings,
-    app: FastAPI,
-    listener: socket.socket,
-    on_started: Callable[[str], None],
-    on_ending: Callable[[], None] = lambda: None,
-) -> None:
-    """Serves until SIGINT or SIGTERM; then calls `on_ending` and finishes the open requests."""
-    sys.setswitchinterval(_SWITCH_INTERVAL_S)
-    port = listener.getsockname()[1]
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    config = uvicorn.Config(
-        app,
-        http=BoundedHeadProtocol,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        # Otherwise any client could forge the address in the log.
-        proxy_headers=False,
-        # Without a limit, one open download would block the shutdown forever.
-        timeout_graceful_shutdown=max(1, settings.drain_grace_s),
-    )
-    server = _Server(config, app, lambda: on_started(f"http://{host}:{port}"), on_ending)
-    # uvicorn raises the signal again after its end. This handler catches it, so that the other loops end cleanly.
+def _catch_repeated_signal() -> None:
+    """Catches the signal that uvicorn raises again after its end, so that the other loops end cleanly."""
     _on_first_signal(lambda: None)
-    server.run(sockets=[listener])
-
-
-def _print_started(settings: Settings, backends: Backends, url: str) -> None:
-    # The reader of the output may have closed the pipe.
-    with suppress(BrokenPipeError):
-        _print_start_message(settings, backends, url)
-
-
-def _print_api_started(settings: Settings, url: str) -> None:
-    typer.echo(f"video2mp3 api listens on {url}")
-    typer.echo(f"Registration: {registration_sentence(settings)}")
-
-
-def _print_start_message(settings: Settings, backends: Backends, url: str) -> None:
-    typer.echo(f"video2mp3 listens on {url}")
-    if _trusts_loopback(settings):
-        with backends.database.write() as session:
-            secret = sign_ins.make_link(session, users.local_user(session))
-        typer.echo(f"Open this link once to sign in with a browser: {url}/sign-in?token={secret}")
-        typer.echo("Your programs on this machine need no sign-in; stop with Ctrl-C.")
-    else:
-        if not settings.is_local:
-            _print_set_up_link(settings, backends, url)
-        where = "on the page, or " if settings.effective_registration == "open" else ""
-        typer.echo(f"Every request needs an account; create one {where}with: {_own_command(settings)} user add NAME")
-    typer.echo(f"Registration: {registration_sentence(settings)}")
-
-
-def _print_set_up_link(settings: Settings, backends: Backends, url: str) -> None:
-    """Prints a sign-in link for the first administrator: in a container, the log is the only channel."""
-    with backends.database.write() as session:
-        user = users.set_up_user(session)
-        secret = sign_ins.make_link(session, user) if user else None
-    if secret:
-        # A browser cannot open the wildcard address.
-        reached = settings.public_url.rstrip("/") or url.replace("//0.0.0.0:", "//localhost:").replace(
-            "//[::]:", "//localhost:"
-        )
-        typer.echo(f"Open this link once to sign in as the administrator: {reached}/sign-in?token={secret}")
-
-
-def _own_command(settings: Settings) -> str:
-    """Returns the command that calls this program with the same data folder."""
-    program = Path(sys.argv[0])
-    command = shlex.quote(str(program)) if program.name == "video2mp3" else "video2mp3"
-    if settings.data_dir.absolute() == default_data_dir().absolute():
-        return command
-    return f"VIDEO2MP3_DATA_DIR={shlex.quote(str(settings.data_dir.absolute()))} {command}"
-
-
-def _trusts_loopback(settings: Settings) -> bool:
-    """Returns whether programs of this system user need no sign-in; never behind a proxy."""
-    return settings.is_local and not settings.require_login and peers.can_be_known()
 
 
 def _wait_for_signal() -> None:

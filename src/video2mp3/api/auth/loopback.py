@@ -3,7 +3,7 @@
 A loopback peer alone proves little: a page of any site can make this machine's browser send requests
 here (and with DNS rebinding under its own name), a reverse proxy on this machine passes on everybody's, and other
 accounts of the machine have programs too. Each leaves a trace that is looked for here. A proxy of the service's
-account that leaves none is caught by the settings that are made for it (`cli/server.py`).
+account that leaves none is caught by the settings that are made for it (`cli/http_server.py`).
 """
 
 import ipaddress
