@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -57,6 +58,12 @@ def test_every_setting_is_documented() -> None:
 def test_every_error_is_documented() -> None:
     """It should list each with its code, status and sentence."""
     assert errors_table() in (DOCS / "errors.md").read_text()
+
+
+def test_every_reason_for_a_conversion_to_wait_is_documented() -> None:
+    rows = [f"| `{code}` | {sentence} |" for code, sentence in errors.BLOCKED_REASONS.items()]
+    assert "\n".join(["| reason | what |", "|---|---|", *rows, ""]) in (DOCS / "errors.md").read_text()
+    assert errors.BLOCKED_REASONS.keys() == set(get_args(errors.BlockedReason))
 
 
 @pytest.mark.parametrize("path", sorted(TEXTS.glob("*.json")), ids=lambda path: path.stem)

@@ -187,12 +187,7 @@ FORMER = (
 # What is not clean yet: the path's beginning, and the word to use.
 NOT_CLEAN: tuple[tuple[str, str], ...] = (
     ("src/", "ConversionRequest, JobSpec"),
-    ("src/", "blocked_reason"),
     ("src/", "submit_in_transaction"),
-    ("web/", "blocked_reason"),
-    ("docs/", "blocked_reason"),
-    ("ARCHITECTURE.md", "blocked_reason"),
-    ("CHANGELOG.md", "blocked_reason"),
 )
 
 

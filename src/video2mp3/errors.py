@@ -2,8 +2,11 @@
 
 The class docstring is the default sentence. It says what failed and what to do about it. The four
 families below say what a job does after such an error; `retryable` says whether the same request can
-succeed later without being changed.
+succeed later without being changed. `BLOCKED_REASONS` says the same of conversions that cannot start yet.
 """
+
+from collections.abc import Mapping
+from typing import Literal
 
 
 class Video2mp3Error(Exception):
@@ -583,3 +586,28 @@ class Canceled(Video2mp3Error):
 
     code = "canceled"
     status = 409
+
+
+# -- No errors: why a conversion cannot start before its whole file is there ---------------------------
+
+BlockedReason = Literal[
+    "source_not_fetched",
+    "upload_too_slow",
+    "loudness",
+    "split_silence",
+    "cover_at",
+    "mp4_index_at_end",
+    "metadata_at_end",
+    "format_not_streamable",
+]
+BLOCKED_REASONS: Mapping[BlockedReason, str] = {
+    "source_not_fetched": "The file is fetched from its URL first.",
+    "upload_too_slow": "The upload came too slowly to be converted meanwhile.",
+    "loudness": "The loudness of the whole file is measured first.",
+    "split_silence": "Silences are searched for in the whole file.",
+    "cover_at": "The cover is a picture from the middle of the video.",
+    "mp4_index_at_end": "The index of this MP4 (moov) is at its end.",
+    "metadata_at_end": "Tags or chapters may be at the end of this file.",
+    "format_not_streamable": "Files of this format are read as a whole.",
+}
+"""The codes of `blocked_reason`, with a sentence for people."""

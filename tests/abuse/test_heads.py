@@ -18,7 +18,7 @@ from tests.servers import require_program, wait_until
 from video2mp3.api.frame.stream_inspections import StreamInspections
 from video2mp3.engine import Source
 from video2mp3.engine.containers import matroska
-from video2mp3.engine.containers.streamability import HEAD_BYTES, MORE_BEHIND, StreamInfo, inspect_window
+from video2mp3.engine.containers.streamability import HEAD_BYTES, StreamInfo, inspect_window
 from video2mp3.engine.containers.window import Window
 
 MIB = 1024**2
@@ -101,7 +101,7 @@ def without_limit_of_memory() -> None:
         open_source: Callable[[], Source],
     ) -> StreamInfo | None:
         index = open_source().read_at(0, here_bytes)
-        return StreamInfo(MORE_BEHIND) if b"chap" in index else None
+        return StreamInfo("metadata_at_end") if b"chap" in index else None
 
     StreamInspections.find = find  # type: ignore[method-assign]
 
@@ -181,7 +181,7 @@ def test_a_damaged_matroska_file_is_taken(start_service: StartService) -> None:
         upload = Upload(user, DECLARED_BYTES, DAMAGED + bytes(HEAD_BYTES))
         assert upload.append(bytes(5000)).status_code == 204
         assert upload.stored_bytes() == upload.offset_bytes
-        assert upload.conversion()["waits_for"]
+        assert upload.conversion()["blocked_reason"]
         assert other.get("/v1/me").status_code == 200
     with start_service(without_checks) as service, service.user() as user:
         upload = Upload(user, DECLARED_BYTES, DAMAGED + bytes(HEAD_BYTES))

@@ -66,18 +66,22 @@ def test_a_body_that_cannot_be_converted_is_refused_before_its_end(service: Serv
 
 
 @pytest.mark.parametrize(
-    ("options", "told"), [({"loudness_lufs": -16}, "loudness"), ({"split": "silence"}, "silences"), ({}, None)]
+    ("options", "reason"),
+    [
+        ({"loudness_lufs": -16}, "loudness"),
+        ({"preset": "podcast"}, "loudness"),
+        ({"split": "silence"}, "split_silence"),
+        ({}, None),
+    ],
 )
 def test_the_client_is_told_what_waits_for_the_last_byte(
-    service: Service, options: dict[str, object], told: str | None
+    service: Service, options: dict[str, object], reason: str | None
 ) -> None:
     with service.user() as http:
         begun = http.post("/v1/uploads", headers={**TUS, "Upload-Length": str(len(CONTENT))})
         address = begun.headers["location"]
         order = {"upload_id": address.rpartition("/")[2], "options": options}
-        waits_for = http.post("/v1/conversions", json=order).json()["waits_for"]
-        assert (waits_for is None) == (told is None)
-        assert told is None or told in waits_for
+        assert http.post("/v1/conversions", json=order).json()["blocked_reason"] == reason
         headers = {**TUS, "Content-Type": "application/offset+octet-stream", "Upload-Offset": "0"}
         http.patch(address, content=CONTENT, headers=headers).raise_for_status()
         job_id = http.get("/v1/conversions").json()["items"][0]["id"]

@@ -33,7 +33,7 @@ def test_an_upload_is_converted_by_its_id(ada: SignedIn) -> None:
     assert job == {
         "id": job["id"],
         "state": "queued",
-        "waits_for": None,
+        "blocked_reason": None,
         "percent": 0,
         "priority": "normal",
         "tag": "my tag",

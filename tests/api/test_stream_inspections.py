@@ -12,7 +12,7 @@ from tests.servers import wait_until
 from video2mp3.api.frame import stream_inspections
 from video2mp3.api.frame.stream_inspections import MAX_SANDBOXES, MAX_TRIES, StreamInspections
 from video2mp3.engine import Source
-from video2mp3.engine.containers.streamability import HEAD_BYTES, OTHER_KIND, MoreNeeded, StreamInfo
+from video2mp3.engine.containers.streamability import HEAD_BYTES, MoreNeeded, StreamInfo
 from video2mp3.errors import EngineCrashed, StorageUnavailable
 
 SIZE_BYTES = 10**9
@@ -78,7 +78,7 @@ def test_what_the_head_tells_needs_no_sandbox(monkeypatch: pytest.MonkeyPatch) -
     content = heads.wav() + bytes(5000)
     info = StreamInspections().find("u", "ada", HEAD_BYTES, SIZE_BYTES, Opened(content))
     assert info is not None
-    assert info.full_input_reason
+    assert info.blocked_reason
 
 
 def test_few_sandboxes_run_at_once_and_no_request_waits_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,7 +124,7 @@ def test_an_upload_that_never_tells_waits_for_its_end(
     monkeypatch.setattr(stream_inspections, "inspect_stream", sandbox)
     inspections = StreamInspections()
     found = wait_until(lambda: inspections.find("u", "ada", len(LONG), SIZE_BYTES, Opened()), 10, "an answer")
-    assert found == StreamInfo(OTHER_KIND)
+    assert found == StreamInfo("format_not_streamable")
     assert sandbox.runs == runs
 
 

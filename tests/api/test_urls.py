@@ -31,7 +31,7 @@ def test_a_url_is_ordered_as_an_upload_is(ada: SignedIn, services: Services) -> 
     answer = order(ada.http, result_url=RESULT_URL, options={"bitrate_kbps": 128}, tag="mine")
     assert answer.status_code == 202, answer.text
     job = answer.json()
-    assert (job["state"], job["waits_for"]) == ("waiting", "The file is fetched from its URL first.")
+    assert (job["state"], job["blocked_reason"]) == ("waiting", "source_not_fetched")
     assert job["source"] == {
         "name": "My talk.mp4",
         "size_bytes": 0,

@@ -88,7 +88,7 @@ def run(first: int, count: int) -> Figures:
         if took_s > figures.slowest_s:
             figures.slowest_s, figures.slowest = took_s, number
         figures.too_slow += took_s > MAX_CPU_S
-        reason = answer.full_input_reason or "can begin" if isinstance(answer, StreamInfo) else "more bytes are needed"
+        reason = answer.blocked_reason or "can begin" if isinstance(answer, StreamInfo) else "more bytes are needed"
         figures.outcomes[reason] += 1
         if (number + 1 - first) % 100_000 == 0:
             print(f"{number + 1 - first} …", file=sys.stderr, flush=True)

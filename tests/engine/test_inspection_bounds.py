@@ -76,5 +76,5 @@ def test_what_is_damaged_waits_for_its_end() -> None:
         segment = heads.element(0x18538067, heads.element(0x114D9B74, seek), 10**9, 8)
         answer = inspect_head(heads.element(0x1A45DFA3) + segment + bytes(5000), 10**9)
         assert isinstance(answer, StreamInfo)
-        assert answer.full_input_reason
+        assert answer.blocked_reason
     assert isinstance(inspect_head(damaged, 10**9), StreamInfo | MoreNeeded)

@@ -22,7 +22,7 @@ from tests.engine import heads
 from tests.engine.processes import children, descendants_of, is_running, wait_until
 from tests.engine.sounds import BytesSource, tone, wav_with
 from video2mp3.engine import FileSource, Limits, Progress, Report, convert, find_mp4_audio, inspect_stream, mp4_extract
-from video2mp3.engine.containers.streamability import INDEX_AT_END, MoreNeeded, StreamInfo, inspect_head
+from video2mp3.engine.containers.streamability import MoreNeeded, StreamInfo, inspect_head
 from video2mp3.engine.parent import calls, process
 from video2mp3.engine.parent.child_messages import Fields, error_of, progress_of
 from video2mp3.engine.parent.zygote_client import ChildHandle
@@ -345,11 +345,11 @@ def test_a_child_cannot_fill_the_memory_of_its_parent(monkeypatch: pytest.Monkey
     [
         7,
         {},
-        {"full_input_reason": "<script>", "duration_s": None, "sequential": False},
-        {"full_input_reason": ["x"], "duration_s": None, "sequential": False},
-        {"full_input_reason": None, "duration_s": 1e300, "sequential": False},
-        {"full_input_reason": None, "duration_s": 1e8, "sequential": False},
-        {"full_input_reason": None, "duration_s": None, "sequential": 1},
+        {"blocked_reason": "<script>", "duration_s": None, "sequential": False},
+        {"blocked_reason": ["x"], "duration_s": None, "sequential": False},
+        {"blocked_reason": None, "duration_s": 1e300, "sequential": False},
+        {"blocked_reason": None, "duration_s": 1e8, "sequential": False},
+        {"blocked_reason": None, "duration_s": None, "sequential": 1},
         {"needed_bytes": -1},
         {"needed_bytes": 2**40},
         {"needed_bytes": "1"},
@@ -370,7 +370,7 @@ def test_a_stream_is_inspected_in_the_sandbox() -> None:
     assert inspect_stream(BytesSource(content), 10**9) == StreamInfo(sequential=True)
     assert inspect_stream(BytesSource(content[:300_000]), 10**9) == MoreNeeded(len(content))
     huge = heads.box(b"ftyp") + heads.box(b"free", b"", 10**9)
-    assert inspect_stream(BytesSource(huge + bytes(300_000)), 10**10) == StreamInfo(INDEX_AT_END)
+    assert inspect_stream(BytesSource(huge + bytes(300_000)), 10**10) == StreamInfo("mp4_index_at_end")
 
 
 def test_the_words_of_a_child_are_cleaned() -> None:

@@ -87,7 +87,7 @@ class Arriving:
 @pytest.mark.parametrize("name", AS_IT_COMES)
 def test_it_is_converted_as_it_comes_to_the_same_bytes(files: Path, tmp_path: Path, name: str) -> None:
     """It should make progress before the rest is there."""
-    assert info_of(files / name).full_input_reason is None
+    assert info_of(files / name).blocked_reason is None
     # So much that there is sound in it, with the megabyte that is read ahead.
     source = Arriving(files / name, 0.7)
 
@@ -105,7 +105,7 @@ def test_it_is_converted_as_it_comes_to_the_same_bytes(files: Path, tmp_path: Pa
 
 @pytest.mark.parametrize("name", ["late.mp4", "talk.mp3", "tagged.wav"])
 def test_what_needs_its_end_says_why(files: Path, name: str) -> None:
-    assert info_of(files / name).full_input_reason
+    assert info_of(files / name).blocked_reason
 
 
 def test_the_length_is_told_where_the_head_has_it(files: Path) -> None:
@@ -132,8 +132,8 @@ def test_hostile_heads_end() -> None:
 
 def test_options_can_need_the_end() -> None:
     assert requires_full_input(resolved(bitrate_kbps=96)) is None
-    assert requires_full_input(resolved(loudness_lufs=-16))
-    assert requires_full_input(resolved(preset="podcast"))
-    assert requires_full_input(resolved(split="silence"))
-    assert requires_full_input(resolved(cover_at_s=1.0))
+    assert requires_full_input(resolved(loudness_lufs=-16)) == "loudness"
+    assert requires_full_input(resolved(preset="podcast")) == "loudness"
+    assert requires_full_input(resolved(split="silence")) == "split_silence"
+    assert requires_full_input(resolved(cover_at_s=1.0)) == "cover_at"
     assert requires_full_input(resolved(split=60)) is None

@@ -80,7 +80,7 @@ CONDITIONS: list[dict[str, Any]] = [
     {"upload_complete": True},
     {"upload_open": True},
     {"upload_open": True, "cancel_requested": True},
-    {"waits_for": "the end"},
+    {"blocked_reason": "loudness"},
     {"expires_at": 1, "result_key": "k"},
     {"transfer": "fetch"},
     {"transfer": "fetch", "lease_until": 1},

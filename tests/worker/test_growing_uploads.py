@@ -11,7 +11,6 @@ from tests.worker.system import System, make_wav
 from video2mp3 import uploads
 from video2mp3.database.tables import Job, Upload
 from video2mp3.jobs import lifecycle, workers
-from video2mp3.jobs.sources import CAME_TOO_SLOWLY
 
 SECONDS = 90
 CONTENT = make_wav(SECONDS)
@@ -44,14 +43,22 @@ class Sender:
             assert uploads.complete_when_whole(session, self.upload_id)
             lifecycle.upload_completed(session, self.upload_id)
 
-    def submit(self) -> Job:
-        job = submit(self._system.database, self.user_id, self.upload_id)
+    def submit(self, **options: object) -> Job:
+        job = submit(self._system.database, self.user_id, self.upload_id, options=options)
         assert job.state == "waiting"
         return job
 
     def start(self) -> int:
         with self._system.database.write() as session:
             return lifecycle.start_early(session, self.upload_id)
+
+
+def test_what_a_preset_implies_waits_for_the_end_and_holds_no_slot(embedded: System) -> None:
+    """It should measure the loudness that `podcast` stands for when the whole file is there."""
+    sender = Sender(embedded)
+    sender.send_up_to(1_000_000)
+    assert sender.submit(preset="podcast").blocked_reason == "loudness"
+    assert sender.start() == 0
 
 
 def test_it_is_converted_behind_the_writer_to_the_same_mp3(system: System) -> None:
@@ -112,8 +119,8 @@ def test_an_upload_that_drips_loses_the_slot_and_after_the_second_time_waits_for
 
             wait_until(drips_until_it_waits, 30, "the slot to be given back")
         assert sender.start() == 0
-        assert read_job(embedded.database, job.id).waits_for == CAME_TOO_SLOWLY
-        assert sender.submit().waits_for == CAME_TOO_SLOWLY
+        assert read_job(embedded.database, job.id).blocked_reason == "upload_too_slow"
+        assert sender.submit().blocked_reason == "upload_too_slow"
         assert sender.start() == 0
         sender.send_rest()
         assert embedded.wait_for(job.id, "finished", "failed").state == "finished"

@@ -361,8 +361,8 @@ class Job(Base):
     traceparent: Mapped[str | None] = mapped_column(_Short, default=None)
 
     state: Mapped[Word] = mapped_column(default="queued")
-    # Why a job that waits cannot begin before its upload's last byte, or is fetched; None: it may.
-    waits_for: Mapped[str | None] = mapped_column(_Text255, default=None)
+    # Why a waiting job cannot start before its whole file is there (a code of `errors.BLOCKED_REASONS`); None: it can.
+    blocked_reason: Mapped[Word | None] = mapped_column(default=None)
     # 0 high, 1 normal, 2 low: of a user's jobs the lowest comes first (see `jobs/fair_queueing.py`).
     priority: Mapped[int] = mapped_column(SmallInteger, default=1)
     # What a worker is to do beside converting, or does: `fetch` the file at source_url, `send` the result.

@@ -6,11 +6,10 @@ from typing import Any
 from video2mp3.database.tables import Upload
 from video2mp3.engine import ResolvedOptions
 from video2mp3.engine.containers.streamability import requires_full_input
+from video2mp3.errors import BlockedReason
 
 STALLS_LIMIT = 2
 """An upload that has stalled so often is converted when it is complete."""
-CAME_TOO_SLOWLY = "The upload came too slowly to be converted meanwhile."
-FETCHED_FIRST = "The file is fetched from its URL first."
 
 
 @dataclass(frozen=True)
@@ -32,16 +31,16 @@ def source_columns(upload: Upload | None, source: RemoteSource | None, options: 
     if upload is None:
         assert source is not None
         columns = {"source_url": url, "source_name": source.name, "source_size_bytes": 0}
-        return {**columns, "state": "waiting", "transfer": "fetch", "waits_for": FETCHED_FIRST}
+        return {**columns, "state": "waiting", "transfer": "fetch", "blocked_reason": "source_not_fetched"}
     return {
         "source_url": url,
         "upload_id": upload.id,
         "source_name": upload.name,
         "source_size_bytes": upload.received_bytes if upload.size_bytes is None else upload.size_bytes,
         "state": "queued" if upload.state == "complete" else "waiting",
-        "waits_for": None if upload.state == "complete" else _waits_for(upload, options),
+        "blocked_reason": None if upload.state == "complete" else _blocked_reason(upload, options),
     }
 
 
-def _waits_for(upload: Upload, options: ResolvedOptions) -> str | None:
-    return CAME_TOO_SLOWLY if upload.stalls >= STALLS_LIMIT else requires_full_input(options)
+def _blocked_reason(upload: Upload, options: ResolvedOptions) -> BlockedReason | None:
+    return "upload_too_slow" if upload.stalls >= STALLS_LIMIT else requires_full_input(options)

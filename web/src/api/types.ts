@@ -53,7 +53,7 @@ export type Options = Record<string, OptionValue>;
 export interface Conversion {
   id: string;
   state: State;
-  waits_for: string | null;
+  blocked_reason: string | null;
   percent: number;
   tag: string | null;
   source: {

@@ -51,7 +51,9 @@ class ConversionJSON(BaseModel):
 
     id: str
     state: State
-    waits_for: str | None = Field(description="What it waits for, where it cannot begin while its upload comes.")
+    blocked_reason: str | None = Field(
+        description="Why it cannot start before its whole file is there (docs/errors.md)."
+    )
     percent: int = Field(ge=0, le=100)
     priority: Priority
     tag: str | None
@@ -76,7 +78,7 @@ class ConversionJSON(BaseModel):
         return cls(
             id=job.id,
             state=job.state,  # type: ignore[arg-type]  # checked by the model
-            waits_for=job.waits_for if job.state == "waiting" else None,
+            blocked_reason=job.blocked_reason if job.state == "waiting" else None,
             percent=100 if job.state == "finished" else job.percent,
             priority=PRIORITIES[job.priority],
             tag=job.tag,

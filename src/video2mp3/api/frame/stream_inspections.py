@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import structlog
 
 from video2mp3.engine import Limits, Source, inspect_stream
-from video2mp3.engine.containers.streamability import HEAD_BYTES, OTHER_KIND, MoreNeeded, StreamInfo, inspect_head
+from video2mp3.engine.containers.streamability import HEAD_BYTES, MoreNeeded, StreamInfo, inspect_head
 from video2mp3.errors import EngineError, Video2mp3Error
 
 log = structlog.get_logger()
@@ -103,14 +103,14 @@ class StreamInspections:
             entry.answer = inspect_stream(open_source(), size_bytes, limits=_LIMITS)
         except EngineError as error:
             log.info("stream_inspection_failed", upload_id=upload_id, error=error.code)
-            entry.answer = StreamInfo(OTHER_KIND)
+            entry.answer = StreamInfo("format_not_streamable")
         except Video2mp3Error as error:  # the storage or the database; the next chunk tries again
             log.warning("stream_inspection_unavailable", upload_id=upload_id, error=error.code)
         except Exception:
             log.exception("stream_inspection_broken", upload_id=upload_id)
         finally:
             if entry.tries >= MAX_TRIES and isinstance(entry.answer, MoreNeeded):
-                entry.answer = StreamInfo(OTHER_KIND)
+                entry.answer = StreamInfo("format_not_streamable")
             self._end(entry, user_id)
 
     def _end(self, entry: _Entry, user_id: str) -> None:

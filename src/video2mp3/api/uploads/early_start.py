@@ -64,9 +64,9 @@ class EarlyStart:
         )
         if info is None:
             return
-        if info.full_input_reason:
+        if info.blocked_reason:
             with database.write() as session:
-                early.wait_for_end(session, self._upload_id, info.full_input_reason)
+                early.wait_for_end(session, self._upload_id, info.blocked_reason)
             return
         duration_s = info.duration_s or size_bytes * 8 / _LEAST_BITRATE_BPS
         needed_s = max(time_s(options, available_cpus(), duration_s) for options in waiting)

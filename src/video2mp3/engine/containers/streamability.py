@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from video2mp3.engine.containers import matroska, mp4, riff
 from video2mp3.engine.containers.window import Malformed, Missing, Window
 from video2mp3.engine.options import ResolvedOptions
+from video2mp3.errors import BlockedReason
 
 HEAD_BYTES = 256 * 1024
 """The most that is ever looked at outside the sandbox."""
@@ -21,18 +22,13 @@ MAX_DURATION_S = 10**7
 _LEAST_BYTES = 4096
 _TS_PACKET_BYTES = 188
 
-INDEX_AT_END = "the index of this MP4 (moov) is at its end"
-MORE_BEHIND = "tags or chapters may be at the end of this file"
-OTHER_KIND = "files of this kind are read as a whole"
-FULL_INPUT_REASONS = (INDEX_AT_END, MORE_BEHIND, OTHER_KIND)
-
 
 @dataclass(frozen=True)
 class StreamInfo:
     """How a file can be converted while it is still coming."""
 
-    full_input_reason: str | None = None
-    """Why the conversion begins only when all of it is there (one of `FULL_INPUT_REASONS`); None: it can before."""
+    blocked_reason: BlockedReason | None = None
+    """Why the conversion starts only when the whole file is there; None: it can start before."""
     duration_s: float | None = None
     """As the file claims."""
     sequential: bool = False
@@ -47,15 +43,13 @@ class MoreNeeded:
     """From the start of the file, at most `MAX_INDEX_BYTES`: another look makes sense when they are there."""
 
 
-def requires_full_input(options: ResolvedOptions) -> str | None:
-    """Returns why a conversion with these options begins only when all of the file is there; None: it can before."""
+def requires_full_input(options: ResolvedOptions) -> BlockedReason | None:
+    """Returns why a conversion with these options starts only when the whole file is there; None: it can before."""
     if options.loudness_lufs is not None:
-        return "the loudness of all of it is measured first"
+        return "loudness"
     if options.split == "silence":
-        return "silences are looked for in all of it"
-    if options.cover_at_s is not None:
-        return "the cover is a picture from the middle of the video"
-    return None
+        return "split_silence"
+    return None if options.cover_at_s is None else "cover_at"
 
 
 def inspect_head(head: bytes, size_bytes: int) -> StreamInfo | MoreNeeded:
@@ -75,10 +69,10 @@ def inspect_window(window: Window) -> StreamInfo | MoreNeeded:
         return _by_kind(window)
     except Missing as missing:
         if missing.needed_bytes > MAX_INDEX_BYTES:
-            return StreamInfo(INDEX_AT_END)
+            return StreamInfo("mp4_index_at_end")
         return MoreNeeded(missing.needed_bytes)
     except Malformed:
-        return StreamInfo(OTHER_KIND)
+        return StreamInfo("format_not_streamable")
 
 
 def _by_kind(window: Window) -> StreamInfo:
@@ -89,7 +83,7 @@ def _by_kind(window: Window) -> StreamInfo:
         return _matroska(window)
     if start[:4] == b"RIFF" and start[8:12] == b"WAVE":
         return _wave(window)
-    return StreamInfo(sequential=True) if _is_read_in_order(start) else StreamInfo(OTHER_KIND)
+    return StreamInfo(sequential=True) if _is_read_in_order(start) else StreamInfo("format_not_streamable")
 
 
 def _is_read_in_order(start: bytes) -> bool:
@@ -113,12 +107,12 @@ def _mp4(window: Window) -> StreamInfo:
     for box in mp4.boxes(window, 0, window.size_bytes):
         if box.kind == b"mdat":
             if index is None:
-                return StreamInfo(INDEX_AT_END)
-            return StreamInfo(MORE_BEHIND if box.end < window.size_bytes else None, index.duration_s)
+                return StreamInfo("mp4_index_at_end")
+            return StreamInfo("metadata_at_end" if box.end < window.size_bytes else None, index.duration_s)
         if box.kind == b"moov":
             index = _mp4_index(window, box)
             if index.has_chapter_track:
-                return StreamInfo(MORE_BEHIND)  # the chapters' titles are among the sound
+                return StreamInfo("metadata_at_end")  # the chapters' titles are among the sound
             if index.fragmented:
                 return StreamInfo(duration_s=index.duration_s, sequential=True)
     raise Malformed
@@ -169,7 +163,7 @@ def _matroska(window: Window) -> StreamInfo:
     for element in matroska.elements(window, segment.body, window.size_bytes):
         if element.kind == _CLUSTER:
             behind = segment.body + last_place > element.body
-            return StreamInfo(MORE_BEHIND if behind else None, duration_s)
+            return StreamInfo("metadata_at_end" if behind else None, duration_s)
         if element.kind == _SEEK_HEAD:
             last_place = max(last_place, _last_place(window, element))
         elif element.kind == _INFO:
@@ -224,7 +218,7 @@ def _wave(window: Window) -> StreamInfo:
         if chunk.kind == b"data":
             more = 0 < chunk.size < riff.UNKNOWN_SIZE and chunk.end < window.size_bytes
             duration_s = _seconds((window.size_bytes - chunk.body) / byte_rate) if byte_rate else None
-            return StreamInfo(MORE_BEHIND if more else None, duration_s)
+            return StreamInfo("metadata_at_end" if more else None, duration_s)
     raise Malformed
 
 

@@ -3,10 +3,9 @@
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_args
 
 from video2mp3.engine.containers.streamability import (
-    FULL_INPUT_REASONS,
     MAX_DURATION_S,
     MAX_INDEX_BYTES,
     MoreNeeded,
@@ -18,6 +17,7 @@ from video2mp3.engine.parent import estimate
 from video2mp3.engine.report import LOUDEST, WAVEFORM_POINTS, Chapter, Probe, Progress, Track, Waveform
 from video2mp3.errors import (
     AudioTooLong,
+    BlockedReason,
     DamagedAudio,
     EngineCrashed,
     EngineError,
@@ -341,8 +341,8 @@ def stream_of(values: object) -> StreamInfo | MoreNeeded:
         if needed_bytes > MAX_INDEX_BYTES:
             raise EngineCrashed
         return MoreNeeded(needed_bytes)
-    reason = fields.values.get("full_input_reason")
-    if reason is not None and reason not in FULL_INPUT_REASONS:
+    reason = fields.values.get("blocked_reason")
+    if reason is not None and reason not in get_args(BlockedReason):
         raise EngineCrashed
     duration_s = fields.optional_seconds_field("duration_s")
     if duration_s is not None and duration_s >= MAX_DURATION_S:

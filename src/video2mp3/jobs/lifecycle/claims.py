@@ -34,7 +34,7 @@ from video2mp3.jobs.lifecycle.states import (
     UNREACHABLE_LIMIT,
     Transfer,
 )
-from video2mp3.jobs.sources import CAME_TOO_SLOWLY, STALLS_LIMIT
+from video2mp3.jobs.sources import STALLS_LIMIT
 from video2mp3.jobs.waveforms import row
 from video2mp3.outbox import notifications
 
@@ -132,7 +132,7 @@ def fetched(session: Session, claim: Claim, upload: Upload, read_bytes: int) -> 
         Job.transfer == "fetch",
         **states.queued(0),
         transfer=None,
-        waits_for=None,
+        blocked_reason=None,
         upload_id=upload.id,
         source_size_bytes=upload.received_bytes,
         fetched_bytes=read_bytes,
@@ -259,7 +259,7 @@ def wait_again(session: Session, claim: Claim) -> bool:
     if upload is not None and state == "waiting":
         upload.stalls += 1
         if upload.stalls >= STALLS_LIMIT:
-            wait_for_end(session, upload.id, CAME_TOO_SLOWLY)
+            wait_for_end(session, upload.id, "upload_too_slow")
     return True
 
 

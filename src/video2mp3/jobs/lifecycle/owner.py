@@ -21,7 +21,7 @@ def upload_completed(session: Session, upload_id: str) -> int:
     """Queues the jobs that waited for an upload; returns their number."""
     complete = select(Upload.id).where(Upload.id == upload_id, Upload.state == "complete").exists()
     waiting = (Job.upload_id == upload_id, Job.state == "waiting", complete)
-    return change_all(session, Job, *waiting, state="queued", not_before=now(), waits_for=None)
+    return change_all(session, Job, *waiting, state="queued", not_before=now(), blocked_reason=None)
 
 
 def start_early(session: Session, upload_id: str) -> int:

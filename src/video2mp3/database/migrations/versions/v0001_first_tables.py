@@ -228,7 +228,7 @@ def upgrade() -> None:
         sa.Column("request_id", _ascii(64), nullable=True),
         sa.Column("traceparent", _ascii(64), nullable=True),
         sa.Column("state", _ascii(32), nullable=False),
-        sa.Column("waits_for", _TEXT, nullable=True),
+        sa.Column("blocked_reason", _ascii(32), nullable=True),
         sa.Column("priority", sa.SmallInteger(), nullable=False),
         sa.Column("transfer", _ascii(32), nullable=True),
         sa.Column("fetched_bytes", sa.BigInteger(), nullable=True),
