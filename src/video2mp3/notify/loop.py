@@ -38,14 +38,13 @@ log = structlog.get_logger()
 
 _STOP_S = 30.0
 _STOP_EVENTS_S = 3.0
-# A lookup blocks a thread for as long as the system's resolver is patient. One user cannot take more of them than it
-# may have deliveries under way.
+# A lookup blocks a thread until the system's resolver gives up. One user has at most as many lookups as deliveries.
 _LOOKUPS = 8 * WEBHOOKS.per_user
 _ROW_THREADS = 4
 
 
 class _NoRoom(Exception):
-    """As many are under way here as may be."""
+    """This notifier sends as many notifications as it may."""
 
 
 class NotifierLoop:
@@ -82,7 +81,7 @@ class NotifierLoop:
         self._public_url = public_url
         self._wake = wake
         self._stopping = threading.Event()
-        # One: it only claims and hands over, and nobody else adds to what is under way.
+        # One thread: it only claims and hands over, and only it adds to what is under way.
         consumer = ConsumerThread("notifier-1", queue, MP3_QUEUE, self._claim, self._stopping, work_limit_s=_STOP_S)
         self._loops: list[Loop] = [consumer]
         if mailer is not None:
@@ -115,7 +114,7 @@ class NotifierLoop:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _claim(self, job_id: str, traceparent: str | None) -> Work | None:
-        """Claims a notification; it is handed over when its message is acknowledged, and nobody waits for its end.
+        """Claims a notification. It is handed over when its message is acknowledged, and no thread waits for its end.
 
         One that there is no room for stays as it was: it is announced again in a minute, perhaps to another notifier.
         """
@@ -137,7 +136,7 @@ class NotifierLoop:
             else:
                 future = self._events.submit(self._send_webhook(claimed, parent))
         except BaseException:
-            # Else its place would stay taken for ever; its lease expires, and it is tried again.
+            # Otherwise its place would stay taken. Its lease expires, and it is retried.
             self._count(claimed, -1)
             raise
         self._futures.add(future)
@@ -155,7 +154,7 @@ class NotifierLoop:
     def _note_end(self, future: "Future[None]") -> None:
         self._futures.discard(future)
         if not future.cancelled() and (error := future.exception()):
-            # Its lease expires, and it is tried again.
+            # Its lease expires, and it is retried.
             log.error("notification_dropped", exc_info=error)
 
     def _send_email(self, claimed: ClaimedNotification, traceparent: str | None) -> None:
@@ -204,7 +203,7 @@ class NotifierLoop:
         return Outcome("sent")
 
     async def _deliver(self, claimed: ClaimedNotification) -> Outcome:
-        found = await in_thread(self._row_threads, self._told, claimed)
+        found = await in_thread(self._row_threads, self._content, claimed)
         if found is None:
             return Outcome("failed", problem="The webhook was deleted or disabled.")
         receiver, body = found
@@ -214,21 +213,22 @@ class NotifierLoop:
             return Outcome("sent", status)
         return Outcome("failed" if status == GONE else "retried", status, f"The receiver answered {status}.")
 
-    def _told(self, claimed: ClaimedNotification) -> tuple[Receiver, bytes] | None:
-        """Returns whom to tell what; None when that is wanted no more."""
+    def _content(self, claimed: ClaimedNotification) -> tuple[Receiver, bytes] | None:
+        """Returns the receiver and the body; None if the webhook was deleted or disabled."""
         with self._database.write() as session:
-            return self._batch_told(session, claimed) if claimed.kind == "batch" else self._job_told(session, claimed)
+            content = self._batch_content if claimed.kind == "batch" else self._job_content
+            return content(session, claimed)
 
-    def _job_told(self, session: Session, claimed: ClaimedNotification) -> tuple[Receiver, bytes] | None:
-        """The same about a job's end."""
+    def _job_content(self, session: Session, claimed: ClaimedNotification) -> tuple[Receiver, bytes] | None:
+        """Does as `_content` for a job's end."""
         job = session.get(Job, claimed.job_id)
         webhook = session.get(Webhook, claimed.target)
         if job is None or webhook is None or webhook.disabled_at is not None:
             return None
         return Receiver(webhook.url, webhook.secret), message(job, self._links(session, job).result)
 
-    def _batch_told(self, session: Session, claimed: ClaimedNotification) -> tuple[Receiver, bytes] | None:
-        """The same about a batch's end."""
+    def _batch_content(self, session: Session, claimed: ClaimedNotification) -> tuple[Receiver, bytes] | None:
+        """Does as `_content` for a batch's end."""
         batch = session.get(Batch, claimed.target)
         if batch is None or batch.webhook_url is None or batch.webhook_secret is None:
             return None

@@ -1,4 +1,4 @@
-"""Hosts that do not take a user's webhooks: after some failures in a row, all deliveries to them wait together.
+"""Hosts that fail to accept a user's webhooks: after some failures in a row, all deliveries to them pause.
 
 So hundreds of deliveries to an endpoint that is down cost one attempt in a while (a circuit breaker). What is
 remembered is of one user and one host: nobody slows others' deliveries to a host that they share.
@@ -17,18 +17,18 @@ SLOWED_AFTER = 3
 """Failures in a row."""
 FIRST_PAUSE_S = 10
 MAX_PAUSE_S = 900
-"""An endpoint that has recovered is told within that time."""
+"""The longest pause: a host that has recovered gets its deliveries within this time."""
 _FORGOTTEN_S = 86_400
 
 
 def record_failure(session: Session, user_id: str, host: str) -> bool:
-    """Counts a delivery that was not taken; returns whether all deliveries to the host wait now."""
+    """Counts a delivery that failed; returns whether all deliveries to the host pause now."""
     mine = _of(user_id, host)
     if not rows_changed(session, update(Destination).where(*mine).values(failures=Destination.failures + 1)):
         try:
             with session.begin_nested():
                 session.add(Destination(user_id=user_id, host=host, failures=1, not_before=now()))
-        except IntegrityError:  # another delivery's, in the same moment
+        except IntegrityError:  # another delivery added it at the same time
             rows_changed(session, update(Destination).where(*mine).values(failures=Destination.failures + 1))
     failures = session.scalar(select(Destination.failures).where(*mine)) or 1
     if failures < SLOWED_AFTER:
@@ -39,12 +39,12 @@ def record_failure(session: Session, user_id: str, host: str) -> bool:
 
 
 def record_success(session: Session, user_id: str, host: str) -> None:
-    """Ends the waiting: the host has answered, or somebody asks for another attempt."""
+    """Ends the pause: the host answered, or the user asks for another attempt."""
     rows_changed(session, delete(Destination).where(*_of(user_id, host)))
 
 
 def delete_old(session: Session) -> int:
-    """Forgets the hosts to which nothing was sent for a day; returns how many."""
+    """Deletes the hosts to which nothing was sent for a day; returns how many."""
     return rows_changed(session, delete(Destination).where(Destination.not_before < now() - _FORGOTTEN_S * SECOND))
 
 

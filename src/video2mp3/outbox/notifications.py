@@ -1,4 +1,4 @@
-"""Every change of a notification's state: it is queued with the job's end, claimed, sent, or tried again."""
+"""Every change of a notification's state: queued with the end of its job, claimed, sent, or retried."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from video2mp3.outbox import claims, destinations, webhooks
 from video2mp3.outbox.claims import Claim, End
 
 GONE = 410
-"""The status by which a receiver says that it wants no more deliveries: they end."""
+"""With this status a receiver asks for no more deliveries."""
 _MAX_PROBLEM = 255
 _QUEUE_FULL = f"It was not sent: {webhooks.MAX_QUEUED:,} deliveries of the account waited already."
 
@@ -31,36 +31,36 @@ class ClaimedNotification(Claim):
     destination: str
     """The host that it goes to; empty: the mail server."""
     request_id: str | None
-    """Of the request that made the job."""
+    """Of the request that created the job."""
     traceparent: str | None
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an attempt went."""
+    """The outcome of one attempt."""
 
     end: End
     status: int | None = None
-    """The HTTP status that a webhook's receiver answered."""
+    """The HTTP status of a webhook's receiver."""
     problem: str | None = None
-    """Why it was not taken, in a sentence."""
+    """Why it was not accepted, in a sentence."""
 
 
 def add(session: Session, job_id: str) -> None:
-    """Queues what is to be told about a job's end; belongs into the transaction that ends the job."""
+    """Queues the notifications of a job's end; call it in the transaction that ends the job."""
     job = session.get_one(Job, job_id, populate_existing=True)
     if job.email_notifications and job.state != "canceled":
         _add(session, job, "email", target="", destination="")
-    told = webhooks.subscribers_for(session, job)
-    room = webhooks.room_in_queue(session, job.user_id) if told else 0
-    for place, webhook in enumerate(told):
+    subscribers = webhooks.subscribers_for(session, job)
+    room = webhooks.room_in_queue(session, job.user_id) if subscribers else 0
+    for place, webhook in enumerate(subscribers):
         is_full = place >= room
         _add(session, job, "webhook", target=webhook.id, destination=host_of(webhook.url), is_full=is_full)
     session.flush()
 
 
 def add_for_batch(session: Session, job_id: str, batch: Batch) -> None:
-    """Queues what a batch's webhook is to be told about its end; `job_id` is one of its jobs."""
+    """Queues the notification of a batch's end for its webhook; `job_id` is one of its jobs."""
     job = session.get_one(Job, job_id)
     is_full = not webhooks.room_in_queue(session, job.user_id)
     _add(session, job, "batch", target=batch.id, destination=host_of(batch.webhook_url or ""), is_full=is_full)
@@ -96,7 +96,7 @@ def claim(session: Session, job_id: str) -> ClaimedNotification | None:
     )
     found = select(Notification, Job.request_id, Job.traceparent).join(Job, Job.id == Notification.job_id)
     for row, request_id, traceparent in session.execute(found.where(*announced)):
-        # Queued again later, it waits to be announced again.
+        # If it is queued again, the relay has to announce it again.
         if claims.claim(session, row, announced_until=0):
             of_row = (Notification, row.id, row.attempts + 1)
             to = (row.kind, row.target, row.user_id, row.destination)
@@ -105,7 +105,7 @@ def claim(session: Session, job_id: str) -> ClaimedNotification | None:
 
 
 def end(session: Session, claimed: ClaimedNotification, outcome: Outcome) -> bool:
-    """Writes how an attempt went; False when the notification was lost to another notifier."""
+    """Writes the outcome of an attempt; False if another notifier has the notification now."""
     if outcome.status == GONE:
         webhooks.disable(session, claimed.target)
     problem = outcome.problem and outcome.problem[:_MAX_PROBLEM]
@@ -120,7 +120,7 @@ def end(session: Session, claimed: ClaimedNotification, outcome: Outcome) -> boo
 
 
 def _fail_expired(session: Session, claimed: ClaimedNotification) -> None:
-    """Ends what has waited for a day behind others for the same host: its own attempt would come too late."""
+    """Fails what has waited for a day behind others for the same host: its attempt would come too late."""
     change_all(
         session,
         Notification,

@@ -1,6 +1,7 @@
-"""Webhooks: where they are kept, and what is queued for them when a job ends.
+"""Webhooks and their deliveries.
 
-Each is an account's, told of all its conversions; or one job's, named in its order, and told of that one only.
+An account's webhook gets the events of all its conversions. A one-off webhook belongs to one job, and gets its events
+only.
 """
 
 import base64
@@ -24,9 +25,9 @@ Event = Literal["conversion.finished", "conversion.failed", "conversion.canceled
 EVENTS: tuple[Event, ...] = get_args(Event)
 MAX_PER_USER = 20
 MAX_QUEUED = 5000
-"""Deliveries of one account that may wait: the relay looks at all of them each second."""
+"""Deliveries of one account that may wait: the relay reads all of them each second."""
 RETRIED_S = 86_400
-"""A notification is tried again for so long."""
+"""The service retries a notification for this long."""
 _PREFIX = "whsec_"
 _SECRET_BYTES = 32
 # The bounds of the specification (Standard Webhooks, "Signature scheme").
@@ -35,20 +36,20 @@ _LEAST_SECRET_BYTES, _MOST_SECRET_BYTES = 24, 64
 
 @dataclass(frozen=True)
 class Receiver:
-    """Who is told of one job's end."""
+    """The URL that gets one job's events."""
 
     url: str
     secret: str
-    """As Standard Webhooks writes it."""
+    """In the format of Standard Webhooks."""
 
 
 def new_secret() -> str:
-    """Returns a secret as Standard Webhooks writes it."""
+    """Returns a new secret in the format of Standard Webhooks."""
     return _PREFIX + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
 
 
 def check_secret(secret: str) -> None:
-    """Raises InvalidRequest when this is no secret as Standard Webhooks writes it."""
+    """Raises InvalidRequest if the secret does not have the format of Standard Webhooks."""
     try:
         size = len(base64.b64decode(secret.removeprefix(_PREFIX), validate=True))
     except (binascii.Error, ValueError):
@@ -58,10 +59,10 @@ def check_secret(secret: str) -> None:
 
 
 def create(session: Session, user_id: str, url: str, events: Sequence[str]) -> Webhook:
-    """Makes a webhook of the account's; the caller has locked the user and checked the URL.
+    """Creates a webhook of the account; the caller has locked the user and checked the URL.
 
     Raises:
-        TooManyWebhooks: when the account has as many as it may have.
+        TooManyWebhooks: if the account has reached its limit.
     """
     count = session.scalar(select(func.count()).select_from(Webhook).where(*_of_account(user_id)))
     if (count or 0) >= MAX_PER_USER:
@@ -74,7 +75,7 @@ def create(session: Session, user_id: str, url: str, events: Sequence[str]) -> W
 
 
 def add_to_job(session: Session, job: Job, receiver: Receiver) -> None:
-    """Lets one more be told of a new job's end."""
+    """Adds a one-off webhook to a new job."""
     events = list(EVENTS)
     url, secret = receiver.url, receiver.secret
     session.add(Webhook(user_id=job.user_id, job_id=job.id, url=url, secret=secret, events=events, created_at=now()))
@@ -82,13 +83,13 @@ def add_to_job(session: Session, job: Job, receiver: Receiver) -> None:
 
 
 def one_off_subscriber(session: Session, job_id: str) -> Receiver | None:
-    """Returns who is told of this job's end only; None: nobody."""
+    """Returns the job's one-off webhook; None if it has none."""
     webhook = session.scalars(select(Webhook).where(Webhook.job_id == job_id)).first()
     return None if webhook is None else Receiver(webhook.url, webhook.secret)
 
 
 def find(session: Session, webhook_id: str, user_id: str) -> Webhook:
-    """Returns a webhook of the account's. Raises NotFound."""
+    """Returns a webhook of the account. Raises NotFound."""
     webhook = session.get(Webhook, webhook_id)
     if webhook is None or webhook.user_id != user_id or webhook.job_id is not None:
         raise NotFound
@@ -101,33 +102,33 @@ def find_all(session: Session, user_id: str) -> list[Webhook]:
 
 
 def delete(session: Session, webhook_id: str, user_id: str) -> None:
-    """Deletes a webhook of the account's with its deliveries. Raises NotFound."""
+    """Deletes a webhook of the account and its deliveries. Raises NotFound."""
     find(session, webhook_id, user_id)
     session.execute(sql_delete(Notification).where(Notification.target == webhook_id))
     session.execute(sql_delete(Webhook).where(Webhook.id == webhook_id))
 
 
 def disable(session: Session, webhook_id: str) -> bool:
-    """Ends the deliveries to a receiver that wants none any more; False when that was so before."""
+    """Ends the deliveries to a webhook; False if it was disabled before."""
     return change(session, Webhook, webhook_id, Webhook.disabled_at.is_(None), disabled_at=now())
 
 
 def subscribers_for(session: Session, job: Job) -> list[Webhook]:
-    """Returns the webhooks that are to be told of an ended job's end."""
+    """Returns the webhooks that get the event of an ended job."""
     mine = or_(Webhook.job_id == job.id, Webhook.job_id.is_(None))
     found = select(Webhook).where(Webhook.user_id == job.user_id, mine, Webhook.disabled_at.is_(None))
     return [webhook for webhook in session.scalars(found.order_by(Webhook.id)) if event_of(job) in webhook.events]
 
 
 def room_in_queue(session: Session, user_id: str) -> int:
-    """Returns how many more deliveries of an account may be queued. Jobs that end at the same moment see the same."""
+    """Returns how many more deliveries of an account may be queued. Concurrent readers get the same number."""
     queued = (Notification.state == "queued", Notification.user_id == user_id, Notification.destination != "")
     some = select(Notification.id).where(*queued).limit(MAX_QUEUED).subquery()
     return MAX_QUEUED - session.scalars(select(func.count()).select_from(some)).one()
 
 
 def event_of(job: Job) -> str:
-    """Returns what the end of a job is called."""
+    """Returns the type of the event of an ended job."""
     return f"conversion.{job.state}"
 
 
@@ -139,27 +140,27 @@ def deliveries(session: Session, webhook_id: str, *, before_id: str | None, limi
 
 
 def redeliver(session: Session, webhook: Webhook, delivery_id: str) -> Notification:
-    """Queues a delivery again, whether it had arrived or not; it keeps its id, so a receiver knows it.
+    """Queues a delivery again, whether it arrived or not. It keeps its id, so the receiver can detect it.
 
     Raises:
-        NotFound: when the webhook has no such delivery.
-        Conflict: when it is being delivered, or the receiver has said that it wants none any more.
-        TooManyWaiting: when as many of the account's wait as may wait.
+        NotFound: if the webhook has no such delivery.
+        Conflict: if it is being delivered, or the webhook is disabled.
+        TooManyWaiting: if too many deliveries of the account wait.
     """
     mine = (Notification.id == delivery_id, Notification.target == webhook.id)
     state = session.scalar(select(Notification.state).where(*mine))
     if state is None:
         raise NotFound
     if webhook.disabled_at is not None:
-        raise Conflict("The receiver has answered 410 (Gone); make a new webhook.")
+        raise Conflict("The receiver answered 410 (Gone); create a new webhook.")
     if state != "queued" and not room_in_queue(session, webhook.user_id):
         raise TooManyWaiting
     not_sending = Notification.state != "sending"
     again = {"state": "queued", "not_before": 0, "announced_until": 0, "sent_at": None}
     if not change(session, Notification, delivery_id, not_sending, **again, expires_at=now() + RETRIED_S * SECOND):
-        raise Conflict("It is being delivered in this moment.")
+        raise Conflict("The delivery is in progress.")
     delivery = session.get_one(Notification, delivery_id, populate_existing=True)
-    # Who asks for it has most likely mended the receiver.
+    # The user has most likely repaired the receiver.
     destinations.record_success(session, delivery.user_id, delivery.destination)
     return delivery
 
