@@ -1,4 +1,4 @@
-"""The first version's calls, with the answers that its clients know."""
+"""The v0 API's calls for accounts."""
 
 import base64
 

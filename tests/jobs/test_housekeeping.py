@@ -85,7 +85,7 @@ def test_what_else_is_to_be_done_is_done_in_a_transaction(
     def tend(session: Session) -> None:
         session.get_one(User, user_id).role = "tended"
 
-    housekeeping = Housekeeping(database, memory, disk, tend=[tend])
+    housekeeping = Housekeeping(database, memory, disk, maintenance=[tend])
     housekeeping.start()
     try:
         wait_until(lambda: read_user(database, user_id).role == "tended", 10, "the step")

@@ -64,12 +64,12 @@ _ROUTERS = (
     docs.router,
 )
 
-_DESCRIPTION = """Turns video into MP3.
+_DESCRIPTION = """Converts video to MP3.
 
 Errors are problem details (RFC 9457, `application/problem+json`) with a stable `code`.
 
-`x-needs` says what each call asks of its caller: nothing (`open`), a sign-in or an API key with that scope (`read`,
-`convert`, `admin`), or a sign-in and no API key (`account`)."""
+`x-needs` is the permission that each call requires: none (`open`), a session or an API key with that scope (`read`,
+`convert`, `admin`), or a session (`account`)."""
 
 
 def create_app(services: Services) -> FastAPI:
@@ -78,12 +78,12 @@ def create_app(services: Services) -> FastAPI:
         title="video2mp3",
         version=__version__,
         description=_DESCRIPTION,
-        # Ours needs nothing from elsewhere; the framework's loads its scripts from a CDN.
+        # `frame/docs.py` needs no external resources; the framework's page loads its scripts from a CDN.
         docs_url=None,
         redoc_url=None,
-        # Suppresses the framework's own 422; the problems are described below.
+        # Suppresses the framework's own 422; `openapi` describes the problems.
         responses={"4XX": {}, "5XX": {}},
-        # It would send the caller to whatever the Host header names.
+        # A redirect would lead to whatever the Host header names.
         redirect_slashes=False,
     )
     app.state.services = services
@@ -100,13 +100,13 @@ def create_app(services: Services) -> FastAPI:
     app.state.readiness = health.ReadinessChecks(services)
     problems.install(app)
     for router in _ROUTERS:
-        # Monitoring may poll without a limit.
+        # Health checks are not rate-limited.
         counted = [] if router is health.router else [Depends(identity.count_anonymous)]
         app.include_router(router, dependencies=counted)
     app.include_router(pages.router)
     app.add_middleware(HeadAsGet)
     app.add_middleware(Tus)
-    # Around all that answers.
+    # The outermost but for the prefix: it surrounds every response.
     app.add_middleware(RequestContextMiddleware, settings=services.settings, callers=callers)
     if prefix := prefix_of(services.settings.public_url):
         app.add_middleware(Prefix, prefix=prefix)

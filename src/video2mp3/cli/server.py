@@ -178,7 +178,7 @@ def _housekeeping(settings: Settings, backends: Backends) -> Iterator[Housekeepi
         backends.queue,
         backends.storage,
         expire=[uploads.delete_expired],
-        tend=[
+        maintenance=[
             rotate_old,
             signing_keys.remove_retired,
             forget,

@@ -1,4 +1,4 @@
-"""What administrators see and do: every user's jobs, the workers, the backlog."""
+"""Administration: every user's jobs, the workers, the backlog."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ WorkerState = Literal["idle", "busy", "draining", "drained", "lost"]
 
 @dataclass(frozen=True)
 class OwnedJob:
-    """A job and whose it is."""
+    """A job and its owner's name."""
 
     job: Job
     username: str
@@ -26,39 +26,39 @@ class OwnedJob:
 
 @dataclass(frozen=True)
 class WorkerStatus:
-    """A worker process and what it does."""
+    """A worker process and its jobs."""
 
     worker: Worker
     state: WorkerState
-    """`drained`: it has finished all that it had, and takes no more. `lost`: nothing was heard of it for a while."""
+    """`drained`: it has finished its jobs and takes no more. `lost`: its last heartbeat is too old."""
     heartbeat_age_s: float
     jobs: Sequence[Job]
 
 
 @dataclass(frozen=True)
 class Backlog:
-    """How much waits, and for how long."""
+    """Numbers and ages of waiting jobs and notifications."""
 
     waiting: int
     """Jobs whose upload is not complete."""
     queued: dict[str, int]
     """Jobs that wait for a worker, by priority."""
     delayed: int
-    """Those of the queued ones that wait for another try."""
+    """Queued jobs that wait for their next attempt."""
     announced: int
-    """Those of the queued ones that the broker has a message for."""
+    """Queued jobs that the broker has a message for."""
     processing: int
     oldest_queued_s: float | None
-    """Since its submit; None where nothing waits for a worker."""
+    """Since its submission; None if no job waits for a worker."""
     notifications: int
     oldest_notification_s: float | None
     open_slots: int
-    """Of the workers that are alive and take jobs."""
+    """Slots of all workers that are alive and take jobs."""
 
 
 @dataclass(frozen=True)
 class Stored:
-    """How much of something is stored."""
+    """Number and size of stored objects."""
 
     count: int
     bytes: int
@@ -73,9 +73,9 @@ def list_jobs(
     before_id: str | None = None,
     limit: int,
 ) -> list[OwnedJob]:
-    """Returns up to `limit` jobs of all users, the newest first; those that match all that is given.
+    """Returns up to `limit` jobs of all users that match all given arguments, the newest first.
 
-    `username` is compared as it is written; `before_id` leaves out that job and all that are newer.
+    `username` is compared exactly; `before_id` excludes that job and all newer ones.
     """
     conditions = [
         column == value
@@ -90,7 +90,7 @@ def list_jobs(
 
 
 def find_job(session: Session, job_id: str) -> OwnedJob:
-    """Returns any user's job, as the database has it now; raises NotFound."""
+    """Returns any user's job as it is in the database now; raises NotFound."""
     job = session.get(Job, job_id, populate_existing=True)
     if job is None:
         raise NotFound
@@ -104,13 +104,13 @@ def cancel_job(session: Session, job_id: str) -> OwnedJob:
 
 
 def retry_job(session: Session, job_id: str) -> OwnedJob:
-    """Makes a new job of any user's that failed or was canceled (see `lifecycle.retry`), whatever the limits say."""
+    """Creates a new job from any user's failed or canceled one (see `lifecycle.retry`), regardless of limits."""
     owned = find_job(session, job_id)
     return OwnedJob(lifecycle.retry(session, job_id, owned.job.user_id), owned.username)
 
 
 def list_workers(session: Session) -> list[WorkerStatus]:
-    """Returns all workers that were heard of within a day, the oldest first."""
+    """Returns all workers with a heartbeat within the last day, the oldest first."""
     jobs: dict[str | None, list[Job]] = {}
     for job in session.scalars(select(Job).where(Job.state == "processing").order_by(Job.started_at, Job.id)):
         jobs.setdefault(job.lease_owner, []).append(job)
@@ -119,13 +119,13 @@ def list_workers(session: Session) -> list[WorkerStatus]:
 
 
 def drain_worker(session: Session, worker_id: str) -> WorkerStatus:
-    """Wants a worker to take no more and to finish what it has; returns it as it is now. Raises NotFound."""
+    """Asks a worker to finish its jobs and to take no more; returns its current status. Raises NotFound."""
     workers.request_drain(session, worker_id)
     return next(status for status in list_workers(session) if status.worker.id == worker_id)
 
 
 def backlog(session: Session) -> Backlog:
-    """Counts what waits."""
+    """Counts waiting jobs and notifications."""
     queued: dict[str, int] = dict.fromkeys(PRIORITIES, 0)
     by_priority = select(Job.priority, func.count()).where(Job.state == "queued").group_by(Job.priority)
     for priority, count in session.execute(by_priority):
@@ -147,12 +147,12 @@ def backlog(session: Session) -> Backlog:
 
 
 def stored_uploads(session: Session) -> Stored:
-    """Counts the uploads of all users, with what has come of those that are being sent."""
+    """Counts the uploads of all users, including the received part of uploads in progress."""
     return Stored(*session.execute(select(func.count(), _sum(Upload.received_bytes)).select_from(Upload)).one())
 
 
 def stored_results(session: Session) -> Stored:
-    """Counts the results of all users that are kept; one that consists of several MP3s is one."""
+    """Counts the stored results of all users; a ZIP of several MP3s counts as one."""
     kept = (Job.state == "finished", Job.expires_at.is_not(None))
     return Stored(*session.execute(select(func.count(), _sum(Job.result_size_bytes)).where(*kept)).one())
 
@@ -167,7 +167,7 @@ def _status(worker: Worker, heartbeat_age_s: float, jobs: Sequence[Job]) -> Work
     if heartbeat_age_s > workers.SEEN_S:
         state = "lost"
     elif worker.draining or worker.drain_requested:
-        # Its slots end one by one; the row counts those that are left.
+        # Its slots end one by one; the row has the number of the remaining ones.
         state = "drained" if worker.draining and not worker.slots else "draining"
     else:
         state = "busy" if jobs else "idle"

@@ -1,4 +1,4 @@
-"""Batches: conversions that were ordered together. Their states are those of their jobs; only their end is written."""
+"""Batches: jobs that were submitted together. Their states are those of their jobs; only their end is recorded."""
 
 from collections.abc import Sequence
 
@@ -26,7 +26,7 @@ def create(
     idempotency_key: str | None,
     request_sha256: str,
 ) -> Batch:
-    """Makes a batch without jobs; they are submitted in the same transaction. The caller has locked the user."""
+    """Creates a batch without jobs, which the caller submits in the same transaction after locking the user."""
     batch = Batch(
         id=new_id(),
         user_id=user_id,
@@ -44,7 +44,7 @@ def create(
 
 
 def find_by_key(session: Session, user_id: str, idempotency_key: str | None, request_sha256: str) -> Batch | None:
-    """Returns the batch that the same request of the user has made before; None when there is none, or no key.
+    """Returns the batch that the same request of the user created before; None if there is none, or no key.
 
     Raises:
         IdempotencyKeyReused: when the key was used for another request.
@@ -74,16 +74,16 @@ def list_page(session: Session, user_id: str, *, before_id: str | None, limit: i
 
 
 def jobs_of(session: Session, batch_id: str, *, with_reports: bool = False) -> list[Job]:
-    """Returns the batch's jobs in the order in which they were ordered, without those that were deleted.
+    """Returns the batch's jobs in the order of its items, without deleted ones.
 
-    Their reports, which may be long, are there only where they are asked for.
+    Their reports, which may be long, are loaded only `with_reports`.
     """
     found = select(Job).where(Job.batch_id == batch_id).order_by(Job.id)
     return list(session.scalars(found if with_reports else found.options(defer(Job.report, raiseload=True))))
 
 
 def delete(session: Session, batch: Batch) -> list[str]:
-    """Deletes a batch whose jobs have ended, with them; returns the storage keys to delete after the commit."""
+    """Deletes a batch and its jobs, which have all ended; returns the storage keys to delete after the commit."""
     jobs = jobs_of(session, batch.id)
     keys = [key for job in jobs for key in lifecycle.delete(session, job.id, batch.user_id)]
     session.execute(sql_delete(Batch).where(Batch.id == batch.id))
@@ -93,7 +93,7 @@ def delete(session: Session, batch: Batch) -> list[str]:
 def end(session: Session) -> int:
     """Ends the batches whose jobs have all ended, and queues what is to be told of that; returns their number.
 
-    Not done with a job's end: two that end at once would have to wait for each other, to know which is the last.
+    A job's end does not do this: two that end at once would have to wait for each other to know which is the last.
     """
     running = select(Job.id).where(Job.batch_id == Batch.id, Job.state.not_in(lifecycle.ENDED)).exists()
     over = select(Batch).where(Batch.ended_at.is_(None), ~running).order_by(Batch.id).limit(_ENDED_AT_ONCE)
@@ -103,7 +103,7 @@ def end(session: Session) -> int:
 def _end(session: Session, batch: Batch) -> bool:
     if not change(session, Batch, batch.id, Batch.ended_at.is_(None), ended_at=now()):
         return False
-    # A notification belongs to a job: the last one of those that are still there.
+    # A notification belongs to a job: here the newest that was not deleted.
     last = session.scalar(select(func.max(Job.id)).where(Job.batch_id == batch.id))
     if batch.webhook_url is not None and last is not None:
         notifications.add_for_batch(session, last, batch)
@@ -111,12 +111,12 @@ def _end(session: Session, batch: Batch) -> bool:
 
 
 def states(jobs: Sequence[Job]) -> dict[str, int]:
-    """Returns how many of these jobs are in each state that one of them is in."""
+    """Returns the number of jobs by state."""
     found = [job.state for job in jobs]
     return {state: found.count(state) for state in dict.fromkeys(found)}
 
 
 def percent(jobs: Sequence[Job]) -> int:
-    """Returns how far these jobs are, all together."""
+    """Returns the average progress of the jobs."""
     done = sum(100 if job.state in lifecycle.ENDED else job.percent for job in jobs)
     return done // len(jobs) if jobs else 100

@@ -1,4 +1,4 @@
-"""Cancels many jobs, a few in each transaction: one that cancels a thousand would hold up all other writers."""
+"""Cancels many jobs, a few in each transaction: canceling a thousand in one would block all other writers."""
 
 from contextlib import suppress
 
@@ -13,13 +13,13 @@ _AT_ONCE = 10
 
 
 def cancel_all(database: Database, user_id: str, *conditions: ColumnElement[bool]) -> None:
-    """Cancels a user's unended jobs that meet the conditions; a worker that has one of them ends it within seconds."""
+    """Cancels a user's active jobs that meet the conditions; a worker that holds one ends it within seconds."""
     unended = (Job.user_id == user_id, Job.state.not_in(lifecycle.ENDED), Job.cancel_requested.is_(False), *conditions)
     while True:
         with database.write() as session:
             job_ids = session.scalars(select(Job.id).where(*unended).limit(_AT_ONCE)).all()
             for job_id in job_ids:
-                # One may end in this very moment.
+                # A job may end concurrently.
                 with suppress(Conflict):
                     lifecycle.cancel(session, job_id, user_id)
         if len(job_ids) < _AT_ONCE:

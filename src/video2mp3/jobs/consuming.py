@@ -12,7 +12,7 @@ from video2mp3.telemetry import tracing
 
 log = structlog.get_logger()
 
-# How soon a stop is noticed: a service that has nothing to do ends at once. Each take costs half a millisecond.
+# Longest delay before a stop is noticed. Each take costs half a millisecond.
 _TAKE_S = 0.2
 # The broker's own deadlines are shorter.
 _STALL_AFTER_S = 30.0
@@ -24,8 +24,8 @@ Claim = Callable[[str, str | None], Work | None]
 class ConsumerThread(Loop):
     """Takes a message, claims what it names, acknowledges it, then does the work; until `stopping` is set.
 
-    Nothing is ever held unacknowledged while work goes on, and the consumer is stopped before the ack that lets the
-    broker send more. It outlives outages and whatever the work does.
+    No message is unacknowledged during the work, and the consumer stops before the acknowledgment that lets the broker
+    send more. The loop survives outages and any error of the work.
     """
 
     def __init__(
@@ -44,11 +44,11 @@ class ConsumerThread(Loop):
             name: Of the loop and its thread.
             queue: The broker.
             queue_name: What to consume.
-            claim: Claims what a job's id names and returns the work to do; None when there is nothing to do, as
-                another has it. Is given the `traceparent` of the message too, None where it has none. May raise
-                Unavailable: the relay will announce it again.
-            stopping: Ends the loop when the work at hand is done.
-            work_limit_s: The longest that the work may take; after that the loop counts as stalled.
+            claim: Claims the row for a job's id and returns the work; None if there is none, as when another process
+                has claimed it. Also gets the message's `traceparent`, or None. May raise Unavailable: the relay will
+                announce the row again.
+            stopping: Ends the loop after the current work.
+            work_limit_s: Longest time for the work; after that the loop counts as stalled.
         """
         super().__init__(name, self._take_next, stall_after_s=_STALL_AFTER_S, stopping=stopping, on_end=self._close)
         self._queue = queue
@@ -61,13 +61,13 @@ class ConsumerThread(Loop):
         with self.step():
             self._consumer = self._consumer or self._queue.consumer(self._queue_name)
             message = self._consumer.take(_TAKE_S)
-            # One that comes too late is not acknowledged: it goes to another consumer.
+            # A message that arrives during a stop is not acknowledged: it goes to another consumer.
             if message is not None and not self._stopping.is_set():
                 self._handle(self._consumer, message)
         self._renew_after_failure()
 
     def _renew_after_failure(self) -> None:
-        """Gives up a consumer after a failure: what it still holds would keep it from taking another message."""
+        """Closes the consumer after a failure: an unacknowledged message would block the next one."""
         if self._step_failed:
             self._close()
 
@@ -83,7 +83,7 @@ class ConsumerThread(Loop):
             message.dead_letter()
             return
         work = None
-        # What was claimed has to be worked on, whatever fails before.
+        # Claimed work has to be done, even if the acknowledgment fails.
         with self.step():
             work = self._claim(job_id, tracing.parse(message.headers.get(tracing.HEADER)))
             if work is not None:

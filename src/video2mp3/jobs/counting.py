@@ -1,4 +1,4 @@
-"""Counts state changes of jobs for the metrics, after their commit, in the process that made them."""
+"""Metrics of jobs, counted after the commit by the process that changed the job."""
 
 from functools import partial
 
@@ -11,12 +11,12 @@ from video2mp3.telemetry import metrics
 
 
 def submitted(session: Session, priority: str) -> None:
-    """Counts a job that is made."""
+    """Counts a submitted job."""
     after_commit(session, metrics.JOBS_SUBMITTED.labels(priority).inc)
 
 
 def claimed_first(session: Session, job: Job, priority: str) -> None:
-    """Notes how long a job could have been taken, at its first claim."""
+    """Records how long a job waited for a worker, at its first claim."""
     if job.started_at is not None:
         due_at = max(job.created_at, job.not_before)
         waited_s = max(0, job.started_at - due_at) / SECOND
@@ -24,7 +24,7 @@ def claimed_first(session: Session, job: Job, priority: str) -> None:
 
 
 def became(session: Session, state: str, code: str = "") -> None:
-    """Counts a try that ended: with the job, or `queued` for another one. The code is an error's, or empty."""
+    """Counts an attempt that ended: with the job, or `queued` for another one. The code is an error's, or empty."""
     if state == "queued":
         after_commit(session, metrics.JOBS_REQUEUED.labels(code).inc)
     else:

@@ -1,4 +1,4 @@
-"""Jobs that may begin before all of their upload is there."""
+"""Jobs that may start before their upload is complete."""
 
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session

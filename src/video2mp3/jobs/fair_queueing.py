@@ -1,11 +1,11 @@
 """Weighted fair queueing: which of the queued jobs a free slot takes.
 
-Users share the slots, whatever the priorities of their jobs. A free slot takes a job of the user who holds the least of
-the slots; among users who hold as much, of the one whose next job has the least start tag on one virtual clock
-(start-time fair queueing: Goyal, Vin and Cheng, 1996, with the users as flows). A job's start tag is
-max(virtual time, its user's last finish tag), the finish tag is that plus the job's cost, and the virtual time is the
-greatest start tag that was served. So a user who was away has neither credit nor debt. Tags are given when a job is
-claimed: what waits for an upload or for another try earns nothing by that.
+Users share the slots, whatever the priorities of their jobs. A free slot takes a job of the user whose running jobs
+cost least; among equals, of the user whose next job has the lowest start tag on one virtual clock (start-time fair
+queueing: Goyal, Vin and Cheng, 1996, with the users as flows). A job's start tag is max(virtual time, its user's last
+finish tag). Its finish tag is the start tag plus the job's cost. The virtual time is the greatest start tag that was
+served. So an idle user gains neither credit nor debt. A job gets its tags when it is claimed, so it gains nothing by
+waiting for an upload or for another attempt.
 
 Priorities order a user's own jobs. Between users they are weights: a job of priority `high` costs a quarter of a normal
 one, so it is served four times as often and counts a quarter of a slot; one of priority `low` costs four times as much.
@@ -21,7 +21,7 @@ from video2mp3.database.clock import now
 from video2mp3.database.tables import Job, User
 
 COSTS = (1, 4, 16)
-"""Of a job, by its priority (an index of `lifecycle.PRIORITIES`): whole numbers, so that tags stay exact."""
+"""Costs of a job by priority (an index of `lifecycle.PRIORITIES`): whole numbers, so that tags stay exact."""
 
 
 def next_job(session: Session) -> str | None:
@@ -32,7 +32,7 @@ def next_job(session: Session) -> str | None:
 
 
 def next_job_of_newcomer(session: Session) -> str | None:
-    """Returns the id of the due job that comes next among the users who hold no slot; None when there is none."""
+    """Returns the id of the next due job among users who hold no slot; None if there is none."""
     held = _held(session)
     if not _has_queued_besides(session, sorted(held)):
         return None
@@ -41,7 +41,7 @@ def next_job_of_newcomer(session: Session) -> str | None:
 
 
 def _next_of(session: Session, oldest: Mapping[str, str], held: Mapping[str, int]) -> str | None:
-    """Returns the due job that comes next among these users."""
+    """Returns the next due job among these users."""
     starts = _virtual_starts(session) if len(oldest) > 1 else {}
     # Users without a tag are at the virtual time, which is below all tags; the oldest job comes first.
     in_order = sorted(oldest, key=lambda user_id: (held.get(user_id, 0), starts.get(user_id, -1), oldest[user_id]))
@@ -49,10 +49,10 @@ def _next_of(session: Session, oldest: Mapping[str, str], held: Mapping[str, int
 
 
 def charge(session: Session, user_id: str, priority: int) -> None:
-    """Gives the job that a worker takes its tags; to be called in the transaction that claims it."""
+    """Sets the tags of a job; call it in the transaction that claims the job."""
     virtual_time = _virtual_time(session)
     start = case((User.virtual_finish > virtual_time, User.virtual_finish), else_=virtual_time)
-    # MySQL assigns from left to right: the start tag first, for it refers to the finish tag of the job before.
+    # MySQL assigns from left to right: the start tag first, because it depends on the previous job's finish tag.
     tags = ((User.virtual_start, start), (User.virtual_finish, start + COSTS[priority]))
     statement = update(User).where(User.id == user_id).ordered_values(*tags)
     session.execute(statement, execution_options={"synchronize_session": False})
@@ -63,15 +63,15 @@ def _virtual_time(session: Session) -> int:
 
 
 def _virtual_starts(session: Session) -> dict[str, int]:
-    """The start tags of the users' next jobs, where they are above the virtual time: of those served lately."""
+    """The start tags of the users' next jobs, if above the virtual time: of users who were served lately."""
     ahead = User.virtual_finish > _virtual_time(session)
     return {row.id: row.virtual_finish for row in session.execute(select(User.id, User.virtual_finish).where(ahead))}
 
 
 def _held(session: Session) -> dict[str, int]:
-    """How much each user holds of the slots: the costs of the jobs that run."""
+    """The cost of each user's running jobs."""
     held: dict[str, int] = {}
-    # What is sent holds no slot any more.
+    # A job whose result is being sent holds no slot any more.
     running = (Job.state == "processing", Job.transfer.is_(None))
     for user_id, priority in session.execute(select(Job.user_id, Job.priority).where(*running)):
         held[user_id] = held.get(user_id, 0) + COSTS[priority]
@@ -79,9 +79,9 @@ def _held(session: Session) -> dict[str, int]:
 
 
 def _oldest_queued(session: Session) -> dict[str, str]:
-    """The users who have queued jobs, and the first id among them.
+    """The users with queued jobs, and the id of the oldest.
 
-    Grouped as the index `ix_jobs_schedule` is, which MySQL reads by one look for each group.
+    Grouped like the index `ix_jobs_schedule`, in which MySQL then reads one entry per group.
     """
     groups = select(Job.user_id, func.min(Job.id)).where(Job.state == "queued").group_by(Job.user_id, Job.priority)
     oldest: dict[str, str] = {}
@@ -91,9 +91,9 @@ def _oldest_queued(session: Session) -> dict[str, str]:
 
 
 def _has_queued_besides(session: Session, user_ids: Sequence[str]) -> bool:
-    """Says whether anybody else has queued jobs. `user_ids` are in order: it looks into the gaps between them.
+    """Returns whether any other user has queued jobs. `user_ids` are sorted: it searches the gaps between them.
 
-    It is asked often: so each look finds one entry of the index, however many jobs these users have queued.
+    It is called often, so each search reads one entry of the index, however many jobs these users have queued.
     """
     for above, below in pairwise([None, *user_ids, None]):
         gap = [Job.state == "queued"]
@@ -107,7 +107,7 @@ def _has_queued_besides(session: Session, user_ids: Sequence[str]) -> bool:
 def _first_due(session: Session, user_id: str) -> str | None:
     due = (Job.state == "queued", Job.user_id == user_id, Job.not_before <= now())
     first = select(Job.id).where(*due).order_by(Job.priority, Job.id).limit(1)
-    # Left alone, MySQL may read all of the user's rows and sort them.
+    # Without the hint, MySQL may read and sort all of the user's rows.
     for dialect in ("mysql", "mariadb"):
         first = first.with_hint(Job, "FORCE INDEX (ix_jobs_schedule)", dialect)
     return session.scalar(first)

@@ -1,4 +1,4 @@
-"""How many jobs may wait: a user's, and all together."""
+"""Quotas for waiting jobs, per user and in total."""
 
 from dataclasses import dataclass
 
@@ -8,27 +8,27 @@ from sqlalchemy.orm import Session
 from video2mp3.database.tables import Job
 from video2mp3.errors import Overloaded, TooManyJobs
 
-# Results that are to be sent are stored, and may wait long for a server that is away.
+# Jobs that send their result count, because they may wait long for an unreachable server.
 _COUNTED = (Job.state == "waiting", Job.state == "queued", Job.transfer == "send")
 
 
 @dataclass(frozen=True)
 class JobLimits:
-    """How many jobs may wait: for their uploads, for a worker, or for the server that gets the result."""
+    """Maximum number of jobs that wait for their uploads, for a worker, or for the server that receives the result."""
 
     of_a_user: int
     of_all: int
 
 
 def check_job_quota(session: Session, user_id: str, limits: JobLimits, more: int = 1) -> None:
-    """Checks whether so many more jobs of the user may wait.
+    """Checks whether the user may submit `more` jobs.
 
-    The user's own limit is exact where the job is made in the same transaction, after `lock_user`; the other one can be
-    passed by the number of requests at the same time.
+    The user's limit is exact if the job is created in the same transaction, after `lock_user`. Concurrent requests can
+    exceed the other limit by their number.
 
     Raises:
         TooManyJobs: when the user has too many.
-        Overloaded: when all users together have.
+        Overloaded: when all users together have too many.
     """
     if _reaches(session, limits.of_a_user - more + 1, Job.user_id == user_id):
         raise TooManyJobs

@@ -1,4 +1,4 @@
-"""A job's result as it is stored: one MP3, or, exactly where the options ask for several, a ZIP of them."""
+"""A job's stored result: one MP3, or a ZIP if and only if the options ask for several MP3s."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ from video2mp3.storage.attachment import attachment
 from video2mp3.storage.checksums import VerifiedObject
 
 _MAX_STEM_BYTES = 200
-# What Windows takes in no name, and what it takes for a device.
+# Characters that Windows forbids in names, and names that it reserves for devices.
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
 _DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
 
@@ -35,7 +35,7 @@ class ResultSegment:
     start_s: float
     duration_s: float
     offset_bytes: int
-    """Where its bytes begin in the ZIP."""
+    """The offset of its bytes in the ZIP."""
     size_bytes: int
     sha256: str
 
@@ -77,7 +77,7 @@ def result_suffix(options: ResolvedOptions) -> str:
 
 
 def stored_attributes(source_name: str, options: ResolvedOptions) -> dict[str, str]:
-    """Returns what a store that serves the result itself is to say of it, as HTTP headers."""
+    """Returns the HTTP headers with which an object store serves the result."""
     return {
         "Content-Type": media_type(options),
         "Content-Disposition": attachment(result_name(source_name, options)),

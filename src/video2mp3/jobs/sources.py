@@ -1,4 +1,4 @@
-"""What a job is made of: an upload, or a file elsewhere that becomes one."""
+"""A job's source: an upload, or a file at a URL that becomes one."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +19,7 @@ class RemoteSource:
     url: str
     """http or https; its query may be a secret."""
     name: str
-    """As it is shown: untrusted."""
+    """The displayed name: untrusted."""
 
 
 def source_columns(upload: Upload | None, source: RemoteSource | None, options: ResolvedOptions) -> dict[str, Any]:

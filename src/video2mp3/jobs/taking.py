@@ -1,4 +1,4 @@
-"""Taking a job for a free slot."""
+"""Claims a job for a free slot."""
 
 from sqlalchemy import select
 
@@ -10,10 +10,10 @@ from video2mp3.jobs.lifecycle import Claim
 
 
 def take_next(database: Database, announced_job_id: str, worker_id: str) -> Claim | None:
-    """Claims the job whose turn it is; None when none is due.
+    """Claims the next job by fair queueing; None if none is due.
 
-    A message says that something is due. The job that it names was chosen when the message was sent, so it may be
-    another one's turn by now: the broker's order decides nothing.
+    A message says only that some job is due. The job that it names was chosen when the message was sent, so another one
+    may be next by now: the broker's order decides nothing.
 
     Raises:
         DatabaseUnavailable: when the database does not answer.
@@ -27,16 +27,16 @@ def take_next(database: Database, announced_job_id: str, worker_id: str) -> Clai
             claim = lifecycle.claim(session, job_id, worker_id)
         if claim is not None:
             break
-        # Another worker was quicker, which took one off the queue.
+        # Another worker was faster and has claimed this job.
     if job_id != announced_job_id:
         _hand_on(database, announced_job_id, announced_until)
     return claim
 
 
 def take_for_newcomer(database: Database, worker_id: str) -> Claim | None:
-    """Claims the next job of the users who hold no slot; None when there is none, or another was quicker.
+    """Claims the next job of a user who holds no slot; None if there is none, or another worker was faster.
 
-    Its message stays in the queue: who receives it takes the job whose turn it is then.
+    Its message stays in the queue: the worker that receives it claims the job that is next then.
 
     Raises:
         DatabaseUnavailable: when the database does not answer.
@@ -50,10 +50,10 @@ def take_for_newcomer(database: Database, worker_id: str) -> Claim | None:
 
 
 def _hand_on(database: Database, job_id: str, announced_until: int) -> None:
-    """Gives the message of the job that was taken to the one whose message led to it.
+    """Moves the announcement of the claimed job to the job whose message led to the claim.
 
-    So there are as many messages as announced jobs; where there was no message, the relay sends another at once. In a
-    separate transaction: two workers that take each other's jobs cannot block each other.
+    So there are as many messages as announced jobs. If the claimed job had no message, the relay sends another one at
+    once. In a separate transaction, so that two workers that claim each other's jobs cannot deadlock.
     """
     with database.write() as session:
         change(session, Job, job_id, Job.state == "queued", announced_until=announced_until)

@@ -1,6 +1,6 @@
-"""Which of the jobs is the next whose file is fetched, or whose result is sent.
+"""Chooses the next job to fetch a file for, or to send the result of.
 
-Both wait for servers that users name, so each user, and each server, has a part of what a worker does at once.
+Both wait for servers that users name, so each user and each server gets a share of a worker's transfers.
 """
 
 from collections import Counter
@@ -15,40 +15,40 @@ from video2mp3.database.clock import now
 from video2mp3.database.tables import Job
 from video2mp3.jobs.lifecycle import Transfer
 
-# As many of a user's jobs are looked at for one whose server has room.
+# Number of a user's jobs that are considered, to find one whose server is not busy.
 _LOOKED_AT = 20
 _STATES: dict[Transfer, str] = {"fetch": "waiting", "send": "processing"}
 
 
 @dataclass(frozen=True)
 class TransferLimits:
-    """How many transfers of one kind a worker does at once: each kind has its own."""
+    """Limits for concurrent transfers of one kind in a worker."""
 
     of_all: int = 8
 
     @property
     def of_a_user(self) -> int:
-        """One user's: others find room at once."""
+        """For one user, so that others can start at once."""
         return max(1, self.of_all // 4)
 
     @property
     def to_a_host(self) -> int:
-        """With one host, whichever users name it; who has none with it may have one all the same."""
+        """With one host, for all users; a user without a transfer to it may start one beyond the limit."""
         return max(1, self.of_all * 3 // 4)
 
     @property
     def for_newcomers(self) -> int:
-        """Kept free for users who have none going on."""
+        """Reserved for users without a running transfer."""
         return self.of_all // 4
 
 
 def next_transfer(
     session: Session, transfer: Transfer, worker_id: str, limits: TransferLimits, turns: Mapping[str, int]
 ) -> tuple[str, str] | None:
-    """Returns the id and the user of the job whose transfer a worker begins next; None when there is none.
+    """Returns the id and the user of the job whose transfer a worker starts next; None if there is none.
 
-    It is a job of the user who has the fewest of these transfers going on, in all workers; of those who have as many,
-    of the one who was served longest ago (`turns`: the greatest is the last).
+    It is a job of the user with the fewest running transfers of this kind in all workers; among equals, of the user who
+    was served longest ago (`turns`: the greatest is the latest).
     """
     due_at = _due_at(session, transfer)
     if not due_at:
@@ -60,7 +60,7 @@ def next_transfer(
     for user_id in in_order:
         if of_users[user_id] >= limits.of_a_user or (held[user_id] and is_for_newcomers):
             continue
-        # Nobody is kept from a host by what others have going on with it.
+        # Transfers of other users never keep a user from a host.
         busy_hosts = {host for user, host in own if user == user_id and hosts[host] >= limits.to_a_host}
         if job_id := _first_due(session, transfer, user_id, busy_hosts):
             return job_id, user_id
@@ -68,19 +68,19 @@ def next_transfer(
 
 
 def waiting_newcomers(session: Session, transfer: Transfer) -> int:
-    """Returns how many users have such a job that is due, and none going on in any worker."""
+    """Returns how many users have a due transfer of this kind, and none running in any worker."""
     waiting = session.scalars(select(Job.user_id).where(*_is_due(transfer)).group_by(Job.user_id))
     return len(set(waiting) - set(session.scalars(select(Job.user_id).where(*_is_held(transfer)))))
 
 
 def _due_at(session: Session, transfer: Transfer) -> dict[str, int]:
-    """The users who have such jobs, and when the first of them is due."""
+    """The users with such jobs, and when their first one is due."""
     groups = select(Job.user_id, func.min(Job.not_before)).where(Job.transfer == transfer).group_by(Job.user_id)
     return {row[0]: row[1] for row in session.execute(groups)}
 
 
 def _going_on(session: Session, transfer: Transfer, worker_id: str) -> tuple[Counter[str], list[tuple[str, str]]]:
-    """How many each user has going on in all workers, and the user and the host of each in this one."""
+    """The number of each user's running transfers in all workers, and the user and host of each in this worker."""
     url = _url(transfer)
     rows = session.execute(select(Job.user_id, Job.lease_owner, url).where(*_is_held(transfer))).all()
     return Counter(row[0] for row in rows), [(row[0], _host(row[2])) for row in rows if row[1] == worker_id]
@@ -97,7 +97,7 @@ def _is_due(transfer: Transfer) -> tuple[ColumnElement[bool], ...]:
 
 
 def _is_held(transfer: Transfer) -> tuple[ColumnElement[bool], ...]:
-    # By the index of leases: those that nobody holds may be many.
+    # Uses the index of leases, because there may be many transfers that no worker holds.
     return (Job.state == _STATES[transfer], Job.lease_until > 0, Job.transfer == transfer)
 
 

@@ -1,4 +1,4 @@
-"""The rows of the worker processes, written by their own heartbeats."""
+"""The rows of the worker processes, which their heartbeats write."""
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
@@ -9,12 +9,12 @@ from video2mp3.database.tables import Worker
 from video2mp3.errors import NotFound
 
 SEEN_S = 35
-"""A worker whose last heartbeat is older counts no slots."""
+"""The slots of a worker with an older heartbeat do not count."""
 _FORGOTTEN_S = 86_400
 
 
 def beat(session: Session, worker_id: str, *, host: str, slots: int, draining: bool) -> bool:
-    """Records a worker's heartbeat; returns whether an administrator wants it to take no more."""
+    """Records a worker's heartbeat; returns whether an administrator wants it to drain."""
     if not change(session, Worker, worker_id, heartbeat_at=now(), slots=slots, draining=draining):
         session.add(
             Worker(id=worker_id, host=host, slots=slots, draining=draining, started_at=now(), heartbeat_at=now())
@@ -24,7 +24,7 @@ def beat(session: Session, worker_id: str, *, host: str, slots: int, draining: b
 
 
 def request_drain(session: Session, worker_id: str) -> None:
-    """Wants a worker to take no more; it reads that with its next heartbeat.
+    """Asks a worker to drain; it reads that with its next heartbeat.
 
     Raises:
         NotFound: when there is no such worker.
@@ -34,23 +34,23 @@ def request_drain(session: Session, worker_id: str) -> None:
 
 
 def leave(session: Session, worker_id: str) -> None:
-    """Takes away the row of a worker that has ended."""
+    """Deletes the row of a worker that has ended."""
     session.execute(delete(Worker).where(Worker.id == worker_id))
 
 
 def forget_dead(session: Session) -> None:
-    """Takes away the rows of workers that nobody has heard of for a day."""
+    """Deletes the rows of workers without a heartbeat for a day."""
     session.execute(delete(Worker).where(Worker.heartbeat_at < now() - _FORGOTTEN_S * SECOND))
 
 
 def is_alive(session: Session, host: str) -> bool:
-    """Returns whether a worker on that machine has been heard of lately."""
+    """Returns whether a worker on that machine had a recent heartbeat."""
     alive = (Worker.host == host, Worker.heartbeat_at > now() - SEEN_S * SECOND)
     return session.scalar(select(Worker.id).where(*alive).limit(1)) is not None
 
 
 def open_slots(session: Session, *, lock: bool = False) -> int:
-    """Returns the slots of all workers that are alive and take jobs; with `lock`, one transaction at a time does."""
+    """Returns the slots of all workers that are alive and take jobs; with `lock`, locks the workers' rows."""
     if lock:
         session.execute(select(Worker.id).order_by(Worker.id).with_for_update())
     takes = (Worker.draining.is_(False), Worker.drain_requested.is_(False))

@@ -70,9 +70,9 @@ class ApiKeyJSON(BaseModel):
 
 
 class CreatedApiKey(ApiKeyJSON):
-    """An API key that was just made."""
+    """A new API key."""
 
-    key: str = Field(description="For `Authorization: Bearer …`. It is shown this once.")
+    key: str = Field(description="For `Authorization: Bearer …`. It is shown only once.")
 
 
 class ApiKeyList(BaseModel):

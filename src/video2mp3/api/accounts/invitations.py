@@ -64,12 +64,12 @@ class InvitationPage(BaseModel):
 def create_invitation(
     new: NewInvitation, admin: CurrentAdmin, services: CurrentServices, request: Request, response: Response
 ) -> CreatedInvitation:
-    """Makes an invitation, good for one account. Its code is in this answer and in no other."""
+    """Creates an invitation for one account. Only this response contains its code."""
     with services.database.write() as session:
         made, code = invitations.create(session, made_by=admin.user_id, lifetime_s=new.expires_in_s)
         audit.record(session, "invitation.created", by=admin.user_id, about=made.id)
     response.headers.update(NO_STORE)
-    # Where nobody has said how users reach the service, it is as the administrator does.
+    # Without a public URL, the link has the address by which the administrator reached the service.
     url = (services.settings.public_url or str(request.base_url)).rstrip("/") + invitations.path(code)
     return CreatedInvitation(**InvitationJSON.of(made).model_dump(), code=code, url=url)
 

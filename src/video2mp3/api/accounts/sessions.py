@@ -171,7 +171,7 @@ def represent(found: SignIn, principal: Principal) -> SessionJSON:
 
 
 def _start_cookie_session(request: Request, services: Services, user: User) -> Response:
-    # Else another site could sign its visitor's browser in as a user that it chooses.
+    # Otherwise another site could sign its visitor's browser in to an account of its choice.
     if "origin" in request.headers:
         require_own_origin(request)
     lifetime_s = services.settings.refresh_token_lifetime_s

@@ -32,7 +32,7 @@ class OwnerJSON(BaseModel):
 
 
 class ActorJSON(BaseModel):
-    """Who did something."""
+    """The actor of an audit entry."""
 
     id: str
     username: str | None = Field(description="null: the account was deleted.")

@@ -1,9 +1,9 @@
-"""The cookie of a browser's session: a separate name and path for each service of a host.
+"""The session cookie of browsers, with a separate name and path for each service of a host.
 
-Browsers do not keep the cookies of two ports of a host apart, nor those of a path from those of the paths below it: of
-two services with one name, each would overwrite the other's session. So the name has the port and the prefix in it.
-Where the browser comes by TLS, a name prefix makes it refuse a cookie of that name that a page without TLS, or of
-another name of the domain, has set (draft-ietf-httpbis-rfc6265bis, section 4.1.3).
+Browsers do not separate the cookies of a host's ports, nor those of a path from those of the paths below it: two
+services with the same cookie name would overwrite each other's session. So the name contains the port and the prefix.
+With TLS, a name prefix makes the browser refuse a cookie of that name from a page without TLS, or from another name of
+the domain (draft-ietf-httpbis-rfc6265bis, section 4.1.3).
 """
 
 import re
@@ -29,7 +29,7 @@ class SessionCookie:
     is_secure: bool
 
     def set_on(self, response: Response, secret: str, lifetime_s: int) -> None:
-        """Lets the browser keep its session's secret for that time."""
+        """Sets the cookie for `lifetime_s` seconds."""
         response.set_cookie(
             self.name,
             secret,
@@ -41,15 +41,15 @@ class SessionCookie:
         )
 
     def delete_from(self, response: Response) -> None:
-        """Lets the browser forget its session."""
+        """Deletes the cookie."""
         response.delete_cookie(self.name, path=self.path, httponly=True, samesite="lax", secure=self.is_secure)
 
 
 def session_cookie(request: Request, settings: Settings) -> SessionCookie:
-    """Returns the cookie for a browser that comes by this request's address: its `Host`, its scheme and the prefix."""
+    """Returns the cookie for the address of this request: its `Host`, its scheme and the prefix."""
     is_secure = request.scope["scheme"] == "https" or settings.public_url.startswith("https:")
     prefix: str = request.scope.get("root_path", "")
-    # Without a port it is the scheme's own, which the name prefix tells apart.
+    # Without a port it is the scheme's default; the name prefix distinguishes the schemes.
     port = _PORT.search(request.headers.get("host", ""))
     name = "_".join(filter(None, (NAME, port and port[1], _as_name(prefix))))
     if is_secure:
@@ -59,5 +59,5 @@ def session_cookie(request: Request, settings: Settings) -> SessionCookie:
 
 
 def _as_name(prefix: str) -> str:
-    """Writes a path with the characters of a cookie's name (RFC 9110's tokens), each path differently."""
+    """Encodes a path with the characters of a cookie name (RFC 9110's tokens), each path differently."""
     return quote(prefix.strip("/"), safe="/").replace(".", "%2E").replace("/", ".")

@@ -1,4 +1,4 @@
-"""Who the caller is, and what it may do here."""
+"""Authenticates the caller and checks its permissions."""
 
 import re
 from contextlib import suppress
@@ -25,7 +25,7 @@ from video2mp3.errors import Forbidden, Unauthenticated, Unavailable
 
 _OF_COOKIE = "A browser's session; the name also has the port and the path that the service is reached by."
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-# Clients of the v0 API send the quotes: they pass on the JSON string unchanged.
+# Clients of the v0 API send the token in quotes: they pass on the JSON string as they received it.
 _BEARER = re.compile(r'bearer +"?([^\s"]+)"?', re.IGNORECASE)
 
 
@@ -41,9 +41,9 @@ class Principal:
     """Of the session that the access token or the cookie belongs to."""
     api_key_id: str | None = None
     scopes: tuple[Scope, ...] | None = None
-    """What an API key may do; None: all that its account may."""
+    """The scopes of an API key; None: no restriction."""
     needs_last_used_update: bool = False
-    """This use of the session or the key is to be written down."""
+    """This use of the session or the key has to be recorded."""
 
 
 def current_user(
@@ -51,16 +51,16 @@ def current_user(
     _bearer: Annotated[object, Depends(HTTPBearer(auto_error=False, description="An access token, or an API key."))],
     _cookie: Annotated[object, Depends(APIKeyCookie(name=NAME, auto_error=False, description=_OF_COOKIE))],
 ) -> Principal:
-    """Returns who the caller is: by access token, API key, the browser's cookie, or as this machine's own user.
+    """Authenticates the caller by access token, API key or the browser's cookie, or as this machine's own user.
 
-    Credentials that are there but wrong are an error; they never make the caller `local`. The two unused
-    parameters only put their schemes into the API's description.
+    Invalid credentials are an error; they never make the caller `local`. The two unused parameters only add their
+    schemes to the API's description.
 
     Raises:
-        Unauthenticated: when there are no credentials, or wrong ones.
-        InsufficientScope: when an API key may not do this.
-        Forbidden: when a cookie comes with an unsafe request that no page of ours sent.
-        RateLimited: when it is one request too many, of the account or of the address.
+        Unauthenticated: when there are no credentials, or invalid ones.
+        InsufficientScope: when the API key lacks the scope.
+        Forbidden: when an unsafe request with a cookie was not sent by this service's page.
+        RateLimited: when the account or the address exceeds its rate.
     """
     services = get_services(request)
     try:
@@ -70,7 +70,7 @@ def current_user(
         rates_of(request).count_address(request)
         raise
     if principal is None:
-        # The user `local` was never needed before.
+        # First use of the user `local`.
         with services.database.write() as session:
             principal = _of(users.local_user(session), "loopback")
     if principal.signed_in_by != "loopback":
@@ -84,11 +84,11 @@ def current_user(
 
 
 CurrentUser = Annotated[Principal, Depends(current_user)]
-"""The type of a route's parameter that receives who the caller is."""
+"""The type of a route's parameter that receives the caller."""
 
 
 async def count_anonymous(request: Request) -> None:
-    """Counts a request to a route that does not ask who the caller is; raises RateLimited when it is one too many."""
+    """Counts a request to a route without authentication; raises RateLimited if it exceeds the rate."""
     if _asks_who(request.scope["route"].dependant):
         return
     if not (get_services(request).trust_loopback and is_local_program(request)):
@@ -100,18 +100,18 @@ def _asks_who(dependant: Dependant) -> bool:
 
 
 def current_admin(user: CurrentUser) -> Principal:
-    """Returns who the caller is, on routes of administrators; raises Forbidden for others, whatever they ask for."""
+    """Returns the caller if it is an administrator; else raises Forbidden, whatever the request is."""
     if user.role != "admin":
         raise Forbidden("This is for administrators.")
     return user
 
 
 CurrentAdmin = Annotated[Principal, Depends(current_admin)]
-"""The type of a route's parameter that receives which administrator the caller is."""
+"""The type of a route's parameter that receives the calling administrator."""
 
 
 def is_still_signed_in(services: Services, principal: Principal) -> bool:
-    """Says whether the caller would be let in again: what takes long asks now and then."""
+    """Returns whether the caller's credentials are still valid; long responses check this periodically."""
     with services.database.read() as session:
         if principal.session_id is not None:
             return sign_ins.find(session, principal.session_id) is not None
@@ -121,7 +121,7 @@ def is_still_signed_in(services: Services, principal: Principal) -> bool:
 
 
 def require_user(session: Session, principal: Principal) -> User:
-    """Returns the caller's row; raises Unauthenticated when the account was disabled or deleted meanwhile."""
+    """Returns the caller's row; raises Unauthenticated if the account has been disabled or deleted."""
     user = users.find(session, principal.user_id)
     if user is None:
         raise _ended()
@@ -134,15 +134,15 @@ def client_address(request: Request) -> str | None:
 
 
 def device_of(request: Request) -> Device:
-    """Returns what the request came from, as a session shows it to its owner."""
+    """Returns the request's client, as a session shows it to its owner."""
     return Device(request.headers.get("user-agent", ""), client_address(request) or "")
 
 
 def require_own_origin(request: Request) -> None:
-    """Raises Forbidden when an unsafe request is not from a page of the address that it came to."""
+    """Raises Forbidden if an unsafe request does not come from a page of the same origin."""
     if request.method in _SAFE_METHODS:
         return
-    # Compared as text: what a hostile client makes of either need not be an address at all.
+    # Compared as text: a hostile client may send anything in either header.
     host = request.headers.get("host", "").lower()
     scheme, _, origin = request.headers.get("origin", "").lower().partition("://")
     if not host or scheme not in ("http", "https") or origin != host:
@@ -171,7 +171,7 @@ def _of_bearer(session: Session, authorization: str) -> Principal:
         return _of_api_key(session, bearer[1])
     token = tokens.verify(session, bearer[1])
     found = sign_ins.find(session, token.session_id)
-    # The signature says that both are ours; this, that they belong together.
+    # The signature proves that the service issued both; this check, that they belong together.
     return _of_session(found if found and found.user.id == token.user_id else None, "token")
 
 
@@ -186,7 +186,7 @@ def _of_session(found: sign_ins.SessionLookup | None, signed_in_by: SignedInBy) 
 def _of_api_key(session: Session, secret: str) -> Principal:
     found = api_keys.find(session, secret)
     if found is None:
-        raise Unauthenticated("The API key is not valid, or no longer.")
+        raise Unauthenticated("The API key is invalid or has expired.")
     scopes = tuple(api_keys.scopes_of(found.key))
     return _of(
         found.user,
@@ -212,7 +212,7 @@ def _of(
 
 
 def _note_use(services: Services, principal: Principal, request: Request) -> None:
-    # It is for the owner's eyes: no request fails because it cannot be written.
+    # Informational only: no request fails because this write does.
     with suppress(Unavailable), services.database.write() as session:
         if principal.session_id is not None:
             sign_ins.record_use(session, principal.session_id, device_of(request))
@@ -221,4 +221,4 @@ def _note_use(services: Services, principal: Principal, request: Request) -> Non
 
 
 def _ended() -> Unauthenticated:
-    return Unauthenticated("This sign-in has ended; sign in again.")
+    return Unauthenticated("This session has ended; sign in again.")

@@ -1,9 +1,9 @@
-"""When a request that carries no credentials is from this machine's own user.
+"""Decides whether a request without credentials comes from this machine's own user.
 
-A loopback peer alone proves little: a page of any site can make this machine's browser send requests
-here (and with DNS rebinding under its own name), a reverse proxy on this machine passes on everybody's, and other
-accounts of the machine have programs too. Each leaves a trace that is looked for here. A proxy of the service's
-account that leaves none is caught by the settings that are made for it (`cli/http_server.py`).
+A loopback peer alone proves little: a page of any site can make this machine's browser send requests here (and with DNS
+rebinding under its own name), a reverse proxy on this machine forwards everybody's requests, and other accounts of the
+machine have programs too. Each leaves a trace that this module looks for. A proxy that runs as the same account and
+leaves none is caught by the settings that are made for it (`cli/http_server.py`).
 """
 
 import ipaddress
@@ -14,7 +14,7 @@ from starlette.requests import HTTPConnection
 from video2mp3.api.server.peers import PEER, Peer
 
 _LOOPBACK_HOST = re.compile(r"(?:127\.0\.0\.1|localhost|\[::1\])(?::\d{1,5})?", re.IGNORECASE)
-# What proxies, CDNs and tunnels tell of the client, or of the request as it was.
+# Headers by which proxies, CDNs and tunnels describe the client or the original request.
 _PREFIXES_OF_PROXIES = ("x-forwarded-", "x-original-", "x-envoy-", "cf-", "tailscale-")
 _OF_PROXIES = frozenset(
     {"forwarded", "via", "x-real-ip", "x-client-ip", "client-ip", "true-client-ip", "x-cluster-client-ip"}
@@ -23,7 +23,7 @@ _OF_PROXIES = frozenset(
 
 
 def is_local_program(connection: HTTPConnection) -> bool:
-    """Says whether a program of our account, or root's, sent the request, with no other site or proxy behind it."""
+    """Returns whether a program of this account or root sent the request, without another site or a proxy behind it."""
     headers = connection.headers
     return (
         "origin" not in headers
@@ -33,15 +33,15 @@ def is_local_program(connection: HTTPConnection) -> bool:
 
 
 def is_from_this_machine(connection: HTTPConnection) -> bool:
-    """Says whether a program of our account, or root's, sent the request, with no proxy behind it; browsers count."""
+    """Returns whether a program of this account or root, or its browser, sent the request without a proxy behind it."""
     headers = connection.headers
     return (
         _has_loopback_peer(connection)
         and _has_loopback_host(connection)
-        # What nginx speaks to those behind it where nothing else is set, and programs of today do not.
+        # HTTP/1.0 is nginx's default to its upstreams, and current programs do not use it.
         and connection.scope.get("http_version") != "1.0"
         and not any(name.startswith(_PREFIXES_OF_PROXIES) or name in _OF_PROXIES for name in headers)
-        # The last one: it costs the most.
+        # The last check: it costs the most.
         and _peer_of(connection).is_own
     )
 

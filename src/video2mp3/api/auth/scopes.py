@@ -1,8 +1,8 @@
-"""What each route asks of its caller: all of it is declared here, and a route that is not makes a test fail.
+"""The permission that each route requires; a test fails for a route that is not declared here.
 
-`open`: nothing, or a secret that the request itself carries. `read`, `convert` and `admin`: API keys need that scope
-(`convert` includes `read`); a signed-in session has all of them. `account`: no API key will do, since one that leaked
-must not make others, change the password, or end the account.
+`open`: none, or a secret that the request itself carries. `read`, `convert` and `admin`: API keys need that scope
+(`convert` includes `read`); sessions have all scopes. `account`: API keys are refused, so that a leaked one cannot
+create others, change the password or delete the account.
 """
 
 from collections.abc import Collection, Mapping
@@ -116,14 +116,14 @@ _BY_NEED: Mapping[Need, str] = {
 NEEDS: Mapping[str, Need] = {
     line.strip(): need for need, lines in _BY_NEED.items() for line in lines.splitlines() if line.strip()
 }
-"""What each route needs, by its method and path."""
+"""The required permission by method and path."""
 
 _ENOUGH: Mapping[str, tuple[Scope, ...]] = {"read": ("read", "convert"), "convert": ("convert",), "admin": ("admin",)}
 
 
 def require_scope(request: Request, scopes: Collection[Scope]) -> None:
-    """Raises InsufficientScope when an API key of these scopes may not use the route that the request came to."""
-    # What is not declared counts as `account`: an omission here locks out, and lets nobody in.
+    """Raises InsufficientScope if an API key with these scopes may not call the request's route."""
+    # An undeclared route counts as `account`, so an omission refuses access and never grants it.
     need = NEEDS.get(f"{request.method} {request.scope['route'].path}", "account")
     if not set(scopes) & set(_ENOUGH.get(need, ())):
         raise InsufficientScope(need if need in _ENOUGH else "")

@@ -1,1 +1,1 @@
-"""Conversions: submitting, following, results, and what is made of them."""
+"""Conversions: submitting and following them, their results, links and waveforms."""

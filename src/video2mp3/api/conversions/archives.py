@@ -1,4 +1,4 @@
-"""Several results as one ZIP, made as it is sent: nothing of it is ever stored."""
+"""Several results as one ZIP, which is created while it is sent and never stored."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -40,17 +40,17 @@ def read_archive(
     user: CurrentUser,
     services: CurrentServices,
 ) -> Response:
-    """Returns the MP3s of several conversions as one ZIP; those of a ZIP among them stand in it one by one."""
+    """Returns the MP3s of several conversions as one ZIP; the MP3s of results that are ZIPs are separate members."""
     with services.database.read() as session:
         jobs = [lifecycle.find(session, job_id, user.user_id) for job_id in dict.fromkeys(conversion_ids)]
     return zip_response(request, jobs, services, "conversions.zip")
 
 
 def zip_response(request: Request, jobs: Sequence[Job], services: Services, name: str) -> Response:
-    """Answers with the MP3s of these jobs in one ZIP of that name. Its size is known before, and told.
+    """Answers with the MP3s of these jobs in one ZIP of that name, with its Content-Length.
 
     Raises:
-        Video2mp3Error: as `result_of`, for the first job that has nothing.
+        Video2mp3Error: as `result_of`, for the first job without a result.
     """
     members = _members(jobs, services)
     headers = {
@@ -75,7 +75,7 @@ def _members(jobs: Sequence[Job], services: Services) -> list[Member]:
 
 
 def _files_of(job: Job, services: Services) -> Iterator[tuple[str, int, Any]]:
-    """Yields name, size and stream of each MP3 that a job has made."""
+    """Yields name, size and stream of each MP3 of a job."""
     whole = result_of(job, services)
     stored = stored_result(job, services)
     segments = segments_of(job)
@@ -87,7 +87,7 @@ def _files_of(job: Job, services: Services) -> Iterator[tuple[str, int, Any]]:
 
 
 def _free_name(name: str, taken: set[str]) -> str:
-    """Returns the name, with a number where another file has it: on some systems in whatever case."""
+    """Returns the name, with a number if another file has the same name in any case."""
     stem, candidate, number = name.removesuffix(".mp3"), name, 1
     while candidate.casefold() in taken:
         number += 1

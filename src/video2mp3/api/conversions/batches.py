@@ -1,4 +1,4 @@
-"""Batches: many conversions by one call, followed and fetched together."""
+"""Batches: many conversions in one request, followed and downloaded together."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -34,18 +34,18 @@ MAX_ITEMS = 100
 
 
 class NewItem(BaseModel):
-    """One conversion of a batch: of an upload, or of a file elsewhere."""
+    """One conversion of a batch: of an upload, or of a file at a URL."""
 
     model_config = ConfigDict(extra="forbid")
 
     upload_id: ItemId | None = Field(None, description="From POST /v1/uploads.")
     source: Source | None = None
-    options: dict[str, Any] = Field(default_factory=dict, description="They go before those of the batch.")
-    tag: str | None = Field(None, max_length=255, description="The client's text, returned with the conversion.")
+    options: dict[str, Any] = Field(default_factory=dict, description="They override those of the batch.")
+    tag: str | None = Field(None, max_length=255, description="Any text, returned with the conversion.")
 
 
 class NewBatch(BaseModel):
-    """An order of several conversions."""
+    """A request for several conversions."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -53,14 +53,14 @@ class NewBatch(BaseModel):
     options: dict[str, Any] = Field(
         default_factory=dict, json_schema_extra={**OPTIONS_SCHEMA, "description": "Of every conversion."}
     )
-    tag: str | None = Field(None, max_length=255, description="The client's text, returned with the batch.")
+    tag: str | None = Field(None, max_length=255, description="Any text, returned with the batch.")
     priority: Priority = Field("normal", description="Of every conversion.")
     email_notifications: bool = Field(False, description="true: send an email at the end of each conversion.")
-    webhook: Receiver | None = Field(None, description="Who is told of the end of the whole batch.")
+    webhook: Receiver | None = Field(None, description="The receiver of an event when the whole batch ends.")
 
 
 class BatchItemJSON(BaseModel):
-    """A conversion of a batch; all about it is at /v1/conversions/{id}."""
+    """A conversion of a batch; its details are at /v1/conversions/{id}."""
 
     id: str
     name: str
@@ -74,10 +74,10 @@ class BatchJSON(BaseModel):
 
     id: str
     state: Literal["running", "ended"]
-    percent: int = Field(ge=0, le=100, description="Of all conversions together; what failed is done, too.")
+    percent: int = Field(ge=0, le=100, description="Of all conversions together; failed ones count as done.")
     tag: str | None
     counts: dict[State, int] = Field(description="How many conversions are in each state.")
-    conversions: list[BatchItemJSON] = Field(description="In the order of the items, without those that were deleted.")
+    conversions: list[BatchItemJSON] = Field(description="In the order of the items, without deleted ones.")
     created_at: datetime
     ended_at: datetime | None = Field(description="Within seconds of its last conversion's end.")
 
@@ -112,9 +112,9 @@ def create_batch(
     services: CurrentServices,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
 ) -> BatchJSON:
-    """Queues several conversions: all of them, or none where one cannot be taken.
+    """Queues several conversions: all of them, or none if one is refused.
 
-    The same request again with the same Idempotency-Key makes no other batch: it is answered with the one that it made.
+    The same request with the same Idempotency-Key returns the batch that it created before.
     """
     if user.signed_in_by != "loopback":
         rates_of(request).count_more(request, "uploads", user.user_id, len(new.items))
@@ -159,7 +159,7 @@ def list_batches(
 
 @router.get("/{batch_id}")
 def read_batch(batch_id: ItemId, user: CurrentUser, services: CurrentServices) -> BatchJSON:
-    """Returns how far a batch is."""
+    """Returns a batch and its progress."""
     with services.database.read() as session:
         batch = batches.find(session, batch_id, user.user_id)
         return BatchJSON.of(batch, batches.jobs_of(session, batch.id))
@@ -168,12 +168,12 @@ def read_batch(batch_id: ItemId, user: CurrentUser, services: CurrentServices) -
 @router.delete(
     "/{batch_id}",
     responses={
-        202: {"model": BatchJSON, "description": "What has not ended is canceled, within seconds."},
+        202: {"model": BatchJSON, "description": "Its conversions will be canceled within seconds."},
         204: {"description": "It had ended; it is deleted with its conversions and their MP3s."},
     },
 )
 def delete_batch(batch_id: ItemId, response: Response, user: CurrentUser, services: CurrentServices) -> Any:
-    """Cancels the conversions that have not ended; deletes the batch with its conversions when all had."""
+    """Cancels the conversions that have not ended; if all have ended, deletes the batch with its conversions."""
     with services.database.write() as session:
         batch = batches.find(session, batch_id, user.user_id)
         keys = batches.delete(session, batch) if batch.ended_at is not None else None
@@ -188,7 +188,7 @@ def delete_batch(batch_id: ItemId, response: Response, user: CurrentUser, servic
 
 @router.get("/{batch_id}/archive", response_class=Response, responses=ZIP_RESPONSES)
 def read_batch_archive(request: Request, batch_id: ItemId, user: CurrentUser, services: CurrentServices) -> Response:
-    """Returns the MP3s that are finished as one ZIP: those of all conversions, when the batch has ended."""
+    """Returns the finished MP3s as one ZIP: those of all conversions, if the batch has ended."""
     with services.database.read() as session:
         batch = batches.find(session, batch_id, user.user_id)
         found = batches.jobs_of(session, batch.id, with_reports=True)
@@ -201,7 +201,7 @@ def read_batch_archive(request: Request, batch_id: ItemId, user: CurrentUser, se
 def _order(
     item: NewItem, new: NewBatch, user: Principal, services: Services
 ) -> tuple[str | None, RemoteSource | None, Order]:
-    """Returns what is to be converted, and how."""
+    """Returns the source of an item and its request."""
     if (item.upload_id is None) == (item.source is None):
         raise InvalidRequest("Give exactly one of upload_id and source for each item.")
     options = options_from_json(new.options | item.options)

@@ -21,7 +21,7 @@ from video2mp3.uploads import UploadSource
 
 router = APIRouter(prefix="/v1/conversions/{conversion_id}", tags=["conversions"])
 
-# Within it the download has to begin.
+# The download has to start within this time.
 _SIGNED_FOR_S = 300
 MP3_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
@@ -34,11 +34,11 @@ MP3_RESPONSES: dict[int | str, dict[str, Any]] = {
 """OpenAPI's description of an answer that is a result."""
 RANGE_RESPONSES: dict[int | str, dict[str, Any]] = {
     **MP3_RESPONSES,
-    206: {**MP3_RESPONSES[200], "description": "The range of it that was asked for."},
-    304: {"description": "The client has it already."},
-    307: {"description": "It is to be fetched from the storage, where the service is set to let clients do that."},
+    206: {**MP3_RESPONSES[200], "description": "The requested range."},
+    304: {"description": "The client has the current version."},
+    307: {"description": "A redirect to the object store, if the service is configured for that."},
 }
-"""The same, where ranges and conditions are taken."""
+"""The same for routes that support ranges and conditions."""
 SOURCE_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}},
 }
@@ -73,13 +73,13 @@ def read_source(request: Request, conversion_id: ItemId, user: CurrentUser, serv
         job = lifecycle.find(session, conversion_id, user.user_id)
         upload = session.get(Upload, job.upload_id) if job.upload_id else None
     if upload is None:
-        raise UploadDeleted("The file was deleted, or its time is over.")
+        raise UploadDeleted("The file was deleted or has expired.")
     return serve(request, original_of(upload, services))
 
 
 @router.get("/report")
 def read_report(conversion_id: ItemId, user: CurrentUser, services: CurrentServices) -> dict[str, Any]:
-    """Returns the facts of a finished conversion: what was found, decoded, damaged and written."""
+    """Returns the report of a finished conversion: what was found, decoded, damaged and written."""
     with services.database.read() as session:
         job = lifecycle.find(session, conversion_id, user.user_id)
     if job.state != "finished":
@@ -110,7 +110,7 @@ def result_of(job: Job, services: Services) -> Download:
 
     Raises:
         NotFinished: when there is none yet.
-        Expired: when it was deleted after its time.
+        Expired: when it has expired.
         Video2mp3Error: the one that ended the job, when it was not finished.
     """
     _, size_bytes = _stored(job)
@@ -141,19 +141,19 @@ def segment_of(job: Job, number: int, services: Services) -> Download:
 
 
 def _stored(job: Job) -> tuple[str, int]:
-    """Returns the key and the size of what a job has made."""
+    """Returns the key and the size of a job's result."""
     if job.state != "finished" or job.result_key is None or job.result_size_bytes is None:
         raise why_no_mp3(job)
     return job.result_key, job.result_size_bytes
 
 
 def stored_result(job: Job, services: Services) -> StoredResult:
-    """Returns the bytes of what a job has made; reads nothing yet."""
+    """Returns the bytes of a job's result; reads nothing yet."""
     return StoredResult(services.database, services.storage, job.id)
 
 
 def original_of(upload: Upload, services: Services) -> Download:
-    """Returns the file that was uploaded, as bytes that no browser tries to show.
+    """Returns the uploaded file with a type that no browser displays.
 
     Raises:
         Conflict: when it is not complete.
@@ -172,6 +172,6 @@ def why_no_mp3(job: Job) -> Video2mp3Error:
         return NotFinished()
     error = error_of(job)
     if error.status >= 500:
-        # The conversion failed some time ago; this request finds the service well.
+        # The conversion failed some time ago; the service is not unavailable now.
         error.status = Conflict.status
     return error

@@ -1,4 +1,4 @@
-"""How many event streams may be open: each holds a connection for as long as a conversion takes."""
+"""Limits open event streams: each holds a connection for as long as a conversion takes."""
 
 from video2mp3.api.fairness.open_per_user import OpenPerUser
 from video2mp3.api.server.connections import descriptor_limit
@@ -6,7 +6,7 @@ from video2mp3.errors import TooManyEventStreams
 
 
 class EventStreams(OpenPerUser):
-    """The open event streams; all together never take more than half of the descriptors."""
+    """The open event streams; all together use at most half of the descriptors."""
 
     def __init__(self, per_user: int, total: int) -> None:
         """Takes the limits."""

@@ -29,7 +29,7 @@ _HEARTBEAT_S = 15.0
 
 
 def get_watcher(request: Request, services: CurrentServices) -> JobWatcher:
-    """Returns the one watcher of this application."""
+    """Returns the watcher of this application."""
     state = request.app.state
     if not hasattr(state, "watcher"):
         state.watcher = JobWatcher(services.database)
@@ -38,9 +38,9 @@ def get_watcher(request: Request, services: CurrentServices) -> JobWatcher:
 
 
 def end_streams(app: FastAPI) -> None:
-    """Ends all event streams, whose clients connect again by themselves: else they would hold up a shutdown.
+    """Ends all event streams, which would delay a shutdown otherwise; their clients reconnect.
 
-    To be called in the event loop, when the server begins to shut down.
+    Call it in the event loop when the server begins to shut down.
     """
     watcher: JobWatcher | None = getattr(app.state, "watcher", None)
     if watcher is not None:
@@ -60,7 +60,7 @@ _EVENT = {
     response_class=StreamingResponse,
     responses={
         200: {"description": "The events.", "content": {"text/event-stream": {"schema": _EVENT}}},
-        204: {"description": "The client has seen the last event: there will be no more."},
+        204: {"description": "The client has received the last event."},
     },
 )
 async def follow_conversion(
@@ -82,7 +82,7 @@ async def follow_conversion(
     job = await run_in_threadpool(find)
     status = status_of(job)
     if status.ended and last_event_id == _event_id(status):
-        # An EventSource connects again after every end; this makes it stop.
+        # An EventSource reconnects after every end; this status stops it.
         return Response(status_code=204)
     return _CountedStream(_events(job, watcher, partial(is_still_signed_in, services, user)), user.user_id)
 
@@ -109,7 +109,7 @@ class _CountedStream(StreamingResponse):
 async def _events(job: Job, watcher: JobWatcher, is_allowed: Callable[[], bool]) -> AsyncIterator[str]:
     asked_at_s = time.monotonic()
     async for status in watcher.changes(job, heartbeat_s=_HEARTBEAT_S):
-        # A stream outlives a sign-in by hours otherwise; at each heartbeat, so within a minute whatever happens.
+        # At each heartbeat, so within a minute: otherwise a stream could outlive its session by hours.
         if time.monotonic() - asked_at_s >= _HEARTBEAT_S:
             if not await run_in_threadpool(is_allowed):
                 return

@@ -1,4 +1,4 @@
-"""Links to results for people without an account: signed, for a time, and gone with the conversion."""
+"""Signed links to results for people without an account; they expire, and end when the conversion is deleted."""
 
 from datetime import datetime
 from typing import Annotated
@@ -27,15 +27,15 @@ _DAY_S = 86_400
 
 
 class NewLink(BaseModel):
-    """A link that is to be made."""
+    """A link to create."""
 
     model_config = ConfigDict(extra="forbid")
 
-    expires_in_s: int = Field(7 * _DAY_S, ge=1, le=365 * _DAY_S, description="How long it is to be good for.")
+    expires_in_s: int = Field(7 * _DAY_S, ge=1, le=365 * _DAY_S, description="Seconds until it expires.")
 
 
 class LinkJSON(BaseModel):
-    """A link that downloads the result without a sign-in."""
+    """A link that downloads the result without an account."""
 
     url: str
     expires_at: datetime
@@ -45,7 +45,7 @@ class LinkJSON(BaseModel):
 def make_link(
     request: Request, conversion_id: ItemId, new: NewLink, user: CurrentUser, services: CurrentServices
 ) -> LinkJSON:
-    """Makes a link to the result that needs no account. It ends with its time, and when the conversion is deleted."""
+    """Creates a link that downloads the result without an account, until it expires or the conversion is deleted."""
     with services.database.write() as session:
         lifecycle.find(session, conversion_id, user.user_id)
         expires_s = _now_s(session) + new.expires_in_s
@@ -65,21 +65,21 @@ def read_shared(
     signature: Annotated[str, Query(max_length=100, description="From the link.")],
     segment: Segment = None,
 ) -> Response:
-    """Returns the result that a link leads to: as /v1/conversions/{id}/mp3, without an account."""
+    """Returns the result of a link, as /v1/conversions/{id}/mp3 does, without an account."""
     with services.database.read() as session:
         job = _shared_job(session, conversion_id, expires, signature)
     response = serve_result(request, services, job, segment)
-    # Pages of other sites may play the link too.
+    # Pages of other sites may play it, too.
     response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     return response
 
 
 def _shared_job(session: Session, job_id: str, expires_s: int, signature: str) -> Job:
-    """Returns the job that a link is to.
+    """Returns the job of a link.
 
     Raises:
-        NotFound: when nobody has made such a link, or the conversion, or its owner, was deleted.
-        LinkExpired: when its time is over.
+        NotFound: when the service has not issued the link, or the conversion or its owner was deleted.
+        LinkExpired: when the link has expired.
     """
     if not links.is_result_link(session, signature, job_id, expires_s):
         raise NotFound

@@ -1,4 +1,4 @@
-"""What is in an upload, before it is converted."""
+"""Media info: the contents of an upload, before it is converted."""
 
 import json
 from functools import partial
@@ -25,7 +25,7 @@ _PATIENCE_S = 30.0
 
 
 class NewProbe(BaseModel):
-    """What is to be looked into."""
+    """The upload to inspect."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -37,9 +37,9 @@ class NewProbe(BaseModel):
 
 @router.post("")
 async def probe_upload(order: NewProbe, request: Request, user: CurrentUser, services: CurrentServices) -> Probe:
-    """Returns an upload's tracks, languages and chapters, and estimates its MP3's size and time.
+    """Returns an upload's tracks, languages and chapters, with estimates of its MP3's size and of the time it takes.
 
-    It is answered at once; no conversion is queued. What is not media is the problem `unsupported_format`.
+    The response comes at once; no conversion is queued. A file that is not media gets `unsupported_format`.
     """
     options = options_from_json(order.options)
     await run_in_threadpool(_require_complete, services, order.upload_id, user.user_id)
@@ -50,7 +50,7 @@ async def probe_upload(order: NewProbe, request: Request, user: CurrentUser, ser
 
 
 def new_executor() -> FairExecutor:
-    """Returns what probes: one file of a user at once, so that another's need not wait for it."""
+    """Returns the executor of probes: one file per user at a time, so that other users need not wait."""
     return FairExecutor("probes", threads=2, per_user_threads=1, per_user_queue=50, queue=500)
 
 

@@ -1,4 +1,4 @@
-"""A video in, its MP3 out, in one request."""
+"""Converts a video in one request, whose response is the MP3."""
 
 import asyncio
 from contextlib import suppress
@@ -32,7 +32,7 @@ from video2mp3.jobs import lifecycle
 router = APIRouter(prefix="/v1/mp3", tags=["conversions"])
 log = structlog.get_logger()
 
-# Somebody waits on the line for this conversion: its end is looked for more often than for the others.
+# A client waits for this conversion, so its end is polled more often than that of others.
 _INTERVAL_S = 0.2
 
 _COVER = {
@@ -54,7 +54,7 @@ async def convert(
 ) -> Response:
     """Converts the body and answers with the MP3, or a ZIP where the options ask for several MP3s.
 
-    A client that goes away cancels the conversion.
+    If the client disconnects, the conversion is canceled.
     """
     name = name or filename_of(request.headers.get("content-disposition")) or ""
     return await _convert(request, services, user.user_id, watcher, name)
@@ -70,7 +70,7 @@ async def convert_named(
 ) -> Response:
     """Converts the body and answers with the MP3, or a ZIP where the options ask for several MP3s.
 
-    A client that goes away cancels the conversion.
+    If the client disconnects, the conversion is canceled.
     """
     return await _convert(request, services, user.user_id, watcher, name)
 
@@ -78,7 +78,7 @@ async def convert_named(
 async def _convert(request: Request, services: Services, user_id: str, watcher: JobWatcher, name: str) -> Response:
     options = options_from_query(request.query_params.multi_items(), frozenset({"name", "cover_upload_id"}))
     cover_upload_id = validate_cover(request.query_params.get("cover_upload_id"), options)
-    # The caller waits for the response and needs no email.
+    # A client that waits for the response needs no email.
     order = Order(options, cover_upload_id=cover_upload_id, email_notifications=False)
     declared = declared_size_bytes(request, services.settings.max_upload_bytes)
     await run_in_threadpool(check_quotas, services, user_id)
@@ -134,14 +134,14 @@ def _answer(request: Request, services: Services, job: Job) -> Response:
 
 
 async def _wait_for_end(request: Request, services: Services, watcher: JobWatcher, job: Job) -> None:
-    """Waits for the job's end, or for the client's: then the job is canceled."""
+    """Waits for the job's end; if the client disconnects first, cancels the job."""
     ended = asyncio.create_task(watcher.wait_for_end(job, _INTERVAL_S))
     gone = asyncio.create_task(wait_for_disconnect(request))
     try:
         await asyncio.wait({ended, gone}, return_when=asyncio.FIRST_COMPLETED)
         if not ended.done():
             await run_in_threadpool(_cancel, services, job)
-            raise Canceled("The client went away.")
+            raise Canceled("The client disconnected.")
     finally:
         ended.cancel()
         gone.cancel()

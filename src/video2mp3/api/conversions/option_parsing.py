@@ -1,4 +1,4 @@
-"""Conversion options as they come over HTTP: JSON, form fields or a query."""
+"""Parses conversion options of a request: JSON, form fields or a query."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What callers see of a conversion."""
+"""JSON models of conversions."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -34,7 +34,7 @@ class ErrorJSON(BaseModel):
 
 
 class LinksJSON(BaseModel):
-    """Addresses of what belongs to a conversion."""
+    """URLs of a conversion's resources."""
 
     self: str
     events: str
@@ -57,12 +57,12 @@ class ConversionJSON(BaseModel):
     percent: int = Field(ge=0, le=100)
     priority: Priority
     tag: str | None
-    batch_id: str | None = Field(description="The batch that it was ordered in.")
+    batch_id: str | None = Field(description="The batch that it belongs to.")
     email_notifications: bool = Field(description="Whether an email is sent at its end.")
     source: SourceJSON
     cover_upload_id: str | None = Field(description="The upload that is the front cover.")
     result_url: str | None = Field(description="Where the result is sent, without its query.")
-    options: dict[str, Any] = Field(description="What was asked for; the rest has its default.")
+    options: dict[str, Any] = Field(description="The options of the request; the others have their defaults.")
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
@@ -73,7 +73,7 @@ class ConversionJSON(BaseModel):
 
     @classmethod
     def of(cls, job: Job, root_path: str = "") -> "ConversionJSON":
-        """Represents a row; `root_path` is the prefix that a proxy in front has taken away."""
+        """Represents a row; `root_path` is the service's path prefix."""
         path = f"{root_path}/v1/conversions/{job.id}"
         return cls(
             id=job.id,
@@ -139,7 +139,7 @@ def error_class(code: str) -> type[Video2mp3Error]:
 
 
 def error_json(job: Job) -> ErrorJSON | None:
-    """Returns why a job failed; None when it did not."""
+    """Returns why a job failed; None if it did not."""
     if job.state != "failed":
         return None
     error = error_of(job)

@@ -1,4 +1,4 @@
-"""Conversions: ordered, listed, read, canceled, deleted, tried again."""
+"""Conversions: submit, list, read, cancel, delete, retry."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -39,22 +39,22 @@ _MAX_JSON_BYTES = 64 * 1024
 
 
 _EMAIL_NOTIFICATIONS = "false: no email about this conversion."
-_RESULT_URL = "Where the result is sent with PUT before the conversion is finished; a signed URL, say."
-_WEBHOOK = "Who is told of the end of this conversion only."
-_PRIORITY = "Of your conversions the higher comes first; `high` is for administrators."
+_RESULT_URL = "The result is sent here with PUT before the conversion is finished; for example a signed URL."
+_WEBHOOK = "The receiver of an event when this conversion ends."
+_PRIORITY = "Conversions with a higher priority come first among yours; `high` is for administrators."
 
 
 class NewConversion(BaseModel):
-    """An order to convert an upload, or a file elsewhere: exactly one of `upload_id` and `source`."""
+    """A request to convert an upload, or a file at a URL: exactly one of `upload_id` and `source`."""
 
     model_config = ConfigDict(extra="forbid")
 
     upload_id: ItemId | None = Field(None, description="From POST /v1/uploads.")
     source: Source | None = None
     result_url: str | None = Field(None, description=_RESULT_URL)
-    cover_upload_id: ItemId | None = Field(None, description="An upload too: the picture for the front cover.")
+    cover_upload_id: ItemId | None = Field(None, description="The upload with the picture for the front cover.")
     options: dict[str, Any] = Field(default_factory=dict, json_schema_extra=OPTIONS_SCHEMA)
-    tag: str | None = Field(None, max_length=255, description="The client's text, returned with the conversion.")
+    tag: str | None = Field(None, max_length=255, description="Any text, returned with the conversion.")
     priority: Priority = Field("normal", description=_PRIORITY)
     email_notifications: bool = Field(True, description=_EMAIL_NOTIFICATIONS)
     webhook: Receiver | None = Field(None, description=_WEBHOOK)
@@ -72,7 +72,7 @@ _FORM_SCHEMA: dict[str, Any] = {
         "webhook_url": {"type": "string", "description": _WEBHOOK},
         "webhook_secret": {
             "type": "string",
-            "description": "What calls to webhook_url are signed with.",
+            "description": "The key that signs calls to webhook_url.",
         },
         "file": {"type": "string", "format": "binary"},
     },
@@ -94,10 +94,10 @@ async def create_conversion(
     services: CurrentServices,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
 ) -> ConversionJSON:
-    """Queues a conversion: of an upload or of a file elsewhere (JSON), or of the file in a form.
+    """Queues a conversion: of an upload or of a file at a URL (JSON), or of the file in a form.
 
-    Fields that come before the file in a form are checked before the file is stored. The same request again with the
-    same Idempotency-Key makes no other conversion: it is answered with the one that it made.
+    Form fields before the file are validated before the file is stored. The same request with the same Idempotency-Key
+    returns the conversion that it created before.
     """
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type == "multipart/form-data":
@@ -151,7 +151,7 @@ def read_conversion(
 def delete_conversion(
     request: Request, response: Response, conversion_id: ItemId, user: CurrentUser, services: CurrentServices
 ) -> Any:
-    """Cancels a conversion, or deletes it when it has ended."""
+    """Cancels a conversion; if it has ended, deletes it."""
     with services.database.write() as session:
         job = lifecycle.find(session, conversion_id, user.user_id)
         ended = job.state in lifecycle.ENDED
@@ -170,7 +170,7 @@ def delete_conversion(
 def retry_conversion(
     request: Request, response: Response, conversion_id: ItemId, user: CurrentUser, services: CurrentServices
 ) -> ConversionJSON:
-    """Makes a new conversion of one that failed or was canceled: the same upload, the same options."""
+    """Creates a new conversion from one that failed or was canceled: the same upload, the same options."""
     job = retry(services, user.user_id, conversion_id)
     conversion = represent(request, job)
     response.headers["Location"] = conversion.links.self
@@ -207,7 +207,7 @@ async def convert_form(
         await abort(incoming)
         raise
     if job.upload_id != upload.id:
-        # Another request with this Idempotency-Key was quicker, and has brought the same file.
+        # Another request with this Idempotency-Key and the same file was faster.
         await abort(incoming)
     return job
 

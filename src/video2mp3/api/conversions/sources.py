@@ -1,4 +1,4 @@
-"""Files elsewhere, as orders name them."""
+"""Files at URLs as sources of conversions."""
 
 from pathlib import PurePosixPath
 from typing import Annotated
@@ -12,27 +12,27 @@ from video2mp3.uploads import clean_name
 
 
 class UrlSource(BaseModel):
-    """A file elsewhere."""
+    """A file at a URL."""
 
     model_config = ConfigDict(extra="forbid")
 
-    url: str = Field(description="http or https; a signed URL, say. It is fetched before it is converted.")
+    url: str = Field(description="http or https, for example a signed URL. The file is fetched before it is converted.")
     name: str | None = Field(None, max_length=255, description="The file's name; else the last part of the URL's path.")
 
 
 # Written out: a reference to another schema would lead nowhere in the description of a body.
 Source = Annotated[UrlSource, WithJsonSchema(UrlSource.model_json_schema())]
-"""The type of a field with a file elsewhere."""
+"""The type of a field with a file at a URL."""
 
 
 def remote_source(services: Services, source: UrlSource) -> RemoteSource:
-    """Returns the file elsewhere, as a job holds it; raises UrlRejected where its URL is one that is never fetched."""
+    """Returns the file as a job's source; raises UrlRejected if its URL is never allowed."""
     validate_url(services, source.url)
     return RemoteSource(source.url, clean_name(source.name or unquote(PurePosixPath(urlsplit(source.url).path).name)))
 
 
 def validate_url(services: Services, url: str | None) -> str | None:
-    """Returns a URL, where there is one; raises UrlRejected where it can be told now that it leads inside."""
+    """Returns a URL, or None; raises UrlRejected if it leads to a private network without a DNS look-up."""
     if url is not None:
         services.guard.check(url)
     return url

@@ -1,4 +1,4 @@
-"""Watches jobs for all clients of this process at once: one query for all of them, at a steady pace."""
+"""Watches jobs for all clients of this process: one periodic query serves all of them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -21,19 +21,19 @@ _STALL_AFTER_S = 30.0
 
 @dataclass(frozen=True)
 class JobStatus:
-    """Where a job is."""
+    """The state and the progress of a job."""
 
     state: str
     percent: int
     done_s: float
     """Seconds of audio converted."""
     elapsed_s: float
-    """Seconds that the conversion has taken so far; 0 before it starts."""
+    """Duration of the conversion so far; 0 before it starts."""
     error_code: str | None
 
     @property
     def ended(self) -> bool:
-        """True in a state that never changes."""
+        """True in a final state."""
         return self.state in ENDED
 
 
@@ -54,7 +54,7 @@ class _Watch:
 
 
 class JobWatcher:
-    """Follows jobs in the database. Used from one event loop; asks only while somebody watches."""
+    """Follows jobs in the database. Used from one event loop; queries only while a client watches."""
 
     def __init__(self, database: Database) -> None:
         self.closed = False
@@ -63,15 +63,15 @@ class JobWatcher:
         self._watches: set[_Watch] = set()
         self._task: asyncio.Task[None] | None = None
         self._in_a_hurry = asyncio.Event()
-        # The clients wait for this loop: it goes on whatever happens.
+        # The clients wait for this loop, so no error ends it.
         self._watchdog = Watchdog("job-watcher", _STALL_AFTER_S, max_backoff_s=_INTERVAL_S)
 
     async def changes(
         self, job: Job, *, heartbeat_s: float, interval_s: float = _INTERVAL_S
     ) -> AsyncIterator[JobStatus | None]:
-        """Yields the job's status at once and at each change; ends after its last, or when the job was deleted.
+        """Yields the job's status at once and at each change; ends after the final one, or when the job is deleted.
 
-        None is yielded after `heartbeat_s` seconds without a change. `interval_s`: how often to ask.
+        Yields None after `heartbeat_s` seconds without a change. `interval_s` is the polling interval.
         """
         watch = _Watch(job.id, status_of(job), interval_s)
         self._add(watch)
@@ -107,7 +107,7 @@ class JobWatcher:
         self._watches.add(watch)
         if self._task is None or self._task.done():
             self._in_a_hurry = asyncio.Event()
-            # In a separate context: it polls for all callers, not for the first one.
+            # In a new context: it queries for all clients, not for the first caller.
             self._task = asyncio.create_task(self._follow(), context=Context())
         elif hurry:
             self._in_a_hurry.set()
@@ -137,7 +137,7 @@ class JobWatcher:
 
 
 def status_of(job: Job) -> JobStatus:
-    """Returns the status of a row; without the time that the conversion has taken."""
+    """Returns a row's status, without the duration of the conversion."""
     percent = 100 if job.state == "finished" else job.percent
     return JobStatus(job.state, percent, job.done_s, elapsed_s=0.0, error_code=job.error_code)
 

@@ -1,4 +1,4 @@
-"""A result's waveform: made with the MP3, or measured when it is first asked for, and kept with the conversion."""
+"""A result's waveform: recorded with the MP3 or measured at the first request, and kept with the conversion."""
 
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -33,7 +33,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {200: {"content": {"image/svg+xml"
 
 
 class WaveformJSON(BaseModel):
-    """How loud an MP3 is, from its start to its end."""
+    """The peaks of an MP3 over time."""
 
     duration_s: float
     step_s: float = Field(description="The time from one peak to the next.")
@@ -51,8 +51,8 @@ async def read_waveform(
 ) -> Any:
     """Returns the waveform of the MP3 as numbers, or as a picture.
 
-    It is made with the MP3. Where it was not (the MP3 was copied from the source, not encoded), the MP3 is decoded when
-    the waveform is first asked for, which takes some seconds for each hour of audio.
+    It is recorded with the MP3. If the MP3 was copied from the source instead of encoded, it is decoded at the first
+    request for the waveform, which takes some seconds for each hour of audio.
     """
     waveform, job = await run_in_threadpool(_find, services, conversion_id, user.user_id, segment)
     if waveform is None:
@@ -65,7 +65,7 @@ async def read_waveform(
 
 
 def new_executor() -> FairExecutor:
-    """Returns what measures waveforms: one of a user at once, so that another's need not wait for it."""
+    """Returns the executor that measures waveforms: one per user at a time, so that other users need not wait."""
     return FairExecutor("waveforms", threads=2, per_user_threads=1, per_user_queue=20, queue=200)
 
 
@@ -97,10 +97,10 @@ def _download(services: Services, job: Job, segment: int | None) -> Download:
 
 
 def _measure(services: Services, job: Job, segment: int | None) -> Waveform:
-    """Decodes the MP3 in the sandbox and keeps what comes of it."""
+    """Decodes the MP3 in the sandbox and stores its waveform."""
     with services.database.read() as session:
         known = session.get(Waveform, (job.id, segment or 0))
-    if known is not None:  # another process was quicker, while this waited for its turn
+    if known is not None:  # another process was faster while this task was queued
         return known
     found = engine.waveform(_Mp3(_download(services, job, segment)), limits=_LIMITS)
     waveform = row(job.id, segment or 0, found)
@@ -108,12 +108,12 @@ def _measure(services: Services, job: Job, segment: int | None) -> Waveform:
         with services.database.write() as session:
             session.add(waveform)
     except IntegrityError:
-        pass  # another request was quicker, or the conversion was deleted meanwhile
+        pass  # another request was faster, or the conversion was deleted
     return waveform
 
 
 class _Mp3:
-    """A stored MP3 as the engine reads it."""
+    """A stored MP3 as a source of the engine."""
 
     def __init__(self, download: Download) -> None:
         self.name = download.name
@@ -130,7 +130,7 @@ def _json(waveform: Waveform) -> str:
 
 
 def _svg(waveform: Waveform) -> str:
-    """Draws the peaks to both sides of the middle."""
+    """Draws the peaks symmetrically above and below the middle."""
     width = len(waveform.peaks)
     above = " ".join(f"{x},{LOUDEST - peak}" for x, peak in enumerate(waveform.peaks))
     below = " ".join(f"{x},{LOUDEST + peak}" for x, peak in reversed(list(enumerate(waveform.peaks))))

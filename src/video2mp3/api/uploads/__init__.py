@@ -1,1 +1,1 @@
-"""Uploads: in one body or resumable, and the conversion that begins while one still comes."""
+"""Uploads: in one body or resumable, and conversions that start during an upload."""

@@ -1,4 +1,4 @@
-"""Lets conversions begin while their upload still comes, so that both end together."""
+"""Starts conversions during their upload, so that both end at about the same time."""
 
 import time
 

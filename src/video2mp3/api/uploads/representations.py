@@ -1,4 +1,4 @@
-"""What callers see of an upload."""
+"""JSON model of uploads."""
 
 from datetime import datetime
 from typing import Literal

@@ -1,4 +1,4 @@
-"""Uploads: a file is sent once, then converted by its id."""
+"""Uploads: a client sends a file once and refers to it by its id."""
 
 from typing import Annotated, Any
 
@@ -26,7 +26,7 @@ RAW_BODY = {
 }
 """OpenAPI's description of a body that is the file itself."""
 
-Name = Annotated[str, Query(description="The file's name; a Content-Disposition header can give it, too.")]
+Name = Annotated[str, Query(description="The file's name; a Content-Disposition header is an alternative.")]
 
 
 @router.post(
@@ -39,9 +39,9 @@ async def create_upload(
     services: CurrentServices,
     name: Name = "",
 ) -> Any:
-    """Stores the body as a file. It is deleted after a time, see `expires_at`.
+    """Stores the body as a file, which is deleted at `expires_at`.
 
-    With `Tus-Resumable` it begins an upload that can be resumed: see the tus protocol, 1.0.
+    With the header `Tus-Resumable`, starts a resumable upload (tus protocol 1.0).
     """
     if "tus-resumable" in request.headers:
         return await create_resumable(request, services, user.user_id)

@@ -30,8 +30,8 @@ _METADATA_KEY = re.compile(r"[!-+\--~]+")  # ASCII without space and comma
 class Tus:
     """Pure ASGI middleware around the addresses of uploads.
 
-    It answers OPTIONS, puts the method in place that `X-HTTP-Method-Override` names, refuses other versions of the
-    protocol, and lets every answer to its requests name the version, also those that tell of an error.
+    It answers OPTIONS, applies `X-HTTP-Method-Override`, refuses other versions of the protocol, and adds the version
+    to every response, including errors.
     """
 
     def __init__(self, app: ASGIApp) -> None:

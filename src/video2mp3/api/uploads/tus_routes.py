@@ -1,7 +1,7 @@
 """Uploads that resume: the requests of the tus protocol (its headers: `tus`).
 
-Nothing is locked: of two requests that write at one offset, the one whose chunk is listed first goes on. So a process
-that died, or a line that hangs, holds up nobody.
+Nothing is locked: of two requests that write at one offset, the one whose chunk is listed first continues. So a process
+that died, or a connection that hangs, blocks no other request.
 """
 
 import asyncio
@@ -56,7 +56,7 @@ _BODY = {
 
 
 async def create_resumable(request: Request, services: Services, user_id: str) -> Response:
-    """Begins an upload, with its first bytes where the body has some; on any error nothing stays stored."""
+    """Starts an upload with the bytes of the body, if any; on any error nothing stays stored."""
     length = _declared_length(request, services)
     metadata = request.headers.get("upload-metadata", "")
     name = tus.name_in_metadata(metadata)
@@ -75,7 +75,7 @@ async def create_resumable(request: Request, services: Services, user_id: str) -
             await feed(request, appended)
         upload = await run_transfer(appended.finish)
     except BaseException:
-        # Nobody will ever learn its address.
+        # The client never learns its address.
         await finally_in_thread(appended.abort)
         raise
     headers = _headers(upload)
@@ -85,7 +85,7 @@ async def create_resumable(request: Request, services: Services, user_id: str) -
 
 @router.head("/{upload_id}", response_class=Response, include_in_schema=False)
 def read_offset(upload_id: ItemId, user: CurrentUser, services: CurrentServices) -> Response:
-    """Returns how much of an upload is stored, in the headers."""
+    """Returns in headers how much of an upload is stored."""
     with services.database.read() as session:
         upload = uploads.find(session, upload_id, user.user_id)
         uploads.require_unexpired(session, upload)
@@ -101,9 +101,9 @@ def read_offset(upload_id: ItemId, user: CurrentUser, services: CurrentServices)
 
 @router.patch("/{upload_id}", status_code=204, response_class=Response, openapi_extra=_BODY)
 async def append(request: Request, upload_id: ItemId, user: CurrentUser, services: CurrentServices) -> Response:
-    """Goes on with an upload, at the offset that HEAD returns: the tus protocol, 1.0.
+    """Continues an upload at the offset that HEAD returns (tus protocol 1.0).
 
-    What came before the line was cut is kept, unless a checksum was to be checked.
+    If the connection drops, the bytes received so far are kept, unless they have to match a checksum.
     """
     if _content_type(request) != tus.MEDIA_TYPE:
         raise UnsupportedMediaType(f"Send the bytes as {tus.MEDIA_TYPE}.")
@@ -128,7 +128,7 @@ async def append(request: Request, upload_id: ItemId, user: CurrentUser, service
 
 
 class AppendedBytes:
-    """The bytes of one request, on their way into an upload. Blocking."""
+    """Appends the bytes of one request to an upload. Blocking."""
 
     def __init__(self, services: Services, upload: Upload, left_bytes: int, checksum: tus.Checksum | None) -> None:
         """Goes on at the upload's offset; the whole upload gets no larger than `left_bytes`."""
@@ -146,7 +146,7 @@ class AppendedBytes:
             upload.received_bytes,
             max_size_bytes=self._max_size_bytes,
             min_free_disk_bytes=settings.min_free_disk_bytes,
-            # Nothing is listed before all of it is known to be right: so it is one chunk, which is never full.
+            # With a checksum, nothing is listed before all bytes are verified: they are one chunk, which is never full.
             chunk_size_bytes=CHUNK_SIZE_BYTES if checksum is None else self._max_size_bytes + 1,
             on_listed=self._complete,
         )
@@ -180,7 +180,7 @@ class AppendedBytes:
             self._checksum.check()
         self._writer.close()
         with self._services.database.write() as session:
-            self._complete(session)  # where no byte came, and only the length was told
+            self._complete(session)  # the request had no bytes and only declared the length
             upload = uploads.find(session, self._upload.id, self._upload.user_id)
         if upload.state == "complete":
             self._services.wake()
@@ -189,7 +189,7 @@ class AppendedBytes:
         return upload
 
     def keep(self) -> None:
-        """Keeps what came of a request that was cut, unless it cannot be checked any more. Raises nothing of ours."""
+        """Keeps the received bytes of an aborted request, unless they have a checksum. Raises no Video2mp3Error."""
         try:
             if self._checksum is None:
                 self._writer.close()
@@ -198,11 +198,11 @@ class AppendedBytes:
         self._writer.discard()
 
     def discard(self) -> None:
-        """Throws away what is not durable yet."""
+        """Discards bytes that are not durable yet."""
         self._writer.discard()
 
     def abort(self) -> None:
-        """Throws away the whole upload."""
+        """Deletes the whole upload."""
         self._writer.abort()
 
     def _complete(self, session: Session) -> None:
@@ -214,7 +214,7 @@ class AppendedBytes:
 def _resume(
     services: Services, user_id: str, upload_id: str, offset_bytes: int, length: int | None, size_bytes: int
 ) -> tuple[Upload, int]:
-    """Checks whether so many bytes may be appended there; returns the upload, and how large it may get. Blocking."""
+    """Checks whether the bytes may be appended at the offset; returns the upload and its maximum size. Blocking."""
     check_free_disk(
         services.storage.scratch_folder, services.settings.min_free_disk_bytes + min(size_bytes, CHUNK_SIZE_BYTES)
     )
@@ -225,7 +225,7 @@ def _resume(
             raise InvalidUploadHeader("Upload-Length: the upload has another length, or more of it has come.")
         upload = uploads.find(session, upload_id, user_id)
         if upload.received_bytes != offset_bytes:
-            raise WrongOffset(f"The upload goes on at {upload.received_bytes}, not at {offset_bytes}.")
+            raise WrongOffset(f"The upload continues at offset {upload.received_bytes}, not at {offset_bytes}.")
         end_bytes = offset_bytes + size_bytes
         _require_within(upload.size_bytes, end_bytes)
         if upload.state == "complete":

@@ -1,4 +1,4 @@
-"""The v0 API's calls for accounts, with its responses."""
+"""The v0 API's calls for accounts, with its response formats."""
 
 import base64
 import binascii
@@ -20,14 +20,14 @@ from video2mp3.api.frame.services import CurrentServices
 from video2mp3.api.frame.small_bodies import SmallBodyRoute
 from video2mp3.errors import InvalidCredentials
 
-# Only for the API's description: the framework's own reader takes ASCII only.
+# Only for the API's description: the framework's parser takes ASCII only.
 _BASIC = HTTPBase(scheme="basic", scheme_name="HTTPBasic", description="For /login only.", auto_error=False)
 
 router = APIRouter(route_class=SmallBodyRoute, tags=["compat"])
 
 
 class Registration(BaseModel):
-    """An account to be made; what else is sent is ignored, as it was."""
+    """An account to create; other fields are ignored."""
 
     username: str = Field(max_length=256)
     password: SecretStr = Field(max_length=1024)
@@ -35,7 +35,7 @@ class Registration(BaseModel):
 
 @router.get("/", response_model=Message)
 def read_root(request: Request) -> Response:
-    """Say that the service runs; browsers get the page."""
+    """Returns a greeting; browsers get the page."""
     response = page_response() if prefers_html(request) else JSONResponse({"msg": "running."})
     response.headers["Vary"] = "Accept"
     return response
@@ -43,7 +43,7 @@ def read_root(request: Request) -> Response:
 
 @router.post("/register")
 def register(request: Request, registration: Registration, services: CurrentServices) -> Message:
-    """Create account."""
+    """Creates an account."""
     accounts.register(request, services, registration.username, registration.password.get_secret_value())
     return Message(msg="User registered successfully")
 
@@ -54,7 +54,7 @@ def login(
     services: CurrentServices,
     _basic: Annotated[object, Depends(_BASIC)],
 ) -> Response:
-    """Sign in with HTTP Basic; the answer is the access token as a JSON string. The body is ignored."""
+    """Signs in with HTTP Basic; the response is the access token as a JSON string. The body is ignored."""
     username, password = _basic_credentials(request.headers.get("authorization", ""))
     user = check_credentials(request, services, username, password)
     return JSONResponse(sessions.access_token(request, services, user), headers=sessions.NO_STORE)
@@ -62,13 +62,13 @@ def login(
 
 @router.post("/validate")
 def validate(principal: CurrentUser) -> Username:
-    """Whose token it is."""
+    """Returns the owner of the token."""
     return Username(username=principal.username)
 
 
 @router.get("/users/me")
 def read_current_user(principal: CurrentUser) -> Username:
-    """Whose token it is."""
+    """Returns the owner of the token."""
     return Username(username=principal.username)
 
 

@@ -1,4 +1,4 @@
-"""The v0 API's calls for uploads and results, with the responses that its clients expect."""
+"""The v0 API's calls for videos and MP3s, with its response formats."""
 
 from typing import Annotated
 
@@ -19,13 +19,13 @@ router = APIRouter(tags=["compat"])
 
 
 class StoredVideo(BaseModel):
-    """A video that was stored, and is being converted."""
+    """A stored video whose conversion is queued."""
 
     video_id: str
 
 
 class StartedConversion(BaseModel):
-    """A conversion that was started."""
+    """A queued conversion."""
 
     msg: str
     video_fid: str

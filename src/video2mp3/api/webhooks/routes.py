@@ -1,4 +1,4 @@
-"""Webhooks: who is told when conversions end, and how each delivery went."""
+"""Webhooks: receivers of events about conversions, and the log of deliveries."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -40,7 +40,7 @@ Receiver = Annotated[NewReceiver, WithJsonSchema(NewReceiver.model_json_schema()
 
 
 class NewWebhook(BaseModel):
-    """A webhook to be made."""
+    """A webhook to create."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -49,13 +49,13 @@ class NewWebhook(BaseModel):
 
 
 class WebhookJSON(BaseModel):
-    """A webhook of the account's: told of the ends of all its conversions."""
+    """A webhook of the account: it receives events about all its conversions."""
 
     id: str
     url: str = Field(description="Without its query, which may be a secret.")
     events: list[Event]
     created_at: datetime
-    disabled_at: datetime | None = Field(description="When its receiver answered 410; it is told nothing more.")
+    disabled_at: datetime | None = Field(description="When its receiver answered 410; it gets no more deliveries.")
 
     @classmethod
     def of(cls, webhook: Webhook) -> "WebhookJSON":
@@ -70,9 +70,9 @@ class WebhookJSON(BaseModel):
 
 
 class CreatedWebhook(WebhookJSON):
-    """A webhook that was just made."""
+    """A new webhook."""
 
-    secret: str = Field(description="What deliveries are signed with (Standard Webhooks). It is shown this once.")
+    secret: str = Field(description="The key that signs deliveries (Standard Webhooks). It is shown only once.")
 
 
 class WebhookList(BaseModel):
@@ -82,14 +82,14 @@ class WebhookList(BaseModel):
 
 
 class DeliveryJSON(BaseModel):
-    """What a webhook was told, or is to be told."""
+    """A delivery to a webhook: sent, failed or queued."""
 
-    id: str = Field(description="The `webhook-id` that the receiver sees; the same with every attempt.")
+    id: str = Field(description="The `webhook-id` that the receiver sees; the same for every attempt.")
     event: Event
     conversion_id: str
     state: Literal["queued", "sending", "sent", "failed"]
     attempts: int
-    status: int | None = Field(description="What the receiver answered last.")
+    status: int | None = Field(description="The status of the receiver's last response.")
     problem: str | None = Field(description="Why the last attempt failed.")
     created_at: datetime
     next_attempt_at: datetime | None
@@ -122,7 +122,7 @@ class DeliveryPage(BaseModel):
 
 @router.post("", status_code=201)
 def create_webhook(new: NewWebhook, user: CurrentUser, services: CurrentServices) -> CreatedWebhook:
-    """Makes a webhook. Its secret is in this answer and in no other."""
+    """Creates a webhook. Only this response contains its secret."""
     services.guard.check(new.url)
     with services.database.write() as session:
         lock_user(session, user.user_id)
@@ -147,7 +147,7 @@ def read_webhook(webhook_id: ItemId, user: CurrentUser, services: CurrentService
 
 @router.delete("/{webhook_id}", status_code=204)
 def delete_webhook(webhook_id: ItemId, user: CurrentUser, services: CurrentServices) -> Response:
-    """Deletes a webhook with its deliveries, also those that have not arrived."""
+    """Deletes a webhook with all its deliveries, including queued ones."""
     with services.database.write() as session:
         webhooks.delete(session, webhook_id, user.user_id)
         audit.record(session, "webhook.deleted", by=user.user_id, about=webhook_id)
@@ -162,7 +162,7 @@ def list_deliveries(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: Annotated[str | None, Query(pattern="^[0-9a-f]{32}$")] = None,
 ) -> DeliveryPage:
-    """Lists what a webhook was told, and is to be told; gone with its conversion."""
+    """Lists the deliveries to a webhook; they are deleted with their conversions."""
     with services.database.read() as session:
         webhooks.find(session, webhook_id, user.user_id)
         found = webhooks.deliveries(session, webhook_id, before_id=cursor, limit=limit + 1)
@@ -172,7 +172,7 @@ def list_deliveries(
 
 @router.post("/{webhook_id}/deliveries/{delivery_id}/redeliver", status_code=202)
 def redeliver(webhook_id: ItemId, delivery_id: ItemId, user: CurrentUser, services: CurrentServices) -> DeliveryJSON:
-    """Delivers again, at once and with the same id, whether it had arrived or not."""
+    """Delivers again at once with the same id, whatever the outcome of earlier attempts."""
     with services.database.write() as session:
         webhook = webhooks.find(session, webhook_id, user.user_id)
         delivery = webhooks.redeliver(session, webhook, delivery_id)

@@ -1,7 +1,7 @@
-"""Erases accounts that were deleted, with all that they have stored: the objects, then the rows, the account's last.
+"""Erases deleted accounts with all their data: the objects, then the rows, the account's row last.
 
-Any number of processes may do so at once. If one dies, another continues; objects whose rows were deleted
-by then are orphans, which the sweeper finds.
+Any number of processes may do so at once. If one dies, another continues; objects whose rows were deleted before are
+orphans, which the sweeper finds.
 """
 
 import structlog
@@ -22,14 +22,14 @@ _AT_ONCE = 100
 
 
 def erase_deleted(database: Database, storage: Storage) -> int:
-    """Erases the accounts that were deleted; returns how many. What a worker still has is left for later."""
+    """Erases deleted accounts; returns how many. Jobs that a worker still holds are left for the next run."""
     with database.read() as session:
         deleted = session.scalars(select(User.id).where(User.deleted_at.is_not(None)).order_by(User.id)).all()
     return sum(_erase(database, storage, user_id) for user_id in deleted)
 
 
 def _erase(database: Database, storage: Storage, user_id: str) -> bool:
-    # A request that was let in before may have made one more.
+    # A request that was admitted before may have created one more.
     cancel_all(database, user_id)
     for take in (_take_jobs, _take_chunks):
         while True:
@@ -47,7 +47,7 @@ def _erase(database: Database, storage: Storage, user_id: str) -> bool:
 
 
 def _take_jobs(session: Session, user_id: str) -> tuple[int, list[str]]:
-    """Deletes some ended jobs; returns their number, and the keys of what is stored of them."""
+    """Deletes some ended jobs; returns their number and the keys of their results."""
     ended = (Job.user_id == user_id, Job.state.in_(lifecycle.ENDED))
     rows = session.execute(select(Job.id, Job.result_key).where(*ended).limit(_AT_ONCE)).all()
     taken = rows_changed(session, delete(Job).where(Job.id.in_([row.id for row in rows]))) if rows else 0
@@ -55,7 +55,7 @@ def _take_jobs(session: Session, user_id: str) -> tuple[int, list[str]]:
 
 
 def _take_chunks(session: Session, user_id: str) -> tuple[int, list[str]]:
-    """Deletes some chunks of uploads that no job needs any more; returns their number, and their keys."""
+    """Deletes some chunks of uploads that no job needs any more; returns their number and their keys."""
     needed = select(Job.id).where(Job.user_id == user_id).exists()
     mine = select(UploadChunk.storage_key).join(Upload, Upload.id == UploadChunk.upload_id)
     keys = session.scalars(mine.where(Upload.user_id == user_id, ~needed).limit(_AT_ONCE)).all()

@@ -1,6 +1,6 @@
-"""Bounds how many rows one account can leave behind: the oldest of those that nothing needs any more are deleted.
+"""Limits how many rows one account can leave behind: deletes the oldest of those that are no longer needed.
 
-What is bounded where a row is made (webhooks, API keys, uploads, jobs that wait) is not here.
+Rows that are limited on creation (webhooks, API keys, uploads, waiting jobs) are not included.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -21,13 +21,13 @@ from video2mp3.storage import Storage
 log = structlog.get_logger()
 
 MAX_CANCELED = 1000
-"""Conversions of one user that were canceled before they began: they cost nothing to make, and tell nothing."""
+"""Jobs of one user that were canceled before they started, which cost nothing to create."""
 MAX_SESSIONS = 1000
-"""Sessions of one user that go on; and tokens of one user that were used or have ended."""
+"""Active sessions of one user; and used or ended tokens of one user."""
 MAX_AUDIT_ENTRIES = 1000
-"""Of one user and one action: so a flood of one action does not wash out the others."""
+"""Per user and action, so that a flood of one action does not displace the others."""
 MAX_ANONYMOUS_ENTRIES = 100_000
-"""Of one action by nobody who was signed in, or by the command line."""
+"""Per action, for entries without a signed-in user and by the command line."""
 
 # Rows that one transaction changes.
 _AT_ONCE = 100
@@ -37,7 +37,7 @@ _Take = Callable[[Session, Sequence[str]], list[str]]
 
 @dataclass(frozen=True)
 class Bound:
-    """How many rows of one kind are kept of each owner."""
+    """How many rows of one kind are kept for each owner."""
 
     table: type[Base]
     id: InstrumentedAttribute[str]
@@ -46,16 +46,16 @@ class Bound:
     owner: tuple[InstrumentedAttribute[str | None] | InstrumentedAttribute[str], ...]
     keep: int
     among: tuple[ColumnElement[bool], ...]
-    """Only these rows count, and may be taken away."""
+    """Only these rows count and may be deleted."""
     take: _Take
-    """Takes rows away by their ids; returns the storage keys to delete after the commit."""
+    """Deletes rows by their ids; returns the storage keys to delete after the commit."""
     spared: tuple[ColumnElement[bool], ...] = ()
-    """These count, but stay for now, however old they are."""
+    """These rows count but are kept for now, however old they are."""
 
 
 def bounds(max_user_history: int) -> tuple[Bound, ...]:
-    """Returns all bounds; `max_user_history` ended conversions, and batches, are kept for each user."""
-    # What has ended has an `ended_at`, and nothing else has: so the index that orders them also finds them.
+    """Returns all bounds; `max_user_history` ended jobs, and as many batches, are kept for each user."""
+    # Exactly the ended jobs have an `ended_at`, so the index that orders them also finds them.
     ended = Job.ended_at.is_not(None)
     never_begun = (ended, Job.state == "canceled", Job.started_at.is_(None))
     by_user, by_nobody = AuditEntry.user_id.is_not(None), AuditEntry.user_id.is_(None)
@@ -100,21 +100,21 @@ def bounds(max_user_history: int) -> tuple[Bound, ...]:
 
 
 def _jobs_bound(keep: int, among: tuple[ColumnElement[bool], ...]) -> Bound:
-    # By their ends: a job that waited for long has told its owner nothing yet when it ends.
+    # By their ends: the owner of a job that waited long has not seen its result yet.
     order = (Job.ended_at, Job.id)
     unsent = _has_unsent(Notification.job_id == Job.id)
     return Bound(Job, Job.id, order, (Job.user_id,), keep, among, _take_jobs, spared=(unsent,))
 
 
 def _has_unsent(about: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Returns whether somebody is to be told of a row yet: it is given up after a day, so no row stays for longer."""
+    """The condition that a row has unsent notifications, which expire after a day."""
     return select(Notification.id).where(about, Notification.state.in_(("queued", "sending"))).exists()
 
 
 def trim(database: Database, storage: Storage, bound: Bound) -> int:
-    """Takes away the oldest rows of each owner who has more than are kept, some in each transaction.
+    """Deletes the oldest rows of each owner beyond the bound, some in each transaction; returns how many.
 
-    Returns how many. Any number of processes may do so at once.
+    Any number of processes may do so at once.
     """
     trimmed = 0
     for owner in _owners_beyond(database, bound):
@@ -125,7 +125,7 @@ def trim(database: Database, storage: Storage, bound: Bound) -> int:
 
 
 def trim_owner(database: Database, storage: Storage, bound: Bound, owner: tuple[ColumnElement[bool], ...]) -> int:
-    """Does so for one owner, whose rows meet these conditions."""
+    """Does the same for one owner, whose rows meet these conditions."""
     with database.read() as session:
         newest = select(*bound.order).where(*owner, *bound.among).order_by(*(column.desc() for column in bound.order))
         oldest_kept = session.execute(newest.offset(bound.keep - 1).limit(1)).one_or_none()
@@ -144,8 +144,8 @@ def _before(order: Sequence[Any], values: Sequence[Any]) -> tuple[ColumnElement[
 
 def _trim_older(database: Database, storage: Storage, bound: Bound, older: tuple[ColumnElement[bool], ...]) -> int:
     trimmed = 0
-    settled = [~condition for condition in bound.spared]
-    rows = select(bound.id).where(*older, *bound.among, *settled).order_by(*bound.order).limit(_AT_ONCE)
+    not_spared = [~condition for condition in bound.spared]
+    rows = select(bound.id).where(*older, *bound.among, *not_spared).order_by(*bound.order).limit(_AT_ONCE)
     while True:
         with database.write() as session:
             ids = session.scalars(rows).all()
@@ -158,7 +158,7 @@ def _trim_older(database: Database, storage: Storage, bound: Bound, older: tuple
 
 
 def _owners_beyond(database: Database, bound: Bound) -> Iterator[tuple[ColumnElement[bool], ...]]:
-    """Yields a condition for the rows of each owner who has more than are kept."""
+    """Yields, for each owner with rows beyond the bound, the condition that selects its rows."""
     owners = select(*bound.owner).where(*bound.among).group_by(*bound.owner).having(func.count() > bound.keep)
     with database.read() as session:
         found = session.execute(owners).all()
@@ -179,7 +179,7 @@ def _take_jobs(session: Session, ids: Sequence[str]) -> list[str]:
 
 
 def _take_batches(session: Session, ids: Sequence[str]) -> list[str]:
-    """Deletes ended batches; those of their jobs that are there yet stay, as conversions without one."""
+    """Deletes ended batches; their remaining jobs stay, without a batch."""
     rows_changed(session, update(Job).where(Job.batch_id.in_(ids)).values(batch_id=None))
     return _delete(Batch, Batch.id, session, ids)
 

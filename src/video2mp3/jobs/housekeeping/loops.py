@@ -1,6 +1,6 @@
 """Housekeeping: the relay, the reaper and the sweeper, each a loop in a separate thread (see `supervision`).
 
-Every process runs it; all that it does is made of conditional statements, so they do not disturb each other.
+Every process runs it. It uses conditional statements only, so processes do not interfere.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -26,16 +26,16 @@ RELAY_EVERY_S = 1.0
 REAP_EVERY_S = 10.0
 SWEEP_EVERY_S = 300.0
 ORPHANS_EVERY_S = 900
-"""One process of all looks for orphans: that lists the whole storage."""
+"""One process at a time looks for orphans, because that lists the whole storage."""
 HISTORY_EVERY_S = 250
-"""One process of all counts what each account has left behind."""
+"""One process at a time counts the rows of each account."""
 MAX_USER_HISTORY = 10_000
 _RELAY_STALL_S = 30.0
 _REAPER_STALL_S = 60.0
-# Listing a large storage takes its time.
+# Listing a large storage takes long.
 _SWEEPER_STALL_S = 7200.0
 _STOP_S = 10.0
-# Longer than any conversion: a killed process has left what is older.
+# Longer than any conversion: a killed process left older files.
 _SCRATCH_AGE_S = 86_400.0
 
 
@@ -49,30 +49,30 @@ class Housekeeping:
         storage: Storage,
         *,
         expire: Sequence[sweeper.Expire] = (),
-        tend: Sequence[Callable[[Session], object]] = (),
+        maintenance: Sequence[Callable[[Session], object]] = (),
         max_user_history: int = MAX_USER_HISTORY,
     ) -> None:
         """Prepares the threads.
 
         Args:
-            database: The rows that are the truth.
-            queue: Where due jobs and notifications are announced.
-            storage: Where the sweeper deletes.
-            expire: What expires besides results (uploads), as functions of a session and a limit.
-            tend: What else is done every five minutes, each in a separate transaction and by all processes: so each
-                is made of conditional statements.
-            max_user_history: Ended conversions that are kept for each user.
+            database: The database.
+            queue: The broker to which the relay publishes.
+            storage: The storage in which the sweeper deletes.
+            expire: Functions of a session and a limit that expire other rows than results (uploads).
+            maintenance: Other steps of the sweeper, each in a separate transaction. Every process runs them, so they
+                consist of conditional statements.
+            max_user_history: Ended jobs that are kept for each user.
         """
         self._database = database
         self._queue = queue
         self._storage = storage
         self._expire = (lifecycle.expire, *expire)
-        self._tend = tend
+        self._maintenance = maintenance
         self._bounds = history.bounds(max_user_history)
         announce_due = Relay(database, queue).announce_due
         self._relay = Loop("relay", announce_due, every_s=RELAY_EVERY_S, stall_after_s=_RELAY_STALL_S)
         self._reaper = Loop("reaper", self._reap, every_s=REAP_EVERY_S, stall_after_s=_REAPER_STALL_S)
-        # A separate thread: listing a large storage must not hold up the relay.
+        # In a separate thread: listing a large storage must not delay the relay.
         self._sweeper = Loop("sweeper", self._sweep, every_s=SWEEP_EVERY_S, stall_after_s=_SWEEPER_STALL_S)
         self._loops = (self._relay, self._reaper, self._sweeper)
 
@@ -82,18 +82,18 @@ class Housekeeping:
             loop.start()
 
     def wake(self) -> None:
-        """Lets the relay look at once: call it after a commit that made something due. Returns immediately."""
+        """Wakes the relay: call it after a commit that made something due. Returns immediately."""
         self._relay.wake()
 
     def stop(self) -> None:
-        """Ends the threads; what they were at is finished first, within ten seconds."""
+        """Ends the threads after their current steps, within ten seconds."""
         for loop in self._loops:
             loop.stop()
         for loop in self._loops:
             loop.join(_STOP_S)
 
     def _reap(self) -> None:
-        # What one of them chokes on must not keep the others from being done.
+        # A failure of one step must not prevent the others.
         with self._reaper.step():
             self._reap_leases()
         with self._reaper.step():
@@ -123,8 +123,8 @@ class Housekeeping:
                 step()
 
     def _sweeps(self) -> Iterator[Callable[[], object]]:
-        for tend in self._tend:
-            yield partial(self._do_tend, tend)
+        for step in self._maintenance:
+            yield partial(self._maintain, step)
         yield partial(erase_deleted, self._database, self._storage)
         for expire in self._expire:
             yield partial(sweeper.delete_expired, self._database, self._storage, expire)
@@ -132,9 +132,9 @@ class Housekeeping:
         yield self._delete_orphans
         yield partial(sweep_scratch, self._storage.scratch_folder, _SCRATCH_AGE_S)
 
-    def _do_tend(self, tend: Callable[[Session], object]) -> None:
+    def _maintain(self, step: Callable[[Session], object]) -> None:
         with self._database.write() as session:
-            tend(session)
+            step(session)
 
     def _trim_history(self) -> None:
         with self._database.write() as session:

@@ -1,4 +1,4 @@
-"""What one process does for all of them, every so often."""
+"""Periodic tasks that one of all processes runs in each interval."""
 
 from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.exc import IntegrityError
@@ -10,9 +10,9 @@ from video2mp3.database.tables import PeriodicTask
 
 
 def try_acquire(session: Session, name: str, every_s: int) -> bool:
-    """Returns whether the caller runs the task: True for one of all who ask within `every_s` seconds.
+    """Acquires a task for this interval: True for one of all callers within `every_s` seconds.
 
-    If the process dies, another one runs the task after that time.
+    If that process dies, another one acquires the task in the next interval.
     """
     next_at = now() + every_s * SECOND
     due = (PeriodicTask.name == name, PeriodicTask.due_at <= now())
@@ -24,10 +24,7 @@ def try_acquire(session: Session, name: str, every_s: int) -> bool:
 
 
 def lock(session: Session, name: str) -> None:
-    """Lets one transaction at a time go on from here, of all that name the same routine, until it ends.
-
-    SQLite has one writer at a time anyway.
-    """
+    """Locks a task until the end of the transaction. SQLite has one writer at a time anyway."""
     locked = select(PeriodicTask.name).where(PeriodicTask.name == name).with_for_update()
     if session.scalar(locked) is None:
         _add(session, name, 0)
@@ -35,7 +32,7 @@ def lock(session: Session, name: str) -> None:
 
 
 def _add(session: Session, name: str, due_at: ColumnElement[int] | int) -> bool:
-    """Makes the row, the first time ever; False when another has."""
+    """Creates the row; False if another process has created it."""
     try:
         with session.begin_nested():
             session.add(PeriodicTask(name=name, due_at=due_at))

@@ -1,8 +1,8 @@
 """The relay: announces due jobs and notifications to the queue.
 
-The rows are the outbox, so nothing that was committed can be lost on the way to the broker: a row that was
-announced and is not claimed within a minute is announced again. Only a small window of rows is out at any time.
-Which job comes next is no matter of the messages' order: a worker that gets one takes the job whose turn it is then
+The rows are the outbox, so nothing that was committed can be lost on the way to the broker: a row that was announced
+and is not claimed within a minute is announced again. Only a small window of rows is announced at any time. The order
+of the messages does not decide which job comes next: a worker that gets one claims the next job by fair queueing
 (`taking.py`). Of notifications only those are announced whose turn it is (`fair_window.py`). Any number of
 relays may run at once.
 """
@@ -25,7 +25,7 @@ from video2mp3.telemetry import metrics, tracing
 
 LEAST_WINDOW = 10
 ANNOUNCED_S = 60
-"""A message that is not taken for this long is published again."""
+"""A message that is not consumed within this time is published again."""
 MESSAGE_LIFETIME_S = 300
 
 Table = type[Job] | type[Notification]
@@ -33,7 +33,7 @@ Table = type[Job] | type[Notification]
 
 @dataclass(frozen=True)
 class _Message:
-    """A job's name, as it is published."""
+    """A message that names a job."""
 
     body: bytes
     traceparent: str | None
@@ -41,7 +41,7 @@ class _Message:
 
 @dataclass(frozen=True)
 class _Announcement:
-    """A row that is due, and the message that names it."""
+    """A due row and its message."""
 
     row_id: str
     message: _Message
@@ -57,22 +57,22 @@ class _DueNotifications:
 
 
 class Relay:
-    """Moves what is due from the database to the queue."""
+    """Publishes messages for due rows."""
 
     def __init__(self, database: Database, queue: Queue, *, announced_s: int = ANNOUNCED_S) -> None:
-        """Nothing happens before the first `announce_due`."""
+        """Does nothing before the first `announce_due`."""
         self._database = database
         self._queue = queue
         self._announced_s = announced_s
         self._has_to_forget = False
 
     def announce_due(self) -> int:
-        """Announces what is due, as far as there is room in the window; returns the number of messages published.
+        """Announces due rows, as many as the window allows; returns the number of messages published.
 
-        Where the queue has lost its messages, all that was announced is due again.
+        If the queue has lost its messages, all announced rows are due again.
 
         Raises:
-            QueueUnavailable: when the broker took none or not all; the rest is due again at once.
+            QueueUnavailable: when the broker did not accept all messages; the other rows are due again at once.
             DatabaseUnavailable: when the database does not answer.
         """
         if self._queue.lost_messages():
@@ -109,7 +109,7 @@ class Relay:
         metrics.MESSAGES_PUBLISHED.labels(queue).inc()
 
     def _mark(self, due: Sequence[_Announcement]) -> list[_Announcement]:
-        """Marks the jobs as announced and commits that; returns those that no other relay has marked meanwhile."""
+        """Marks the jobs as announced and commits; returns those that no other relay has marked."""
         if not due:
             return []
         with self._database.write() as session:
@@ -120,7 +120,7 @@ class Relay:
         if not (due.email or due.webhooks):
             return []
         with self._database.write() as session:
-            # Relays that choose at once would each fill the room that they see.
+            # Concurrent relays would each use the same free places.
             periodic_tasks.lock(session, "notifications")
             chosen = [*_with_room(session, due.email, email=True), *_with_room(session, due.webhooks, email=False)]
             mine = [_Announcement(one.id, due.messages[one.job_id]) for one in chosen if one.job_id in due.messages]
@@ -129,7 +129,7 @@ class Relay:
     def _marked(self, session: Session, table: Table, due: Sequence[_Announcement]) -> list[_Announcement]:
         marked = set()
         announced_until = now() + self._announced_s * SECOND
-        # In the order of their ids, so that two relays cannot block each other.
+        # In the order of their ids, so that two relays cannot deadlock.
         for row_id in sorted(announcement.row_id for announcement in due):
             if change(session, table, row_id, *_due(table), announced_until=announced_until):
                 marked.add(row_id)
@@ -142,7 +142,7 @@ class Relay:
 
 
 def jobs_window(session: Session) -> int:
-    """Returns how many announced jobs may be out: two for each slot of the workers that are alive, at least ten."""
+    """Returns the size of the window: two jobs for each slot of the workers that are alive, at least ten."""
     return max(LEAST_WINDOW, 2 * workers.open_slots(session))
 
 
@@ -176,7 +176,7 @@ def _with_room(session: Session, found: Sequence[Candidate], *, email: bool) -> 
 
 
 def _messages(session: Session, job_ids: Sequence[str], *, with_mp3: bool) -> dict[str, _Message]:
-    """The messages that name these jobs; a job that was deleted meanwhile has none."""
+    """The messages that name these jobs, without jobs that were deleted."""
     if not job_ids:
         return {}
     columns = (Job.id, Job.upload_id, Job.result_key, Job.traceparent, User.username)

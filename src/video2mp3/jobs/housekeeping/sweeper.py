@@ -1,4 +1,4 @@
-"""The sweeper: deletes what has expired, and objects that no row refers to."""
+"""The sweeper: deletes expired results and uploads, and objects that no row refers to."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -16,13 +16,13 @@ from video2mp3.storage import Storage
 log = structlog.get_logger()
 
 Expire = Callable[[Session, int], tuple[int, list[str]]]
-"""Takes up to so many expired things out of the database.
+"""Removes up to `limit` expired rows.
 
 Returns how many it found, of which some may have no object, and the storage keys to delete after the commit.
 """
 
 ORPHAN_AGE_S = 3600
-"""An object is stored before its row refers to it: a younger one may still get its row."""
+"""An object is stored before its row refers to it, so a younger object may still get its row."""
 _BATCH = 100
 _UPLOAD_KEY = re.compile(r"uploads/([0-9a-f]{32})/[0-9]+-[0-9a-f]+")
 _CHECK_KEY = re.compile(r"checks/([0-9a-f]{16})")
@@ -30,7 +30,7 @@ _RESULT_KEY = re.compile(r"results/([0-9a-f]{32})/[0-9]+\.(?:mp3|zip)")
 
 
 def delete_expired(database: Database, storage: Storage, expire: Expire) -> int:
-    """Deletes all that `expire` finds, batch by batch; returns the number of objects deleted."""
+    """Deletes everything that `expire` finds, batch by batch; returns the number of objects deleted."""
     deleted = 0
     while True:
         with database.write() as session:
@@ -45,7 +45,7 @@ def delete_expired(database: Database, storage: Storage, expire: Expire) -> int:
 def delete_orphans(database: Database, storage: Storage) -> int:
     """Deletes old objects of uploads, results and checks that no row refers to; returns their number.
 
-    Objects with other names than ours are left alone.
+    Objects with other names are ignored.
     """
     with database.read() as session:
         oldest_kept_s = session.scalars(select(now())).one() / SECOND - ORPHAN_AGE_S
@@ -73,15 +73,15 @@ def _kept_chunks(session: Session, owners: dict[str, str]) -> set[str]:
 
 
 def _kept_results(session: Session, owners: dict[str, str]) -> set[str]:
-    """Returns the keys that are referred to, or may be yet; `owners` maps keys to their jobs."""
+    """Returns the keys that are referred to, or may be later; `owners` maps keys to their jobs."""
     jobs = session.execute(select(Job.id, Job.state, Job.result_key).where(Job.id.in_(set(owners.values())))).all()
-    # A worker that was cut off from the database may still finish its job with an object that is old by then.
+    # A worker that was disconnected from the database may still finish its job with an object that is old by then.
     running = {job.id for job in jobs if job.state == "processing"}
     return {job.result_key for job in jobs} | {key for key, owner in owners.items() if owner in running}
 
 
 def _kept_checks(session: Session, owners: dict[str, str]) -> set[str]:  # noqa: ARG001
-    """Returns nothing: a storage check wrote such an object and was killed."""
+    """Returns nothing: a process that was killed while it checked the storage left such an object behind."""
     return set()
 
 
