@@ -191,7 +191,9 @@ def test_what_somebody_is_to_be_told_of_stays_until_then(database: Database, dis
         session.flush()
         for job, state, target in told:
             kind = "batch" if target else "email"
-            session.add(Notification(job_id=job.id, user_id=ada, kind=kind, target=target, state=state, created_at=1))
+            row = Notification(job_id=job.id, user_id=ada, kind=kind, target=target, state=state)
+            row.created_at, row.expires_at = 1, 2
+            session.add(row)
     trim(database, disk)
     assert _left(database, Job) == {*job_ids[:2], *job_ids[-KEEP:]}
     assert _left(database, Batch) == {batch_ids[0], *batch_ids[-KEEP:]}
@@ -211,7 +213,7 @@ def test_a_conversion_goes_with_all_that_belongs_to_it(database: Database, disk:
         session.flush()
         for number, job in enumerate(jobs):
             put(disk, f"results/{number}")
-            session.add(Notification(job_id=job.id, user_id=ada, state="sent", created_at=1))
+            session.add(Notification(job_id=job.id, user_id=ada, state="sent", created_at=1, expires_at=2))
             session.add(Waveform(job_id=job.id, segment=0, step_s=1.0, duration_s=1.0, peaks=b"1"))
             session.add(Webhook(user_id=ada, job_id=job.id, url="https://a", secret="s", events=[], created_at=1))
         kept = sorted(jobs, key=lambda job: job.id)[-KEEP:]
