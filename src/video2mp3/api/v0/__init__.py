@@ -1,1 +1,1 @@
-"""The v0 API: the calls of the tutorial system from which this project grew. Its clients keep working."""
+"""The v0 API: the calls of the sample application that this project grew out of."""
