@@ -1,4 +1,4 @@
-"""How many processors this process may use."""
+"""The number of processors available to this process."""
 
 import math
 import os
@@ -9,13 +9,13 @@ _OWN_GROUP = Path("/proc/self/cgroup")
 
 
 def available_cpus(cgroups: Path = CGROUPS, own_group: Path = _OWN_GROUP) -> int:
-    """Returns the processors that affinity and the container's quota leave to this process, one at least."""
+    """Returns the number of processors that affinity and the container's quota allow, at least one."""
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min([affinity, *_quotas(cgroups, own_group)]))
 
 
 def _quotas(cgroups: Path, own_group: Path) -> list[int]:
-    """Returns the quotas of this process's own group and of every one above it, rounded up."""
+    """Returns the quotas of this process's cgroup and all its ancestors, rounded up."""
     quotas = []
     for hierarchy, group in _groups(own_group):
         folder = cgroups / hierarchy / group.lstrip("/")
@@ -27,7 +27,7 @@ def _quotas(cgroups: Path, own_group: Path) -> list[int]:
 
 
 def _groups(own_group: Path) -> list[tuple[str, str]]:
-    found = [("", ""), ("cpu", "")]  # in a container its own group is the root that it sees
+    found = [("", ""), ("cpu", "")]  # in a container, the process sees its cgroup as the root
     try:
         lines = own_group.read_text().splitlines()
     except OSError:

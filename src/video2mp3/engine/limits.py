@@ -1,23 +1,23 @@
-"""What one conversion may use."""
+"""Limits of one conversion."""
 
 from dataclasses import asdict, dataclass
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of one conversion; the process that does it is killed where it goes beyond one."""
+    """Limits of one conversion. The parent kills a child that exceeds one."""
 
     max_audio_s: float = 24 * 3600.0
-    """Longest audio converted, counted in decoded seconds, whatever the file claims."""
+    """Longest audio in decoded seconds, independent of the duration that the file claims."""
     wall_clock_s: float = 4 * 3600.0
-    """Longest time one conversion may take."""
+    """Longest time for one conversion."""
     no_progress_s: float = 60.0
-    """Longest time without one more decoded sample; time spent waiting for the source is not counted."""
+    """Longest time without a new decoded sample, not counting time spent waiting for the source."""
     memory_bytes: int = 1024**3
-    """Address space of the process (much more than it ever uses: libraries and stacks count too)."""
+    """Address space of the process. It includes libraries and stacks, so it is much more than the memory used."""
 
     threads: int | None = None
-    """Encoders that run at once; None: as many as there are processors for this process. The MP3 is the same."""
+    """Encoder threads; None: one per processor available to this process. The MP3 does not depend on it."""
 
     def as_dict(self) -> dict[str, float | None]:
         """Returns the limits as plain values."""

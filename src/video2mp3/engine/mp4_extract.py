@@ -11,32 +11,32 @@ from video2mp3.errors import EngineCrashed
 
 MAX_TYPE_BYTES = 64 * 1024
 MAX_INDEX_BYTES = 8 * 1024**2
-"""Some hours of video have a smaller index; the head of the new file is in memory, in the child and in its parent."""
+"""Enough for several hours of video. Both the child and its parent hold the new file's head in memory."""
 MAX_HEAD_BYTES = MAX_TYPE_BYTES + MAX_INDEX_BYTES + 16
 MAX_RANGES = 2**18
 _PIECE_BYTES = 96 * 1024
-"""Of one message; as base64 it stays below the longest line that the parent reads."""
+"""Bytes per message; in base64 it stays below the parent's line limit."""
 _RANGE = struct.Struct("<QQ")
 
 
 @dataclass(frozen=True)
 class Mp4Extract:
-    """What to read of an MP4, and what to write."""
+    """A plan for copying the audio of an MP4 into a smaller file."""
 
     head: bytes
-    """The new file's beginning: all but the samples."""
+    """The beginning of the new file: everything except the samples."""
     ranges: tuple[tuple[int, int], ...]
-    """Offset and size in bytes of each piece of the old file; they follow the head in this order, which is their old
-    one, and do not overlap."""
+    """Offset and size in bytes of each range of the old file, in ascending order without overlap. The ranges follow
+    the head in the new file."""
 
     @property
     def size_bytes(self) -> int:
-        """Of the new file."""
+        """Size of the new file."""
         return len(self.head) + sum(size for _, size in self.ranges)
 
 
 def messages(extract: Mp4Extract | None) -> Iterator[dict[str, Any]]:
-    """Yields what the child says: the pieces, and at last whether there is an extract at all."""
+    """Yields the child's messages: the pieces, then whether there is an extract."""
     if extract is not None:
         for piece in _pieces(extract.head):
             yield {"extract_head": piece}
@@ -52,23 +52,23 @@ def _pieces(data: bytes) -> Iterator[str]:
 
 @dataclass
 class ReceivedExtract:
-    """The parent's side: gathers what an untrusted child says, within limits."""
+    """The parent's side: collects the messages of the untrusted child, within limits."""
 
     size_bytes: int
-    """Of the file that the ranges belong to."""
+    """Size of the file that the ranges refer to."""
     _head: bytearray = field(default_factory=bytearray)
     _ranges: bytearray = field(default_factory=bytearray)
 
     def take(self, message: Mapping[str, Any]) -> None:
-        """Takes one message. Raises EngineCrashed if it is not of the right form, or more than there may be."""
+        """Takes one message. Raises EngineCrashed if it is malformed, or if there are too many."""
         _append(self._head, message.get("extract_head"), MAX_HEAD_BYTES)
         _append(self._ranges, message.get("extract_ranges"), MAX_RANGES * _RANGE.size)
 
     def finish(self) -> Mp4Extract:
-        """Returns all of it.
+        """Returns the extract.
 
         Raises:
-            EngineCrashed: it is incomplete, or a range is empty, out of order or outside of the file.
+            EngineCrashed: the extract is incomplete, or a range is empty, out of order or outside the file.
         """
         if not self._head or not self._ranges or len(self._ranges) % _RANGE.size:
             raise EngineCrashed

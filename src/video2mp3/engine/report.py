@@ -4,24 +4,24 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 WAVEFORM_POINTS = 1000
-"""A waveform has so many points, or up to twice as many; fewer of a sound shorter than a second or two."""
+"""A waveform has this many points, or up to twice as many; fewer if the audio is shorter than two seconds."""
 LOUDEST = 128
-"""The highest peak of a waveform: full scale."""
+"""The highest possible peak of a waveform: full scale."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a conversion is."""
+    """The progress of a conversion."""
 
     done_s: float
-    """Seconds of audio done so far. A second counts a tenth when it is decoded, and the rest when it is encoded."""
+    """Seconds of audio done so far. Decoding counts as a tenth of the work, encoding as the rest."""
     total_s: float | None
-    """Seconds of audio to be done, as the file claims."""
+    """Seconds of audio in total, as the file claims."""
 
     @property
     def percent(self) -> int:
         """Whole percent; at most 99 while it runs, 0 where the length is not known."""
-        # Bounded before it is made whole: a tiny length makes it infinite.
+        # Bounded before rounding: a tiny total makes the quotient infinite.
         return int(max(0.0, min(99.0, 100 * self.done_s / self.total_s))) if self.total_s else 0
 
 
@@ -35,7 +35,7 @@ class Track:
     sample_rate_hz: int
     duration_s: float | None
     decodable: bool
-    """False: there is no decoder for this kind of audio here."""
+    """False if the engine has no decoder for this codec."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Chapter:
 
 @dataclass(frozen=True)
 class Probe:
-    """What is in a file, without decoding it."""
+    """The contents of a file, found without decoding it."""
 
     container: str
     tracks: tuple[Track, ...]
@@ -60,7 +60,7 @@ class Probe:
     estimated_size_bytes: int | None
     """Of the MP3, with the options given."""
     estimated_time_s: float | None
-    """To convert it here, where nothing else is done at the same time."""
+    """Time for the conversion on this machine without other load."""
     warnings: tuple[str, ...]
     """Sentences for people."""
 
@@ -71,7 +71,7 @@ class Probe:
 
 @dataclass(frozen=True)
 class Waveform:
-    """How loud a sound is, from its start to its end."""
+    """The peaks of audio over time."""
 
     duration_s: float
     step_s: float
@@ -82,35 +82,36 @@ class Waveform:
 
 @dataclass(frozen=True)
 class Segment:
-    """One MP3 of those that a conversion made; they stand one directly after the other."""
+    """One MP3 of a conversion. Several segments follow each other without gaps in the output."""
 
     offset_bytes: int
-    """Where in what was written it begins."""
+    """Offset in the output."""
     size_bytes: int
     sha256: str
     track: int
-    """The number of the track that it is of, from 1 on."""
+    """The number of its track, from 1."""
     start_s: float
-    """Where in the source's time it begins."""
+    """Start time in the source."""
     samples: int
     """Samples per channel that it decodes to."""
     duration_s: float
     title: str | None
     """Untrusted."""
     waveform: Waveform | None = None
-    """As it was encoded; None if the MP3 was copied."""
+    """Recorded while encoding; None if the MP3 was copied."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """The facts of a finished conversion; where it made several MP3s, those of all of them together."""
+    """The facts of a finished conversion; with several segments, their totals."""
 
     container: str
     tracks: tuple[Track, ...]
     track: int
-    """The number of the track that was converted, from 1 on; of several the first, as in all that is of one track."""
+    """The number of the converted track, from 1. If several were converted, this and other facts of one track refer to
+    the first one."""
     codec: str
-    """Of the track that was converted."""
+    """Codec of the converted track."""
     sample_rate_hz: int
     """Of the source."""
     channels: int
@@ -128,15 +129,15 @@ class Report:
     sha256: str
     title: str | None
     segments: tuple[Segment, ...]
-    """The MP3s, one at least, in the order in which they were written."""
+    """The MP3s, at least one, in output order."""
     damaged_packets: int
     """Packets of the source that did not decode."""
     silenced_samples: int
-    """Samples per channel of the source that are silence in the MP3, in the place of damaged packets."""
+    """Samples per channel that are silence in the MP3 because their packets were damaged."""
     truncated: bool
     """The source ends before its container says so."""
     loudness: dict[str, float] | None
-    """Where a loudness was asked for: `source_lufs`, `source_true_peak_dbtp`, `gain_db`, and of the MP3 `lufs` and
+    """If a loudness was requested: `source_lufs`, `source_true_peak_dbtp`, `gain_db`, and of the MP3 `lufs` and
     `true_peak_dbtp`."""
     encoder: dict[str, Any]
     decode_s: float
@@ -145,7 +146,7 @@ class Report:
     """Sentences for people."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Returns plain values that JSON can hold, without the waveforms: they are many numbers."""
+        """Returns plain values for JSON, without the waveforms, which are large."""
         plain = replace(self, segments=tuple(replace(segment, waveform=None) for segment in self.segments))
         values = asdict(plain)
         for segment in values["segments"]:

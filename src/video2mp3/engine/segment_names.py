@@ -1,4 +1,4 @@
-"""The names of the MP3s that one conversion makes: talk-01.mp3, talk-track2.mp3, talk-track2-01.mp3."""
+"""Names of segments: talk-01.mp3, talk-track2.mp3, talk-track2-01.mp3."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,11 +8,11 @@ from video2mp3.engine.options import ResolvedOptions
 
 
 def segment_suffixes(tracks: Sequence[int], options: ResolvedOptions) -> list[str]:
-    """Returns what goes between a name's stem and its suffix, for each segment.
+    """Returns the text between a name's stem and its extension, for each segment.
 
     Args:
-        tracks: the number of the track that each segment is of, in the segments' order.
-        options: those that were asked for.
+        tracks: the track number of each segment, in order.
+        options: the requested options.
     """
     if not options.makes_segments:
         return [""] * len(tracks)
@@ -26,5 +26,5 @@ def segment_suffixes(tracks: Sequence[int], options: ResolvedOptions) -> list[st
 
 
 def first_suffix_pattern(options: ResolvedOptions) -> str:
-    """Returns a pattern of the ending that the first segment of a track has, however many there are."""
+    """Returns a pattern for the suffix of a track's first segment, for any number of segments."""
     return (r"-track\d+" if options.all_tracks else "") + ("-0{1,2}1" if options.split is not None else "")

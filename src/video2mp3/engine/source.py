@@ -1,8 +1,8 @@
-"""Where the media comes from: the Source protocol, and how its bytes reach the process that decodes them.
+"""The Source protocol, and the transport of its bytes to the child process.
 
-A source with a descriptor (a local file) is handed to the child as that descriptor. Any other source is
-served to it in ranges over a socket pair: the child can ask for bytes of this one source, and for nothing
-else. A request is `<QI` (offset, size), the answer `<I` (size) and the bytes.
+The child inherits the descriptor of a local file. The parent serves any other source in ranges over a socket pair, so
+that the child can read this one source and nothing else. A request is `<QI` (offset, size), the response `<I` (size)
+followed by the bytes.
 """
 
 import io
@@ -19,7 +19,7 @@ from typing import Protocol
 REQUEST = struct.Struct("<QI")
 ANSWER = struct.Struct("<I")
 FAILED = 0xFFFFFFFF
-"""Answer when the source raised; the parent knows why and raises it itself."""
+"""Response when the source raised an error; the parent raises that error."""
 MAX_RANGE_BYTES = 4 * 1024**2
 BLOCK_BYTES = 128 * 1024
 READ_AHEAD_BLOCKS = 8
@@ -27,15 +27,15 @@ CACHED_BLOCKS = 48
 
 
 class Source(Protocol):
-    """Bytes that can be read from any place. Safe to use from several threads.
+    """Random access to bytes. Thread-safe.
 
-    A source that also has `fileno()` gives a descriptor from which the same bytes can be read directly. One whose
-    `growing` is true waits for bytes that have not come yet: as far as possible it is read from its start to its end.
+    If a source has `fileno()`, the same bytes can be read from that descriptor. If its `growing` is true, reads wait
+    for bytes that are not available yet, so the engine reads it from start to end as far as possible.
     """
 
     @property
     def name(self) -> str:
-        """A name for messages, and for the title where there is no other. Untrusted."""
+        """A name for messages, and the default title. Untrusted."""
 
     @property
     def size_bytes(self) -> int:
@@ -44,7 +44,7 @@ class Source(Protocol):
     def read_at(self, offset_bytes: int, size_bytes: int) -> bytes:
         """Returns `size_bytes` from `offset_bytes`; fewer only at the end.
 
-        May raise Unavailable or NotFound, which a conversion lets through.
+        May raise Unavailable or NotFound; the conversion raises the same error.
         """
 
 
@@ -76,7 +76,7 @@ class FileSource:
 
 
 class RangeServer:
-    """The parent's side: answers the child's requests from a source, in a separate thread."""
+    """The parent's side: serves ranges of a source to the child, in a separate thread."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -85,10 +85,10 @@ class RangeServer:
         self._waited_s = 0.0
         self._waiting_since: float | None = None
         self.error: BaseException | None = None
-        """What the source raised, if it did."""
+        """The error that the source raised, if any."""
 
     def start(self) -> None:
-        """Starts answering; call it once the child holds `theirs`, which is closed here."""
+        """Starts serving. Call this once the child has inherited `theirs`, which is closed here."""
         self.theirs.close()
         self._thread.start()
 
@@ -98,7 +98,7 @@ class RangeServer:
         return self._waited_s + (time.monotonic() - since if since is not None else 0.0)
 
     def close(self) -> None:
-        """Ends the thread. One that hangs in the source is left behind: it ends when the source answers."""
+        """Ends the thread. If it is blocked in the source, it ends later, when the source returns."""
         self.theirs.close()
         if self._thread.is_alive():
             self._ours.shutdown(socket.SHUT_RDWR)
@@ -128,14 +128,13 @@ class RangeServer:
 
 
 class SourceFailed(OSError):
-    """The bytes could not be had."""
+    """The source could not be read."""
 
 
 class RangeReader:
     """The child's side: reads ranges through the socket.
 
-    Blocks of 128 KiB are kept, so that libavformat's many small reads do not become as many requests, and
-    read ahead while the reading goes straight on.
+    It caches blocks of 128 KiB, because libavformat makes many small reads, and reads ahead during sequential reads.
     """
 
     def __init__(self, connection: socket.socket, size_bytes: int) -> None:
@@ -146,7 +145,7 @@ class RangeReader:
         self._expected_block = 0
 
     def read_at(self, offset_bytes: int, size_bytes: int) -> bytes:
-        """Returns up to `size_bytes`: what one block holds of them, nothing only at the end.
+        """Returns up to `size_bytes`, at most to the end of the block; no bytes only at the end of the source.
 
         Raises:
             SourceFailed: the parent could not read the source.
@@ -170,7 +169,7 @@ class RangeReader:
             self._blocks.popitem(last=False)
 
     def read_range(self, offset_bytes: int, size_bytes: int) -> bytes:
-        """Returns exactly the bytes there, fewer only at the end, in as few requests as can be; keeps none of them.
+        """Returns exactly the requested bytes, fewer only at the end, in few requests and without caching.
 
         Raises:
             SourceFailed: the parent could not read the source.
@@ -194,7 +193,7 @@ class RangeReader:
 
 
 class SourceFile(io.RawIOBase):
-    """A file as PyAV wants it, over any `read_at`."""
+    """The file interface that PyAV needs, over any `read_at`."""
 
     name = "source"
 
@@ -202,10 +201,10 @@ class SourceFile(io.RawIOBase):
         self._read_at = read_at
         self._size_bytes = size_bytes
         self.sequential = False
-        """True: libavformat is told that it cannot seek; it would look at the end first."""
+        """True: the file is not seekable, because libavformat would otherwise read its end first."""
         self._position = 0
         self.failed = False
-        """True once a read failed: what libavformat made of that says nothing about the file."""
+        """True after a failed read: errors of libavformat then say nothing about the file."""
 
     def read(self, size: int = -1) -> bytes:
         """Returns the next bytes, at most `size`; none at the end."""
@@ -218,37 +217,37 @@ class SourceFile(io.RawIOBase):
         return data
 
     def look_at(self, offset_bytes: int, size_bytes: int) -> bytes:
-        """Returns exactly the bytes there, fewer only at the end, without moving the place."""
+        """Returns exactly the requested bytes, fewer only at the end, without moving the position."""
         data = b""
-        while len(data) < size_bytes and (part := self._read_at(offset_bytes + len(data), size_bytes - len(data))):
-            data += part
+        while len(data) < size_bytes and (received := self._read_at(offset_bytes + len(data), size_bytes - len(data))):
+            data += received
         return data
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Moves to a place; one outside the file reads as its end."""
+        """Moves the position; a position outside the file reads as its end."""
         start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size_bytes}[whence]
         self._position = max(0, start + offset)
         return self._position
 
     def tell(self) -> int:
-        """Returns the place."""
+        """Returns the position."""
         return self._position
 
     def readable(self) -> bool:
-        """Says that this can be read."""
+        """Returns True."""
         return True
 
     def seekable(self) -> bool:
-        """Returns whether this can be sought in."""
+        """Returns whether seeking is allowed."""
         return not self.sequential
 
 
 def receive_exactly(connection: socket.socket, size_bytes: int) -> bytes:
-    """Returns exactly that many bytes, or none when the other side closed first."""
+    """Returns exactly that many bytes, or none if the peer closed the socket."""
     data = bytearray()
     while len(data) < size_bytes:
-        part = connection.recv(min(size_bytes - len(data), 1 << 20))
-        if not part:
+        received = connection.recv(min(size_bytes - len(data), 1 << 20))
+        if not received:
             return b""
-        data += part
+        data += received
     return bytes(data)

@@ -1,4 +1,4 @@
-"""What a conversion is at, and the line that the log has of it."""
+"""The stages of a conversion, and its log line."""
 
 import logging
 import time
@@ -16,7 +16,7 @@ class Stages:
         self._began_s: dict[str, float] = {}
 
     def begin(self, name: str) -> None:
-        """Begins a stage, and so ends the one before; does nothing where it has begun already."""
+        """Begins a stage and ends the previous one; does nothing if the stage has begun already."""
         if name not in self._began_s:
             self._began_s[name] = time.monotonic()
             if self._on_stage is not None:

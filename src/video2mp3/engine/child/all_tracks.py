@@ -13,7 +13,7 @@ _SUMS = ("samples_in", "damaged_packets", "silenced_samples", "decode_s", "encod
 
 
 class AllTracks:
-    """Converts one track after the other; the file is read once for each. Tracks that give nothing are left out."""
+    """Converts one track after the other, reading the file once for each. Skips tracks without output."""
 
     def __init__(
         self, media: Media, job: ConversionJob, convert_one: Callable[[Media, ConversionJob], Converter]
@@ -28,13 +28,13 @@ class AllTracks:
         self._numbers = [number for number, track in enumerate(media.tracks, 1) if track.decodable]
         lengths_s = [media.length_s(number - 1, job.options.end_s) for number in self._numbers]
         self.total_s = None if None in lengths_s else sum(filter(None, lengths_s))
-        """The length to be decoded, as the file claims, in seconds."""
+        """Total duration of the tracks in seconds, as the file claims."""
 
     def run(self) -> Iterator[float]:
         """Converts, and yields the seconds done.
 
         Raises:
-            MediaError: as one track does; what makes a track be left out, only where no other gave anything.
+            MediaError: like one track; errors that skip a track are raised only if no track has output.
         """
         self._left_out = [n for n in range(1, len(self._media.tracks) + 1) if n not in self._numbers]
         reason: Video2mp3Error = UndecodableAudio()
@@ -55,7 +55,7 @@ class AllTracks:
             raise reason
 
     def facts(self) -> dict[str, Any]:
-        """Returns what is to be reported: sums, the loudness of the quietest, and else what the first has."""
+        """Returns the facts for the report: sums, the lowest loudness, and otherwise the facts of the first track."""
         first = self._facts[0]
         sums = {name: sum(facts[name] for facts in self._facts) for name in _SUMS}
         loudness = [facts["loudness"] for facts in self._facts if "loudness" in facts]
@@ -86,7 +86,7 @@ class AllTracks:
         if max_audio_s <= 0:
             raise AudioTooLong
         offset_bytes = sum(segment["size_bytes"] for segment in self._segments)
-        os.lseek(self._job.sink, offset_bytes, os.SEEK_SET)  # a track that was left out may have begun
+        os.lseek(self._job.sink, offset_bytes, os.SEEK_SET)  # a skipped track may have written bytes
         return replace(
             self._job,
             options=replace(self._job.options, track=number),

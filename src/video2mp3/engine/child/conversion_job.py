@@ -1,4 +1,4 @@
-"""What a conversion in the child is given, and what it offers."""
+"""The input of a conversion in the child, and the interface of its converters."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from video2mp3.engine.options import MAX_SEGMENTS, ResolvedOptions
 
 @dataclass(frozen=True)
 class ConversionJob:
-    """What every pass over a track needs."""
+    """The input of every pass over a track."""
 
     open_media: Callable[[], Media]
     sink: int
@@ -20,19 +20,19 @@ class ConversionJob:
     max_audio_s: float
     pool: EncoderPool
     offset_bytes: int = 0
-    """Where in the sink to write; it stands there."""
+    """Offset in the sink; the descriptor's position is there."""
     max_segments: int = MAX_SEGMENTS
 
 
 class Converter(Protocol):
-    """A conversion of one track or more."""
+    """Converts one or more tracks."""
 
     @property
     def total_s(self) -> float | None:
-        """The length to be decoded, as the file claims, in seconds."""
+        """Duration to decode in seconds, as the file claims."""
 
     def run(self) -> Iterator[float]:
-        """Converts, and yields the seconds done, as often as there is something to say."""
+        """Converts, and yields the seconds done whenever they change."""
 
     def facts(self) -> dict[str, Any]:
         """Returns the facts for the report."""

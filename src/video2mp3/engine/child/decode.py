@@ -1,4 +1,4 @@
-"""One track's packets to decoded audio, with FFmpeg through PyAV. Runs in the child: the input is hostile."""
+"""Decodes the packets of one track, with FFmpeg through PyAV. Runs in the child: the input is hostile."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ MAX_PACKET_S = 2
 _TRIMMED_CODECS = ("aac", "opus")
 _SAMPLE_EXACT_FORMATS = ("flac", "wav", "w64", "aiff", "caf")
 _SAMPLE_EXACT_CODECS = ("pcm_", "flac", "alac")
-"""Of the others in these containers, such as WMA in WAV, the length is an estimate."""
+"""For other codecs in these containers, such as WMA in WAV, the duration is an estimate."""
 _FRAMED_FORMATS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "flv", "avi", "asf", "ogg")
-"""Containers that say where a packet is and how long; in the others what does not decode is often no audio at all."""
+"""Containers that store a packet's position and size; in others, undecodable data is often not audio."""
 _EMPTY = "The audio track is empty: there is no sound in it."
 _ENCRYPTED = "The audio is encrypted (DRM), so it cannot be decoded; convert a copy without copy protection."
 _BROKEN = "The audio is damaged beyond use: nothing of it could be decoded."
@@ -29,16 +29,16 @@ _BROKEN = "The audio is damaged beyond use: nothing of it could be decoded."
 
 @dataclass
 class Damage:
-    """What was wrong with the file."""
+    """The damage found in the file."""
 
     packets: int = 0
     truncated: bool = False
     silenced_samples: int = 0
-    """Samples per channel of silence in the place of damaged packets."""
+    """Samples per channel of silence that replace damaged packets."""
 
 
 class TrackDecoder:
-    """Decodes one track, in order, as far as it goes."""
+    """Decodes one track from start to end."""
 
     def __init__(self, container: InputContainer, stream: AudioStream, is_cut_short: Callable[[], bool]) -> None:
         self._container = container
@@ -62,9 +62,9 @@ class TrackDecoder:
         """Yields the decoded frames, each with the number of its samples that belong to the track.
 
         Raises:
-            UndecodableAudio: nothing came out, or what cannot be sound.
+            UndecodableAudio: the decoder returned nothing, or impossible formats.
         """
-        held: AudioFrame | None = None  # only the last frame is trimmed, and which one that is shows afterwards
+        held: AudioFrame | None = None  # only the last frame is trimmed, and it is known only after the next read
         for frame in self._all_frames():
             if held is not None:
                 self.samples += held.samples
@@ -79,7 +79,7 @@ class TrackDecoder:
 
     @property
     def truncated(self) -> bool:
-        """True if something of the file is missing. To be asked at the end: it may look there."""
+        """True if the file is truncated. Read this at the end: it may read the end of the file."""
         return self.damage.truncated or self._is_cut_short()
 
     def _all_frames(self) -> Iterator[AudioFrame]:
@@ -102,12 +102,12 @@ class TrackDecoder:
                     yield frame
 
     def _silence(self, packet: "av.Packet[AudioStream]", like: AudioFrame) -> Iterator[AudioFrame]:
-        """Yields as much silence as the packet says it is long, or as frames are where it does not say."""
+        """Yields silence of the packet's duration, or of a frame's if it has none."""
         samples = round((packet.duration or 0) * _time_base(self._stream) * like.sample_rate) or self._largest_frame
         samples = min(samples, MAX_PACKET_S * like.sample_rate)
         try:
             frame = AudioFrame(like.format.name, like.layout.name, samples)
-        except ValueError:  # channels that have no names
+        except ValueError:  # channels without names
             return
         frame.sample_rate = like.sample_rate
         for plane in frame.planes:
@@ -116,7 +116,7 @@ class TrackDecoder:
         yield frame
 
     def packets(self) -> Iterator["av.Packet[AudioStream]"]:
-        """Yields the packets as they are in the file, as far as they can be read; the last may be empty.
+        """Yields the packets of the file as far as they can be read; the last one may be empty.
 
         Raises:
             UndecodableAudio: they are encrypted.
@@ -139,7 +139,7 @@ class TrackDecoder:
         while True:
             try:
                 yield from self._container.demux(self._stream)
-            except IndexError:  # PyAV's, at the packet of a stream that appears on the way; the packet is consumed
+            except IndexError:  # from PyAV, at a packet of a stream that appears later; the packet is consumed
                 continue
             return
 
@@ -152,13 +152,13 @@ class TrackDecoder:
         if "mp4" not in self._container.format.name or self.codec not in _TRIMMED_CODECS:
             return 0
         if not self._stream.frames or not self._stream.duration or last.pts is None or not last.time_base:
-            return 0  # fragmented: the length is not the edit list's
+            return 0  # fragmented: the duration is not from the edit list
         beyond_s = last.pts * last.time_base + Fraction(last.samples, last.sample_rate)
         excess = round((beyond_s - self._stream.duration * _time_base(self._stream)) * last.sample_rate)
         return excess if 0 < excess < last.samples else 0
 
     def compare_with_declared_duration(self, sample_rate_hz: int) -> None:
-        """Marks the file as truncated where the track ends too early."""
+        """Marks the file as truncated if the track ends too early."""
         if not self._stream.duration:
             return
         declared_s = self._stream.duration * _time_base(self._stream)

@@ -1,4 +1,4 @@
-"""What MP3 frames sound like, where silences are looked for in frames that are copied. Runs in the child."""
+"""Decodes copied MP3 frames to find silences in them. Runs in the child."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ class FrameDecoder:
         self._decoder = decoder
 
     def take(self, frame: Frame) -> Sequence[bytes]:
-        """Takes the next frame, and returns the PCM that is ready: mostly none."""
+        """Takes the next frame, and returns the PCM that is ready: usually none."""
         try:
             decoded = self._decoder.decode(Packet(frame.data))
         except FFmpegError:
@@ -28,18 +28,18 @@ class FrameDecoder:
         return [block for found in decoded for block in self._converter.convert(found, found.samples)]
 
     def finish(self) -> Sequence[bytes]:
-        """Returns what is still inside."""
+        """Returns the remaining PCM."""
         return self._converter.finish()
 
 
 class SilenceDecoder:
-    """Stands in where nobody has to hear anything: returns as much silence."""
+    """Replaces `FrameDecoder` if no silences are needed: returns silence of the same length."""
 
     def __init__(self, header: FrameHeader) -> None:
         self._silence = bytes(2 * header.channels * header.samples)
 
     def take(self, frame: Frame) -> Sequence[bytes]:  # noqa: ARG002
-        """Returns the silence of a frame's length."""
+        """Returns silence of a frame's length."""
         return (self._silence,)
 
     def finish(self) -> Sequence[bytes]:

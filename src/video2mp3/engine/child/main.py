@@ -1,7 +1,7 @@
-"""What a process does that was forked for one job: it decodes and encodes.
+"""The program of a process that was forked for one job: it decodes and encodes.
 
-Through its job's socket comes one line of JSON, the job, and go lines of JSON: `{"progress": …}` while it runs, a
-`{"segment": …}` for each MP3 that it made, and at last `{"report": …}`, `{"probe": …}`, `{"waveform": …}`,
+The process reads one line of JSON from its socket, the job, and writes lines of JSON: `{"progress": …}` while it runs,
+`{"segment": …}` for each MP3, and finally `{"report": …}`, `{"probe": …}`, `{"waveform": …}`,
 `{"stream": …}`, `{"extract": …}` or `{"error": …}`. The parent trusts none of it.
 """
 
@@ -35,9 +35,9 @@ from video2mp3.engine.source import RangeReader, SourceFile
 
 PROGRESS_INTERVAL_S = 0.2
 _PICTURE_S = 1e-6
-"""What a decoded picture counts as, so that the search for the cover's is seen to continue."""
+"""Progress per decoded video frame, so that the search for the cover counts as progress."""
 MAX_CHAPTER_TITLE = 70
-"""All of them together have to fit into one message."""
+"""All titles together must fit into one message."""
 Send = Callable[[Mapping[str, Any]], None]
 
 
@@ -45,15 +45,15 @@ def do_job(zygote_pid: int, descriptors: Sequence[int]) -> None:
     """Does one job and ends the process.
 
     Args:
-        zygote_pid: the parent, which it does not survive.
-        descriptors: the job's socket, the source and, where an MP3 is to be made, the sink.
+        zygote_pid: the parent process; this process ends with it.
+        descriptors: the job's socket, the source and, for a conversion, the sink.
     """
     confine.separate(zygote_pid, descriptors)
     connection = socket.socket(fileno=descriptors[0])
     line = _read_line(connection)
-    if line:  # else the parent has changed its mind
+    if line:  # otherwise the parent has canceled the job
         _run(json.loads(line), connection, descriptors[1:], zygote_pid)
-    os._exit(0)  # what there is to tidy up, the kernel does
+    os._exit(0)  # the kernel releases all resources
 
 
 def _run(job: Mapping[str, Any], connection: socket.socket, descriptors: Sequence[int], zygote_pid: int) -> None:
@@ -72,7 +72,7 @@ def _answer(job: Mapping[str, Any], descriptors: Sequence[int], zygote_pid: int,
     guards = confine.guards()
     read_at = _read_at(job, descriptors[0]) if descriptors else None
     confine.confine(job["limits"], job["threads"], guarded=guarded)
-    pool = EncoderPool(job["threads"])  # not closed: the process ends with the job, even where one of them hangs
+    pool = EncoderPool(job["threads"])  # not closed: the process ends with the job, even if an encoder hangs
     confine.limit_memory(job["limits"], job["threads"])
     if guarded:
         confine.seal()
@@ -98,7 +98,7 @@ def answer(
     pool: EncoderPool,
     send: Send,
 ) -> dict[str, Any]:
-    """Does the job and returns what is to be said last; progress is sent."""
+    """Does the job and returns the final message; sends progress."""
     size_bytes = job["source"]["size_bytes"]
     file = SourceFile(read_at, size_bytes)
 
@@ -111,20 +111,20 @@ def answer(
             return structural
         media = open_media()
         if job["task"] == "waveform":
-            return {"waveform": measure(media, job["limits"]["max_audio_s"], _ProgressReporter(send).tell)}
+            return {"waveform": measure(media, job["limits"]["max_audio_s"], _ProgressReporter(send).report)}
         if sink is None:  # the task is `probe`
             return {"probe": _probe(media)}
         return {"report": _convert(media, open_media, job, sink, pool, send)}
     except MemoryError:
         raise
     except Exception:
-        if file.failed:  # what became of the file then says nothing about it
+        if file.failed:  # then the error says nothing about the file
             raise OSError("the source could not be read") from None
         raise
 
 
 def _structure(job: Mapping[str, Any], file: SourceFile, send: Send) -> dict[str, Any] | None:
-    """Walks the file's container, without libavformat; returns the answer where nothing else was asked for."""
+    """Walks the file's container without libavformat; returns the final message if the job needs nothing else."""
     size_bytes = job["source"]["size_bytes"]
     if job["task"] == "extract":
         *pieces, last = extract_messages(find_audio(file.look_at, size_bytes))
@@ -143,7 +143,7 @@ def _read_at(job: Mapping[str, Any], descriptor: int) -> Callable[[int, int], by
     source = job["source"]
     if source["ranges"]:
         reader = RangeReader(socket.socket(fileno=descriptor), source["size_bytes"])
-        # The file is far away: an index is read in few requests, and of the rest as little as can be.
+        # The file is remote: read the index in few requests, and as little as possible of the rest.
         return reader.read_range if job["task"] == "extract" else reader.read_at
     return lambda offset_bytes, size_bytes: os.pread(descriptor, size_bytes, offset_bytes)
 
@@ -177,7 +177,7 @@ class _ProgressReporter:
         self._send = send
         self._reported_s = 0.0
 
-    def tell(self, done_s: float, total_s: float | None = None) -> None:
+    def report(self, done_s: float, total_s: float | None = None) -> None:
         if time.monotonic() - self._reported_s >= PROGRESS_INTERVAL_S:
             self._reported_s = time.monotonic()
             self._send({"progress": {"done_s": done_s, "total_s": total_s}})
@@ -188,14 +188,14 @@ def _convert(
 ) -> dict[str, Any]:
     reporter = _ProgressReporter(send)
     asked = ResolvedOptions.from_json(job["options"])
-    options = with_cover_picture(asked, reopen, lambda pictures: reporter.tell(pictures * _PICTURE_S))
-    if options.cover_at_s is not None:  # the file was read from elsewhere meanwhile
+    options = with_cover_picture(asked, reopen, lambda pictures: reporter.report(pictures * _PICTURE_S))
+    if options.cover_at_s is not None:  # the search for the cover moved the file's position
         media.close()
         media = reopen()
     one = ConversionJob(reopen, sink, options, job["source"]["name"], job["limits"]["max_audio_s"], pool)
     converter = AllTracks(media, one, _one_track) if options.all_tracks else _one_track(media, one)
     for done_s in converter.run():
-        reporter.tell(done_s, converter.total_s)
+        reporter.report(done_s, converter.total_s)
     for segment in converter.segments():
         send({"segment": segment})
     return {**_probe(media), **converter.facts()}

@@ -23,7 +23,7 @@ PROBE_BYTES = 5_000_000
 ANALYZE_US = 5_000_000
 LATE_PROBE_BYTES = 64_000_000
 LATE_ANALYZE_US = 1_000_000_000
-"""Of an FLV without sound in its first seconds: its header does not describe the tracks, their first packets do."""
+"""For FLV without audio in its first seconds: its tracks are described by their first packets, not by the header."""
 IO_BUFFER_BYTES = 128 * 1024
 MAX_DURATION_S = 10**7
 MAX_LANGUAGES_LENGTH = 64
@@ -31,16 +31,16 @@ MAX_CHAPTERS = 255
 """ID3 counts them in one byte."""
 
 _FOR_SOME = Disposition.comment | Disposition.visual_impaired | Disposition.hearing_impaired
-"""Commentary, audio description, clear dialogue: what most listeners do not want."""
+"""Commentary, audio description, clear dialogue: tracks that most listeners do not want."""
 _DEPENDENT = 1 << 19
-"""AV_DISPOSITION_DEPENDENT: a part of another track, as in immersive audio."""
+"""AV_DISPOSITION_DEPENDENT: a stream that belongs to another track, as in immersive audio."""
 
 
 class Media:
     """One open file.
 
     Raises:
-        UnsupportedFormat: no demuxer of ours takes it.
+        UnsupportedFormat: no allowed demuxer accepts the file.
     """
 
     def __init__(self, file: SourceFile, size_bytes: int) -> None:
@@ -69,9 +69,9 @@ class Media:
 
     @property
     def default_track(self) -> int:
-        """The place of the audio track that is converted where none is asked for, from 0 on.
+        """Index of the audio track that is converted by default.
 
-        It can be decoded, has sound, is for everybody and has the default flag, as far as there is such a track.
+        If possible, it is decodable, not empty, meant for everybody, and has the default flag, in this order.
         """
         is_counted = any(stream.frames for stream in self.audio_streams)
 
@@ -88,66 +88,66 @@ class Media:
 
     @property
     def dependent_streams(self) -> int:
-        """Streams that belong to the first track but are not mixed into it: the rest of immersive audio."""
+        """Number of streams that belong to the first track but are not mixed into it, as in immersive audio."""
         return sum(1 for stream in self._container.streams.audio if stream.disposition & _DEPENDENT)
 
     @property
     def has_video(self) -> bool:
-        """True when there is a picture, moving or not."""
+        """True if the file has video or pictures."""
         return bool(self._container.streams.video)
 
     @property
     def video_stream(self) -> VideoStream | None:
-        """The first video; pictures that are attached to the file are none. To be read instead of the audio."""
+        """The first video stream, without attached pictures. Read it instead of the audio, not together with it."""
         stills = Disposition.attached_pic | Disposition.timed_thumbnails
         return next((stream for stream in self._container.streams.video if not stream.disposition & stills), None)
 
     @property
     def chapters(self) -> tuple[Chapter, ...]:
-        """The chapters that make sense, in order of time."""
+        """The valid chapters, sorted by time."""
         found = [_chapter(dict(chapter)) for chapter in self._container.chapters()[:MAX_CHAPTERS]]
         whole = [chapter for chapter in found if 0 <= chapter.start_s < chapter.end_s < MAX_DURATION_S]
         return tuple(sorted(whole, key=lambda chapter: chapter.start_s))
 
     @property
     def tags(self) -> dict[str, str]:
-        """The file's own tags by FFmpeg's names. Untrusted."""
+        """The file's tags by FFmpeg's names. Untrusted."""
         in_stream = self.audio_streams[0].metadata if self.audio_streams and self.container == "ogg" else {}
         tags = {**in_stream, **self._container.metadata}
         return {key.lower(): text for key, text in tags.items()}
 
     @property
     def title(self) -> str | None:
-        """The file's own title, in one line."""
+        """The file's title, in one line."""
         return clean_text(self.tags.get("title", "")) or None
 
     @property
     def duration_s(self) -> float | None:
-        """The whole file's length, as it claims."""
+        """Duration of the file, as it claims."""
         duration = self._container.duration
         return _bounded(duration / 1e6) if duration else None
 
     @property
     def start_s(self) -> Fraction:
-        """Where the file's own time begins, in seconds."""
+        """Start time of the file, in seconds."""
         return Fraction(self._container.start_time or 0, 1_000_000)
 
     def length_s(self, place: int, end_s: float | None) -> float | None:
-        """Returns how much of an audio track is to be decoded, as the file claims.
+        """Returns the duration of an audio track to decode, as the file claims.
 
         Args:
-            place: among the audio tracks, from 0 on.
-            end_s: where to stop, if not at the end.
+            place: index of the audio track.
+            end_s: where to stop; None: at the end.
         """
         length_s = self.tracks[place].duration_s or self.duration_s
         return length_s if length_s is None or end_s is None else min(length_s, end_s)
 
     def find_track(self, wanted: int | str | None) -> int:
-        """Returns the place among the audio tracks, from 0 on, of the one of this number or language.
+        """Returns the index of the audio track with this number or language.
 
         Raises:
-            NoAudio: there are no tracks.
-            TrackNotFound: there is none like that.
+            NoAudio: the file has no audio tracks.
+            TrackNotFound: no track matches.
         """
         if not self.audio_streams:
             raise NoAudio
@@ -189,13 +189,13 @@ class Media:
 
     @property
     def mp3_encoder(self) -> bytes | None:
-        """The encoder that an MP3 file names, in nine bytes. Untrusted."""
+        """The encoder name in an MP3 file, nine bytes. Untrusted."""
         _, tag = info_tag_of(self._file.look_at) if self.container == "mp3" else (0, None)
         return tag.encoder if tag else None
 
     @property
     def is_cut_short(self) -> bool:
-        """True when the file is shorter than it says."""
+        """True if the file is shorter than it declares."""
         declared = declared_size(self._file.look_at, self._size_bytes)
         return declared is not None and declared > self._size_bytes
 
@@ -227,7 +227,7 @@ def _open(file: SourceFile, probe_bytes: int = PROBE_BYTES, analyze_us: int = AN
 
 
 def _open_nothing(*_: object) -> Any:
-    """Refuses what a file refers to."""
+    """Refuses to open files that the media refers to."""
     raise PermissionError("media may not open other files")
 
 

@@ -1,4 +1,4 @@
-"""What the MP3s of a track say about themselves, and what is reported of them. Runs in the child."""
+"""The tags of a track's MP3s, and their facts for the report. Runs in the child."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from video2mp3.engine.mp3.id3 import id3_tag
 
 
 class OutputMetadata:
-    """The tags of a track's MP3s. To be made before anything else is read from the file."""
+    """The tags of a track's MP3s. Create it before anything else is read from the file."""
 
     def __init__(self, media: Media, job: ConversionJob) -> None:
         self._options = job.options
@@ -25,14 +25,14 @@ class OutputMetadata:
         """Returns the ID3 tag of an MP3.
 
         Args:
-            number: its number among the track's MP3s, from 1 on.
-            chapter_title: of the chapter that it is, if that has one.
+            number: the segment's number within the track, from 1.
+            chapter_title: the title of the segment's chapter, if any.
         """
         tags = self.tags(number, chapter_title)
         return id3_tag(tags.texts, tags.comment, tags.others, chapters=self._chapters, cover=self._cover)
 
     def tags(self, number: int = 1, chapter_title: str | None = None) -> Tags:
-        """Returns what `id3` writes."""
+        """Returns the tags that `id3` writes."""
         if not self._is_split:
             return self._tags
         first = self._options.track_number or 1

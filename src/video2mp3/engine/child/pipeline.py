@@ -23,11 +23,11 @@ from video2mp3.engine.mp3.writer import Mp3Writer
 from video2mp3.errors import AudioTooLong, DamagedAudio
 
 _DECODING_SHARE = 0.1
-"""Of the work: what has been decoded is not done before it has been encoded."""
+"""Share of decoding in the work; encoding is the rest."""
 
 
 class PcmEncoder(Protocol):
-    """What takes the PCM: see `ParallelEncoder`."""
+    """Encodes PCM: see `ParallelEncoder`."""
 
     @property
     def samples(self) -> int:
@@ -38,14 +38,14 @@ class PcmEncoder(Protocol):
         """CPU time taken so far, in seconds."""
 
     def encode(self, pcm: bytes) -> Iterator[bytes]:
-        """Takes PCM and yields what is complete."""
+        """Takes PCM and yields complete frames."""
 
     def finish(self, lead_in: int = 0) -> Iterator[bytes]:
-        """Yields what is left."""
+        """Yields the remaining frames."""
 
 
 class Writer(Protocol):
-    """What takes the MP3: see `Mp3Writer`."""
+    """Writes MP3: see `Mp3Writer`."""
 
     def write(self, mp3: bytes) -> None:
         """Takes the next bytes."""
@@ -65,7 +65,7 @@ class NoWriter:
 
 
 class Pipeline:
-    """One converter of one audio track."""
+    """Converts one audio track."""
 
     def __init__(
         self,
@@ -84,22 +84,22 @@ class Pipeline:
         self._started_cpu_s = time.process_time()
         self._source_format: tuple[int, int] = (0, 0)
         self.total_s = media.length_s(self._track, options.end_s)
-        """The length to be decoded, as the file claims, in seconds."""
+        """Duration to decode in seconds, as the file claims."""
 
     def run(self) -> Iterator[float]:
-        """Converts, and yields the seconds done, as often as there is something to say.
+        """Converts, and yields the seconds done whenever they change.
 
         Raises:
-            AudioTooLong: more came out than may be converted.
-            UndecodableAudio: nothing came out.
-            StartOutOfRange: nothing came out after the start that was asked for.
-            DamagedAudio: it is damaged, if that was requested.
+            AudioTooLong: the audio exceeds the limit.
+            UndecodableAudio: the decoder returned nothing.
+            StartOutOfRange: the audio ends before the requested start.
+            DamagedAudio: the audio is damaged, and `fail_on_damage` is set.
         """
         frames = self._decoder.frames()
         first = next(frames)
         self._set_up(first[0])
         for frame, count in chain([first], frames):
-            if blocks := self._converter.convert(frame, count):  # most frames only wait
+            if blocks := self._converter.convert(frame, count):  # most frames are only buffered
                 yield from self._take(blocks)
                 if self._trim.ended:
                     break
@@ -156,7 +156,7 @@ class Pipeline:
         return [WrittenSegment(1, None, self._job.offset_bytes, size_bytes, 0, self._trim.samples, frames)]
 
     def _set_up(self, first: AudioFrame) -> None:
-        """Makes the stages for what the decoder really gives: headers are often wrong."""
+        """Creates the stages for the format of the first decoded frame: headers are often wrong."""
         self._source_format = (first.sample_rate, first.layout.nb_channels)
         options = self._options
         sample_rate_hz = options.sample_rate_hz or mp3_rate_for(first.sample_rate)
@@ -221,7 +221,7 @@ class Pipeline:
             yield self._done_s()
 
     def _finish(self) -> None:
-        """Does what is left to do when all is written."""
+        """Hook for subclasses, called after the MP3 is complete."""
 
     def _done_s(self) -> float:
         decoded = self._converter.samples

@@ -1,4 +1,4 @@
-"""What the self-test tries in the child, from each of its threads. All of it is harmless where it works."""
+"""The forbidden calls that the self-test tries in each thread of the child. All are harmless if they succeed."""
 
 import errno
 import mmap
@@ -18,22 +18,22 @@ _NO_SUCH_PROGRAM = b"/no/such/program"
 _AT_FDCWD = -100
 _PTRACE_ATTACH = 16
 _CLONE_THREAD = 0x10000
-"""Invalid alone, so no process comes of it: one made behind Python's back would wait for ever for a lock."""
+"""Invalid alone, so the call creates no process: one created without Python's knowledge could deadlock."""
 _MEET_TIMEOUT_S = 10.0
 
 
 def try_all(pool: EncoderPool, victim_pid: int) -> list[dict[str, Any]]:
-    """Tries everything from the main thread and from all of the pool's threads, and returns what was denied.
+    """Tries all calls in the main thread and in all threads of the pool, and returns the denied ones.
 
     Args:
         pool: the encoder threads.
-        victim_pid: a process of the same user that could be harmed.
+        victim_pid: a process of the same user, as the target of calls.
     """
     calls = _calls(victim_pid)
     meeting = threading.Barrier(max(1, pool.threads))
 
     def try_when_all_are_there() -> dict[str, Any]:
-        meeting.wait(_MEET_TIMEOUT_S)  # else one thread could do it twice, and another not at all
+        meeting.wait(_MEET_TIMEOUT_S)  # otherwise one thread could run it twice and another one never
         return _try(calls)
 
     others = [pool.submit(try_when_all_are_there) for _ in range(pool.threads)]
@@ -49,7 +49,7 @@ def _try(calls: dict[str, Callable[[], object]]) -> dict[str, Any]:
 
 
 def _is_denied(call: Callable[[], object]) -> bool:
-    """True if the call was refused; any other error means that the kernel has looked at what was asked for."""
+    """True if the call was denied; any other error means that the kernel executed the call."""
     try:
         call()
     except OSError as error:

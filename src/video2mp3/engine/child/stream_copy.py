@@ -1,8 +1,7 @@
-"""Takes the MP3 frames of a source over as they are: nothing is decoded, nothing encoded. Runs in the child.
+"""Copies the MP3 frames of a source without decoding and encoding. Runs in the child.
 
-Positions are samples per channel, counted from the first that a decoder returns for the source's frames. What the
-source says is not to be heard (encoder delay and padding) comes from FFmpeg's demuxers, which know the LAME tag, edit
-lists and the like.
+Positions are samples per channel, counted from the first sample that a decoder returns for the source's frames. The
+samples to skip (encoder delay and padding) come from FFmpeg's demuxers, which read the LAME tag and edit lists.
 """
 
 import math
@@ -31,16 +30,16 @@ from video2mp3.engine.mp3.writer import Mp3Writer
 from video2mp3.errors import AudioTooLong, DamagedAudio, NotMp3, StartOutOfRange
 
 _HELD_FRAMES = 8
-"""The end of what is to be heard may lie this many frames before the last: that shows with the last packet."""
+"""The end of the audio may lie this many frames before the last frame; the last packet shows where."""
 _SKIPPED = struct.Struct("<II")
-"""Samples not to be heard at the packet's start and at its end: AV_PKT_DATA_SKIP_SAMPLES of FFmpeg."""
+"""Samples to skip at the packet's start and end: AV_PKT_DATA_SKIP_SAMPLES of FFmpeg."""
 _NO_ENCODER = b"Lavf\0\0\0\0\0"
-"""What ffmpeg writes into the tags of MP3 that it has not encoded; players trust the delay only of names they know."""
+"""ffmpeg's name for MP3 that it did not encode; players trust the delay only of known names."""
 _UNKNOWN_QUALITY = 100
 
 
 class StreamCopy:
-    """A converter of one audio track without encoding."""
+    """Converts one audio track without encoding."""
 
     def __init__(self, media: Media, job: ConversionJob) -> None:
         self._job = job
@@ -53,31 +52,31 @@ class StreamCopy:
         self._finder = FrameFinder()
         self._held: deque[Frame] = deque()
         self._bitrates: Counter[int] = Counter()
-        self._begun = False
+        self._started = False
         self._skipped, self._discarded = 0, 0
         self._found, self._passed, self._decoded_samples = 0, 0, 0
         self._first, self._end = 0, math.inf
-        """What is to be heard."""
+        """The range of samples to keep."""
         self._last_begin = math.inf
-        """Frames that begin there or later are left out."""
+        """Frames that begin there or later are dropped."""
         self._main_data: int | None = 0
-        """The bytes of main data so far, until the first frame that can be decoded."""
+        """Bytes of main data so far; None after the first frame that can be decoded."""
         self._written_bytes = 0
 
     def run(self) -> Iterator[float]:
         """Copies, and yields the seconds done.
 
         Raises:
-            NotMp3: it is anything else.
-            AudioTooLong: it is longer than may be converted.
-            StartOutOfRange: there is nothing after the start that was asked for.
-            DamagedAudio: it is damaged, if that was requested.
+            NotMp3: the audio is not MP3.
+            AudioTooLong: the audio exceeds the limit.
+            StartOutOfRange: the audio ends before the requested start.
+            DamagedAudio: the audio is damaged, and `fail_on_damage` is set.
         """
         if self._decoder.codec != "mp3":
             raise NotMp3(f"Track {self._track + 1} is not MP3 but {self._decoder.codec}; convert it without copy.")
         try:
             for number, packet in enumerate(self._decoder.packets()):
-                self._note_what_is_not_heard(packet, number)
+                self._count_skipped_samples(packet, number)
                 yield from self._take(self._finder.feed(bytes(packet)))
                 if self._passed >= self._end:
                     break
@@ -87,7 +86,7 @@ class StreamCopy:
             raise NotMp3(
                 "The MP3 changes its sample rate or its channels on the way; convert it without copy."
             ) from error
-        if not self._begun:
+        if not self._started:
             raise NotMp3("No MP3 frames of layer III with a declared bitrate were found; convert it without copy.")
         self._finish()
         yield self._passed / self._header.sample_rate_hz
@@ -121,7 +120,7 @@ class StreamCopy:
             self._writer.segments, self._track + 1, header.sample_rate_hz, header.channels
         )
 
-    def _note_what_is_not_heard(self, packet: "Packet[Any]", number: int) -> None:
+    def _count_skipped_samples(self, packet: "Packet[Any]", number: int) -> None:
         start, end = 0, 0
         if packet.has_sidedata("skip_samples"):
             start, end = _SKIPPED.unpack_from(bytes(packet.get_sidedata("skip_samples")))
@@ -136,7 +135,7 @@ class StreamCopy:
         self._first = self._skipped + round(Fraction(options.start_s) * rate_hz)
         if options.end_s is not None:
             end = self._skipped + round(Fraction(options.end_s) * rate_hz)
-            self._end = max(end, self._first + header.samples)  # ffmpeg cannot play less: see cuts.py
+            self._end = max(end, self._first + header.samples)  # ffmpeg cannot play less: see split_points.py
             self._last_begin = self._end
         self._split_points = (
             split_points_for(options, self._chapters, rate_hz, header.channels)
@@ -147,7 +146,7 @@ class StreamCopy:
         self._writer = SegmentsWriter(
             self._split_points, self._open_mp3, self._job.offset_bytes, self._job.max_segments, self._first
         )
-        self._begun = True
+        self._started = True
 
     def _open_mp3(self, offset_bytes: int, number: int, chapter_title: str | None) -> Mp3Writer:
         id3 = self._metadata.id3(number, chapter_title)
@@ -155,7 +154,7 @@ class StreamCopy:
 
     def _take(self, frames: Sequence[Frame]) -> Iterator[float]:
         for frame in frames:
-            if not self._begun:
+            if not self._started:
                 self._begin(frame.header)
             self._held.append(self._decodable(frame))
             self._found += frame.header.samples
@@ -167,7 +166,7 @@ class StreamCopy:
                 raise AudioTooLong(f"The audio is longer than the {self._job.max_audio_s:.0f} s that are converted.")
 
     def _decodable(self, frame: Frame) -> Frame:
-        """Silences the first frames where a made-up one comes before them, and their data begin before the stream."""
+        """Silences the first frames if their main data begin before the stream and a filler frame precedes them."""
         if self._main_data is None:
             return frame
         before, missing = self._main_data, frame.main_data_begin > self._main_data
@@ -195,7 +194,7 @@ class StreamCopy:
     def _finish(self) -> None:
         frame_samples = self._header.samples
         self._discarded = min(self._discarded, _HELD_FRAMES * frame_samples)
-        if self._passed < self._end:  # no end was asked for, or none that is reached before the held frames
+        if self._passed < self._end:  # no end was requested, or the held frames come before it
             self._decoder.compare_with_declared_duration(self._header.sample_rate_hz)
         end = min(self._end, self._found - self._discarded)
         if end <= self._first:
@@ -212,7 +211,7 @@ class StreamCopy:
 
 
 class _CopyWriter(Mp3Writer):
-    """Writes an MP3 of frames that are somebody else's."""
+    """Writes an MP3 from copied frames."""
 
     def __init__(self, sink: int, header: FrameHeader, encoder: bytes, id3: bytes, offset_bytes: int) -> None:
         is_known = header.bitrate_kbps in bitrates_kbps(header.sample_rate_hz)
@@ -237,13 +236,13 @@ class _CopyWriter(Mp3Writer):
     def finish(self, samples: int, delay: int = ENCODER_DELAY) -> None:
         """Completes the MP3; see `Mp3Writer`."""
         frames = self._bitrates.total()
-        if frames - max(self._bitrates.values()) > 1:  # one may be made up
+        if frames - max(self._bitrates.values()) > 1:  # one may be a filler frame
             average_kbps = max(round(self._audio_bytes * self._bits_per_frame / frames / 1000), 1)
             self._settings = replace(self._settings, average_kbps=average_kbps)
         super().finish(samples, delay)
 
 
 def _known_encoder(name: bytes | None) -> bytes:
-    """Returns the name of the encoder for the LAME tag, where it is one that can be written."""
+    """Returns the encoder's name for the LAME tag, or ffmpeg's name if it is not valid."""
     name = (name or b"").rstrip(b"\0").ljust(9, b"\0")
     return name if len(name) == 9 and name.rstrip(b"\0").isascii() and name[:1].isalpha() else _NO_ENCODER

@@ -1,4 +1,4 @@
-"""Which tags an MP3 gets: the options' own, and of the source's those that are harmless. Runs in the child."""
+"""Chooses the tags of an MP3: those of the options, and the source's descriptive ones. Runs in the child."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -24,13 +24,13 @@ _HARMLESS = {
     "track": "TRCK",
     "disc": "TPOS",
 }
-"""What FFmpeg calls the tags that say what a recording is, and their frames."""
+"""FFmpeg's names of descriptive tags, and their ID3 frames."""
 _TECHNICAL = frozenset((
     "major_brand", "minor_version", "compatible_brands", "encoder", "encoding_tool", "handler_name", "vendor_id",
     "language", "duration", "creation_tool", "bps", "number_of_frames", "number_of_bytes", "gapless_playback",
     "itunsmpb", "itunnorm", "encoder_settings", "encoded_by",
 ))  # fmt: skip
-"""Tags of the file and not of what is in it: they would be wrong in an MP3."""
+"""Tags of the file format, which would be wrong in an MP3."""
 _DATES = (
     re.compile(r"(?P<year>\d{4})(-(?P<month>\d\d)(-(?P<day>\d\d))?)?$"),
     re.compile(r"(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)$"),
@@ -44,13 +44,13 @@ _COUNTED = re.compile(r"\d{1,5}(/\d{1,5})?")
 
 @dataclass(frozen=True)
 class Tags:
-    """What is written into the ID3 tag."""
+    """The contents of an ID3 tag."""
 
     texts: dict[str, str]
-    """By the frame's name."""
+    """Texts by ID3 frame."""
     comment: str = ""
     others: dict[str, str] = field(default_factory=dict)
-    """Private ones, by the source's own names."""
+    """Private tags, by the source's names."""
 
     @property
     def title(self) -> str | None:
@@ -63,8 +63,8 @@ def tags_for(options: ResolvedOptions, source: Mapping[str, str], source_name: s
 
     Args:
         options: of the conversion.
-        source: the source's tags, as FFmpeg names them. Untrusted.
-        source_name: the file's name: the title, where there is no other.
+        source: the source's tags by FFmpeg's names. Untrusted.
+        source_name: the file's name, used as the default title.
     """
     own = {key.lower(): text for key, text in source.items()} if options.keep_tags else {}
     texts = _harmless(own)
@@ -79,7 +79,7 @@ def tags_for(options: ResolvedOptions, source: Mapping[str, str], source_name: s
     comment = others.pop("comment", "")
     if options.comment is not None:
         comment = clean_text(options.comment, MAX_PRIVATE_LENGTH)
-    if not options.copy:  # then it is another's encoder
+    if not options.copy:  # a copy was made by another encoder
         texts["TSSE"] = ENCODER_NAME
     return Tags({frame: text for frame, text in texts.items() if text}, comment, others)
 
@@ -88,10 +88,10 @@ def tags_of_segment(tags: Tags, track_number: int, number: int, chapter_title: s
     """Returns the tags for one of several MP3s.
 
     Args:
-        tags: those of all of them.
-        track_number: its number in the album.
-        number: its number among them, from 1 on.
-        chapter_title: of the chapter that it is, if that has one.
+        tags: the tags that all segments share.
+        track_number: the segment's track number in the album.
+        number: the segment's number, from 1.
+        chapter_title: the title of its chapter, if any.
     """
     texts = {**tags.texts, "TRCK": str(track_number)}
     if chapter_title or tags.title:
@@ -101,7 +101,7 @@ def tags_of_segment(tags: Tags, track_number: int, number: int, chapter_title: s
 
 
 def chapters_for(options: ResolvedOptions, source: Sequence[Chapter]) -> list[tuple[int, int, str]]:
-    """Returns start and end in milliseconds and title of the chapters that the MP3 has something of.
+    """Returns start and end in milliseconds and title of the chapters that overlap the MP3.
 
     Args:
         options: of the conversion.
@@ -128,7 +128,7 @@ def _harmless(own: Mapping[str, str]) -> dict[str, str]:
 def _date_in(text: str) -> str:
     """Returns a date as ID3 writes it, as exact as it is known; nothing if there is none."""
     found = next(filter(None, (form.match(text) for form in _DATES)), None)
-    if found is None:  # a whole date with a time says when it was recorded
+    if found is None:  # a date with a time of day reveals when it was recorded
         return year[0] if (year := _YEAR.match(text)) else ""
     month, day = int(found["month"] or 0), int(found["day"] or 0)
     try:

@@ -1,6 +1,6 @@
-"""What the zygote does once, so that its forks need not do it again or, sealed, could not do it.
+"""Work that the zygote does once for all forks, some of which a sealed process could not do.
 
-That is: modules that are imported on first use, tables of the codecs, the time zone's file.
+It covers modules that are imported on first use, the codecs' tables, and the time zone file.
 """
 
 import contextlib
@@ -35,17 +35,19 @@ _TASKS = Path("/proc/self/task")
 
 
 def warm_up() -> None:
-    """Does it, and leaves no thread behind: a fork copies only the thread that forks.
+    """Warms up. Leaves no thread running, because a fork copies only the forking thread.
 
     Raises:
-        RuntimeError: a thread continues.
+        RuntimeError: another thread still runs.
     """
     _share_arenas()
     time.localtime()
     for name in _IMPORTED_LATE:
         importlib.import_module(name)
     for name in _COMMON_DECODERS:
-        with contextlib.suppress(FFmpegError):  # some want to see a header first, and fail after what counts here
+        with contextlib.suppress(
+            FFmpegError
+        ):  # some decoders need a header, and fail after their tables are initialized
             CodecContext.create(name, "r").open()
     picture = jpeg_of(VideoFrame(64, 36, "yuv420p"), Fraction(1))
     with contextlib.closing(_Scratch()) as sink, EncoderPool(1) as pool:
@@ -58,14 +60,14 @@ def warm_up() -> None:
 
 
 def _share_arenas() -> None:
-    """Lets all threads share two of glibc's arenas: it would else reserve 64 MiB of address space for each thread."""
+    """Limits glibc to two arenas; otherwise it reserves 64 MiB of address space per thread."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if sys.platform == "linux" and mallopt is not None:
         mallopt(_M_ARENA_MAX, 2)
 
 
 class _Scratch:
-    """An empty file without a name."""
+    """An anonymous empty file."""
 
     def __init__(self) -> None:
         if sys.platform == "linux":
@@ -107,9 +109,9 @@ def _wav(sample_rate_hz: int) -> bytes:
 
 
 def _require_one_thread() -> None:
-    """Waits for the ends of threads: one that has been joined may still be about to end."""
+    """Waits until no other thread runs: a joined thread may still be ending."""
     deadline_s = time.monotonic() + _THREAD_END_TIMEOUT_S
     while _TASKS.exists() and len(list(_TASKS.iterdir())) > 1:
         if time.monotonic() > deadline_s:
-            raise RuntimeError("a thread goes on after the warm-up; a fork would not have it")
+            raise RuntimeError("a thread still runs after the warm-up; a fork would not have it")
         time.sleep(0.001)

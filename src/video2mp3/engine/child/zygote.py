@@ -1,13 +1,13 @@
-"""The program that every job's process is forked from: ``python -I -m video2mp3.engine.child.zygote FD``.
+"""The zygote, from which every job's process is forked: ``python -I -m video2mp3.engine.child.zygote FD``.
 
-It is started once, with an empty environment, loads the media libraries, and then forks: 2 ms a job
-instead of 100. It never sees a job: the parent sends one byte and the job's descriptors through the control
-socket, of which the first is the job's own socket. Through that goes the answer, the new process's id with a pidfd;
-then it belongs to the parent and the new process alone.
+It starts once with an empty environment, loads the media libraries, and then forks: 2 ms per job instead of 100. It
+never sees a job. The parent sends one byte and the job's descriptors through the control socket; the first descriptor
+is the job's socket. The zygote replies on that socket with the new process's id and pidfd. Then only the parent and the
+new process use it.
 
-It has one thread, always, so that a fork copies all of it. It ends when the control socket does, which is
-when the parent ends, however that happens; the processes it forked end with it. One that the parent has replaced
-(`RETIRE`) ends after the last process that it forked.
+The zygote always has one thread, so that a fork copies its whole state. It ends when the parent closes the control
+socket or ends, and the processes that it forked end with it. A zygote that the parent has replaced (`RETIRE`) ends
+after its last process.
 """
 
 import contextlib
@@ -24,25 +24,25 @@ from video2mp3.engine.zygote_protocol import FORK_REPLY, MAX_DESCRIPTORS, READY,
 
 _LOOK_EVERY_S = 0.2
 _NICENESS = 10
-"""Requests and the rest of the machine go first; conversions get every cycle that is left."""
+"""Requests and other programs have precedence over conversions."""
 
 
 def main() -> None:
-    """Forks on request, until the parent has gone."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # its end, and that of its children, is the parent's
+    """Forks on request, until the parent ends."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the zygote and its children end with the parent
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps
     warm_up()
     os.nice(_NICENESS)  # not before: the start of the service waits for the warm-up
     gc.collect()
-    gc.freeze()  # else each child's first collection would copy all of the memory it shares with this process
+    gc.freeze()  # otherwise each child's first collection would copy the memory that it shares with this process
     with socket.socket(fileno=int(sys.argv[1])) as control, contextlib.suppress(ConnectionError):
         control.sendall(READY)
         _serve(control)
 
 
 def _serve(control: socket.socket) -> None:
-    """Forks until the parent has gone or, once it has been retired, until all that it forked has ended."""
+    """Forks until the parent ends or, after `RETIRE`, until all forked processes have ended."""
     retired = False
     while True:
         if retired and not select.select([control], [], [], _LOOK_EVERY_S)[0]:
@@ -83,7 +83,7 @@ def _fork(descriptors: list[int]) -> None:
 
 
 def _pidfds(pid: int) -> list[int]:
-    """Returns the process's pidfd, if the system has it. It cannot be another's: it waits for its job."""
+    """Returns the process's pidfd, if the system has pidfds. The id is still valid: the process waits for its job."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
             return [os.pidfd_open(pid)]
@@ -92,4 +92,4 @@ def _pidfds(pid: int) -> list[int]:
 
 if __name__ == "__main__":
     main()
-    os._exit(0)  # the parent waits for this; to tidy up would take 40 ms, and the kernel does it too
+    os._exit(0)  # the parent waits for the end, and a regular exit would take 40 ms

@@ -17,7 +17,7 @@ _MAX_CHUNKS = 1000
 _MAX_OGG_PAGE_BYTES = 27 + 255 + 255 * 255
 _TS_PACKET_BYTES = 188
 _RIFF_SLACK_BYTES = 8
-"""Some programs count the padding byte that they leave out, or the eight bytes of the header."""
+"""Some programs count an omitted padding byte, or the eight bytes of the header."""
 _ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _ASF_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _FLV_TAG_HEADER_BYTES = 11
@@ -26,11 +26,11 @@ _SEGMENT = b"\x18\x53\x80\x67"
 
 
 def declared_size(read_at: ReadAt, size_bytes: int) -> int | None:
-    """Returns the bytes that the file says it has, or None if it does not say.
+    """Returns the size in bytes that the file declares, or None.
 
     Args:
         read_at: as `Source.read_at`.
-        size_bytes: the bytes it really has.
+        size_bytes: its real size.
     """
     head = read_at(0, 64)
     if head[4:8] in mp4.TOP_LEVEL_KINDS:
@@ -64,9 +64,11 @@ def _walk_boxes(read_at: ReadAt, size_bytes: int) -> int | None:
             box = mp4.box_in(header, place, size_bytes)
         except Malformed:
             return None
-        if header[:4] == bytes(4) or not box.kind.isascii():  # up to the end; else not a box: padding, most likely
+        if (
+            header[:4] == bytes(4) or not box.kind.isascii()
+        ):  # size 0 extends to the end; other zeros are probably padding
             return None
-        if box.end > size_bytes and box.kind not in mp4.TOP_LEVEL_KINDS:  # an ID3v1 or APE tag behind the last box
+        if box.end > size_bytes and box.kind not in mp4.TOP_LEVEL_KINDS:  # an ID3v1 or APE tag after the last box
             return None
         place = box.end
     return None
@@ -74,7 +76,7 @@ def _walk_boxes(read_at: ReadAt, size_bytes: int) -> int | None:
 
 def _walk_riff(read_at: ReadAt, size_bytes: int, byteorder: Literal["little", "big"]) -> int | None:
     place = 0
-    while place < size_bytes:  # a large AVI has several
+    while place < size_bytes:  # a large AVI has several forms
         head = read_at(place, 8)
         size = int.from_bytes(head[4:8], byteorder)
         if head[:4] not in (b"RIFF", b"FORM") or size == 0 or size >= riff.UNKNOWN_SIZE:

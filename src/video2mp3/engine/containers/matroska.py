@@ -7,14 +7,14 @@ from video2mp3.engine.containers.window import Malformed, Window
 
 SIGNATURE = b"\x1a\x45\xdf\xa3"
 UNKNOWN_END = 1 << 63
-"""The end of an element that does not say its size."""
+"""The end of an element of unknown size."""
 _MAX_HEADER_BYTES = 4 + 8
 _MAX_ID_BYTES = 4
 _MAX_NUMBER_BYTES = 8
 
 
 class Element(NamedTuple):
-    """One element: its id, and where its content begins and ends, in bytes from the start of the file."""
+    """One element: its id, and the offsets of its content in bytes."""
 
     kind: int
     body: int
@@ -22,7 +22,7 @@ class Element(NamedTuple):
 
 
 def elements(window: Window, start: int, end: int) -> Iterator[Element]:
-    """Yields the elements from `start` to `end`; nothing follows one of unknown size. Raises as `Window.read`."""
+    """Yields the elements from `start` to `end`; one of unknown size is the last. Raises like `Window.read`."""
     while start < end:
         element = _element_in(window.read_up_to(start, min(_MAX_HEADER_BYTES, end - start)), start)
         yield element
@@ -30,7 +30,7 @@ def elements(window: Window, start: int, end: int) -> Iterator[Element]:
 
 
 def children(window: Window, parent: Element) -> Iterator[Element]:
-    """Yields the elements in an element. Raises as `Window.read`, and Malformed where one reaches beyond its parent."""
+    """Yields the elements in an element. Raises like `Window.read`, and Malformed if one exceeds its parent."""
     for element in elements(window, parent.body, parent.end):
         if element.end > parent.end:
             raise Malformed
@@ -38,7 +38,7 @@ def children(window: Window, parent: Element) -> Iterator[Element]:
 
 
 def value(window: Window, element: Element) -> bytes:
-    """Returns the content of an element that holds a number, at most 8 bytes. Raises as `Window.read`."""
+    """Returns the content of a numeric element, at most 8 bytes. Raises like `Window.read`."""
     size = element.end - element.body
     if size > _MAX_NUMBER_BYTES:
         raise Malformed
@@ -57,7 +57,7 @@ def _element_in(header: bytes, start: int) -> Element:
 
 
 def _width(header: bytes, place: int) -> int:
-    """Returns how many bytes the number there has: its leading zero bits say it."""
+    """Returns the length of a variable-size integer, from its leading zero bits."""
     if place >= len(header) or not header[place]:
         raise Malformed
     return 9 - header[place].bit_length()

@@ -6,13 +6,13 @@ from typing import NamedTuple
 from video2mp3.engine.containers.window import Malformed, Window
 
 TOP_LEVEL_KINDS = (b"ftyp", b"styp", b"moov", b"mdat", b"wide", b"free", b"skip")
-"""A file that begins with one of these boxes is taken for MP4."""
+"""A file that begins with one of these boxes counts as MP4."""
 MAX_HEADER_BYTES = 16
 _MIN_HEADER_BYTES = 8
 
 
 class Box(NamedTuple):
-    """One box, in bytes from the start of the file; its end is what it claims."""
+    """One box, with offsets in bytes; `end` is the claimed end."""
 
     kind: bytes
     start: int
@@ -21,10 +21,10 @@ class Box(NamedTuple):
 
 
 def box_in(header: bytes | bytearray, start: int, limit: int) -> Box:
-    """Returns the box whose first 16 bytes are `header`; one of size 0 reaches up to `limit`.
+    """Returns the box whose first 16 bytes are `header`; a box of size 0 extends to `limit`.
 
     Raises:
-        Malformed: it is smaller than its own header, or the header is cut short.
+        Malformed: the box is smaller than its header, or the header is truncated.
     """
     if len(header) < _MIN_HEADER_BYTES:
         raise Malformed
@@ -39,7 +39,7 @@ def box_in(header: bytes | bytearray, start: int, limit: int) -> Box:
 
 
 def boxes(window: Window, start: int, end: int) -> Iterator[Box]:
-    """Yields the boxes from `start` to `end`; the last may claim to reach beyond it. Raises as `Window.read`."""
+    """Yields the boxes from `start` to `end`; the last one may claim more. Raises like `Window.read`."""
     while start < end:
         box = box_in(window.read_up_to(start, min(MAX_HEADER_BYTES, end - start)), start, end)
         yield box
@@ -47,7 +47,7 @@ def boxes(window: Window, start: int, end: int) -> Iterator[Box]:
 
 
 def children(window: Window, parent: Box) -> Iterator[Box]:
-    """Yields the boxes in a box. Raises as `Window.read`, and Malformed where one reaches beyond its parent."""
+    """Yields the boxes in a box. Raises like `Window.read`, and Malformed if one exceeds its parent."""
     for box in boxes(window, parent.body, parent.end):
         if box.end > parent.end:
             raise Malformed

@@ -23,13 +23,13 @@ _MOST_BYTES = {b"ftyp": MAX_TYPE_BYTES, b"moov": MAX_INDEX_BYTES}
 _MAX_SIZE_BYTES = 2**32 - 1
 # A chapter's title is in a track of text.
 _KEPT_HANDLERS = (b"soun", b"text")
-# Boxes beside the index that hold nothing of it. With any other (fragments, say) the whole file is needed.
+# Boxes that hold no part of the index. With any other box, such as a fragment, the whole file is needed.
 _PASSED_OVER = (b"mdat", b"free", b"skip", b"wide")
 _MDAT_HEAD = struct.Struct(">I4sQ")
 
 
 def find_audio(read_at: ReadAt, size_bytes: int) -> Mp4Extract | None:
-    """Reads the index of a file of that size; None when only the whole file will do. Raises what reading does."""
+    """Reads the index of an MP4; returns None if the whole file is needed. Raises the errors of `read_at`."""
     try:
         type_box, index = _top_level(Window(read_at, size_bytes, size_bytes, 2 * _MAX_BOXES))
         return _without_video(type_box, bytearray(index), size_bytes)
@@ -38,7 +38,7 @@ def find_audio(read_at: ReadAt, size_bytes: int) -> Mp4Extract | None:
 
 
 def _top_level(window: Window) -> tuple[bytes, bytes]:
-    """Returns the boxes `ftyp` and `moov`; of all others only the headers are read."""
+    """Returns the boxes `ftyp` and `moov`; reads only the headers of all others."""
     found: dict[bytes, bytes] = {}
     for box in mp4.boxes(window, 0, window.size_bytes):
         size = box.end - box.start
@@ -83,7 +83,7 @@ def _without_video(type_box: bytes, index: bytearray, size_bytes: int) -> Mp4Ext
 
 
 def _chunks(index: bytearray, media: Box, *, one_size_allowed: bool) -> tuple[int, struct.Struct, list[int], list[int]]:
-    """Returns of a track where the table of its chunks' offsets begins, how these are written, offsets and sizes."""
+    """Returns the position of a track's chunk offset table, the format of its entries, the offsets and the sizes."""
     information = _child(index, media, b"minf")
     samples = _child(index, information, b"stbl")
     boxes = {box.kind: box for box in _boxes(index, samples)}
@@ -123,7 +123,7 @@ def _chunk_sizes(index: bytearray, box: Box, sample_sizes: list[int], chunks: in
 
 
 def _table(index: bytearray, box: Box, skipped: int, entry: struct.Struct) -> Iterator[tuple[int, ...]]:
-    """Yields the entries of a table that begins with version, flags and this many bytes, the last four its length."""
+    """Yields the entries of a table. Version, flags, `skipped` bytes and the length of four bytes precede them."""
     (length,) = struct.unpack_from(">I", index, box.body + skipped)
     start = box.body + skipped + 4
     if start + length * entry.size > box.end:

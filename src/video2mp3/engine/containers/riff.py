@@ -6,13 +6,13 @@ from typing import NamedTuple
 from video2mp3.engine.containers.window import Window
 
 UNKNOWN_SIZE = 0x7FFF0000
-"""From here on, a size was written by a program that did not know it yet."""
+"""Larger sizes are placeholders of programs that did not know the size yet."""
 _FIRST_CHUNK = 12
 _HEADER_BYTES = 8
 
 
 class Chunk(NamedTuple):
-    """One chunk: where its content begins, in bytes from the start of the file, and the size that it claims."""
+    """One chunk: the offset of its content in bytes, and its claimed size."""
 
     kind: bytes
     body: int
@@ -20,12 +20,12 @@ class Chunk(NamedTuple):
 
     @property
     def end(self) -> int:
-        """Where the next chunk begins: sizes are padded to even numbers."""
+        """Offset of the next chunk: sizes are padded to even numbers."""
         return self.body + self.size + self.size % 2
 
 
 def chunks(window: Window) -> Iterator[Chunk]:
-    """Yields the chunks of the first form in a file. Raises as `Window.read`."""
+    """Yields the chunks of the first RIFF form in a file. Raises like `Window.read`."""
     place = _FIRST_CHUNK
     while place < window.size_bytes:
         header = window.read(place, _HEADER_BYTES)

@@ -1,7 +1,7 @@
-"""Which files can be converted while they are still coming: the one inspection of untrusted bytes outside the sandbox.
+"""Decides whether a file can be converted while it is received: the only parser of untrusted bytes outside the sandbox.
 
-It looks at the outermost structure in the first 256 KiB, which are in memory, and takes a bounded number of steps. What
-these bytes do not tell is asked of the sandbox (see `source_inspection`). Sources: ISO/IEC 14496-12 §4.2 and §8 (MP4),
+It walks the outermost structure in the first 256 KiB, in memory, with a bounded number of steps. If these bytes do not
+suffice, the sandboxed child continues (see `source_inspection`). Sources: ISO/IEC 14496-12 §4.2 and §8 (MP4),
 RFC 9559 (Matroska), RIFF, RFC 3533 (Ogg), ISO/IEC 13818-1 §2.4.3 (TS packets).
 """
 
@@ -14,10 +14,10 @@ from video2mp3.engine.options import ResolvedOptions
 from video2mp3.errors import BlockedReason
 
 HEAD_BYTES = 256 * 1024
-"""The most that is ever looked at outside the sandbox."""
+"""Maximum number of bytes inspected outside the sandbox."""
 MAX_HEAD_STEPS = 500
 MAX_INDEX_BYTES = 64 * 1024**2
-"""Where the index ends later than this, the conversion waits for the whole file."""
+"""If the index ends later, the conversion waits for the whole file."""
 MAX_DURATION_S = 10**7
 _LEAST_BYTES = 4096
 _TS_PACKET_BYTES = 188
@@ -25,22 +25,22 @@ _TS_PACKET_BYTES = 188
 
 @dataclass(frozen=True)
 class StreamInfo:
-    """How a file can be converted while it is still coming."""
+    """Whether and how a file can be converted while it is received."""
 
     blocked_reason: BlockedReason | None = None
-    """Why the conversion starts only when the whole file is there; None: it can start before."""
+    """Why the conversion needs the complete file; None if it does not."""
     duration_s: float | None = None
     """As the file claims."""
     sequential: bool = False
-    """It has to be read without seeking: a demuxer that can seek would look at its end first."""
+    """True if the file must be opened as not seekable, because the demuxer would otherwise read its end first."""
 
 
 @dataclass(frozen=True)
 class MoreNeeded:
-    """The bytes that were looked at do not tell yet."""
+    """The available bytes do not suffice for a decision."""
 
     needed_bytes: int
-    """From the start of the file, at most `MAX_INDEX_BYTES`: another look makes sense when they are there."""
+    """Bytes from the start of the file that the next inspection needs, at most `MAX_INDEX_BYTES`."""
 
 
 def requires_full_input(options: ResolvedOptions) -> BlockedReason | None:
@@ -53,18 +53,18 @@ def requires_full_input(options: ResolvedOptions) -> BlockedReason | None:
 
 
 def inspect_head(head: bytes, size_bytes: int) -> StreamInfo | MoreNeeded:
-    """Inspects the first bytes of a file. Raises nothing: what is malformed is converted when it is complete.
+    """Inspects the first bytes of a file. Raises nothing: malformed files are converted when complete.
 
     Args:
-        head: the first bytes that are there; no more than 256 KiB of them are looked at.
-        size_bytes: how many the file has, or will have.
+        head: the available first bytes; at most 256 KiB of them are inspected.
+        size_bytes: the size of the complete file.
     """
     known_bytes = min(len(head), HEAD_BYTES)
     return inspect_window(Window(lambda at, size: head[at : at + size], known_bytes, size_bytes, MAX_HEAD_STEPS))
 
 
 def inspect_window(window: Window) -> StreamInfo | MoreNeeded:
-    """Inspects what a window offers. Raises what reading it raises, `Malformed` and `Missing` aside."""
+    """Inspects a window. Raises the errors of its reads, except `Malformed` and `Missing`."""
     try:
         return _by_kind(window)
     except Missing as missing:
@@ -87,7 +87,7 @@ def _by_kind(window: Window) -> StreamInfo:
 
 
 def _is_read_in_order(start: bytes) -> bool:
-    """Returns whether it is FLV, Ogg, AVI or MPEG-TS: what is at their ends is not needed to decode them."""
+    """Returns whether it is FLV, Ogg, AVI or MPEG-TS, which can be decoded without their end."""
     is_avi = start[:4] == b"RIFF" and start[8:12] == b"AVI "
     return is_avi or start.startswith((b"FLV", b"OggS")) or start[: 3 * _TS_PACKET_BYTES : _TS_PACKET_BYTES] == b"GGG"
 
@@ -112,7 +112,7 @@ def _mp4(window: Window) -> StreamInfo:
         if box.kind == b"moov":
             index = _mp4_index(window, box)
             if index.has_chapter_track:
-                return StreamInfo("metadata_at_end")  # the chapters' titles are among the sound
+                return StreamInfo("metadata_at_end")  # the chapter titles are interleaved with the audio
             if index.fragmented:
                 return StreamInfo(duration_s=index.duration_s, sequential=True)
     raise Malformed
@@ -128,7 +128,7 @@ def _mp4_index(window: Window, moov: mp4.Box) -> _Index:
                 found.duration_s = _mp4_duration_s(window.read(box.body, min(32, box.end - box.body)))
             elif box.kind == b"trak":
                 found.has_chapter_track |= _has_chapters(window, box)
-            elif box.kind == b"cmov":  # a compressed index, which may hold anything
+            elif box.kind == b"cmov":  # a compressed index
                 raise Malformed
             found.fragmented |= box.kind == b"mvex"
     except Missing:
@@ -179,7 +179,7 @@ def _segment(window: Window) -> matroska.Element:
 
 
 def _last_place(window: Window, seek_head: matroska.Element) -> int:
-    """Returns where the last element is that the file refers to, cues aside, from the segment's start; -1: none."""
+    """Returns the largest offset in the seek head, except for cues, from the segment's start; -1 if there is none."""
     last = -1
     for seek in matroska.children(window, seek_head):
         if seek.kind != _SEEK:

@@ -1,4 +1,4 @@
-"""The part of a file that a walker may read, and the number of reads that it may take."""
+"""Limits the bytes and the number of reads of a container walker."""
 
 from collections.abc import Callable
 
@@ -7,34 +7,34 @@ ReadAt = Callable[[int, int], bytes]
 
 
 class Malformed(Exception):
-    """The file is not of the form that its first bytes claim, or the walk would take too many steps."""
+    """The file is malformed, or the walk takes too many steps."""
 
 
 class Missing(Exception):
-    """The walk needs bytes that are not there yet."""
+    """The walk needs bytes that are not available yet."""
 
     def __init__(self, needed_bytes: int) -> None:
-        """`needed_bytes` from the start of the file have to be there before another walk makes sense."""
+        """Another walk needs `needed_bytes` from the start of the file."""
         super().__init__(needed_bytes)
         self.needed_bytes = needed_bytes
 
 
 class Window:
-    """The first bytes of a file. Every read counts as one step, so that no walk can continue for ever."""
+    """The first bytes of a file. Every read counts as one step, so that every walk ends."""
 
     def __init__(self, read_at: ReadAt, known_bytes: int, size_bytes: int, max_steps: int) -> None:
-        """Offers the first `known_bytes` of a file that has, or will have, `size_bytes`."""
+        """Gives access to the first `known_bytes` of a file of `size_bytes`."""
         self.size_bytes = size_bytes
         self._read_at = read_at
         self._known_bytes = min(known_bytes, size_bytes)
         self._steps_left = max_steps
 
     def read(self, offset_bytes: int, size_bytes: int) -> bytes:
-        """Returns exactly the bytes there.
+        """Returns exactly the requested bytes.
 
         Raises:
-            Malformed: they are beyond the end of the file, or the walk has used up its steps.
-            Missing: they have not come yet.
+            Malformed: the range is beyond the end of the file, or the walk has used up its steps.
+            Missing: the bytes are not available yet.
         """
         self._steps_left -= 1
         end = offset_bytes + size_bytes
@@ -48,5 +48,5 @@ class Window:
         return data
 
     def read_up_to(self, offset_bytes: int, size_bytes: int) -> bytes:
-        """Returns the bytes there, fewer only at the end of the file. Raises as `read`."""
+        """Returns the requested bytes, fewer only at the end of the file. Raises like `read`."""
         return self.read(offset_bytes, max(0, min(size_bytes, self.size_bytes - offset_bytes)))

@@ -1,4 +1,4 @@
-"""Reads a finished MP3 back, so that nothing half-made is ever called finished."""
+"""Verifies a finished MP3 by reading it back."""
 
 import hashlib
 import os
@@ -13,28 +13,28 @@ _HEAD_BYTES = 8192
 
 @dataclass(frozen=True)
 class CheckedMp3:
-    """What is really in the file."""
+    """The verified facts of an MP3."""
 
     size_bytes: int
     sha256: str
     frames: int
-    """Frames of audio, the info frame not counted."""
+    """Frames of audio, without the info frame."""
     samples: int
-    """Samples per channel that players return, by the info tag."""
+    """Samples per channel that players output, by the info tag."""
     sample_rate_hz: int
     channels: int
 
 
 def check_mp3(descriptor: int, offset_bytes: int, size_bytes: int) -> CheckedMp3:
-    """Walks over a whole MP3: an ID3 tag, an info frame, frames of one kind to the last byte.
+    """Walks a complete MP3: an ID3 tag, an info frame, and frames of one format to the last byte.
 
     Args:
-        descriptor: of the file that it is in.
-        offset_bytes: where in the file it begins.
-        size_bytes: how long it should be.
+        descriptor: descriptor of the file.
+        offset_bytes: offset of the MP3 in the file.
+        size_bytes: size of the MP3.
 
     Raises:
-        ValueError: it is anything else.
+        ValueError: the MP3 has another structure.
     """
     end = offset_bytes + size_bytes
     start = offset_bytes + _id3_size(os.pread(descriptor, 10, offset_bytes))

@@ -1,4 +1,4 @@
-"""Finds the MP3 frames in what containers hold, where there may be something else between them."""
+"""Finds MP3 frames in a container's packets, which may contain other data between frames."""
 
 from video2mp3.engine.mp3.frame import Frame
 from video2mp3.engine.mp3.frames import FrameHeader, parse_header
@@ -7,29 +7,29 @@ _HEADER_BYTES = 4
 
 
 class ChangedFormat(ValueError):
-    """The sample rate, or mono to stereo, changes on the way."""
+    """The sample rate or the number of channels changes within the stream."""
 
 
 class FrameFinder:
-    """Takes a stream cut anywhere; what is no frame is left out, and counted where frames follow."""
+    """Takes a stream cut anywhere. Skips other data, and counts it as a gap if frames follow."""
 
     def __init__(self) -> None:
         self.gaps = 0
-        """Places between frames where something else was."""
+        """Number of gaps between frames."""
         self.first: FrameHeader | None = None
         self._rest = b""
         self._in_step = False
-        """The last frame ended where the next one is to begin."""
+        """True if the last frame ended where the next one must begin."""
 
     def feed(self, data: bytes, *, ended: bool = False) -> list[Frame]:
-        """Returns the frames that are complete.
+        """Returns the complete frames.
 
         Args:
             data: the next bytes.
-            ended: there are no more of them.
+            ended: True if these are the last bytes.
 
         Raises:
-            ChangedFormat: frames of another kind follow.
+            ChangedFormat: frames of another format follow.
         """
         stream = self._rest + data
         place = 0

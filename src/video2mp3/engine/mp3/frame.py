@@ -1,4 +1,4 @@
-"""One MP3 frame as bytes, and what its side information says. Source: ISO/IEC 11172-3 §2.4.1.7, 13818-3 §2.4.1."""
+"""One MP3 frame as bytes, with access to its side information. Source: ISO/IEC 11172-3 §2.4.1.7, 13818-3 §2.4.1."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,7 +11,7 @@ _CRC_POLYNOMIAL = 0x8005
 
 
 class Frame:
-    """One frame, whose main data can be read and written. Nothing changes in place."""
+    """One immutable frame; its methods return changed copies."""
 
     __slots__ = ("data", "header")
 
@@ -21,27 +21,27 @@ class Frame:
 
     @property
     def is_mpeg1(self) -> bool:
-        """True for MPEG-1, False for 2 and 2.5, whose side information is another."""
+        """True for MPEG-1, False for MPEG-2 and 2.5, whose side information differs."""
         return self.header.sample_rate_hz in MPEG1_RATES_HZ
 
     @property
     def side_offset(self) -> int:
-        """Where the side information begins."""
+        """Offset of the side information."""
         return _HEADER_BYTES + _CRC_BYTES if self.header.protected else _HEADER_BYTES
 
     @property
     def main_offset(self) -> int:
-        """Where the space for main data begins."""
+        """Offset of the space for main data."""
         return self.side_offset + self.header.side_info_bytes
 
     @property
     def main_size(self) -> int:
-        """The bytes of space for main data in this frame."""
+        """Size of the space for main data in this frame."""
         return len(self.data) - self.main_offset
 
     @property
     def main_data_begin(self) -> int:
-        """How many bytes of main data before this frame's own its data begin."""
+        """Distance in main data bytes from the start of the frame's data to this frame."""
         side = self.side_offset
         return self.data[side] << 1 | self.data[side + 1] >> 7 if self.is_mpeg1 else self.data[side]
 
@@ -51,19 +51,21 @@ class Frame:
         return self.data[self.main_offset :]
 
     def last_windows(self) -> tuple[int, ...]:
-        """For each channel the last granule's window (flag, type, mixed flag); 0 is the normal long one."""
+        """For each channel, the last granule's window (flag, type, mixed flag); 0 is the long window."""
         granule_bits, before = (59, 33) if self.is_mpeg1 else (63, 38)
         side_bytes = self.header.side_info_bytes
         side = int.from_bytes(self.data[self.main_offset - side_bytes : self.main_offset], "big")
         windows = []
         for channel in range(self.header.channels):
-            below = (self.header.channels - channel) * granule_bits - before - 4  # granules come last, without a rest
+            below = (
+                (self.header.channels - channel) * granule_bits - before - 4
+            )  # the granules are the end of the side information
             window = side >> below & 0xF
             windows.append(window if window & 8 else 0)
         return tuple(windows)
 
     def without_main_data_begin(self) -> bytes:
-        """Returns the side information without where the data begin: what the frame says, nearly surely."""
+        """Returns the side information with `main_data_begin` zeroed: equal values mean equal frames, almost surely."""
         return self.with_main_data_begin(0).data[self.side_offset : self.main_offset]
 
     def with_main_data(self, main_data: bytes) -> "Frame":
@@ -71,7 +73,7 @@ class Frame:
         return Frame(self.data[: self.main_offset] + main_data, self.header)
 
     def with_main_data_begin(self, begin: int) -> "Frame":
-        """Returns the same frame with its data beginning elsewhere."""
+        """Returns the same frame with another `main_data_begin`."""
         data = bytearray(self.data)
         side = self.side_offset
         if self.is_mpeg1:
@@ -84,11 +86,11 @@ class Frame:
         return Frame(bytes(data), self.header)
 
     def silent(self, data_behind: int = 0) -> "Frame":
-        """Returns a frame that says that it has no data, and decodes to silence; its space stays as it is.
+        """Returns a frame without data, which decodes to silence; its space for main data is unchanged.
 
         Args:
-            data_behind: how far back the frames after it may say that their data begin. It says so too, as far as that
-                can be said: decoders forget what is before the place that a frame names.
+            data_behind: how far back the following frames' data may begin. The frame declares the same, as far as
+                possible: decoders drop data before the position that a frame declares.
         """
         side = bytes(self.header.side_info_bytes)
         head = self.data[:_HEADER_BYTES]
@@ -97,13 +99,13 @@ class Frame:
         return Frame(head + crc + side + self.main_data, self.header).with_main_data_begin(min(data_behind, most))
 
     def grown(self, least_bytes: int) -> "Frame | None":
-        """Returns the same frame at the lowest bitrate that makes it `least_bytes` larger; None when none does."""
+        """Returns the same frame at the lowest bitrate that makes it `least_bytes` larger, or None."""
         for bitrate in bitrates_kbps(self.header.sample_rate_hz):
             header = replace(self.header, bitrate_kbps=bitrate)
             growth = header.size_bytes - len(self.data)
             if growth >= least_bytes:
                 data = bytearray(self.data) + bytes(growth)
-                data[2] = header.to_bytes()[2] | data[2] & 1  # the private bit stays
+                data[2] = header.to_bytes()[2] | data[2] & 1  # keeps the private bit
                 return Frame(bytes(data), header)
         return None
 
@@ -112,8 +114,8 @@ def side_info_crc(head: bytes, side: bytes) -> bytes:
     """Returns the CRC that protects a frame. Source: ISO/IEC 11172-3 §2.4.3.1.
 
     Args:
-        head: the frame's header, four bytes, of which the last two are covered.
-        side: its side information.
+        head: the frame's header of four bytes, of which the CRC covers the last two.
+        side: the side information.
     """
     crc = 0xFFFF
     for byte in head[2:4] + side:
@@ -124,7 +126,7 @@ def side_info_crc(head: bytes, side: bytes) -> bytes:
 
 
 def data_before(frames: Sequence[Frame], size_bytes: int) -> bytes:
-    """Returns the last `size_bytes` of main data in frames, or all where there are fewer."""
+    """Returns the last `size_bytes` of main data in the frames, or all if there are fewer."""
     found: list[bytes] = []
     for frame in reversed(frames):
         if size_bytes <= 0:
@@ -135,18 +137,18 @@ def data_before(frames: Sequence[Frame], size_bytes: int) -> bytes:
 
 
 class FrameSplitter:
-    """Makes frames of a stream of our encoder as it comes.
+    """Splits the encoder's stream into frames.
 
     Raises:
-        BrokenStream: from `feed`, if there is anything else in it.
+        BrokenStream: from `feed`, if the stream contains other data.
     """
 
     def __init__(self) -> None:
         self.rest = b""
-        """The beginning of a frame that has not come whole."""
+        """The start of an incomplete frame."""
 
     def feed(self, data: bytes) -> list[Frame]:
-        """Takes the next bytes, cut anywhere, and returns the frames that are complete."""
+        """Takes the next bytes, cut anywhere, and returns the complete frames."""
         stream = self.rest + data
         position, frames = 0, []
         while position + _HEADER_BYTES <= len(stream):
@@ -170,7 +172,7 @@ def split(stream: bytes) -> list[Frame]:
     """Returns the frames of a stream.
 
     Raises:
-        BrokenStream: there is anything else in it, or the last frame is cut.
+        BrokenStream: the stream contains other data, or the last frame is truncated.
     """
     splitter = FrameSplitter()
     frames = splitter.feed(stream)

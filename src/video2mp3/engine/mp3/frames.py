@@ -1,4 +1,4 @@
-"""MP3 frames: headers, and walking over a stream of them. Source: ISO/IEC 11172-3 §2.4, 13818-3."""
+"""MP3 frame headers, and a walker over a stream of frames. Source: ISO/IEC 11172-3 §2.4, 13818-3."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +10,7 @@ RATES_HZ = tuple(sorted(MPEG1_RATES_HZ + MPEG2_RATES_HZ + MPEG25_RATES_HZ))
 MPEG1_BITRATES_KBPS = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
 MPEG2_BITRATES_KBPS = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 MPEG25_MAX_BITRATE_KBPS = 64
-"""LAME's own bound at 8 to 12 kHz."""
+"""LAME's limit at 8 to 12 kHz."""
 
 _RATES_HZ_BY_VERSION = {3: MPEG1_RATES_HZ, 2: MPEG2_RATES_HZ, 0: MPEG25_RATES_HZ}
 _LAYER_3 = 1
@@ -41,7 +41,7 @@ class FrameHeader:
     channels: int
     padded: bool
     protected: bool = False
-    """Two bytes of CRC follow the header."""
+    """True if a CRC of two bytes follows the header."""
 
     @property
     def samples(self) -> int:
@@ -72,7 +72,7 @@ class FrameHeader:
 
 
 def parse_header(data: bytes, offset: int = 0) -> FrameHeader | None:
-    """Returns the layer III header at `offset`, or None when there is none."""
+    """Returns the layer III header at `offset`, or None."""
     if len(data) < offset + 4 or data[offset] != 0xFF or data[offset + 1] & 0xE0 != 0xE0:
         return None
     second, third, fourth = data[offset + 1 : offset + 4]
@@ -91,13 +91,13 @@ def parse_header(data: bytes, offset: int = 0) -> FrameHeader | None:
 
 
 class BrokenStream(ValueError):
-    """There is no frame where one should begin."""
+    """A frame is missing where one must begin."""
 
 
 class FrameWalker:
-    """Walks over a stream of frames of one kind as it is made, and keeps some places for seeking.
+    """Walks a stream of frames of one format while it is written, and keeps positions for seeking.
 
-    The work per frame is two look-ups: an hour of audio has 138,000 frames.
+    The work per frame is two lookups, because an hour of audio has 138,000 frames.
     """
 
     def __init__(self) -> None:
@@ -144,7 +144,7 @@ class FrameWalker:
             raise BrokenStream("no frame at the start")
         self.first = header
         second = header.to_bytes()[1]
-        self._second_byte = second | 1  # frames with a CRC may stand among others
+        self._second_byte = second | 1  # frames with and without CRC may alternate
         self._sizes = [self._size_of(bytes((0xFF, second, third, 0)), header) for third in range(256)]
 
     @staticmethod
@@ -160,11 +160,11 @@ class FrameWalker:
 
     @property
     def complete(self) -> bool:
-        """True when the last frame is whole."""
+        """True if the last frame is complete."""
         return self.frames > 0 and self._next == self.size_bytes
 
     def place_of(self, share: float) -> int:
-        """Returns about where in the stream a share (0 to 1) of its frames has passed, in bytes."""
+        """Returns the approximate offset in bytes of a share (0 to 1) of the frames."""
         if not self._marks:
             return 0
         return self._marks[min(int(share * self.frames) // self._frames_per_mark, len(self._marks) - 1)]

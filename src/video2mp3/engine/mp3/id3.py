@@ -10,11 +10,11 @@ _TOP_LEVEL, _ORDERED = 2, 1
 _NO_BYTE_OFFSETS = b"\xff" * 8
 
 _JOINERS = "\u200c\u200d"
-"""They are invisible, and part of how Persian, Indic scripts and emoji are spelled."""
+"""Invisible characters that Persian, Indic scripts and emoji need."""
 
 
 def clean_text(text: str, max_length: int = MAX_TEXT_LENGTH) -> str:
-    """Returns text from a stranger's file as one bounded line: without control characters and NULs."""
+    """Returns untrusted text as one bounded line without control characters."""
     printable = "".join(c if c.isprintable() or c in _JOINERS else " " for c in text[: 4 * max_length])
     return " ".join(printable.split())[:max_length].rstrip()
 
@@ -27,11 +27,11 @@ def id3_tag(
     chapters: Sequence[tuple[int, int, str]] = (),
     cover: tuple[str, bytes] | None = None,
 ) -> bytes:
-    """Returns a tag; nothing when nothing is left to write.
+    """Returns a tag, or no bytes if there is nothing to write.
 
     Args:
         texts: text frames by their names (`TIT2`, `TPE1` …).
-        comment: for a `COMM` frame, in no language in particular.
+        comment: for a `COMM` frame without a language.
         others: texts with custom names, for `TXXX` frames.
         chapters: start and end in milliseconds and title, 255 at most, for `CHAP` frames and a `CTOC`
             (the ID3v2 Chapter Frame Addendum).
@@ -69,5 +69,5 @@ def _text(text: str) -> bytes:
 
 
 def _synchsafe(number: int) -> bytes:
-    """Seven bits per byte, so that no part of a size looks like the start of a frame."""
+    """Encodes a size with seven bits per byte, so that it never looks like a frame header."""
     return bytes(number >> shift & 0x7F for shift in (21, 14, 7, 0))

@@ -11,11 +11,11 @@ from fastcrc import crc16
 from video2mp3.engine.mp3.frames import FrameHeader, FrameWalker, bitrates_kbps, parse_header
 
 ENCODER_DELAY = 576
-"""Samples of silence that LAME puts in front."""
+"""Samples of silence that LAME inserts at the start."""
 DECODER_DELAY = 529
-"""Samples that every decoder adds in front, and cuts off by itself."""
+"""Samples that every decoder adds at the start, and skips itself."""
 LAME_VERSION = b"LAME4.0\0\0"
-"""Of the LAME that lameenc brings, as players want it: they trust the delay only of encoders they know."""
+"""Version of LAME in lameenc; players trust the delay only of known encoders."""
 
 _TAG_BYTES = 156
 _CBR_METHOD, _ABR_METHOD, _VBR_METHOD = 1, 2, 4
@@ -26,30 +26,30 @@ _TOC_ENTRIES = 100
 
 @dataclass(frozen=True)
 class InfoTag:
-    """What the tag says."""
+    """The contents of the tag."""
 
     vbr_quality: int | None
-    """None: constant bitrate."""
+    """None for a constant bitrate."""
     quality: int
     """LAME's -q."""
     frames: int
-    """Frames of audio, this one not counted."""
+    """Frames of audio, without the info frame."""
     size_bytes: int
     """Bytes from the start of this frame to the end of the last."""
     toc: bytes
     delay: int
     padding: int
-    """Samples at the end that are not the source's."""
+    """Samples at the end that do not belong to the source."""
     music_crc: int
     average_kbps: int | None = None
-    """Set: average bitrate."""
+    """Set for an average bitrate."""
     encoder: bytes = LAME_VERSION
     """Nine bytes."""
 
 
 @dataclass(frozen=True)
 class FoundInfoTag:
-    """What a reader needs to know of a tag that is in a file."""
+    """The fields of a tag that was read from a file."""
 
     frames: int | None
     size_bytes: int | None
@@ -60,13 +60,13 @@ class FoundInfoTag:
 
 
 def info_frame_header(sample_rate_hz: int, channels: int, bitrate_kbps: int | None) -> FrameHeader:
-    """Returns the header of the info frame: of the stream's own bitrate, or the next that holds the tag."""
+    """Returns the header of the info frame, with the stream's bitrate or the next one that has room for the tag."""
     rates = bitrates_kbps(sample_rate_hz)
     for rate in rates[rates.index(bitrate_kbps) if bitrate_kbps else 0 :]:
         header = FrameHeader(sample_rate_hz, rate, channels, padded=False)
         if header.size_bytes >= 4 + header.side_info_bytes + _TAG_BYTES:
             return header
-    raise ValueError("no bitrate holds the tag")  # the largest bitrate of every sample rate does
+    raise ValueError("no bitrate has room for the tag")  # not reached: the largest bitrate always has
 
 
 def padding_for(frames: int, samples_per_frame: int, delay: int, samples: int) -> int:
@@ -78,14 +78,14 @@ def padding_for(frames: int, samples_per_frame: int, delay: int, samples: int) -
 
 
 def table_of_contents(walker: FrameWalker, info_frame_bytes: int) -> bytes:
-    """Returns, for each percent of the time, the place in 256ths of the bytes."""
+    """Returns, for each percent of the time, the position in 256ths of the bytes."""
     total = walker.size_bytes + info_frame_bytes
     places = (walker.place_of(percent / 100) + info_frame_bytes for percent in range(_TOC_ENTRIES))
     return bytes(min(255, place * 256 // total) for place in places)
 
 
 def info_frame(header: FrameHeader, tag: InfoTag) -> bytes:
-    """Returns the whole frame."""
+    """Returns the info frame."""
     vbr = tag.vbr_quality is not None
     frame = bytearray(header.to_bytes() + bytes(header.side_info_bytes))
     method = _VBR_METHOD if vbr else _CBR_METHOD if tag.average_kbps is None else _ABR_METHOD
@@ -93,7 +93,7 @@ def info_frame(header: FrameHeader, tag: InfoTag) -> bytes:
     frame += tag.frames.to_bytes(4, "big") + min(tag.size_bytes, 0xFFFFFFFF).to_bytes(4, "big") + tag.toc
     frame += (100 - 10 * (tag.vbr_quality or 0) - tag.quality).to_bytes(4, "big")
     frame += tag.encoder + bytes((method,))
-    frame += bytes(1 + 4 + 2 + 2 + 1)  # low-pass, peak, replay gains, flags: not known
+    frame += bytes(1 + 4 + 2 + 2 + 1)  # low-pass, peak, replay gains, flags: unknown
     frame += bytes((0 if vbr else min(tag.average_kbps or header.bitrate_kbps, 255),))
     frame += (tag.delay << 12 | tag.padding).to_bytes(3, "big")
     frame += bytes((_source_rate_code(header.sample_rate_hz) << 6 | (0 if header.channels == 1 else 3) << 2,))
@@ -104,12 +104,12 @@ def info_frame(header: FrameHeader, tag: InfoTag) -> bytes:
 
 
 def placeholder(header: FrameHeader) -> bytes:
-    """Returns a frame of the same size to hold the place of the tag."""
+    """Returns a placeholder frame of the same size."""
     return header.to_bytes().ljust(header.size_bytes, b"\0")
 
 
 def read_info_tag(data: bytes, offset: int) -> FoundInfoTag | None:
-    """Returns the tag in the frame at `offset`, or None when it has none."""
+    """Returns the tag in the frame at `offset`, or None."""
     header = parse_header(data, offset)
     if header is None:
         return None

@@ -1,11 +1,11 @@
 """Cuts a segment out of a stream of frames, exact to the sample.
 
-A segment that begins in frame f of the stream is [a made-up frame] [the frames that set the decoder up] [f] … [g].
-What a decoder returns for f depends on the frame before: on its last granule, whose second half is added to f's
-first (MDCT overlap), and on the last 480 of its subband samples (synthesis filter). Those depend on the granule before
-that one, which in MPEG-1 is in the same frame, in MPEG-2 and 2.5 in the previous frame. And the main data of these
-frames may begin up to 511 bytes before them: the made-up frame, which is silent, carries these bytes. The LAME tag
-says how many samples to leave out.
+A segment that begins in frame f of the stream is [a filler frame] [the frames that initialize the decoder] [f] … [g].
+The decoder's output for f depends on the previous frame: on its last granule, whose second half is added to f's first
+(MDCT overlap), and on the last 480 of its subband samples (synthesis filter). Those depend on the granule before that
+one, which is in the same frame in MPEG-1, and in the previous frame in MPEG-2 and 2.5. The main data of these frames
+may begin up to 511 bytes before them: the filler frame, which is silent, carries these bytes. The LAME tag declares the
+number of samples to skip.
 
 Decoders that use SIMD (mpg123) add up the taps of the synthesis filter in an order that repeats every 4 (stereo) or 8
 (mono) of its steps, of which a frame has 36 or 18. So that they round as they do for the whole stream, one frame more
@@ -29,16 +29,16 @@ _KEPT_FRAMES = 300
 
 @dataclass(frozen=True)
 class Start:
-    """How a segment begins."""
+    """The start of a segment."""
 
     frames: list[Frame]
-    """All up to the newest one that was taken."""
+    """All frames up to the newest one."""
     delay: int
-    """For its LAME tag."""
+    """Encoder delay for its LAME tag."""
 
 
 class RecentFrames:
-    """The last frames of a stream, for the segments that begin in them."""
+    """The last frames of a stream, in which segments begin."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -54,8 +54,8 @@ class RecentFrames:
         """Returns the start of a segment.
 
         Args:
-            position: the first sample that is to be heard, counted from the first one that a decoder returns for the
-                whole stream; in one of the newest two frames, or the one to come.
+            position: the segment's first sample, counted from the first sample that a decoder returns for the whole
+                stream; in one of the newest two frames, or the next one.
         """
         newest = self._frames[-1]
         frame_samples, step = newest.header.samples, _step(newest)
@@ -66,7 +66,7 @@ class RecentFrames:
             filler = [self._filler_before(filler_at + 1)]
         elif position >= DECODER_DELAY:
             filler, filler_at = [], 0
-        else:  # a decoder leaves out more than that
+        else:  # a decoder skips more samples than that
             filler, filler_at = [filler_frame(self._from(0)[0], b"")] * step, -step
         frames = [*filler, *self._from(filler_at + len(filler))]
         return Start(frames, position - filler_at * frame_samples - DECODER_DELAY)
@@ -76,23 +76,23 @@ class RecentFrames:
         return filler_frame(frame, data_before(before, frame.main_data_begin))
 
     def _from(self, number: int) -> list[Frame]:
-        """Returns the frames from one on, as far as they are kept."""
+        """Returns the frames from `number`, as far as they are kept."""
         frames = list(self._frames)
         return frames[max(number - self.count + len(frames), 0) :]
 
 
 def _step(frame: Frame) -> int:
-    """Returns how many frames make up a whole number of the synthesis filter's rounds."""
+    """Returns the number of frames after which the synthesis filter's order repeats."""
     rounds = 1 if frame.is_mpeg1 else 2
     return rounds * (2 if frame.header.channels == 1 else 1)
 
 
 def filler_frame(like: Frame, main_data: bytes) -> Frame:
-    """Returns a silent frame that carries data for those that follow.
+    """Returns a silent frame that carries main data for the following frames.
 
     Args:
-        like: what it is to be like; its bitrate is kept where that has the room.
-        main_data: what the space for main data is to end with.
+        like: the frame to imitate; the bitrate is the same if there is room.
+        main_data: the end of the frame's space for main data.
     """
     rates: Sequence[int] = (like.header.bitrate_kbps, *bitrates_kbps(like.header.sample_rate_hz))
     offset = like.main_offset

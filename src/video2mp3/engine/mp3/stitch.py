@@ -1,4 +1,4 @@
-"""Joins MP3 streams that were encoded apart into one, in the bit reservoir.
+"""Joins separately encoded MP3 streams into one, in the bit reservoir.
 
 Two encoders made the same frames in an overlap; the left one's are taken up to the cut, the right one's from there
 on. What makes it more than cutting: a frame's main data may begin up to 511 bytes before the frame, in the space
@@ -17,53 +17,53 @@ from video2mp3.engine.mp3.frame import Frame, data_before, split
 
 
 class Joint(Enum):
-    """How a seam was made; each is tried only where none before it can be had at the same cut."""
+    """Kinds of seams, in order of preference at the same cut."""
 
     FITTED = auto()
-    """The right one's data fit into the space that the left one's had left."""
+    """The right stream's data fit into the space that the left stream leaves."""
     LEFT_GREW = auto()
     RIGHT_GREW = auto()
     SILENCED = auto()
-    """The right one's first frames say nothing: at no cut was there room for what they say."""
+    """The right stream's first frames are silenced: no cut has room for their data."""
 
 
 @dataclass(frozen=True)
 class Seam:
-    """Where and how two runs of the same frames are joined."""
+    """The position and kind of a seam between two streams."""
 
     at: int
-    """The first frame that is the right one's."""
+    """The first frame of the right stream."""
     left: list[Frame]
-    """The left one's last frames before `at`, rewritten."""
+    """The left stream's last frames before `at`, rewritten."""
     right: list[Frame]
-    """The right one's first frames from `at` on, rewritten."""
+    """The right stream's first frames from `at`, rewritten."""
     joint: Joint
 
 
 class Stitcher:
-    """Joins streams one after the other; holds the last of them."""
+    """Joins streams one after the other, and buffers the last one."""
 
     def __init__(self, overlap_frames: int) -> None:
         self._overlap_frames = overlap_frames
         self._held: list[Frame] = []
         self._offset = 0
-        """Where in what is held the next stream's first frame is."""
+        """Position of the next stream's first frame in the buffered frames."""
         self._frames_done = 0
         self.seams: list[tuple[int, Joint]] = []
-        """For each, the first frame after it."""
+        """The first frame after each seam."""
 
     def add(self, stream: bytes, chunk_frames: int) -> bytes:
         """Takes the next chunk's frames, and returns what is final.
 
         Args:
             stream: the chunk with its overlap, encoded.
-            chunk_frames: where in it the next chunk begins.
+            chunk_frames: position of the next chunk's first frame.
         """
         right = split(stream)
         if not self._held:
             self._held, self._offset = right, chunk_frames
             return b""
-        left = self._held[: self._offset + self._overlap_frames]  # what is beyond it was made of silence
+        left = self._held[: self._offset + self._overlap_frames]  # later frames were encoded from silence
         seam = find_seam(left, right, self._offset)
         self._frames_done += self._offset + seam.at
         self.seams.append((self._frames_done, seam.joint))
@@ -74,21 +74,21 @@ class Stitcher:
         return done
 
     def finish(self) -> bytes:
-        """Returns what is left."""
+        """Returns the remaining bytes."""
         held, self._held = self._held, []
         return b"".join(frame.data for frame in held)
 
 
 def find_seam(left: Sequence[Frame], right: Sequence[Frame], offset: int) -> Seam:
-    """Finds the best place to join: there always is one.
+    """Finds the best position for the seam; there always is one.
 
-    After the cut, what the right one says differently is heard, so the fewer such frames, the better. It would sound
-    worst where the two had different windows before the cut, which must add up over it.
+    After the cut, differing frames of the right stream are audible, so fewer are better. Different windows before the
+    cut would be worst, because they must match across it.
 
     Args:
-        left: frames of the left one; none that was made of anything but the common audio.
-        right: frames of the right one, two at least.
-        offset: where in `left` the frame is that `right` begins with.
+        left: frames of the left stream that encode only common audio.
+        right: frames of the right stream, at least two.
+        offset: position in `left` of the first frame of `right`.
     """
     differing = _differing(left[offset:], right)
 
@@ -106,7 +106,7 @@ def find_seam(left: Sequence[Frame], right: Sequence[Frame], offset: int) -> Sea
 
 
 def _differing(left: Sequence[Frame], right: Sequence[Frame]) -> list[int]:
-    """Returns, for each frame, how many from there on do not say the same in both runs."""
+    """Returns, for each frame, how many of the frames from there on differ between the streams."""
     counts = [0]
     for ours, theirs in reversed(list(zip(left, right, strict=False))):
         counts.append(counts[-1] + (ours.without_main_data_begin() != theirs.without_main_data_begin()))
@@ -132,7 +132,7 @@ def _grow_left(left: Sequence[Frame], right: Sequence[Frame], offset: int, at: i
 
 
 def _grow_right(left: Sequence[Frame], right: Sequence[Frame], offset: int, at: int) -> Seam | None:
-    """The right one's first frame grows: what does not fit before it moves into it, and nothing after it moves."""
+    """Enlarges the right stream's first frame, which takes the data that does not fit before it."""
     room, need = left[offset + at].main_data_begin, right[at].main_data_begin
     tail = _tail(left[: offset + at], room)
     frame = right[at].grown(need - room) if tail and need > room else None
@@ -150,7 +150,7 @@ def _grow_right(left: Sequence[Frame], right: Sequence[Frame], offset: int, at: 
 
 
 def _silence(right: Sequence[Frame], at: int) -> Seam:
-    """Silences the right one's frames whose data begin before the cut."""
+    """Silences the right stream's frames whose data begin before the cut."""
     silenced, behind = [], 0
     for frame in right[at:]:
         if frame.main_data_begin <= behind:
@@ -161,7 +161,7 @@ def _silence(right: Sequence[Frame], at: int) -> Seam:
 
 
 def _tail(frames: Sequence[Frame], size: int) -> list[Frame] | None:
-    """Returns the last frames whose main data hold the last `size` bytes, one at least; None when there are too few."""
+    """Returns the last frames that hold the last `size` bytes of main data, at least one; None if there are too few."""
     start, held = len(frames) - 1, frames[-1].main_size
     while held < size:
         if start == 0:
@@ -172,7 +172,7 @@ def _tail(frames: Sequence[Frame], size: int) -> list[Frame] | None:
 
 
 def _write_back(frames: list[Frame], data: bytes, room: int) -> list[Frame]:
-    """Writes `data` to the end of the frames' main data, and zeros into the rest of the `room` there."""
+    """Writes `data` to the end of the frames' main data, and zeros into the rest of `room`."""
     stream = b"".join(frame.main_data for frame in frames)
     stream = stream[: len(stream) - room] + bytes(room - len(data)) + data
     written, position = [], 0

@@ -1,4 +1,4 @@
-"""Writes the MP3 file as it is made: ID3 tag, info frame, frames. Memory does not grow with the length."""
+"""Writes an MP3 file as a stream: ID3 tag, info frame, frames. Memory does not grow with the length."""
 
 import os
 
@@ -21,7 +21,7 @@ _BLOCK_BYTES = 256 * 1024
 
 
 class Mp3Writer:
-    """Writes one MP3 to a descriptor, where that stands."""
+    """Writes one MP3 to a descriptor, at its position."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class Mp3Writer:
         encoder: bytes = LAME_VERSION,
     ) -> None:
         self.offset_bytes = offset_bytes
-        """Where in the file it stands."""
+        """Offset of the MP3 in the file."""
         self._encoder = encoder
         self._descriptor = descriptor
         self._settings = settings
@@ -51,7 +51,7 @@ class Mp3Writer:
 
     @property
     def size_bytes(self) -> int:
-        """The size of the whole MP3, once it is complete."""
+        """Size of the MP3, valid once it is complete."""
         return self._info_offset + self._header.size_bytes + self._walker.size_bytes
 
     def write(self, mp3: bytes) -> None:
@@ -64,8 +64,8 @@ class Mp3Writer:
         """Completes the MP3.
 
         Args:
-            samples: per channel, what players are to return.
-            delay: what they are to leave out before them, without what a decoder adds.
+            samples: samples per channel that players must output.
+            delay: samples to skip at the start, without the decoder's delay.
         """
         self._write_block()
         frame = info_frame(self._header, self._tag(samples, delay))

@@ -1,4 +1,4 @@
-"""The engine's calls: convert a source into an MP3, look into one, and draw one. All parsing is done in the sandbox."""
+"""The engine's public functions: convert, probe and measure a source. A sandboxed child does all parsing."""
 
 import contextlib
 import fcntl
@@ -40,16 +40,16 @@ _NO_ROOM_BYTES = 16 * 1024**2
 
 
 @dataclass(frozen=True)
-class CheckedSink:
-    """The MP3s that were found where the child said that they are."""
+class VerifiedSink:
+    """The verified MP3s in the sink."""
 
     reported: Sequence[ReportedSegment]
     mp3s: Sequence[CheckedMp3]
     sha256: str
-    """Of all of them together."""
+    """SHA-256 of the whole sink."""
 
     def segments(self) -> tuple[Segment, ...]:
-        """Returns them as the report has them."""
+        """Returns the segments for the report."""
         return tuple(
             Segment(
                 offset_bytes=segment.offset_bytes,
@@ -80,21 +80,21 @@ def convert(
 
     Args:
         source: the media.
-        sink: a real, empty file; complete on return, garbage after an error (the caller deletes it). Where the options
-            ask for several MP3s, it holds one directly after the other, and `Report.segments` says where each is.
-        options: how the MP3 is to be made.
-        on_progress: called from this thread, about five times a second while it continues.
-        on_stage: called from this thread when a stage begins: `open` (the process starts and opens the source),
-            `transcode` (it decodes and encodes), `check` (the result is checked here).
-        should_stop: asked from this thread at least every 0.5 s; True ends the conversion.
-        limits: what the conversion may use.
+        sink: an empty file; complete on return, invalid after an error (the caller deletes it). Several MP3s follow
+            each other without gaps; `Report.segments` has their offsets.
+        options: the conversion options.
+        on_progress: called from this thread, about five times a second.
+        on_stage: called from this thread when a stage begins: `open` (the child starts and opens the source),
+            `transcode` (the child decodes and encodes), `check` (this process verifies the result).
+        should_stop: called from this thread at least every 0.5 s; True cancels the conversion.
+        limits: limits of the conversion.
 
     Raises:
-        MediaError: this file will not convert, now or later; see its subclasses.
-        EngineError: the conversion failed; another try may help.
+        MediaError: this file cannot be converted; see the subclasses.
+        EngineError: the conversion failed; a retry may succeed.
         Canceled: `should_stop` returned True.
-        Unavailable, NotFound: what the source raised.
-        StorageFull: there is no room for the MP3.
+        Unavailable, NotFound: the source raised it.
+        StorageFull: the disk has no room for the MP3.
     """
     _refuse_empty(source)
     sink.flush()
@@ -123,10 +123,10 @@ def convert(
             raise EngineCrashed
         fields = Fields(answer)
         size_bytes = sum(segment.size_bytes for segment in reported)
-        if size_bytes < os.fstat(sink.fileno()).st_size:  # an earlier try at the same was longer
+        if size_bytes < os.fstat(sink.fileno()).st_size:  # an earlier pass wrote more
             os.ftruncate(sink.fileno(), size_bytes)
         sink.seek(0, os.SEEK_END)
-        return _report(fields, _checked(reported, sink.fileno()), resolved)
+        return _report(fields, _verified_sink(reported, sink.fileno()), resolved)
 
 
 def probe(
@@ -135,12 +135,12 @@ def probe(
     *,
     limits: Limits = Limits(),  # noqa: B008 frozen
 ) -> Probe:
-    """Returns what is in `source`, without decoding it; its estimates are for these options.
+    """Returns the contents of `source` without decoding it, with estimates for the given options.
 
     Raises:
         UnsupportedFormat: it is not a media file.
-        EngineError: the process that looked into it failed.
-        Unavailable, NotFound: what the source raised.
+        EngineError: the child failed.
+        Unavailable, NotFound: the source raised it.
     """
     _refuse_empty(source)
     threads = limits.threads or available_cpus()
@@ -155,9 +155,9 @@ def waveform(
     """Returns how loud the first audio track of `source` is from its start to its end; it is decoded for that.
 
     Raises:
-        MediaError: it cannot be decoded.
-        EngineError: the process that decoded it failed, or took too long.
-        Unavailable, NotFound: what the source raised.
+        MediaError: the audio cannot be decoded.
+        EngineError: the child failed or exceeded its limits.
+        Unavailable, NotFound: the source raised it.
     """
     _refuse_empty(source)
     return waveform_of(_ask("waveform", source, limits))
@@ -169,16 +169,16 @@ def inspect_stream(
     *,
     limits: Limits = Limits(),  # noqa: B008 frozen
 ) -> StreamInfo | MoreNeeded:
-    """Returns whether a file can be converted while it comes, told by the bytes that are there.
+    """Returns whether a file can be converted while it is received, or how many bytes are needed to decide.
 
     Args:
         source: the first bytes of the file.
-        full_size_bytes: how many it will have.
-        limits: what the process that looks at it may use.
+        full_size_bytes: the size of the complete file.
+        limits: limits of the child.
 
     Raises:
-        EngineError: that process failed.
-        Unavailable, NotFound: what the source raised.
+        EngineError: the child failed.
+        Unavailable, NotFound: the source raised it.
     """
     return stream_of(_ask("stream", source, limits, full_size_bytes=full_size_bytes))
 
@@ -189,15 +189,14 @@ def find_mp4_audio(
     should_stop: Callable[[], bool] | None = None,
     limits: Limits = Limits(),  # noqa: B008 frozen
 ) -> Mp4Extract | None:
-    """Returns which bytes of an MP4 are its audio, without reading its video; None when only the whole file will do.
+    """Returns which bytes of an MP4 are its audio, without reading its video; None if the whole file is needed.
 
-    The source is read by one thread at a time, and not any more once this has returned or raised (but for a read that
-    was still under way).
+    One thread at a time reads the source. After the return, at most one pending read finishes.
 
     Raises:
-        EngineError: the process that read the index failed.
+        EngineError: the child failed.
         Canceled: `should_stop` returned True.
-        Video2mp3Error: what the source raised.
+        Video2mp3Error: the source raised it.
     """
     received = ReceivedExtract(source.size_bytes)
     with Child(source, None, {"task": "extract"}, limits) as child:
@@ -211,8 +210,8 @@ def find_mp4_audio(
 
 
 def prepare() -> None:
-    """Starts what conversions are forked from, in the background, so that the first one need not wait for it."""
-    with contextlib.suppress(EngineError):  # the first conversion will say what is wrong
+    """Starts the zygote in the background, so that the first conversion does not wait for it."""
+    with contextlib.suppress(EngineError):  # the first conversion reports the error
         ZYGOTE.start()
 
 
@@ -221,7 +220,7 @@ def _resolved(options: Options | ResolvedOptions) -> ResolvedOptions:
 
 
 def _ask(task: str, source: Source, limits: Limits, **needs: Any) -> object:
-    """Returns what a child answers under the task's name. Raises the error that it told, or EngineCrashed."""
+    """Runs a child and returns its message for `task`. Raises the error that the child reports, or EngineCrashed."""
     with Child(source, None, {"task": task, **needs}, limits) as child:
         for message in child.messages():
             if "error" in message:
@@ -237,14 +236,14 @@ def _refuse_empty(source: Source) -> None:
 
 
 def _check_room(code: object, sink: int) -> None:
-    """Lets the child say that the disk is full only if that is true: such a job is tried for ever."""
+    """Accepts the child's report of a full disk only if it is true, because such jobs are retried without limit."""
     if code == StorageFull.code:
         room = os.fstatvfs(sink)
         if room.f_bavail * room.f_frsize > _NO_ROOM_BYTES:
             raise EngineError
 
 
-def _checked(reported: Sequence[ReportedSegment], sink: int) -> CheckedSink:
+def _verified_sink(reported: Sequence[ReportedSegment], sink: int) -> VerifiedSink:
     if not reported:
         raise EngineCrashed
     mp3s, offset_bytes = [], 0
@@ -255,7 +254,7 @@ def _checked(reported: Sequence[ReportedSegment], sink: int) -> CheckedSink:
             mp3s.append(_verified_segment(segment, descriptor))
             offset_bytes += segment.size_bytes
         sha256 = mp3s[0].sha256 if len(mp3s) == 1 else _sha256(descriptor)
-    return CheckedSink(reported, mp3s, sha256)
+    return VerifiedSink(reported, mp3s, sha256)
 
 
 def _verified_segment(segment: ReportedSegment, descriptor: int) -> CheckedMp3:
@@ -263,8 +262,8 @@ def _verified_segment(segment: ReportedSegment, descriptor: int) -> CheckedMp3:
         mp3 = check_mp3(descriptor, segment.offset_bytes, segment.size_bytes)
     except ValueError as error:
         raise ResultCheckFailed from error
-    promised = [segment.frames, segment.samples, segment.sample_rate_hz, segment.channels]
-    if promised != [mp3.frames, mp3.samples, mp3.sample_rate_hz, mp3.channels]:
+    declared = [segment.frames, segment.samples, segment.sample_rate_hz, segment.channels]
+    if declared != [mp3.frames, mp3.samples, mp3.sample_rate_hz, mp3.channels]:
         raise ResultCheckFailed
     return mp3
 
@@ -277,7 +276,7 @@ def _sha256(descriptor: int) -> str:
 
 @contextlib.contextmanager
 def _readable(sink: int) -> Iterator[int]:
-    """Gives a descriptor to read the sink with, which may be open for writing only."""
+    """Yields a descriptor for reading the sink, which may be open only for writing."""
     if fcntl.fcntl(sink, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDWR:
         yield sink
         return
@@ -288,7 +287,7 @@ def _readable(sink: int) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _report(fields: Fields, sink: CheckedSink, options: ResolvedOptions) -> Report:
+def _report(fields: Fields, sink: VerifiedSink, options: ResolvedOptions) -> Report:
     segments = sink.segments()
     mode = {name: fields.optional_int_field(name) for name in ("bitrate_kbps", "vbr_quality", "average_kbps")}
     damaged_packets, truncated = fields.int_field("damaged_packets"), fields.bool_field("truncated")

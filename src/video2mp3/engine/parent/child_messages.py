@@ -1,4 +1,4 @@
-"""Makes facts of what the child says: checked field by field, because the child has read hostile media."""
+"""Parses the child's messages and validates every field, because hostile media may control the child."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -66,7 +66,7 @@ _ERRORS: dict[str, type[Video2mp3Error]] = {
 
 @dataclass(frozen=True)
 class ReportedSegment:
-    """What the child says of an MP3 that it has written."""
+    """A segment as the child reports it. Untrusted."""
 
     offset_bytes: int
     size_bytes: int
@@ -78,14 +78,14 @@ class ReportedSegment:
     channels: int
     title: str | None
     waveform: Waveform | None = None
-    """None: nothing was encoded."""
+    """None if the MP3 was copied."""
 
 
 class Fields:
-    """Takes values of the right kind out of a message.
+    """Reads typed fields of a message.
 
     Raises:
-        EngineCrashed: from every method, if it is not of that kind.
+        EngineCrashed: from every method, if the value has another type or is out of range.
     """
 
     def __init__(self, values: object) -> None:
@@ -101,48 +101,48 @@ class Fields:
         return clean_text(value, _MAX_TEXT)
 
     def optional_str_field(self, name: str) -> str | None:
-        """Returns text, or None if there is none."""
+        """Returns text, or None if it is missing or empty."""
         return None if self.values.get(name) is None else self.str_field(name) or None
 
     def int_field(self, name: str) -> int:
-        """Returns a whole number that is not negative."""
+        """Returns an integer that is not negative."""
         value = self.values.get(name)
         if type(value) is not int or not 0 <= value <= _MAX_COUNT:
             raise EngineCrashed
         return value
 
     def optional_int_field(self, name: str) -> int | None:
-        """Returns a whole number, or None if there is none."""
+        """Returns an integer, or None."""
         return None if self.values.get(name) is None else self.int_field(name)
 
     def seconds_field(self, name: str) -> float:
-        """Returns a time."""
+        """Returns a time in seconds."""
         value = self.values.get(name)
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _MAX_COUNT:
-            raise EngineCrashed  # NaN is not between the two either
-        # A time that no clock can tell from none is none: shares of it would be infinite.
+            raise EngineCrashed  # also rejects NaN
+        # Denormal times would make quotients infinite.
         return float(value) if value >= _LEAST_S else 0.0
 
     def optional_seconds_field(self, name: str) -> float | None:
-        """Returns a time, or None if there is none."""
+        """Returns a time in seconds, or None."""
         return None if self.values.get(name) is None else self.seconds_field(name)
 
     def level_field(self, name: str) -> float:
-        """Returns a level or a gain in decibels."""
+        """Returns a level or gain in decibels."""
         value = self.values.get(name)
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= _MAX_LEVEL_DB:
             raise EngineCrashed
         return float(value)
 
     def int_list_field(self, name: str, most: int = _MAX_TRACKS) -> tuple[int, ...]:
-        """Returns a list of whole numbers, none where there is no list."""
+        """Returns a list of integers; an empty one if the field is missing."""
         values = self.values.get(name, [])
         if not isinstance(values, list) or len(values) > most:
             raise EngineCrashed
         return tuple(Fields({name: value}).int_field(name) for value in values)
 
     def bool_field(self, name: str) -> bool:
-        """Returns yes or no."""
+        """Returns a boolean."""
         value = self.values.get(name)
         if not isinstance(value, bool):
             raise EngineCrashed
@@ -156,7 +156,7 @@ class Fields:
         return tuple(clean_text(text, _MAX_TEXT) for text in value)
 
     def list_field(self, name: str, most: int = _MAX_TRACKS) -> "tuple[Fields, ...]":
-        """Returns the parts of a list."""
+        """Returns a list of objects."""
         value = self.values.get(name)
         if not isinstance(value, list) or len(value) > most:
             raise EngineCrashed
@@ -164,13 +164,13 @@ class Fields:
 
 
 def progress_of(values: object) -> Progress:
-    """Returns the progress that the child told."""
+    """Parses a progress message."""
     fields = Fields(values)
     return Progress(done_s=fields.seconds_field("done_s"), total_s=fields.optional_seconds_field("total_s"))
 
 
 def segment_of(values: object) -> ReportedSegment:
-    """Returns what the child says of an MP3."""
+    """Parses a segment message."""
     fields = Fields(values)
     segment = ReportedSegment(
         offset_bytes=fields.int_field("offset_bytes"),
@@ -188,7 +188,7 @@ def segment_of(values: object) -> ReportedSegment:
 
 
 def _recorded(fields: Fields, segment: ReportedSegment) -> Waveform:
-    """Returns the waveform that was recorded while an MP3 was encoded; it has to be as long as that."""
+    """Parses the waveform of a segment; its length must match the segment."""
     step_samples = fields.int_field("step_samples")
     peaks = _decoded(fields.values.get("peaks"))
     if not segment.sample_rate_hz or not step_samples or max(peaks, default=0) > LOUDEST:
@@ -209,7 +209,7 @@ def _decoded(text: object) -> bytes:
 
 
 def error_of(message: Mapping[str, Any]) -> Video2mp3Error:
-    """Returns the error that the child told; one that it cannot know of is a crash."""
+    """Parses an error message; an error that the child cannot have is a crash."""
     code = message.get("error")
     error = _ERRORS.get(code) if isinstance(code, str) else None
     if error is None:
@@ -234,7 +234,7 @@ def tracks_of(fields: Fields) -> tuple[Track, ...]:
 
 
 def loudness_of(fields: Fields) -> dict[str, float] | None:
-    """Returns what was measured, where it was."""
+    """Returns the measured loudness, or None."""
     if fields.values.get("loudness") is None:
         return None
     found = Fields(fields.values["loudness"])
@@ -243,7 +243,7 @@ def loudness_of(fields: Fields) -> dict[str, float] | None:
 
 
 def loudness_warnings(fields: Fields, wanted_lufs: float | None) -> tuple[str, ...]:
-    """Returns what is to be said where the loudness asked for could not be reached."""
+    """Returns a warning if the requested loudness was not reached."""
     found = loudness_of(fields)
     if found is None or wanted_lufs is None or found["lufs"] >= wanted_lufs - _LOUDNESS_TOLERANCE_LU:
         return ()
@@ -260,7 +260,7 @@ def chapters_of(fields: Fields) -> tuple[Chapter, ...]:
 
 
 def waveform_of(values: object) -> Waveform:
-    """Returns the waveform that the child has measured."""
+    """Parses a waveform message."""
     fields = Fields(values)
     peaks = fields.int_list_field("peaks", 2 * WAVEFORM_POINTS)
     if any(peak > LOUDEST for peak in peaks):
@@ -304,7 +304,7 @@ def probe_of(values: object, options: ResolvedOptions, threads: int, size_bytes:
 def _estimates(
     fields: Fields, tracks: Sequence[Track], options: ResolvedOptions, threads: int, size_bytes: int
 ) -> tuple[int | None, float | None]:
-    """Returns the size of the MP3s and the time that they take, as far as that can be told."""
+    """Returns the estimated size of the MP3s and the estimated time; None if unknown."""
     duration_s = fields.optional_seconds_field("duration_s")
     first = fields.int_field("default_track") - 1
     chosen = tracks[first : first + 1] if options.track != "all" else [t for t in tracks if t.decodable]
@@ -322,7 +322,7 @@ def _estimates(
 
 
 def track_warnings(fields: Fields, chosen: int | str | None = None) -> tuple[str, ...]:
-    """Returns what is to be said of the tracks that are left out, where none was chosen."""
+    """Returns warnings about tracks that are not converted."""
     tracks, number = tracks_of(fields), fields.int_field("default_track")
     dependent = fields.int_field("dependent_streams")
     warnings = []

@@ -1,18 +1,18 @@
-"""How large an MP3 will be and how long it will take, told before anything is converted."""
+"""Estimates the size of an MP3 and the time of its conversion."""
 
 from video2mp3.engine.options import DEFAULT_BITRATE_KBPS, ResolvedOptions
 
 _VBR_KBPS = (245, 225, 190, 175, 165, 130, 115, 100, 85, 65)
-"""What each quality comes out at on average for stereo at 44.1 kHz, as LAME documents it."""
+"""Average bitrate of each quality for stereo at 44.1 kHz, from LAME's documentation."""
 _MONO_SHARE = 0.6
 _SPEED = 45.0
-"""Times real time on one core of an ordinary server, decoding and encoding."""
+"""Conversion speed on one core of an ordinary server, relative to real time."""
 _COPYING_SPEED = 1000.0
 _START_S = 0.2
 
 
 def wanted_s(options: ResolvedOptions, duration_s: float | None) -> float | None:
-    """Returns the length of the stretch that is to be converted, as far as that is known."""
+    """Returns the duration to convert, or None if it is not known."""
     if duration_s is None:
         return None
     end_s = duration_s if options.end_s is None else min(options.end_s, duration_s)
@@ -20,12 +20,12 @@ def wanted_s(options: ResolvedOptions, duration_s: float | None) -> float | None
 
 
 def size_bytes(options: ResolvedOptions, channels: int, wanted_s: float) -> int:
-    """Returns about how large the MP3 will be.
+    """Returns the estimated size of the MP3.
 
     Args:
         options: of the conversion.
-        channels: of the source.
-        wanted_s: the length to be converted.
+        channels: channels of the source.
+        wanted_s: the duration to convert.
     """
     kbps: float = options.bitrate_kbps or options.average_kbps or DEFAULT_BITRATE_KBPS
     if options.vbr_quality is not None:
@@ -35,6 +35,6 @@ def size_bytes(options: ResolvedOptions, channels: int, wanted_s: float) -> int:
 
 
 def time_s(options: ResolvedOptions, threads: int, wanted_s: float) -> float:
-    """Returns about how long the conversion will take, on a machine with nothing else to do."""
+    """Returns the estimated time of the conversion on a machine without other load."""
     speed = _COPYING_SPEED if options.copy else _SPEED * threads
     return round(_START_S + wanted_s / speed, 1)

@@ -1,4 +1,4 @@
-"""The parent's side of one child process: gives it its job, watches it, kills it. Nothing it says is trusted."""
+"""The parent's side of one child process: sends the job, reads messages, enforces limits. The child is untrusted."""
 
 import contextlib
 import json
@@ -15,14 +15,14 @@ from video2mp3.engine.source import RangeServer, Source
 from video2mp3.errors import Canceled, EngineCrashed, TimeLimitReached, Video2mp3Error
 
 TICK_S = 0.2
-"""At least this often should_stop is asked and the clocks are looked at."""
+"""Longest interval between calls of `should_stop` and checks of the time limits."""
 MAX_LINE_BYTES = 256 * 1024
 MAX_STATUS_BYTES = 64 * 1024**2
 _EXIT_TIMEOUT_S = 10.0
 
 
 class Child:
-    """One run of the child program, from start to end; use it in a with block, which leaves none behind."""
+    """One child process; use it in a with block, which always ends the process."""
 
     def __init__(self, source: Source, sink: int | None, task: Mapping[str, Any], limits: Limits) -> None:
         """Starts it; `task` holds the task's name under `task`, and what that needs."""
@@ -69,13 +69,13 @@ class Child:
         self._handle.kill()
 
     def messages(self, should_stop: Callable[[], bool] | None = None) -> Iterator[Mapping[str, Any]]:
-        """Yields what the child says, until it has said its last.
+        """Yields the child's messages until it closes the socket.
 
         Raises:
-            Canceled: `should_stop` said so.
-            TimeLimitReached: it ran too long, or too long without progress.
-            EngineCrashed: it says what no honest child says.
-            Video2mp3Error: what the source raised.
+            Canceled: `should_stop` returned True.
+            TimeLimitReached: the child exceeded the total time, or the time without progress.
+            EngineCrashed: a message is malformed.
+            Video2mp3Error: the source raised it.
         """
         clock = _Clock(self._limits, self._server)
         lines = _Lines()
@@ -87,7 +87,7 @@ class Child:
                 if data == b"":
                     return
                 for message in lines.feed(data or b""):
-                    clock.note(message)
+                    clock.record(message)
                     yield message
                 if should_stop is not None and should_stop():
                     raise Canceled
@@ -101,7 +101,7 @@ class Child:
 
 
 class _Clock:
-    """The two clocks that kill: the whole time, and the time without progress."""
+    """The two time limits: total time, and time without progress."""
 
     def __init__(self, limits: Limits, server: RangeServer | None) -> None:
         self._limits = limits
@@ -110,7 +110,7 @@ class _Clock:
         self._waited_s = 0.0
         self._done_s = 0.0
 
-    def note(self, message: Mapping[str, Any]) -> None:
+    def record(self, message: Mapping[str, Any]) -> None:
         progress = message.get("progress")
         done_s = progress.get("done_s") if isinstance(progress, dict) else None
         if isinstance(done_s, (int, float)) and done_s > self._done_s:
@@ -154,9 +154,9 @@ def _message(line: bytes) -> Mapping[str, Any]:
 
 
 def start(descriptors: Sequence[int], job: Mapping[str, Any]) -> ChildHandle:
-    """Starts a process and gives it its job. The caller ends it."""
+    """Starts a process and sends its job. The caller must end the process."""
     handle = ZYGOTE.fork(descriptors)
-    with contextlib.suppress(ConnectionError):  # it has been killed: its silence will tell
+    with contextlib.suppress(ConnectionError):  # the child was killed; `messages` reports that
         handle.job.sendall(json.dumps(job).encode() + b"\n")
     return handle
 
@@ -164,7 +164,7 @@ def start(descriptors: Sequence[int], job: Mapping[str, Any]) -> ChildHandle:
 def _receive(connection: socket.socket) -> bytes:
     try:
         return connection.recv(65536)
-    except ConnectionResetError:  # it ended before it had read its job
+    except ConnectionResetError:  # the child ended before it read its job
         return b""
 
 

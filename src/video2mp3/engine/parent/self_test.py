@@ -1,4 +1,4 @@
-"""Tries, in a real child, whether the sandbox holds."""
+"""Tests the sandbox in a real child process."""
 
 import json
 import socket
@@ -19,33 +19,33 @@ _MAX_ANSWER_BYTES = 1024**2
 
 @dataclass(frozen=True)
 class ThreadTest:
-    """What one thread of the child could do."""
+    """The results of one thread of the child."""
 
     thread: str
     denied: tuple[str, ...]
-    """The calls that were refused."""
+    """The system calls that were denied."""
     tried: int
-    """The number of calls tried."""
+    """The number of system calls tried."""
 
 
 @dataclass(frozen=True)
 class SelfTest:
-    """What the sandbox is on this system, and whether it holds."""
+    """The state of the sandbox on this system."""
 
     seccomp: bool
-    """The system filters system calls."""
+    """True if seccomp is available."""
     landlock_abi: int
-    """The version of Landlock; 0: the kernel has none, or it is turned off. Without it seccomp stands alone."""
+    """The version of Landlock; 0 if the kernel has none or it is disabled. Then only seccomp protects."""
     threads: tuple[ThreadTest, ...]
 
     @property
     def passed(self) -> bool:
-        """True if every call was denied in every thread."""
+        """True if every thread was denied every call."""
         return self.seccomp and all(len(test.denied) == test.tried > 0 for test in self.threads)
 
     @property
     def sentence(self) -> str:
-        """The result for people."""
+        """The result as a sentence."""
         if not self.seccomp:
             system = (
                 "The kernel does not let this process use seccomp" if sys.platform == "linux" else "No seccomp here"
@@ -63,12 +63,12 @@ def self_test(threads: int | None = None, *, guarded: bool = True) -> SelfTest:
     """Runs the self-test.
 
     Args:
-        threads: encoder threads; none: as many as a conversion has.
-        guarded: False leaves the sandbox out, to see that what is tried would work.
+        threads: encoder threads; None: as many as in a conversion.
+        guarded: False disables the sandbox, to verify that the calls would succeed.
 
     Raises:
-        EngineCrashed: the child gave no answer.
-        EngineError: it could not be set up.
+        EngineCrashed: the child did not answer.
+        EngineError: the child could not set up the sandbox.
     """
     job = {
         "limits": Limits().as_dict(),
@@ -84,7 +84,7 @@ def self_test(threads: int | None = None, *, guarded: bool = True) -> SelfTest:
     if "error" in answer:
         detail = Fields(answer).optional_str_field("detail")
         raise EngineError(f"The process that converts could not be set up ({detail}).")
-    return _checked(answer.get("self_test"))
+    return _parsed(answer.get("self_test"))
 
 
 def _answer_of(connection: socket.socket) -> Mapping[str, Any]:
@@ -98,7 +98,7 @@ def _answer_of(connection: socket.socket) -> Mapping[str, Any]:
         raise EngineCrashed("The self-test of the sandbox gave no answer.") from None
 
 
-def _checked(answer: object) -> SelfTest:
+def _parsed(answer: object) -> SelfTest:
     fields = Fields(answer)
     return SelfTest(
         seccomp=fields.bool_field("seccomp"),

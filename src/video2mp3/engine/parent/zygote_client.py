@@ -1,8 +1,8 @@
-"""The parent's side of the zygote: starts it, starts it again where it died, asks it for processes.
+"""The parent's side of the zygote: starts and restarts it, and requests forked processes.
 
-All processes of a zygote have the same address layout, which is random only when a program starts. So that what a file
-finds out about it is soon worth nothing, a zygote is replaced after `RENEW_AFTER` processes: the next one is started
-while the old one serves, takes over once it is ready, and the old one ends with its last process.
+All processes of a zygote share one address space layout, which is randomized only when a program starts. A zygote is
+replaced after `RENEW_AFTER` processes, so that a layout that leaked soon becomes useless. The next zygote starts while
+the old one serves, and takes over when it is ready. The old one ends with its last process.
 """
 
 import atexit
@@ -21,13 +21,13 @@ from video2mp3.engine.zygote_protocol import FORK_REPLY, READY, REQUEST, RETIRE
 from video2mp3.errors import EngineCrashed
 
 START_TIMEOUT_S = 60.0
-"""For loading the media libraries on a machine that is very busy."""
+"""Time for loading the media libraries on a very busy machine."""
 RENEW_AFTER = 100
-"""Processes of one zygote. A renewal takes about 0.2 s of CPU, so 2 ms a job (docs/robustness.md)."""
+"""Processes per zygote. A renewal takes about 0.2 s of CPU time, so 2 ms per job (docs/robustness.md)."""
 _ATTEMPTS = 3
 _NOT_STARTED = "The process that converts could not be started."
 _EXIT_TIMEOUT_S = 10.0
-_MAX_WORDS = 200
+_MAX_STDERR_TAIL = 200
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ class ChildHandle:
 
     pid: int
     pidfd: int | None
-    """None: this system has no such thing."""
+    """None if the system has no pidfds."""
     job: socket.socket
-    """To and from the process; its end is the process's end."""
+    """Socket to the process; it is closed when the process ends."""
 
     def kill(self) -> None:
-        """Kills it and waits for its end. Needs nothing of the zygote."""
+        """Kills the process and waits for its end, without the zygote."""
         if not self._ended(0):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 if self.pidfd is not None and sys.platform == "linux":
@@ -73,7 +73,7 @@ _Started = tuple[socket.socket, "subprocess.Popen[bytes]"]
 
 
 class Zygote:
-    """One zygote for this process. Safe to use from several threads."""
+    """The zygote of this process. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -81,19 +81,19 @@ class Zygote:
         self._control: socket.socket | None = None
         self._forks = 0
         self._next: _Started | None = None
-        """Replaces the present one as soon as it is ready."""
+        """The next zygote; it replaces the present one when it is ready."""
         self._retired: list[_Started] = []
 
     @property
     def pid(self) -> int | None:
-        """The process's id, once it has been started."""
+        """The process id; None before the start."""
         return self._process.pid if self._process else None
 
     def fork(self, descriptors: Sequence[int]) -> ChildHandle:
-        """Returns a new process that has a job's socket and copies of `descriptors`, and nothing else.
+        """Forks a process that has only a job's socket and copies of `descriptors`.
 
         Raises:
-            EngineCrashed: none could be started.
+            EngineCrashed: the process could not be started.
         """
         reason = ""
         for _ in range(_ATTEMPTS):
@@ -106,16 +106,16 @@ class Zygote:
         raise EngineCrashed(f"{_NOT_STARTED} {reason}".strip())
 
     def start(self) -> None:
-        """Starts it, where it does not run yet, and does not wait until it is ready.
+        """Starts the zygote if it does not run yet, without waiting until it is ready.
 
         Raises:
-            EngineCrashed: it could not be started.
+            EngineCrashed: the zygote could not be started.
         """
         _, control = self._started()
         control.close()
 
     def close(self) -> None:
-        """Ends it, and with it the processes that it forked."""
+        """Ends the zygote and the processes that it forked."""
         with self._lock:
             for control, process in self._all():
                 process.kill()  # it may still be about to load the media libraries
@@ -124,11 +124,11 @@ class Zygote:
             self._retired = []
 
     def forget(self) -> None:
-        """Lets go of it in a copy of the process that started it."""
+        """Drops the zygote in a fork of the process that started it."""
         self._lock = threading.Lock()
         for control, process in self._all():
             control.close()
-            process.returncode = 0  # another's child; not to be waited for
+            process.returncode = 0  # the child of another process: do not wait for it
         self._process = self._control = self._next = None
         self._retired = []
 
@@ -137,7 +137,7 @@ class Zygote:
         return [*present, *([self._next] if self._next else []), *self._retired]
 
     def _started(self) -> tuple["subprocess.Popen[bytes]", socket.socket]:
-        """Returns the process and a copy of its control socket: another thread may close the socket at any time."""
+        """Returns the process and a copy of its control socket, which another thread may close at any time."""
         with self._lock:
             self._renew()
             if self._control is None or self._process is None:
@@ -147,12 +147,12 @@ class Zygote:
             return self._process, self._control.dup()
 
     def _renew(self) -> None:
-        """Takes one step of the replacement; never waits."""
+        """Advances the replacement by one step; never waits."""
         for ended in [one for one in self._retired if one[1].poll() is not None]:
             self._retired.remove(ended)
             _close(*ended)
         if self._next is None and self._forks >= RENEW_AFTER:
-            with contextlib.suppress(EngineCrashed):  # the present one continues
+            with contextlib.suppress(EngineCrashed):  # the present zygote continues
                 self._next = _start()
             self._forks = 0
         elif self._next is not None and self._next[1].poll() is not None:  # it could not start
@@ -172,9 +172,9 @@ class Zygote:
             if self._control is None or self._process is not process:
                 return ""
             process.kill()
-            words = _end(self._control, process)
+            stderr_tail = _end(self._control, process)
             self._process = self._control = None
-            return words
+            return stderr_tail
 
 
 def _is_ready(control: socket.socket) -> bool:
@@ -211,18 +211,18 @@ def _start() -> "_Started":
 
 
 def _end(control: socket.socket, process: "subprocess.Popen[bytes]") -> str:
-    """Waits for the end of a zygote, and returns what it complained of at last: why it could not start."""
+    """Waits for the end of a zygote and returns the last line of its stderr."""
     with control, contextlib.suppress(OSError):
-        control.shutdown(socket.SHUT_RDWR)  # copies of it may be in use
+        control.shutdown(socket.SHUT_RDWR)  # other threads may hold copies
     try:
-        complaints = process.communicate(timeout=_EXIT_TIMEOUT_S)[1]
+        stderr = process.communicate(timeout=_EXIT_TIMEOUT_S)[1]
     except subprocess.TimeoutExpired:
         return ""
-    return complaints.decode(errors="replace").strip().rpartition("\n")[2][:_MAX_WORDS]
+    return stderr.decode(errors="replace").strip().rpartition("\n")[2][:_MAX_STDERR_TAIL]
 
 
 def _ask(control: socket.socket, descriptors: Sequence[int]) -> ChildHandle:
-    """Asks for one process; the request is one byte, so that several threads may ask at once."""
+    """Requests one process. The request is one byte, so that several threads can send at the same time."""
     ours, theirs = socket.socketpair()
     try:
         with theirs:

@@ -1,1 +1,1 @@
-"""What the child may still do once it has confined itself: limits, seccomp and Landlock."""
+"""The child's sandbox: resource limits, seccomp and Landlock."""

@@ -1,4 +1,4 @@
-"""What the process that reads hostile media takes from itself before it reads the first byte."""
+"""Confines the child process before it reads the first byte of media."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ PR_SET_PDEATHSIG = 1
 PR_SET_NO_NEW_PRIVS = 38
 MAX_OPEN_FILES = 32
 OOM_SCORE = 500
-"""Of -1000 (never) to 1000 (first)."""
+"""From -1000 (never killed) to 1000 (killed first)."""
 _OOM_SCORE = Path("/proc/self/oom_score_adj")
 _STDOUT, _STDERR, _FIRST_DESCRIPTOR = 1, 2, 3
 BYTES_PER_SECOND_OF_MP3 = 320_000 // 8
@@ -32,27 +32,27 @@ def separate(parent_pid: int, descriptors: Iterable[int]) -> None:
     _die_with(parent_pid)
     os.setsid()
     _offer_to_the_oom_killer()
-    os.dup2(_STDOUT, _STDERR)  # the zygote's complaints go to the parent
+    os.dup2(_STDOUT, _STDERR)  # the zygote's stderr is a pipe to the parent
     first = 0
     for keep in sorted({*range(_FIRST_DESCRIPTOR), *descriptors}):
-        if first < keep:  # an empty range is taken for all
+        if first < keep:  # an empty range would close all
             os.closerange(first, keep)
         first = keep + 1
     os.closerange(first, os.sysconf("SC_OPEN_MAX"))
 
 
 def confine(limits: Mapping[str, float], threads: int, *, guarded: bool = True) -> None:
-    """Takes away what the child does not need, while it has one thread. Nothing of it can be undone.
+    """Drops privileges that the child does not need, while it has one thread. This cannot be undone.
 
-    The limit of memory is not among it: Python waits for ever for a thread that lacks the memory to start.
+    `limit_memory` follows later: Python would wait forever for a thread that lacks the memory to start.
 
     Args:
         limits: `Limits.as_dict()`.
-        threads: the encoder threads that will be started.
-        guarded: False leaves out all but the limits; only for the test of the self-test.
+        threads: number of encoder threads that will start.
+        guarded: False applies only the limits; for testing the self-test.
 
     Raises:
-        OSError: the system has a guard that could not be put up.
+        OSError: a protection that the system supports failed.
     """
     _limit_resources(limits, threads)
     if guarded:
@@ -61,22 +61,22 @@ def confine(limits: Mapping[str, float], threads: int, *, guarded: bool = True) 
 
 
 def limit_memory(limits: Mapping[str, float], threads: int) -> None:
-    """Limits the address space, of which every thread has its share, once the threads exist."""
+    """Limits the address space. Call this after the threads have started, because each needs a share."""
     _limit(resource.RLIMIT_AS, int(limits["memory_bytes"]) + threads * BYTES_PER_THREAD)
 
 
 def guards() -> dict[str, int | bool]:
-    """Returns what guards this system has; not to be asked once sealed."""
+    """Returns the protections that this system has. Call this before `seal`."""
     return {"seccomp": seccomp.available(), "landlock_abi": landlock.abi()}
 
 
 def seal() -> None:
-    """Takes away the system calls, from all threads: no file, socket, process or thread can be opened from here on.
+    """Filters the system calls of all threads: they can open no file, socket, process or thread from now on.
 
-    Where the system has no seccomp, nothing happens: the self-test says so before it comes to this.
+    Does nothing if the system has no seccomp; the self-test has reported that before.
 
     Raises:
-        OSError: it has, but it did not work.
+        OSError: seccomp is available but failed.
     """
     if seccomp.available():
         seccomp.restrict()
@@ -84,12 +84,12 @@ def seal() -> None:
 
 def _die_with(parent_pid: int) -> None:
     _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent_pid:  # it ended before the signal was asked for
+    if os.getppid() != parent_pid:  # the parent ended before the signal was requested
         os._exit(1)
 
 
 def _offer_to_the_oom_killer() -> None:
-    """Lets the kernel, where memory runs out, end this process rather than the worker."""
+    """Makes the kernel kill this process rather than the worker if memory runs out."""
     with contextlib.suppress(OSError):
         _OOM_SCORE.write_text(str(OOM_SCORE))
 

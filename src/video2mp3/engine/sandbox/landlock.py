@@ -12,7 +12,7 @@ from video2mp3.engine.sandbox.system_calls import this_machine
 _CREATE_RULESET_VERSION = 1
 _NEWEST_ABI_KNOWN = 6
 _FILE_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16, 6: 16}
-"""How many rights on files each version of the ABI knows: so many of the lowest bits."""
+"""Number of file rights in each ABI version: that many of the lowest bits."""
 _BIND_AND_CONNECT_TCP = 3
 _ABSTRACT_SOCKETS_AND_SIGNALS = 3
 
@@ -22,7 +22,7 @@ class _Rules(ctypes.Structure):
 
 
 def abi() -> int:
-    """Returns the version of Landlock that this kernel has; 0: none."""
+    """Returns the kernel's Landlock ABI version; 0 if it has none."""
     machine = this_machine()
     if machine is None:
         return 0
@@ -33,10 +33,10 @@ def abi() -> int:
 
 
 def restrict() -> None:
-    """Restricts this thread, and all that it starts from now on. The process must have no_new_privs.
+    """Restricts this thread and all threads that it starts. The process must have no_new_privs.
 
     Raises:
-        OSError: it did not work.
+        OSError: the kernel refused.
     """
     machine, version = this_machine(), min(abi(), _NEWEST_ABI_KNOWN)
     if machine is None or version == 0:

@@ -1,6 +1,6 @@
-"""The filter of system calls: a list of what may be called, for all threads, for good.
+"""The seccomp filter: a permanent allowlist of system calls for all threads.
 
-Written by hand instead of with libseccomp, which slim images do not have. Source: the kernel's
+It does not use libseccomp, which slim images do not have. Source: the kernel's
 Documentation/userspace-api/seccomp_filter.rst and seccomp(2).
 """
 
@@ -23,7 +23,7 @@ ALLOWED = (
     "rt_sigprocmask", "rt_sigreturn", "rt_sigaction", "exit", "exit_group",
 )  # fmt: skip
 ALLOWED_UNLESS_EXECUTABLE = ("mmap", "mprotect")
-"""Their third argument says whether the memory may be executed."""
+"""Their third argument decides whether the memory is executable."""
 
 _SET_MODE_FILTER = 1
 _GET_ACTION_AVAIL = 2
@@ -48,7 +48,7 @@ class _Program(ctypes.Structure):
 
 
 def available() -> bool:
-    """Returns whether this system has such filters, and lets this process use them."""
+    """Returns whether this process can use seccomp filters."""
     machine = this_machine()
     if machine is None:
         return False
@@ -61,17 +61,17 @@ def available() -> bool:
 
 
 def restrict() -> None:
-    """Restricts all threads of this process to the list. It must have no_new_privs.
+    """Restricts all threads of this process to the allowlist. It must have no_new_privs.
 
     Raises:
-        OSError: it did not work.
+        OSError: the kernel refused.
     """
     machine = this_machine()
     if machine is None:
         raise OSError(errno.ENOSYS, "no filter is known for this machine")
     instructions = filter_for(machine)
     program = _Program(len(instructions), (_Instruction * len(instructions))(*instructions))
-    # SPEC_ALLOW: older kernels would else slow decoding down against side channels; nothing here is another's secret.
+    # SPEC_ALLOW: otherwise older kernels slow down decoding to prevent side channels; this process has no secrets.
     flags = _FLAG_TSYNC | _FLAG_SPEC_ALLOW
     thread = system_calls.make(machine.numbers["seccomp"], _SET_MODE_FILTER, flags, ctypes.byref(program))
     if thread:
@@ -79,7 +79,7 @@ def restrict() -> None:
 
 
 def filter_for(machine: Machine) -> list[_Instruction]:
-    """Returns the filter: another machine's numbers kill, what is not on the list fails with EPERM."""
+    """Returns the filter: calls of another architecture kill the process, calls not on the list fail with EPERM."""
     return [
         _Instruction(_LOAD, 0, 0, _ARCH_AT),
         _Instruction(_JUMP_IF_EQUAL, 1, 0, machine.audit_arch),

@@ -1,4 +1,4 @@
-"""The numbers of Linux's system calls on the machines that the sandbox knows, and how to make one.
+"""Linux's system call numbers on the supported architectures, and direct system calls.
 
 Source: the kernel's arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h.
 """
@@ -14,12 +14,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Machine:
-    """One kind of machine."""
+    """One architecture."""
 
     audit_arch: int
-    """How seccomp names it: AUDIT_ARCH_…"""
+    """seccomp's AUDIT_ARCH_… value."""
     numbers: dict[str, int]
-    """The system calls' numbers, by name; not every machine has every call."""
+    """System call numbers by name; not every architecture has every call."""
 
 
 _X86_64 = {
@@ -49,17 +49,17 @@ _MACHINES = {"x86_64": Machine(0xC000003E, _X86_64), "aarch64": Machine(0xC00000
 
 @functools.cache
 def this_machine() -> Machine | None:
-    """Returns this machine; None if it is another kind, or the system is not Linux."""
+    """Returns this architecture; None if it is not supported or the system is not Linux."""
     if sys.platform != "linux" or struct.calcsize("P") != 8:
         return None
     return _MACHINES.get(os.uname().machine)
 
 
 def make(number: int, *arguments: Any) -> int:
-    """Makes a system call and returns what it returned.
+    """Makes a system call and returns its result.
 
     Raises:
-        OSError: it failed.
+        OSError: the call failed.
     """
     wide = (ctypes.c_long(value) if isinstance(value, int) else value for value in (number, *arguments))
     result = int(_SYSCALL(*wide))
@@ -68,6 +68,6 @@ def make(number: int, *arguments: Any) -> int:
     return result
 
 
-# PyDLL keeps the GIL: a fork made by hand would wake up without it.
+# PyDLL keeps the GIL: otherwise a fork by system call would continue without it.
 _SYSCALL = ctypes.PyDLL(None, use_errno=True).syscall
 _SYSCALL.restype = ctypes.c_long

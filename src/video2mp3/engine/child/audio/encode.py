@@ -14,7 +14,7 @@ def settings_for(
     vbr_quality: int | None,
     average_kbps: int | None = None,
 ) -> EncoderSettings:
-    """Returns the settings: the nearest bitrate that MP3 has at this sample rate, the higher of two as near."""
+    """Returns the settings, with the nearest bitrate that MP3 has at this sample rate; the higher one of two."""
     if average_kbps is not None:
         lowest, *_, highest = bitrates_kbps(sample_rate_hz)
         average_kbps = min(max(average_kbps, lowest), highest)
@@ -27,10 +27,10 @@ def settings_for(
 
 
 def lead_in_samples(sample_rate_hz: int, samples: int) -> int:
-    """Returns the samples of silence to put in front of a very short sound, as part of the encoder delay.
+    """Returns the samples of silence to insert before very short audio, as part of the encoder delay.
 
-    Where frames have 576 samples and a sound ends in the frame that it begins in, ffmpeg forgets to cut its
-    start. With this much silence it begins where the frame does.
+    If frames have 576 samples and the audio ends in the frame in which it begins, ffmpeg does not skip the delay. With
+    this silence, the audio begins at a frame boundary.
     """
     begins = ENCODER_DELAY + DECODER_DELAY
     rest = -begins % samples_per_frame(sample_rate_hz)
@@ -45,7 +45,7 @@ class Encoder:
         self._lame = Lame(
             settings.channels,
             in_samplerate=rate,
-            # Left alone, LAME halves the rate at low bitrates.
+            # By default, LAME halves the rate at low bitrates.
             out_samplerate=rate,
             quality=settings.quality,
             mode=MONO if settings.channels == 1 else JOINT_STEREO,
@@ -53,11 +53,11 @@ class Encoder:
         )
 
     def encode(self, pcm: bytes) -> bytes:
-        """Returns the frames that are complete; they may be cut anywhere."""
+        """Returns complete bytes of the stream, cut anywhere."""
         return self._lame.encode(pcm)
 
     def finish(self) -> bytes:
-        """Returns what is left."""
+        """Returns the remaining bytes."""
         return self._lame.finish()
 
 

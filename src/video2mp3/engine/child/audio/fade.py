@@ -7,7 +7,7 @@ from video2mp3.engine.child.audio.pcm import BYTES_PER_SAMPLE
 
 
 class Fade:
-    """Takes interleaved 16-bit PCM; as the end is not known before it comes, as much as fades out is held."""
+    """Takes interleaved 16-bit PCM. It buffers the length of the fade-out, because the end is not known in advance."""
 
     def __init__(self, sample_rate_hz: int, channels: int, fade_in_s: float, fade_out_s: float) -> None:
         self._channels = channels
@@ -17,7 +17,7 @@ class Fade:
         self._passed = 0
 
     def take(self, pcm: bytes) -> bytes:
-        """Returns what is ready."""
+        """Returns the PCM that is ready."""
         if self._passed < self._fade_in:
             start = self._passed
             self._passed += len(pcm) // (BYTES_PER_SAMPLE * self._channels)
@@ -31,7 +31,7 @@ class Fade:
         return done
 
     def finish(self) -> bytes:
-        """Returns what was held, faded out."""
+        """Returns the buffered PCM, faded out."""
         total = len(self._held) // (BYTES_PER_SAMPLE * self._channels)
         return self._scaled(bytes(self._held), lambda sample: (total - 1 - sample) / total)
 

@@ -1,7 +1,7 @@
-"""LAME's C functions, out of the library that the package lameenc brings. Source: `lame.h` of LAME 3.100 to 4.0.
+"""LAME's C functions, from the library in the package lameenc. Source: `lame.h` of LAME 3.100 to 4.0.
 
-The package's own class forces plain stereo above 128 kbit/s: each channel is coded alone, and sounds worse at the same
-size (docs/encoder.md). It cannot be told otherwise; the library that it is made of can.
+The package's class forces plain stereo above 128 kbit/s: it codes each channel alone, which sounds worse at the same
+size (docs/encoder.md). The C functions allow joint stereo.
 """
 
 import ctypes
@@ -17,7 +17,7 @@ VBR_OFF, VBR_ABR, VBR_MTRH = 0, 3, 4
 
 _library = ctypes.CDLL(lameenc.__file__)
 _Handle = ctypes.c_void_p
-# Of one call: samples of both channels, as LAME's own documentation has it.
+# Buffer size per call, from LAME's documentation.
 _WORST_BYTES_PER_SAMPLE, _WORST_BYTES = 1.25, 7200
 _BYTES_PER_SAMPLE = 2
 
@@ -57,17 +57,17 @@ _SETTERS = {
 
 
 class Lame:
-    """One encoder. It is used by one thread at a time; calls into the library release the interpreter's lock."""
+    """One encoder. Use it from one thread at a time; calls release the GIL."""
 
     def __init__(self, channels: int, **settings: int) -> None:
-        """Sets LAME up.
+        """Initializes LAME.
 
         Args:
             channels: 1 or 2.
-            settings: Named as LAME's setters are, without `lame_set_`.
+            settings: Named like LAME's setters, without `lame_set_`.
 
         Raises:
-            RuntimeError: LAME takes no such settings.
+            RuntimeError: LAME rejects the settings.
         """
         self._channels = channels
         self._handle: int | None = _init()
@@ -84,7 +84,7 @@ class Lame:
         self.close()
 
     def encode(self, pcm: bytes) -> bytes:
-        """Returns the frames that are complete; they may be cut anywhere.
+        """Returns complete bytes of the stream, cut anywhere.
 
         Args:
             pcm: Interleaved 16-bit samples in the machine's order.
@@ -99,7 +99,7 @@ class Lame:
         return ctypes.string_at(buffer, size)
 
     def finish(self) -> bytes:
-        """Returns what is left, and gives the encoder's memory back."""
+        """Returns the remaining bytes, and frees the encoder."""
         buffer = ctypes.create_string_buffer(_WORST_BYTES)
         size = _flush(self._handle, buffer, len(buffer))
         self._require(size, "the end")
@@ -107,7 +107,7 @@ class Lame:
         return ctypes.string_at(buffer, size)
 
     def close(self) -> None:
-        """Gives the encoder's memory back; nothing may be encoded afterwards."""
+        """Frees the encoder; do not use it afterwards."""
         handle, self._handle = getattr(self, "_handle", None), None
         if handle:
             _close(handle)

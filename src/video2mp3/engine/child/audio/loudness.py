@@ -1,4 +1,4 @@
-"""Loudness and true peak of sound, as EBU R128 (ITU-R BS.1770) has them, with FFmpeg's filter. Runs in the child."""
+"""Measures loudness and true peak by EBU R128 (ITU-R BS.1770), with FFmpeg's filter. Runs in the child."""
 
 import math
 from collections.abc import Iterator
@@ -13,12 +13,12 @@ from video2mp3.engine.child.audio.pcm import BYTES_PER_SAMPLE
 from video2mp3.engine.mp3.encoder_settings import EncoderSettings
 
 SILENCE_LUFS = -70.0
-"""The absolute gate: what is not louder does not count."""
+"""The absolute gate: quieter audio does not count."""
 _BLOCK_SAMPLES = 16384
 
 
 class LoudnessMeter:
-    """Measures a sound as it passes."""
+    """Measures streaming audio."""
 
     def __init__(self, sample_rate_hz: int, channels: int, sample_format: str) -> None:
         self._sample_rate_hz = sample_rate_hz
@@ -43,7 +43,7 @@ class LoudnessMeter:
         self.true_peak_dbtp = -math.inf
 
     def take(self, frame: AudioFrame) -> None:
-        """Measures the next frame, which has to be of the meter's format."""
+        """Measures the next frame, which must have the meter's format."""
         frame.pts = self._samples
         frame.time_base = Fraction(1, self._sample_rate_hz)
         self._samples += frame.samples
@@ -61,7 +61,7 @@ class LoudnessMeter:
             self.take(frame)
 
     def finish(self) -> None:
-        """Measures what is still inside."""
+        """Measures the buffered rest."""
         self._graph.push(None)
         self._pull()
 
@@ -71,13 +71,13 @@ class LoudnessMeter:
                 found = self._graph.pull().metadata
             except (WantsMore, EOFError):
                 return
-            self.lufs = _number(found.get("lavfi.r128.I"), self.lufs)  # the last, shorter frame has none
+            self.lufs = _number(found.get("lavfi.r128.I"), self.lufs)  # the last, shorter frame has no value
             peak = _number(found.get("lavfi.r128.true_peak"), 0.0)
             self.true_peak_dbtp = max(self.true_peak_dbtp, 20 * math.log10(peak) if peak > 0 else -math.inf)
 
 
 class MeasuringEncoder:
-    """Takes PCM as an encoder does, and only measures it."""
+    """Takes PCM like an encoder, but only measures it."""
 
     def __init__(self, settings: EncoderSettings) -> None:
         self._bytes_per_sample = BYTES_PER_SAMPLE * settings.channels
@@ -86,7 +86,7 @@ class MeasuringEncoder:
         self.cpu_s = 0.0
 
     def encode(self, pcm: bytes) -> Iterator[bytes]:
-        """Measures PCM; nothing comes out."""
+        """Measures PCM and yields nothing."""
         self.samples += len(pcm) // self._bytes_per_sample
         self.meter.take_pcm(pcm)
         return iter(())
@@ -98,7 +98,7 @@ class MeasuringEncoder:
 
 
 class Mp3LoudnessMeter:
-    """Decodes MP3 frames as they are made, and measures what players will return."""
+    """Decodes MP3 frames while they are encoded, and measures the decoded audio."""
 
     def __init__(self, settings: EncoderSettings) -> None:
         self.meter = LoudnessMeter(settings.sample_rate_hz, settings.channels, "fltp")
@@ -107,12 +107,12 @@ class Mp3LoudnessMeter:
         self._decoder = decoder
 
     def take(self, mp3: bytes) -> None:
-        """Listens to the next bytes, cut anywhere."""
+        """Measures the next bytes, cut anywhere."""
         if mp3:
             self._decode(mp3)
 
     def finish(self) -> None:
-        """Listens to what is still inside."""
+        """Measures the buffered rest."""
         self._decode(None)
         self.meter.finish()
 
@@ -120,7 +120,7 @@ class Mp3LoudnessMeter:
         for packet in self._decoder.parse(mp3):
             try:
                 frames = self._decoder.decode(packet)
-            except FFmpegError:  # an encoder's frame that this decoder does not take says nothing of the loudness
+            except FFmpegError:  # a frame that the decoder rejects does not count
                 continue
             for frame in frames:
                 self.meter.take(frame)

@@ -1,7 +1,7 @@
 """Loudness normalization in passes: measure the source, encode with the resulting gain, measure the MP3.
 
-Encoding raises the true peak, mostly by 0.2 to 0.6 dB. Where that takes it over the limit, the gain is lowered
-and all is encoded again, once; so it is where the loudness came out otherwise than it should.
+Encoding raises the true peak, usually by 0.2 to 0.6 dB. If the peak then exceeds the limit, or the loudness is off, the
+audio is encoded once more with a corrected gain.
 
 Source: EBU R 128 and its Tech 3343, for the gain and the limit.
 """
@@ -19,7 +19,7 @@ from video2mp3.engine.child.pipeline import NoWriter, PcmEncoder, Pipeline, Writ
 TRUE_PEAK_LIMIT_DBTP = -1.0
 _PASSES = 3
 _PEAK_MARGIN_DB = 0.1
-"""A lower gain makes other frames, and their peaks are not lower by just as much."""
+"""Frames encoded with a lower gain differ, so their peaks are not lower by exactly that gain."""
 _TOLERANCE_DB = 0.2
 _ENCODER_GAIN_DB = ((176, -0.45), (208, -0.27), (240, -0.18), (math.inf, 0.0))
 """By bitrate in kbit/s, for CBR and ABR."""
@@ -27,7 +27,7 @@ _INAUDIBLE_DBTP = -150.0
 
 
 class NormalizingPipeline:
-    """A converter to `loudness_lufs`; what it offers is what `Pipeline` offers."""
+    """Converts to `loudness_lufs`; it has the interface of `Pipeline`."""
 
     def __init__(self, media: Media, job: ConversionJob) -> None:
         self._job = job
@@ -37,7 +37,7 @@ class NormalizingPipeline:
         self.total_s = self._measuring.total_s
 
     def run(self) -> Iterator[float]:
-        """Converts, and yields the seconds done: a third of them for each pass."""
+        """Converts, and yields the seconds done, a third for each pass."""
         done_s = 0.0
         for done_s in self._measuring.run():
             yield done_s / _PASSES
@@ -103,7 +103,7 @@ def _is_silent(measured: LoudnessMeter) -> bool:
 
 
 class _MeasuringPass(Pipeline):
-    """A pass that only measures."""
+    """A pass that only measures the source."""
 
     meter: LoudnessMeter
 
@@ -115,7 +115,7 @@ class _MeasuringPass(Pipeline):
 
     @property
     def encoder_gain_db(self) -> float:
-        """What LAME makes of the level, at bitrates where it wants room for its own peaks; measured."""
+        """LAME's gain, measured: at low bitrates it attenuates to leave room for its peaks."""
         kbps = self._settings.bitrate_kbps or self._settings.average_kbps or math.inf
         return next(gain_db for most_kbps, gain_db in _ENCODER_GAIN_DB if kbps <= most_kbps)
 
@@ -129,7 +129,7 @@ class _MeasuringPass(Pipeline):
 
 
 class _EncodingPass(Pipeline):
-    """A pass that listens to what it has encoded."""
+    """A pass that encodes and measures the MP3."""
 
     mp3_meter: Mp3LoudnessMeter
 

@@ -1,4 +1,4 @@
-"""PCM to MP3 frames on several threads, with bytes that do not depend on how many there are.
+"""Encodes PCM on several threads. The output does not depend on the number of threads.
 
 The PCM is cut into chunks at places that follow from its length only. Each goes through an encoder of its
 own, a little beyond its end, and the stitcher joins what comes out.
@@ -22,7 +22,7 @@ from video2mp3.engine.mp3.frames import MPEG1_RATES_HZ, samples_per_frame
 from video2mp3.engine.mp3.stitch import Stitcher
 
 _WAIT_S = 0.2
-"""How long to wait for an encoder before the caller is told that it is still being waited for."""
+"""How long to wait for an encoder before an empty block is yielded."""
 _STACK_BYTES = 2 * 1024**2
 _SEGMENT_FRAMES = 1225
 _LAST_FRAMES = 490
@@ -36,16 +36,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Chunking:
-    """How PCM is cut."""
+    """How PCM is cut into chunks."""
 
     frames: int
     """From the start of a chunk to the start of the next; a multiple of 49, the cycle of padding at 44.1 kHz."""
     overlap: int
     """Frames that a chunk is encoded beyond that, two at least; in them the next one's encoder settles."""
     growth: int = 1
-    """So many times as long are the chunks after the first few: the longer, the less the overlaps cost."""
+    """Factor for the length of the chunks after the first few: longer chunks have less overlap."""
     last_frames: int | None = None
-    """The length of the chunks that the rest at the end is cut into, so that all threads end together."""
+    """Length of the chunks at the end, so that all threads end at about the same time."""
 
     def __post_init__(self) -> None:
         assert 2 <= self.overlap <= min(self.frames, self.last_frames or self.frames)
@@ -55,15 +55,15 @@ class Chunking:
         return self.frames * (self.growth if number >= _SHORTER_SEGMENTS else 1)
 
     def rest_of(self, number: int) -> int:
-        """Returns the frames that there must be beyond a chunk and its overlap, or it is cut smaller, as the end is.
+        """Returns the frames that must follow a chunk and its overlap; otherwise smaller chunks are cut.
 
-        As many as its own: while one thread is at the last chunk, there is enough for the others.
+        That is the length of the chunk, so that other threads have work during the last full-size chunk.
         """
         return self.frames_of(number) if self.last_frames else 0
 
 
 def chunking_for(settings: EncoderSettings) -> Chunking:
-    """Returns chunks of half a minute to one, overlapping by as much as an encoder needs to forget how it began.
+    """Returns chunks of half a minute to a minute. The overlap is long enough for an encoder to reach its steady state.
 
     It begins with an empty bit reservoir. The fewer bits there are, the longer it takes until that has no effect on
     how many each frame gets; measured: a seam never cost 0.3 dB with these overlaps.
@@ -80,17 +80,17 @@ def chunking_for(settings: EncoderSettings) -> Chunking:
 
 
 def _bits_per_sample(settings: EncoderSettings) -> float:
-    """Returns the bits that a sample of one channel may cost; the second channel is the cheaper one."""
+    """Returns the bits per sample of one channel; the second channel needs fewer."""
     kbps = settings.bitrate_kbps or settings.average_kbps
-    if kbps is None:  # variable bitrate takes what it needs
+    if kbps is None:  # variable bitrate is not limited
         return math.inf
     return kbps * 1000 / settings.sample_rate_hz / (1.0 if settings.channels == 1 else 1.5)
 
 
 class EncoderPool:
-    """Threads that exist before there is work, because later the sandbox lets nobody start any.
+    """Threads that start before the sandbox is sealed, because no thread can start later.
 
-    Use it in a with block; leaving it drops what has not begun and waits for what has.
+    Use it in a with block; its end drops tasks that have not begun, and waits for the others.
     """
 
     def __init__(self, threads: int) -> None:
@@ -108,7 +108,7 @@ class EncoderPool:
         return len(self._threads)
 
     def submit(self, work: Callable[[], T]) -> "Future[T]":
-        """Lets a thread do the work; its result or error is the future's."""
+        """Runs `work` in a thread; the future has its result or error."""
         future: Future[T] = Future()
         self._tasks.put((future, work))
         return future
@@ -142,7 +142,7 @@ class EncoderPool:
 
 
 class ParallelEncoder:
-    """Takes interleaved 16-bit PCM, gives MP3 frames; chunks in work are bounded, so memory is."""
+    """Encodes interleaved 16-bit PCM to MP3 frames. The number of chunks in work limits the memory."""
 
     def __init__(self, settings: EncoderSettings, pool: EncoderPool, chunking: Chunking | None = None) -> None:
         chunking = chunking or chunking_for(settings)
@@ -163,16 +163,16 @@ class ParallelEncoder:
 
     @property
     def cpu_s(self) -> float:
-        """CPU time that the encoders have taken so far, in seconds."""
+        """CPU time of the encoders so far, in seconds."""
         return self._cpu_s
 
     @property
     def samples(self) -> int:
-        """Samples per channel that the encoders have taken so far, those that two of them took twice."""
+        """Samples per channel encoded so far; overlaps count twice."""
         return self._samples
 
     def encode(self, pcm: bytes) -> Iterator[bytes]:
-        """Takes PCM and yields frames that are complete; nothing, now and then, while it waits for an encoder."""
+        """Takes PCM and yields complete frames, or empty blocks while it waits for an encoder."""
         self._pcm.append(pcm)
         self._pcm_bytes += len(pcm)
         while self._cut_off(self._chunking.frames_of(self._chunks), self._chunking.rest_of(self._chunks)):
@@ -180,10 +180,10 @@ class ParallelEncoder:
                 yield from self._stitch_next()
 
     def finish(self, lead_in: int = 0) -> Iterator[bytes]:
-        """Yields what is left, and nothing, now and then, while it waits for it.
+        """Yields the remaining frames, or empty blocks while it waits.
 
         Args:
-            lead_in: samples of silence to put in front, where all there is is less than a chunk.
+            lead_in: samples of silence to insert at the start, if the audio is shorter than a chunk.
         """
         assert not lead_in or not self._chunks
         while self._chunks and self._chunking.last_frames and self._cut_off(self._chunking.last_frames):
@@ -195,7 +195,7 @@ class ParallelEncoder:
         yield self.stitcher.finish()
 
     def _cut_off(self, frames: int, rest: int = 0) -> bool:
-        """Hands on the next chunk, where there is more PCM than it needs by `rest` frames; returns whether it did."""
+        """Submits the next chunk if at least `rest` frames of PCM follow it; returns whether it did."""
         encoded_bytes = (frames + self._chunking.overlap) * self._frame_bytes
         if self._pcm_bytes <= encoded_bytes + rest * self._frame_bytes:
             return False
@@ -231,7 +231,7 @@ class ParallelEncoder:
 
 
 def _cut(blocks: list[bytes], start: int, end: int) -> list[bytes]:
-    """Returns the bytes from `start` to `end`, copying no block as a whole."""
+    """Returns the bytes from `start` to `end` as slices of the blocks."""
     found, place = [], 0
     for block in blocks:
         part = block[max(0, start - place) : max(0, end - place)]

@@ -1,4 +1,4 @@
-"""Decoded audio of any kind to interleaved 16-bit PCM at one sample rate, with swresample."""
+"""Converts decoded audio to interleaved 16-bit PCM at one sample rate, with swresample."""
 
 import array
 import math
@@ -23,10 +23,10 @@ _LONG_FILTER = {
     "cutoff": "0.95",
     "internal_sample_fmt": "fltp",
 }
-"""Options of swresample for another sample rate: see `test_resampling_leaves_nothing_audible`."""
+"""Options of swresample for resampling: see `test_resampling_leaves_nothing_audible`."""
 
 _DEFAULT_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "6.0", 7: "7.0", 8: "octagonal"}
-"""What a number of channels is taken for, where the file does not say which they are. Unlike ffmpeg's defaults, none
+"""The layouts for a number of channels, if the file declares none. Unlike ffmpeg's defaults, none
 has a channel for low frequencies, which mixing would leave out: it may be a microphone."""
 _Filter = tuple[str, str]
 """A filter's name and its options."""
@@ -34,42 +34,42 @@ _STEREO_LAYOUTS = ("stereo", "downmix", "2 channels")
 
 _FLOAT_TYPECODES = {"flt": "f", "fltp": "f", "dbl": "d", "dblp": "d"}
 _LOUDEST = 1e30
-"""Nothing that was ever sound is larger."""
+"""No real audio has larger samples."""
 BYTES_PER_SAMPLE = 2
 _BLOCK_SAMPLES = 32768
-"""Samples that go through the filters at once; frame by frame it took three times the time of decoding."""
+"""Samples per filter call; frame by frame, filtering took three times as long as decoding."""
 
 
 def mp3_rate_for(sample_rate_hz: int) -> int:
-    """Returns the sample rate for the MP3: the lowest that loses nothing, at most 48 kHz."""
+    """Returns the lowest MP3 sample rate that is not below the source's, at most 48 kHz."""
     if sample_rate_hz > RATES_HZ[-1]:
         return 44100 if sample_rate_hz % 11025 == 0 else 48000
     return next(rate for rate in RATES_HZ if rate >= sample_rate_hz)
 
 
 class PcmConverter:
-    """Converts frames of any format; the format may change on the way, what comes out does not."""
+    """Converts frames of any format, which may change, to one output format."""
 
     def __init__(self, sample_rate_hz: int, channels: int, gain_db: float = 0.0) -> None:
         self._gain_db = gain_db
         self.sample_rate_hz = sample_rate_hz
         self.channels = channels
         self.samples = 0
-        """Samples per channel given out so far."""
-        self._stretch: _Stretch | None = None
+        """Samples per channel returned so far."""
+        self._run: _FormatRun | None = None
 
     def convert(self, frame: AudioFrame, samples: int) -> Sequence[bytes]:
-        """Takes the first `samples` samples of the frame, and returns the PCM that is ready: mostly none."""
-        if self._stretch is not None and self._stretch.takes(frame):
-            return self._counted(self._stretch.convert(frame, samples))
+        """Takes the first `samples` samples of the frame, and returns the PCM that is ready: usually none."""
+        if self._run is not None and self._run.takes(frame):
+            return self._counted(self._run.convert(frame, samples))
         done = self.finish()
-        self._stretch = _Stretch(frame, self.sample_rate_hz, self.channels, self._gain_db)
-        return [*done, *self._counted(self._stretch.convert(frame, samples))]
+        self._run = _FormatRun(frame, self.sample_rate_hz, self.channels, self._gain_db)
+        return [*done, *self._counted(self._run.convert(frame, samples))]
 
     def finish(self) -> Sequence[bytes]:
-        """Returns what is still inside."""
-        stretch, self._stretch = self._stretch, None
-        return self._counted(stretch.finish()) if stretch else ()
+        """Returns the buffered PCM."""
+        run, self._run = self._run, None
+        return self._counted(run.finish()) if run else ()
 
     def _counted(self, blocks: Sequence[bytes]) -> Sequence[bytes]:
         for block in blocks:
@@ -77,8 +77,8 @@ class PcmConverter:
         return blocks
 
 
-class _Stretch:
-    """A stretch of frames of one format: comes out at exactly its length at the new sample rate."""
+class _FormatRun:
+    """Converts consecutive frames of one format, with exactly their length at the new sample rate."""
 
     def __init__(self, first: AudioFrame, sample_rate_hz: int, channels: int, gain_db: float) -> None:
         self._kind = _kind_of(first)
@@ -112,7 +112,7 @@ class _Stretch:
         frame = self._waiting.read()
         if frame is None:
             return []
-        _silence_what_is_no_number(frame)
+        _silence_non_finite_samples(frame)
         frame.pts = None
         self._graph.push(frame)
         return list(self._pull())
@@ -158,7 +158,7 @@ def _filters(first: AudioFrame, sample_rate_hz: int, layout: str, gain_db: float
         time_base=f"1/{first.sample_rate}",
     )
     chain = [source, *([graph.add(*channels)] if channels else [])]
-    if gain_db:  # in front of the mixing, which is another where it is to give integers
+    if gain_db:  # before the mixing, which would differ for integer output
         chain.append(graph.add("volume", volume=f"{gain_db:.4f}dB", precision="float"))
     chain += [
         graph.add("aresample", **(_LONG_FILTER if first.sample_rate != sample_rate_hz else {})),
@@ -193,14 +193,14 @@ def _all_channels(frame: AudioFrame) -> _Filter:
 
 
 def _planes_of(frame: AudioFrame) -> tuple[AudioPlane, ...]:
-    """Returns the planes that there are: where there are eight or more, `frame.planes` counts on beyond them."""
+    """Returns the existing planes: with eight or more channels, `frame.planes` has too many entries."""
     return frame.planes[: frame.layout.nb_channels if frame.format.is_planar else 1]
 
 
-def _silence_what_is_no_number(frame: AudioFrame) -> None:
-    """Makes NaN and infinities in floating-point audio zero: damaged AAC and hostile PCM have them.
+def _silence_non_finite_samples(frame: AudioFrame) -> None:
+    """Replaces NaN and infinities in floating-point audio by zero: damaged AAC and hostile PCM contain them.
 
-    Only they, and numbers beyond 10^38, have 7f or ff as the top byte, so the look costs next to nothing.
+    Only these values and numbers above 10^38 have 7f or ff as the top byte, so the search is cheap.
     """
     typecode = _FLOAT_TYPECODES.get(frame.format.name)
     if typecode is None:

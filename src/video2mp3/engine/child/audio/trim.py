@@ -19,11 +19,11 @@ class Trim:
 
     @property
     def ended(self) -> bool:
-        """True when nothing more will be kept."""
+        """True after the end of the range."""
         return self._end is not None and self._passed >= self._end
 
     def take(self, pcm: bytes) -> bytes:
-        """Returns what is to be kept of the next block."""
+        """Returns the part of the next block that lies in the range."""
         samples = len(pcm) // self._bytes_per_sample
         first = min(max(self._start - self._passed, 0), samples)
         last = samples if self._end is None else min(max(self._end - self._passed, first), samples)
@@ -34,10 +34,10 @@ class Trim:
         return pcm[first * self._bytes_per_sample : last * self._bytes_per_sample]
 
     def finish(self) -> None:
-        """Checks that anything was kept.
+        """Checks that the range contained samples.
 
         Raises:
-            StartOutOfRange: the sound was over before the start.
+            StartOutOfRange: the audio ended before the start.
         """
         if self._start and not self.samples:
             raise StartOutOfRange

@@ -1,7 +1,7 @@
-"""The peaks of a sound, from its start to its end: for its waveform. Runs in the child.
+"""Measures the peaks of audio for its waveform. Runs in the child.
 
-A conversion records them from the PCM that it encodes, which takes 1 to 2 % of its time: decoding the MP3 for them
-later would take 20 %. They can differ a little from those of the MP3, as the encoder is lossy.
+A conversion records them from the PCM that it encodes, which takes 1 to 2 % of its time; decoding the MP3 later would
+take 20 %. They can differ slightly from the peaks of the MP3, because the encoder is lossy.
 """
 
 import base64
@@ -14,30 +14,30 @@ from video2mp3.engine.child.media import Media
 from video2mp3.engine.report import LOUDEST, WAVEFORM_POINTS
 
 _FIRST_STEP_SAMPLES = 64
-# Of the high byte of a 16-bit sample: how far it is from silence.
+# Maps the high byte of a 16-bit sample to its magnitude.
 _MAGNITUDE = bytes(value if value < LOUDEST else 2 * LOUDEST - value for value in range(256))
 _UP_TO = [bytes(range(value + 1)) for value in range(LOUDEST + 1)]
 
 
 _FINE_PEAKS = 2**18
-"""Where segments are to be cut out of the whole later: enough for each of 255 to have a thousand."""
+"""Number of peaks if segments follow: enough for a thousand peaks in each of 255 segments."""
 
 
 class WaveformPeaks:
-    """The highest peak in each of equally long steps of the whole. It needs to know no length: steps are doubled."""
+    """The highest peak in each of equally long steps. The length need not be known: steps are doubled as needed."""
 
     def __init__(self, channels: int, *, fine: bool = False) -> None:
-        """`fine`: keeps enough peaks for the waveforms of many segments, not of the whole only."""
+        """`fine`: keeps enough peaks for the waveforms of many segments."""
         self._most_peaks = _FINE_PEAKS if fine else 2 * WAVEFORM_POINTS
         self._frame_bytes = BYTES_PER_SAMPLE * channels
         self.step_samples = _FIRST_STEP_SAMPLES
         """Samples per channel in each step."""
         self.peaks: list[int] = []
-        """Of all channels together; from 0 to LOUDEST."""
+        """Maximum over all channels, from 0 to LOUDEST."""
         self._rest = b""
 
     def take(self, pcm: bytes) -> None:
-        """Takes interleaved 16-bit PCM, little end first."""
+        """Takes interleaved 16-bit PCM, little-endian."""
         data = self._rest + pcm
         start = 0
         while len(data) - start >= (size := self.step_samples * self._frame_bytes):
@@ -52,7 +52,7 @@ class WaveformPeaks:
         self._rest = b""
 
     def waveform_of(self, first_sample: int, samples: int) -> dict[str, Any]:
-        """Returns the waveform of a segment, as a message; its ends are exact to a step."""
+        """Returns the message with a segment's waveform; its ends are rounded to a step."""
         first = min(first_sample // self.step_samples, len(self.peaks))
         peaks = self.peaks[first : -(-(first_sample + samples) // self.step_samples)]
         group = max(1, -(-len(peaks) // (2 * WAVEFORM_POINTS)))
@@ -68,7 +68,7 @@ class WaveformPeaks:
 
 def _peak(pcm: bytes) -> int:
     magnitudes = pcm[1::2].translate(_MAGNITUDE)
-    # The highest of some, then of those above it, which are few: deleting is ten times as fast as looking at each.
+    # The maximum of a sample, then of the few larger values: deleting bytes is ten times as fast as comparing each.
     found = max(magnitudes[::16])
     return max(magnitudes.translate(None, _UP_TO[found]), default=found)
 
@@ -76,7 +76,7 @@ def _peak(pcm: bytes) -> int:
 def measure(media: Media, max_audio_s: float, on_progress: Callable[[float], None]) -> dict[str, Any]:
     """Returns the waveform of the first track, as a message; `on_progress` is told the seconds done.
 
-    What is longer than `max_audio_s` is measured so far only.
+    Audio beyond `max_audio_s` is ignored.
     """
     frames = media.decoder().frames()
     first = next(frames)

@@ -1,1 +1,1 @@
-"""Covers: pictures of the video and pictures that came with the job."""
+"""Covers: frames of the video, and pictures from the job."""

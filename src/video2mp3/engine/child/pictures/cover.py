@@ -1,6 +1,6 @@
-"""The front cover: which picture it is, and how it loses what cameras write into pictures. Runs in the child.
+"""Chooses the front cover, and removes metadata from pictures. Runs in the child.
 
-To clean a picture nothing is decoded: only the outermost structure is walked. Sources: ITU-T T.81 annex B (JPEG
+Cleaning does not decode a picture; it only walks the outermost structure. Sources: ITU-T T.81 annex B (JPEG
 markers), the PNG specification §5.
 """
 
@@ -17,9 +17,9 @@ from video2mp3.errors import InvalidCover
 _JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 _END_OF_SCAN = re.compile(rb"\xff+(?![\x00\xd0-\xd7\xff])")
-"""In compressed data 0xFF is followed by 0, or is a restart marker's."""
+"""In compressed data, 0xFF is followed by 0 or belongs to a restart marker."""
 _KEPT_APPLICATION_DATA = (0xE0, 0xEE)
-"""JFIF, and Adobe's, which says how colours are meant."""
+"""JFIF, and Adobe's segment, which declares the color transform."""
 _COMMENT = 0xFE
 _PRIVATE_CHUNKS = (b"eXIf", b"tEXt", b"zTXt", b"iTXt", b"tIME")
 
@@ -27,15 +27,15 @@ _PRIVATE_CHUNKS = (b"eXIf", b"tEXt", b"zTXt", b"iTXt", b"tIME")
 def with_cover_picture(
     options: ResolvedOptions, open_media: Callable[[], Media], tell: Callable[[int], None]
 ) -> ResolvedOptions:
-    """Returns options whose `cover_picture` are the bytes of a good picture, where they ask for a certain one.
+    """Returns the options with a verified picture in `cover_picture`, if they request one.
 
     Args:
         options: of the conversion.
         open_media: see `picture_at`, and `tell` too.
 
     Raises:
-        InvalidCover: the picture that was given is no good.
-        NoPicture: the video has none at `cover_at_s`.
+        InvalidCover: the given picture is not valid.
+        NoPicture: the video has no frame at `cover_at_s`.
     """
     if options.cover_picture is not None:
         require_picture(options.cover_picture)
@@ -47,7 +47,7 @@ def with_cover_picture(
 
 
 def front_cover(options: ResolvedOptions, media: Media) -> tuple[str, bytes] | None:
-    """Returns the cover's type and its bytes; None if there is none. To be called before anything else is read.
+    """Returns the cover's media type and bytes, or None. Call this before anything else is read from the file.
 
     Args:
         options: from `with_cover_picture`.
@@ -59,7 +59,7 @@ def front_cover(options: ResolvedOptions, media: Media) -> tuple[str, bytes] | N
 
 
 def cleaned(picture: bytes) -> tuple[str, bytes] | None:
-    """Returns the picture's type and its bytes without Exif, comments and the like; None if it is no good."""
+    """Returns the picture's media type and its bytes without metadata; None if it is not valid."""
     if len(picture) > MAX_COVER_BYTES:
         return None
     if picture.startswith(_JPEG):
@@ -76,7 +76,7 @@ def _clean_jpeg(picture: bytes) -> bytes | None:
     scans = 0
     while place + 4 <= len(picture) and picture[place] == 0xFF and picture[place + 1] != _END_OF_IMAGE:
         marker, size = picture[place + 1], int.from_bytes(picture[place + 2 : place + 4], "big")
-        if marker == 0xFF:  # as many of them as you like may stand before a marker
+        if marker == 0xFF:  # any number of fill bytes may precede a marker
             place += 1
             continue
         end = place + 2 + size
@@ -90,7 +90,7 @@ def _clean_jpeg(picture: bytes) -> bytes | None:
         place = end
     if not scans:
         return None
-    return b"".join([*kept, bytes([0xFF, _END_OF_IMAGE])])  # what follows may be a whole video, as phones add it
+    return b"".join([*kept, bytes([0xFF, _END_OF_IMAGE])])  # drops trailing data: phones append whole videos
 
 
 def _clean_png(picture: bytes) -> bytes | None:

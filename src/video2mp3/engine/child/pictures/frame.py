@@ -1,4 +1,4 @@
-"""One picture of a video; and the check of a picture that was given. Runs in the child: both are hostile."""
+"""Extracts one frame of a video, and validates given pictures. Runs in the child: both are untrusted."""
 
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -21,26 +21,26 @@ DECODERS = frozenset((
 """Decoders of video that may run."""
 
 MAX_PIXELS = 64 * 1024**2
-"""Of a picture that is decoded: 8K has half as many."""
+"""Per decoded frame: 8K has half as many."""
 MAX_DECODED_PIXELS = 6 * 10**9
-"""Of all pictures that are decoded on the way to the one that is wanted: 100 s of 1080p at 30 a second."""
+"""In all frames decoded before the wanted one: 100 s of 1080p at 30 frames per second."""
 MAX_PACKETS = 20_000
 _STEPS_BACK_S = (0, 3, 20)
-"""Where seeking leads behind the wanted time, it is tried this much before."""
+"""If seeking overshoots the wanted time, it is repeated this much earlier."""
 _LIMITS = {"max_pixels": str(MAX_PIXELS)}
 _STRICT = {**_LIMITS, "err_detect": "crccheck+explode"}
 
 
 def picture_at(open_media: Callable[[], Media], at_s: float, tell: Callable[[int], None]) -> bytes:
-    """Returns the picture that the video shows at a time, as a JPEG.
+    """Returns the frame that the video shows at a time, as a JPEG.
 
     Args:
-        open_media: opens the file again; no other that was opened before can be read from after that.
-        at_s: seconds from where the file's time begins.
-        tell: gets the number of pictures decoded so far, again and again while it continues.
+        open_media: opens the file again, which invalidates media that were opened before.
+        at_s: seconds from the start of the file.
+        tell: called repeatedly with the number of frames decoded so far.
 
     Raises:
-        NoPicture: there is no video, none that can be decoded, or none at that time.
+        NoPicture: there is no video, it cannot be decoded, or it has no frame at that time.
     """
     try:
         return _Search(open_media, at_s, tell).jpeg()
@@ -53,10 +53,10 @@ def picture_at(open_media: Callable[[], Media], at_s: float, tell: Callable[[int
 
 
 def require_picture(picture: bytes) -> None:
-    """Decodes a JPEG or a PNG, to see that it is one, and whole.
+    """Validates a JPEG or PNG by decoding it.
 
     Raises:
-        InvalidCover: it is not.
+        InvalidCover: the picture is incomplete or not valid.
     """
     try:
         context = CodecContext.create("png" if picture.startswith(b"\x89PNG") else "mjpeg", "r")
@@ -72,7 +72,7 @@ def require_picture(picture: bytes) -> None:
 
 
 class _Search:
-    """The way to one picture."""
+    """The search for one frame."""
 
     def __init__(self, open_media: Callable[[], Media], at_s: float, tell: Callable[[int], None]) -> None:
         self._open_media = open_media
@@ -94,7 +94,7 @@ class _Search:
         raise NoPicture(f"The file has no picture at {self._at_s:g} s: it ends before.")
 
     def _found(self, from_s: float | None) -> bytes | None:
-        """Looks from a time on, or from the beginning; None if what is found there comes too late, or nothing."""
+        """Searches from a time, or from the start; returns None if it finds no frame, or only a later one."""
         media = self._open_media()
         try:
             stream = _video(media)
@@ -102,14 +102,14 @@ class _Search:
             if from_s is not None and not _sought(stream, start + Fraction(from_s)):
                 return None
             frame = self._shown(stream, start, any_later=from_s is None, length_s=media.duration_s or 0)
-            # Where the container does not tell, the decoder has found it by now.
+            # If the container does not declare it, the decoder has found it by now.
             aspect = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio or Fraction(1)
             return None if frame is None else jpeg_of(frame, aspect)
         finally:
             media.close()
 
     def _shown(self, stream: VideoStream, start: Fraction, *, any_later: bool, length_s: float) -> VideoFrame | None:
-        """Returns the last frame that does not come after the wanted time; else, where that will do, the first."""
+        """Returns the last frame that is not later than the wanted time; with `any_later`, else the first frame."""
         held: VideoFrame | None = None
         for frame, seconds in self._decoded(stream):
             self._last_s = float(seconds - start)
@@ -122,7 +122,7 @@ class _Search:
         return held if self._at_s < max(self._last_s + shown_s, length_s) else None
 
     def _decoded(self, stream: VideoStream) -> Iterator[tuple[VideoFrame, Fraction]]:
-        """Yields what can be decoded, with its time in seconds."""
+        """Yields the decodable frames, with their time in seconds."""
         time_base, seconds = stream.time_base or Fraction(1, 1_000_000), Fraction(0)
         for packet in _container(stream).demux(stream):
             self._packets += 1

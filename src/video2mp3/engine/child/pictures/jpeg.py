@@ -1,7 +1,6 @@
-"""A frame of a video as a JPEG: square pixels, upright, in the colours that a JPEG has. Runs in the child.
+"""Encodes a video frame as JPEG: square pixels, upright, in JPEG's color space. Runs in the child.
 
-Sources: ITU-T H.273 (colour), ISO/IEC 14496-12 §8.3.2 (the matrix by which a video is turned), JFIF 1.02 (full range,
-BT.601).
+Sources: ITU-T H.273 (color), ISO/IEC 14496-12 §8.3.2 (rotation matrix), JFIF 1.02 (full range, BT.601).
 """
 
 import struct
@@ -13,29 +12,29 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
 MAX_SIDE = 1000
-"""Of the JPEG, in pixels."""
+"""Longest side of the JPEG, in pixels."""
 _QUANTIZER = 3
-"""Of 2 (best) to 31, as ffmpeg's -q:v."""
+"""From 2 (best) to 31, like ffmpeg's -q:v."""
 _MAX_ASPECT = 8
 _UNSPECIFIED = 2
-"""H.273's matrix coefficients that are not told."""
+"""H.273's value for unspecified matrix coefficients."""
 _HD_LINES = 720
 
 
 def jpeg_of(frame: VideoFrame, pixel_aspect: Fraction) -> bytes:
-    """Returns the picture as it is to be seen, scaled down to `MAX_SIDE`.
+    """Returns the frame as displayed, scaled down to `MAX_SIDE`.
 
     Args:
-        frame: as it was decoded.
-        pixel_aspect: a pixel's width by its height.
+        frame: the decoded frame.
+        pixel_aspect: width of a pixel divided by its height.
     """
     return _encoded(_upright(_scaled(frame, float(pixel_aspect))))
 
 
 def _scaled(frame: VideoFrame, aspect: float) -> VideoFrame:
-    """Returns the frame with square pixels, at most `MAX_SIDE` a side, in the colours of a JPEG.
+    """Returns the frame with square pixels, at most `MAX_SIDE` per side, in JPEG's color space.
 
-    What is HDR comes out paler than it is meant: swscale's own tone mapping starts threads, which seccomp denies.
+    HDR frames look paler than intended: swscale's tone mapping starts threads, which seccomp denies.
     """
     width, height = float(frame.width), float(frame.height)
     if 1 <= aspect <= _MAX_ASPECT:
@@ -53,7 +52,7 @@ def _scaled(frame: VideoFrame, aspect: float) -> VideoFrame:
         interpolation=Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT,
         src_color_range=ColorRange.JPEG if frame.format.name.startswith("yuvj") else None,
         dst_color_range=ColorRange.JPEG,
-        threads=1,  # more could not be started: see seccomp
+        threads=1,  # seccomp denies more threads
     )
 
 
@@ -62,14 +61,14 @@ def _even(length: float) -> int:
 
 
 def _matrix_of(frame: VideoFrame) -> int:
-    """Returns the matrix of the frame's colours; if it is not told, the usual one, as players do."""
+    """Returns the frame's color matrix; if unspecified, the usual one, like players."""
     if frame.colorspace != _UNSPECIFIED or frame.format.is_rgb:
         return int(frame.colorspace)
     return int(Colorspace.ITU709 if max(frame.height, frame.width * 9 // 16) >= _HD_LINES else Colorspace.ITU601)
 
 
 def _upright(frame: VideoFrame) -> VideoFrame:
-    """Returns the picture turned and mirrored as its matrix says, and without all else that the frame carries."""
+    """Returns the picture rotated and mirrored by its matrix, without side data."""
     a, b, c, d = _turn_of(frame)
     crosswise = abs(b) + abs(c) > abs(a) + abs(d)
     across, down = (c, b) if crosswise else (a, d)
