@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import astuple
 
 import pytest
-from hypothesis import given
+from hypothesis import given, seed
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -93,10 +93,12 @@ def test_every_frame_says_what_a_segment_s_encoder_said_whatever_the_length() ->
     """With every way to join: it counts that each one occurred."""
     seen: Counter[Joint] = Counter()
 
-    @hypothesis_settings(max_examples=100, deadline=None, derandomize=True, database=None)
+    # A fixed seed: with `derandomize`, the examples would depend on the names in this function.
+    @seed(0)
+    @hypothesis_settings(max_examples=100, deadline=None, database=None)
     @given(
         samples=st.integers(0, 200_000),
-        seed=st.integers(0, 2**32),
+        noise=st.integers(0, 2**32),
         settings=st.sampled_from(MODES),
         chunking=st.sampled_from(
             [
@@ -108,8 +110,8 @@ def test_every_frame_says_what_a_segment_s_encoder_said_whatever_the_length() ->
             ]
         ),
     )
-    def check(samples: int, seed: int, settings: EncoderSettings, chunking: Chunking) -> None:
-        pcm = sound(samples, settings.channels, seed)
+    def check(samples: int, noise: int, settings: EncoderSettings, chunking: Chunking) -> None:
+        pcm = sound(samples, settings.channels, noise)
         mp3, joints = stitched(settings, pcm, chunking)
         seen.update(joints)
         chunks = chunks_of(settings, pcm, chunking)
