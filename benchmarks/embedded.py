@@ -24,14 +24,12 @@ from video2mp3.engine.cpus import available_cpus
 from video2mp3.engine.parent.zygote_client import ZYGOTE
 from video2mp3.jobs import lifecycle
 from video2mp3.jobs.housekeeping.loops import Housekeeping
-from video2mp3.jobs.transfers import TransferLimits
 from video2mp3.notify.loop import NotifierLoop
 from video2mp3.outbound import Guard
 from video2mp3.queue.memory import MemoryQueue
 from video2mp3.settings import load_settings
 from video2mp3.storage.disk import DiskStorage
-from video2mp3.worker.fetching import FetchLimits
-from video2mp3.worker.loop import WorkerLoop
+from video2mp3.worker.loop import WorkerConfig, WorkerLoop
 
 _PATIENCE_S = 300
 _POLL_S = 0.05
@@ -176,14 +174,8 @@ class EmbeddedService:
             self.database,
             self.queue,
             self.storage,
-            slots=self.slots,
-            spare_slot=True,
-            limits=Limits(threads=min(4, self.slots)),
-            fetch_limits=FetchLimits(),
-            transfers=TransferLimits(),
-            drain_grace_s=25,
-            result_retention_s=3600,
-            wake=wake,
+            WorkerConfig(self.slots, limits=Limits(threads=min(4, self.slots))),
+            wake,
         )
         public_url = "http://127.0.0.1:8000"
         notifier = NotifierLoop(self.database, self.queue, mailer=None, guard=Guard(), public_url=public_url, wake=wake)

@@ -1,7 +1,9 @@
 """One user's long conversions fill all slots: another user's short clip should not wait for one of them to end."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -11,7 +13,7 @@ from tests.acceptance.service import Service, wait_for_end
 from tests.engine.converting import make
 from tests.servers import wait_until
 from tests.worker.system import make_wav
-from video2mp3.worker.loop import WorkerLoop
+from video2mp3.worker.loop import WorkerConfig, WorkerLoop
 
 HOURS = 4 if os.environ.get("VIDEO2MP3_ABUSE") else 1
 
@@ -20,8 +22,8 @@ def without_spare_slot() -> None:
     """As many slots as are set, for everybody."""
     whole = WorkerLoop.__init__
 
-    def init(self: WorkerLoop, *arguments: object, **settings: object) -> None:
-        whole(self, *arguments, **settings | {"spare_slot": False})  # type: ignore[arg-type]
+    def init(self: WorkerLoop, database: Any, queue: Any, storage: Any, config: WorkerConfig, wake: Any) -> None:
+        whole(self, database, queue, storage, replace(config, spare_slot=False), wake)
 
     WorkerLoop.__init__ = init  # type: ignore[method-assign]
 

@@ -12,11 +12,8 @@ from tests.api.conftest import SignedIn
 from tests.media import make_video, samples_by_ffmpeg
 from tests.servers import require_program, wait_until
 from video2mp3.api.frame.services import Services
-from video2mp3.engine import Limits
 from video2mp3.jobs.housekeeping.loops import Housekeeping
-from video2mp3.jobs.transfers import TransferLimits
-from video2mp3.worker.fetching import FetchLimits
-from video2mp3.worker.loop import WorkerLoop
+from video2mp3.worker.loop import WorkerConfig, WorkerLoop
 
 
 @pytest.fixture
@@ -27,14 +24,8 @@ def services(services: Services) -> Iterator[Services]:
         services.database,
         services.queue,
         services.storage,
-        slots=2,
-        spare_slot=False,
-        limits=Limits(),
-        fetch_limits=FetchLimits(),
-        transfers=TransferLimits(),
-        drain_grace_s=0,
-        result_retention_s=3600,
-        wake=housekeeping.wake,
+        WorkerConfig(slots=2, spare_slot=False, drain_grace_s=0),
+        housekeeping.wake,
     )
     housekeeping.start()
     worker.start()

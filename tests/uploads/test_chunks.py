@@ -10,6 +10,7 @@ from video2mp3.database.clock import now
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job, Upload, UploadChunk, new_id
 from video2mp3.errors import Conflict, NotFound, UploadTooLarge
+from video2mp3.uploads import chunks
 
 
 def create(database: Database, user_id: str, size_bytes: int | None = None, lifetime_s: int = 3600) -> Upload:
@@ -120,14 +121,15 @@ def test_of_two_parallel_appends_one_wins(database: Database, user_id: str) -> N
     assert chunks_of(database, upload) == list(range(0, 200, 10))
 
 
-def test_an_upload_in_too_many_pieces_is_refused(database: Database, user_id: str) -> None:
+def test_an_upload_in_too_many_pieces_is_refused(
+    database: Database, user_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunks, "MAX_CHUNKS", 2)
     upload = create(database, user_id)
     for offset_bytes in (0, 1):
         append(database, upload, offset_bytes, 1)
-    with pytest.raises(UploadTooLarge), database.write() as session:
-        uploads.append_chunk(
-            session, upload.id, offset_bytes=2, size_bytes=1, storage_key="k", checksums=b"0000", max_chunks=2
-        )
+    with pytest.raises(UploadTooLarge):
+        append(database, upload, 2, 1)
     with database.read() as session:
         assert uploads.find(session, upload.id, user_id).received_bytes == 2
 

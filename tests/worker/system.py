@@ -16,13 +16,10 @@ from tests.servers import wait_until
 from video2mp3 import uploads
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job, Worker
-from video2mp3.engine import Limits
 from video2mp3.jobs.housekeeping.loops import Housekeeping
-from video2mp3.jobs.transfers import TransferLimits
 from video2mp3.queue import Queue
 from video2mp3.storage import Storage
-from video2mp3.worker.fetching import FetchLimits
-from video2mp3.worker.loop import WorkerLoop
+from video2mp3.worker.loop import WorkerConfig, WorkerLoop
 
 RATE_HZ = 48_000
 
@@ -88,16 +85,8 @@ class System:
 
     def worker(self, wake: Any = lambda: None, **arguments: Any) -> WorkerLoop:
         """A worker that is not started."""
-        values: dict[str, Any] = {
-            "slots": 1,
-            "spare_slot": False,
-            "limits": Limits(),
-            "fetch_limits": FetchLimits(),
-            "transfers": TransferLimits(),
-            "drain_grace_s": 30,
-            "result_retention_s": 3600,
-        }
-        return WorkerLoop(self.database, self.queue, self.storage, wake=wake, **{**values, **arguments})
+        config = WorkerConfig(**{"slots": 1, "spare_slot": False, "drain_grace_s": 30, **arguments})
+        return WorkerLoop(self.database, self.queue, self.storage, config, wake)
 
     @contextmanager
     def running(self, **arguments: Any) -> Iterator[WorkerLoop]:

@@ -31,7 +31,7 @@ from video2mp3.telemetry.disk import DiskGauges
 from video2mp3.telemetry.loops import LoopGauges
 from video2mp3.wiring import Backends, make_guard, open_backends
 from video2mp3.worker.fetching import FetchLimits
-from video2mp3.worker.loop import WorkerLoop
+from video2mp3.worker.loop import WorkerConfig, WorkerLoop
 from video2mp3.worker.sandbox import require_sandbox
 
 # More encoder threads would wait for the single decoder of their file.
@@ -140,26 +140,27 @@ def _make_worker(settings: Settings, backends: Backends, housekeeping: Housekeep
         backends.database,
         backends.queue,
         backends.storage,
-        slots=_slots(settings),
-        spare_slot=True,
-        limits=Limits(
-            max_audio_s=settings.max_audio_s,
-            wall_clock_s=settings.conversion_timeout_s,
-            threads=min(available_cpus(), _MAX_ENCODER_THREADS),
+        WorkerConfig(
+            slots=_slots(settings),
+            limits=Limits(
+                max_audio_s=settings.max_audio_s,
+                wall_clock_s=settings.conversion_timeout_s,
+                threads=min(available_cpus(), _MAX_ENCODER_THREADS),
+            ),
+            fetch_limits=FetchLimits(
+                guard=make_guard(settings),
+                max_size_bytes=settings.max_upload_bytes,
+                stored_bytes=settings.max_user_bytes,
+                min_free_disk_bytes=settings.min_free_disk_bytes,
+                time_limit_s=settings.fetch_timeout_s,
+                least_bytes_per_s=settings.min_transfer_bytes_per_s,
+                upload_retention_s=settings.upload_retention_s,
+            ),
+            transfers=TransferLimits(settings.transfers_at_once),
+            drain_grace_s=settings.drain_grace_s,
+            result_retention_s=settings.result_retention_s,
         ),
-        fetch_limits=FetchLimits(
-            guard=make_guard(settings),
-            max_size_bytes=settings.max_upload_bytes,
-            stored_bytes=settings.max_user_bytes,
-            min_free_disk_bytes=settings.min_free_disk_bytes,
-            time_limit_s=settings.fetch_timeout_s,
-            least_bytes_per_s=settings.min_transfer_bytes_per_s,
-            upload_retention_s=settings.upload_retention_s,
-        ),
-        transfers=TransferLimits(settings.transfers_at_once),
-        drain_grace_s=settings.drain_grace_s,
-        result_retention_s=settings.result_retention_s,
-        wake=housekeeping.wake,
+        housekeeping.wake,
     )
 
 

@@ -62,7 +62,6 @@ def append_chunk(
     storage_key: str,
     checksums: bytes,
     replaced: Sequence[UploadChunk] = (),
-    max_chunks: int = MAX_CHUNKS,
 ) -> bool:
     """Lists a stored chunk and advances the upload's offset; returns False if the upload is not open at that offset.
 
@@ -73,7 +72,7 @@ def append_chunk(
     bytes; `checksums` covers the whole object.
 
     Raises:
-        UploadTooLarge: when the upload has reached `max_chunks`.
+        UploadTooLarge: when the upload has `MAX_CHUNKS` chunks.
     """
     end_bytes = offset_bytes + size_bytes
     owner = select(User.disabled_at).join(Upload, Upload.user_id == User.id).where(Upload.id == upload_id)
@@ -98,8 +97,8 @@ def append_chunk(
         rows_changed(session, sql_delete(UploadChunk).where(UploadChunk.upload_id == upload_id, replaced_rows))
         offset_bytes = replaced[0].offset_bytes
     chunks = select(func.count()).select_from(UploadChunk).where(UploadChunk.upload_id == upload_id)
-    if session.scalars(chunks).one() >= max_chunks:
-        raise UploadTooLarge(f"The upload came in more than {max_chunks} pieces; send larger ones.")
+    if session.scalars(chunks).one() >= MAX_CHUNKS:
+        raise UploadTooLarge(f"The upload came in more than {MAX_CHUNKS} pieces; send larger ones.")
     session.add(
         UploadChunk(
             upload_id=upload_id,

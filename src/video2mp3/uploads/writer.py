@@ -39,7 +39,7 @@ class ChunkWriter:
     After an error, call only `discard` or `abort`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - where the bytes go, and four limits
         self,
         database: Database,
         storage: Storage,

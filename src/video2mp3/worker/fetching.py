@@ -74,7 +74,7 @@ class Fetched:
     """Bytes read from the server; fewer than the file has, if only the audio of an MP4 was fetched."""
 
 
-def fetch(
+def fetch(  # noqa: PLR0913 - what it works on, and what its lease answers
     database: Database,
     storage: Storage,
     claim: Claim,

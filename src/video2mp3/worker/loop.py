@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 
 import structlog
@@ -32,23 +33,31 @@ _STORE_LIMIT_S = 3600.0
 """Upper limit for storing the largest result."""
 
 
+@dataclass(frozen=True)
+class WorkerConfig:
+    """How a worker works."""
+
+    slots: int
+    """Number of simultaneous conversions."""
+    spare_slot: bool = True
+    """Whether to run the spare slot for users who hold no slot."""
+    limits: Limits = field(default_factory=Limits)
+    """Limits for each conversion."""
+    fetch_limits: FetchLimits = field(default_factory=FetchLimits)
+    """Limits for files that are fetched from URLs or delivered to them."""
+    transfers: TransferLimits = field(default_factory=TransferLimits)
+    """Number of simultaneous transfers, besides the conversions."""
+    drain_grace_s: float = 25
+    """Time to finish running conversions after `drain`; then they are requeued."""
+    result_retention_s: int = 3600
+    """Time until a result is deleted."""
+
+
 class WorkerLoop:
     """Claims and converts jobs until `drain`."""
 
     def __init__(
-        self,
-        database: Database,
-        queue: Queue,
-        storage: Storage,
-        *,
-        slots: int,
-        spare_slot: bool,
-        limits: Limits,
-        fetch_limits: FetchLimits,
-        transfers: TransferLimits,
-        drain_grace_s: float,
-        result_retention_s: int,
-        wake: Callable[[], None],
+        self, database: Database, queue: Queue, storage: Storage, config: WorkerConfig, wake: Callable[[], None]
     ) -> None:
         """Prepares the slots.
 
@@ -56,40 +65,34 @@ class WorkerLoop:
             database: Holds the jobs.
             queue: Announces jobs.
             storage: Holds the uploads and results.
-            slots: Number of simultaneous conversions.
-            spare_slot: Whether to run the spare slot for users who hold no slot.
-            limits: Limits for each conversion.
-            fetch_limits: Limits for files that are fetched from URLs or delivered to them.
-            transfers: Number of simultaneous transfers, besides the conversions.
-            drain_grace_s: Time to finish running conversions after `drain`; then they are requeued.
-            result_retention_s: Time until a result is deleted.
+            config: Slots and limits.
             wake: Wakes the relay because there is room for more, or something to announce.
         """
         self.worker_id = new_id()
         """Unique for each process."""
         self._database = database
         self._storage = storage
-        self._limits = limits
-        self._least_bytes_per_s = fetch_limits.least_bytes_per_s
-        self._min_free_disk_bytes = fetch_limits.min_free_disk_bytes
-        self._drain_grace_s = drain_grace_s
-        self._result_retention_s = result_retention_s
+        self._limits = config.limits
+        self._least_bytes_per_s = config.fetch_limits.least_bytes_per_s
+        self._min_free_disk_bytes = config.fetch_limits.min_free_disk_bytes
+        self._drain_grace_s = config.drain_grace_s
+        self._result_retention_s = config.result_retention_s
         self._wake = wake
         self._draining = threading.Event()
         self._drain_over_s = float("inf")
         self._heartbeat = Heartbeat(database, self.worker_id, self._slots_left, self.drain_without_deadline)
-        work_limit_s = limits.wall_clock_s + _STORE_LIMIT_S
+        work_limit_s = config.limits.wall_clock_s + _STORE_LIMIT_S
         self._slots = [
             ConsumerThread(f"slot-{number}", queue, VIDEO_QUEUE, self._claim, self._draining, work_limit_s=work_limit_s)
-            for number in range(1, slots + 1)
+            for number in range(1, config.slots + 1)
         ]
         self._spare = SpareSlot(self._slots, self._claim_for_newcomer, self._draining, work_limit_s=work_limit_s)
-        self._threads = [*self._slots, self._spare] if spare_slot else self._slots
+        self._threads = [*self._slots, self._spare] if config.spare_slot else self._slots
 
-        parts = (database, storage, fetch_limits)
+        parts = (database, storage, config.fetch_limits)
         works: dict[Transfer, RunTransfer] = {
             "fetch": partial(run_fetch, *parts, PartialFetches()),
-            "send": partial(run_send, *parts, result_retention_s),
+            "send": partial(run_send, *parts, config.result_retention_s),
         }
         self._transfers = [
             TransferLoop(
@@ -98,8 +101,8 @@ class WorkerLoop:
                 self._heartbeat,
                 self.worker_id,
                 work,
-                limits=transfers,
-                least_bytes_per_s=fetch_limits.least_bytes_per_s,
+                limits=config.transfers,
+                least_bytes_per_s=config.fetch_limits.least_bytes_per_s,
                 drain_is_over=self._drain_is_over,
                 wake=wake,
             )

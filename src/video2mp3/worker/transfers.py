@@ -46,7 +46,7 @@ class _RunningTransfer:
 class TransferLoop:
     """Starts the due transfers of one kind, users in turn, each in its own thread."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - built in one place, from what the worker has
         self,
         transfer: Transfer,
         database: Database,
