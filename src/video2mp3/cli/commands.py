@@ -54,7 +54,7 @@ def worker(slots: Slots = None) -> None:
 
 
 def notifier() -> None:
-    """Run the notifier, which sends emails and webhooks about conversions."""
+    """Run the notifier, which sends emails and webhooks."""
     from video2mp3.cli import server
 
     server.notifier(_settings())
@@ -81,7 +81,7 @@ def doctor() -> None:
 
 
 def health(role: Role = "api") -> None:
-    """Check the health of the role that runs on this machine; for containers.
+    """Check the health of the role on this machine; for containers.
 
     Ends with status 1 if it is not healthy. For `serve`, check `api`.
     """
