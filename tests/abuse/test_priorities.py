@@ -15,7 +15,7 @@ from tests.engine.converting import make
 from tests.servers import wait_until
 from tests.worker.system import make_wav
 from video2mp3.api.conversions import one_call as mp3
-from video2mp3.api.conversions.submission import Order
+from video2mp3.api.conversions.submission import JobSpec
 from video2mp3.database.tables import Job
 from video2mp3.jobs import fair_queueing
 
@@ -32,7 +32,7 @@ def without_fair_queueing() -> None:
 
     fair_queueing.next_job = first_come
     vars(fair_queueing)["next_job_of_newcomer"] = lambda _: None
-    vars(mp3)["Order"] = partial(Order, priority="high")
+    vars(mp3)["JobSpec"] = partial(JobSpec, priority="high")
 
 
 @pytest.fixture(scope="module")

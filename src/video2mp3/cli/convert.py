@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from video2mp3.cli.convert_files import Order, Task, convert_files
+from video2mp3.cli.convert_files import ConvertSettings, Task, convert_files
 from video2mp3.cli.flags import OUTPUT, Force, Inputs, Output, takes_options, with_flags
 from video2mp3.cli.output_paths import folders_to_watch, pair_outputs
 from video2mp3.cli.terminal import complain, stop
@@ -58,12 +58,12 @@ def convert_command(
     folders, into = folders_to_watch(files, output) if watch else ([], None)
     cores = available_cpus()
     threads = threads or max(1, cores // max(1, len(tasks)))
-    order = Order(chosen, force, as_json, replace(LIMITS, threads=threads), jobs=max(1, cores // threads))
+    settings = ConvertSettings(chosen, force, as_json, replace(LIMITS, threads=threads), jobs=max(1, cores // threads))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception, so that temporary files are deleted
     try:
         if watch:
-            Watch(folders, into, order).run()
-        succeeded = convert_files(tasks, order)
+            Watch(folders, into, settings).run()
+        succeeded = convert_files(tasks, settings)
     except KeyboardInterrupt:
         complain("", "interrupted")
         raise typer.Exit(130) from None

@@ -16,8 +16,8 @@ from video2mp3.errors import Canceled, StorageFull, Video2mp3Error
 
 
 @dataclass(frozen=True)
-class Order:
-    """The request that applies to every file."""
+class ConvertSettings:
+    """What applies to every file."""
 
     options: ResolvedOptions
     force: bool
@@ -46,14 +46,14 @@ class Converted:
     """The paths of the MP3s, one for each segment of the report."""
 
 
-def convert_files(tasks: Sequence[Task], order: Order) -> bool:
+def convert_files(tasks: Sequence[Task], settings: ConvertSettings) -> bool:
     """Converts the files in parallel and reports the results in order. Returns whether all succeeded."""
     stopping = threading.Event()
-    with Bars(len(tasks)) as bars, ThreadPoolExecutor(order.jobs) as pool:
+    with Bars(len(tasks)) as bars, ThreadPoolExecutor(settings.jobs) as pool:
         try:
-            futures = [pool.submit(_convert_one, task, order, bars, stopping) for task in tasks]
+            futures = [pool.submit(_convert_one, task, settings, bars, stopping) for task in tasks]
             succeeded = [
-                _report_result(task, future, order.options, order.as_json)
+                _report_result(task, future, settings.options, settings.as_json)
                 for task, future in zip(tasks, futures, strict=True)
             ]
             return all(succeeded)
@@ -62,9 +62,9 @@ def convert_files(tasks: Sequence[Task], order: Order) -> bool:
             pool.shutdown(cancel_futures=True)
 
 
-def _convert_one(task: Task, order: Order, bars: Bars, stopping: threading.Event) -> Converted:
+def _convert_one(task: Task, settings: ConvertSettings, bars: Bars, stopping: threading.Event) -> Converted:
     with bars.bar(task.file) as on_progress:
-        return _write(task, order, on_progress, lambda: stopping.is_set() or task.is_stale())
+        return _write(task, settings, on_progress, lambda: stopping.is_set() or task.is_stale())
 
 
 def _report_result(task: Task, future: "Future[Converted]", options: ResolvedOptions, as_json: bool) -> bool:
@@ -98,25 +98,27 @@ def _summary(done: Converted, in_segments: bool) -> str:
     return f"{names} ({segments}{clock(done.report.duration_s)}, {size(done.report.size_bytes)})"
 
 
-def _write(task: Task, order: Order, on_progress: OnProgress, should_stop: Callable[[], bool]) -> Converted:
+def _write(
+    task: Task, settings: ConvertSettings, on_progress: OnProgress, should_stop: Callable[[], bool]
+) -> Converted:
     """Converts into a temporary file beside the target and renames it, so that no output is incomplete."""
     with open_source(task.file) as source:
-        check_before(task.target, task.file, order.options, order.force)
+        check_before(task.target, task.file, settings.options, settings.force)
         with temporary_file(task.target) as written:
             try:
                 with written.open("wb") as sink:
                     report = convert(
                         source,
                         sink,
-                        order.options,
+                        settings.options,
                         on_progress=on_progress,
                         should_stop=should_stop,
-                        limits=order.limits,
+                        limits=settings.limits,
                     )
             except StorageFull:
                 raise no_room(task.target.parent) from None
             if task.is_stale():
                 raise Canceled
-            outputs = outputs_of(task.target, report, order.options)
-            place(written, report.segments, outputs, task.file, order.force)
+            outputs = outputs_of(task.target, report, settings.options)
+            place(written, report.segments, outputs, task.file, settings.force)
     return Converted(report, outputs)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from video2mp3.cli.convert_files import Order, Task, convert_files
+from video2mp3.cli.convert_files import ConvertSettings, Task, convert_files
 from video2mp3.cli.files import earlier_output
 from video2mp3.cli.output_paths import folder_for, is_folder, media_files, names_for
 from video2mp3.cli.terminal import complain, reason, shown
@@ -55,17 +55,17 @@ class Arrivals:
 class Watch:
     """Watches folders."""
 
-    def __init__(self, folders: Sequence[Path], output: Path | None, order: Order) -> None:
+    def __init__(self, folders: Sequence[Path], output: Path | None, settings: ConvertSettings) -> None:
         """The work starts with `run`.
 
         Args:
             folders: folders whose media files are converted recursively.
             output: the folder for the MP3s; None: beside each file.
-            order: the request that applies to every file.
+            settings: what applies to every file.
         """
         self._arrivals = {folder: Arrivals() for folder in folders}
         self._output = output
-        self._order = order
+        self._settings = settings
         self._targets: dict[Path, Path] = {}
         self._taken: set[Path] = set()
         self._missing: set[Path] = set()
@@ -75,7 +75,7 @@ class Watch:
         complain("", f"watching {', '.join(map(shown, self._arrivals))}; press Ctrl-C to stop")
         while True:
             if tasks := list(self._tasks()):
-                convert_files(tasks, self._order)
+                convert_files(tasks, self._settings)
             else:
                 time.sleep(INTERVAL_S)
 
@@ -91,12 +91,12 @@ class Watch:
     def _task(self, file: Path, folder: Path, stamp: Stamp, changed: bool) -> Iterator[Task]:
         try:
             target = self._target(file, folder_for(file, folder, self._output))
-            earlier = earlier_output(target, self._order.options)
+            earlier = earlier_output(target, self._settings.options)
             changed = changed or (earlier is not None and earlier.stat().st_mtime_ns < stamp[1])
         except OSError as error:
             complain(shown(file), f"Its MP3 cannot be written: {reason(error)}.")
             return
-        if earlier is None or (changed and self._order.force):
+        if earlier is None or (changed and self._settings.force):
             yield Task(file, target, lambda: _stamp(file) != stamp)
         elif changed:
             complain(shown(file), f"changed since {shown(earlier)} was made; --force converts such files again")
@@ -108,7 +108,7 @@ class Watch:
             free = (name for name in names_for(file, folder) if name not in self._taken)
             plain, full = next(free), next(free)
             # If talk.mp4.mp3 exists, another file had the name talk.mp3 when it was written.
-            self._targets[file] = full if earlier_output(full, self._order.options) else plain
+            self._targets[file] = full if earlier_output(full, self._settings.options) else plain
             self._taken.add(self._targets[file])
         return self._targets[file]
 

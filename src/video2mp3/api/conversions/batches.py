@@ -11,7 +11,7 @@ from video2mp3.api.conversions.archives import ZIP_RESPONSES, zip_response
 from video2mp3.api.conversions.option_parsing import OPTIONS_SCHEMA, options_from_json, validate_tag
 from video2mp3.api.conversions.representations import State
 from video2mp3.api.conversions.sources import Source, remote_source
-from video2mp3.api.conversions.submission import Order, submit_batch_in, validate_priority
+from video2mp3.api.conversions.submission import JobSpec, submit_batch_in_transaction, validate_priority
 from video2mp3.api.fairness.rates import rates_of
 from video2mp3.api.frame.parameters import ItemId
 from video2mp3.api.frame.schemas import moment, moment_or_none
@@ -118,11 +118,11 @@ def create_batch(
     """
     if user.signed_in_by != "loopback":
         rates_of(request).count_more(request, "uploads", user.user_id, len(new.items))
-    orders = [_order(item, new, user, services) for item in new.items]
+    specs = [_spec(item, new, user, services) for item in new.items]
     webhook = validate_receiver(new.webhook, services)
-    whole = Order(Options().resolved(), validate_tag(new.tag), webhook=webhook)
+    whole = JobSpec(Options().resolved(), validate_tag(new.tag), webhook=webhook)
     request_sha256 = whole.sha256(
-        *(order.sha256(upload_id, source.url if source else None) for upload_id, source, order in orders)
+        *(spec.sha256(upload_id, source.url if source else None) for upload_id, source, spec in specs)
     )
     with services.database.write() as session:
         lock_user(session, user.user_id)
@@ -136,7 +136,7 @@ def create_batch(
                 idempotency_key=idempotency_key,
                 request_sha256=request_sha256,
             )
-            submit_batch_in(session, services, user.user_id, batch.id, orders)
+            submit_batch_in_transaction(session, services, user.user_id, batch.id, specs)
         represented = BatchJSON.of(batch, batches.jobs_of(session, batch.id))
     services.wake()
     response.headers["Location"] = f"{request.scope.get('root_path', '')}/v1/batches/{batch.id}"
@@ -198,16 +198,16 @@ def read_batch_archive(request: Request, batch_id: ItemId, user: CurrentUser, se
     return zip_response(request, jobs, services, f"{batch.tag or 'conversions'}.zip")
 
 
-def _order(
+def _spec(
     item: NewItem, new: NewBatch, user: Principal, services: Services
-) -> tuple[str | None, RemoteSource | None, Order]:
+) -> tuple[str | None, RemoteSource | None, JobSpec]:
     """Returns the source of an item and its request."""
     if (item.upload_id is None) == (item.source is None):
         raise InvalidRequest("Give exactly one of upload_id and source for each item.")
     options = options_from_json(new.options | item.options)
     priority = validate_priority(new.priority, user.role)
-    order = Order(options, validate_tag(item.tag), priority, email_notifications=new.email_notifications)
-    return item.upload_id, None if item.source is None else remote_source(services, item.source), order
+    spec = JobSpec(options, validate_tag(item.tag), priority, email_notifications=new.email_notifications)
+    return item.upload_id, None if item.source is None else remote_source(services, item.source), spec
 
 
 def _item(job: Job) -> BatchItemJSON:

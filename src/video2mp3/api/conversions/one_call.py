@@ -14,7 +14,7 @@ from video2mp3.api.conversions.downloads import MP3_RESPONSES, result_of
 from video2mp3.api.conversions.events import get_watcher
 from video2mp3.api.conversions.option_parsing import OPTION_PARAMETERS, options_from_query, validate_cover
 from video2mp3.api.conversions.representations import error_of
-from video2mp3.api.conversions.submission import Order, check_quotas, submit
+from video2mp3.api.conversions.submission import JobSpec, check_quotas, submit
 from video2mp3.api.conversions.watcher import JobWatcher
 from video2mp3.api.fairness.disconnects import wait_for_disconnect
 from video2mp3.api.fairness.transfers import run_transfer
@@ -79,31 +79,31 @@ async def _convert(request: Request, services: Services, user_id: str, watcher: 
     options = options_from_query(request.query_params.multi_items(), frozenset({"name", "cover_upload_id"}))
     cover_upload_id = validate_cover(request.query_params.get("cover_upload_id"), options)
     # A client that waits for the response needs no email.
-    order = Order(options, cover_upload_id=cover_upload_id, email_notifications=False)
+    spec = JobSpec(options, cover_upload_id=cover_upload_id, email_notifications=False)
     declared = declared_size_bytes(request, services.settings.max_upload_bytes)
     await run_in_threadpool(check_quotas, services, user_id)
-    ordered = OrderedMp3(services, user_id, order)
-    incoming = IncomingUpload(services, user_id, name=name, declared_size_bytes=declared, observer=ordered)
+    requested = RequestedMp3(services, user_id, spec)
+    incoming = IncomingUpload(services, user_id, name=name, declared_size_bytes=declared, observer=requested)
     await receive_file(request, incoming)
-    assert ordered.job is not None
+    assert requested.job is not None
     services.wake()
-    await _wait_for_end(request, services, watcher, ordered.job)
-    return await run_transfer(partial(_answer, request, services, ordered.job))
+    await _wait_for_end(request, services, watcher, requested.job)
+    return await run_transfer(partial(_answer, request, services, requested.job))
 
 
-class OrderedMp3:
-    """The conversion of a body that still comes: ordered with its first byte, begun as soon as that makes sense."""
+class RequestedMp3:
+    """The conversion of a body that still comes: requested with its first byte, begun as soon as that makes sense."""
 
-    def __init__(self, services: Services, user_id: str, order: Order) -> None:
+    def __init__(self, services: Services, user_id: str, spec: JobSpec) -> None:
         self.job: Job | None = None
         self._services = services
         self._user_id = user_id
-        self._order = order
+        self._spec = spec
         self._early_start: EarlyStart | None = None
 
     def on_start(self, upload: Upload) -> None:
         """Orders it. Raises what `submit` does."""
-        self.job = submit(self._services, self._user_id, upload.id, self._order)
+        self.job = submit(self._services, self._user_id, upload.id, self._spec)
         self._early_start = EarlyStart(self._services, upload)
 
     def on_progress(self, here_bytes: int) -> None:

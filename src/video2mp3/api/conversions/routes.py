@@ -19,7 +19,7 @@ from video2mp3.api.conversions.option_parsing import (
 )
 from video2mp3.api.conversions.representations import ConversionJSON, ConversionPage
 from video2mp3.api.conversions.sources import Source, remote_source, validate_url
-from video2mp3.api.conversions.submission import Order, check_quotas, retry, submit, validate_priority
+from video2mp3.api.conversions.submission import JobSpec, check_quotas, retry, submit, validate_priority
 from video2mp3.api.frame.multipart import MAX_OVERHEAD_BYTES
 from video2mp3.api.frame.parameters import ItemId
 from video2mp3.api.frame.services import CurrentServices, Services
@@ -191,17 +191,17 @@ async def convert_form(
         least_size_bytes=max(0, (declared or 0) - MAX_OVERHEAD_BYTES),
         with_sha256=idempotency_key is not None,
     )
-    upload, fields = await receive_form(request, incoming, partial(_order, services=services, role=user.role))
+    upload, fields = await receive_form(request, incoming, partial(_spec, services=services, role=user.role))
     try:
-        order = _order(fields, services, user.role)
+        spec = _spec(fields, services, user.role)
         job = await run_in_threadpool(
             submit,
             services,
             user.user_id,
             upload.id,
-            order,
+            spec,
             idempotency_key=idempotency_key,
-            request_sha256=order.sha256(upload.name, incoming.sha256),
+            request_sha256=spec.sha256(upload.name, incoming.sha256),
         )
     except BaseException:
         await abort(incoming)
@@ -215,8 +215,8 @@ async def convert_form(
 async def _compare_form(request: Request, services: Services, user: Principal, earlier: Job) -> Job:
     """Reads a form whose Idempotency-Key was used before; stores nothing."""
     repeated = RepeatedUpload(services.settings.max_upload_bytes)
-    sha256, fields = await receive_form(request, repeated, partial(_order, services=services, role=user.role))
-    if _order(fields, services, user.role).sha256(clean_name(repeated.name), sha256) != earlier.request_sha256:
+    sha256, fields = await receive_form(request, repeated, partial(_spec, services=services, role=user.role))
+    if _spec(fields, services, user.role).sha256(clean_name(repeated.name), sha256) != earlier.request_sha256:
         raise IdempotencyKeyReused
     return earlier
 
@@ -234,7 +234,7 @@ async def _convert_json(request: Request, services: Services, user: Principal, i
     if (new.upload_id is None) == (new.source is None):
         raise InvalidRequest("Give exactly one of upload_id and source.")
     options, priority = options_from_json(new.options), validate_priority(new.priority, user.role)
-    order = Order(
+    spec = JobSpec(
         options,
         validate_tag(new.tag),
         priority,
@@ -249,16 +249,16 @@ async def _convert_json(request: Request, services: Services, user: Principal, i
         services,
         user.user_id,
         new.upload_id,
-        order,
+        spec,
         source=source,
         idempotency_key=idempotency_key,
-        request_sha256=order.sha256(*((source.url, source.name) if source else (new.upload_id,))),
+        request_sha256=spec.sha256(*((source.url, source.name) if source else (new.upload_id,))),
     )
 
 
-def _order(fields: Mapping[str, str], services: Services, role: str) -> Order:
+def _spec(fields: Mapping[str, str], services: Services, role: str) -> JobSpec:
     options = options_from_text({name: value for name, value in fields.items() if name not in _NOT_OPTIONS})
-    return Order(
+    return JobSpec(
         options,
         validate_tag(fields.get("tag")),
         validate_priority(fields.get("priority") or "normal", role),

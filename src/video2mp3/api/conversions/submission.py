@@ -25,8 +25,8 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class Order:
-    """What is to be made of an upload."""
+class JobSpec:
+    """What a job does with its source, whichever route requested it."""
 
     options: ResolvedOptions
     tag: str | None = None
@@ -89,7 +89,7 @@ def submit(
     services: Services,
     user_id: str,
     upload_id: str | None,
-    order: Order,
+    spec: JobSpec,
     *,
     source: RemoteSource | None = None,
     idempotency_key: str | None = None,
@@ -109,12 +109,12 @@ def submit(
         lock_user(session, user_id)
         if earlier := lifecycle.find_by_key(session, user_id, idempotency_key, request_sha256):
             return earlier
-        job = submit_in(
+        job = submit_in_transaction(
             session,
             services,
             user_id,
             upload_id,
-            order,
+            spec,
             source=source,
             idempotency_key=idempotency_key,
             request_sha256=request_sha256,
@@ -124,12 +124,12 @@ def submit(
     return job
 
 
-def submit_in(
+def submit_in_transaction(
     session: Session,
     services: Services,
     user_id: str,
     upload_id: str | None,
-    order: Order,
+    spec: JobSpec,
     *,
     source: RemoteSource | None = None,
     idempotency_key: str | None = None,
@@ -140,39 +140,39 @@ def submit_in(
     Raises as `submit`.
     """
     _check_quotas(session, services, user_id)
-    found = _lock_uploads(session, services, user_id, {upload_id, order.cover_upload_id})
-    upload, cover = (found[wanted_id] if wanted_id else None for wanted_id in (upload_id, order.cover_upload_id))
+    found = _lock_uploads(session, services, user_id, {upload_id, spec.cover_upload_id})
+    upload, cover = (found[wanted_id] if wanted_id else None for wanted_id in (upload_id, spec.cover_upload_id))
     _require_picture_size(cover)
     return lifecycle.submit(
         session,
         user_id=user_id,
         upload=upload,
         source=source,
-        result_url=order.result_url,
-        options=order.options,
+        result_url=spec.result_url,
+        options=spec.options,
         cover=cover,
-        tag=order.tag,
-        email_notifications=order.email_notifications,
-        webhook=order.webhook,
-        priority=lifecycle.PRIORITIES.index(order.priority),
+        tag=spec.tag,
+        email_notifications=spec.email_notifications,
+        webhook=spec.webhook,
+        priority=lifecycle.PRIORITIES.index(spec.priority),
         idempotency_key=idempotency_key,
         request_sha256=request_sha256,
     )
 
 
-def submit_batch_in(
+def submit_batch_in_transaction(
     session: Session,
     services: Services,
     user_id: str,
     batch_id: str,
-    orders: Sequence[tuple[str | None, RemoteSource | None, Order]],
+    specs: Sequence[tuple[str | None, RemoteSource | None, JobSpec]],
 ) -> None:
-    """Does so for all orders of a batch. Room and uploads are looked at once: the transaction holds up other writers.
+    """Does so for a whole batch. Quotas and uploads are checked once: the transaction holds up other writers.
 
     Raises as `submit`.
     """
-    _check_quotas(session, services, user_id, len(orders))
-    found = _lock_uploads(session, services, user_id, {upload_id for upload_id, _, _ in orders})
+    _check_quotas(session, services, user_id, len(specs))
+    found = _lock_uploads(session, services, user_id, {upload_id for upload_id, _, _ in specs})
     lifecycle.submit_all(
         session,
         [
@@ -180,13 +180,13 @@ def submit_batch_in(
                 user_id=user_id,
                 upload=found[upload_id] if upload_id else None,
                 source=source,
-                options=order.options,
-                tag=order.tag,
+                options=spec.options,
+                tag=spec.tag,
                 batch_id=batch_id,
-                email_notifications=order.email_notifications,
-                priority=lifecycle.PRIORITIES.index(order.priority),
+                email_notifications=spec.email_notifications,
+                priority=lifecycle.PRIORITIES.index(spec.priority),
             )
-            for upload_id, source, order in orders
+            for upload_id, source, spec in specs
         ],
     )
 
