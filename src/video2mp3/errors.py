@@ -1,4 +1,4 @@
-"""Every error that a user can meet: its stable code, HTTP status and default sentence.
+"""Every error that users can get: its stable code, HTTP status and default sentence.
 
 The class docstring is the default sentence. It says what failed and what to do about it. The four
 families below say what a job does after such an error; `retryable` says whether the same request can
@@ -10,13 +10,13 @@ from typing import Literal
 
 
 class Video2mp3Error(Exception):
-    """Something went wrong inside video2mp3; the log of the service has the details."""
+    """An internal error occurred; the service's log has the details."""
 
     code = "internal_error"
     status = 500
     retryable = False
     retry_after_s = 5
-    """Seconds that a client is told to wait, with the statuses 429, 503 and 507."""
+    """`Retry-After` of the statuses 429, 503 and 507, in seconds."""
 
     def __init__(self, detail: str | None = None) -> None:
         self.detail = detail or (type(self).__doc__ or "").strip().splitlines()[0]
@@ -41,7 +41,7 @@ class InvalidOption(Video2mp3Error):
 
 
 class MissingFile(Video2mp3Error):
-    """The request carries no file: send the video as the body, or as the form field `file`."""
+    """The request has no file: send the video as the body, or as the form field `file`."""
 
     code = "missing_file"
     status = 400
@@ -62,31 +62,31 @@ class InvalidCredentials(Video2mp3Error):
 
 
 class Forbidden(Video2mp3Error):
-    """This account may not do that."""
+    """This account is not allowed to do that."""
 
     code = "forbidden"
     status = 403
 
 
 class InsufficientScope(Forbidden):
-    """This API key may not do that; make one that has the scope, or sign in with a password."""
+    """This API key lacks the required scope; create one that has it, or sign in with a password."""
 
     code = "insufficient_scope"
 
     def __init__(self, scope: str = "") -> None:
-        """Takes the scope that is needed; empty: no API key can do it."""
+        """Takes the required scope; empty: no API key is allowed."""
         super().__init__()
         self.scope = scope
 
 
 class InvitationNeeded(Forbidden):
-    """An account can be made here with an invitation only, and this is none that is good; ask for one."""
+    """Registration requires a valid invitation, and this one is unknown, used or expired; ask for one."""
 
     code = "invitation_needed"
 
 
 class WrongPassword(Forbidden):
-    """That is not the account's password."""
+    """The password is wrong."""
 
     code = "wrong_password"
 
@@ -106,21 +106,21 @@ class EmailNotConfigured(Video2mp3Error):
 
 
 class NotFound(Video2mp3Error):
-    """There is nothing here under that id."""
+    """There is no resource with that id."""
 
     code = "not_found"
     status = 404
 
 
 class MethodNotAllowed(Video2mp3Error):
-    """This address does not take that method; see `Allow`."""
+    """This address does not support the method; see `Allow`."""
 
     code = "method_not_allowed"
     status = 405
 
 
 class UnknownHost(Video2mp3Error):
-    """This service is not known by the name that the request is for (Host); see VIDEO2MP3_ALLOWED_HOSTS."""
+    """The Host header names a host that this service does not serve; see VIDEO2MP3_ALLOWED_HOSTS."""
 
     code = "unknown_host"
     status = 421
@@ -134,7 +134,7 @@ class UsernameTaken(Video2mp3Error):
 
 
 class NotFinished(Video2mp3Error):
-    """The conversion has no MP3 yet; follow its events, or ask again later."""
+    """The conversion has no MP3 yet; follow its events, or try again later."""
 
     code = "not_finished"
     status = 409
@@ -142,7 +142,7 @@ class NotFinished(Video2mp3Error):
 
 
 class Conflict(Video2mp3Error):
-    """That is not possible in the state that this is in now."""
+    """The resource's current state does not allow this."""
 
     code = "conflict"
     status = 409
@@ -178,7 +178,7 @@ class UploadTooLarge(Video2mp3Error):
 
 
 class InvalidUploadHeader(Video2mp3Error):
-    """A header of the upload protocol (tus 1.0) is missing, or has a value that it may not have."""
+    """A header of the upload protocol (tus 1.0) is missing or invalid."""
 
     code = "invalid_upload_header"
     status = 400
@@ -192,7 +192,7 @@ class WrongTusVersion(Video2mp3Error):
 
 
 class ChecksumMismatch(Video2mp3Error):
-    """The bytes that came are not those that the checksum is of; none of them was kept, send them again."""
+    """The received bytes do not match the checksum; none of them was kept, send them again."""
 
     code = "checksum_mismatch"
     status = 460
@@ -200,14 +200,14 @@ class ChecksumMismatch(Video2mp3Error):
 
 
 class RequestTooLarge(Video2mp3Error):
-    """The request is larger than this address takes; a video goes to /v1/uploads or /v1/conversions."""
+    """The request is larger than this address accepts; send videos to /v1/uploads or /v1/conversions."""
 
     code = "request_too_large"
     status = 413
 
 
 class LoginOverloaded(Video2mp3Error):
-    """Too many sign-ins at once; try again in a few seconds."""
+    """Too many concurrent sign-ins; try again in a few seconds."""
 
     code = "login_overloaded"
     status = 503
@@ -215,7 +215,7 @@ class LoginOverloaded(Video2mp3Error):
 
 
 class TooManyAttempts(Video2mp3Error):
-    """Too many attempts; wait as long as `Retry-After` says."""
+    """Too many attempts; wait for the time in `Retry-After`."""
 
     code = "too_many_attempts"
     status = 429
@@ -227,13 +227,13 @@ class TooManyAttempts(Video2mp3Error):
 
 
 class RateLimited(TooManyAttempts):
-    """Too many requests in a minute; wait as long as `Retry-After` says, and see `RateLimit`."""
+    """Too many requests in a minute; wait for the time in `Retry-After`, and see `RateLimit`."""
 
     code = "rate_limited"
 
 
 class TooManyWaiting(Video2mp3Error):
-    """As many requests of yours of this kind wait as an account may have waiting; try again in a few seconds."""
+    """The account has reached its limit of waiting requests of this kind; try again in a few seconds."""
 
     code = "too_many_waiting"
     status = 429
@@ -241,7 +241,7 @@ class TooManyWaiting(Video2mp3Error):
 
 
 class StillRunning(Video2mp3Error):
-    """This takes longer than a request may wait; it goes on, so ask again as soon as `Retry-After` says."""
+    """The result takes longer than a request waits, but the work continues; ask again after `Retry-After`."""
 
     code = "still_running"
     status = 503
@@ -249,7 +249,7 @@ class StillRunning(Video2mp3Error):
 
 
 class TooManyEventStreams(Video2mp3Error):
-    """The account follows as many conversions at once as it may; close an event stream, or ask for the list."""
+    """The account has reached its limit of open event streams; close one, or poll the list."""
 
     code = "too_many_event_streams"
     status = 429
@@ -258,7 +258,7 @@ class TooManyEventStreams(Video2mp3Error):
 
 
 class TooManyJobs(Video2mp3Error):
-    """As many conversions of yours wait as an account may have waiting; try again when some of them are done."""
+    """The account has reached its limit of waiting conversions; try again when some of them have ended."""
 
     code = "too_many_jobs"
     status = 429
@@ -267,21 +267,21 @@ class TooManyJobs(Video2mp3Error):
 
 
 class TooManyWebhooks(Video2mp3Error):
-    """The account has as many webhooks as it may have; delete one first."""
+    """The account has reached its limit of webhooks; delete one first."""
 
     code = "too_many_webhooks"
     status = 409
 
 
 class TooManyApiKeys(Video2mp3Error):
-    """The account has as many API keys as it may have; delete one first."""
+    """The account has reached its limit of API keys; delete one first."""
 
     code = "too_many_api_keys"
     status = 409
 
 
 class TooManyUploads(Video2mp3Error):
-    """You send as many files at once as an account may; try again when one of them has arrived."""
+    """The account has reached its limit of concurrent uploads; try again when one of them is complete."""
 
     code = "too_many_uploads"
     status = 429
@@ -289,7 +289,7 @@ class TooManyUploads(Video2mp3Error):
 
 
 class QuotaExceeded(Video2mp3Error):
-    """Your account has no room left for this file; delete uploads or conversions, or wait until some expire."""
+    """The file exceeds the account's storage quota; delete uploads or conversions, or wait until some expire."""
 
     code = "quota_exceeded"
     status = 403
@@ -297,7 +297,7 @@ class QuotaExceeded(Video2mp3Error):
 
 
 class Overloaded(Video2mp3Error):
-    """So many conversions wait here that no more are taken now; try again later."""
+    """The service is overloaded and accepts no more of this now; try again later."""
 
     code = "overloaded"
     status = 503
@@ -313,21 +313,21 @@ class UrlRejected(Video2mp3Error):
 
 
 class UnsupportedMediaType(Video2mp3Error):
-    """The Content-Type of the request is not one that this address takes."""
+    """This address does not accept the Content-Type of the request."""
 
     code = "unsupported_media_type"
     status = 415
 
 
 class RangeNotSatisfiable(Video2mp3Error):
-    """The Range asked for lies outside the file."""
+    """The requested range lies outside the file."""
 
     code = "range_not_satisfiable"
     status = 416
 
 
 class Expired(Video2mp3Error):
-    """The file was deleted, because its time was over; convert it again."""
+    """The file has expired and was deleted; convert it again."""
 
     code = "expired"
     status = 410
@@ -363,13 +363,13 @@ class NoAudio(MediaError):
 
 
 class UndecodableAudio(MediaError):
-    """The audio cannot be decoded: it is of a kind without a decoder here, empty, encrypted or damaged beyond use."""
+    """The audio cannot be decoded: its codec is not supported, or it is empty, encrypted or too damaged."""
 
     code = "undecodable_audio"
 
 
 class AudioTooLong(MediaError):
-    """The audio is longer than this service converts."""
+    """The audio is longer than this service accepts."""
 
     code = "audio_too_long"
 
@@ -381,13 +381,13 @@ class TrackNotFound(MediaError):
 
 
 class StartOutOfRange(MediaError):
-    """The audio ends before the time at which the MP3 is to start."""
+    """The chosen start is after the end of the audio."""
 
     code = "start_out_of_range"
 
 
 class TooManySegments(MediaError):
-    """This would make more MP3s than one conversion may; choose longer segments."""
+    """The split would exceed the limit of MP3s for one conversion; choose longer segments."""
 
     code = "too_many_segments"
 
@@ -399,25 +399,25 @@ class NotMp3(MediaError):
 
 
 class DamagedAudio(MediaError):
-    """The audio is damaged or cut short, and the conversion was asked to fail then."""
+    """The audio is damaged or truncated, and the options say to fail then."""
 
     code = "damaged_audio"
 
 
 class NoPicture(MediaError):
-    """No picture for the cover can be had from the file's video."""
+    """The file's video has no picture that can be used as the cover."""
 
     code = "no_picture"
 
 
 class InvalidCover(MediaError):
-    """The picture for the cover is no whole JPEG or PNG that can be decoded."""
+    """The cover picture is not a complete, decodable JPEG or PNG."""
 
     code = "invalid_cover"
 
 
 class UploadDeleted(MediaError):
-    """The upload was deleted, or it expired, before it was converted; send the file again."""
+    """The upload was deleted or expired before it was converted; send the file again."""
 
     code = "upload_deleted"
     status = 410
@@ -435,39 +435,39 @@ class EngineError(Video2mp3Error):
 
 
 class EngineCrashed(EngineError):
-    """The engine ended without an answer, as damaged files can make it do."""
+    """The engine crashed, which damaged files can cause."""
 
     code = "engine_crashed"
 
 
 class TimeLimitReached(EngineError):
-    """The conversion took longer than it may."""
+    """The conversion exceeded its time limit."""
 
     code = "time_limit_reached"
 
 
 class ResultCheckFailed(EngineError):
-    """The MP3 that was made did not pass its own check and was thrown away."""
+    """The MP3 failed its verification and was discarded."""
 
     code = "result_check_failed"
 
 
 class UploadDamaged(EngineError):
-    """A part of the uploaded file is missing in the storage; send the file again."""
+    """Bytes of the uploaded file are missing in the storage; send the file again."""
 
     code = "upload_damaged"
     retryable = False
 
 
 class StoredDataDamaged(Video2mp3Error):
-    """The stored file is damaged, so it is neither given out nor converted; send it again, or convert it again."""
+    """The stored file is damaged, so it is neither delivered nor converted; send it again, or convert it again."""
 
     code = "stored_data_damaged"
     status = 500
 
 
 class WorkerLost(EngineError):
-    """The workers that took this conversion were lost too often."""
+    """Too many workers were lost while they processed this conversion."""
 
     code = "worker_lost"
 
@@ -476,7 +476,7 @@ class WorkerLost(EngineError):
 
 
 class Unreachable(Video2mp3Error):
-    """The other server cannot be reached, or breaks off."""
+    """The other server cannot be reached, or drops the connection."""
 
     code = "unreachable"
     status = 502
@@ -491,14 +491,14 @@ class SourceNotFound(Video2mp3Error):
 
 
 class SourceRefused(Video2mp3Error):
-    """The server that the URL names does not give the file; signed links expire."""
+    """The server that the URL names refuses access to the file; signed links expire."""
 
     code = "source_refused"
     status = 422
 
 
 class ResultRefused(Video2mp3Error):
-    """The server that `result_url` names does not take the MP3; signed links expire."""
+    """The server that `result_url` names does not accept the MP3; signed links expire."""
 
     code = "result_refused"
     status = 422
@@ -516,26 +516,26 @@ class Unavailable(Video2mp3Error):
 
 
 class DatabaseUnavailable(Unavailable):
-    """The database is out of reach; try again soon."""
+    """The database is unavailable; try again soon."""
 
     code = "database_unavailable"
 
 
 class DatabaseFull(DatabaseUnavailable):
-    """The database has no room left; try again later."""
+    """The database's disk is full; try again later."""
 
     code = "database_full"
     status = 507
 
 
 class QueueUnavailable(Unavailable):
-    """The message broker is out of reach; try again soon."""
+    """The message broker is unavailable; try again soon."""
 
     code = "queue_unavailable"
 
 
 class StorageUnavailable(Unavailable):
-    """The storage is out of reach; try again soon."""
+    """The storage is unavailable; try again soon."""
 
     code = "storage_unavailable"
 
@@ -549,13 +549,13 @@ class StorageFull(Unavailable):
 
 
 class UploadStalled(Unavailable):
-    """Nothing more of the upload comes; its conversion waits for the rest."""
+    """The upload has stalled; its conversion waits for the rest."""
 
     code = "upload_stalled"
 
 
 class EmailUnavailable(Unavailable):
-    """The mail server is out of reach, or does not accept email now; the service tries again."""
+    """The mail server is unavailable or does not accept email now; the service tries again."""
 
     code = "email_unavailable"
 
@@ -564,13 +564,13 @@ class EmailUnavailable(Unavailable):
 
 
 class ConfigurationError(Video2mp3Error):
-    """A setting is missing or wrong."""
+    """A setting is missing or invalid."""
 
     code = "configuration_error"
 
 
 class EmailRejected(Video2mp3Error):
-    """The mail server rejects this email or its recipient for good."""
+    """The mail server rejects this email or its recipient permanently."""
 
     code = "email_rejected"
 

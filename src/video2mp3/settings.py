@@ -49,102 +49,96 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
-    public_url: str = Field("", description="How users reach the service, for links (empty: host and port).")
+    public_url: str = Field("", description="The service's public address, for links (empty: host and port).")
     allowed_hosts: str = Field(
-        "", description="Names that requests may be for, such as a.example,*.b.example (empty: see docs/operations.md)."
+        "", description="Host names of this service, such as a.example,*.b.example (empty: see docs/operations.md)."
     )
     trusted_proxies: str = Field(
-        "", description="Addresses of proxies whose X-Forwarded-For and -Proto are believed, such as 10.1.2.0/24."
+        "", description="Addresses of proxies whose X-Forwarded-For and -Proto are trusted, such as 10.1.2.0/24."
     )
-    require_login: bool = Field(False, description="Ask for a login on loopback addresses too.")
+    require_login: bool = Field(False, description="Require a login on loopback addresses too.")
     registration: Literal["", "open", "invite", "closed"] = Field(
         "",
-        description="Who may make an account: anyone, those with an invitation, nobody (empty: open on loopback, "
+        description="Who may create an account: anybody, people with an invitation, nobody (empty: open on loopback, "
         "else invite).",
     )
-    password_min_length: int = Field(8, ge=1, le=128, description="Shortest password taken.")
+    password_min_length: int = Field(8, ge=1, le=128, description="Minimum length of passwords.")
     access_token_lifetime_s: int = Field(900, ge=1, le=_MAX_S, description="Lifetime of an access token.")
     refresh_token_lifetime_s: int = Field(30 * 86_400, ge=1, le=_MAX_S, description="Lifetime of a refresh token.")
     signing_key_lifetime_s: int = Field(
-        90 * 86_400, ge=60, le=_MAX_S, description="The key that signs access tokens is replaced after this time."
+        90 * 86_400, ge=60, le=_MAX_S, description="Time after which the key that signs access tokens is replaced."
     )
 
     max_login_failures: int = Field(
         10,
         ge=0,
         le=_MAX_COUNT,
-        description="Failed sign-ins per account, and per address, in 15 minutes (0: any number).",
+        description="Failed sign-ins per account, and per address, in 15 minutes (0: no limit).",
     )
     audit_retention_s: int = Field(
-        90 * 86_400, ge=1, le=_MAX_S, description="Entries of the audit log are deleted after this time."
+        90 * 86_400, ge=1, le=_MAX_S, description="How long entries of the audit log are kept."
     )
 
-    max_upload_bytes: int = Field(8 * 1024**3, ge=1, le=_MAX_BYTES, description="Largest file taken.")
-    max_audio_s: int = Field(24 * 3600, ge=1, le=_MAX_S, description="Longest audio converted.")
+    max_upload_bytes: int = Field(8 * 1024**3, ge=1, le=_MAX_BYTES, description="Maximum size of an uploaded file.")
+    max_audio_s: int = Field(24 * 3600, ge=1, le=_MAX_S, description="Maximum duration of the audio.")
     upload_retention_s: int = Field(
-        86_400, ge=1, le=_MAX_S, description="Uploads are deleted this long after their last use."
+        86_400, ge=1, le=_MAX_S, description="How long uploads are kept after their last use."
     )
-    result_retention_s: int = Field(7 * 86_400, ge=1, le=_MAX_S, description="Results are deleted after this time.")
+    result_retention_s: int = Field(7 * 86_400, ge=1, le=_MAX_S, description="How long results are kept.")
 
     redirect_downloads: bool = Field(
-        False, description="Send clients to the object store for results (S3, GCS, Azure)."
+        False, description="Redirect downloads of results to the object store (S3, GCS, Azure)."
     )
 
-    requests_per_minute: int = Field(
-        6000, ge=0, le=_MAX_COUNT, description="Requests taken from one account (0: any number)."
-    )
+    requests_per_minute: int = Field(6000, ge=0, le=_MAX_COUNT, description="Requests per account (0: no limit).")
     uploads_per_minute: int = Field(
-        1200, ge=0, le=_MAX_COUNT, description="Of these: those that send a file or start a conversion."
+        1200, ge=0, le=_MAX_COUNT, description="Of these, requests that send a file or start a conversion."
     )
-    probes_per_minute: int = Field(300, ge=0, le=_MAX_COUNT, description="Of these: those that look into an upload.")
-    anonymous_per_minute: int = Field(
-        1200, ge=0, le=_MAX_COUNT, description="Requests without an account taken from one address."
-    )
+    probes_per_minute: int = Field(300, ge=0, le=_MAX_COUNT, description="Of these, requests that inspect an upload.")
+    anonymous_per_minute: int = Field(1200, ge=0, le=_MAX_COUNT, description="Requests without an account per address.")
 
-    max_user_jobs: int = Field(1000, ge=1, le=_MAX_COUNT, description="Conversions that one user may have waiting.")
-    max_user_uploads: int = Field(50, ge=1, le=_MAX_COUNT, description="Files that one user may send at once.")
+    max_user_jobs: int = Field(1000, ge=1, le=_MAX_COUNT, description="Waiting conversions per user.")
+    max_user_uploads: int = Field(50, ge=1, le=_MAX_COUNT, description="Concurrent uploads per user.")
     max_user_bytes: int = Field(
-        100 * 1024**3, ge=1, le=_MAX_BYTES, description="Bytes of uploads and results kept for one user."
+        100 * 1024**3, ge=1, le=_MAX_BYTES, description="Stored bytes of uploads and results per user."
     )
     max_user_history: int = Field(
-        10_000, ge=1, le=_MAX_COUNT, description="Ended conversions kept for one user; the oldest are deleted."
+        10_000, ge=1, le=_MAX_COUNT, description="Ended conversions kept per user; the oldest are deleted."
     )
-    max_jobs: int = Field(100_000, ge=1, le=_MAX_COUNT, description="Conversions of all users that may wait.")
-    max_user_event_streams: int = Field(
-        32, ge=1, le=65_536, description="Event streams that one user may have open per process."
-    )
+    max_jobs: int = Field(100_000, ge=1, le=_MAX_COUNT, description="Waiting conversions of all users.")
+    max_user_event_streams: int = Field(32, ge=1, le=65_536, description="Open event streams per user and process.")
     max_event_streams: int = Field(
         5000,
         ge=1,
         le=65_536,
-        description="Event streams that may be open per process (and half of its file descriptors at most).",
+        description="Open event streams per process (at most half of its file descriptors).",
     )
     min_free_disk_bytes: int = Field(
-        1024**3, ge=0, le=_MAX_BYTES, description="Uploads leave so much free on the disk; results, half of it."
+        1024**3, ge=0, le=_MAX_BYTES, description="Free disk space that uploads leave; results leave half of it."
     )
 
     allowed_networks: str = Field("", description="Private networks that users' URLs may lead to, such as 10.0.0.0/8.")
     allowed_ports: str = Field("80,443", description="Ports that users' URLs may name.")
     fetch_timeout_s: int = Field(
-        3600, ge=1, le=_MAX_S, description="Longest time for one try to fetch a file or to send an MP3."
+        3600, ge=1, le=_MAX_S, description="Timeout of one attempt to fetch a file or to send an MP3."
     )
     transfers_at_once: int = Field(
         8,
         ge=1,
         le=1000,
-        description="Files fetched at once per worker, and as many MP3s sent; a quarter of them for one user.",
+        description="Concurrent fetches per worker, and as many sends; a quarter of them for one user.",
     )
     min_transfer_bytes_per_s: int = Field(
-        16_384, ge=0, le=_MAX_BYTES, description="Servers slower than this over 30 s are given up (0: none are)."
+        16_384, ge=0, le=_MAX_BYTES, description="Transfers slower than this over 30 s are aborted (0: none)."
     )
 
     startup_wait_s: int = Field(
-        0, ge=0, le=3600, description="At its start a role waits this long for the database, the queue and the storage."
+        0, ge=0, le=3600, description="How long a role waits at its start for the database, the queue and the storage."
     )
-    worker_slots: int = Field(0, ge=0, le=1000, description="Conversions at once per worker (0: one per core).")
-    conversion_timeout_s: int = Field(4 * 3600, ge=1, le=_MAX_S, description="Longest time one conversion may take.")
+    worker_slots: int = Field(0, ge=0, le=1000, description="Concurrent conversions per worker (0: one per core).")
+    conversion_timeout_s: int = Field(4 * 3600, ge=1, le=_MAX_S, description="Timeout of one conversion.")
     allow_unsandboxed: bool = Field(False, description="Convert even where the sandbox fails its self-test.")
-    drain_grace_s: int = Field(25, ge=0, le=_MAX_S, description="Time to finish running work after SIGTERM.")
+    drain_grace_s: int = Field(25, ge=0, le=_MAX_S, description="Time to finish running conversions after SIGTERM.")
 
     smtp_host: str = Field("", description="Mail server (empty: no email, one log line instead).")
     smtp_port: int = Field(587, ge=1, le=65535, description="Port of the mail server.")
@@ -157,7 +151,7 @@ class Settings(BaseSettings):
     metrics_port: int = Field(0, ge=0, le=65535, description="Port for Prometheus' metrics (0: none).")
     traces_url: str = Field("", description="OTLP/HTTP address for traces, http://…:4318/v1/traces (empty: none).")
 
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Minimum log level.")
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="auto: console on a terminal, else JSON."
     )
@@ -173,7 +167,7 @@ class Settings(BaseSettings):
         return self.storage_url or (self.data_dir.absolute() / "storage").as_uri()
 
     def origin(self, name: Literal["database_url", "queue_url", "storage_url"]) -> str:
-        """Returns what chooses that part here, for messages: its own variable, or the data folder."""
+        """Returns the variable that selects this backend, for messages: its own, or the data folder's."""
         if getattr(self, name):
             return _variable(name)
         return f"VIDEO2MP3_DATA_DIR={self.data_dir}"
@@ -198,7 +192,7 @@ class Settings(BaseSettings):
 
     @property
     def proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
-        """The proxies that are believed."""
+        """The trusted proxies."""
         return _networks(self.trusted_proxies)
 
     @property
@@ -208,12 +202,12 @@ class Settings(BaseSettings):
 
     @property
     def is_local(self) -> bool:
-        """True where this machine alone reaches the service: it listens on loopback, and no proxy stands before it."""
+        """True if only this machine reaches the service: it listens on loopback without a proxy in front."""
         return is_loopback(self.host) and not self.public_url and not self.trusted_proxies
 
     @property
     def effective_registration(self) -> Literal["open", "invite", "closed"]:
-        """Who may make an account, with the default filled in."""
+        """Who may create an account, with the default filled in."""
         return self.registration or ("open" if self.is_local else "invite")
 
     @property
@@ -231,7 +225,7 @@ def is_loopback(host: str) -> bool:
 
 
 def unknown_variables() -> list[str]:
-    """Returns the environment's variables that look like settings and are none."""
+    """Returns the environment's variables that look like settings but are unknown."""
     known = {variable for name in Settings.model_fields for variable in (_variable(name), f"{_variable(name)}_FILE")}
     return sorted(name for name in os.environ if name.upper().startswith(_PREFIX) and name.upper() not in known)
 
@@ -240,7 +234,7 @@ def load_settings(**overrides: object) -> Settings:
     """Reads the settings from the environment and the files that it names; `overrides` (from command line flags) win.
 
     Raises:
-        ConfigurationError: naming each variable that is wrong.
+        ConfigurationError: with the name of each invalid variable.
     """
     try:
         return Settings(**(_read_files() | overrides))  # type: ignore[arg-type]
@@ -252,16 +246,16 @@ def load_settings(**overrides: object) -> Settings:
 
 
 def secret_files() -> list[tuple[str, str]]:
-    """Returns the variables that name files with settings in them, and the paths of these."""
+    """Returns the variables that name files with settings, and the paths of these files."""
     variables = [f"{_variable(name)}_FILE" for name in Settings.model_fields]
     return [(variable, os.environ[variable]) for variable in variables if os.environ.get(variable)]
 
 
 def _check_url(text: str, *, is_web: bool) -> None:
-    """Raises ValueError, with nothing of the text in it, when parsers would not agree on what the URL says.
+    """Raises ValueError, without any of the text, if parsers would disagree on the URL.
 
-    The commonest fault is a password with a character that ends it: what stands behind that would be read as the host
-    or the port, and shown as such in errors.
+    The most common error is an unescaped character in a password: parsers take the rest of the password for the host or
+    the port, and show it in errors.
     """
     encode = "in a password, @ is written %40, : %3A, / %2F, # %23 and ? %3F"
     try:
@@ -275,7 +269,7 @@ def _check_url(text: str, *, is_web: bool) -> None:
         if "@" in parts.netloc:
             raise ValueError("it holds no keys; set VIDEO2MP3_S3_ACCESS_KEY_ID and VIDEO2MP3_S3_SECRET_ACCESS_KEY")
     elif parts.netloc and (text.count("@") > 1 or ("@" in text and "@" not in parts.netloc)):
-        raise ValueError(f"it has an @ too many; {encode}")
+        raise ValueError(f"it has one @ too many; {encode}")
     if is_web and (parts.scheme not in ("http", "https") or not parts.hostname):
         raise ValueError("it is not a URL that begins with https:// or http:// and has a host")
 
@@ -298,7 +292,7 @@ def _ports(text: str) -> frozenset[int]:
 
 
 def _read_files() -> dict[str, object]:
-    """Returns the settings that stand in files, without the white space around them."""
+    """Returns the settings that are in files, without surrounding whitespace."""
     found: dict[str, object] = {}
     for name in Settings.model_fields:
         variable = f"{_variable(name)}_FILE"

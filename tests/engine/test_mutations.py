@@ -59,7 +59,7 @@ def strike(number: int) -> BytesSource:
 def test_a_crash_is_seen() -> None:
     """It should tell that the engine crashed."""
     assert try_source(0, strike(signal.SIGSEGV), {}).faults == (
-        "engine_crashed: The engine ended without an answer, as damaged files can make it do.",
+        "engine_crashed: The engine crashed, which damaged files can cause.",
     )
 
 

@@ -64,7 +64,7 @@ _last_id_us = 0
 def new_id() -> str:
     """Returns a new id: 32 hex digits that cannot be guessed.
 
-    They sort by the time of their making, and those of one process in the order in which they were made.
+    Ids sort by creation time; those of one process sort exactly in the order of creation.
     """
     global _last_id_us
     with _id_lock:
@@ -83,7 +83,7 @@ class User(Base):
 
     id: Mapped[Id] = mapped_column(primary_key=True, default=new_id)
     username: Mapped[str] = mapped_column(_Text255)
-    # The name as it is compared (NFKC, casefolded): nobody passes for somebody else by a capital letter.
+    # The name as it is compared (NFKC, casefolded), so that names cannot differ in case only.
     username_key: Mapped[str] = mapped_column(_Text255, unique=True)
     email: Mapped[str | None] = mapped_column(_Text255, default=None)
     # When it was shown that emails to that address arrive; None: it may be anybody's.
@@ -95,15 +95,15 @@ class User(Base):
     role: Mapped[Word] = mapped_column(default="user")
     created_at: Mapped[Timestamp]
     disabled_at: Mapped[Timestamp | None] = mapped_column(default=None)
-    # Disabled for good: the row is erased when all is that it has stored (`jobs/housekeeping/erasing.py`).
+    # Disabled permanently: the row is erased after all its data (`jobs/housekeeping/erasing.py`).
     deleted_at: Mapped[Timestamp | None] = mapped_column(default=None, index=True)
-    # The tags of the account's job that a worker took last: see `jobs/fair_queueing.py`.
+    # The tags of the account's job that was claimed last: see `jobs/fair_queueing.py`.
     virtual_start: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0", index=True)
     virtual_finish: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0", index=True)
 
 
 class SignIn(Base):
-    """A secret that stands for a signed-in user: a refresh token, a browser's cookie or a one-time link.
+    """A secret that authenticates a user: a refresh token, a browser's cookie or a one-time link.
 
     `kind` is `refresh`, `cookie`, `link`, or `access` (an access token that nothing renews). Only the secret's SHA-256
     is stored. Refresh tokens that follow each other share a `family`; one used twice ends the whole family. The row
@@ -121,7 +121,7 @@ class SignIn(Base):
     expires_at: Mapped[Timestamp] = mapped_column(index=True)
     used_at: Mapped[Timestamp | None] = mapped_column(default=None)
     ended_at: Mapped[Timestamp | None] = mapped_column(default=None)
-    # Of the session, not of each of its tokens. What the program calls itself is untrusted text.
+    # Of the session, not of each of its tokens. The User-Agent is untrusted text.
     user_agent: Mapped[str | None] = mapped_column(_Text255, default=None)
     address: Mapped[str | None] = mapped_column(_Short, default=None)
     last_used_at: Mapped[Timestamp | None] = mapped_column(default=None)
@@ -138,7 +138,7 @@ class ApiKey(Base):
     name: Mapped[str] = mapped_column(_Text255)
     scopes: Mapped[str] = mapped_column(_Short)
     secret_sha256: Mapped[str] = mapped_column(_Sha256, unique=True)
-    # Its first letters, by which the owner knows it.
+    # Its first letters, by which the owner recognizes it.
     hint: Mapped[Word]
     created_at: Mapped[Timestamp]
     # None: never.
@@ -147,7 +147,7 @@ class ApiKey(Base):
 
 
 class Invitation(Base):
-    """What lets somebody make an account where registration is by invitation: good for one."""
+    """A code for creating one account, if registration is by invitation."""
 
     __tablename__ = "invitations"
 
@@ -222,7 +222,7 @@ class Secret(Base):
 
 
 class AuditEntry(Base):
-    """Something that was done to an account, a secret or the service: see `accounts/audit.py`.
+    """An action on an account, a secret or the service: see `accounts/audit.py`.
 
     Its ids refer to no rows: it outlives the rows that it names.
     """
@@ -245,13 +245,13 @@ class AuditEntry(Base):
 
 
 class Attempt(Base):
-    """Something that may be done so many times within a while: a row for each time, see `accounts/throttling.py`."""
+    """A counted attempt, such as a failed login: see `accounts/throttling.py`."""
 
     __tablename__ = "attempts"
     __table_args__ = (Index("ix_attempts_counter", "counter_sha256", "expires_at"),)
 
     id: Mapped[Id] = mapped_column(primary_key=True, default=new_id)
-    # Of what is counted: no name and no address is stored for it.
+    # A hash, so that no name and no address is stored.
     counter_sha256: Mapped[str] = mapped_column(_Sha256)
     expires_at: Mapped[Timestamp] = mapped_column(index=True)
 
@@ -271,11 +271,11 @@ class Upload(Base):
     received_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
     created_at: Mapped[Timestamp]
     expires_at: Mapped[Timestamp] = mapped_column(index=True)
-    # What a client of the tus protocol told of the file, word for word: it may ask for it.
+    # The Upload-Metadata of a tus client, verbatim, because the client may request it.
     tus_metadata: Mapped[str | None] = mapped_column(_LongText, default=None)
-    # When bytes came last: one that was given up does not count as being uploaded.
+    # When the last bytes were received: an abandoned upload does not count as concurrent.
     active_at: Mapped[Timestamp] = mapped_column(default=0, server_default="0")
-    # How often a conversion that began before its end has waited for it in vain.
+    # How often an early conversion has run out of bytes.
     stalls: Mapped[int] = mapped_column(SmallInteger, default=0, server_default="0")
 
 
@@ -293,7 +293,7 @@ class UploadChunk(Base):
 
 
 class Batch(Base):
-    """Conversions that were ordered together. It has ended (`ended_at`) when all of them have."""
+    """Jobs that were submitted together. The batch has ended (`ended_at`) when all of them have."""
 
     __tablename__ = "batches"
     __table_args__ = (
@@ -308,7 +308,7 @@ class Batch(Base):
     tag: Mapped[str | None] = mapped_column(_Text255, default=None)
     idempotency_key: Mapped[str | None] = mapped_column(_Text255, default=None)
     request_sha256: Mapped[str | None] = mapped_column(_Sha256, default=None)
-    # Who is told of its end, where somebody is.
+    # The receiver of an event at its end, if any.
     webhook_url: Mapped[str | None] = mapped_column(_LongText, default=None)
     webhook_secret: Mapped[str | None] = mapped_column(_Key, default=None)
     created_at: Mapped[Timestamp]
@@ -316,7 +316,7 @@ class Batch(Base):
 
 
 class Job(Base):
-    """A conversion. This row is the truth about it; messages and workers only follow it.
+    """A job: the row of a conversion in the queue. It is the single source of truth.
 
     `state`: `waiting` (for its upload), `queued`, `processing`, `finished`, `failed`, `canceled`. Every
     change of state is in `jobs/lifecycle`.
@@ -356,7 +356,7 @@ class Job(Base):
     email_notifications: Mapped[bool] = mapped_column(Boolean, default=True, server_default=true())
     idempotency_key: Mapped[str | None] = mapped_column(_Text255, default=None)
     request_sha256: Mapped[str | None] = mapped_column(_Sha256, default=None)
-    # Of the request that made it, for logs and traces (see `telemetry/tracing.py`).
+    # Of the request that created it, for logs and traces (see `telemetry/tracing.py`).
     request_id: Mapped[str | None] = mapped_column(_Short, default=None)
     traceparent: Mapped[str | None] = mapped_column(_Short, default=None)
 
@@ -365,9 +365,9 @@ class Job(Base):
     blocked_reason: Mapped[Word | None] = mapped_column(default=None)
     # 0 high, 1 normal, 2 low: of a user's jobs the lowest comes first (see `jobs/fair_queueing.py`).
     priority: Mapped[int] = mapped_column(SmallInteger, default=1)
-    # What a worker is to do beside converting, or does: `fetch` the file at source_url, `send` the result.
+    # A transfer that is due or in progress: `fetch` the file at source_url, `send` the result.
     transfer: Mapped[Word | None] = mapped_column(default=None)
-    # Read from source_url; fewer than the file has where only its sound was fetched.
+    # Bytes read from source_url; fewer than the file has if only its audio was fetched.
     fetched_bytes: Mapped[int | None] = mapped_column(BigInteger, default=None)
     # Counts the claims; a worker whose fence is not the row's has lost the job.
     fence: Mapped[int] = mapped_column(BigInteger, default=0)
@@ -399,7 +399,7 @@ class Job(Base):
 
 
 class Webhook(Base):
-    """Where somebody is told of the ends of jobs: of all of an account's, or of one job's (`job_id`) only."""
+    """A receiver of events at the ends of jobs: of all the account's, or of one job (`job_id`)."""
 
     __tablename__ = "webhooks"
     __table_args__ = (Index("ix_webhooks_user", "user_id", "job_id", "id"),)
@@ -408,11 +408,11 @@ class Webhook(Base):
     user_id: Mapped[Id] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     job_id: Mapped[Id | None] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), default=None, index=True)
     url: Mapped[str] = mapped_column(_LongText)
-    # As Standard Webhooks writes it. Signing needs it as it is, so it cannot be hashed.
+    # In the format of Standard Webhooks. Signing needs the plain secret, so it is not hashed.
     secret: Mapped[str] = mapped_column(_Key)
     events: Mapped[list[str]] = mapped_column(JSON)
     created_at: Mapped[Timestamp]
-    # When its receiver answered 410: it is told nothing more.
+    # When its receiver answered 410: it gets no more deliveries.
     disabled_at: Mapped[Timestamp | None] = mapped_column(default=None)
 
 
@@ -468,7 +468,7 @@ class Destination(Base):
 
 
 class Waveform(Base):
-    """How loud a result is, from its start to its end: recorded as it is encoded, or measured when first asked for."""
+    """The waveform of a result: recorded during encoding, or measured at the first request."""
 
     __tablename__ = "waveforms"
 
