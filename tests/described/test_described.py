@@ -17,6 +17,8 @@ from video2mp3.wiring import configure_logging
 SECONDS = int(os.environ.get("VIDEO2MP3_FUZZ_S", "20"))
 # Of all operations; others ask for a secret that comes by email only, or would end the account that asks.
 LEAST = 0.9
+# Runs of so many times the seconds, until enough operations have answered: a busy machine needs more time.
+LONGER = (1, 3, 9)
 
 
 @pytest.fixture
@@ -40,15 +42,21 @@ def test_every_answer_is_as_described(
 ) -> None:
     """It should never be 5xx, nor break the schema; nine of ten operations should have answered 2xx."""
     configure_logging(settings)
-    folder = tmp_path / "schemathesis"
-    folder.mkdir()
-    with a_worker(services):
-        outcome = run(url, Stage(services, root, root), folder, max_time_s=SECONDS, examples=max(3, SECONDS // 4))
-    print(outcome.output)
-    assert outcome.broken == set()
-    operations = operations_of(url)
-    missed = operations - outcome.reached
-    print(f"{len(operations) - len(missed)} of {len(operations)} operations answered 2xx; not: {sorted(missed)}")
-    print(f"{sum(sum(statuses.values()) for statuses in outcome.answers.values())} requests")
-    assert len(missed) <= (1 - LEAST) * len(operations)
-    assert outcome.status == 0
+    operations, reached = operations_of(url), set[str]()
+    for factor in LONGER:
+        folder = tmp_path / f"schemathesis-{factor}"
+        folder.mkdir()
+        seconds = SECONDS * factor
+        with a_worker(services):
+            stage = Stage(services, root, root)
+            outcome = run(url, stage, folder, max_time_s=seconds, examples=max(3, seconds // 4))
+        print(outcome.output)
+        assert outcome.broken == set()
+        assert outcome.status == 0
+        reached |= outcome.reached
+        missed = operations - reached
+        print(f"{len(operations) - len(missed)} of {len(operations)} operations answered 2xx; not: {sorted(missed)}")
+        print(f"{sum(sum(statuses.values()) for statuses in outcome.answers.values())} requests")
+        if len(missed) <= (1 - LEAST) * len(operations):
+            return
+    pytest.fail(f"{sorted(missed)} never answered 2xx")
