@@ -1,7 +1,7 @@
-"""Loops that others depend on: they outlive every exception, and what stops turning is reported.
+"""Supervised loops: they survive every exception, and stalled loops are reported.
 
-A loop with a separate thread is a `Loop`: it calls a function turn after turn until `stop`. A loop that has its
-thread or task already, such as a coroutine, has a `Watchdog` and does each turn within `turn()`:
+A loop with a separate thread is a `Loop`: it calls a function repeatedly until `stop`. A loop that already has a thread
+or task, such as a coroutine, uses a `Watchdog` and runs each turn within `turn()`:
 
     watchdog = Watchdog("deliveries", stall_after_s=60)
     watchdog.watch()
@@ -13,12 +13,12 @@ thread or task already, such as a coroutine, has a `Watchdog` and does each turn
     finally:
         watchdog.unwatch()
 
-Steps of a turn that must not hold up each other are each done within `step()`; work whose length nobody knows,
-such as a conversion, within `busy(at_most_s)`. An exception in any of them is logged and counted, and the loop goes on
-after a back-off. A thread that ended all the same is restarted: after each turn, every loop looks after the others.
+Independent steps of a turn run within `step()`. Work of unknown duration, such as a conversion, runs within
+`busy(at_most_s)`. An exception in any of them is logged and counted, and the loop continues after a back-off. After
+each turn, every loop restarts the threads of other loops that have ended.
 
-`/readyz`, `video2mp3 health` and the metrics read what is here: `stalled`, `ages_s` and `failures`. Each process has
-one list of loops. The names of loops are labels of metrics: there are few of them, and no input is in them.
+`/readyz`, `video2mp3 health` and the metrics read `stalled`, `ages_s` and `failures`. Each process has one list of
+loops. The names of loops are labels of metrics, so they are few and contain no input.
 """
 
 import threading
@@ -35,7 +35,7 @@ from video2mp3.errors import Unavailable
 log = structlog.get_logger()
 
 FAILING_S = 60.0
-"""A loop of which every turn has failed for this long is reported, however seldom it turns; outages do not count."""
+"""A loop whose turns have all failed for this long is reported; outages of dependencies do not count."""
 _FIRST_BACKOFF_S = 1.0
 _MAX_BACKOFF_S = 5.0
 
@@ -44,22 +44,22 @@ _failures: Counter[str] = Counter()
 
 
 class Watchdog:
-    """Knows when a loop has last turned. Written by the loop, read from any thread."""
+    """Records when a loop last completed a turn. The loop writes it; any thread may read it."""
 
     _survives: type[BaseException] = Exception
 
     def __init__(self, name: str, stall_after_s: float, max_backoff_s: float = _MAX_BACKOFF_S) -> None:
-        """Nothing happens before `watch`.
+        """Monitoring starts with `watch`.
 
         Args:
-            name: One of few; two loops of a process may share it.
-            stall_after_s: The longest time between two turns that succeed.
-            max_backoff_s: The longest pause after turns that failed.
+            name: The loop's name; several loops of a process may share it.
+            stall_after_s: The longest time between two successful turns.
+            max_backoff_s: The longest pause after failed turns.
         """
         self.name = name
         self.stall_after_s = stall_after_s
         self.backoff_s = 0.0
-        """How long to wait before the next turn: 0 after one that succeeded."""
+        """The pause before the next turn: 0 after a successful one."""
         self._max_backoff_s = max_backoff_s
         self._failures_in_a_row = 0
         self._turned_at_s = time.monotonic()
@@ -69,18 +69,18 @@ class Watchdog:
         self._step_failed = False
 
     def watch(self) -> None:
-        """Reports this loop from now on."""
+        """Starts monitoring this loop."""
         self.feed()
-        _failures[self.name] += 0  # a series that begins at 0 hides no first failure
+        _failures[self.name] += 0  # a series that starts at 0 shows the first failure
         _watched.add(self)
 
     def unwatch(self) -> None:
-        """Reports this loop no more: it has ended as it should."""
+        """Stops monitoring this loop, which has ended regularly."""
         _watched.discard(self)
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Does one turn. Nothing that it raises leaves the block, but what ends a coroutine."""
+        """Runs one turn. Handles all exceptions except those that end a coroutine."""
         self._step_failed = False
         try:
             yield
@@ -92,7 +92,7 @@ class Watchdog:
 
     @contextmanager
     def step(self) -> Iterator[None]:
-        """Does a part of a turn. What fails in it fails the turn, but the parts after it are done."""
+        """Runs a step of a turn. An exception fails the turn, but the following steps still run."""
         try:
             yield
         except self._survives as error:
@@ -100,7 +100,7 @@ class Watchdog:
 
     @contextmanager
     def busy(self, at_most_s: float) -> Iterator[None]:
-        """Does work that may take so long without the loop being taken for stalled."""
+        """Runs long work, during which the loop does not count as stalled."""
         self._busy_until_s = time.monotonic() + at_most_s
         try:
             yield
@@ -109,28 +109,28 @@ class Watchdog:
             self.feed()
 
     def feed(self) -> None:
-        """Gives a sign of life in the middle of a turn."""
+        """Reports activity within a turn."""
         self._turned_at_s = time.monotonic()
 
     @property
     def is_busy(self) -> bool:
-        """True while it does work that was declared with `busy`."""
+        """True within `busy`."""
         return self._busy_until_s > time.monotonic()
 
     @property
     def age_s(self) -> float:
-        """The time since the last turn that succeeded, or sign of life."""
+        """Seconds since the last successful turn or `feed`."""
         return max(0.0, time.monotonic() - max(self._turned_at_s, self._busy_until_s))
 
     @property
     def is_stalled(self) -> bool:
-        """True when it has not turned in time, or only failed for a while."""
+        """True if no turn succeeded in time, or if turns keep failing."""
         since_s = self._failing_since_s
         failing_s = 0.0 if since_s is None else time.monotonic() - since_s
         return self.age_s > self.stall_after_s or failing_s > min(FAILING_S, self.stall_after_s)
 
     def restart_if_ended(self) -> None:
-        """Starts the loop's thread again, where it has one that ended."""
+        """Restarts the loop's thread if it has ended."""
 
     def _note_success(self) -> None:
         self.feed()
@@ -141,11 +141,11 @@ class Watchdog:
         self.backoff_s = 0.0
 
     def _note_failure(self, error: BaseException) -> None:
-        """Counts every failure, but says only once that something is wrong, not at every turn."""
+        """Counts every failure, but logs only the first of a series."""
         _failures[self.name] += 1
         self._step_failed = True
         if isinstance(error, Unavailable):
-            # The loop turns; what is away is reported as such.
+            # The loop works; the unavailable dependency is reported elsewhere.
             self.feed()
         else:
             self._failing_since_s = self._failing_since_s or time.monotonic()
@@ -159,7 +159,7 @@ class Watchdog:
 
 
 class Loop(Watchdog):
-    """A thread that calls a function again and again, until `stop`; not even SystemExit ends it."""
+    """A thread that calls a function repeatedly until `stop`; even SystemExit does not end it."""
 
     _survives = BaseException
 
@@ -174,7 +174,7 @@ class Loop(Watchdog):
         stopping: threading.Event | None = None,
         on_end: Callable[[], object] = lambda: None,
     ) -> None:
-        """Nothing happens before `start`.
+        """The work begins with `start`.
 
         Args:
             name: See `Watchdog`.
@@ -196,17 +196,17 @@ class Loop(Watchdog):
 
     def start(self) -> None:
         """Starts the thread and returns."""
-        # Watched first, since the loop may end at once; within the lock, so that nobody takes it for ended meanwhile.
+        # Watched first, because the loop may end at once. The lock prevents another loop from restarting it meanwhile.
         with self._lock:
             self.watch()
             self._thread.start()
 
     def wake(self) -> None:
-        """Lets the next turn begin at once, but not after a failure: that would only hammer at what is broken."""
+        """Starts the next turn at once, except after a failure, when the back-off applies."""
         self._woken.set()
 
     def stop(self) -> None:
-        """Ends the loop when its turn is over, and returns at once."""
+        """Ends the loop after its present turn; returns at once."""
         self._stopping.set()
         self._woken.set()
 
@@ -216,7 +216,7 @@ class Loop(Watchdog):
             self._thread.join(timeout_s)
 
     def is_alive(self) -> bool:
-        """True while it has not ended."""
+        """True until the thread has ended."""
         return self._thread.is_alive()
 
     def restart_if_ended(self) -> None:
@@ -234,7 +234,7 @@ class Loop(Watchdog):
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            # Cleared before the turn: who wakes the loop during it leads to another one.
+            # Cleared before the turn, so that a `wake` during the turn causes another one.
             self._woken.clear()
             with self.turn():
                 self._function()
@@ -249,19 +249,19 @@ class Loop(Watchdog):
 
 
 def restart_ended() -> None:
-    """Starts the threads again that ended without having been stopped."""
+    """Restarts the threads that ended without `stop`."""
     for watchdog in tuple(_watched):
         watchdog.restart_if_ended()
 
 
 def stalled() -> tuple[str, ...]:
-    """Returns the names of the loops that do not turn, in alphabetical order."""
+    """Returns the names of the stalled loops, sorted."""
     restart_ended()
     return tuple(sorted({watchdog.name for watchdog in tuple(_watched) if watchdog.is_stalled}))
 
 
 def ages_s() -> Mapping[str, float]:
-    """Returns for each loop how long ago it has last turned."""
+    """Returns for each loop the seconds since its last successful turn."""
     ages: dict[str, float] = {}
     for watchdog in tuple(_watched):
         ages[watchdog.name] = max(watchdog.age_s, ages.get(watchdog.name, 0.0))
@@ -269,5 +269,5 @@ def ages_s() -> Mapping[str, float]:
 
 
 def failures() -> Mapping[str, int]:
-    """Returns for each loop that there has been in this process how often it failed."""
+    """Returns the number of failures of every loop that this process has run."""
     return dict(_failures)

@@ -295,7 +295,7 @@ def test_an_mp3_waits_for_a_storage_that_is_away_for_a_moment(embedded: System) 
     blocked = embedded.storage.scratch_folder.parent / "objects" / "results"
     blocked.write_text("a file where the folder should be")
     with capture_logs() as logs, embedded.running():
-        wait_until(lambda: "result_not_stored_yet" in {entry["event"] for entry in logs}, 30, "the outage to be seen")
+        wait_until(lambda: "result_store_retried" in {entry["event"] for entry in logs}, 30, "the outage to be seen")
         blocked.unlink()
         row = embedded.wait_for(job.id, "finished", "failed")
     assert (row.state, row.fence) == ("finished", 1)

@@ -17,7 +17,7 @@ from video2mp3.errors import Canceled, StorageFull, Video2mp3Error
 
 @dataclass(frozen=True)
 class ConvertSettings:
-    """What applies to every file."""
+    """Settings that apply to all files."""
 
     options: ResolvedOptions
     force: bool

@@ -29,7 +29,7 @@ _SWITCH_INTERVAL_S = 0.001
 
 
 def make_app(settings: Settings, backends: Backends, housekeeping: Housekeeping, *, trust_loopback: bool) -> FastAPI:
-    """Makes the API; `trust_loopback`: this account's own programs need no sign-in."""
+    """Creates the API. With `trust_loopback`, programs of this system user need no sign-in."""
     return create_app(
         Services(
             settings=settings,
@@ -114,14 +114,14 @@ def run_http(
 
 
 def print_started(settings: Settings, backends: Backends, url: str) -> None:
-    """Prints where the whole service listens, and how to sign in."""
+    """Prints the service's URL, and how to sign in."""
     # The reader of the output may have closed the pipe.
     with suppress(BrokenPipeError):
         _print_start_message(settings, backends, url)
 
 
 def print_api_started(settings: Settings, url: str) -> None:
-    """Prints where the API listens."""
+    """Prints the API's URL."""
     typer.echo(f"video2mp3 api listens on {url}")
     typer.echo(f"Registration: {registration_sentence(settings)}")
 

@@ -27,7 +27,7 @@ class Conversion:
 
     @property
     def size_bytes(self) -> int | None:
-        """Of the MP3; None before it is finished, and when it has expired."""
+        """Size of the MP3; None before it is finished and after it has expired."""
         return self.data["result"]["size_bytes"] if self.data["result"] else None
 
     @classmethod

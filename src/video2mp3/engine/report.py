@@ -1,4 +1,4 @@
-"""What the engine reports about a conversion and about a file."""
+"""Results of the engine: progress, probes, waveforms and reports."""
 
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -58,7 +58,7 @@ class Probe:
     title: str | None
     has_video: bool
     estimated_size_bytes: int | None
-    """Of the MP3, with the options given."""
+    """Size of the MP3 with the given options."""
     estimated_time_s: float | None
     """Time for the conversion on this machine without other load."""
     warnings: tuple[str, ...]
@@ -113,9 +113,9 @@ class Report:
     codec: str
     """Codec of the converted track."""
     sample_rate_hz: int
-    """Of the source."""
+    """Sample rate of the source."""
     channels: int
-    """Of the source."""
+    """Channels of the source."""
     samples_in: int
     """Samples per channel that the source decoded to."""
     mp3_sample_rate_hz: int

@@ -9,7 +9,7 @@ log = logging.getLogger(__name__)
 
 
 class Stages:
-    """Reports when a stage begins; at the end of the with block it logs how that came and how long each stage took."""
+    """Reports each stage; at the end of the with block, logs the outcome and the duration of each stage."""
 
     def __init__(self, on_stage: Callable[[str], None] | None) -> None:
         self._on_stage = on_stage

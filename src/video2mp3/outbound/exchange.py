@@ -68,17 +68,17 @@ class Incoming:
 
 @dataclass(frozen=True)
 class ExchangeContext:
-    """Where a request may go, how long it may take, and who is asked and informed meanwhile."""
+    """The guard, the time limits and the callbacks of a request."""
 
     guard: Guard
     timeout_s: float
-    """For everything until the response was read; silence of 30 s ends it earlier."""
+    """Time until the response is read; 30 s without a byte end it earlier."""
     least_bytes_per_s: float = 0
-    """A server that is slower than this over 30 s is given up; 0: no server is."""
+    """Minimum throughput over 30 s; 0: no minimum."""
     should_stop: Callable[[], bool] = lambda: False
-    """Asked about once in a second."""
+    """Called about once a second; True cancels the request."""
     on_moved: Callable[[int], None] = lambda _: None
-    """Is told how many bytes came or went, each time."""
+    """Called with the number of bytes received or sent."""
 
     def clock(self) -> Clock:
         """Returns a clock that starts now."""

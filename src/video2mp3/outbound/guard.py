@@ -20,7 +20,7 @@ def resolve(host: str) -> Sequence[str]:
 
 @dataclass(frozen=True)
 class Guard:
-    """What may be connected to: public addresses, and the networks and ports that the operator allows."""
+    """Allows connections to public addresses, and to networks and ports that the operator allows."""
 
     networks: tuple[Network, ...] = ()
     """Allowed although they are not public."""

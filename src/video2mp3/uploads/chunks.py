@@ -98,7 +98,7 @@ def append_chunk(
         offset_bytes = replaced[0].offset_bytes
     chunks = select(func.count()).select_from(UploadChunk).where(UploadChunk.upload_id == upload_id)
     if session.scalars(chunks).one() >= MAX_CHUNKS:
-        raise UploadTooLarge(f"The upload came in more than {MAX_CHUNKS} pieces; send larger ones.")
+        raise UploadTooLarge(f"The upload has more than {MAX_CHUNKS} chunks; send larger ones.")
     session.add(
         UploadChunk(
             upload_id=upload_id,

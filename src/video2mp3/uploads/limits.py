@@ -27,7 +27,7 @@ class UploadLimits:
 
 @dataclass(frozen=True)
 class Used:
-    """What one user has stored."""
+    """The storage that one user occupies."""
 
     uploads: int
     """Uploads that are being sent."""

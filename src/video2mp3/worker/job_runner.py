@@ -97,7 +97,7 @@ class JobRunner:
         except Video2mp3Error as error:
             self._outcome.record_failure(error)
         except Exception:
-            self._log.exception("conversion_broken")
+            self._log.exception("conversion_crashed")
             self._outcome.record_failure(EngineError())
         finally:
             path.unlink(missing_ok=True)
@@ -188,7 +188,7 @@ class JobRunner:
             except StorageUnavailable as error:
                 if time.monotonic() > deadline_s:
                     raise
-                self._log.warning("result_not_stored_yet", detail=error.detail)
+                self._log.warning("result_store_retried", detail=error.detail)
                 time.sleep(_STORE_PAUSE_S)
             else:
                 return

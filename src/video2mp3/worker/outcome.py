@@ -41,7 +41,7 @@ class Outcome:
         """Writes an outcome; returns None if the database did not answer, in which case the reaper ends the lease."""
         written = commit_with_retry(self._database, write)
         if written is None:
-            self._log.warning("job_end_not_written")
+            self._log.warning("job_outcome_not_written")
         return written
 
 

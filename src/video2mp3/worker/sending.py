@@ -42,7 +42,7 @@ def send(
         try:
             return _put(result, claim, limits, should_stop, on_moved)
         except Unreachable as error:
-            log.warning("result_not_sent_yet", job_id=claim.job_id, detail=error.detail)
+            log.warning("result_delivery_retried", job_id=claim.job_id, detail=error.detail)
             time.sleep(_PAUSE_S)
     return _put(result, claim, limits, should_stop, on_moved)
 

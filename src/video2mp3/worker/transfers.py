@@ -218,5 +218,5 @@ def _run(database: Database, lease: Lease, work: Callable[[Claim], None]) -> Non
     except Video2mp3Error as error:
         outcome.record_failure(error)
     except Exception:
-        log.exception("transfer_broken")
+        log.exception("transfer_crashed")
         outcome.record_failure(EngineError())

@@ -1,4 +1,4 @@
-"""What FFmpeg may open and decode here. Runs in the child."""
+"""The demuxers and decoders that may run. Used in the child."""
 
 FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "mpegts", "mpeg", "avi", "flv", "ogg", "asf",

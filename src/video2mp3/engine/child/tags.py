@@ -12,7 +12,7 @@ from video2mp3.engine.report import Chapter
 
 ENCODER_NAME = "video2mp3, LAME 4.0"
 _MAX_CHAPTER_END_S = 2**32 // 1000 - 1
-"""Of milliseconds in 32 bits."""
+"""Largest time in milliseconds that fits into 32 bits, in seconds."""
 MAX_PRIVATE_TAGS = 64
 MAX_PRIVATE_LENGTH = 2000
 
@@ -37,7 +37,7 @@ _DATES = (
     re.compile(r"(?P<year>\d{4})/(?P<month>\d\d?)/(?P<day>\d\d?)$"),
     re.compile(r"(?P<day>\d\d?)\.(?P<month>\d\d?)\.(?P<year>\d{4})$"),
 )
-"""How programs write them: ISO 8601, yt-dlp, cameras, German software."""
+"""Date formats: ISO 8601, yt-dlp, cameras, German software."""
 _YEAR = re.compile(r"\d{4}(?=-)")
 _COUNTED = re.compile(r"\d{1,5}(/\d{1,5})?")
 

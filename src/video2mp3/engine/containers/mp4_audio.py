@@ -59,7 +59,7 @@ def _without_video(type_box: bytes, index: bytearray, size_bytes: int) -> Mp4Ext
             handler = _child(index, media, b"hdlr").body + 8
             kind = bytes(index[handler : handler + 4])
             if kind in _KEPT_HANDLERS:
-                # In QuickTime's own files the one size of all samples of sound is not always in bytes.
+                # In QuickTime files, the common size of all audio samples is not always in bytes.
                 sized = kind != b"soun" or type_box[8:12] != b"qt  "
                 places.append(_chunks(index, media, one_size_allowed=sized))
             else:

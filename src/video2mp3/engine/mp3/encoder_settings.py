@@ -1,4 +1,4 @@
-"""How an MP3 is encoded: what LAME is told, and what the LAME tag says of it."""
+"""Settings of the encoder, which the LAME tag declares too."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ QUALITY = 3
 
 @dataclass(frozen=True)
 class EncoderSettings:
-    """What the encoder is told."""
+    """Settings of the encoder."""
 
     sample_rate_hz: int
     channels: int

@@ -24,12 +24,12 @@ from video2mp3.engine.mp3.stitch import Stitcher
 _WAIT_S = 0.2
 """How long to wait for an encoder before an empty block is yielded."""
 _STACK_BYTES = 2 * 1024**2
-_SEGMENT_FRAMES = 1225
+_CHUNK_FRAMES = 1225
 _LAST_FRAMES = 490
-_SHORTER_SEGMENTS = 8
+_SHORTER_CHUNKS = 8
 _OVERLAP_FRAMES = 35
 _OVERLAP_FACTORS = ((1.6, 1), (0.8, 2), (0.5, 4), (0.3, 7), (0.0, 14))
-"""Bits per sample from which on the overlap is so many times as long."""
+"""Minimum bits per sample, and the factor of the overlap."""
 
 T = TypeVar("T")
 
@@ -52,7 +52,7 @@ class Chunking:
 
     def frames_of(self, number: int) -> int:
         """Returns the frames from the start of a chunk, counted from 0 on, to the start of the next."""
-        return self.frames * (self.growth if number >= _SHORTER_SEGMENTS else 1)
+        return self.frames * (self.growth if number >= _SHORTER_CHUNKS else 1)
 
     def rest_of(self, number: int) -> int:
         """Returns the frames that must follow a chunk and its overlap; otherwise smaller chunks are cut.
@@ -72,7 +72,7 @@ def chunking_for(settings: EncoderSettings) -> Chunking:
     longer = next(factor for least, factor in _OVERLAP_FACTORS if _bits_per_sample(settings) >= least)
     overlap = _OVERLAP_FRAMES * halves * longer
     return Chunking(
-        frames=_SEGMENT_FRAMES * halves * min(longer, 2),
+        frames=_CHUNK_FRAMES * halves * min(longer, 2),
         overlap=overlap,
         growth=2 if longer == 1 else 1,
         last_frames=max(_LAST_FRAMES * halves, 2 * overlap),
