@@ -373,8 +373,8 @@ def test_an_outage_of_the_broker_takes_no_pod_out_and_restarts_none(
             assert paths == {"startup": "/livez", "readiness": "/readyz", "liveness": "/livez"}
             for path in set(paths.values()):
                 assert httpx.get(f"{without_broker}{path}", timeout=30).status_code == 200, path
-            parts = httpx.get(f"{without_broker}/readyz", timeout=30).json()["parts"]
-            assert parts == {"database": "ok", "queue": "unavailable", "storage": "ok"}
+            dependencies = httpx.get(f"{without_broker}/readyz", timeout=30).json()["dependencies"]
+            assert dependencies == {"database": "ok", "queue": "unavailable", "storage": "ok"}
         else:
             assert {tuple(probe["exec"]["command"]) for probe in probes.values()} == {("video2mp3", "health", role)}
             # Where there is a port for metrics, no server is asked.

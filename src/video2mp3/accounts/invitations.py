@@ -17,13 +17,13 @@ LIFETIME_S = 7 * 86_400
 """Default lifetime of an invitation."""
 
 
-def create(session: Session, *, made_by: str | None, lifetime_s: int) -> tuple[Invitation, str]:
-    """Creates an invitation and returns it with its code, which is not stored; `made_by` is a user's id."""
+def create(session: Session, *, created_by: str | None, lifetime_s: int) -> tuple[Invitation, str]:
+    """Creates an invitation and returns it with its code, which is not stored; `created_by` is a user's id."""
     code = secrets.token_urlsafe(24)
     row = Invitation(
         id=new_id(),
         code_sha256=sha256_of(code),
-        made_by=made_by,
+        created_by=created_by,
         created_at=now(),
         expires_at=now() + lifetime_s * SECOND,
     )

@@ -154,7 +154,7 @@ class Invitation(Base):
     id: Mapped[Id] = mapped_column(primary_key=True, default=new_id)
     code_sha256: Mapped[str] = mapped_column(_Sha256, unique=True)
     # The ids of users, which may have been deleted. None: made on the command line; not used yet.
-    made_by: Mapped[Id | None] = mapped_column(default=None)
+    created_by: Mapped[Id | None] = mapped_column(default=None)
     used_by: Mapped[Id | None] = mapped_column(default=None)
     created_at: Mapped[Timestamp]
     expires_at: Mapped[Timestamp]

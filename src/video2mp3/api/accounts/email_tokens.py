@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from video2mp3.accounts import audit, names, one_time_tokens, passwords, sign_ins, throttling, users
-from video2mp3.api.auth.credentials import admit, ask_whose_it_is
+from video2mp3.api.auth.credentials import admit, request_verification
 from video2mp3.api.auth.identity import CurrentUser, client_address, require_user
 from video2mp3.api.frame.services import CurrentServices, Services
 from video2mp3.api.frame.small_bodies import SmallBodyRoute
@@ -87,7 +87,7 @@ def request_email_verification(request: Request, principal: CurrentUser, service
         user = require_user(session, principal)
     if user.email is None:
         raise Conflict("The account has no email address; give it one with PATCH /v1/me.")
-    ask_whose_it_is(request, services, user)
+    request_verification(request, services, user)
     return Response(status_code=202)
 
 

@@ -66,7 +66,7 @@ def create_invitation(
 ) -> CreatedInvitation:
     """Creates an invitation for one account. Only this response contains its code."""
     with services.database.write() as session:
-        made, code = invitations.create(session, made_by=admin.user_id, lifetime_s=new.expires_in_s)
+        made, code = invitations.create(session, created_by=admin.user_id, lifetime_s=new.expires_in_s)
         audit.record(session, "invitation.created", by=admin.user_id, about=made.id)
     response.headers.update(NO_STORE)
     # Without a public URL, the link has the address by which the administrator reached the service.

@@ -5,7 +5,7 @@ from contextlib import suppress
 from fastapi import APIRouter, Request, Response
 
 from video2mp3.accounts import audit, invitations, names, passwords, sign_ins, throttling, users
-from video2mp3.api.auth.credentials import admit, ask_whose_it_is, check_own_password
+from video2mp3.api.auth.credentials import admit, check_own_password, request_verification
 from video2mp3.api.auth.identity import CurrentUser, client_address, require_user
 from video2mp3.api.auth.loopback import is_from_this_machine
 from video2mp3.api.frame.schemas import Account, AccountChanges, NewAccount, NewPassword, SignedInAccount, moment
@@ -125,7 +125,7 @@ def _verify(request: Request, services: Services, user: User) -> None:
     if services.settings.smtp_host:
         # Over the limit: the user can request it later.
         with suppress(TooManyAttempts):
-            ask_whose_it_is(request, services, user)
+            request_verification(request, services, user)
 
 
 def account_json(user: User) -> Account:

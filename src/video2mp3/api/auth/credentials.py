@@ -31,7 +31,7 @@ def admit(services: Services, *throttles: Throttle) -> None:
         raise
 
 
-def ask_whose_it_is(request: Request, services: Services, user: User) -> None:
+def request_verification(request: Request, services: Services, user: User) -> None:
     """Queues a verification email to the account's address, if it has one.
 
     Raises:

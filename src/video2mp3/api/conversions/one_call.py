@@ -155,4 +155,4 @@ def _cancel(services: Services, job: Job) -> None:
     except Conflict:
         # It ended in this very moment.
         return
-    log.info("job_canceled", job_id=job.id, reason="wait_for_disconnect")
+    log.info("job_canceled", job_id=job.id, reason="client_disconnected")

@@ -107,7 +107,7 @@ class StreamInspections:
         except Video2mp3Error as error:  # the storage or the database; the next chunk tries again
             log.warning("stream_inspection_unavailable", upload_id=upload_id, error=error.code)
         except Exception:
-            log.exception("stream_inspection_broken", upload_id=upload_id)
+            log.exception("stream_inspection_error", upload_id=upload_id)
         finally:
             if entry.tries >= MAX_TRIES and isinstance(entry.answer, MoreNeeded):
                 entry.answer = StreamInfo("format_not_streamable")

@@ -47,7 +47,7 @@ class EarlyStart:
         try:
             self._consider(self._services.database, here_bytes, self._size_bytes)
         except Video2mp3Error as error:
-            log.warning("early_start_not_considered", upload_id=self._upload_id, error=error.code)
+            log.warning("early_start_check_failed", upload_id=self._upload_id, error=error.code)
         return True
 
     def _consider(self, database: Database, here_bytes: int, size_bytes: int) -> None:

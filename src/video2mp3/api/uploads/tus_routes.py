@@ -194,7 +194,7 @@ class AppendedBytes:
             if self._checksum is None:
                 self._writer.close()
         except Video2mp3Error as error:
-            log.info("cut_upload_not_kept", upload_id=self._upload.id, error=error.code)
+            log.info("aborted_upload_not_kept", upload_id=self._upload.id, error=error.code)
         self._writer.discard()
 
     def discard(self) -> None:

@@ -129,7 +129,7 @@ def invite(days: Days = 7) -> None:
     from video2mp3.settings import load_settings
 
     with write_session() as session:
-        made, code = invitations.create(session, made_by=None, lifetime_s=days * 86_400)
+        made, code = invitations.create(session, created_by=None, lifetime_s=days * 86_400)
         audit.record(session, "invitation.created", by=None, about=made.id)
     settings = load_settings()
     if settings.public_url or settings.is_local:

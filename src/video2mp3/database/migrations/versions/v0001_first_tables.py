@@ -51,7 +51,7 @@ def upgrade() -> None:
         "invitations",
         sa.Column("id", _ascii(32), nullable=False),
         sa.Column("code_sha256", _ascii(64), nullable=False),
-        sa.Column("made_by", _ascii(32), nullable=True),
+        sa.Column("created_by", _ascii(32), nullable=True),
         sa.Column("used_by", _ascii(32), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
