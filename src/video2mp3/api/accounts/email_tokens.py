@@ -1,4 +1,4 @@
-"""Forgotten passwords and email addresses to be verified, by an email with a one-time token."""
+"""Password resets and verification of email addresses, with one-time tokens by email."""
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
@@ -14,7 +14,7 @@ router = APIRouter(route_class=SmallBodyRoute, tags=["accounts"])
 
 
 class NewPasswordReset(BaseModel):
-    """Whose password is forgotten."""
+    """The account whose password is forgotten."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -30,16 +30,16 @@ class EmailedToken(BaseModel):
 
 
 class PasswordReset(EmailedToken):
-    """A password in place of one that is forgotten."""
+    """A new password for a forgotten one."""
 
     new_password: SecretStr = Field(max_length=1024)
 
 
 @router.post("/v1/password-resets", status_code=202)
 def request_password_reset(request: Request, asked: NewPasswordReset, services: CurrentServices) -> Response:
-    """Sends an email by which the password can be replaced, where there is an account with a verified address.
+    """Sends an email to reset the password, if the account exists and has a verified address.
 
-    The answer is the same where there is none, after the same time.
+    Otherwise the response is the same, after the same time.
     """
     _require_email(services)
     admit(services, throttling.reset_from(client_address(request)))
@@ -57,7 +57,7 @@ def request_password_reset(request: Request, asked: NewPasswordReset, services: 
 
 @router.post("/v1/password-resets/confirm", status_code=204)
 def reset_password(reset: PasswordReset, services: CurrentServices) -> Response:
-    """Replaces the password by the token of an email, which is good for one hour and once. All sessions end."""
+    """Replaces the password with the token of an email, which is valid for one hour and once. All sessions end."""
     token, password = reset.token.get_secret_value(), reset.new_password.get_secret_value()
     passwords.check_password(password, min_length=services.settings.password_min_length)
     with services.database.read() as session:
@@ -93,7 +93,7 @@ def request_email_verification(request: Request, principal: CurrentUser, service
 
 @router.post("/v1/email-verifications/confirm", status_code=204)
 def verify_email(body: EmailedToken, services: CurrentServices) -> Response:
-    """Verifies an address by the token of an email that was sent to it; good for a day and once."""
+    """Verifies an address with the token of an email, which is valid for a day and once."""
     with services.database.write() as session:
         row = one_time_tokens.use(session, "verify", body.token.get_secret_value())
         user = users.find(session, row.user_id or "") if row else None

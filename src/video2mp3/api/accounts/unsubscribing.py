@@ -1,4 +1,4 @@
-"""The end of the emails, by a link that stands in each of them and needs no sign-in (RFC 8058)."""
+"""Unsubscribing from emails with a link in each of them, without signing in (RFC 8058)."""
 
 from html import escape
 from typing import Annotated
@@ -25,18 +25,18 @@ Signature = Annotated[str, Query(max_length=100, description="From the link.")]
 def ask_whether_to_unsubscribe(
     request: Request, user_id: UserId, signature: Signature, services: CurrentServices
 ) -> HTMLResponse:
-    """Shows a page with a button. Nothing is changed: programs look at the links in emails, too."""
+    """Shows a page with a button. Changes nothing, because programs also open the links in emails."""
     with services.database.read() as session:
         user = _user_of(session, user_id, signature)
     question = f"No more emails about the conversions of {escape(user.username)}?"
-    # Relative, for there may be a prefix before all our paths.
+    # Relative, because there may be a path prefix.
     target = escape(f"?{request.url.query}")
     return _page(f'<p>{question}</p><form method="post" action="{target}"><button>No more emails</button></form>')
 
 
 @router.post("", response_class=HTMLResponse)
 def unsubscribe(user_id: UserId, signature: Signature, services: CurrentServices) -> HTMLResponse:
-    """Ends the emails about conversions. PATCH /v1/me lets them begin again."""
+    """Stops the emails about conversions. PATCH /v1/me enables them again."""
     with services.database.write() as session:
         user = _user_of(session, user_id, signature)
         users.change(session, user, email=user.email, email_notifications=False)

@@ -1,4 +1,4 @@
-"""From a stored upload to a job: what all the routes that convert have in common."""
+"""Submits jobs: the steps that all routes with conversions share."""
 
 import hashlib
 import json
@@ -69,9 +69,9 @@ def validate_priority(priority: str, role: str) -> Priority:
 
 
 def check_quotas(services: Services, user_id: str, idempotency_key: str | None = None) -> Job | None:
-    """Checks before the bytes come whether their job would be taken; blocking.
+    """Checks quotas before the body is read; blocking.
 
-    Returns the job that an earlier request with this key has made: then nothing is checked, for it is there.
+    Returns the job that an earlier request with this key created: then nothing is checked.
 
     Raises:
         TooManyJobs, Overloaded, StorageFull: see `errors`.
@@ -95,14 +95,14 @@ def submit(
     idempotency_key: str | None = None,
     request_sha256: str | None = None,
 ) -> Job:
-    """Queues a conversion of the user's upload, or of a source that is to be fetched; blocking.
+    """Queues a conversion of the user's upload, or of a source that a worker fetches; blocking.
 
-    Returns the job made before by the same request with this key, also where its upload was deleted meanwhile.
+    Returns the job that the same request with this key created before, even if its upload has been deleted.
 
     Raises:
-        NotFound: when the user has no such upload, or none such for the cover.
+        NotFound: when the user has no such upload, or no such cover.
         InvalidOption: when the cover's upload is not complete, or too large.
-        IdempotencyKeyReused: when the key stands for another request.
+        IdempotencyKeyReused: when the key was used for another request.
         TooManyJobs, Overloaded, StorageFull: see `errors`.
     """
     with services.database.write() as session:
@@ -135,7 +135,7 @@ def submit_in_transaction(
     idempotency_key: str | None = None,
     request_sha256: str | None = None,
 ) -> Job:
-    """Does so in a transaction of the caller's, who has locked the user and wakes the relay after the commit.
+    """Does the same in the caller's transaction; the caller has locked the user and wakes the relay after the commit.
 
     Raises as `submit`.
     """
@@ -167,7 +167,7 @@ def submit_batch_in_transaction(
     batch_id: str,
     specs: Sequence[tuple[str | None, RemoteSource | None, JobSpec]],
 ) -> None:
-    """Does so for a whole batch. Quotas and uploads are checked once: the transaction holds up other writers.
+    """Does the same for a whole batch. Checks quotas and uploads once: the transaction delays other writers.
 
     Raises as `submit`.
     """
@@ -194,8 +194,8 @@ def submit_batch_in_transaction(
 def _lock_uploads(
     session: Session, services: Services, user_id: str, upload_ids: Iterable[str | None]
 ) -> dict[str, Upload]:
-    """Returns the user's uploads with these ids, which now outlive their conversions; locked for the transaction."""
-    # In one order, so that two requests cannot wait for each other.
+    """Returns and locks the user's uploads with these ids, and extends their retention."""
+    # In one order, so that two requests cannot deadlock.
     wanted = sorted({upload_id for upload_id in upload_ids if upload_id})
     found = {upload_id: uploads.find(session, upload_id, user_id, lock=True) for upload_id in wanted}
     _keep(session, services, *wanted)
@@ -204,13 +204,13 @@ def _lock_uploads(
 
 def _require_picture_size(cover: Upload | None) -> None:
     if cover is not None and cover.state != "complete":
-        raise InvalidOption("cover_upload_id: the picture has not been uploaded whole yet.")
+        raise InvalidOption("cover_upload_id: the upload of the picture is not complete.")
     if cover is not None and cover.received_bytes > MAX_COVER_BYTES:
         raise InvalidOption(f"cover_upload_id: the picture is larger than {MAX_COVER_BYTES // 10**6} MB.")
 
 
 def retry(services: Services, user_id: str, job_id: str) -> Job:
-    """Makes a new job of the user's that failed or was canceled; blocking.
+    """Creates a new job from the user's failed or canceled one; blocking.
 
     Raises:
         TooManyJobs, Overloaded, StorageFull: see `errors`.
@@ -227,7 +227,7 @@ def retry(services: Services, user_id: str, job_id: str) -> Job:
 
 
 def _keep(session: Session, services: Services, *upload_ids: str | None) -> None:
-    """Lets what is converted now outlive its conversion by the time that uploads are kept."""
+    """Extends the retention of uploads beyond their conversion."""
     for upload_id in upload_ids:
         if upload_id is not None:
             uploads.extend_lifetime(session, upload_id, services.settings.upload_retention_s)

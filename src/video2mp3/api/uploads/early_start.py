@@ -16,14 +16,14 @@ from video2mp3.uploads import UploadSource
 log = structlog.get_logger()
 
 _MARGIN = 1.5
-"""Times the estimate: a conversion that begins early waits, one that begins late is waited for."""
+"""Factor of the estimated duration: an early conversion waits for bytes, a late one delays the result."""
 _START_S = 2.0
 _LEAST_BITRATE_BPS = 500_000
-"""Of a video that does not say how long it is: so it is rather begun too early."""
+"""For a video of unknown duration: low, because starting too early is better than too late."""
 
 
 class EarlyStart:
-    """Looks, after each chunk of one request, whether a conversion of the upload is to begin. Blocking."""
+    """Checks after each chunk of a request whether a conversion of the upload should start. Blocking."""
 
     def __init__(self, services: Services, upload: Upload) -> None:
         self._services = services
@@ -35,9 +35,9 @@ class EarlyStart:
         self._seen_bytes = 0
 
     def consider(self, here_bytes: int) -> bool:
-        """To be called often; `here_bytes` are durable. Returns whether more are than before.
+        """Call this often; `here_bytes` are durable. Returns whether there are more than before.
 
-        Raises nothing of ours: the upload goes on in any case.
+        Raises no Video2mp3Error: the upload continues in any case.
         """
         if here_bytes == self._seen_bytes:
             return False

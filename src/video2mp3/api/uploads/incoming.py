@@ -12,20 +12,20 @@ from video2mp3.uploads import ChunkWriter, UploadLimits, check_storage_quota, co
 
 
 class UploadObserver(Protocol):
-    """What goes along with an upload while it comes. All of it may block."""
+    """Observes an upload while it is received. All methods may block."""
 
     def on_start(self, upload: Upload) -> None:
-        """The upload has been made; an error ends it."""
+        """The upload was created; an error ends it."""
 
     def on_progress(self, here_bytes: int) -> None:
-        """So many bytes are durable; an error ends the upload."""
+        """More bytes are durable; an error ends the upload."""
 
     def on_abort(self) -> None:
-        """The upload will be removed."""
+        """The upload will be deleted."""
 
 
 class IncomingUpload:
-    """Stores a file as it comes. Blocking. Nothing is stored before its first byte, nor where a limit is reached."""
+    """Stores a file while it is received. Blocking. Stores nothing before the first byte, or if a limit is reached."""
 
     def __init__(
         self,
@@ -38,9 +38,9 @@ class IncomingUpload:
         with_sha256: bool = False,
         observer: "UploadObserver | None" = None,
     ) -> None:
-        """`name` may be set until the first byte comes; hashing is asked for, because it costs time.
+        """`name` may be set until the first byte arrives; hashing is optional, because it costs time.
 
-        `least_size_bytes` is what can be told of a size that is not declared. The `observer` is told what happens.
+        `least_size_bytes` is a lower bound if the size is not declared. The `observer` is notified of each step.
         """
         self.name = name
         self.size_bytes = 0
@@ -56,15 +56,15 @@ class IncomingUpload:
 
     @property
     def sha256(self) -> str | None:
-        """The SHA-256 of the bytes so far, where it was asked for."""
+        """The SHA-256 of the bytes so far, if hashing is on."""
         return self._sha256.hexdigest() if self._sha256 else None
 
     def write(self, data: bytes) -> None:
         """Takes the next bytes.
 
         Raises:
-            TooManyUploads: when the user sends too many at once.
-            QuotaExceeded: when the user has no room left.
+            TooManyUploads: when the user has too many concurrent uploads.
+            QuotaExceeded: when the user's quota is exhausted.
             StorageFull, UploadTooLarge, Conflict: see `ChunkWriter.write`.
         """
         if not data:
@@ -84,8 +84,8 @@ class IncomingUpload:
         """Makes the last bytes durable and closes the upload.
 
         Raises:
-            MissingFile: when no byte came.
-            UploadIncomplete: when fewer bytes came than were declared.
+            MissingFile: when no byte was received.
+            UploadIncomplete: when fewer bytes were received than declared.
         """
         if self._writer is None:
             raise MissingFile
@@ -137,12 +137,12 @@ def begin_upload(
     least_size_bytes: int = 0,
     tus_metadata: str | None = None,
 ) -> tuple[Upload, int]:
-    """Makes an upload where there is room for it; returns it, and the bytes that the user has left. Blocking.
+    """Creates an upload within the quotas; returns it, and the bytes that remain of the user's quota. Blocking.
 
     Raises:
-        TooManyUploads: when the user sends too many at once.
-        QuotaExceeded: when the user has no room for so many bytes.
-        StorageFull: when the service has none.
+        TooManyUploads: when the user has too many concurrent uploads.
+        QuotaExceeded: when the bytes would exceed the user's quota.
+        StorageFull: when the service's disk is full.
     """
     settings = services.settings
     least_size_bytes = size_bytes or least_size_bytes
@@ -161,12 +161,12 @@ def begin_upload(
 
 
 def upload_limits(services: Services) -> UploadLimits:
-    """Returns what one user may store, and send at once."""
+    """Returns the limits for one user's uploads."""
     return UploadLimits(services.settings.max_user_uploads, services.settings.max_user_bytes)
 
 
 class RepeatedUpload:
-    """A file that an earlier request with the same Idempotency-Key has stored: it is read, and compared by its hash."""
+    """A file that an earlier request with the same Idempotency-Key has stored: only its hash is compared."""
 
     def __init__(self, max_size_bytes: int) -> None:
         self.name = ""
@@ -178,18 +178,18 @@ class RepeatedUpload:
         """Takes the next bytes.
 
         Raises:
-            UploadTooLarge: when it can be no file that was stored.
+            UploadTooLarge: when it is larger than any stored file.
         """
         self._size_bytes += len(data)
         if self._size_bytes > self._max_size_bytes:
-            raise UploadTooLarge(f"The file is larger than the {self._max_size_bytes} bytes that are accepted.")
+            raise UploadTooLarge(f"The file exceeds the limit of {self._max_size_bytes} bytes.")
         self._sha256.update(data)
 
     def finish(self) -> str:
-        """Returns the SHA-256; raises MissingFile when no byte came."""
+        """Returns the SHA-256; raises MissingFile when no byte was received."""
         if not self._size_bytes:
             raise MissingFile
         return self._sha256.hexdigest()
 
     def abort(self) -> None:
-        """There is nothing to remove."""
+        """Does nothing: no bytes were stored."""

@@ -1,4 +1,4 @@
-"""What waits, as metrics: read from the database when somebody asks."""
+"""Metrics of the backlog, read from the database at each scrape."""
 
 import threading
 import time
@@ -23,16 +23,16 @@ log = structlog.get_logger()
 
 _CACHE_S = 5.0
 _DEADLINE_S = 3.0
-"""Prometheus waits for ten seconds, and then has no number at all of this process."""
+"""Prometheus' timeout is ten seconds; after that it has no value at all from this process."""
 
 
 @dataclass(frozen=True)
 class _Waiting:
-    """What was read."""
+    """The values of one read."""
 
     backlog: Backlog
     job_due_s: float
-    """How long the job that has been due longest could have been taken."""
+    """How long the longest-waiting due job has been due."""
     notification_due_s: float
 
 
@@ -40,7 +40,7 @@ class BacklogGauges(Collector):
     """Counts the rows at most every five seconds. If the database does not answer, it reports that."""
 
     def __init__(self, database: Database) -> None:
-        """Nothing happens before `collect`."""
+        """Does nothing before `collect`."""
         self._database = database
         self._lock = threading.Lock()
         self._reading: threading.Thread | None = None
@@ -48,7 +48,7 @@ class BacklogGauges(Collector):
         self._read_at_s = float("-inf")
 
     def describe(self) -> Iterator[Metric]:
-        """Nothing needs to be known before."""
+        """Declares no metrics in advance."""
         return iter(())
 
     def collect(self) -> Iterator[Metric]:
@@ -61,10 +61,10 @@ class BacklogGauges(Collector):
             yield from _families(found)
 
     def _waiting(self) -> _Waiting | None:
-        """Returns what was read lately; None where the database does not answer."""
+        """Returns the latest values; None if the database does not answer."""
         with self._lock:
             if self._reading is None and time.monotonic() - self._read_at_s > _CACHE_S:
-                # In a thread that may hang; one that does is not started again beside itself.
+                # In a thread that may hang; a hanging one is not started a second time.
                 self._reading = threading.Thread(target=self._count, name="gauges", daemon=True)
                 self._reading.start()
             if self._reading is not None:
@@ -88,7 +88,7 @@ class BacklogGauges(Collector):
 
 
 def _due_s(session: Session, table: type[Job] | type[Notification]) -> float:
-    """Returns for how long nobody has taken what is due: not the age of what waits for another try."""
+    """Returns how long the oldest due rows have been due; a pause before another attempt does not count."""
     since = case((table.not_before > table.created_at, table.not_before), else_=table.created_at)
     first = select(func.min(since)).where(table.state == "queued", table.not_before <= now(), *_waits_for_us(table))
     waited = session.scalar(select(now() - first.scalar_subquery()))
@@ -96,7 +96,7 @@ def _due_s(session: Session, table: type[Job] | type[Notification]) -> float:
 
 
 def _waits_for_us(table: type[Job] | type[Notification]) -> tuple[ColumnElement[bool], ...]:
-    """Leaves out the deliveries that wait for a host which does not answer: that is its user's affair."""
+    """Excludes deliveries that wait for an unresponsive host, which the operator cannot mend."""
     if table is Job:
         return ()
     its_host = (Destination.user_id == Notification.user_id, Destination.host == Notification.destination)
@@ -109,22 +109,22 @@ def _families(waiting: _Waiting) -> Iterator[Metric]:
     yield _labeled("video2mp3_jobs", "Jobs that have not ended, by state.", "state", states)
     yield _labeled("video2mp3_jobs_queued", "Jobs that wait for a worker, by priority.", "priority", found.queued)
     for name, text, value in (
-        ("video2mp3_jobs_delayed", "Those of the queued jobs that wait for another try.", found.delayed),
-        ("video2mp3_jobs_announced", "Those of the queued jobs that the broker has a message for.", found.announced),
+        ("video2mp3_jobs_delayed", "Queued jobs that wait for another attempt.", found.delayed),
+        ("video2mp3_jobs_announced", "Queued jobs that the broker has a message for.", found.announced),
         (
             "video2mp3_oldest_due_job_seconds",
-            "For how long the job that has been due longest could have been taken; 0: none is due.",
+            "Time for which the longest-waiting due job has been due; 0: none is due.",
             waiting.job_due_s,
         ),
         ("video2mp3_notifications_queued", "Notifications that wait.", found.notifications),
         (
             "video2mp3_oldest_notification_seconds",
-            "Since the end of the job whose owner has waited longest for an email; 0: none.",
+            "Time since the end of the job whose owner has waited longest for an email; 0: none.",
             found.oldest_notification_s,
         ),
         (
             "video2mp3_oldest_due_notification_seconds",
-            "For how long the notification that has been due longest could have been sent; 0: none is due.",
+            "Time for which the longest-waiting due notification has been due; 0: none is due.",
             waiting.notification_due_s,
         ),
         ("video2mp3_open_slots", "Slots of all workers that are alive and take jobs.", found.open_slots),

@@ -1,4 +1,4 @@
-"""Reads all that is stored, and reports the objects that differ from what was stored."""
+"""Reads all stored objects, and reports the missing and damaged ones."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ Kind = Literal["upload", "result"]
 
 @dataclass(frozen=True)
 class DescribedObject:
-    """A stored object, with whose it is."""
+    """A stored object and its owner."""
 
     kind: Kind
     id: str
-    """Of the upload, or of the conversion whose result it is."""
+    """The id of the upload, or of the job whose result it is."""
     user: str
     """The owner's name: untrusted text."""
     name: str
@@ -32,7 +32,7 @@ class DescribedObject:
 
 @dataclass(frozen=True)
 class DamagedObject:
-    """An object that cannot be given out any more."""
+    """An object that can no longer be delivered."""
 
     described: DescribedObject
     damage: Damage
@@ -49,9 +49,10 @@ def stored_bytes(database: Database) -> int:
 def verify_stored(
     database: Database, storage: Storage, on_read: Callable[[DescribedObject], object] | None = None
 ) -> Iterator[DamagedObject]:
-    """Reads every object that a row names; yields those that are missing, or have other bytes than were stored.
+    """Reads every object that a row names; yields missing and damaged ones.
 
-    What is deleted meanwhile is no damage. `on_read` is called after each object. Objects without a row are not read.
+    Objects that are deleted during the run are not reported. `on_read` is called after each object. Objects without a
+    row are not read.
 
     Raises:
         StorageUnavailable, DatabaseUnavailable: when they do not answer.
