@@ -237,7 +237,7 @@ def prose_sentences(text: str) -> Iterator[str]:
     text = re.sub(r"`[^`]*`", "code", text)
     for block in re.split(r"\n\s*\n|\n(?=\s*(?:[-*]|\d+\.) )", text):
         if not block.lstrip().startswith(("|", "#", "!", "<")):
-            yield from (s for s in re.split(r"(?<=[.!?:;])\s+", " ".join(block.split())) if len(s.split()) > 1)
+            yield from (s for s in re.split(r"(?<=[.!?])\s+", " ".join(block.split())) if len(s.split()) > 1)
 
 
 DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
