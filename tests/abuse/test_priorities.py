@@ -1,6 +1,7 @@
 """One user's parallel `PUT /v1/mp3` requests do not hold up another user's short clip."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -15,7 +16,7 @@ from tests.engine.converting import make
 from tests.servers import wait_until
 from tests.worker.system import make_wav
 from video2mp3.api.conversions import one_call as mp3
-from video2mp3.api.conversions.submission import JobSpec
+from video2mp3.api.conversions.requests import job_spec
 from video2mp3.database.tables import Job
 from video2mp3.jobs import fair_queueing
 
@@ -32,7 +33,7 @@ def without_fair_queueing() -> None:
 
     fair_queueing.next_job = first_come
     vars(fair_queueing)["next_job_of_newcomer"] = lambda _: None
-    vars(mp3)["JobSpec"] = partial(JobSpec, priority="high")
+    vars(mp3)["job_spec"] = lambda *arguments: replace(job_spec(*arguments), priority=0)
 
 
 @pytest.fixture(scope="module")

@@ -239,3 +239,39 @@ def test_no_damaged_form_gets_past_our_errors(draw: Any) -> None:
     # Anything else than an error of ours would be a 500.
     with suppress(InvalidRequest, MissingFile, UploadIncomplete, UploadTooLarge):
         read_form(bytes(body), draw.draw(st.lists(st.integers(0, 20), max_size=10)), content_type)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value", "detail"),
+    [
+        ("bitrate_kbps", "fast", "fast", "bitrate_kbps: must be a whole number."),
+        ("keep_tags", "maybe", "maybe", "keep_tags: must be true or false."),
+        ("end_s", "0", 0, "end_s: must be from 0.001 to 10000000."),
+        ("bitrate", "128", 128, "There is no option 'bitrate'; the nearest is bitrate_kbps."),
+    ],
+)
+def test_an_error_of_an_option_has_one_text(name: str, text: str, value: object, detail: str, ada: SignedIn) -> None:
+    by_json = ada.http.post("/v1/conversions", json={"upload_id": "0" * 32, "options": {name: value}}).json()
+    by_form = ada.http.post("/v1/conversions", data={name: text}, files={"file": ("a.mp4", b"x")}).json()
+    by_put = ada.http.put("/v1/mp3", params={name: text}, content=b"x").json()
+    assert [one["detail"] for one in (by_json, by_form, by_put)] == [detail] * 3
+
+
+def test_a_field_that_is_misspelt_gets_the_name_of_one_that_the_entry_point_has(ada: SignedIn) -> None:
+    sent = [
+        ada.http.post("/v1/conversions", json={"upload_id": "0" * 32, "taag": "x"}),
+        ada.http.post("/v1/conversions", data={"taag": "x"}, files={"file": ("a.mp4", b"x")}),
+        ada.http.post("/v1/conversions", json={"upload_id": "0" * 32, "bitrate_kbps": 96}),
+        ada.http.post("/v1/probe", json={"upload_id": "0" * 32, "options": {"cover_picture": ""}}),
+    ]
+    nearest = [answer.json()["detail"].partition("; ")[2] for answer in sent]
+    assert nearest[:3] == ["the nearest is tag.", "the nearest is tag.", "the nearest is options.bitrate_kbps."]
+    assert "cover_picture" not in nearest[3]
+    assert "cover_upload_id" not in nearest[3]
+
+
+def test_a_field_that_is_no_option_has_one_text_too(ada: SignedIn) -> None:
+    for name, value in (("tag", "x" * 256), ("priority", "urgent"), ("email_notifications", "maybe")):
+        by_json = ada.http.post("/v1/conversions", json={"upload_id": "0" * 32, name: value}).json()
+        by_form = ada.http.post("/v1/conversions", data={name: value}, files={"file": ("a.mp4", b"x")}).json()
+        assert by_json["errors"] == by_form["errors"]

@@ -254,7 +254,7 @@ def test_no_email_may_be_wanted_about_a_conversion(ada: SignedIn) -> None:
         assert ada.http.get(f"/v1/conversions/{job_id}").json()["email_notifications"] is wanted
     files, data = {"file": ("talk.mp4", VIDEO)}, {"email_notifications": "perhaps"}
     answer = ada.http.post("/v1/conversions", files=files, data=data)
-    assert (answer.status_code, answer.json()["detail"]) == (422, "email_notifications: true or false.")
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "email_notifications")
     ada.http.delete(f"/v1/conversions/{by_id['id']}").raise_for_status()
     again = ada.http.post(f"/v1/conversions/{by_id['id']}/retry").json()
     assert again["email_notifications"] is False

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.requests import Request
 
-from video2mp3.api.conversions.option_parsing import options_from_json, options_from_text
+from video2mp3.api.conversions.option_parsing import resolve
+from video2mp3.api.conversions.requests import request_of_text
 from video2mp3.api.server.forwarding import resolved
 from video2mp3.api.server.hosts import HostRule
 from video2mp3.api.uploads import tus
@@ -39,14 +40,14 @@ TUS_LINES = LINES | st.text(alphabet="filename bWQ=,+/ sha256md5\t", max_size=60
 @given(st.dictionaries(NAMES, JSON, max_size=4))
 def test_options_in_json_are_read_or_refused(options: dict[str, Any]) -> None:
     with suppress(InvalidOption):
-        options_from_json(options)
+        resolve(options)
 
 
 @UNHURRIED
 @given(st.dictionaries(NAMES, st.text(max_size=40) | st.integers().map(str) | st.floats().map(str), max_size=4))
 def test_options_in_a_form_are_read_or_refused(options: dict[str, str]) -> None:
     with suppress(InvalidOption):
-        options_from_text(options)
+        resolve(request_of_text(options).options)
 
 
 @UNHURRIED

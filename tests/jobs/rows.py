@@ -12,6 +12,7 @@ from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job, Notification, Upload, User, new_id
 from video2mp3.jobs import lifecycle
 from video2mp3.jobs.lifecycle import Claim
+from video2mp3.jobs.sources import JobSpec
 from video2mp3.outbox import webhooks
 
 _numbers = itertools.count(1)
@@ -51,9 +52,11 @@ def make_upload(database: Database, user_id: str, name: str = "talk.mp4", state:
 def submit(database: Database, user_id: str, upload_id: str | None = None, **arguments: Any) -> Job:
     upload_id = upload_id or make_upload(database, user_id)
     options = resolved(**arguments.pop("options", {}))
+    idempotency = arguments.pop("idempotency", None)
+    spec = JobSpec(options, upload_id, **arguments)
     with database.write() as session:
-        upload = session.get_one(Upload, upload_id)
-        return lifecycle.submit(session, user_id=user_id, upload=upload, options=options, **arguments)
+        (job,) = lifecycle.submit(session, user_id, [spec], idempotency=idempotency)
+        return job
 
 
 def claim(database: Database, job_id: str, worker_id: str = "w" * 32) -> Claim | None:

@@ -41,7 +41,7 @@ def fill(system: System, name: str) -> str:
         api_keys.create(session, user_id, "script", ["read"], lifetime_s=None)
         one_time_tokens.request(session, "verify", user)
         webhooks.create(session, user_id, "https://hooks.example.org/", ["conversion.finished"])
-        batch = batches.create(session, user_id, tag=None, webhook=None, idempotency_key=None, request_sha256="0" * 64)
+        batch = batches.create(session, user_id, tag=None, webhook=None, idempotency=None)
     done = submit(system.database, user_id, system.upload(user_id, CONTENT), batch_id=batch.id)
     taken = claimed(system.database, done.id)
     assert finish(system.database, taken, put(system.storage, f"results/{done.id}/{taken.fence}.mp3"))

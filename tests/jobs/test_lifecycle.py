@@ -35,6 +35,7 @@ from video2mp3.errors import (
     WorkerLost,
 )
 from video2mp3.jobs import lifecycle
+from video2mp3.jobs.idempotency import Idempotency
 from video2mp3.jobs.lifecycle import Claim
 
 
@@ -76,13 +77,13 @@ def test_a_submitted_job_is_queued_with_what_its_owner_asked_for(database: Datab
 
 
 def test_the_same_idempotency_key_makes_one_job(database: Database, user_id: str) -> None:
-    first = submit(database, user_id, idempotency_key="k", request_sha256="a" * 64)
-    again = submit(database, user_id, idempotency_key="k", request_sha256="a" * 64)
-    others = submit(database, make_user(database), idempotency_key="k", request_sha256="a" * 64)
+    first = submit(database, user_id, idempotency=Idempotency("k", "a" * 64))
+    again = submit(database, user_id, idempotency=Idempotency("k", "a" * 64))
+    others = submit(database, make_user(database), idempotency=Idempotency("k", "a" * 64))
     assert again.id == first.id
     assert others.id != first.id
     with pytest.raises(IdempotencyKeyReused):
-        submit(database, user_id, idempotency_key="k", request_sha256="b" * 64)
+        submit(database, user_id, idempotency=Idempotency("k", "b" * 64))
 
 
 def test_requests_with_one_idempotency_key_at_the_same_time_make_one_job(database: Database, user_id: str) -> None:
@@ -91,7 +92,7 @@ def test_requests_with_one_idempotency_key_at_the_same_time_make_one_job(databas
 
     def request(_: int) -> str:
         barrier.wait()
-        return submit(database, user_id, upload_id, idempotency_key="k", request_sha256="a" * 64).id
+        return submit(database, user_id, upload_id, idempotency=Idempotency("k", "a" * 64)).id
 
     with ThreadPoolExecutor(4) as pool:
         assert len(set(pool.map(request, range(4)))) == 1
@@ -395,7 +396,7 @@ def test_cancel_against_finish_leaves_one_end(database: Database, user_id: str) 
 
 
 def test_a_retry_is_a_new_job_of_the_same_upload(database: Database, user_id: str) -> None:
-    job = submit(database, user_id, options={"vbr_quality": 2}, tag="t", idempotency_key="k")
+    job = submit(database, user_id, options={"vbr_quality": 2}, tag="t", idempotency=Idempotency("k", None))
     with pytest.raises(Conflict), database.write() as session:
         lifecycle.retry(session, job.id, user_id)
     _cancel(database, job)

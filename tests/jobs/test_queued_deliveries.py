@@ -65,7 +65,7 @@ def test_the_end_of_a_batch_counts_too(database: Database) -> None:
     _end(database, ada, MOST)
     receiver = Receiver("https://dead.example/", webhooks.new_secret())
     with database.write() as session:
-        batch = batches.create(session, ada, tag=None, webhook=receiver, idempotency_key=None, request_sha256="0" * 64)
+        batch = batches.create(session, ada, tag=None, webhook=receiver, idempotency=None)
         batch_id = batch.id
     job = submit(database, ada, batch_id=batch_id)
     with database.write() as session:

@@ -9,7 +9,7 @@ from video2mp3.database.tables import Job
 from video2mp3.errors import SourceNotFound, Unreachable
 from video2mp3.jobs import lifecycle
 from video2mp3.jobs.lifecycle import UNREACHABLE_LIMIT, Claim
-from video2mp3.jobs.sources import RemoteSource
+from video2mp3.jobs.sources import JobSpec, RemoteSource
 from video2mp3.jobs.transfers import TransferLimits, next_transfer, waiting_newcomers
 
 W = "w" * 32
@@ -19,7 +19,7 @@ LIMITS = TransferLimits(8)
 def order(database: Database, user_id: str, host: str = "a.example") -> Job:
     with database.write() as session:
         source = RemoteSource(f"https://{host}/talk.mp4", "talk.mp4")
-        return lifecycle.submit(session, user_id=user_id, upload=None, source=source, options=resolved())
+        return lifecycle.submit(session, user_id, [JobSpec(resolved(), source=source)])[0]
 
 
 def take(database: Database, turns: dict[str, int] | None = None, worker_id: str = W) -> Claim | None:

@@ -317,9 +317,7 @@ def test_a_batch_s_receiver_is_told_of_its_end(system: System) -> None:
     with listening(receiver) as port:
         named = webhooks.Receiver(f"http://hooks.example.org:{port}/", secret)
         with system.database.write() as session:
-            batch_id = batches.create(
-                session, user_id, tag="mine", webhook=named, idempotency_key=None, request_sha256=""
-            ).id
+            batch_id = batches.create(session, user_id, tag="mine", webhook=named, idempotency=None).id
         one, two = (submit(system.database, user_id, batch_id=batch_id, email_notifications=False).id for _ in range(2))
         end(system, one, "finished")
         end(system, two, "failed")

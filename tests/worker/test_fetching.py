@@ -33,7 +33,7 @@ from video2mp3.errors import (
 )
 from video2mp3.jobs import lifecycle
 from video2mp3.jobs.lifecycle import Claim
-from video2mp3.jobs.sources import RemoteSource
+from video2mp3.jobs.sources import JobSpec, RemoteSource
 from video2mp3.outbound import Guard
 from video2mp3.uploads import UploadSource
 from video2mp3.worker import fetching, leases, sending
@@ -115,14 +115,8 @@ def order(system: System, url: str, **values: Any) -> Job:
     user_id = values.pop("user_id", None) or make_user(system.database)
     name, options = values.pop("name", "talk.wav"), resolved(**values.pop("options", {}))
     with system.database.write() as session:
-        return lifecycle.submit(
-            session,
-            user_id=user_id,
-            upload=None,
-            source=RemoteSource(url, name),
-            options=options,
-            **values,
-        )
+        spec = JobSpec(options, source=RemoteSource(url, name), **values)
+        return lifecycle.submit(session, user_id, [spec])[0]
 
 
 def claimed(system: System, job_id: str) -> Claim:

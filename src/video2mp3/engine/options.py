@@ -6,8 +6,10 @@
 import base64
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import Field, dataclass, field, fields
+from difflib import get_close_matches
 from typing import Any, ClassVar, get_args
 
 from video2mp3.engine.mp3.frames import RATES_HZ
@@ -39,6 +41,7 @@ _VERSION = 1
 """Of resolved options as JSON."""
 _DATE = re.compile(r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
+_BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 _KINDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", bytes: "bytes"}
 
 
@@ -227,12 +230,7 @@ class Options:
         Raises:
             InvalidOption: an unknown name, a wrong type or a value that is not allowed.
         """
-        known = {option.name for option in fields(cls)}
-        for name in values:
-            if name not in known:
-                raise InvalidOption(
-                    f"There is no option {str(name)[:50]!r}; the options are {', '.join(sorted(known))}."
-                )
+        require_known(values, [option.name for option in fields(cls)])
         return cls(**{name: value for name, value in values.items() if value is not None})
 
     def as_dict(self) -> dict[str, Any]:
@@ -345,15 +343,39 @@ def _interval_s(split: float | str | None) -> float | None:
     return split
 
 
+def require_known(names: Iterable[str], known: Collection[str]) -> None:
+    """Raises InvalidOption for the first name that is not known; it suggests the nearest that is."""
+    for name in names:
+        if name not in known:
+            said = str(name)[:50]
+            (nearest,) = get_close_matches(said, known, 1, 0.0)
+            raise InvalidOption(f"There is no option {said!r}; the nearest is {nearest}.")
+
+
 def description_of(name: str) -> str:
     """Returns what an option does, in a sentence or two."""
     return str(next(option for option in fields(Options) if option.name == name).metadata["description"])
 
 
+def value_of_text(name: str, text: str) -> Any:
+    """Returns the value of the option's type that a text stands for; the text itself if there is none."""
+    for kind in _kinds_of(next(option for option in fields(Options) if option.name == name)):
+        with suppress(KeyError, ValueError):
+            if kind is bool:
+                return _BOOLEANS[text.lower()]
+            if kind in (int, float):
+                return kind(text)
+    return text
+
+
+def _kinds_of(option: "Field[Any]") -> list[Any]:
+    return [kind for kind in get_args(option.type) or (option.type,) if kind is not type(None)]
+
+
 def _check(option: "Field[Any]", value: Any) -> None:
     if value is None and option.default is None:
         return
-    kinds = [kind for kind in get_args(option.type) or (option.type,) if kind is not type(None)]
+    kinds = _kinds_of(option)
     if not any(_is_a(kind, value) for kind in kinds):
         raise InvalidOption(f"{option.name}: must be {' or '.join(_KINDS[kind] for kind in kinds)}.")
     schema: Mapping[str, Any] = option.metadata["json_schema_extra"]

@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session, defer
 from video2mp3.database.clock import now
 from video2mp3.database.statements import change
 from video2mp3.database.tables import Batch, Job, new_id
-from video2mp3.errors import IdempotencyKeyReused, NotFound
+from video2mp3.errors import NotFound
 from video2mp3.jobs import lifecycle
+from video2mp3.jobs.idempotency import Idempotency
 from video2mp3.outbox import notifications
 from video2mp3.outbox.webhooks import Receiver
 
@@ -23,8 +24,7 @@ def create(
     *,
     tag: str | None,
     webhook: Receiver | None,
-    idempotency_key: str | None,
-    request_sha256: str,
+    idempotency: Idempotency | None,
 ) -> Batch:
     """Creates a batch without jobs, which the caller submits in the same transaction after locking the user."""
     batch = Batch(
@@ -33,28 +33,13 @@ def create(
         tag=tag,
         webhook_url=webhook.url if webhook else None,
         webhook_secret=webhook.secret if webhook else None,
-        idempotency_key=idempotency_key,
-        request_sha256=request_sha256,
+        idempotency_key=idempotency and idempotency.key,
+        request_sha256=idempotency and idempotency.request_sha256,
         created_at=now(),
     )
     session.add(batch)
     session.flush()
     session.refresh(batch)
-    return batch
-
-
-def find_by_key(session: Session, user_id: str, idempotency_key: str | None, request_sha256: str) -> Batch | None:
-    """Returns the batch that the same request of the user created before; None if there is none, or no key.
-
-    Raises:
-        IdempotencyKeyReused: when the key was used for another request.
-    """
-    if idempotency_key is None:
-        return None
-    mine = (Batch.user_id == user_id, Batch.idempotency_key == idempotency_key)
-    batch = session.scalar(select(Batch).where(*mine))
-    if batch is not None and batch.request_sha256 != request_sha256:
-        raise IdempotencyKeyReused
     return batch
 
 

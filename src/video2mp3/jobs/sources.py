@@ -1,12 +1,15 @@
-"""A job's source: an upload, or a file at a URL that becomes one."""
+"""What a job is made of: a specification, and an upload, or a remote file that becomes one."""
 
-from dataclasses import dataclass
+import hashlib
+import json
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from video2mp3.database.tables import Upload
 from video2mp3.engine import ResolvedOptions
 from video2mp3.engine.containers.streamability import requires_full_input
 from video2mp3.errors import BlockedReason
+from video2mp3.outbox.webhooks import Receiver
 
 STALLS_LIMIT = 2
 """An upload that has stalled so often is converted when it is complete."""
@@ -22,15 +25,43 @@ class RemoteSource:
     """The displayed name: untrusted."""
 
 
-def source_columns(upload: Upload | None, source: RemoteSource | None, options: ResolvedOptions) -> dict[str, Any]:
-    """Returns the columns of a new job that tell what is converted, its state, and why it waits for the upload's end.
+@dataclass(frozen=True)
+class JobSpec:
+    """What a new job does. Every entry point builds one, and submits it in the same way."""
 
-    Of both, the upload is what is converted, and the source is where it can be had again.
+    options: ResolvedOptions
+    upload_id: str | None = None
+    source: RemoteSource | None = None
+    """Where the upload comes from; without an upload, the job waits until that is fetched."""
+    cover_upload_id: str | None = None
+    """The picture for the front cover."""
+    result_url: str | None = None
+    """Where the result is sent."""
+    tag: str | None = None
+    email_notifications: bool = True
+    webhook: Receiver | None = None
+    """Notified of this job's end only."""
+    priority: int = 1
+    """An index of `lifecycle.PRIORITIES`."""
+
+    def sha256(self, *content: str | None) -> str:
+        """Returns a fingerprint, to recognize the same request with the same Idempotency-Key.
+
+        Args:
+            content: identifies the file of a form, whose upload is a new one with each request.
+        """
+        return hashlib.sha256(json.dumps([asdict(self), *content], sort_keys=True).encode()).hexdigest()
+
+
+def source_columns(upload: Upload | None, spec: JobSpec) -> dict[str, Any]:
+    """Returns the columns of a new job that say what it converts, its state, and why it waits.
+
+    If there are both, the job converts the upload, and the source is where it can be fetched again.
     """
-    url = source.url if source else None
+    url = spec.source.url if spec.source else None
     if upload is None:
-        assert source is not None
-        columns = {"source_url": url, "source_name": source.name, "source_size_bytes": 0}
+        assert spec.source is not None
+        columns = {"source_url": url, "source_name": spec.source.name, "source_size_bytes": 0}
         return {**columns, "state": "waiting", "transfer": "fetch", "blocked_reason": "source_not_fetched"}
     return {
         "source_url": url,
@@ -38,7 +69,7 @@ def source_columns(upload: Upload | None, source: RemoteSource | None, options: 
         "source_name": upload.name,
         "source_size_bytes": upload.received_bytes if upload.size_bytes is None else upload.size_bytes,
         "state": "queued" if upload.state == "complete" else "waiting",
-        "blocked_reason": None if upload.state == "complete" else _blocked_reason(upload, options),
+        "blocked_reason": None if upload.state == "complete" else _blocked_reason(upload, spec.options),
     }
 
 

@@ -1,17 +1,21 @@
 """Batches: many conversions in one request, followed and downloaded together."""
 
+import hashlib
+import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from video2mp3.api.auth.identity import CurrentUser, Principal
 from video2mp3.api.conversions.archives import ZIP_RESPONSES, zip_response
-from video2mp3.api.conversions.option_parsing import OPTIONS_SCHEMA, options_from_json, validate_tag
+from video2mp3.api.conversions.option_parsing import OPTIONS_SCHEMA
 from video2mp3.api.conversions.representations import State
-from video2mp3.api.conversions.sources import Source, remote_source
-from video2mp3.api.conversions.submission import JobSpec, submit_batch_in_transaction, validate_priority
+from video2mp3.api.conversions.requests import ConversionRequest, StrictBody, job_spec
+from video2mp3.api.conversions.sources import Source
+from video2mp3.api.conversions.submission import submit_in_transaction
 from video2mp3.api.fairness.rates import rates_of
 from video2mp3.api.frame.parameters import ItemId
 from video2mp3.api.frame.schemas import moment, moment_or_none
@@ -21,22 +25,20 @@ from video2mp3.api.frame.stored_objects import delete_objects
 from video2mp3.api.webhooks.routes import Receiver, validate_receiver
 from video2mp3.database.statements import lock_user
 from video2mp3.database.tables import Batch, Job
-from video2mp3.engine import Options
-from video2mp3.errors import InvalidRequest, NotFinished
+from video2mp3.errors import NotFinished
 from video2mp3.jobs import batches
 from video2mp3.jobs.canceling import cancel_all
+from video2mp3.jobs.idempotency import Idempotency, find_earlier
 from video2mp3.jobs.lifecycle import Priority
-from video2mp3.jobs.sources import RemoteSource
+from video2mp3.jobs.sources import JobSpec
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"], route_class=SmallBodyRoute)
 
 MAX_ITEMS = 100
 
 
-class NewItem(BaseModel):
+class NewItem(StrictBody):
     """One conversion of a batch: of an upload, or of a file at a URL."""
-
-    model_config = ConfigDict(extra="forbid")
 
     upload_id: ItemId | None = Field(None, description="From POST /v1/uploads.")
     source: Source | None = None
@@ -44,10 +46,8 @@ class NewItem(BaseModel):
     tag: str | None = Field(None, max_length=255, description="Any text, returned with the conversion.")
 
 
-class NewBatch(BaseModel):
+class NewBatch(StrictBody):
     """A request for several conversions."""
-
-    model_config = ConfigDict(extra="forbid")
 
     items: list[NewItem] = Field(min_length=1, max_length=MAX_ITEMS)
     options: dict[str, Any] = Field(
@@ -120,23 +120,13 @@ def create_batch(
         rates_of(request).count_more(request, "uploads", user.user_id, len(new.items))
     specs = [_spec(item, new, user, services) for item in new.items]
     webhook = validate_receiver(new.webhook, services)
-    whole = JobSpec(Options().resolved(), validate_tag(new.tag), webhook=webhook)
-    request_sha256 = whole.sha256(
-        *(spec.sha256(upload_id, source.url if source else None) for upload_id, source, spec in specs)
-    )
+    idempotency = Idempotency(idempotency_key, _sha256(new, specs)) if idempotency_key else None
     with services.database.write() as session:
         lock_user(session, user.user_id)
-        batch = batches.find_by_key(session, user.user_id, idempotency_key, request_sha256)
+        batch = find_earlier(session, Batch, user.user_id, idempotency)
         if batch is None:
-            batch = batches.create(
-                session,
-                user.user_id,
-                tag=whole.tag,
-                webhook=webhook,
-                idempotency_key=idempotency_key,
-                request_sha256=request_sha256,
-            )
-            submit_batch_in_transaction(session, services, user.user_id, batch.id, specs)
+            batch = batches.create(session, user.user_id, tag=new.tag or None, webhook=webhook, idempotency=idempotency)
+            submit_in_transaction(session, services, user.user_id, specs, batch_id=batch.id)
         represented = BatchJSON.of(batch, batches.jobs_of(session, batch.id))
     services.wake()
     response.headers["Location"] = f"{request.scope.get('root_path', '')}/v1/batches/{batch.id}"
@@ -198,16 +188,18 @@ def read_batch_archive(request: Request, batch_id: ItemId, user: CurrentUser, se
     return zip_response(request, jobs, services, f"{batch.tag or 'conversions'}.zip")
 
 
-def _spec(
-    item: NewItem, new: NewBatch, user: Principal, services: Services
-) -> tuple[str | None, RemoteSource | None, JobSpec]:
-    """Returns the source of an item and its request."""
-    if (item.upload_id is None) == (item.source is None):
-        raise InvalidRequest("Give exactly one of upload_id and source for each item.")
-    options = options_from_json(new.options | item.options)
-    priority = validate_priority(new.priority, user.role)
-    spec = JobSpec(options, validate_tag(item.tag), priority, email_notifications=new.email_notifications)
-    return item.upload_id, None if item.source is None else remote_source(services, item.source), spec
+def _spec(item: NewItem, new: NewBatch, user: Principal, services: Services) -> JobSpec:
+    shared = {"priority": new.priority, "email_notifications": new.email_notifications}
+    own = {"upload_id": item.upload_id, "source": item.source, "tag": item.tag}
+    one = ConversionRequest.model_validate({**shared, **own, "options": new.options | item.options})
+    one.require_one_source()
+    return job_spec(one, services, user.role, takes_cover=False)
+
+
+def _sha256(new: NewBatch, specs: Sequence[JobSpec]) -> str:
+    webhook = new.webhook and new.webhook.model_dump()
+    parts = [*(spec.sha256() for spec in specs), new.tag, webhook]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _item(job: Job) -> BatchItemJSON:

@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from video2mp3 import uploads
 from video2mp3.api.auth.identity import CurrentUser
-from video2mp3.api.conversions.option_parsing import OPTIONS_SCHEMA, options_from_json
+from video2mp3.api.conversions.option_parsing import OPTIONS_SCHEMA, resolve
 from video2mp3.api.fairness.fair_executor import FairExecutor
 from video2mp3.api.frame.parameters import ItemId
 from video2mp3.api.frame.services import CurrentServices, Services
@@ -41,7 +41,7 @@ async def probe_upload(order: NewProbe, request: Request, user: CurrentUser, ser
 
     The response comes at once; no conversion is queued. A file that is not media gets `unsupported_format`.
     """
-    options = options_from_json(order.options)
+    options = resolve(order.options)
     await run_in_threadpool(_require_complete, services, order.upload_id, user.user_id)
     executor: FairExecutor = request.app.state.probes
     work = partial(_probe, services, order.upload_id, options)

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any
 
@@ -9,12 +10,13 @@ import structlog
 from fastapi import APIRouter, Depends, Path, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from video2mp3.api.auth.identity import CurrentUser
+from video2mp3.api.auth.identity import CurrentUser, Principal
 from video2mp3.api.conversions.downloads import MP3_RESPONSES, result_of
 from video2mp3.api.conversions.events import get_watcher
-from video2mp3.api.conversions.option_parsing import OPTION_PARAMETERS, options_from_query, validate_cover
+from video2mp3.api.conversions.option_parsing import OPTION_PARAMETERS
 from video2mp3.api.conversions.representations import error_of
-from video2mp3.api.conversions.submission import JobSpec, check_quotas, submit
+from video2mp3.api.conversions.requests import job_spec, request_of_query
+from video2mp3.api.conversions.submission import check_quotas, submit
 from video2mp3.api.conversions.watcher import JobWatcher
 from video2mp3.api.fairness.disconnects import wait_for_disconnect
 from video2mp3.api.fairness.transfers import run_transfer
@@ -28,6 +30,7 @@ from video2mp3.api.uploads.routes import RAW_BODY, Name
 from video2mp3.database.tables import Job, Upload
 from video2mp3.errors import Canceled, Conflict, NotFound, Unavailable
 from video2mp3.jobs import lifecycle
+from video2mp3.jobs.sources import JobSpec
 
 router = APIRouter(prefix="/v1/mp3", tags=["conversions"])
 log = structlog.get_logger()
@@ -57,7 +60,7 @@ async def convert(
     If the client disconnects, the conversion is canceled.
     """
     name = name or filename_of(request.headers.get("content-disposition")) or ""
-    return await _convert(request, services, user.user_id, watcher, name)
+    return await _convert(request, services, user, watcher, name)
 
 
 @router.put("/{name:path}", response_class=Response, responses=MP3_RESPONSES, openapi_extra=_DESCRIPTION)
@@ -72,15 +75,15 @@ async def convert_named(
 
     If the client disconnects, the conversion is canceled.
     """
-    return await _convert(request, services, user.user_id, watcher, name)
+    return await _convert(request, services, user, watcher, name)
 
 
-async def _convert(request: Request, services: Services, user_id: str, watcher: JobWatcher, name: str) -> Response:
-    options = options_from_query(request.query_params.multi_items(), frozenset({"name", "cover_upload_id"}))
-    cover_upload_id = validate_cover(request.query_params.get("cover_upload_id"), options)
-    # A client that waits for the response needs no email.
-    spec = JobSpec(options, cover_upload_id=cover_upload_id, email_notifications=False)
+async def _convert(request: Request, services: Services, user: Principal, watcher: JobWatcher, name: str) -> Response:
+    wanted = request_of_query(request.query_params.multi_items())
+    # The caller waits for the response and needs no email.
+    spec = replace(job_spec(wanted, services, user.role), email_notifications=False)
     declared = declared_size_bytes(request, services.settings.max_upload_bytes)
+    user_id = user.user_id
     await run_in_threadpool(check_quotas, services, user_id)
     requested = RequestedMp3(services, user_id, spec)
     incoming = IncomingUpload(services, user_id, name=name, declared_size_bytes=declared, observer=requested)
@@ -102,8 +105,8 @@ class RequestedMp3:
         self._early_start: EarlyStart | None = None
 
     def on_start(self, upload: Upload) -> None:
-        """Orders it. Raises what `submit` does."""
-        self.job = submit(self._services, self._user_id, upload.id, self._spec)
+        """Submits it. Raises what `submit` does."""
+        self.job = submit(self._services, self._user_id, replace(self._spec, upload_id=upload.id))
         self._early_start = EarlyStart(self._services, upload)
 
     def on_progress(self, here_bytes: int) -> None:

@@ -48,7 +48,7 @@ from video2mp3.jobs.lifecycle.states import (
     Priority,
     Transfer,
 )
-from video2mp3.jobs.lifecycle.submission import find_by_key, new_job, retry, submit, submit_all
+from video2mp3.jobs.lifecycle.submission import retry, retry_spec, submit
 
 __all__ = [
     "ENDED",
@@ -70,18 +70,16 @@ __all__ = [
     "fail",
     "fetched",
     "find",
-    "find_by_key",
     "finish",
     "heartbeat",
     "list_page",
-    "new_job",
     "reap",
     "release",
     "retry",
+    "retry_spec",
     "sent",
     "start_early",
     "submit",
-    "submit_all",
     "upload_completed",
     "wait_again",
 ]

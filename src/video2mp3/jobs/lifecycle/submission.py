@@ -8,155 +8,93 @@ from sqlalchemy.orm import Session
 
 from video2mp3.database.clock import now
 from video2mp3.database.tables import Job, Upload, new_id
-from video2mp3.engine import ResolvedOptions
-from video2mp3.errors import (
-    Conflict,
-    IdempotencyKeyReused,
-    NotFound,
-    UploadDeleted,
-)
+from video2mp3.errors import Conflict, NotFound, UploadDeleted
 from video2mp3.jobs import counting
+from video2mp3.jobs.idempotency import Idempotency, find_earlier
 from video2mp3.jobs.lifecycle.owner import find
 from video2mp3.jobs.lifecycle.states import NORMAL, PRIORITIES
-from video2mp3.jobs.sources import RemoteSource, source_columns
+from video2mp3.jobs.sources import JobSpec, RemoteSource, source_columns
 from video2mp3.outbox import webhooks
-from video2mp3.outbox.webhooks import Receiver
 from video2mp3.telemetry import tracing
 
 
 def submit(
     session: Session,
-    *,
     user_id: str,
-    upload: Upload | None,
-    options: ResolvedOptions,
-    source: RemoteSource | None = None,
-    result_url: str | None = None,
-    cover: Upload | None = None,
-    tag: str | None = None,
+    specs: Sequence[JobSpec],
+    *,
     batch_id: str | None = None,
-    email_notifications: bool = True,
-    webhook: Receiver | None = None,
-    priority: int = NORMAL,
-    idempotency_key: str | None = None,
-    request_sha256: str | None = None,
-) -> Job:
-    """Creates a job; with a key that the user has used before, returns the job created then.
+    idempotency: Idempotency | None = None,
+) -> list[Job]:
+    """Creates the user's jobs with one statement; with a key that was used before, returns the job created then.
 
-    The caller has read and locked `upload` and `cover`, the front cover, in this transaction. While the upload is open,
-    the job waits for it. Without an upload the job has a `source`, and waits until that is fetched (see `fetched`). The
-    caller has validated the `options`. `priority` is an index of PRIORITIES. `request_sha256` identifies the request
-    that the key was used for. The job keeps the ids of the current request, for the logs. Wake the relay after the
-    commit.
+    The caller has locked the uploads in this transaction, and wakes the relay after the commit. A key belongs to one
+    job. While an upload is open, its job waits for it. The jobs keep the ids of the current request, for the logs.
 
     Raises:
         IdempotencyKeyReused: when the key was used for another request.
-        NotFound: when an upload belongs to another user, or was deleted since it was read.
+        NotFound: when an upload belongs to another user, or was deleted.
     """
-    if earlier := find_by_key(session, user_id, idempotency_key, request_sha256):
-        return earlier
-    job = new_job(
-        user_id=user_id,
-        upload=upload,
-        options=options,
-        source=source,
-        result_url=result_url,
-        cover=cover,
-        tag=tag,
-        batch_id=batch_id,
-        email_notifications=email_notifications,
-        priority=priority,
-    )
-    job.idempotency_key, job.request_sha256 = idempotency_key, request_sha256
-    try:
-        with session.begin_nested():
-            session.add(job)
-            session.flush()
-    except IntegrityError:
-        # Another request with the same key was faster, or the upload was deleted since it was read.
-        if earlier := find_by_key(session, user_id, idempotency_key, request_sha256):
-            return earlier
-        raise NotFound("The upload was deleted.") from None
-    if webhook is not None:
-        webhooks.add_to_job(session, job, webhook)
-    session.refresh(job)
-    counting.submitted(session, PRIORITIES[priority])
-    return job
-
-
-def new_job(
-    *,
-    user_id: str,
-    upload: Upload | None,
-    options: ResolvedOptions,
-    source: RemoteSource | None = None,
-    result_url: str | None = None,
-    cover: Upload | None = None,
-    tag: str | None = None,
-    batch_id: str | None = None,
-    email_notifications: bool = True,
-    priority: int = NORMAL,
-) -> Job:
-    """Returns the row of a job that is not in a session yet, for `submit_all`. The arguments are those of `submit`.
-
-    Raises:
-        NotFound: when an upload belongs to another user.
-    """
-    if any(mine is not None and mine.user_id != user_id for mine in (upload, cover)):
-        raise NotFound
-    return Job(
-        id=new_id(),
-        user_id=user_id,
-        **source_columns(upload, source, options),
-        result_url=result_url,
-        cover_upload_id=cover.id if cover else None,
-        options=options,
-        tag=tag,
-        batch_id=batch_id,
-        email_notifications=email_notifications,
-        request_id=tracing.request_id(),
-        traceparent=tracing.current(),
-        priority=priority,
-        created_at=now(),
-    )
-
-
-def submit_all(session: Session, jobs: Sequence[Job]) -> None:
-    """Creates many jobs with one statement. The caller has read and locked their uploads in this transaction.
-
-    Raises:
-        NotFound: when an upload was deleted since it was read.
-    """
+    if earlier := find_earlier(session, Job, user_id, idempotency):
+        return [earlier]
     # As a number: an expression would need a statement for each row.
     created_at = session.scalars(select(now())).one()
-    for job in jobs:
-        job.created_at = created_at
+    jobs = [_new_job(session, user_id, spec, batch_id, created_at) for spec in specs]
+    if idempotency is not None:
+        (job,) = jobs
+        job.idempotency_key, job.request_sha256 = idempotency.key, idempotency.request_sha256
     try:
         with session.begin_nested():
             session.add_all(jobs)
             session.flush()
     except IntegrityError:
+        # Another request with the same key was faster, or an upload was deleted since it was read.
+        if earlier := find_earlier(session, Job, user_id, idempotency):
+            return [earlier]
         raise NotFound("The upload was deleted.") from None
-    for job in jobs:
-        counting.submitted(session, PRIORITIES[job.priority])
+    for job, spec in zip(jobs, specs, strict=True):
+        if spec.webhook is not None:
+            webhooks.add_to_job(session, job, spec.webhook)
+        counting.submitted(session, PRIORITIES[spec.priority])
+    return jobs
 
 
-def find_by_key(session: Session, user_id: str, idempotency_key: str | None, request_sha256: str | None) -> Job | None:
-    """Returns the job that the same request of the user created before; None if there is none, or no key.
+def _new_job(session: Session, user_id: str, spec: JobSpec, batch_id: str | None, created_at: int) -> Job:
+    upload, cover = (_upload(session, user_id, wanted) for wanted in (spec.upload_id, spec.cover_upload_id))
+    return Job(
+        id=new_id(),
+        user_id=user_id,
+        **source_columns(upload, spec),
+        result_url=spec.result_url,
+        cover_upload_id=cover and cover.id,
+        options=spec.options,
+        tag=spec.tag,
+        batch_id=batch_id,
+        email_notifications=spec.email_notifications,
+        request_id=tracing.request_id(),
+        traceparent=tracing.current(),
+        priority=spec.priority,
+        created_at=created_at,
+    )
 
-    Raises:
-        IdempotencyKeyReused: when the key was used for another request.
-    """
-    if idempotency_key is None:
+
+def _upload(session: Session, user_id: str, upload_id: str | None) -> Upload | None:
+    if upload_id is None:
         return None
-    job = session.scalar(select(Job).where(Job.user_id == user_id, Job.idempotency_key == idempotency_key))
-    if job is not None and job.request_sha256 != request_sha256:
-        raise IdempotencyKeyReused
-    return job
+    upload = session.get(Upload, upload_id)
+    if upload is None or upload.user_id != user_id:
+        raise NotFound
+    return upload
 
 
 def retry(session: Session, job_id: str, user_id: str) -> Job:
-    """Creates a new job from a failed or canceled one: the same upload, the same options.
+    """Creates a new job from a failed or canceled one; see `retry_spec`."""
+    (job,) = submit(session, user_id, [retry_spec(session, job_id, user_id)])
+    return job
+
+
+def retry_spec(session: Session, job_id: str, user_id: str) -> JobSpec:
+    """Returns what a failed or canceled job was to do, and locks its uploads.
 
     A high priority becomes normal, because the caller need not be an administrator.
 
@@ -173,14 +111,12 @@ def retry(session: Session, job_id: str, user_id: str) -> Job:
     cover = session.get(Upload, job.cover_upload_id, with_for_update=True) if job.cover_upload_id else None
     if (upload is None and source is None) or (job.cover_upload_id and cover is None):
         raise UploadDeleted
-    return submit(
-        session,
-        user_id=user_id,
-        upload=upload,
+    return JobSpec(
         options=job.options,
+        upload_id=upload.id if upload else None,
         source=source,
+        cover_upload_id=job.cover_upload_id,
         result_url=job.result_url,
-        cover=cover,
         tag=job.tag,
         email_notifications=job.email_notifications,
         webhook=webhooks.one_off_subscriber(session, job_id),
