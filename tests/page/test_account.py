@@ -76,7 +76,7 @@ def convert(page: Page, service: Service, path: Path) -> None:
     assert answered.status == 202
 
 
-def test_address_and_mails_are_changed(service: Service, page: Page) -> None:
+def test_address_and_email_notifications_are_changed(service: Service, page: Page) -> None:
     register(page, service, "profile")
     open_view(page, "Account")
     profile = section(page, "Profile")
@@ -257,19 +257,19 @@ def test_whoever_is_invited_makes_an_account(service: Service, page: Page) -> No
 
 
 def link_in(service: Service, address: str, kind: str) -> str:
-    """The link in the letter of that kind that was sent to the address."""
+    """The link in the email of that kind that was sent to the address."""
 
     def found() -> re.Match[str] | None:
         bodies = [email.get_body(("plain",)) for email in emails_to(service, address)]
-        letters = [body.get_content() for body in bodies if body]
-        return next((match for text in letters if (match := re.search(rf"/#/sign-in/{kind}/\S+", text))), None)
+        texts = [body.get_content() for body in bodies if body]
+        return next((match for text in texts if (match := re.search(rf"/#/sign-in/{kind}/\S+", text))), None)
 
-    match = wait_until(found, 60, f"the letter ({kind})")
+    match = wait_until(found, 60, f"the email ({kind})")
     assert match is not None
     return service.url + match[0]
 
 
-def test_letters_verify_an_address_and_replace_a_password(service: Service, page: Page) -> None:
+def test_emails_verify_an_address_and_replace_a_password(service: Service, page: Page) -> None:
     register(page, service, "letters")
     open_view(page, "Account")
     profile = section(page, "Profile")
