@@ -16,7 +16,7 @@ NODE := .venv-web/.installed
 NPM := web/npm --loglevel=error
 MODULES := web/node_modules/.installed
 PAGE := src/video2mp3/api/page/.built
-# Of the tests, which wait for servers and conversions most of the time; each takes up to 1.2 GB of memory.
+# Of the tests, which wait for servers and conversions most of the time; each takes up to an estimated 1.2 GB of memory.
 TEST_PROCESSES ?= 4
 
 .PHONY: help
