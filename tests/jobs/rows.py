@@ -52,10 +52,10 @@ def make_upload(database: Database, user_id: str, name: str = "talk.mp4", state:
 def submit(database: Database, user_id: str, upload_id: str | None = None, **arguments: Any) -> Job:
     upload_id = upload_id or make_upload(database, user_id)
     options = resolved(**arguments.pop("options", {}))
-    idempotency = arguments.pop("idempotency", None)
+    of_all = {name: arguments.pop(name, None) for name in ("idempotency", "batch_id")}
     spec = JobSpec(options, upload_id, **arguments)
     with database.write() as session:
-        (job,) = lifecycle.submit(session, user_id, [spec], idempotency=idempotency)
+        (job,) = lifecycle.submit(session, user_id, [spec], **of_all)
         return job
 
 
