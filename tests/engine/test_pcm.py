@@ -101,9 +101,10 @@ def test_any_two_channels_are_left_and_right() -> None:
 
 def test_of_ambisonics_the_sound_from_all_directions_is_heard() -> None:
     samples = [sine(440, 48_000, 2000, 0.5), *(sine(900, 48_000, 2000, 0.5) for _ in range(3))]
-    wanted = through([frame_of(samples[:1], 48_000, "mono")], 48_000, 1)
-    out = through([frame_of(samples, 48_000, "ambisonic 1")], 48_000, 1)
-    assert max(abs(a - b) for a, b in zip(out, wanted, strict=True)) <= 1
+    for channels, layout in ((1, "mono"), (2, "stereo")):
+        wanted = through([frame_of(samples[:1] * channels, 48_000, layout)], 48_000, channels)
+        out = through([frame_of(samples, 48_000, "ambisonic 1")], 48_000, channels)
+        assert max(abs(a - b) for a, b in zip(out, wanted, strict=True)) <= 1
 
 
 def test_what_is_not_a_number_becomes_zero_and_nothing_else_changes() -> None:

@@ -96,7 +96,7 @@ class Options:
     )
     track: int | str | None = _option(
         None,
-        "The audio track: its number, from 1 on, or its language's code (ISO 639: de, deu or ger); none: the first; "
+        "The audio track: its number, from 1 on, or its language's code (ISO 639: de, deu or ger); none: the default; "
         "all: every one that can be decoded, each as a separate MP3.",
         minimum=1,
         maximum=100,
@@ -269,7 +269,7 @@ class ResolvedOptions:
     start_s: float
     end_s: float | None
     track: int | str | None
-    """A number, a language's code, `all`, or None: the first."""
+    """A number, a language's code, `all`, or None: the file's default."""
     split: float | str | None
     """`chapters`, `silence`, the length of each segment in seconds, or None: one MP3."""
     silence_s: float
@@ -325,7 +325,11 @@ class ResolvedOptions:
         """
         if values["version"] != _VERSION:
             raise ValueError(f"options of version {values['version']}, not {_VERSION}")
-        known: dict[str, Any] = {option.name: values.get(option.name) for option in fields(cls)}
+        names = [option.name for option in fields(cls)]
+        # A name that is not there was None, or unknown to the version that has written the others.
+        default = Options().resolved()
+        later = {name: getattr(default, name) for name in names if name not in MODES}
+        known: dict[str, Any] = dict.fromkeys(names) | later | {name: values[name] for name in names if name in values}
         if (picture := known["cover_picture"]) is not None:
             known["cover_picture"] = base64.b64decode(picture)
         return cls(**known)

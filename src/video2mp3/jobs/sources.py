@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from video2mp3.database.tables import Upload
@@ -50,7 +50,11 @@ class JobSpec:
         Args:
             content: identifies the file of a form, whose upload is a new one with each request.
         """
-        return hashlib.sha256(json.dumps([asdict(self), *content], sort_keys=True).encode()).hexdigest()
+        # Only what was asked for: a later version, with more fields or other defaults, recognizes the request too.
+        values = asdict(self)
+        asked = {one.name: values[one.name] for one in fields(self) if getattr(self, one.name) != one.default}
+        asked["options"] = self.options.requested()
+        return hashlib.sha256(json.dumps([asked, *content], sort_keys=True).encode()).hexdigest()
 
 
 def source_columns(upload: Upload | None, spec: JobSpec) -> dict[str, Any]:

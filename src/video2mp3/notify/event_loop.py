@@ -32,7 +32,7 @@ class EventLoop(Loop):
     def stop(self) -> None:
         """Ends the turn at once, and with it all coroutines."""
         super().stop()
-        if self.is_alive():
+        with suppress(RuntimeError):  # the thread has ended, and closed the event loop
             self._events.call_soon_threadsafe(self._ending.set)
 
     def _run_for_a_while(self) -> None:

@@ -1,6 +1,7 @@
 """Decodes the packets of one track, with FFmpeg through PyAV. Runs in the child: the input is hostile."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -9,7 +10,7 @@ from av import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
-from video2mp3.engine.child.formats import DECODERS
+from video2mp3.engine.child.formats import DECODERS, MAX_STREAMS
 from video2mp3.errors import UndecodableAudio
 
 MAX_CHANNELS = 64
@@ -136,12 +137,10 @@ class TrackDecoder:
             self.damage.truncated = True
 
     def _demux(self) -> Iterator["av.Packet[AudioStream]"]:
-        while True:
-            try:
+        for _ in range(MAX_STREAMS):
+            with suppress(IndexError):  # from PyAV, if a stream appears after the start of the file
                 yield from self._container.demux(self._stream)
-            except IndexError:  # from PyAV, at a packet of a stream that appears later; the packet is consumed
-                continue
-            return
+                return
 
     def _excess(self, last: AudioFrame) -> int:
         """Returns the samples at the end of the last frame that lie beyond an MP4 track's length.

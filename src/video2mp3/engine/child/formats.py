@@ -18,3 +18,5 @@ DECODERS = frozenset((
     "pcm_u32le", "pcm_u8", "g722", "g723_1", "g726", "g726le", "ilbc", "truespeech",
 ))  # fmt: skip
 """Decoders that may run."""
+
+MAX_STREAMS = 100

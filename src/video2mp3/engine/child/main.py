@@ -155,6 +155,11 @@ def _code_of(error: Exception) -> str:
 
 
 def _probe(media: Media) -> dict[str, Any]:
+    return {**_describe(media), "cut_short": media.is_cut_short}
+
+
+def _describe(media: Media) -> dict[str, Any]:
+    """Returns what the head of the file says: the end of an upload may still be on its way."""
     return {
         "container": media.container,
         "tracks": [asdict(track) for track in media.tracks],
@@ -166,7 +171,6 @@ def _probe(media: Media) -> dict[str, Any]:
         "title": media.title,
         "has_video": media.has_video,
         "dependent_streams": media.dependent_streams,
-        "cut_short": media.is_cut_short,
     }
 
 
@@ -198,7 +202,7 @@ def _convert(
         reporter.report(done_s, converter.total_s)
     for segment in converter.segments():
         send({"segment": segment})
-    return {**_probe(media), **converter.facts()}
+    return {**_describe(media), **converter.facts()}
 
 
 def _one_track(media: Media, job: ConversionJob) -> Converter:

@@ -10,7 +10,7 @@ from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
 from video2mp3.engine.child.decode import TrackDecoder, out_of_memory
-from video2mp3.engine.child.formats import DECODERS, FORMATS
+from video2mp3.engine.child.formats import DECODERS, FORMATS, MAX_STREAMS
 from video2mp3.engine.child.languages import has_language
 from video2mp3.engine.containers.extent import declared_size, info_tag_of
 from video2mp3.engine.mp3.id3 import clean_text
@@ -18,7 +18,6 @@ from video2mp3.engine.report import Chapter, Track
 from video2mp3.engine.source import SourceFile
 from video2mp3.errors import NoAudio, TrackNotFound, UnsupportedFormat
 
-MAX_STREAMS = 100
 PROBE_BYTES = 5_000_000
 ANALYZE_US = 5_000_000
 LATE_PROBE_BYTES = 64_000_000

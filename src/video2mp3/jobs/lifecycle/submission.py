@@ -107,8 +107,10 @@ def retry_spec(session: Session, job_id: str, user_id: str) -> JobSpec:
     if job.state not in ("failed", "canceled"):
         raise Conflict("Only a conversion that failed or was canceled can be tried again.")
     source = RemoteSource(job.source_url, job.source_name) if job.source_url else None
-    upload = session.get(Upload, job.upload_id, with_for_update=True) if job.upload_id else None
-    cover = session.get(Upload, job.cover_upload_id, with_for_update=True) if job.cover_upload_id else None
+    # Locked in the order in which a submission locks them, so that no two requests wait for each other.
+    wanted = sorted(one for one in (job.upload_id, job.cover_upload_id) if one is not None)
+    found = {upload_id: session.get(Upload, upload_id, with_for_update=True) for upload_id in wanted}
+    upload, cover = (found.get(one or "") for one in (job.upload_id, job.cover_upload_id))
     if (upload is None and source is None) or (job.cover_upload_id and cover is None):
         raise UploadDeleted
     return JobSpec(

@@ -180,7 +180,7 @@ def _chosen_channels(frame: AudioFrame) -> _Filter | None:
     """Returns what makes of channels those that swresample mixes; None where it mixes them as they are."""
     name, count = frame.layout.name, frame.layout.nb_channels
     if name.startswith("ambisonic"):
-        return "channelmap", "map=0:channel_layout=mono"  # W: the sound from all directions
+        return "channelmap", "map=0|0:channel_layout=stereo"  # W: the sound from all directions
     if count == 2 and name not in _STEREO_LAYOUTS:
         return "channelmap", "map=0|1:channel_layout=stereo"
     if count not in _DEFAULT_LAYOUTS and name.endswith(" channels"):  # it would take the first for those of cinemas
@@ -189,7 +189,8 @@ def _chosen_channels(frame: AudioFrame) -> _Filter | None:
 
 
 def _all_channels(frame: AudioFrame) -> _Filter:
-    return "pan", "mono|c0<" + "+".join(f"c{channel}" for channel in range(frame.layout.nb_channels))
+    everything = "+".join(f"c{channel}" for channel in range(frame.layout.nb_channels))
+    return "pan", f"stereo|c0<{everything}|c1<{everything}"  # mono would become stereo at half the power
 
 
 def _planes_of(frame: AudioFrame) -> tuple[AudioPlane, ...]:

@@ -74,11 +74,11 @@ def _peak(pcm: bytes) -> int:
 
 
 def measure(media: Media, max_audio_s: float, on_progress: Callable[[float], None]) -> dict[str, Any]:
-    """Returns the waveform of the first track, as a message; `on_progress` is told the seconds done.
+    """Returns the waveform of the default track, as a message; `on_progress` is told the seconds done.
 
     Audio beyond `max_audio_s` is ignored.
     """
-    frames = media.decoder().frames()
+    frames = media.decoder(media.find_track(None)).frames()
     first = next(frames)
     converter = PcmConverter(first[0].sample_rate, min(first[0].layout.nb_channels, 2))
     waveform_peaks = WaveformPeaks(converter.channels)
