@@ -138,7 +138,7 @@ def test_an_unsafe_request_with_the_cookie_comes_from_our_own_page(browser: http
 
 def test_a_wrong_cookie_is_refused(client: httpx.Client) -> None:
     name = f"video2mp3_session_{client.base_url.port}"
-    assert client.get("/v1/me", headers={"Cookie": f"{name}=unknown"}).json()["detail"].startswith("This sign-in has")
+    assert client.get("/v1/me", headers={"Cookie": f"{name}=unknown"}).json()["detail"].startswith("This session has")
 
 
 def test_a_browser_signs_out(browser: httpx.Client) -> None:

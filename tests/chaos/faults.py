@@ -12,7 +12,7 @@ from video2mp3.database.statements import change
 from video2mp3.database.tables import Job
 from video2mp3.jobs import lifecycle
 from video2mp3.jobs.housekeeping.relay import Relay
-from video2mp3.jobs.lifecycle import Claim
+from video2mp3.jobs.lifecycle import Claim, claims
 from video2mp3.worker import loop
 
 _YEARS_S = 10 * 365 * 86_400
@@ -24,7 +24,7 @@ def without_fence() -> None:
     def held(claim: Claim) -> tuple[ColumnElement[bool], ...]:
         return (Job.state == "processing",)
 
-    _replace(lifecycle, "_held", held)
+    _replace(claims, "_held", held)
 
 
 def without_claim_cas() -> None:
@@ -50,7 +50,7 @@ def without_finish_cas() -> None:
     def leave(session: Session, claim: Claim, *_conditions: ColumnElement[bool], **values: Any) -> bool:
         return change(session, Job, claim.job_id, **values)
 
-    _replace(lifecycle, "_leave", leave)
+    _replace(claims, "_leave", leave)
 
 
 def without_outbox() -> None:

@@ -69,7 +69,7 @@ def test_jobs_are_canceled_and_tried_again(tmp_path: Path, database: Database) -
     again = run(tmp_path, "admin", "retry", new_id)
     assert (again.returncode, "Only a conversion that failed" in again.stderr) == (1, True)
     missing = run(tmp_path, "admin", "cancel", "0" * 32)
-    assert (missing.returncode, "nothing here" in missing.stderr) == (1, True)
+    assert (missing.returncode, "no resource with that id" in missing.stderr) == (1, True)
 
 
 def test_workers_and_the_queue_are_shown(tmp_path: Path, database: Database) -> None:

@@ -227,7 +227,7 @@ def test_the_cover_is_a_moment_or_a_file(folder: Path) -> None:
         "--cover-at: cannot be used together with --cover-file": ["--cover-at", "1", "--cover-file", picture],
         "--cover-file: must not be larger than 5 MB": ["--cover-file", "large.jpg"],
         "missing.jpg": ["--cover-file", "missing.jpg"],
-        "no whole JPEG or PNG": ["--cover-file", "talk.mov"],
+        "not a complete, decodable JPEG or PNG": ["--cover-file", "talk.mov"],
         "no picture at 3 s": ["--cover-at", "3"],
     }
     (folder / "large.jpg").write_bytes(bytes(6_000_000))

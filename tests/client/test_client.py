@@ -221,7 +221,7 @@ def test_an_answer_of_somebody_else_is_told_as_such(tmp_path: Path) -> None:
         return raised.value
 
     with web_server(lead_away) as port:
-        assert "sent us elsewhere" in upload(port).detail
+        assert "redirected to another host" in upload(port).detail
     assert reached == ["/v1/uploads"]
     with web_server(no_service) as port:
         assert "answered with status 404" in upload(port).detail

@@ -219,7 +219,7 @@ def test_a_blocked_broker_is_unavailable_within_its_deadline_and_acks_still_work
 def test_check_says_what_is_wrong_and_never_the_password(rabbitmq: RabbitMQServer) -> None:
     address, nobody = f"127.0.0.1:{rabbitmq.port}", f"127.0.0.1:{free_port()}"
     wrong = {
-        f"amqp://guest:s3cret@{address}/": "refuses the user name or the password",
+        f"amqp://guest:s3cret@{address}/": "rejects the user name or the password",
         f"amqp://guest:guest@{address}/nonesuch": "no virtual host `nonesuch`",
         f"amqp://guest:s3cret@{nobody}/": f"{nobody} cannot be reached",
         "amqp://guest:s3cret@nobody.invalid/": "nobody.invalid:5672 cannot be reached",

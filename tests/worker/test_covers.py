@@ -10,17 +10,14 @@ from tests.engine.converting import make
 from tests.jobs.rows import make_user, read_job, submit
 from tests.servers import wait_until
 from tests.worker.system import System, make_wav
-from video2mp3 import uploads
 from video2mp3.database.tables import Job, Upload
 
 
 def submit_with_cover(system: System, picture: bytes, **options: Any) -> tuple[Job, str]:
     user_id = make_user(system.database)
     cover_id = system.upload(user_id, picture, "cover.png")
-    with system.database.read() as session:
-        cover = uploads.find(session, cover_id, user_id)
     video_id = system.upload(user_id, make_wav(0.5))
-    return submit(system.database, user_id, video_id, cover=cover, options=options), cover_id
+    return submit(system.database, user_id, video_id, cover_upload_id=cover_id, options=options), cover_id
 
 
 def test_the_uploaded_picture_becomes_the_cover(system: System, tmp_path: Any) -> None:
