@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import FilePayload, Locator, Page, expect
+from playwright.sync_api import FilePayload, Locator, Page, Route, expect
 
 from tests.acceptance.service import PASSWORD, Service, emails_to, embedded
 from tests.media import corpus_file
@@ -217,6 +217,23 @@ def test_administrators_see_everything_and_others_nothing(service: Service, page
     jobs.get_by_label("State").select_option("finished")
     expect(jobs).to_contain_text("No conversions.")
     expect(section(page, "Audit log")).to_contain_text("login.succeeded")
+
+
+def test_a_search_is_not_lost_while_the_list_loads(service: Service, page: Page) -> None:
+    """It should show what was searched for, and no response to the request from before."""
+    held: list[Route] = []
+    with service.user("wanted"):
+        sign_in(page, service, "root")
+        page.route(re.compile(r"/v1/admin/users\?search=$"), lambda route: held.append(route))
+        open_view(page, "Administration")
+        users = section(page, "Users")
+        users.get_by_role("searchbox").fill("wante")
+        users.get_by_role("button", name="Search").click()
+        expect(users.get_by_role("listitem")).to_have_count(1)
+        with page.expect_response(re.compile(r"/v1/admin/users\?search=$")):
+            held[0].continue_()
+        page.evaluate("new Promise((done) => setTimeout(done, 300))")  # the page handles it
+        expect(users.get_by_role("listitem")).to_have_count(1)
 
 
 def test_a_user_is_disabled_at_once(service: Service, page: Page) -> None:

@@ -13,6 +13,15 @@ export class Action {
     if (this.isBusy) return false;
     this.isBusy = true;
     try {
+      return await this.read(action);
+    } finally {
+      this.isBusy = false;
+    }
+  }
+
+  /** The same for an action that only reads, such as a search: it may run while another one does. */
+  async read(action: () => Promise<void>): Promise<boolean> {
+    try {
       await action();
       this.problem = "";
       return true;
@@ -20,8 +29,6 @@ export class Action {
       if (error instanceof Problem && error.code === "unauthenticated") sessionEnded();
       this.problem = explain(error);
       return false;
-    } finally {
-      this.isBusy = false;
     }
   }
 }
