@@ -152,7 +152,7 @@ async function stop(entry: Entry): Promise<void> {
 
 /** Retries the steps that failed. */
 export async function retry(entry: Entry): Promise<void> {
-  const failed = entry.conversion;
+  const { conversion: failed, step } = entry;
   entry.trouble = null;
   entry.progress = null;
   if (failed && isEnd(failed.state) && entry.step === "sent") {
@@ -160,6 +160,7 @@ export async function retry(entry: Entry): Promise<void> {
     follow(entry);
   } else {
     const isThere = entry.uploadId !== null && !failed?.ended_at && (await storedBytes(entry.uploadId)) !== null;
+    if (entry.step !== step) return; // it was given its file meanwhile, and runs
     if (!isThere) [entry.uploadId, entry.conversion, entry.sentBytes] = [null, null, 0];
     entry.step = entry.file ? "next" : "lost";
   }
