@@ -62,7 +62,7 @@ def without_shares() -> None:
 
 
 def without_making_room() -> None:
-    """A slow transfer goes on whoever waits, though it is seen to be slow as soon."""
+    """Slow transfers are detected as early as with the guard, but are not preempted while users wait."""
     with_short_windows()
     TransferLoop._preempt_slow_transfers = lambda _: None  # type: ignore[method-assign,assignment]
 

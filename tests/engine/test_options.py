@@ -9,7 +9,6 @@ from tests.engine.converting import by_ffprobe, converted, make
 from tests.engine.decoders import samples_decoded
 from tests.engine.sounds import write_wav
 from video2mp3.engine import Options, ResolvedOptions
-from video2mp3.engine.options import description_of
 from video2mp3.engine.presets import PRESETS
 from video2mp3.errors import InvalidOption
 
@@ -107,7 +106,7 @@ def test_a_bad_option_is_named(values: dict[str, object], words: str) -> None:
 
 def test_every_option_says_what_it_does() -> None:
     for option in fields(Options):
-        assert description_of(option.name).endswith(".")
+        assert option.metadata["description"].endswith(".")
 
 
 @pytest.mark.parametrize("preset", PRESETS)

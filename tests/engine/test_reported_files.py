@@ -1,17 +1,17 @@
 """Files of kinds that people reported to other projects as converted wrongly."""
 
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.engine.converting import converted
 from tests.engine.decoders import samples_decoded
 from tests.media import REPORTS, corpus_file
 from tests.servers import require_program
 from tests.servers.programs import missing
-from video2mp3.engine import FileSource, Options, Report, convert
 from video2mp3.errors import UndecodableAudio
 
 
@@ -23,7 +23,7 @@ class Case:
     title: str | None = None
     warning: str = ""
     """A part of the one warning that there is."""
-    options: dict[str, Any] | None = None
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 ONE_OF_TWO = "Only track 2 of 2 audio tracks"
@@ -50,18 +50,13 @@ CASES = (
 def test_a_reported_file_is_converted_as_its_owner_expects(case: Case, tmp_path: Path) -> None:
     if not REPORTS.exists():
         missing(f"the files from reports ({REPORTS})")
-    report = converted(REPORTS / case.file, tmp_path / "out.mp3", case.options)
+    report = converted(REPORTS / case.file, tmp_path / "out.mp3", **case.options)
     assert report.duration_s == pytest.approx(case.duration_s, abs=0.05)
     assert samples_decoded(tmp_path / "out.mp3", report.mp3_channels) == (report.samples, report.samples)
     assert report.track == case.track
     assert case.title in (None, report.title)
     assert [case.warning in warning for warning in report.warnings] == ([True] if case.warning else [])
     assert not report.truncated
-
-
-def converted(file: Path, mp3: Path, options: dict[str, Any] | None = None) -> Report:
-    with FileSource(file) as source, mp3.open("wb") as sink:
-        return convert(source, sink, Options(**(options or {})))
 
 
 @pytest.mark.parametrize(

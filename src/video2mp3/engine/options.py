@@ -4,15 +4,15 @@
 """
 
 import base64
-import math
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import dataclass, fields
 from difflib import get_close_matches
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar
 
 from video2mp3.engine.mp3.frames import RATES_HZ
+from video2mp3.engine.option_schema import check, declare, kinds_of, number_of
 from video2mp3.engine.presets import PRESETS, described
 from video2mp3.errors import InvalidOption
 
@@ -42,12 +42,6 @@ _VERSION = 1
 _DATE = re.compile(r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
 _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
-_KINDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", bytes: "bytes"}
-
-
-def _option(default: Any, description: str, **schema: Any) -> Any:
-    """Declares an option; `schema` holds its bounds in the words of JSON Schema, and is what it is checked by."""
-    return field(default=default, metadata={"description": description, "json_schema_extra": schema})
 
 
 @dataclass(frozen=True)
@@ -60,41 +54,41 @@ class Options:
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
-    bitrate_kbps: int | None = _option(
+    bitrate_kbps: int | None = declare(
         None,
         "Constant bitrate (CBR) in kbit/s; where the sample rate does not have it, the nearest that it has. "
         "Of bitrate_kbps, vbr_quality, average_kbps and preset one at most; none: 192 kbit/s CBR.",
         enum=[*BITRATES_KBPS, None],
     )
-    vbr_quality: int | None = _option(
+    vbr_quality: int | None = declare(
         None, "Variable bitrate (VBR), as LAME's -V: 0 (best, largest) to 9 (smallest).", minimum=0, maximum=9
     )
-    average_kbps: int | None = _option(
+    average_kbps: int | None = declare(
         None, "Average bitrate (ABR) in kbit/s: varies, but comes out near this.", minimum=8, maximum=320
     )
-    preset: str | None = _option(
+    preset: str | None = declare(
         None,
         f"A set of other options ({described()}). Other options given beside it win.",
         enum=[*PRESETS, None],
     )
-    channels: int | None = _option(
+    channels: int | None = declare(
         None, "1: mono, 2: joint stereo; none: the source's, at most 2.", minimum=1, maximum=2
     )
-    sample_rate_hz: int | None = _option(
+    sample_rate_hz: int | None = declare(
         None,
         "Sample rate of the MP3; none: the source's, or the next higher that MP3 has, at most 48000.",
         enum=[*RATES_HZ, None],
     )
-    start_s: float | None = _option(
+    start_s: float | None = declare(
         None, "Leave out what comes before this time, in seconds; exact to the sample.", minimum=0, maximum=_MAX_TIME_S
     )
-    end_s: float | None = _option(
+    end_s: float | None = declare(
         None,
         "Leave out what comes from this time on, in seconds of the source; exact to the sample.",
         minimum=_MIN_LENGTH_S,
         maximum=_MAX_TIME_S,
     )
-    track: int | str | None = _option(
+    track: int | str | None = declare(
         None,
         "The audio track: its number, from 1 on, or its language's code (ISO 639: de, deu or ger); none: the default; "
         "all: every one that can be decoded, each as a separate MP3.",
@@ -102,7 +96,7 @@ class Options:
         maximum=100,
         maxLength=20,
     )
-    split: float | str | None = _option(
+    split: float | str | None = declare(
         None,
         "Make several MP3s that play without a gap: one for each of the source's chapters (chapters), one from each "
         "silence to the next (silence), or each of so many seconds (a number); none: one MP3.",
@@ -110,78 +104,78 @@ class Options:
         maximum=_MAX_TIME_S,
         maxLength=20,
     )
-    silence_s: float = _option(
+    silence_s: float = declare(
         DEFAULT_SILENCE_S,
         "How long, in seconds, it has to be quiet for split silence; the next MP3 begins half of that after the sound "
         "ends.",
         minimum=0.2,
         maximum=60,
     )
-    silence_db: float = _option(
+    silence_db: float = declare(
         DEFAULT_SILENCE_DB,
         "How quiet it has to be for split silence: no sample of the source is louder than this, in dBFS.",
         minimum=-96,
         maximum=-10,
     )
-    copy: bool = _option(
+    copy: bool = declare(
         False,
         "Take the source's own MP3 frames over as they are, without decoding and encoding; only where the audio is "
         "MP3, and not together with options that change the sound.",
     )
-    title: str | None = _option(
+    title: str | None = declare(
         None,
         "Title to write (ID3 TIT2); none: the source's own, else its file name; an empty one: none.",
         maxLength=MAX_TITLE_LENGTH,
     )
-    artist: str | None = _option(None, "Artist to write (TPE1); an empty one: none.", maxLength=MAX_TITLE_LENGTH)
-    album: str | None = _option(None, "Album to write (TALB); an empty one: none.", maxLength=MAX_TITLE_LENGTH)
-    date: str | None = _option(
+    artist: str | None = declare(None, "Artist to write (TPE1); an empty one: none.", maxLength=MAX_TITLE_LENGTH)
+    album: str | None = declare(None, "Album to write (TALB); an empty one: none.", maxLength=MAX_TITLE_LENGTH)
+    date: str | None = declare(
         None, "Date to write (TDRC): YYYY, YYYY-MM or YYYY-MM-DD; an empty one: none.", maxLength=10
     )
-    genre: str | None = _option(None, "Genre to write (TCON); an empty one: none.", maxLength=MAX_TITLE_LENGTH)
-    comment: str | None = _option(None, "Comment to write (COMM); an empty one: none.", maxLength=MAX_COMMENT_LENGTH)
-    track_number: int | None = _option(None, "Number in the album to write (TRCK).", minimum=1, maximum=9999)
-    keep_tags: bool = _option(
+    genre: str | None = declare(None, "Genre to write (TCON); an empty one: none.", maxLength=MAX_TITLE_LENGTH)
+    comment: str | None = declare(None, "Comment to write (COMM); an empty one: none.", maxLength=MAX_COMMENT_LENGTH)
+    track_number: int | None = declare(None, "Number in the album to write (TRCK).", minimum=1, maximum=9999)
+    keep_tags: bool = declare(
         True,
         "Keep the source's tags that say what it is: title, artist, album artist, album, composer, genre, "
         "date, track and disc number.",
     )
-    keep_private_tags: bool = _option(
+    keep_private_tags: bool = declare(
         False, "Keep all other tags of the source too: place, device, time of recording, comments, persons."
     )
-    cover: str = _option(
+    cover: str = declare(
         "source", "The front cover (APIC): the picture attached to the source, or none.", enum=["source", "none"]
     )
-    cover_at_s: float | None = _option(
+    cover_at_s: float | None = declare(
         None,
         "Take the video's picture at this time, in seconds of the source, as the front cover: a JPEG of at most 1000 "
         "pixels a side.",
         minimum=0,
         maximum=_MAX_TIME_S,
     )
-    cover_picture: bytes | None = _option(
+    cover_picture: bytes | None = declare(
         None,
         "Take this picture as the front cover: a JPEG or PNG of at most 5 MB; it loses its Exif, comments and texts, "
         "and stays as it is else.",
         maxLength=MAX_COVER_BYTES,
     )
-    chapters: bool = _option(True, "Write the source's chapters (CHAP and CTOC).")
-    loudness_lufs: float | None = _option(
+    chapters: bool = declare(True, "Write the source's chapters (CHAP and CTOC).")
+    loudness_lufs: float | None = declare(
         None,
         "Bring to this loudness in LUFS (EBU R128), such as -16 or -23, by one gain for all of it; true peaks of the "
         "MP3 stay below -1 dBTP, if need be with less loudness.",
         minimum=-50,
         maximum=-5,
     )
-    fade_in_s: float | None = _option(None, "Fade in over this many seconds.", minimum=0, maximum=MAX_FADE_S)
-    fade_out_s: float | None = _option(None, "Fade out over the last seconds.", minimum=0, maximum=MAX_FADE_S)
-    fail_on_damage: bool = _option(
+    fade_in_s: float | None = declare(None, "Fade in over this many seconds.", minimum=0, maximum=MAX_FADE_S)
+    fade_out_s: float | None = declare(None, "Fade out over the last seconds.", minimum=0, maximum=MAX_FADE_S)
+    fail_on_damage: bool = declare(
         False, "Fail where audio is damaged or the file is cut short, instead of converting what is there."
     )
 
     def __post_init__(self) -> None:
         for option in fields(self):
-            _check(option, getattr(self, option.name))
+            check(option, getattr(self, option.name))
         given = [name for name in MODES if getattr(self, name) is not None]
         if len(given) > 1:
             raise InvalidOption(f"{given[1]}: cannot be used together with {given[0]}; choose one of them.")
@@ -190,7 +184,7 @@ class Options:
             raise InvalidOption("end_s: must be later than start_s.")
         if self.date and not _DATE.fullmatch(self.date):
             raise InvalidOption("date: must be YYYY, YYYY-MM or YYYY-MM-DD.")
-        if isinstance(self.track, str) and _number(self.track) is None and not _LANGUAGE.fullmatch(self.track):
+        if isinstance(self.track, str) and number_of(self.track) is None and not _LANGUAGE.fullmatch(self.track):
             raise InvalidOption("track: must be a track's number, from 1 on, or the code of a language, such as deu.")
         self._require_sense_of_segments()
         if self.keep_private_tags and not self.keep_tags:
@@ -248,7 +242,7 @@ class Options:
         values |= {**PRESETS.get(self.preset or "", {}), **self.as_dict()}
         if all(values[mode] is None for mode in ("bitrate_kbps", "vbr_quality", "average_kbps")):
             values["bitrate_kbps"] = DEFAULT_BITRATE_KBPS
-        values["track"] = self.track if (number := _number(self.track)) is None else int(number)
+        values["track"] = self.track if (number := number_of(self.track)) is None else int(number)
         values["split"] = self.split if (length_s := _interval_s(self.split)) is None else length_s
         return ResolvedOptions(**values)
 
@@ -356,55 +350,12 @@ def require_known(names: Iterable[str], known: Collection[str]) -> None:
             raise InvalidOption(f"There is no option {said!r}; the nearest is {nearest}.")
 
 
-def description_of(name: str) -> str:
-    """Returns what an option does, in a sentence or two."""
-    return str(next(option for option in fields(Options) if option.name == name).metadata["description"])
-
-
 def value_of_text(name: str, text: str) -> Any:
     """Returns the value of the option's type that a text stands for; the text itself if there is none."""
-    for kind in _kinds_of(next(option for option in fields(Options) if option.name == name)):
+    for kind in kinds_of(next(option for option in fields(Options) if option.name == name)):
         with suppress(KeyError, ValueError):
             if kind is bool:
                 return _BOOLEANS[text.lower()]
             if kind in (int, float):
                 return kind(text)
     return text
-
-
-def _kinds_of(option: "Field[Any]") -> list[Any]:
-    return [kind for kind in get_args(option.type) or (option.type,) if kind is not type(None)]
-
-
-def _check(option: "Field[Any]", value: Any) -> None:
-    if value is None and option.default is None:
-        return
-    kinds = _kinds_of(option)
-    if not any(_is_a(kind, value) for kind in kinds):
-        raise InvalidOption(f"{option.name}: must be {' or '.join(_KINDS[kind] for kind in kinds)}.")
-    schema: Mapping[str, Any] = option.metadata["json_schema_extra"]
-    if value not in schema.get("enum", [value]):
-        allowed = ", ".join(str(known) for known in schema["enum"] if known is not None)
-        named = repr(value)[:50] if isinstance(value, str) else value
-        raise InvalidOption(f"{option.name}: {named} is not one of {allowed}.")
-    number = _number(value)
-    low, high = schema.get("minimum", -math.inf), schema.get("maximum", math.inf)
-    if number is not None and not low <= number <= high:  # NaN is not between them either
-        raise InvalidOption(f"{option.name}: must be from {low} to {high}.")
-    if isinstance(value, bytes) and len(value) > schema["maxLength"]:
-        raise InvalidOption(f"{option.name}: must not be larger than {schema['maxLength'] // 10**6} MB.")
-    if isinstance(value, str) and len(value) > schema.get("maxLength", math.inf):
-        raise InvalidOption(f"{option.name}: must not be longer than {schema['maxLength']} characters.")
-
-
-def _is_a(kind: type, value: object) -> bool:
-    if kind is float:
-        return isinstance(value, (int, float)) and not isinstance(value, bool)
-    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
-
-
-def _number(value: object) -> float | None:
-    """Returns the number that a value is, or says in digits."""
-    if isinstance(value, str):
-        return int(value) if value.isdigit() and value.isascii() and len(value) <= 20 else None
-    return value if isinstance(value, (int, float)) else None

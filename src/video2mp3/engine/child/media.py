@@ -72,10 +72,11 @@ class Media:
 
         If possible, it is decodable, not empty, meant for everybody, and has the default flag, in this order.
         """
+        tracks = self.tracks
         is_counted = any(stream.frames for stream in self.audio_streams)
 
         def rank(place: int) -> tuple[bool, bool, bool]:
-            stream, track = self.audio_streams[place], self.tracks[place]
+            stream, track = self.audio_streams[place], tracks[place]
             is_empty = not track.channels or (is_counted and not stream.frames)
             return (
                 is_empty or not track.decodable,
@@ -83,7 +84,7 @@ class Media:
                 not stream.disposition & Disposition.default,
             )
 
-        return min(range(len(self.audio_streams)), key=rank, default=0)
+        return min(range(len(tracks)), key=rank, default=0)
 
     @property
     def dependent_streams(self) -> int:
