@@ -18,6 +18,8 @@ MODULES := web/node_modules/.installed
 PAGE := src/video2mp3/api/page/.built
 # Of the tests, which wait for servers and conversions most of the time; each takes up to an estimated 1.2 GB of memory.
 TEST_PROCESSES ?= 4
+# The tests start the service hundreds of times; each start would compile its modules again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## List the targets
