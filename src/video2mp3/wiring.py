@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import structlog
@@ -23,6 +24,9 @@ from video2mp3.queue.memory import MemoryQueue
 from video2mp3.settings import Settings
 from video2mp3.storage import Storage
 from video2mp3.storage.disk import DiskStorage
+
+if TYPE_CHECKING:
+    from video2mp3.notify.smtp import Mailer
 
 log = structlog.get_logger()
 
@@ -82,6 +86,26 @@ def open_storage(settings: Settings) -> Storage:
 def make_guard(settings: Settings) -> Guard:
     """Makes what decides which of the users' URLs are connected to."""
     return Guard(settings.networks, settings.ports)
+
+
+def make_mailer(settings: Settings) -> "Mailer | None":
+    """Makes what sends emails; None where no mail server is set.
+
+    Raises:
+        ConfigurationError: when the sender is unusable.
+    """
+    if not settings.smtp_host:
+        return None
+    from video2mp3.notify.smtp import Mailer
+
+    return Mailer(
+        host=settings.smtp_host,
+        port=settings.smtp_port,
+        security=settings.smtp_security,
+        username=settings.smtp_username,
+        password=settings.smtp_password.get_secret_value(),
+        sender=settings.smtp_from,
+    )
 
 
 @contextmanager

@@ -30,7 +30,18 @@ def test_doctor_finds_a_new_machine_well(tmp_path: Path) -> None:
     """It should check every part, and say so when all work."""
     result = run(tmp_path, "doctor")
     assert result.returncode == 0, result.stdout
-    for part in ("machine", "settings", "registration", "disk", "engine", "sandbox", "database", "broker", "storage"):
+    for part in (
+        "machine",
+        "settings",
+        "registration",
+        "disk",
+        "engine",
+        "sandbox",
+        "database",
+        "broker",
+        "storage",
+        "email",
+    ):
         assert f"ok    {part}: " in result.stdout
     assert "Everything works." in result.stdout
 
@@ -50,7 +61,7 @@ def test_doctor_names_what_is_wrong_and_checks_the_rest(part: str, setting: str,
     (failure,) = [line for line in result.stdout.splitlines() if line.startswith("FAIL")]
     assert part in failure
     assert setting in failure
-    assert result.stdout.count("ok    ") == 8
+    assert result.stdout.count("ok    ") == 9
     assert "hunter2" not in result.stdout + result.stderr
 
 

@@ -19,9 +19,16 @@ CASES: list[tuple[dict[str, object], str | None]] = [
     ({"queue_url": "amqp://v:sh0rt%21@mq/"}, "QUEUE_URL has fewer than 12"),
     ({"s3_access_key_id": "k", "s3_secret_access_key": "minioadmin"}, "S3_SECRET_ACCESS_KEY is a known default"),
     ({"s3_access_key_id": "k", "s3_secret_access_key": STRONG}, None),
-    ({"smtp_host": "m", "smtp_username": "v"}, "SMTP_PASSWORD is empty"),
+    ({"smtp_host": "m", "smtp_from": "a@b.example", "smtp_username": "v"}, "SMTP_PASSWORD is empty"),
+    ({"smtp_host": "m"}, "SMTP_FROM is video2mp3@localhost"),
     (
-        {"smtp_host": "m", "smtp_username": "v", "smtp_password": STRONG, "smtp_security": "none"},
+        {
+            "smtp_host": "m",
+            "smtp_from": "a@b.example",
+            "smtp_username": "v",
+            "smtp_password": STRONG,
+            "smtp_security": "none",
+        },
         "SMTP_SECURITY=none sends",
     ),
     (

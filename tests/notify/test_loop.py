@@ -173,7 +173,7 @@ def test_after_a_day_an_email_has_failed(embedded: System) -> None:
     with running(embedded, _mailer(free_port())):
         problem = _wait_for(embedded, job_id, "failed").problem
     assert problem is not None
-    assert problem.startswith("The mail server did not take the email")
+    assert problem.startswith("The mail server 127.0.0.1:")
 
 
 def test_a_notifier_that_died_while_sending_is_followed_by_another(embedded: System, smtp: SMTPServer) -> None:

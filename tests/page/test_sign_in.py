@@ -1,6 +1,6 @@
 """Signing in and out on the page."""
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.acceptance.service import PASSWORD, Service
 from tests.page.conftest import register
@@ -37,3 +37,27 @@ def test_whoever_registers_is_signed_in(service: Service, page: Page) -> None:
 def test_a_visitor_on_this_machine_is_told_of_the_link(service: Service, page: Page) -> None:
     page.goto(service.url)
     expect(page.get_by_text("Open the link that the service printed")).to_be_visible()
+
+
+def test_without_a_mail_server_the_page_promises_no_emails(service: Service, page: Page) -> None:
+    """It should offer neither a new password by email nor the switch for emails."""
+
+    def without_email(route: Route) -> None:
+        answer = route.fetch()
+        assert 'name="video2mp3-email" content="yes"' in answer.text()
+        body = answer.text().replace('name="video2mp3-email" content="yes"', 'name="video2mp3-email" content="no"')
+        route.fulfill(response=answer, body=body)
+
+    forgotten = page.get_by_text("Forgot your password?")
+    page.goto(service.url)
+    expect(forgotten).to_be_visible()
+    page.route(f"{service.url}/", without_email)
+    register(page, service, "page-no-email")
+    page.goto(f"{service.url}/#/account")
+    expect(page.get_by_label("Email address")).to_be_visible()
+    expect(page.get_by_label("Email me when a conversion ends")).to_have_count(0)
+    page.context.clear_cookies()
+    page.goto(service.url)
+    page.reload()
+    expect(page.get_by_role("button", name="Create account")).to_be_visible()
+    expect(forgotten).to_have_count(0)

@@ -16,7 +16,7 @@ from video2mp3.database import migrate
 from video2mp3.engine import FileSource, Options, convert
 from video2mp3.errors import ConfigurationError, Unavailable, Video2mp3Error
 from video2mp3.settings import Settings, unknown_variables
-from video2mp3.wiring import open_database, open_queue, open_storage
+from video2mp3.wiring import make_mailer, open_database, open_queue, open_storage
 from video2mp3.worker.sandbox import require_sandbox
 
 
@@ -32,6 +32,7 @@ def examine(settings: Settings) -> bool:
         "database": lambda: _check_database(settings),
         "broker": lambda: _check_queue(settings),
         "storage": lambda: _check_storage(settings),
+        "email": lambda: _check_email(settings),
     }
     for risk in risks(settings):
         typer.echo(f"warn  safety: {risk}")
@@ -121,3 +122,8 @@ def _check_storage(settings: Settings) -> str:
     finally:
         storage.close()
     return "an object was written, read and deleted"
+
+
+def _check_email(settings: Settings) -> str:
+    mailer = make_mailer(settings)
+    return mailer.check() if mailer else "no mail server is set, so none is sent"

@@ -24,6 +24,7 @@ def risks(settings: Settings) -> Iterator[str]:
     yield from _open_data(settings)
     yield from _open_doors(settings)
     yield from _clear_text(settings)
+    yield from _unset_sender(settings)
 
 
 def _weak_secrets(settings: Settings) -> Iterator[str]:
@@ -103,6 +104,11 @@ def _clear_text(settings: Settings) -> Iterator[str]:
         yield "VIDEO2MP3_PUBLIC_URL is not https: passwords and tokens are sent in clear text; use TLS."
     if settings.smtp_security == "none" and settings.smtp_username and not _is_loopback(settings.smtp_host):
         yield "VIDEO2MP3_SMTP_SECURITY=none sends the mail server's password in clear text; use starttls or tls."
+
+
+def _unset_sender(settings: Settings) -> Iterator[str]:
+    if settings.smtp_from.endswith("@localhost") and settings.smtp_host and not _is_loopback(settings.smtp_host):
+        yield f"VIDEO2MP3_SMTP_FROM is {settings.smtp_from}: other servers reject it; name an address of your domain."
 
 
 def _is_loopback(host: str) -> bool:

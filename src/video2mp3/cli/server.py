@@ -23,13 +23,12 @@ from video2mp3.jobs.housekeeping.gauges import BacklogGauges
 from video2mp3.jobs.housekeeping.loops import Housekeeping
 from video2mp3.jobs.transfers import TransferLimits
 from video2mp3.notify.loop import NotifierLoop
-from video2mp3.notify.smtp import Mailer
 from video2mp3.outbox import destinations
 from video2mp3.settings import Settings
 from video2mp3.telemetry import metrics, metrics_server, tracing
 from video2mp3.telemetry.disk import DiskGauges
 from video2mp3.telemetry.loops import LoopGauges
-from video2mp3.wiring import Backends, make_guard, open_backends
+from video2mp3.wiring import Backends, make_guard, make_mailer, open_backends
 from video2mp3.worker.fetching import FetchLimits
 from video2mp3.worker.loop import WorkerConfig, WorkerLoop
 from video2mp3.worker.sandbox import require_sandbox
@@ -200,20 +199,10 @@ def _housekeeping(settings: Settings, backends: Backends) -> Iterator[Housekeepi
 
 @contextmanager
 def _notifier(settings: Settings, backends: Backends, housekeeping: Housekeeping) -> Iterator[None]:
-    mailer = None
-    if settings.smtp_host:
-        mailer = Mailer(
-            host=settings.smtp_host,
-            port=settings.smtp_port,
-            security=settings.smtp_security,
-            username=settings.smtp_username,
-            password=settings.smtp_password.get_secret_value(),
-            sender=settings.smtp_from,
-        )
     loop = NotifierLoop(
         backends.database,
         backends.queue,
-        mailer=mailer,
+        mailer=make_mailer(settings),
         guard=make_guard(settings),
         public_url=settings.effective_public_url,
         wake=housekeeping.wake,

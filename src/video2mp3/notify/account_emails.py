@@ -49,18 +49,18 @@ class AccountEmails(Loop):
             return False
         # A mail server may answer each of several commands only just in time.
         with self.busy(LEASE_S):
-            how = self._send_or_fail(claimed)
+            how = self._send_or_retry(claimed)
             metrics.ACCOUNT_EMAILS.labels(how).inc()
             commit_with_retry(self._database, lambda session: claims.end(session, claimed, how))
         return True
 
-    def _send_or_fail(self, claimed: ClaimedEmail) -> End:
-        """Does as `_send`; whatever else goes wrong ends this email alone."""
+    def _send_or_retry(self, claimed: ClaimedEmail) -> End:
+        """Does as `_send`; whatever else goes wrong is tried again, until the token expires."""
         try:
             return self._send(claimed)
         except Exception:
             log.exception("account_email_failed", token_id=claimed.row_id, kind=claimed.kind)
-            return "failed"
+            return "retried"
 
     def _send(self, claimed: ClaimedEmail) -> End:
         logged = log.bind(token_id=claimed.row_id, kind=claimed.kind)

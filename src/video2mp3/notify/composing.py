@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import EmailPolicy
 from email.utils import localtime
 from html import escape
 from typing import Literal
@@ -13,8 +13,31 @@ from typing import Literal
 from video2mp3.database.clock import SECOND
 from video2mp3.database.tables import Job
 from video2mp3.jobs.results import segments_of
+from video2mp3.notify.addresses import with_ascii_domain
 
 _MAX_NAME_LENGTH = 100
+# Mail programs read these byte by byte: an encoded word (RFC 2047) in them is no URL.
+_UNFOLDED = frozenset({"list-unsubscribe", "message-id"})
+
+
+class _Policy(EmailPolicy):
+    """Writes messages that every server can relay: headers with URLs on one line, and bodies in 7 bits.
+
+    Python's own policy folds every header at 78 characters, and a URL that is longer becomes an encoded word.
+    """
+
+    def fold(self, name: str, value: str) -> str:
+        """Writes a header; the ones with a URL or an id are not folded (RFC 5322 allows 998 characters)."""
+        if name.lower() in _UNFOLDED:
+            return f"{name}: {value}{self.linesep}"
+        return str(super().fold(name, value))
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        """Does as `fold`, for the bytes that are sent."""
+        return self.fold(name, value).encode("utf-8" if self.utf8 else "ascii", "surrogateescape")
+
+
+_POLICY = _Policy(linesep="\r\n", cte_type="7bit")
 
 
 @dataclass(frozen=True)
@@ -58,8 +81,8 @@ def compose_account_email(
 
 
 def _message(content: _Content, address: str, message_id: str, unsubscribe: str | None = None) -> EmailMessage:
-    message = EmailMessage(policy=SMTP)
-    message["To"] = address
+    message = EmailMessage(policy=_POLICY)
+    message["To"] = with_ascii_domain(address)
     message["Message-ID"] = f"<{message_id}@video2mp3>"
     message["Date"] = localtime()
     message["Auto-Submitted"] = "auto-generated"

@@ -1,13 +1,18 @@
-"""Mail: to whom, and how it is sent (RFC 5321)."""
+"""Email: to whom, and how it is sent (RFC 5321)."""
 
 import smtplib
+import socket
 import ssl
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from email.message import EmailMessage
 from typing import Literal
 
 from video2mp3.database.tables import User
 from video2mp3.errors import EmailRejected, EmailUnavailable
+from video2mp3.notify.addresses import parse_sender
+
+_MAX_ANSWER_LENGTH = 200
 
 
 def address_of(user: User) -> str | None:
@@ -37,15 +42,18 @@ class Mailer:
             security: STARTTLS after a greeting in plain text, TLS from the start, or none.
             username: Empty: no sign-in.
             password: Used with a username only.
-            sender: The address that emails come from.
+            sender: The address that emails come from, with or without a name.
             timeout_s: Longest wait for one answer of the server.
+
+        Raises:
+            ConfigurationError: when no mail server can take the sender.
         """
         self._host = host
         self._port = port
         self._security = security
         self._username = username
         self._password = password
-        self._sender = sender
+        self._sender = parse_sender(sender)
         self._timeout_s = timeout_s
 
     def send(self, message: EmailMessage) -> None:
@@ -56,14 +64,34 @@ class Mailer:
             EmailUnavailable: when another attempt may help.
         """
         message["From"] = self._sender
+        with self._session() as server:
+            self._hand_over(server, message)
+
+    def check(self) -> str:
+        """Connects, signs in and names the sender, as an email would begin; returns what was found, as a sentence.
+
+        Raises:
+            EmailUnavailable: saying which of it failed, and what to do.
+        """
+        with self._session() as server:
+            server.ehlo_or_helo_if_needed()
+            code, answer = server.mail(self._sender.addr_spec)
+            if code != 250:
+                raise smtplib.SMTPSenderRefused(code, answer, self._sender.addr_spec)
+        security = {"starttls": "STARTTLS", "tls": "TLS", "none": "no encryption"}[self._security]
+        login = f"signed in as {self._username}" if self._username else "without a login"
+        return f"{self._host}:{self._port}, {security}, {login}, takes emails from {self._sender.addr_spec}"
+
+    @contextmanager
+    def _session(self) -> Iterator[smtplib.SMTP]:
         try:
             server = self._connect()
             try:
-                self._hand_over(server, message)
+                yield server
             finally:
                 _leave(server)
         except (OSError, smtplib.SMTPException) as error:
-            raise EmailUnavailable(f"The mail server did not take the email: {error}") from error
+            raise EmailUnavailable(f"The mail server {self._host}:{self._port} {self._explain(error)}.") from error
 
     def _connect(self) -> smtplib.SMTP:
         context = ssl.create_default_context()
@@ -96,6 +124,44 @@ class Mailer:
         except smtplib.SMTPNotSupportedError as error:
             # An address that is not ASCII, and a server that takes no other.
             raise EmailRejected from error
+
+    def _explain(self, error: OSError | smtplib.SMTPException) -> str:
+        """Returns the rest of a sentence about the server: what it did, and what to do."""
+        match error:
+            case smtplib.SMTPSenderRefused():
+                return f"rejects the sender of VIDEO2MP3_SMTP_FROM, {error.sender} ({_answer(error)})"
+            case smtplib.SMTPAuthenticationError():
+                return f"rejects VIDEO2MP3_SMTP_USERNAME and VIDEO2MP3_SMTP_PASSWORD ({_answer(error)})"
+            case smtplib.SMTPNotSupportedError() if "STARTTLS" in str(error):
+                return "offers no STARTTLS; set VIDEO2MP3_SMTP_SECURITY to tls, or to none where the network is trusted"
+            case smtplib.SMTPNotSupportedError():
+                return "offers no login here; leave VIDEO2MP3_SMTP_USERNAME empty, or encrypt the connection"
+            case smtplib.SMTPRecipientsRefused():
+                code, answer = next(iter(error.recipients.values()))
+                return f"does not take the recipient now ({_line(code, answer)})"
+            case smtplib.SMTPResponseException():
+                return f"answered {_answer(error)}"
+            case ssl.SSLCertVerificationError():
+                return f"has a certificate that cannot be trusted ({error.verify_message.rstrip('.')})"
+            case ssl.SSLError():
+                return "does not speak TLS from the start of the connection; set VIDEO2MP3_SMTP_SECURITY to starttls"
+            case socket.gaierror():
+                return "cannot be found: its name has no address"
+            case TimeoutError() | smtplib.SMTPServerDisconnected():
+                return "gives no answer; check VIDEO2MP3_SMTP_PORT and VIDEO2MP3_SMTP_SECURITY"
+            case _:
+                return f"cannot be reached ({getattr(error, 'strerror', None) or error})"
+
+
+def _answer(error: smtplib.SMTPResponseException) -> str:
+    return _line(error.smtp_code, error.smtp_error)
+
+
+def _line(code: int, answer: bytes | str) -> str:
+    """Returns a server's answer as one printable line of bounded length."""
+    text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
+    words = " ".join("".join(c if c.isprintable() else " " for c in f"{code} {text}").split())
+    return words[:_MAX_ANSWER_LENGTH].rstrip(".")
 
 
 def _leave(server: smtplib.SMTP) -> None:

@@ -16,6 +16,7 @@ FOLDER = Path(__file__).parents[1] / "page"
 
 router = APIRouter(prefix="/page", include_in_schema=False)
 
+_EMAIL = "{email}"  # whether emails are sent, "yes" or "no" (web/src/email.ts)
 _NONCE = "{nonce}"  # what the build leaves where the response's own nonce has to be (web/vite.config.ts)
 _CSP = (
     "default-src 'none'; script-src 'self' 'nonce-{nonce}'; style-src 'self' 'nonce-{nonce}'; connect-src 'self'; "
@@ -37,7 +38,7 @@ _MEDIA_TYPES = {
 }
 
 
-def page_response() -> Response:
+def page_response(*, sends_email: bool) -> Response:
     """Returns the page with a new nonce; if it has not been built, a sentence that says so."""
     try:
         template = (FOLDER / "index.html").read_text(encoding="utf-8")
@@ -45,7 +46,8 @@ def page_response() -> Response:
         return HTMLResponse(f"<!doctype html><title>video2mp3</title><p>{_NOT_BUILT}</p>", 503)
     nonce = secrets.token_urlsafe(16)
     headers = {"Cache-Control": "no-store", "Content-Security-Policy": _CSP.replace(_NONCE, nonce)}
-    return HTMLResponse(template.replace(_NONCE, nonce), headers=headers)
+    page = template.replace(_NONCE, nonce).replace(_EMAIL, "yes" if sends_email else "no")
+    return HTMLResponse(page, headers=headers)
 
 
 def prefers_html(request: Request) -> bool:

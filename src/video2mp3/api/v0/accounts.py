@@ -34,9 +34,12 @@ class Registration(BaseModel):
 
 
 @router.get("/", response_model=Message)
-def read_root(request: Request) -> Response:
+def read_root(request: Request, services: CurrentServices) -> Response:
     """Returns a greeting; browsers get the page."""
-    response = page_response() if prefers_html(request) else JSONResponse({"msg": "running."})
+    if prefers_html(request):
+        response = page_response(sends_email=bool(services.settings.smtp_host))
+    else:
+        response = JSONResponse({"msg": "running."})
     response.headers["Vary"] = "Accept"
     return response
 
