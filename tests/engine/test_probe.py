@@ -9,6 +9,7 @@ from tests.engine.converting import converted, make
 from tests.engine.sounds import write_wav
 from tests.media import corpus_file
 from video2mp3.engine import Chapter, FileSource, Options, Probe, probe
+from video2mp3.engine.report import MAX_CHAPTERS
 from video2mp3.errors import UnsupportedFormat
 
 
@@ -24,15 +25,16 @@ def test_chapters_are_told_with_their_times_and_titles() -> None:
     assert found.as_dict()["chapters"][2] == {"start_s": 0.8, "end_s": 0.85, "title": "Chapter 3"}
 
 
-def test_more_chapters_than_id3_can_count_are_left_out(tmp_path: Path) -> None:
+def test_more_chapters_than_one_message_holds_are_left_out(tmp_path: Path) -> None:
     """It should hold with titles that take as much room as titles can."""
     lines = [";FFMETADATA1"]
-    for n in range(300):
-        lines += ["[CHAPTER]", "TIMEBASE=1/1000", f"START={n * 10}", f"END={n * 10 + 10}", "title=" + "🎧" * 300]
+    for n in range(MAX_CHAPTERS + 7):
+        lines += ["[CHAPTER]", "TIMEBASE=1/1000", f"START={n}", f"END={n + 1}", "title=" + "🎧" * 80]
     (tmp_path / "chapters").write_text("\n".join(lines))
-    inputs = ["-f", "lavfi", "-i", "sine=d=3", "-i", str(tmp_path / "chapters"), "-map_chapters", "1"]
+    inputs = ["-f", "lavfi", "-i", "sine=d=5", "-i", str(tmp_path / "chapters"), "-map_chapters", "1"]
     found = probed(make(tmp_path / "a.mkv", *inputs, "-c:a", "flac"))
-    assert len(found.chapters) == 255
+    assert len(found.chapters) == MAX_CHAPTERS
+    assert found.warnings == (f"The file has {MAX_CHAPTERS + 7} chapters; only the first {MAX_CHAPTERS} are used.",)
     assert found.chapters[-1].title == "🎧" * 70
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mutagen.id3 import ID3
 
 from tests.engine.converting import converted
 from tests.engine.decoders import samples_decoded
@@ -42,15 +43,12 @@ CASES = (
     Case("language-deu-eng.ts", 2.0, options={"track": "de"}),
     Case("ambisonic-4ch.opus", 3.0),
     Case("three-mics-third-only.wav", 0.5),
-    Case("title-zwnj-zwj.mka", 1.0, title="می\u200cخواهم 👨\u200d👩\u200d👧"),
 )
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.file} {case.options or ''}".strip())
 def test_a_reported_file_is_converted_as_its_owner_expects(case: Case, tmp_path: Path) -> None:
-    if not REPORTS.exists():
-        missing(f"the files from reports ({REPORTS})")
-    report = converted(REPORTS / case.file, tmp_path / "out.mp3", **case.options)
+    report = converted(reported(case.file), tmp_path / "out.mp3", **case.options)
     assert report.duration_s == pytest.approx(case.duration_s, abs=0.05)
     assert samples_decoded(tmp_path / "out.mp3", report.mp3_channels) == (report.samples, report.samples)
     assert report.track == case.track
@@ -77,3 +75,39 @@ def encrypted(folder: Path) -> Path:
     command += ["-encryption_scheme", "cenc-aes-ctr", "-encryption_key", "0" * 32, "-encryption_kid", "1" * 32]
     subprocess.run([*command, str(folder / "encrypted.mp4")], check=True)
     return folder / "encrypted.mp4"
+
+
+@dataclass(frozen=True)
+class Tagged:
+    file: str
+    texts: dict[str, str] = field(default_factory=dict)
+    """What mutagen reads in the first MP3, by the names of frames."""
+    chapters: int = 0
+    segments: int = 1
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+TAGGED = (
+    Tagged("title-zwnj-zwj.mka", {"TIT2": "می\u200cخواهم 👨\u200d👩\u200d👧"}),
+    Tagged("date-yyyymmdd.mka", {"TDRC": "2023-01-15"}),
+    Tagged("date-yyyymmdd.mka", {"TDRC": "2023-01-15"}, options={"id3_version": "2.4"}),
+    Tagged("chapters-300.mka", {"TIT2": "Book"}, chapters=300),
+    Tagged("chapters-300.mka", {"TRCK": "1"}, segments=300, options={"split": "chapters"}),
+    Tagged("chapters-300.mka", segments=40, options={"split": "chapters", "start_s": 52}),
+)
+
+
+@pytest.mark.parametrize("case", TAGGED, ids=lambda case: f"{case.file} {case.options or ''}".strip())
+def test_the_tags_of_a_reported_file_are_kept(case: Tagged, tmp_path: Path) -> None:
+    report = converted(reported(case.file), tmp_path / "out.mp3", **case.options)
+    tag: Any = ID3(tmp_path / "out.mp3")  # type: ignore[no-untyped-call]
+    assert {name: str(tag[name]) for name in case.texts} == case.texts
+    assert len(tag.getall("CHAP")) == case.chapters
+    assert len(report.segments) == case.segments
+    assert report.warnings == ()
+
+
+def reported(name: str) -> Path:
+    if not REPORTS.exists():
+        missing(f"the files from reports ({REPORTS})")
+    return REPORTS / name

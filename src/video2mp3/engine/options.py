@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from typing import Any, ClassVar
 
 from video2mp3.engine.mp3.frames import RATES_HZ
+from video2mp3.engine.mp3.id3 import ID3_VERSIONS
 from video2mp3.engine.option_schema import check, declare, kinds_of, number_of
 from video2mp3.engine.presets import PRESETS, described
 from video2mp3.errors import InvalidOption
@@ -130,7 +131,7 @@ class Options:
     artist: str | None = declare(None, "Artist to write (TPE1); an empty one: none.", maxLength=MAX_TITLE_LENGTH)
     album: str | None = declare(None, "Album to write (TALB); an empty one: none.", maxLength=MAX_TITLE_LENGTH)
     date: str | None = declare(
-        None, "Date to write (TDRC): YYYY, YYYY-MM or YYYY-MM-DD; an empty one: none.", maxLength=10
+        None, "Date to write (TYER and TDAT, or TDRC): YYYY, YYYY-MM or YYYY-MM-DD; an empty one: none.", maxLength=10
     )
     genre: str | None = declare(None, "Genre to write (TCON); an empty one: none.", maxLength=MAX_TITLE_LENGTH)
     comment: str | None = declare(None, "Comment to write (COMM); an empty one: none.", maxLength=MAX_COMMENT_LENGTH)
@@ -160,6 +161,9 @@ class Options:
         maxLength=MAX_COVER_BYTES,
     )
     chapters: bool = declare(True, "Write the source's chapters (CHAP and CTOC).")
+    id3_version: str = declare(
+        ID3_VERSIONS[0], "Version of the ID3 tag: 2.3, which every player reads, or 2.4.", enum=[*ID3_VERSIONS]
+    )
     loudness_lufs: float | None = declare(
         None,
         "Bring to this loudness in LUFS (EBU R128), such as -16 or -23, by one gain for all of it; true peaks of the "
@@ -282,6 +286,7 @@ class ResolvedOptions:
     cover_at_s: float | None
     cover_picture: bytes | None
     chapters: bool
+    id3_version: str
     loudness_lufs: float | None
     fade_in_s: float
     fade_out_s: float

@@ -5,6 +5,8 @@ from typing import Any
 
 WAVEFORM_POINTS = 1000
 """A waveform has this many points, or up to twice as many; fewer if the audio is shorter than two seconds."""
+MAX_CHAPTERS = 4000
+"""Of one file. With their titles they fit into one message."""
 LOUDEST = 128
 """The highest possible peak of a waveform: full scale."""
 

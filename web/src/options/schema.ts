@@ -32,7 +32,18 @@ export const GROUPS = {
     "fail_on_damage",
   ],
   cut: ["start_s", "end_s", "track", "split", "silence_s", "silence_db"],
-  tags: ["title", "artist", "album", "date", "genre", "comment", "track_number", "keep_tags", "keep_private_tags"],
+  tags: [
+    "title",
+    "artist",
+    "album",
+    "date",
+    "genre",
+    "comment",
+    "track_number",
+    "keep_tags",
+    "keep_private_tags",
+    "id3_version",
+  ],
   cover: ["cover", "cover_at_s", "chapters"],
 } as const;
 GROUPS satisfies Record<string, readonly string[]>;

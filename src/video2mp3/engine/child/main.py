@@ -168,6 +168,7 @@ def _describe(media: Media) -> dict[str, Any]:
         "chapters": [
             {**asdict(chapter), "title": (chapter.title or "")[:MAX_CHAPTER_TITLE]} for chapter in media.chapters
         ],
+        "chapters_left_out": media.chapters_left_out,
         "title": media.title,
         "has_video": media.has_video,
         "dependent_streams": media.dependent_streams,

@@ -14,7 +14,7 @@ from video2mp3.engine.child.formats import DECODERS, FORMATS, MAX_STREAMS
 from video2mp3.engine.child.languages import has_language
 from video2mp3.engine.containers.extent import declared_size, info_tag_of
 from video2mp3.engine.mp3.id3 import clean_text
-from video2mp3.engine.report import Chapter, Track
+from video2mp3.engine.report import MAX_CHAPTERS, Chapter, Track
 from video2mp3.engine.source import SourceFile
 from video2mp3.errors import NoAudio, TrackNotFound, UnsupportedFormat
 
@@ -26,8 +26,6 @@ LATE_ANALYZE_US = 1_000_000_000
 IO_BUFFER_BYTES = 128 * 1024
 MAX_DURATION_S = 10**7
 MAX_LANGUAGES_LENGTH = 64
-MAX_CHAPTERS = 255
-"""ID3 counts them in one byte."""
 
 _FOR_SOME = Disposition.comment | Disposition.visual_impaired | Disposition.hearing_impaired
 """Commentary, audio description, clear dialogue: tracks that most listeners do not want."""
@@ -108,6 +106,11 @@ class Media:
         found = [_chapter(dict(chapter)) for chapter in self._container.chapters()[:MAX_CHAPTERS]]
         whole = [chapter for chapter in found if 0 <= chapter.start_s < chapter.end_s < MAX_DURATION_S]
         return tuple(sorted(whole, key=lambda chapter: chapter.start_s))
+
+    @property
+    def chapters_left_out(self) -> int:
+        """Number of chapters above the limit."""
+        return max(len(self._container.chapters()) - MAX_CHAPTERS, 0)
 
     @property
     def tags(self) -> dict[str, str]:

@@ -29,7 +29,14 @@ class OutputMetadata:
             chapter_title: the title of the segment's chapter, if any.
         """
         tags = self.tags(number, chapter_title)
-        return id3_tag(tags.texts, tags.comment, tags.others, chapters=self._chapters, cover=self._cover)
+        return id3_tag(
+            tags.texts,
+            tags.comment,
+            tags.others,
+            chapters=self._chapters,
+            cover=self._cover,
+            version=self._options.id3_version,
+        )
 
     def tags(self, number: int = 1, chapter_title: str | None = None) -> Tags:
         """Returns the tags that `id3` writes."""

@@ -25,7 +25,13 @@ from video2mp3.engine.child.pictures.jpeg import jpeg_of
 from video2mp3.engine.limits import Limits
 from video2mp3.engine.options import Options
 
-_IMPORTED_LATE = ("av.subtitles.codeccontext", "av.subtitles.stream", "encodings.latin_1", "encodings.utf_16")
+_IMPORTED_LATE = (
+    "av.subtitles.codeccontext",
+    "av.subtitles.stream",
+    "encodings.latin_1",
+    "encodings.utf_16",
+    "encodings.utf_16_le",
+)
 _COMMON_DECODERS = ("aac", "opus", "vorbis", "mp3float", "ac3", "flac")
 _SAMPLES = 4410
 _M_ARENA_MAX = -8

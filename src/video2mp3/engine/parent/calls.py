@@ -15,9 +15,9 @@ from video2mp3.engine.mp3.check import CheckedMp3, check_mp3
 from video2mp3.engine.mp4_extract import Mp4Extract, ReceivedExtract
 from video2mp3.engine.options import MAX_SEGMENTS, Options, ResolvedOptions
 from video2mp3.engine.parent.child_messages import (
-    MAX_CHAPTERS,
     Fields,
     ReportedSegment,
+    chapter_warnings,
     error_of,
     loudness_of,
     loudness_warnings,
@@ -31,7 +31,7 @@ from video2mp3.engine.parent.child_messages import (
 )
 from video2mp3.engine.parent.process import Child
 from video2mp3.engine.parent.zygote_client import ZYGOTE
-from video2mp3.engine.report import Probe, Progress, Report, Segment, Waveform
+from video2mp3.engine.report import MAX_CHAPTERS, Probe, Progress, Report, Segment, Waveform
 from video2mp3.engine.source import Source
 from video2mp3.engine.stages import Stages
 from video2mp3.errors import EngineCrashed, EngineError, ResultCheckFailed, StorageFull, UnsupportedFormat
@@ -291,7 +291,7 @@ def _report(fields: Fields, sink: VerifiedSink, options: ResolvedOptions) -> Rep
     segments = sink.segments()
     mode = {name: fields.optional_int_field(name) for name in ("bitrate_kbps", "vbr_quality", "average_kbps")}
     damaged_packets, truncated = fields.int_field("damaged_packets"), fields.bool_field("truncated")
-    warnings = [*track_warnings(fields, options.track)]
+    warnings = [*track_warnings(fields, options.track), *chapter_warnings(fields)]
     if left_out := fields.int_list_field("tracks_left_out"):
         numbers = ", ".join(map(str, left_out))
         warnings.append(f"Audio tracks that gave nothing are left out: {numbers}.")

@@ -14,7 +14,16 @@ from video2mp3.engine.containers.streamability import (
 from video2mp3.engine.mp3.id3 import clean_text
 from video2mp3.engine.options import ResolvedOptions
 from video2mp3.engine.parent import estimate
-from video2mp3.engine.report import LOUDEST, WAVEFORM_POINTS, Chapter, Probe, Progress, Track, Waveform
+from video2mp3.engine.report import (
+    LOUDEST,
+    MAX_CHAPTERS,
+    WAVEFORM_POINTS,
+    Chapter,
+    Probe,
+    Progress,
+    Track,
+    Waveform,
+)
 from video2mp3.errors import (
     AudioTooLong,
     BlockedReason,
@@ -36,7 +45,6 @@ from video2mp3.errors import (
 )
 
 _MAX_TRACKS = 100
-MAX_CHAPTERS = 255
 _MAX_LEVEL_DB = 300
 _LOUDNESS_TOLERANCE_LU = 0.3
 _MAX_COUNT = 2**48
@@ -297,7 +305,7 @@ def probe_of(values: object, options: ResolvedOptions, threads: int, size_bytes:
         has_video=fields.bool_field("has_video"),
         estimated_size_bytes=size,
         estimated_time_s=time_s,
-        warnings=(*warnings, *track_warnings(fields, options.track)),
+        warnings=(*warnings, *track_warnings(fields, options.track), *chapter_warnings(fields)),
     )
 
 
@@ -331,6 +339,13 @@ def track_warnings(fields: Fields, chosen: int | str | None = None) -> tuple[str
     if dependent:
         warnings.append(f"The audio is immersive; only the first of its {dependent + 1} streams is converted.")
     return tuple(warnings)
+
+
+def chapter_warnings(fields: Fields) -> tuple[str, ...]:
+    """Returns a warning if the file has more chapters than are read."""
+    if not (left_out := fields.int_field("chapters_left_out")):
+        return ()
+    return (f"The file has {MAX_CHAPTERS + left_out} chapters; only the first {MAX_CHAPTERS} are used.",)
 
 
 def stream_of(values: object) -> StreamInfo | MoreNeeded:
