@@ -26,6 +26,8 @@ def test_it_tells_what_is_in_an_upload(ada: SignedIn, services: Services, sound:
         {
             "codec": "pcm_s16le",
             "language": None,
+            "title": None,
+            "flags": [],
             "channels": 2,
             "sample_rate_hz": 44100,
             "duration_s": 2.0,

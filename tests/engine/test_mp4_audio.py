@@ -14,6 +14,7 @@ from video2mp3.errors import Video2mp3Error
 NOISE = ("-f", "lavfi", "-i", "nullsrc=s=320x180:r=25:d=6,geq=random(1)*255:128:128")
 SOUND = ("-f", "lavfi", "-i", "sine=frequency=330:beep_factor=4:duration=6")
 CODECS = ("-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac")
+FLAGS = ("-disposition:a:0", "comment", "-metadata:s:a:0", "title=Director", "-disposition:a:1", "default")
 CHAPTERS = ";FFMETADATA1\ntitle=A talk\nartist=Ada\n" + "".join(
     f"[CHAPTER]\nTIMEBASE=1/1\nSTART={start}\nEND={start + 3}\ntitle=Part {start}\n" for start in (0, 3)
 )
@@ -46,7 +47,9 @@ def noisy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make(folder / "end.mp4", *NOISE, *SOUND, *text, *CODECS)
 
 
-@pytest.mark.parametrize("kind", ["end.mp4", "front.mp4", "edited.mp4", "front.mov", "two.mp4", "late.mp4"])
+@pytest.mark.parametrize(
+    "kind", ["end.mp4", "front.mp4", "edited.mp4", "front.mov", "two.mp4", "flags.mp4", "late.mp4"]
+)
 def test_the_sound_alone_becomes_the_same_mp3(kind: str, noisy: Path, tmp_path: Path) -> None:
     """It should have the same bytes, tags and chapters among them, out of a fraction of the file."""
     arguments = {
@@ -55,6 +58,7 @@ def test_the_sound_alone_becomes_the_same_mp3(kind: str, noisy: Path, tmp_path: 
         "edited.mp4": ("-ss", "1.3", "-i", str(noisy), "-c", "copy", "-map", "0:v", "-map", "0:a"),
         "front.mov": ("-i", str(noisy), "-c", "copy", "-map", "0:v", "-map", "0:a", "-movflags", "+faststart"),
         "two.mp4": ("-i", str(noisy), "-c", "copy", "-map", "0:v", "-map", "0:a", "-map", "0:a"),
+        "flags.mp4": ("-i", str(noisy), "-c", "copy", "-map", "0:v", "-map", "0:a", "-map", "0:a", *FLAGS),
         "late.mp4": ("-itsoffset", "0.5", "-i", str(noisy), "-c", "copy", "-map", "0:v", "-map", "0:a"),
     }
     file = make(tmp_path / kind, *arguments[kind])
@@ -74,6 +78,7 @@ def test_the_sound_alone_becomes_the_same_mp3(kind: str, noisy: Path, tmp_path: 
         whole_report.tracks,
         whole_report.warnings,
     )
+    assert report.track == (2 if kind == "flags.mp4" else 1)
     if kind == "end.mp4":
         assert b"Part 3" in (tmp_path / "alone.mp3").read_bytes()[:2000]
 

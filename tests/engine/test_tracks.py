@@ -12,11 +12,19 @@ from video2mp3.errors import AudioTooLong, StartOutOfRange, TrackNotFound
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three tracks: no language and 1 s, German and 2 s, English and 3 s."""
+    """Three tracks: no language and 1 s, German and 2 s, English and 3 s, with the director's words."""
     inputs = [a for d in (1, 2, 3) for a in ("-f", "lavfi", "-i", f"sine=d={d}")]
     maps = [a for n in range(3) for a in ("-map", str(n))]
     languages = ["-metadata:s:a:1", "language=ger", "-metadata:s:a:2", "language=eng"]
-    return make(tmp_path_factory.mktemp("film") / "film.mkv", *inputs, *maps, *languages, "-c:a", "flac")
+    flags = [
+        "-disposition:a:0",
+        "default",
+        "-metadata:s:a:2",
+        "title=Director",
+        "-disposition:a:2",
+        "comment+visual_impaired",
+    ]
+    return make(tmp_path_factory.mktemp("film") / "film.mkv", *inputs, *maps, *languages, *flags, "-c:a", "flac")
 
 
 @pytest.mark.parametrize(
@@ -34,9 +42,12 @@ def test_a_track_that_is_not_there_is_said(track: int | str, words: str, film: P
         converted(film, film.with_suffix(".mp3"), track=track)
 
 
-def test_a_probe_tells_the_languages(film: Path) -> None:
+def test_a_probe_tells_languages_titles_and_flags(film: Path) -> None:
     with FileSource(film) as source:
-        assert [track.language for track in probe(source).tracks] == [None, "ger", "eng"]
+        tracks = probe(source).tracks
+    assert [track.language for track in tracks] == [None, "ger", "eng"]
+    assert [track.title for track in tracks] == [None, None, "Director"]
+    assert [track.flags for track in tracks] == [("default",), (), ("comment", "visual_impaired")]
 
 
 def test_codes_of_one_language_are_the_same() -> None:

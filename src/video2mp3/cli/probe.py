@@ -12,6 +12,13 @@ from video2mp3.cli.terminal import clock, complain, shown, size
 from video2mp3.engine import Probe, Track, probe
 from video2mp3.errors import Video2mp3Error
 
+FLAG_NAMES = {
+    "comment": "commentary",
+    "visual_impaired": "audio description",
+    "hearing_impaired": "for the hearing-impaired",
+}
+"""Flags whose names in ffmpeg do not explain themselves."""
+
 
 def probe_command(
     files: Annotated[
@@ -65,5 +72,7 @@ def _track(track: Track) -> str:
     parts = [shown(track.codec), f"{track.sample_rate_hz} Hz"]
     parts.append({1: "mono", 2: "stereo"}.get(track.channels, f"{track.channels} channels"))
     parts += [shown(track.language)] if track.language else []
+    parts += [f"“{shown(track.title)}”"] if track.title else []
+    parts += [FLAG_NAMES.get(flag, flag.replace("_", " ")) for flag in track.flags]
     parts += [clock(track.duration_s)] if track.duration_s else []
     return ", ".join(parts) + ("" if track.decodable else " (cannot be decoded)")

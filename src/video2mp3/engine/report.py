@@ -9,6 +9,11 @@ MAX_CHAPTERS = 4000
 """Of one file. With their titles they fit into one message."""
 LOUDEST = 128
 """The highest possible peak of a waveform: full scale."""
+TRACK_FLAGS = (
+    "default", "dub", "original", "comment", "lyrics", "karaoke", "forced", "hearing_impaired", "visual_impaired",
+    "clean_effects", "non_diegetic", "descriptions",
+)  # fmt: skip
+"""FFmpeg's names of the flags of audio tracks: `comment` is commentary, `visual_impaired` audio description."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,9 @@ class Track:
 
     codec: str
     language: str | None
+    title: str | None
+    flags: tuple[str, ...]
+    """What the track is marked as, by ffmpeg's names (`TRACK_FLAGS`)."""
     channels: int
     sample_rate_hz: int
     duration_s: float | None

@@ -95,6 +95,8 @@ export interface Probe {
   tracks: {
     codec: string;
     language: string | null;
+    title: string | null;
+    flags: string[];
     channels: number;
     sample_rate_hz: number;
     duration_s: number | null;

@@ -1,11 +1,14 @@
 // Labels of a file's audio tracks.
 
 import type { Probe, OptionValue } from "../api/types";
-import { currentLanguage, t } from "../texts/texts";
+import { currentLanguage, t, textIfKnown } from "../texts/texts";
 
 type Track = Probe["tracks"][number];
 
-/** `English, stereo, aac`: the properties that distinguish tracks. */
+/** Flags that say for whom a track is. */
+const SHOWN_FLAGS = ["comment", "visual_impaired", "hearing_impaired", "original", "dub", "karaoke"];
+
+/** `English, “Director”, commentary, stereo, aac`: the properties that distinguish tracks. */
 export function trackName(track: Track): string {
   const channels =
     track.channels === 1
@@ -13,9 +16,10 @@ export function trackName(track: Track): string {
       : track.channels === 2
         ? t("facts.stereo")
         : t("facts.channels", { count: track.channels });
-  return [languageName(track.language), channels, track.codec, track.decodable ? "" : t("facts.undecodable")]
-    .filter(Boolean)
-    .join(", ");
+  const flags = SHOWN_FLAGS.filter((flag) => track.flags.includes(flag)).map((flag) => textIfKnown(`flag.${flag}`));
+  const title = track.title && t("facts.track_title", { title: track.title });
+  const decoding = track.decodable ? "" : t("facts.undecodable");
+  return [languageName(track.language), title, ...flags, channels, track.codec, decoding].filter(Boolean).join(", ");
 }
 
 /** The choices of the option `track`; empty if there is only one. */

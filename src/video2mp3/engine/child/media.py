@@ -14,7 +14,7 @@ from video2mp3.engine.child.formats import DECODERS, FORMATS, MAX_STREAMS
 from video2mp3.engine.child.languages import has_language
 from video2mp3.engine.containers.extent import declared_size, info_tag_of
 from video2mp3.engine.mp3.id3 import clean_text
-from video2mp3.engine.report import MAX_CHAPTERS, Chapter, Track
+from video2mp3.engine.report import MAX_CHAPTERS, TRACK_FLAGS, Chapter, Track
 from video2mp3.engine.source import SourceFile
 from video2mp3.errors import NoAudio, TrackNotFound, UnsupportedFormat
 
@@ -26,6 +26,7 @@ LATE_ANALYZE_US = 1_000_000_000
 IO_BUFFER_BYTES = 128 * 1024
 MAX_DURATION_S = 10**7
 MAX_LANGUAGES_LENGTH = 64
+MAX_TRACK_TITLE_LENGTH = 100
 
 _FOR_SOME = Disposition.comment | Disposition.visual_impaired | Disposition.hearing_impaired
 """Commentary, audio description, clear dialogue: tracks that most listeners do not want."""
@@ -245,11 +246,17 @@ def _track(stream: AudioStream) -> Track:
     return Track(
         codec=context.codec.canonical_name if context else "unknown",
         language=clean_text(language, MAX_LANGUAGES_LENGTH) or None if language != "und" else None,
+        title=clean_text(_title_of(stream), MAX_TRACK_TITLE_LENGTH) or None,
+        flags=tuple(flag for flag in TRACK_FLAGS if stream.disposition & Disposition[flag]),
         channels=context.layout.nb_channels if context else 0,
         sample_rate_hz=context.sample_rate if context else 0,
         duration_s=_bounded(float(duration)) if duration else None,
         decodable=context is not None and context.codec.name in DECODERS,
     )
+
+
+def _title_of(stream: AudioStream) -> str:
+    return stream.metadata.get("title") or stream.metadata.get("name", "")  # Matroska, MP4
 
 
 def _chapter(chapter: dict[str, Any]) -> Chapter:

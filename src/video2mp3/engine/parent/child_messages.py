@@ -232,6 +232,8 @@ def tracks_of(fields: Fields) -> tuple[Track, ...]:
         Track(
             codec=track.str_field("codec"),
             language=track.optional_str_field("language"),
+            title=track.optional_str_field("title"),
+            flags=track.str_list_field("flags"),
             channels=track.int_field("channels"),
             sample_rate_hz=track.int_field("sample_rate_hz"),
             duration_s=track.optional_seconds_field("duration_s"),
