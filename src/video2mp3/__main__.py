@@ -1,19 +1,42 @@
 """Runs the command line: ``python -m video2mp3``."""
 
+import atexit
+import os
 import sys
+from typing import NoReturn
 
 _CONVERTING = ("convert", "probe", "serve", "api", "worker")
+_HOLD_NOTHING = ("convert", "probe", "push")
+"""Commands that leave nothing open that the interpreter would have to close at its end."""
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Runs the command line; what conversions are forked from loads at the same time as the flags and the server."""
-    if sys.argv[1:2] and sys.argv[1] in _CONVERTING and not {"-h", "--help"} & set(sys.argv):
+    command = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    if command in _CONVERTING and not {"-h", "--help"} & set(sys.argv):
         from video2mp3 import engine
 
         engine.prepare()
     from video2mp3 import cli
 
-    cli.main()
+    try:
+        cli.main()
+    except SystemExit as end:
+        if (command in _HOLD_NOTHING or command.startswith("-")) and isinstance(end.code, int):
+            _exit(end.code)
+        raise
+    sys.exit(0)
+
+
+def _exit(status: int) -> None:
+    """Ends the process without freeing its memory, which takes as long as a short file. Returns if output is lost."""
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:  # the regular end complains about that
+        return
+    os._exit(status)
 
 
 if __name__ == "__main__":

@@ -11,16 +11,14 @@ from video2mp3 import __version__
 from video2mp3.cli import commands
 from video2mp3.cli.admin import commands as admin
 from video2mp3.cli.admin import keys, users
-from video2mp3.cli.convert import convert_command
-from video2mp3.cli.flags import GroupedHelp
-from video2mp3.cli.probe import probe_command
-from video2mp3.cli.push import push_command
+from video2mp3.cli.late import LateCommands, convert, probe, push
 from video2mp3.errors import Video2mp3Error
 
 _USERS_FILES = frozenset({"convert", "probe", "push"})
 
 app = typer.Typer(
     name="video2mp3",
+    cls=LateCommands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -29,9 +27,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Turns video into MP3: converts files here, or serves others over HTTP.",
 )
-app.command("convert", cls=GroupedHelp)(convert_command)
-app.command("probe")(probe_command)
-app.command("push", cls=GroupedHelp)(push_command)
+app.command("convert")(convert)
+app.command("probe")(probe)
+app.command("push")(push)
 app.command("serve")(commands.serve)
 app.command("api")(commands.api)
 app.command("worker")(commands.worker)

@@ -3,7 +3,7 @@
 import contextlib
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rich.console import Console, RenderableType
@@ -20,14 +20,13 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
+from video2mp3.cli.progress import OnProgress
 from video2mp3.cli.terminal import shown
 from video2mp3.engine import Progress as Done
 
-OnProgress = Callable[[Done], None]
-
 
 class Bars:
-    """The progress bars; use it in a with block. Shows nothing without a terminal. Thread-safe."""
+    """The progress bars; use it in a with block. Thread-safe."""
 
     def __init__(self, files: int) -> None:
         console = Console(stderr=True)
@@ -40,7 +39,6 @@ class Bars:
             console=console,
             expand=True,
             transient=True,
-            disable=not console.is_terminal,
             redirect_stdout=sys.stdout.isatty(),  # otherwise rich sends results to standard error
         )
         self._lock = threading.Lock()

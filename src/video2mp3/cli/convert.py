@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from video2mp3.cli.convert_files import ConvertSettings, Task, convert_files
-from video2mp3.cli.flags import OUTPUT, Force, Inputs, Output, takes_options, with_flags
+from video2mp3.cli.flags import OUTPUT, FlagsCommand, Force, Inputs, Output, takes_options, with_flags
 from video2mp3.cli.output_paths import folders_to_watch, pair_outputs
 from video2mp3.cli.terminal import complain, stop
 from video2mp3.cli.watch import Watch
@@ -20,6 +20,10 @@ A_WEEK_S = 7 * 86_400.0
 LIMITS = Limits(max_audio_s=A_WEEK_S, wall_clock_s=A_WEEK_S)
 
 
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command(cls=FlagsCommand)
 @takes_options
 def convert_command(
     files: Inputs,

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from video2mp3.cli.bars import Bars, OnProgress
 from video2mp3.cli.files import check_before, no_room, open_source, outputs_of, place, temporary_file
+from video2mp3.cli.progress import Display, OnProgress, display
 from video2mp3.cli.terminal import clock, complain, shown, size
 from video2mp3.engine import Limits, Report, ResolvedOptions, convert
 from video2mp3.errors import Canceled, StorageFull, Video2mp3Error
@@ -49,7 +49,7 @@ class Converted:
 def convert_files(tasks: Sequence[Task], settings: ConvertSettings) -> bool:
     """Converts the files in parallel and reports the results in order. Returns whether all succeeded."""
     stopping = threading.Event()
-    with Bars(len(tasks)) as bars, ThreadPoolExecutor(settings.jobs) as pool:
+    with display(len(tasks)) as bars, ThreadPoolExecutor(settings.jobs) as pool:
         try:
             futures = [pool.submit(_convert_one, task, settings, bars, stopping) for task in tasks]
             succeeded = [
@@ -62,7 +62,7 @@ def convert_files(tasks: Sequence[Task], settings: ConvertSettings) -> bool:
             pool.shutdown(cancel_futures=True)
 
 
-def _convert_one(task: Task, settings: ConvertSettings, bars: Bars, stopping: threading.Event) -> Converted:
+def _convert_one(task: Task, settings: ConvertSettings, bars: Display, stopping: threading.Event) -> Converted:
     with bars.bar(task.file) as on_progress:
         return _write(task, settings, on_progress, lambda: stopping.is_set() or task.is_stale())
 
@@ -99,7 +99,7 @@ def _summary(done: Converted, in_segments: bool) -> str:
 
 
 def _write(
-    task: Task, settings: ConvertSettings, on_progress: OnProgress, should_stop: Callable[[], bool]
+    task: Task, settings: ConvertSettings, on_progress: OnProgress | None, should_stop: Callable[[], bool]
 ) -> Converted:
     """Converts into a temporary file beside the target and renames it, so that no output is incomplete."""
     with open_source(task.file) as source:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, get_args
 import typer
 from typer.core import TyperCommand
 
+from video2mp3.cli.plain_values import read_without_pydantic
 from video2mp3.engine import Options
 from video2mp3.engine.options import MAX_COVER_BYTES, MODES, SPLITS
 
@@ -151,8 +152,12 @@ def _plain(option: "Field[Any]") -> Any:
     return str | None if str in get_args(option.type) else option.type
 
 
-class GroupedHelp(TyperCommand):
-    """A command whose options are listed in groups, as plain text."""
+class FlagsCommand(TyperCommand):
+    """A command whose options are listed in groups, as plain text, and whose usual values need no pydantic."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Returns the parameters, `--help` among them."""
+        return read_without_pydantic(super().get_params(ctx))
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Writes the arguments, then each group in the order of its first option."""

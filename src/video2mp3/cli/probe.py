@@ -8,9 +8,12 @@ from typing import Annotated
 import typer
 
 from video2mp3.cli.files import open_source
+from video2mp3.cli.flags import FlagsCommand
 from video2mp3.cli.terminal import clock, complain, shown, size
 from video2mp3.engine import Probe, Track, probe
 from video2mp3.errors import Video2mp3Error
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 FLAG_NAMES = {
     "comment": "commentary",
@@ -20,6 +23,7 @@ FLAG_NAMES = {
 """Flags whose names in ffmpeg do not explain themselves."""
 
 
+@app.command(cls=FlagsCommand)
 def probe_command(
     files: Annotated[
         list[Path], typer.Argument(metavar="FILE", help="Videos to examine.", show_default=False, readable=False)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from video2mp3.cli.flags import Force, Inputs, Output, takes_options, with_flags
+from video2mp3.cli.flags import FlagsCommand, Force, Inputs, Output, takes_options, with_flags
 from video2mp3.cli.output_paths import pair_outputs
 from video2mp3.cli.terminal import complain, stop
 from video2mp3.engine import Options
@@ -14,6 +14,10 @@ from video2mp3.errors import InvalidOption
 _SERVICE = "Service"
 
 
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command(cls=FlagsCommand)
 @takes_options
 def push_command(
     files: Inputs,

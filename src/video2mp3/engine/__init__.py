@@ -1,11 +1,30 @@
-"""The engine: media in, MP3 out. It knows no job, HTTP or database."""
+"""The engine: media in, MP3 out. It knows no job, HTTP or database.
 
-from video2mp3.engine.limits import Limits
-from video2mp3.engine.options import Options, ResolvedOptions
-from video2mp3.engine.parent.calls import convert, find_mp4_audio, inspect_stream, prepare, probe, waveform
-from video2mp3.engine.parent.self_test import SelfTest, self_test
-from video2mp3.engine.report import Chapter, Probe, Progress, Report, Segment, Track, Waveform
-from video2mp3.engine.source import FileSource, Source
+Each name loads its module on first use, so the command line starts the zygote before it loads anything else.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from video2mp3.engine.limits import Limits
+    from video2mp3.engine.options import Options, ResolvedOptions
+    from video2mp3.engine.parent.calls import convert, find_mp4_audio, inspect_stream, probe, waveform
+    from video2mp3.engine.parent.self_test import SelfTest, self_test
+    from video2mp3.engine.parent.zygote_client import prepare
+    from video2mp3.engine.report import Chapter, Probe, Progress, Report, Segment, Track, Waveform
+    from video2mp3.engine.source import FileSource, Source
+
+_NAMES = {
+    "limits": ("Limits",),
+    "options": ("Options", "ResolvedOptions"),
+    "parent.calls": ("convert", "find_mp4_audio", "inspect_stream", "probe", "waveform"),
+    "parent.self_test": ("SelfTest", "self_test"),
+    "parent.zygote_client": ("prepare",),
+    "report": ("Chapter", "Probe", "Progress", "Report", "Segment", "Track", "Waveform"),
+    "source": ("FileSource", "Source"),
+}
+_MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
     "Chapter",
@@ -29,3 +48,11 @@ __all__ = [
     "self_test",
     "waveform",
 ]
+
+if not TYPE_CHECKING:  # a type checker would take every name for one of this package
+
+    def __getattr__(name: str) -> Any:
+        if name not in _MODULE_OF:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+        return value

@@ -30,7 +30,6 @@ from video2mp3.engine.parent.child_messages import (
     waveform_of,
 )
 from video2mp3.engine.parent.process import Child
-from video2mp3.engine.parent.zygote_client import ZYGOTE
 from video2mp3.engine.report import MAX_CHAPTERS, Probe, Progress, Report, Segment, Waveform
 from video2mp3.engine.source import Source
 from video2mp3.engine.stages import Stages
@@ -207,12 +206,6 @@ def find_mp4_audio(
             if "extract" in message:
                 return received.finish() if message["extract"] is True else None
     raise EngineCrashed
-
-
-def prepare() -> None:
-    """Starts the zygote in the background, so that the first conversion does not wait for it."""
-    with contextlib.suppress(EngineError):  # the first conversion reports the error
-        ZYGOTE.start()
 
 
 def _resolved(options: Options | ResolvedOptions) -> ResolvedOptions:

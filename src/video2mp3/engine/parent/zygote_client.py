@@ -238,6 +238,12 @@ def _ask(control: socket.socket, descriptors: Sequence[int]) -> ChildHandle:
     return ChildHandle(FORK_REPLY.unpack(answer)[0], pidfds[0] if pidfds else None, ours)
 
 
+def prepare() -> None:
+    """Starts the zygote in the background, so that the first conversion does not wait for it."""
+    with contextlib.suppress(EngineCrashed):  # the first conversion reports the error
+        ZYGOTE.start()
+
+
 ZYGOTE = Zygote()
 atexit.register(ZYGOTE.close)
 os.register_at_fork(after_in_child=ZYGOTE.forget)

@@ -1,0 +1,43 @@
+"""Commands whose modules are loaded when they are called: their flags need the engine, and others start without it.
+
+Until then, a function without flags stands for each of them. `--help` lists its first line.
+"""
+
+from importlib import import_module
+from typing import Any
+
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from video2mp3.cli.plain_values import read_without_pydantic
+
+
+def convert() -> None:
+    """Convert videos on this machine to MP3."""
+
+
+def probe() -> None:
+    """Show the tracks, languages and chapters of videos."""
+
+
+def push() -> None:
+    """Convert local videos to MP3 with a remote service."""
+
+
+_LATE = frozenset(function.__name__ for function in (convert, probe, push))
+
+
+class LateCommands(TyperGroup):
+    """Replaces the function that stands for the called command by the command itself, `app` in its module."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Returns the parameters, `--help` among them."""
+        return read_without_pydantic(super().get_params(ctx))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Returns the name, the command and its arguments."""
+        name, command, arguments = super().resolve_command(ctx, args)
+        if name in _LATE:
+            command = get_command(import_module(f"video2mp3.cli.{name}").app)
+            command.name = name
+        return name, command, arguments

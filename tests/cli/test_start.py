@@ -1,0 +1,81 @@
+"""What the commands load: each module takes time before the first byte is converted."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from tests.engine.sounds import write_wav
+from video2mp3.cli import late
+
+ENGINE, BARS, CHECKS = "video2mp3.engine.options", "rich.console", "pydantic"
+_LOADED = """
+import atexit, sys
+from video2mp3.__main__ import main
+atexit.register(lambda: print(*sorted({%s} & set(sys.modules)), file=sys.stderr))
+main()
+"""
+
+
+def started(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Runs the command line; the last line of its standard error names those of the modules that it has loaded."""
+    program = _LOADED % ", ".join(map(repr, (ENGINE, BARS, CHECKS, "av", "lameenc")))
+    command = [sys.executable, "-c", program, *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.fixture
+def sound(tmp_path: Path) -> Path:
+    return write_wav(tmp_path / "sound.wav", 22_050)
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"]])
+def test_version_and_help_load_no_engine(tmp_path: Path, arguments: list[str]) -> None:
+    ended = started(tmp_path, *arguments)
+    assert (ended.returncode, ended.stderr) == (0, "\n")
+    assert ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["convert", "sound.wav", "-o", "sound.mp3", "--bitrate", "128", "--start", "0.1", "--loudness", "-16"], 0),
+        (["convert", "none.mp4"], 1),
+        (["probe", "sound.wav"], 0),
+    ],
+)
+def test_converting_without_a_terminal_loads_no_bars(sound: Path, arguments: list[str], status: int) -> None:
+    """It should read the usual flags without pydantic, and parse media nowhere but in the child."""
+    ended = started(sound.parent, *arguments)
+    assert (ended.returncode, ended.stderr.splitlines()[-1]) == (status, ENGINE)
+
+
+def test_values_that_are_wrong_are_refused_as_typer_words_it(sound: Path) -> None:
+    """A control of the two tests above: it should find pydantic, which Typer loads for such values."""
+    for flag, value, sentence in (
+        ("--threads", "2000", "Input should be less than or equal to 1024"),
+        ("--bitrate", "much", "Input should be a valid integer"),
+        ("--start", "1m", "'1m' is not a time"),
+    ):
+        ended = started(sound.parent, "convert", "sound.wav", flag, value)
+        assert ended.returncode == 2
+        assert f"Invalid value for '{flag}': {sentence}" in ended.stderr
+        assert CHECKS in ended.stderr.splitlines()[-1]
+
+
+def test_the_overview_has_the_first_line_of_each_command() -> None:
+    for function in (late.convert, late.probe, late.push):
+        module = __import__(f"video2mp3.cli.{function.__name__}", fromlist=["app"])
+        command = get_command(module.app)
+        assert function.__doc__ == command.help.partition("\n")[0], function  # type: ignore[union-attr]
+
+
+def test_output_that_cannot_be_written_is_a_failure(sound: Path) -> None:
+    """It should not be lost in silence when the process ends at once."""
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "video2mp3", "probe", "sound.wav"]
+        ended = subprocess.run(command, cwd=sound.parent, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert ended.returncode != 0
+    assert b"No space left" in ended.stderr
