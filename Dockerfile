@@ -29,7 +29,8 @@ RUN --mount=type=secret,id=ca_bundle \
     : "Debugging symbols of the wheels' own modules are 50 MB; what auditwheel has put beside them is left as it is." && \
     find /opt/video2mp3 -name '*.so' -not -path '*.libs/*' -exec strip --strip-unneeded {} +
 COPY pyproject.toml README.md LICENSE ./
-COPY requirements/runtime.in requirements/
+COPY LICENSES LICENSES
+COPY requirements/base.in requirements/client.in requirements/service.in requirements/
 COPY src src
 COPY --from=page /build/src/video2mp3/api/page src/video2mp3/api/page
 RUN /build/tools/bin/pip wheel --no-deps --no-build-isolation --wheel-dir dist . && \

@@ -151,6 +151,13 @@ bench-sign-ins: tools ## Measure whether a failed sign-in takes as long for a na
 bench-renewals: $(DEV) ## Measure what it costs to replace the process that conversions are forked from
 	$(BIN)/python -m benchmarks.renewals
 
+.PHONY: dist
+dist: $(RUNTIME) $(PAGE) ## Build the package in dist/: an sdist with the built page, and the wheel from it
+	@rm -rf dist build/lib build/bdist.* src/*.egg-info
+	@$(BIN)/python -c 'from setuptools.build_meta import build_sdist; build_sdist("dist")' >/dev/null
+	@$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist dist/*.tar.gz
+	@ls dist
+
 .PHONY: sbom
 sbom: $(DEV) ## Write build/sbom.json: what is shipped and what builds it (CycloneDX), from the lock files, with no network
 	@mkdir -p build
@@ -187,7 +194,7 @@ lock: $(DEV) ## Pin the newest dependencies, with hashes, in requirements/*.txt
 .PHONY: clean
 clean: ## Remove .venv and all caches; keeps data/
 	rm -rf .venv .venv-bench .venv-web .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/postman/node_modules tests/tus/node_modules \
-	  web/node_modules src/video2mp3/api/page
+	  web/node_modules src/video2mp3/api/page build dist src/*.egg-info
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "video2mp3 needs Python 3.11 or newer; name one with PYTHON=…" >&2; exit 1; }

@@ -14,6 +14,7 @@ export default defineConfig({
     assetsDir: "page/assets",
     // An inlined file would need `data:` in the Content-Security-Policy.
     assetsInlineLimit: 0,
+    license: { fileName: "page/licenses.md" },
     modulePreload: { polyfill: false },
     target: ["chrome123", "firefox121", "safari17.5"],
   },

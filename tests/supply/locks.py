@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
+PARTS = ("base", "client", "service")
+"""What `requirements/runtime.in` consists of: the dependencies of a package, and of its extras."""
 PYTHON = ("runtime", "build", "dev", "bench")
 NPM = tuple(sorted(path.relative_to(ROOT) for path in (ROOT / "web").glob("package-lock.json")))
 
@@ -53,9 +55,10 @@ def python_pins(name: str) -> list[Pin]:
 
 
 def direct(name: str) -> set[str]:
-    """Returns the packages that `requirements/{name}.in` asks for."""
+    """Returns the packages that `requirements/{name}.in`, and the files that make it up, ask for."""
     lines = (ROOT / "requirements" / f"{name}.in").read_text().splitlines()
-    return {_normal(re.split(r"[\[><=;\s]", line)[0]) for line in lines if line and not line.startswith(("-", "#"))}
+    own = {_normal(re.split(r"[\[><=;\s]", line)[0]) for line in lines if line and not line.startswith(("-", "#"))}
+    return own.union(*(direct(part) for part in PARTS if f"-r {part}.in" in lines))
 
 
 def npm_packages(path: Path) -> dict[str, dict[str, Any]]:

@@ -10,7 +10,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from tests.supply.locks import NPM, ROOT, Pin, licence_of, npm_packages, python_pins, sha512_of
+from tests.supply.locks import NPM, PARTS, ROOT, Pin, licence_of, npm_packages, python_pins, sha512_of
 
 
 def sbom() -> dict[str, Any]:
@@ -85,7 +85,7 @@ def _dependencies(pins: list[Pin]) -> list[dict[str, Any]]:
     needs: dict[str, set[str]] = {"video2mp3": set(), **{ref: set() for ref in refs.values()}}
     for pin in pins:
         for who in pin.wanted_by:
-            if who == "-r requirements/runtime.in":
+            if who in {f"-r requirements/{part}.in" for part in PARTS}:
                 needs["video2mp3"].add(_purl(pin))
             elif who in refs:
                 needs[refs[who]].add(_purl(pin))

@@ -11,6 +11,7 @@ from video2mp3 import __version__
 from video2mp3.cli import commands
 from video2mp3.cli.admin import commands as admin
 from video2mp3.cli.admin import keys, users
+from video2mp3.cli.extras import what_to_install
 from video2mp3.cli.late import LateCommands, convert, probe, push
 from video2mp3.errors import Video2mp3Error
 
@@ -73,5 +74,10 @@ def main() -> None:
     except Video2mp3Error as error:
         print(f"video2mp3: {error.detail}", file=sys.stderr)
         sys.exit(1)
+    except ModuleNotFoundError as missing:
+        if (sentence := what_to_install(sys.argv[1:], missing)) is None:
+            raise
+        print(f"video2mp3: {sentence}", file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

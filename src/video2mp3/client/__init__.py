@@ -8,6 +8,12 @@ with Client("https://video2mp3.example.com") as client:
 ```
 """
 
+try:
+    import httpx as _httpx  # noqa: F401
+except ModuleNotFoundError:
+    sentence = "The client needs the extra [client]. Install it with: pip install 'video2mp3-service[client]'"
+    raise ModuleNotFoundError(sentence, name="httpx") from None
+
 from video2mp3.client.client import Client
 from video2mp3.client.conversion import Conversion
 from video2mp3.client.errors import ClientError

@@ -1,0 +1,1 @@
+"""Installing the package as strangers do."""
