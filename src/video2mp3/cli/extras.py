@@ -22,7 +22,7 @@ def what_to_install(arguments: Sequence[str], missing: ModuleNotFoundError) -> s
 
 
 def _install(prefix: str, package: str, command: str) -> str:
-    """Returns the command that changes this installation: uv and pipx keep theirs in folders of their own."""
+    """Returns the command that changes this installation: each tool keeps its environments in a known folder."""
     if "/uv/tools/" in prefix:
         return f"uv tool install --force {package}"
     if "/pipx/venvs/" in prefix:
