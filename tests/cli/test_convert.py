@@ -175,7 +175,7 @@ def test_a_folder_that_is_missing_is_said(folder: Path) -> None:
         (["talk.mov", "--nonsense"], "--nonsense"),
         (["talk.mov", "--start", "1:60"], "'1:60' is not a time; write 90, 1:30 or 1:02:03.5."),
         (["talk.mov", "--start", "10", "--end", "5"], "--end: must be later than --start."),
-        (["talk.mov", "--channels", "3"], "--channels: must be from 1 to 2."),
+        (["talk.mov", "--channels", "3"], "--channels: 3 is not one of 1, 2, left, right."),
         (["talk.mov", "--preset", "best"], "--preset: 'best' is not one of voice"),
         (["talk.mov", "--preset", "max", "--abr", "96"], "--preset: cannot be used together with --abr"),
         (["talk.mov", "--threads", "0"], "--threads"),

@@ -58,7 +58,7 @@ def test_resolved_options_survive_as_json() -> None:
         ({"preset": "best"}, "preset: 'best' is not one of voice, podcast, standard, high, max"),
         ({"bitrate_kbps": 192, "vbr_quality": 2}, "bitrate_kbps"),
         ({"average_kbps": 192, "preset": "max"}, "preset: cannot be used together with average_kbps"),
-        ({"channels": 3}, "channels: must be from 1 to 2"),
+        ({"channels": 3}, "channels: 3 is not one of 1, 2, left, right"),
         ({"sample_rate_hz": 44000}, "sample_rate_hz"),
         ({"start_s": -1}, "start_s"),
         ({"start_s": math.nan}, "start_s"),

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from av import AudioFrame
+from av import AudioFrame, AudioResampler
 
 from tests.engine.sounds import tone
 from tests.servers import require_program
@@ -20,7 +20,7 @@ def frame_of(samples: list[list[float]], rate_hz: int, layout: str) -> AudioFram
     return frame
 
 
-def through(frames: list[AudioFrame], rate_hz: int, channels: int) -> "array.array[int]":
+def through(frames: list[AudioFrame], rate_hz: int, channels: int | str) -> "array.array[int]":
     converter = PcmConverter(rate_hz, channels)
     pcm = b"".join(block for frame in frames for block in converter.convert(frame, frame.samples))
     return array.array("h", pcm + b"".join(converter.finish()))
@@ -144,3 +144,41 @@ def test_sixteen_bits_pass_unchanged(tmp_path: Path) -> None:
     frame.planes[0].update(pcm)
     with tempfile.TemporaryFile():
         assert through([frame], 44100, 2).tobytes() == pcm
+
+
+@pytest.mark.parametrize("layout", ["mono", "stereo", "5.1"])
+def test_one_channel_alone_is_that_of_the_stereo_sound(layout: str) -> None:
+    channels = [sine(300 * (i + 1), 48_000, 2000, 0.3) for i in range({"mono": 1, "stereo": 2, "5.1": 6}[layout])]
+    both = through([frame_of(channels, 48_000, layout)], 48_000, 2)
+    assert through([frame_of(channels, 48_000, layout)], 48_000, "left") == both[::2]
+    assert through([frame_of(channels, 48_000, layout)], 48_000, "right") == both[1::2]
+
+
+def test_mono_is_as_loud_on_each_of_two_channels() -> None:
+    mono = through([frame_of([sine(440, 48_000, 2000, 0.5)], 48_000, "mono")], 48_000, 1)
+    both = through([frame_of([sine(440, 48_000, 2000, 0.5)], 48_000, "mono")], 48_000, 2)
+    assert both[::2] == both[1::2] == mono
+
+
+LEFT = sine(440, 48_000, 9000, 0.5)
+CANCELED = {
+    "inverted": ([-value for value in LEFT], True),
+    "inverted and quieter": ([-0.7 * value for value in LEFT], True),
+    "inverted and much quieter": ([-0.3 * value for value in LEFT], False),
+    "the same": (LEFT, False),
+    "another tone": (sine(700, 48_000, 9000, 0.5), False),
+    "a quarter later": (sine(440, 48_000, 9027, 0.5)[27:], False),
+    "silence": ([0.0] * 9000, False),
+}
+
+
+@pytest.mark.parametrize("sample_format", ["fltp", "flt", "s16", "s16p", "s32", "u8", "dbl"])
+@pytest.mark.parametrize("right", CANCELED)
+def test_channels_that_cancel_each_other_out_in_mono_are_found(right: str, sample_format: str) -> None:
+    samples, is_canceled = CANCELED[right]
+    frame = AudioResampler(sample_format).resample(frame_of([LEFT, samples], 48_000, "stereo"))[0]
+    for channels in (1, 2, "left"):
+        converter = PcmConverter(48_000, channels)
+        converter.convert(frame, frame.samples)
+        converter.finish()
+        assert converter.is_canceled == (is_canceled and channels == 1)

@@ -42,6 +42,9 @@ CASES = (
     Case("language-deu-eng.ts", 2.0, options={"track": "eng"}),
     Case("language-deu-eng.ts", 2.0, options={"track": "de"}),
     Case("ambisonic-4ch.opus", 3.0),
+    Case("antiphase.wav", 0.5, warning="--channels left", options={"channels": 1}),
+    Case("antiphase.wav", 0.5, options={"channels": "left"}),
+    Case("antiphase.wav", 0.5),
     Case("three-mics-third-only.wav", 0.5),
 )
 

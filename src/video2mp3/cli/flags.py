@@ -4,6 +4,7 @@ import inspect
 import re
 from collections.abc import Callable
 from dataclasses import Field, fields
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
@@ -12,7 +13,7 @@ from typer.core import TyperCommand
 
 from video2mp3.cli.plain_values import read_without_pydantic
 from video2mp3.engine import Options
-from video2mp3.engine.options import MAX_COVER_BYTES, MODES, SPLITS
+from video2mp3.engine.options import MAX_COVER_BYTES, MODES, SPLITS, value_of_text
 
 _SHORT = {"vbr_quality": "vbr", "average_kbps": "abr", "cover_picture": "cover-file"}
 _UNIT = re.compile(r"_(kbps|hz|s|lufs)$")
@@ -22,7 +23,7 @@ _OTHER_METAVARS = {
     "track": "NUMBER|LANGUAGE|all",
     "split": "chapters|silence|TIME",
     "silence_db": "DBFS",
-    "channels": "1|2",
+    "channels": "1|2|left|right",
     "date": "DATE",
     "cover_picture": "FILE",
     "track_number": "NUMBER",
@@ -101,7 +102,11 @@ def picture(path: str) -> bytes:
         raise typer.BadParameter(f"{path!r} cannot be read: {error.strerror}.") from None
 
 
-_PARSERS: dict[str, Callable[[str], Any]] = {"cover_picture": picture, "split": split_at}
+_PARSERS: dict[str, Callable[[str], Any]] = {
+    "channels": partial(value_of_text, "channels"),
+    "cover_picture": picture,
+    "split": split_at,
+}
 
 
 def takes_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -145,7 +150,7 @@ def _parameter(option: "Field[Any]") -> inspect.Parameter:
 def _metavar(option: "Field[Any]") -> str:
     choices = [value for value in option.metadata["json_schema_extra"].get("enum", []) if isinstance(value, str)]
     unit = _UNIT.search(option.name)
-    return "|".join(choices) or _OTHER_METAVARS.get(option.name) or (_METAVARS[unit[1]] if unit else "TEXT")
+    return _OTHER_METAVARS.get(option.name) or "|".join(choices) or (_METAVARS[unit[1]] if unit else "TEXT")
 
 
 def _plain(option: "Field[Any]") -> Any:

@@ -72,8 +72,10 @@ class Options:
         f"A set of other options ({described()}). Other options given beside it win.",
         enum=[*PRESETS, None],
     )
-    channels: int | None = declare(
-        None, "1: mono, 2: joint stereo; none: the source's, at most 2.", minimum=1, maximum=2
+    channels: int | str | None = declare(
+        None,
+        "1: mono, 2: joint stereo; left, right: mono, of this channel alone; none: the source's, at most 2.",
+        enum=[1, 2, "left", "right", None],
     )
     sample_rate_hz: int | None = declare(
         None,
@@ -261,8 +263,8 @@ class ResolvedOptions:
     """Exactly one of bitrate_kbps, vbr_quality and average_kbps is set."""
     vbr_quality: int | None
     average_kbps: int | None
-    channels: int | None
-    """None: the source's; so is sample_rate_hz."""
+    channels: int | str | None
+    """1, 2, `left`, `right`, or None: the source's; so is sample_rate_hz."""
     sample_rate_hz: int | None
     start_s: float
     end_s: float | None
@@ -296,6 +298,10 @@ class ResolvedOptions:
     def all_tracks(self) -> bool:
         """Whether each audio track becomes an MP3."""
         return self.track == "all"
+
+    def channels_for(self, source_channels: int) -> int | str:
+        """Returns what the MP3 gets of a source with so many channels: 1, 2, `left` or `right`."""
+        return self.channels or min(source_channels, 2)
 
     @property
     def makes_segments(self) -> bool:

@@ -64,6 +64,7 @@ class AllTracks:
             **sums,
             **({"loudness": min(loudness, key=lambda found: found["lufs"])} if loudness else {}),
             "truncated": any(facts["truncated"] for facts in self._facts),
+            "canceled_in_mono": any(facts.get("canceled_in_mono") for facts in self._facts),
             "tracks_left_out": sorted(self._left_out),
         }
 

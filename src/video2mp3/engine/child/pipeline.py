@@ -129,6 +129,7 @@ class Pipeline:
             "damaged_packets": self._decoder.damage.packets,
             "silenced_samples": self._decoder.damage.silenced_samples,
             "truncated": self._truncated,
+            "canceled_in_mono": self._converter.is_canceled,
             "bitrate_kbps": self._settings.bitrate_kbps,
             "vbr_quality": self._settings.vbr_quality,
             "average_kbps": self._settings.average_kbps,
@@ -160,12 +161,13 @@ class Pipeline:
         self._source_format = (first.sample_rate, first.layout.nb_channels)
         options = self._options
         sample_rate_hz = options.sample_rate_hz or mp3_rate_for(first.sample_rate)
-        channels = options.channels or min(first.layout.nb_channels, 2)
+        of_source = options.channels_for(first.layout.nb_channels)
+        channels = 2 if of_source == 2 else 1
         mode = (options.bitrate_kbps, options.vbr_quality, options.average_kbps)
         self._settings = settings_for(sample_rate_hz, channels, *mode)
         self._trim = Trim(sample_rate_hz, channels, options.start_s, options.end_s)
         self._fade = Fade(sample_rate_hz, channels, options.fade_in_s, options.fade_out_s)
-        self._converter = PcmConverter(sample_rate_hz, channels, self._gain_db)
+        self._converter = PcmConverter(sample_rate_hz, of_source, self._gain_db)
         self._split_points = self._make_split_points()
         self._waveform_peaks = self._make_waveform_peaks()
         self._encoder = self._make_encoder()

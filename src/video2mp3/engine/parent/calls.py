@@ -292,6 +292,11 @@ def _report(fields: Fields, sink: VerifiedSink, options: ResolvedOptions) -> Rep
         warnings.append("The file has no chapters to split it by.")
     if damaged_packets:
         warnings.append(f"The file is damaged: {damaged_packets} packets of audio could not be decoded.")
+    if fields.optional_bool_field("canceled_in_mono"):
+        warnings.append(
+            "The left and right channels cancel each other out in mono, so the MP3 is much quieter than the source. "
+            "Convert one of them alone, with channels left or right (--channels left)."
+        )
     if truncated:
         warnings.append("The file ends too early: it was cut short, and so is the MP3.")
     return Report(

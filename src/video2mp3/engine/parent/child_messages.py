@@ -156,6 +156,10 @@ class Fields:
             raise EngineCrashed
         return value
 
+    def optional_bool_field(self, name: str) -> bool:
+        """Returns a boolean; False if it is missing."""
+        return name in self.values and self.bool_field(name)
+
     def str_list_field(self, name: str) -> tuple[str, ...]:
         """Returns a list of texts, each as one clean, bounded line."""
         value = self.values.get(name)

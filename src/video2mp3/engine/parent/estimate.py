@@ -29,7 +29,7 @@ def size_bytes(options: ResolvedOptions, channels: int, wanted_s: float) -> int:
     """
     kbps: float = options.bitrate_kbps or options.average_kbps or DEFAULT_BITRATE_KBPS
     if options.vbr_quality is not None:
-        mono = (options.channels or channels) == 1
+        mono = options.channels_for(channels) != 2
         kbps = _VBR_KBPS[options.vbr_quality] * (_MONO_SHARE if mono else 1)
     return round(kbps * 125 * wanted_s)
 

@@ -11,6 +11,7 @@ from av.audio.plane import AudioPlane
 from av.error import BlockingIOError as WantsMore
 from av.filter import Graph
 
+from video2mp3.engine.child.audio.phase import PhaseMeter
 from video2mp3.engine.mp3.frames import RATES_HZ
 from video2mp3.errors import UndecodableAudio
 
@@ -30,6 +31,10 @@ _DEFAULT_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "6.
 has a channel for low frequencies, which mixing would leave out: it may be a microphone."""
 _Filter = tuple[str, str]
 """A filter's name and its options."""
+_SIDES: dict[str, _Filter] = {
+    "left": ("channelmap", "map=0:channel_layout=mono"),
+    "right": ("channelmap", "map=1:channel_layout=mono"),
+}
 _STEREO_LAYOUTS = ("stereo", "downmix", "2 channels")
 
 _FLOAT_TYPECODES = {"flt": "f", "fltp": "f", "dbl": "d", "dblp": "d"}
@@ -50,10 +55,13 @@ def mp3_rate_for(sample_rate_hz: int) -> int:
 class PcmConverter:
     """Converts frames of any format, which may change, to one output format."""
 
-    def __init__(self, sample_rate_hz: int, channels: int, gain_db: float = 0.0) -> None:
+    def __init__(self, sample_rate_hz: int, channels: int | str, gain_db: float = 0.0) -> None:
+        """`channels`: 1 or 2; `left` or `right`: of stereo, this channel alone."""
         self._gain_db = gain_db
+        self._mixdown = channels
+        self._phase = PhaseMeter() if channels == 1 else None
         self.sample_rate_hz = sample_rate_hz
-        self.channels = channels
+        self.channels = 2 if channels == 2 else 1
         self.samples = 0
         """Samples per channel returned so far."""
         self._run: _FormatRun | None = None
@@ -63,13 +71,20 @@ class PcmConverter:
         if self._run is not None and self._run.takes(frame):
             return self._counted(self._run.convert(frame, samples))
         done = self.finish()
-        self._run = _FormatRun(frame, self.sample_rate_hz, self.channels, self._gain_db)
+        graph = _graph(frame, self.sample_rate_hz, self._mixdown, self._gain_db)
+        phase = self._phase if frame.layout.nb_channels == 2 else None
+        self._run = _FormatRun(frame, self.sample_rate_hz, self.channels, graph, phase)
         return [*done, *self._counted(self._run.convert(frame, samples))]
 
     def finish(self) -> Sequence[bytes]:
         """Returns the buffered PCM."""
         run, self._run = self._run, None
         return self._counted(run.finish()) if run else ()
+
+    @property
+    def is_canceled(self) -> bool:
+        """Whether stereo lost most of its sound when it was mixed to mono."""
+        return self._phase is not None and self._phase.is_canceled
 
     def _counted(self, blocks: Sequence[bytes]) -> Sequence[bytes]:
         for block in blocks:
@@ -80,14 +95,17 @@ class PcmConverter:
 class _FormatRun:
     """Converts consecutive frames of one format, with exactly their length at the new sample rate."""
 
-    def __init__(self, first: AudioFrame, sample_rate_hz: int, channels: int, gain_db: float) -> None:
+    def __init__(
+        self, first: AudioFrame, sample_rate_hz: int, channels: int, graph: Graph, phase: PhaseMeter | None
+    ) -> None:
         self._kind = _kind_of(first)
         self._ratio = Fraction(sample_rate_hz, first.sample_rate)
         self._bytes_per_sample = BYTES_PER_SAMPLE * channels
         self._samples_in = 0
         self._samples_out = 0
         self._waiting = AudioFifo()
-        self._graph = _graph(first, sample_rate_hz, "mono" if channels == 1 else "stereo", gain_db)
+        self._graph = graph
+        self._phase = phase
 
     def takes(self, frame: AudioFrame) -> bool:
         return _kind_of(frame) == self._kind
@@ -113,6 +131,8 @@ class _FormatRun:
         if frame is None:
             return []
         _silence_non_finite_samples(frame)
+        if self._phase:
+            self._phase.take(frame)
         frame.pts = None
         self._graph.push(frame)
         return list(self._pull())
@@ -137,18 +157,21 @@ def _kind_of(frame: AudioFrame) -> tuple[str, str, int]:
     return frame.format.name, frame.layout.name, frame.sample_rate
 
 
-def _graph(first: AudioFrame, sample_rate_hz: int, layout: str, gain_db: float) -> Graph:
+def _graph(first: AudioFrame, sample_rate_hz: int, mixdown: int | str, gain_db: float) -> Graph:
     error: Exception | None = None
-    for channels in (_chosen_channels(first), _all_channels(first)):
+    for channels in (_chosen_channels(first, mixdown), _all_channels(first)):
         try:
-            return _filters(first, sample_rate_hz, layout, gain_db, channels)
+            return _filters(first, sample_rate_hz, mixdown, gain_db, channels)
         except (ValueError, OSError) as found:
             error = found
     raise UndecodableAudio(f"Audio with the channels {first.layout.name!r} cannot be mixed.") from error
 
 
-def _filters(first: AudioFrame, sample_rate_hz: int, layout: str, gain_db: float, channels: _Filter | None) -> Graph:
+def _filters(
+    first: AudioFrame, sample_rate_hz: int, mixdown: int | str, gain_db: float, channels: _Filter | None
+) -> Graph:
     """Returns the filters abuffer → aresample → aformat, as ffmpeg sets them up."""
+    layout = "mono" if mixdown == 1 else "stereo"
     graph = Graph()
     source = graph.add(
         "abuffer",
@@ -163,6 +186,7 @@ def _filters(first: AudioFrame, sample_rate_hz: int, layout: str, gain_db: float
     chain += [
         graph.add("aresample", **(_LONG_FILTER if first.sample_rate != sample_rate_hz else {})),
         graph.add("aformat", sample_rates=str(sample_rate_hz), sample_fmts="s16", channel_layouts=layout),
+        *([graph.add(*_SIDES[mixdown])] if isinstance(mixdown, str) else []),
         graph.add("abuffersink"),
     ]
     for one, following in pairwise(chain):
@@ -176,11 +200,13 @@ def _layout_of(frame: AudioFrame) -> str:
     return _DEFAULT_LAYOUTS.get(frame.layout.nb_channels, name) if name.endswith(" channels") else name
 
 
-def _chosen_channels(frame: AudioFrame) -> _Filter | None:
+def _chosen_channels(frame: AudioFrame, mixdown: int | str) -> _Filter | None:
     """Returns what makes of channels those that swresample mixes; None where it mixes them as they are."""
     name, count = frame.layout.name, frame.layout.nb_channels
-    if name.startswith("ambisonic"):
-        return "channelmap", "map=0|0:channel_layout=stereo"  # W: the sound from all directions
+    # Of ambisonics W, the sound from all directions. Mono is as loud on two channels as players make it: swresample
+    # would halve its power.
+    if name.startswith("ambisonic") or (count == 1 and mixdown != 1):
+        return "channelmap", "map=0|0:channel_layout=stereo"
     if count == 2 and name not in _STEREO_LAYOUTS:
         return "channelmap", "map=0|1:channel_layout=stereo"
     if count not in _DEFAULT_LAYOUTS and name.endswith(" channels"):  # it would take the first for those of cinemas
