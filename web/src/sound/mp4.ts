@@ -24,6 +24,8 @@ const KEPT_HANDLERS = ["soun", "text"];
 /** Top-level boxes that hold no part of the index. With any other box, such as a fragment, the whole file is needed. */
 const PASSED_OVER = ["mdat", "free", "skip", "wide"];
 const MDAT_HEAD_BYTES = 16;
+/** Where all sound starts this late, the video's start may be the zero of the file's clock, which is 10 s at most. */
+const LATE_S = 9;
 
 interface Box {
   kind: string;
@@ -73,8 +75,10 @@ function withoutVideo(type: Uint8Array, index: Uint8Array<ArrayBuffer>, size: nu
   const tracks: Chunks[] = [];
   let chapters = false;
   let chaptersLeftOut = false;
-  let sounds = 0;
+  const starts: number[] = [];
+  let timeScale = 0;
   for (const box of children(data, moov)) {
+    if (box.kind === "mvhd") timeScale = data.getUint32(box.body + (data.getUint8(box.body) === 1 ? 20 : 12));
     if (box.kind === "mvex" || box.kind === "cmov") throw new Unfit("fragments, or a compressed index");
     if (box.kind !== "trak") {
       kept.push(box);
@@ -88,13 +92,14 @@ function withoutVideo(type: Uint8Array, index: Uint8Array<ArrayBuffer>, size: nu
       continue;
     }
     chapters ||= leads;
-    sounds += Number(kind === "soun");
+    if (kind === "soun") starts.push(emptyEdits(data, box));
     // In QuickTime files the constant sample size is not always in bytes.
     const sized = kind !== "soun" || fourCharacters(view(type), 8) !== "qt  ";
     tracks.push(readChunks(data, media, sized));
     kept.push(box);
   }
-  if (!sounds) throw new Unfit("no sound");
+  if (!starts.length) throw new Unfit("no sound");
+  if (Math.min(...starts) > LATE_S * timeScale) throw new Unfit("sound that starts late");
   if (chaptersLeftOut && !chapters) throw new Unfit("chapters that only the video leads to");
 
   const ranges = uniqueRanges(tracks, size);
@@ -156,6 +161,24 @@ function leadsToChapters(data: DataView, track: Box): boolean {
   return [...children(data, track)].some(
     (box) => box.kind === "tref" && [...children(data, box)].some(({ kind }) => kind === "chap"),
   );
+}
+
+/** Returns how long after the movie's start the edit list lets a track start, in units of the movie. */
+function emptyEdits(data: DataView, track: Box): number {
+  let sum = 0;
+  for (const edits of [...children(data, track)].filter(({ kind }) => kind === "edts")) {
+    const list = child(data, edits, "elst");
+    const wide = data.getUint8(list.body) === 1;
+    const entryBytes = wide ? 20 : 12;
+    const length = tableLength(data, list, 4, entryBytes);
+    for (let number = 0; number < length; number++) {
+      const entry = list.body + 8 + number * entryBytes;
+      const mediaTime = wide ? data.getBigInt64(entry + 8) : BigInt(data.getInt32(entry + 4));
+      if (mediaTime !== -1n) break;
+      sum += wide ? Number(data.getBigUint64(entry)) : data.getUint32(entry);
+    }
+  }
+  return sum;
 }
 
 function readChunks(data: DataView, media: Box, oneSizeAllowed: boolean): Chunks {

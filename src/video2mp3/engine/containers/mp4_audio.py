@@ -26,6 +26,8 @@ _KEPT_HANDLERS = (b"soun", b"text")
 # Boxes that hold no part of the index. With any other box, such as a fragment, the whole file is needed.
 _PASSED_OVER = (b"mdat", b"free", b"skip", b"wide")
 _MDAT_HEAD = struct.Struct(">I4sQ")
+_LATE_S = 9
+"""Where all sound starts this late, the video's start may be the zero of the file's clock, which is 10 s at most."""
 
 
 def find_audio(read_at: ReadAt, size_bytes: int) -> Mp4Extract | None:
@@ -53,11 +55,17 @@ def _top_level(window: Window) -> tuple[bytes, bytes]:
 
 def _without_video(type_box: bytes, index: bytearray, size_bytes: int) -> Mp4Extract:
     places: list[tuple[int, struct.Struct, list[int], list[int]]] = []
+    starts: list[int] = []
+    time_scale = 0
     for box in _boxes(index, mp4.box_in(index, 0, len(index))):
-        if box.kind == b"trak":
+        if box.kind == b"mvhd":
+            (time_scale,) = struct.unpack_from(">I", index, box.body + (20 if index[box.body] == 1 else 12))
+        elif box.kind == b"trak":
             media = _child(index, box, b"mdia")
             handler = _child(index, media, b"hdlr").body + 8
             kind = bytes(index[handler : handler + 4])
+            if kind == b"soun":
+                starts.append(_empty_edits(index, box))
             if kind in _KEPT_HANDLERS:
                 # In QuickTime files, the common size of all audio samples is not always in bytes.
                 sized = kind != b"soun" or type_box[8:12] != b"qt  "
@@ -66,6 +74,8 @@ def _without_video(type_box: bytes, index: bytearray, size_bytes: int) -> Mp4Ext
                 index[box.start + 4 : box.start + 8] = b"free"
         elif box.kind in (b"mvex", b"cmov"):  # fragments, a compressed index
             raise Malformed
+    if not starts or min(starts) > _LATE_S * time_scale:
+        raise Malformed
     chunks = sorted({chunk for _, _, offsets, sizes in places for chunk in zip(offsets, sizes, strict=True)})
     before = [0, *accumulate(size for _, size in chunks)]
     base = len(type_box) + len(index) + _MDAT_HEAD.size
@@ -80,6 +90,19 @@ def _without_video(type_box: bytes, index: bytearray, size_bytes: int) -> Mp4Ext
             number.pack_into(index, table + position * number.size, moved[chunk])
     mdat = _MDAT_HEAD.pack(1, b"mdat", _MDAT_HEAD.size + before[-1])
     return Mp4Extract(type_box + bytes(index) + mdat, tuple(chunk for chunk in chunks if chunk[1]))
+
+
+def _empty_edits(index: bytearray, track: Box) -> int:
+    """Returns how long after the movie's start the edit list lets a track start, in units of the movie."""
+    length = 0
+    for edits in (box for box in _boxes(index, track) if box.kind == b"edts"):
+        edit_list = _child(index, edits, b"elst")
+        entry = struct.Struct(">QqI" if index[edit_list.body] == 1 else ">IiI")
+        for duration, media_time, _ in _table(index, edit_list, 4, entry):
+            if media_time != -1:
+                break
+            length += duration
+    return length
 
 
 def _chunks(index: bytearray, media: Box, *, one_size_allowed: bool) -> tuple[int, struct.Struct, list[int], list[int]]:

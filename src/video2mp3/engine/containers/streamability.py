@@ -83,6 +83,8 @@ def _by_kind(window: Window) -> StreamInfo:
         return _matroska(window)
     if start[:4] == b"RIFF" and start[8:12] == b"WAVE":
         return _wave(window)
+    if start.startswith(b"OggS") and b"CHAPTER" in start.upper():  # the last of them ends with the file
+        return StreamInfo("metadata_at_end")
     return StreamInfo(sequential=True) if _is_read_in_order(start) else StreamInfo("format_not_streamable")
 
 
