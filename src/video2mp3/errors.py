@@ -351,9 +351,21 @@ class MediaError(Video2mp3Error):
 
 
 class UnsupportedFormat(MediaError):
-    """This is not an audio or video file that can be read; check that it was copied whole."""
+    """The format of this file is unknown, so it is not converted; `video2mp3 formats` lists those that are."""
 
     code = "unsupported_format"
+
+
+class IncompleteFile(UnsupportedFormat):
+    """The file is incomplete, so it cannot be read; check that it was copied whole."""
+
+    code = "incomplete_file"
+
+
+class ReferenceMovie(UnsupportedFormat):
+    """This QuickTime reference movie only points to other files; convert the file that it points to."""
+
+    code = "reference_movie"
 
 
 class NoAudio(MediaError):
@@ -363,9 +375,27 @@ class NoAudio(MediaError):
 
 
 class UndecodableAudio(MediaError):
-    """The audio cannot be decoded: its codec is not supported, or it is empty, encrypted or too damaged."""
+    """There is no decoder for the audio; save the video with another audio codec, such as AAC."""
 
     code = "undecodable_audio"
+
+
+class EmptyAudio(UndecodableAudio):
+    """The audio track is empty: there is no sound in it; choose another track or file."""
+
+    code = "empty_audio"
+
+
+class EncryptedAudio(UndecodableAudio):
+    """The audio is encrypted (DRM), so it cannot be decoded; convert a copy without copy protection."""
+
+    code = "encrypted_audio"
+
+
+class CorruptAudio(UndecodableAudio):
+    """The audio is damaged beyond use: nothing of it can be decoded; try another copy of the file."""
+
+    code = "corrupt_audio"
 
 
 class AudioTooLong(MediaError):

@@ -87,7 +87,7 @@ SAMPLE_OF_TEN = [
     ("ts/sample_ac4.ts", "failed", "undecodable_audio"),
     ("mp4/sample_video_only.mp4", "failed", "no_audio"),
     ("drm/sample_fragmented_widevine.mp4", "failed", "unsupported_format"),
-    ("cmaf/multi-segment/audio_init.mp4", "failed", "undecodable_audio"),
+    ("cmaf/multi-segment/audio_init.mp4", "failed", "empty_audio"),
 ]
 
 

@@ -54,7 +54,7 @@ def test_each_failure_is_one_sentence_and_the_others_go_on(folder: Path) -> None
     lines = sorted(result.stderr.splitlines(), reverse=True)
     assert lines[0] == "video2mp3: nowhere.mp4: There is no such file."
     assert lines[1] == "video2mp3: nothing: warning: There are no media files in this folder."
-    assert lines[2].startswith("video2mp3: broken.mp4: This is not an audio or video file")
+    assert lines[2].startswith("video2mp3: broken.mp4: This is a text file")
     assert len(lines) == 3
     assert mp3s(folder) == ["song.mp3"]
 

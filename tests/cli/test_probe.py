@@ -47,7 +47,7 @@ def test_json_is_one_object_per_file(folder: Path) -> None:
     assert good["probe"]["chapters"] == [{"start_s": 0.0, "end_s": 70.0, "title": "Hello"}]
     assert good["probe"]["estimated_size_bytes"] == 75 * 24_000
     assert (broken["error"]["code"], nowhere["error"]["code"]) == ("unsupported_format", "not_found")
-    assert "broken.mp4: This is not an audio or video file" in result.stderr
+    assert "broken.mp4: This is a text file" in result.stderr
 
 
 def test_a_folder_is_said_to_be_one(folder: Path) -> None:

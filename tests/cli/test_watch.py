@@ -132,7 +132,7 @@ def test_what_is_there_is_converted_and_then_what_comes(inbox: Path) -> None:
 def test_what_fails_is_told_once_and_tried_again_when_it_changes(inbox: Path) -> None:
     (inbox / "broken.mp4").write_bytes(b"nothing that can be played")
     with watching(inbox, "inbox", "--json") as watch:
-        watch.wait_for("broken.mp4: This is not an audio or video file")
+        watch.wait_for("broken.mp4: This is a text file")
         put(inbox / "later.mp4")  # while this is waited for, the other could be tried again
         watch.wait_for_mp3(inbox / "later.mp3", 20_000)
         assert sum("broken.mp4" in line for line in watch.complaints()) == 1

@@ -10,8 +10,8 @@ from av import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
-from video2mp3.engine.child.formats import DECODERS, MAX_STREAMS
-from video2mp3.errors import UndecodableAudio
+from video2mp3.engine.formats import DECODERS, MAX_STREAMS
+from video2mp3.errors import CorruptAudio, EmptyAudio, EncryptedAudio, UndecodableAudio
 
 MAX_CHANNELS = 64
 MAX_SAMPLE_RATE_HZ = 768_000
@@ -23,9 +23,8 @@ _SAMPLE_EXACT_CODECS = ("pcm_", "flac", "alac")
 """For other codecs in these containers, such as WMA in WAV, the duration is an estimate."""
 _FRAMED_FORMATS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "flv", "avi", "asf", "ogg")
 """Containers that store a packet's position and size; in others, undecodable data is often not audio."""
-_EMPTY = "The audio track is empty: there is no sound in it."
-_ENCRYPTED = "The audio is encrypted (DRM), so it cannot be decoded; convert a copy without copy protection."
-_BROKEN = "The audio is damaged beyond use: nothing of it could be decoded."
+_ENCRYPTED_TAGS = ("drms", "enca")
+"""Sample entries of protected MP4 tracks. Sources: iTunes, ISO/IEC 14496-12 §8.12."""
 
 
 @dataclass
@@ -53,9 +52,12 @@ class TrackDecoder:
         """Samples per channel decoded so far."""
         context = stream.codec_context
         if context is None:
-            raise UndecodableAudio("There is no decoder for the audio here.")
+            raise UndecodableAudio
+        with suppress(UnicodeDecodeError):  # from PyAV, for tags that are numbers
+            if context.codec_tag in _ENCRYPTED_TAGS:
+                raise EncryptedAudio
         if context.codec.name not in DECODERS:
-            raise UndecodableAudio(f"The audio is of a kind that is not converted here ({context.codec.name}).")
+            raise UndecodableAudio(f"Audio with the codec {context.codec.name} is not converted.")
         context.thread_count = 1
         self.codec: str = context.codec.canonical_name
 
@@ -63,7 +65,8 @@ class TrackDecoder:
         """Yields the decoded frames, each with the number of its samples that belong to the track.
 
         Raises:
-            UndecodableAudio: the decoder returned nothing, or impossible formats.
+            EmptyAudio: the track has no packets.
+            CorruptAudio: the decoder returned nothing, or impossible formats.
         """
         held: AudioFrame | None = None  # only the last frame is trimmed, and it is known only after the next read
         for frame in self._all_frames():
@@ -72,7 +75,7 @@ class TrackDecoder:
                 yield held, held.samples
             held = frame
         if held is None:
-            raise UndecodableAudio(_BROKEN if self._has_packets else _EMPTY)
+            raise CorruptAudio if self._has_packets else EmptyAudio
         samples = held.samples - self._excess(held)
         self.samples += samples
         self.compare_with_declared_duration(held.sample_rate)
@@ -120,16 +123,16 @@ class TrackDecoder:
         """Yields the packets of the file as far as they can be read; the last one may be empty.
 
         Raises:
-            UndecodableAudio: they are encrypted.
+            EncryptedAudio: they are encrypted.
         """
         try:
             for packet in self._demux():
                 if packet.has_sidedata("encryption_info"):
-                    raise UndecodableAudio(_ENCRYPTED)
+                    raise EncryptedAudio
                 self._end_pts = max(self._end_pts, (packet.pts or 0) + (packet.duration or 0))
                 self._has_packets |= packet.size > 0
                 yield packet
-        except UndecodableAudio:
+        except EncryptedAudio:
             raise
         except Exception as error:
             if out_of_memory(error):
@@ -175,7 +178,7 @@ def _time_base(stream: AudioStream) -> Fraction:
 def _check(frame: AudioFrame) -> None:
     channels = frame.layout.nb_channels
     if not 1 <= channels <= MAX_CHANNELS or not 1 <= frame.sample_rate <= MAX_SAMPLE_RATE_HZ:
-        raise UndecodableAudio(f"The audio claims {channels} channels at {frame.sample_rate} Hz, which cannot be.")
+        raise CorruptAudio(f"The audio claims {channels} channels at {frame.sample_rate} Hz, which cannot be.")
 
 
 def out_of_memory(error: Exception) -> bool:

@@ -24,6 +24,7 @@ from video2mp3.engine.child.conversion_job import ConversionJob, Converter
 from video2mp3.engine.child.media import Media
 from video2mp3.engine.child.pictures.cover import with_cover_picture
 from video2mp3.engine.child.pipeline import Pipeline
+from video2mp3.engine.child.soundless import better_reason
 from video2mp3.engine.child.stream_copy import StreamCopy
 from video2mp3.engine.containers.mp4_audio import find_audio
 from video2mp3.engine.containers.source_inspection import inspect_source
@@ -32,6 +33,7 @@ from video2mp3.engine.mp4_extract import messages as extract_messages
 from video2mp3.engine.options import ResolvedOptions
 from video2mp3.engine.sandbox import confine
 from video2mp3.engine.source import RangeReader, SourceFile
+from video2mp3.errors import CorruptAudio, EmptyAudio, MediaError, NoAudio
 
 PROGRESS_INTERVAL_S = 0.2
 _PICTURE_S = 1e-6
@@ -117,9 +119,11 @@ def answer(
         return {"report": _convert(media, open_media, job, sink, pool, send)}
     except MemoryError:
         raise
-    except Exception:
+    except Exception as error:
         if file.failed:  # then the error says nothing about the file
             raise OSError("the source could not be read") from None
+        if isinstance(error, MediaError) and type(error) in (NoAudio, EmptyAudio, CorruptAudio):
+            raise better_reason(error, file.look_at, size_bytes) from error
         raise
 
 

@@ -10,13 +10,15 @@ from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
 from video2mp3.engine.child.decode import TrackDecoder, out_of_memory
-from video2mp3.engine.child.formats import DECODERS, FORMATS, MAX_STREAMS
 from video2mp3.engine.child.languages import has_language
+from video2mp3.engine.child.recognize import chosen_demuxer, reason_not_opened, refuse_by_signature
+from video2mp3.engine.child.soundless import is_encrypted_asf, is_quicktime_reference
 from video2mp3.engine.containers.extent import declared_size, info_tag_of
+from video2mp3.engine.formats import DECODERS, FORMATS, MAX_STREAMS
 from video2mp3.engine.mp3.id3 import clean_text
 from video2mp3.engine.report import MAX_CHAPTERS, TRACK_FLAGS, Chapter, Track
 from video2mp3.engine.source import SourceFile
-from video2mp3.errors import NoAudio, TrackNotFound, UnsupportedFormat
+from video2mp3.errors import EncryptedAudio, NoAudio, ReferenceMovie, TrackNotFound, UnsupportedFormat
 
 PROBE_BYTES = 5_000_000
 ANALYZE_US = 5_000_000
@@ -38,18 +40,33 @@ class Media:
     """One open file.
 
     Raises:
-        UnsupportedFormat: no allowed demuxer accepts the file.
+        UnsupportedFormat: no allowed demuxer accepts the file; the message says what it is.
+        EncryptedAudio: the whole file is encrypted.
+        ReferenceMovie: all audio is in other files.
     """
 
     def __init__(self, file: SourceFile, size_bytes: int) -> None:
         self._file = file
         self._size_bytes = size_bytes
-        self._container = _open(file)
+        refuse_by_signature(file.look_at)
+        if is_encrypted_asf(file.look_at):
+            raise EncryptedAudio
+        if is_quicktime_reference(file.look_at, size_bytes):
+            raise ReferenceMovie
+        self._container = self._opened()
         if self.container == "flv" and not self._container.streams.audio:
             self._container.close()
-            file.seek(0)
-            self._container = _open(file, LATE_PROBE_BYTES, LATE_ANALYZE_US)
+            self._container = self._opened(LATE_PROBE_BYTES, LATE_ANALYZE_US)
         self.audio_streams = _audio_streams(self._container)
+
+    def _opened(self, probe_bytes: int = PROBE_BYTES, analyze_us: int = ANALYZE_US) -> InputContainer:
+        self._file.seek(0)
+        try:
+            return _open(self._file, probe_bytes, analyze_us)
+        except UnsupportedFormat as error:
+            self._file.seek(0)
+            demuxer = chosen_demuxer(lambda: _open(self._file, probe_bytes, analyze_us))
+            raise reason_not_opened(self._file.look_at, self._size_bytes, demuxer) from error
 
     def close(self) -> None:
         """Closes the file."""
@@ -204,7 +221,7 @@ class Media:
         return declared is not None and declared > self._size_bytes
 
 
-def _open(file: SourceFile, probe_bytes: int = PROBE_BYTES, analyze_us: int = ANALYZE_US) -> InputContainer:
+def _open(file: SourceFile, probe_bytes: int, analyze_us: int) -> InputContainer:
     options = {
         "format_whitelist": ",".join(FORMATS),
         "protocol_whitelist": "",

@@ -54,6 +54,19 @@ def declared_size(read_at: ReadAt, size_bytes: int) -> int | None:
     return _xing_size(read_at)
 
 
+def top_level_kinds(read_at: ReadAt, size_bytes: int) -> frozenset[bytes]:
+    """Returns the kinds of the outermost boxes of an MP4."""
+    kinds, place = set(), 0
+    for _ in range(_MAX_CHUNKS):
+        try:
+            box = mp4.box_in(read_at(place, mp4.MAX_HEADER_BYTES), place, size_bytes)
+        except Malformed:
+            break
+        kinds.add(box.kind)
+        place = box.end
+    return frozenset(kinds)
+
+
 def _walk_boxes(read_at: ReadAt, size_bytes: int) -> int | None:
     place = 0
     for _ in range(_MAX_BOXES):

@@ -225,7 +225,7 @@ def _ask(task: str, source: Source, limits: Limits, **needs: Any) -> object:
 
 def _refuse_empty(source: Source) -> None:
     if source.size_bytes == 0:
-        raise UnsupportedFormat("The file is empty.")
+        raise UnsupportedFormat("The file is empty (0 bytes); check that it was copied whole.")
 
 
 def _check_room(code: object, sink: int) -> None:
