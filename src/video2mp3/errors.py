@@ -544,6 +544,14 @@ class Unavailable(Video2mp3Error):
     status = 503
     retryable = True
 
+    def __init__(self, detail: str | None = None, *, reason: str | None = None) -> None:
+        super().__init__(detail)
+        self.reason = reason or self.detail
+        """What operators are told, in the log and on the command line: users of the API get `detail`."""
+
+    def __str__(self) -> str:
+        return self.reason
+
 
 class DatabaseUnavailable(Unavailable):
     """The database is unavailable; try again soon."""

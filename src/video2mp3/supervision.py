@@ -153,7 +153,7 @@ class Watchdog:
         self.backoff_s = backoff_s(self._failures_in_a_row, first_s=_FIRST_BACKOFF_S, max_s=self._max_backoff_s)
         is_new, self._last_failure = type(error) is not self._last_failure, type(error)
         if is_new and isinstance(error, Unavailable):
-            log.warning("loop_interrupted", loop=self.name, error=error.code, detail=error.detail)
+            log.warning("loop_interrupted", loop=self.name, error=error.code, reason=error.reason)
         elif is_new:
             log.error("loop_failed", loop=self.name, exc_info=error)
 

@@ -147,7 +147,7 @@ def _check(backends: Backends, settings: Settings, *, with_tables: bool, needs_q
             raise
         log.warning("started_without_queue", reason=error.detail)
     if with_tables:
-        _wait_for(lambda: migrate.require_current(backends.database), database, deadline_s)
+        _wait_for(lambda: migrate.require_usable(backends.database), database, deadline_s)
 
 
 def _wait_for(check: Callable[[], None], origin: str, deadline_s: float) -> None:
@@ -159,10 +159,10 @@ def _wait_for(check: Callable[[], None], origin: str, deadline_s: float) -> None
             left_s = deadline_s - time.monotonic()
             if left_s <= 0:
                 if isinstance(error, Unavailable):
-                    raise ConfigurationError(f"{origin}: {error.detail}") from error
+                    raise ConfigurationError(f"{origin}: {error}") from error
                 raise
             if not is_said:
-                log.warning("waiting_at_start", setting=origin, reason=error.detail, at_most_s=round(left_s))
+                log.warning("waiting_at_start", setting=origin, reason=str(error), at_most_s=round(left_s))
             is_said = True
         time.sleep(min(_WAIT_PAUSE_S, left_s))
 

@@ -16,7 +16,9 @@ _START_TIMEOUT_S = 90
 _USER = "video2mp3"
 _PASSWORD = "a-secret-of-the-tests"
 # The account that the tests use may make databases; the server is reachable on loopback only.
-_INIT_SQL = f"CREATE USER IF NOT EXISTS {_USER}@'%' IDENTIFIED BY '{_PASSWORD}';\nGRANT ALL ON *.* TO {_USER}@'%';\n"
+_INIT_SQL = f"""CREATE USER IF NOT EXISTS {_USER}@'%' IDENTIFIED BY '{_PASSWORD}';
+GRANT ALL ON *.* TO {_USER}@'%' WITH GRANT OPTION;
+"""
 # Smaller and quicker than the defaults; nothing here changes what a statement means.
 _OPTIONS = (
     "--skip-name-resolve",
@@ -37,7 +39,9 @@ _MYSQL_OPTIONS: tuple[str, ...] = ("--innodb-redo-log-capacity=32M", "--mysqlx=O
 class MariaDBServer:
     """A database server with its own data folder and port."""
 
-    def __init__(self) -> None:
+    def __init__(self, *options: str) -> None:
+        """Makes the data folder; `options` are the server's, after those that all tests share."""
+        self._more_options = options
         starts_server()  # the data folder alone takes seconds
         # Not pytest's folder: the path of a Unix socket has to be short.
         self._folder = Path(tempfile.mkdtemp(prefix="video2mp3-mariadb-"))
@@ -77,6 +81,7 @@ class MariaDBServer:
             *self._common_options(),
             *_OPTIONS,
             *self._options,
+            *self._more_options,
             f"--socket={self._folder / 'socket'}",
             f"--pid-file={self._folder / 'pid'}",
             f"--port={self.port}",
@@ -87,12 +92,13 @@ class MariaDBServer:
 
     def _answers(self) -> bool:
         try:
-            self._execute("SELECT 1")
+            self.execute("SELECT 1")
         except pymysql.Error:
             return False
         return True
 
-    def _execute(self, statement: str) -> None:
+    def execute(self, statement: str) -> None:
+        """Executes a statement as an administrator."""
         connection = pymysql.connect(host="127.0.0.1", port=self.port, user=_USER, password=_PASSWORD)
         with connection, connection.cursor() as cursor:
             cursor.execute(statement)
@@ -100,7 +106,7 @@ class MariaDBServer:
     def new_database(self) -> str:
         """Makes an empty database and returns its URL."""
         name = f"test{next(self._numbers)}"
-        self._execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+        self.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
         return f"{self.url}{name}"
 
     def stop(self) -> None:

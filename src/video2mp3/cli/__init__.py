@@ -72,7 +72,7 @@ def main() -> None:
     try:
         app()
     except Video2mp3Error as error:
-        print(f"video2mp3: {error.detail}", file=sys.stderr)
+        print(f"video2mp3: {error}", file=sys.stderr)
         sys.exit(1)
     except ModuleNotFoundError as missing:
         if (sentence := what_to_install(sys.argv[1:], missing)) is None:

@@ -13,6 +13,7 @@ import typer
 from video2mp3.cli.registration import registration_sentence
 from video2mp3.cli.risks import risks
 from video2mp3.database import migrate
+from video2mp3.database.definitions import check_create
 from video2mp3.engine import FileSource, Options, convert
 from video2mp3.errors import ConfigurationError, Unavailable, Video2mp3Error
 from video2mp3.settings import Settings, unknown_variables
@@ -29,7 +30,7 @@ def examine(settings: Settings) -> bool:
         "disk": lambda: _check_disk(settings),
         "engine": _check_engine,
         "sandbox": lambda: require_sandbox(allow_unsandboxed=settings.allow_unsandboxed).sentence,
-        "database": lambda: _check_database(settings),
+        "database": lambda: check_database(settings),
         "broker": lambda: _check_queue(settings),
         "storage": lambda: _check_storage(settings),
         "email": lambda: _check_email(settings),
@@ -48,7 +49,7 @@ def _run(name: str, check: Callable[[], str]) -> bool:
     try:
         typer.echo(f"ok    {name}: {check()}")
     except Video2mp3Error as error:
-        typer.echo(f"FAIL  {name}: {error.detail}")
+        typer.echo(f"FAIL  {name}: {error}")
         return False
     return True
 
@@ -85,18 +86,24 @@ def _check_engine() -> str:
     return "a test conversion is exact to the sample"
 
 
-def _check_database(settings: Settings) -> str:
+def check_database(settings: Settings) -> str:
+    """Writes to the database; returns what was found. Raises Video2mp3Error with what is wrong."""
     database = open_database(settings)
     try:
         database.check()
-        # `serve` creates its tables itself.
-        if database.dialect != "sqlite" or migrate.current(database):
-            migrate.require_current(database)
         revision = migrate.current(database)
-        found = f"tables at revision {revision}" if revision else "no tables yet: `serve` creates them"
+        if revision:
+            migrate.require_usable(database)
+            found = f"tables at revision {revision}, a row was written and deleted"
+        else:
+            check_create(database)
+            # `serve` creates its tables itself.
+            if database.dialect != "sqlite":
+                migrate.require_current(database)
+            found = "no tables yet: `serve` creates them"
         file = f" in {database.engine.url.database}" if database.dialect == "sqlite" else ""
     except Unavailable as error:
-        raise type(error)(f"{error.detail} ({settings.origin('database_url')})") from None
+        raise type(error)(reason=f"{error} ({settings.origin('database_url')})") from None
     finally:
         database.close()
     return f"{database.dialect}{file}, {found}"
@@ -107,7 +114,7 @@ def _check_queue(settings: Settings) -> str:
     try:
         queue.check()
     except Unavailable as error:
-        raise type(error)(f"{error.detail} ({settings.origin('queue_url')})") from None
+        raise type(error)(reason=f"{error} ({settings.origin('queue_url')})") from None
     finally:
         queue.close()
     return "RabbitMQ" if queue.durable else "in this process"
@@ -118,7 +125,7 @@ def _check_storage(settings: Settings) -> str:
     try:
         storage.check()
     except Unavailable as error:
-        raise type(error)(f"{error.detail} ({settings.origin('storage_url')})") from None
+        raise type(error)(reason=f"{error} ({settings.origin('storage_url')})") from None
     finally:
         storage.close()
     return "an object was written, read and deleted"

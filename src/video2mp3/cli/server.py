@@ -45,6 +45,7 @@ def serve(settings: Settings) -> None:
     require_sandbox(allow_unsandboxed=settings.allow_unsandboxed)
     with http_server.listen(settings) as listener, open_backends(settings) as backends:
         migrations.upgrade(backends.database)
+        migrations.require_usable(backends.database)
         with (
             _telemetry("serve", settings, backends, BacklogGauges(backends.database)),
             _housekeeping(settings, backends) as housekeeping,
@@ -115,6 +116,7 @@ def migrate(settings: Settings) -> None:
     """Migrates the database to this version's tables."""
     with open_backends(settings) as backends:
         migrations.upgrade(backends.database)
+        migrations.require_usable(backends.database)
         typer.echo(f"The database is at revision {migrations.current(backends.database)}.")
 
 

@@ -1,6 +1,5 @@
 """Connections and transactions."""
 
-import os
 import sqlite3
 import threading
 import time
@@ -9,13 +8,15 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Engine, create_engine, event, text
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, TimeoutError
+from sqlalchemy import Engine, create_engine, event, inspect, text
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from video2mp3.errors import ConfigurationError, DatabaseFull, DatabaseUnavailable
+from video2mp3.database.refusals import is_broken_file, is_read_only, unavailable
+from video2mp3.database.urls import parse_url
+from video2mp3.errors import ConfigurationError, DatabaseUnavailable
 from video2mp3.storage.private import close_to_others, make_file
 
 # How long a writer waits for SQLite's one write lock.
@@ -25,27 +26,6 @@ _WAL_RETRY_S = 0.01
 # Kept open, and opened besides where these are in use; then one waits.
 _POOL_SIZE = 20
 _POOL_OVERFLOW = 10
-# What no other try mends: somebody has to look after the file.
-_SQLITE_BROKEN = (
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_CORRUPT,
-    sqlite3.SQLITE_NOTADB,
-    sqlite3.SQLITE_PERM,
-    sqlite3.SQLITE_READONLY,
-)
-# ER_DISK_FULL and ER_RECORD_FILE_FULL.
-_MYSQL_FULL = (1021, 1114)
-
-_DRIVERS = ("sqlite", "sqlite+pysqlite", "mysql+pymysql", "mariadb+pymysql")
-_MYSQL_FILES = frozenset({"ssl_ca", "ssl_cert", "ssl_key"})
-_MYSQL_PARAMETERS = _MYSQL_FILES | {
-    "charset",
-    "unix_socket",
-    "ssl_check_hostname",
-    "ssl_verify_cert",
-    "ssl_verify_identity",
-}
-
 _AFTER_COMMIT = "after_commit"
 
 
@@ -69,7 +49,7 @@ class Database:
         Raises:
             ConfigurationError: when the URL names a database that is not supported.
         """
-        parsed = _parse_url(url)
+        parsed = parse_url(url)
         self.dialect = parsed.get_backend_name()
         # SQLite itself lets writers try again after pauses that become longer: within a process they queue up instead.
         self._writing = threading.Lock() if self.dialect == "sqlite" else nullcontext()
@@ -99,9 +79,11 @@ class Database:
                     "connect_timeout": 5,
                     "read_timeout": 30,
                     "write_timeout": 30,
-                    "init_command": "SET time_zone = '+00:00'",
+                    # The server's own modes may cut texts silently, or read quotes in another way.
+                    "init_command": "SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",
                 },
             )
+            event.listen(self.engine, "handle_error", _drop_read_only)
 
     @contextmanager
     def write(self) -> Iterator[Session]:
@@ -128,70 +110,35 @@ class Database:
             for do in session.info.get(_AFTER_COMMIT, ()):
                 do()
         except OperationalError as error:
-            raise _unavailable(error.orig) from error
+            raise unavailable(error.orig) from error
         except TimeoutError as error:
             raise DatabaseUnavailable("All connections to the database are in use; try again soon.") from error
         except DBAPIError as error:
-            if error.connection_invalidated or _is_broken(error.orig):
-                raise _unavailable(error.orig) from error
+            if error.connection_invalidated or is_broken_file(error.orig):
+                raise unavailable(error.orig) from error
             raise
 
     def check(self) -> None:
-        """Raises DatabaseUnavailable when the database does not answer."""
+        """Raises DatabaseUnavailable when the database does not answer, or its server takes no writes."""
         with self.read() as session:
             session.execute(text("SELECT 1"))
+            if self.dialect != "sqlite" and _has_tables(session):
+                # Changes no row, and a read-only server refuses it all the same.
+                session.execute(text("UPDATE alembic_version SET version_num = version_num WHERE 1 = 0"))
 
     def close(self) -> None:
         """Closes all connections."""
         self.engine.dispose()
 
 
-def _parse_url(url: str) -> URL:
-    """Returns the URL's parts. Raises ConfigurationError, with no secret of the URL in it, when it is unusable."""
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError):
-        # The second one: a password that a `:` or an `@` cuts short, the rest of which is no port.
-        raise _wrong_url("it is not a database URL (in a password, @ is written %40, : %3A and / %2F)") from None
-    if parsed.drivername not in _DRIVERS:
-        # What cannot be a name may be a piece of a password.
-        name = parsed.drivername if parsed.drivername.replace("+", "").isalnum() else "it"
-        raise _wrong_url(f"{name} is not supported; use sqlite:///FILE or mysql+pymysql://user:password@host/DATABASE")
-    if parsed.get_backend_name() == "sqlite":
-        known: frozenset[str] = frozenset()
-    else:
-        known = _MYSQL_PARAMETERS
-        if "@" in (parsed.host or ""):
-            raise _wrong_url("it has an @ too many (in a password, @ is written %40)")
-        if not parsed.database:
-            raise _wrong_url("it names no database; write mysql+pymysql://user:password@host/DATABASE")
-    if not known.issuperset(parsed.query):
-        raise _wrong_url(f"it has a parameter that is not known; known are: {', '.join(sorted(known)) or 'none'}")
-    for name in _MYSQL_FILES & set(parsed.query):
-        if not os.access(str(parsed.query[name]), os.R_OK):
-            raise _wrong_url(f"the file that {name} names cannot be read")
-    return parsed
+def _has_tables(session: Session) -> bool:
+    return inspect(session.connection()).has_table("alembic_version")
 
 
-def _wrong_url(why: str) -> ConfigurationError:
-    return ConfigurationError(f"VIDEO2MP3_DATABASE_URL: {why}.")
-
-
-def _unavailable(error: BaseException | None) -> DatabaseUnavailable:
-    if _is_full(error):
-        return DatabaseFull()
-    return DatabaseUnavailable(f"The database's file cannot be used: {error}." if _is_broken(error) else "")
-
-
-def _is_broken(error: BaseException | None) -> bool:
-    # The low byte is the condition, the others are its details.
-    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _SQLITE_BROKEN
-
-
-def _is_full(error: BaseException | None) -> bool:
-    if isinstance(error, sqlite3.Error):
-        return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
-    return error is not None and bool(error.args) and error.args[0] in _MYSQL_FULL
+def _drop_read_only(context: ExceptionContext) -> None:
+    """Drops all connections to a server that became read-only: new ones reach the server that took over."""
+    if is_read_only(context.original_exception):
+        context.is_disconnect = True
 
 
 def _make_private(file: Path) -> None:

@@ -12,6 +12,8 @@ from sqlalchemy import Connection, func, inspect, select, text
 from sqlalchemy.exc import OperationalError
 
 from video2mp3.database.connection import SQLITE_BUSY_TIMEOUT_MS, Database
+from video2mp3.database.definitions import check_definitions, check_write
+from video2mp3.database.refusals import unavailable
 from video2mp3.errors import ConfigurationError, DatabaseUnavailable
 
 if TYPE_CHECKING:
@@ -84,6 +86,19 @@ def require_current(database: Database) -> None:
         )
 
 
+def require_usable(database: Database) -> None:
+    """Returns when the tables are those of this version, unchanged, and take writes.
+
+    Raises:
+        TablesOutdated: see `require_current`.
+        ConfigurationError: when the database is of a newer version, or a table was changed.
+        DatabaseUnavailable: when the database does not answer, or refuses to write.
+    """
+    require_current(database)
+    check_definitions(database)
+    check_write(database)
+
+
 def _require_known(revision: str | None) -> None:
     if revision is not None and revision not in revisions():
         raise ConfigurationError(
@@ -104,7 +119,7 @@ def _exclusively(database: Database) -> Iterator[Connection]:
                 with _named_lock(connection), connection.begin():
                     yield connection
     except OperationalError as error:
-        raise DatabaseUnavailable from error
+        raise unavailable(error.orig) from error
 
 
 @contextmanager

@@ -36,7 +36,13 @@ _Key = String(255).with_variant(mysql.VARCHAR(255, **_ASCII), "mysql", "mariadb"
 _Text255 = String(255).with_variant(mysql.VARCHAR(255, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb")
 # A plain BLOB of MySQL holds 64 KiB: the checksums of 2 GiB.
 _Checksums = LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")
-_LongText = Text().with_variant(mysql.LONGTEXT(charset="utf8mb4"), "mysql", "mariadb")
+_LongText = Text().with_variant(mysql.LONGTEXT(charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb")
+# Not the server's defaults, which may be tables without transactions, or texts without emojis.
+_MYSQL_OPTIONS: dict[str, Any] = {
+    f"{dialect}_{option}": value
+    for dialect in ("mysql", "mariadb")
+    for option, value in (("engine", "InnoDB"), ("charset", "utf8mb4"), ("collate", "utf8mb4_bin"))
+}
 
 
 class _Options(TypeDecorator[ResolvedOptions]):
@@ -74,6 +80,10 @@ def new_id() -> str:
 
 class Base(DeclarativeBase):
     """The base of all tables."""
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        cls.__table_args__ = (*cls.__dict__.get("__table_args__", ()), _MYSQL_OPTIONS)
+        super().__init_subclass__(**arguments)
 
 
 class User(Base):

@@ -1,8 +1,11 @@
 """The first tables."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql
+from sqlalchemy.schema import SchemaItem
 
 revision = "0001"
 down_revision = None
@@ -10,7 +13,17 @@ down_revision = None
 _ASCII = {"charset": "ascii", "collation": "ascii_bin"}
 _TEXT = sa.String(255).with_variant(mysql.VARCHAR(255, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb")
 _CHECKSUMS = sa.LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")
-_LONG_TEXT = sa.Text().with_variant(mysql.LONGTEXT(charset="utf8mb4"), "mysql", "mariadb")
+_LONG_TEXT = sa.Text().with_variant(mysql.LONGTEXT(charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb")
+
+_MYSQL_OPTIONS: dict[str, Any] = {
+    f"{dialect}_{option}": value
+    for dialect in ("mysql", "mariadb")
+    for option, value in (("engine", "InnoDB"), ("charset", "utf8mb4"), ("collate", "utf8mb4_bin"))
+}
+
+
+def _create_table(name: str, *columns: SchemaItem) -> None:
+    op.create_table(name, *columns, **_MYSQL_OPTIONS)
 
 
 def _ascii(length: int) -> sa.String:
@@ -23,7 +36,7 @@ def _refers_to(column: str, on_delete: str) -> sa.ForeignKeyConstraint:
 
 
 def upgrade() -> None:
-    op.create_table(
+    _create_table(
         "attempts",
         sa.Column("id", _ascii(32), nullable=False),
         sa.Column("counter_sha256", _ascii(64), nullable=False),
@@ -32,7 +45,7 @@ def upgrade() -> None:
         sa.Index("ix_attempts_counter", "counter_sha256", "expires_at"),
         sa.Index("ix_attempts_expires_at", "expires_at"),
     )
-    op.create_table(
+    _create_table(
         "audit_entries",
         sa.Column("id", _ascii(32), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
@@ -47,7 +60,7 @@ def upgrade() -> None:
         sa.Index("ix_audit_entries_subject_id", "subject_id", "id"),
         sa.Index("ix_audit_entries_user_id", "user_id", "id"),
     )
-    op.create_table(
+    _create_table(
         "invitations",
         sa.Column("id", _ascii(32), nullable=False),
         sa.Column("code_sha256", _ascii(64), nullable=False),
@@ -59,20 +72,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("code_sha256"),
     )
-    op.create_table(
+    _create_table(
         "periodic_tasks",
         sa.Column("name", _ascii(32), nullable=False),
         sa.Column("due_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name"),
     )
-    op.create_table(
+    _create_table(
         "secrets",
         sa.Column("name", _ascii(32), nullable=False),
         sa.Column("secret", _ascii(64), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name"),
     )
-    op.create_table(
+    _create_table(
         "signing_keys",
         sa.Column("id", _ascii(32), nullable=False),
         sa.Column("private_pem", _LONG_TEXT, nullable=False),
@@ -80,7 +93,7 @@ def upgrade() -> None:
         sa.Column("retires_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_table(
+    _create_table(
         "users",
         sa.Column("id", _ascii(32), nullable=False),
         sa.Column("username", _TEXT, nullable=False),
@@ -101,7 +114,7 @@ def upgrade() -> None:
         sa.Index("ix_users_virtual_finish", "virtual_finish"),
         sa.Index("ix_users_virtual_start", "virtual_start"),
     )
-    op.create_table(
+    _create_table(
         "workers",
         sa.Column("id", _ascii(32), nullable=False),
         sa.Column("host", _TEXT, nullable=False),
@@ -113,7 +126,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.Index("ix_workers_heartbeat_at", "heartbeat_at"),
     )
-    op.create_table(
+    _create_table(
         "api_keys",
         sa.Column("id", _ascii(32), nullable=False),
         sa.Column("user_id", _ascii(32), nullable=False),
@@ -129,7 +142,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("secret_sha256"),
         sa.Index("ix_api_keys_user", "user_id", "id"),
     )
-    op.create_table(
+    _create_table(
         "batches",
         sa.Column("id", _ascii(32), nullable=False),
         sa.Column("user_id", _ascii(32), nullable=False),
@@ -147,7 +160,7 @@ def upgrade() -> None:
         sa.Index("ix_batches_user", "user_id", "id"),
         sa.Index("ix_batches_user_ended", "user_id", "ended_at", "id"),
     )
-    op.create_table(
+    _create_table(
         "one_time_tokens",
         sa.Column("id", _ascii(32), nullable=False),
         sa.Column("user_id", _ascii(32), nullable=True),
@@ -169,7 +182,7 @@ def upgrade() -> None:
         sa.Index("ix_one_time_tokens_expires_at", "expires_at"),
         sa.Index("ix_one_time_tokens_user_id", "user_id"),
     )
-    op.create_table(
+    _create_table(
         "sign_ins",
         sa.Column("id", _ascii(32), nullable=False),
         sa.Column("user_id", _ascii(32), nullable=False),
@@ -190,7 +203,7 @@ def upgrade() -> None:
         sa.Index("ix_sign_ins_family", "family"),
         sa.Index("ix_sign_ins_user_id", "user_id"),
     )
-    op.create_table(
+    _create_table(
         "uploads",
         sa.Column("id", _ascii(32), nullable=False),
         sa.Column("user_id", _ascii(32), nullable=False),
@@ -208,7 +221,7 @@ def upgrade() -> None:
         sa.Index("ix_uploads_expires_at", "expires_at"),
         sa.Index("ix_uploads_user_id", "user_id"),
     )
-    op.create_table(
+    _create_table(
         "jobs",
         sa.Column("id", _ascii(32), nullable=False),
         sa.Column("user_id", _ascii(32), nullable=False),
@@ -270,7 +283,7 @@ def upgrade() -> None:
         sa.Index("ix_jobs_user_ended", "user_id", "ended_at", "id"),
         sa.Index("ix_jobs_user_state", "user_id", "state", "expires_at", "result_size_bytes"),
     )
-    op.create_table(
+    _create_table(
         "upload_chunks",
         sa.Column("upload_id", _ascii(32), nullable=False),
         sa.Column("offset_bytes", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -280,7 +293,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("upload_id", "offset_bytes"),
         _refers_to("upload_id", "CASCADE"),
     )
-    op.create_table(
+    _create_table(
         "notifications",
         sa.Column("id", _ascii(32), nullable=False),
         sa.Column("job_id", _ascii(32), nullable=False),
@@ -314,7 +327,7 @@ def upgrade() -> None:
             "job_id",
         ),
     )
-    op.create_table(
+    _create_table(
         "destinations",
         sa.Column("user_id", _ascii(32), nullable=False),
         sa.Column("host", _ascii(255), nullable=False),
@@ -323,7 +336,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("user_id", "host"),
         _refers_to("user_id", "CASCADE"),
     )
-    op.create_table(
+    _create_table(
         "waveforms",
         sa.Column("job_id", _ascii(32), nullable=False),
         sa.Column("segment", sa.Integer(), autoincrement=False, nullable=False),
@@ -333,7 +346,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("job_id", "segment"),
         _refers_to("job_id", "CASCADE"),
     )
-    op.create_table(
+    _create_table(
         "webhooks",
         sa.Column("id", _ascii(32), nullable=False),
         sa.Column("user_id", _ascii(32), nullable=False),
