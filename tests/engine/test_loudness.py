@@ -77,11 +77,21 @@ def test_only_what_is_kept_counts(tmp_path: Path) -> None:
 def test_silence_and_the_shortest_sounds_are_left_as_they_are(tmp_path: Path) -> None:
     silence = make(tmp_path / "a.wav", "-f", "lavfi", "-i", "anullsrc=d=2:r=44100")
     report = converted(silence, tmp_path / "a.mp3", loudness_lufs=-16)
+    assert "silent" in report.warnings[0]
     assert report.loudness is not None
     assert (report.loudness["gain_db"], report.loudness["lufs"], report.samples) == (0, -70, 88200)
     for samples in (1, 1000):
         report = converted(write_wav(tmp_path / "b.wav", samples), tmp_path / "b.mp3", loudness_lufs=-16)
         assert samples_decoded(tmp_path / "b.mp3", 1) == (samples, samples)
+        assert "shorter than 0.4 s" in report.warnings[0]
+
+
+def test_a_loudness_that_cannot_be_reached_has_its_reason(tmp_path: Path) -> None:
+    faint = make(tmp_path / "a.wav", "-f", "lavfi", "-i", "sine=d=1,volume=-58dB")
+    assert "quieter than -70 LUFS" in converted(faint, tmp_path / "a.mp3", loudness_lufs=-16).warnings[0]
+    source = noise(tmp_path / "b.wav", "highpass=6000", seconds=3)
+    report = converted(source, tmp_path / "b.mp3", loudness_lufs=-40, bitrate_kbps=8, sample_rate_hz=48000)
+    assert "the encoder changes it" in report.warnings[0]
 
 
 def test_the_source_may_be_of_another_rate_and_layout(tmp_path: Path) -> None:

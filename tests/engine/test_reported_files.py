@@ -64,6 +64,13 @@ def test_a_reported_file_is_converted_as_its_owner_expects(case: Case, tmp_path:
     assert not report.truncated
 
 
+@pytest.mark.parametrize("options", [{}, {"loudness_lufs": -16}, {"channels": 2}])
+def test_gains_for_the_player_are_kept_as_long_as_they_hold(options: dict[str, Any], tmp_path: Path) -> None:
+    converted(REPORTS / "replaygain-stale.mp3", tmp_path / "out.mp3", keep_private_tags=True, **options)
+    tags = (tmp_path / "out.mp3").read_bytes()[:4096].replace(b"\0", b"").lower()  # UTF-16 in ID3v2.3
+    assert (b"replaygain_track_gain" in tags) == (not options)
+
+
 @pytest.mark.parametrize(
     ("file", "error"),
     [("emptyaudio.mp4", EmptyAudio), ("mpeg-h.mp4", UndecodableAudio), ("encrypted.mp4", EncryptedAudio)],

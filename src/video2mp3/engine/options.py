@@ -304,6 +304,11 @@ class ResolvedOptions:
         return self.channels or min(source_channels, 2)
 
     @property
+    def changes_loudness(self) -> bool:
+        """Whether the MP3 may have another loudness than the source, which the source's gain tags would not fit."""
+        return self.loudness_lufs is not None or self.channels is not None
+
+    @property
     def makes_segments(self) -> bool:
         """Whether more than one MP3 is asked for, even where it then is one: it is named as a segment."""
         return self.split is not None or self.all_tracks

@@ -31,6 +31,8 @@ _TECHNICAL = frozenset((
     "itunsmpb", "itunnorm", "encoder_settings", "encoded_by",
 ))  # fmt: skip
 """Tags of the file format, which would be wrong in an MP3."""
+_GAINS = re.compile(r"(replaygain|r128|mp3gain)_")
+"""What a player is to change the loudness by; FFmpeg's names (ReplayGain, Opus, mp3gain)."""
 _DATES = (
     re.compile(r"(?P<year>\d{4})(-(?P<month>\d\d)(-(?P<day>\d\d))?)?$"),
     re.compile(r"(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)$"),
@@ -76,6 +78,8 @@ def tags_for(options: ResolvedOptions, source: Mapping[str, str], source_name: s
     if options.track_number is not None:
         texts["TRCK"] = str(options.track_number)
     others = _private(own) if options.keep_private_tags else {}
+    if options.changes_loudness:
+        others = {name: text for name, text in others.items() if not _GAINS.match(name)}
     comment = others.pop("comment", "")
     if options.comment is not None:
         comment = clean_text(options.comment, MAX_PRIVATE_LENGTH)

@@ -51,7 +51,14 @@ from video2mp3.errors import (
 
 _MAX_TRACKS = 100
 _MAX_LEVEL_DB = 300
-_LOUDNESS_TOLERANCE_LU = 0.3
+_LOUDNESS_LIMITS = {
+    "silence": "The sound is silent, so no gain gives it a loudness.",
+    "short": "The sound is shorter than 0.4 s, too short to have a loudness, so its gain is left as it is.",
+    "quiet": "The sound is quieter than -70 LUFS, which counts as silence, so its gain is left as it is.",
+    "peaks": "The MP3 is quieter than asked for ({lufs:.1f} LUFS): louder, its peaks would be clipped.",
+    "encoder": "The MP3 has {lufs:.1f} LUFS instead of {wanted_lufs:g}: the encoder changes it at this bitrate.",
+}
+"""Why the MP3 has another loudness than requested, by the child's codes."""
 _MAX_COUNT = 2**48
 _LEAST_S = 1e-6
 _MAX_TEXT = 300
@@ -267,12 +274,14 @@ def loudness_of(fields: Fields) -> dict[str, float] | None:
 
 
 def loudness_warnings(fields: Fields, wanted_lufs: float | None) -> tuple[str, ...]:
-    """Returns a warning if the requested loudness was not reached."""
+    """Returns a warning with the reason if the requested loudness was not reached."""
     found = loudness_of(fields)
-    if found is None or wanted_lufs is None or found["lufs"] >= wanted_lufs - _LOUDNESS_TOLERANCE_LU:
+    limit = Fields(fields.values["loudness"]).optional_str_field("limited_by") if found else None
+    if found is None or limit is None:
         return ()
-    sentence = f"The MP3 is quieter than asked for ({found['lufs']:.1f} LUFS): louder, its peaks would be clipped."
-    return (sentence,)
+    if limit not in _LOUDNESS_LIMITS:
+        raise EngineCrashed
+    return (_LOUDNESS_LIMITS[limit].format(lufs=found["lufs"], wanted_lufs=wanted_lufs or 0),)
 
 
 def chapters_of(fields: Fields) -> tuple[Chapter, ...]:

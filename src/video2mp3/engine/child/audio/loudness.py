@@ -14,6 +14,8 @@ from video2mp3.engine.mp3.encoder_settings import EncoderSettings
 
 SILENCE_LUFS = -70.0
 """The absolute gate: quieter audio does not count."""
+GATING_BLOCK_S = 0.4
+"""Shorter audio has no loudness."""
 _BLOCK_SAMPLES = 16384
 
 
@@ -41,6 +43,13 @@ class LoudnessMeter:
         self.lufs = SILENCE_LUFS
         """Integrated loudness so far."""
         self.true_peak_dbtp = -math.inf
+        self.is_silent = True
+        """Whether all PCM so far was zero: the filter rounds true peaks below -66 dBTP to that."""
+
+    @property
+    def duration_s(self) -> float:
+        """Duration of what was measured."""
+        return self._samples / self._sample_rate_hz
 
     def take(self, frame: AudioFrame) -> None:
         """Measures the next frame, which must have the meter's format."""
@@ -52,6 +61,7 @@ class LoudnessMeter:
 
     def take_pcm(self, pcm: bytes) -> None:
         """Measures interleaved 16-bit PCM."""
+        self.is_silent = self.is_silent and pcm.count(0) == len(pcm)
         size = _BLOCK_SAMPLES * BYTES_PER_SAMPLE * (1 if self._layout == "mono" else 2)
         for place in range(0, len(pcm), size):
             block = pcm[place : place + size]

@@ -11,7 +11,13 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from video2mp3.engine.child.audio.loudness import SILENCE_LUFS, LoudnessMeter, MeasuringEncoder, Mp3LoudnessMeter
+from video2mp3.engine.child.audio.loudness import (
+    GATING_BLOCK_S,
+    SILENCE_LUFS,
+    LoudnessMeter,
+    MeasuringEncoder,
+    Mp3LoudnessMeter,
+)
 from video2mp3.engine.child.conversion_job import ConversionJob
 from video2mp3.engine.child.media import Media
 from video2mp3.engine.child.pipeline import NoWriter, PcmEncoder, Pipeline, Writer
@@ -23,6 +29,8 @@ _PEAK_MARGIN_DB = 0.1
 _TOLERANCE_DB = 0.2
 _ENCODER_GAIN_DB = ((176, -0.45), (208, -0.27), (240, -0.18), (math.inf, 0.0))
 """By bitrate in kbit/s, for CBR and ABR."""
+_REACHED_LU = 0.3
+"""The loudness counts as reached within so much."""
 _INAUDIBLE_DBTP = -150.0
 
 
@@ -62,13 +70,29 @@ class NormalizingPipeline:
         }
         return {
             **self._encoding.facts(),
-            "loudness": {name: round(max(value, _INAUDIBLE_DBTP), 2) for name, value in loudness.items()},
+            "loudness": {
+                **{name: round(max(value, _INAUDIBLE_DBTP), 2) for name, value in loudness.items()},
+                "limited_by": self._limited_by(),
+            },
         }
 
     def segments(self) -> list[dict[str, Any]]:
         """Returns the facts of each segment for the report."""
         assert self._encoding is not None
         return self._encoding.segments()
+
+    def _limited_by(self) -> str | None:
+        """Returns why the MP3 has another loudness than requested; None if it has that."""
+        before, after, wanted_lufs = self._measuring.meter, self._meter, self._job.options.loudness_lufs
+        assert wanted_lufs is not None
+        missing_lu = wanted_lufs - after.lufs
+        if abs(missing_lu) <= _REACHED_LU:
+            return None
+        if before.duration_s < GATING_BLOCK_S:
+            return "short"
+        if before.lufs <= SILENCE_LUFS:
+            return "silence" if before.is_silent else "quiet"
+        return "peaks" if after.true_peak_dbtp + missing_lu > TRUE_PEAK_LIMIT_DBTP else "encoder"
 
     @property
     def _meter(self) -> LoudnessMeter:
