@@ -105,6 +105,8 @@ class Tagged:
 
 
 TAGGED = (
+    Tagged("latin1.wav", {"TIT2": "Café Zürich"}),
+    Tagged("cp1251.avi", {"TIT2": "Привет мир", "TPE1": "Группа"}),
     Tagged("title-zwnj-zwj.mka", {"TIT2": "می\u200cخواهم 👨\u200d👩\u200d👧"}),
     Tagged("date-yyyymmdd.mka", {"TDRC": "2023-01-15"}),
     Tagged("date-yyyymmdd.mka", {"TDRC": "2023-01-15"}, options={"id3_version": "2.4"}),

@@ -13,6 +13,7 @@ from video2mp3.engine.child.decode import TrackDecoder, out_of_memory
 from video2mp3.engine.child.languages import has_language
 from video2mp3.engine.child.recognize import chosen_demuxer, reason_not_opened, refuse_by_signature
 from video2mp3.engine.child.soundless import is_encrypted_asf, is_quicktime_reference
+from video2mp3.engine.child.text_encoding import FALLBACK, MAC_ROMAN, TagDecoder
 from video2mp3.engine.containers.extent import declared_size, info_tag_of
 from video2mp3.engine.formats import DECODERS, FORMATS, MAX_STREAMS
 from video2mp3.engine.mp3.id3 import clean_text
@@ -32,6 +33,8 @@ MAX_TRACK_TITLE_LENGTH = 100
 
 _FOR_SOME = Disposition.comment | Disposition.visual_impaired | Disposition.hearing_impaired
 """Commentary, audio description, clear dialogue: tracks that most listeners do not want."""
+_CLAIMS_LATIN_1 = ("aac", "ac3", "aiff", "asf", "dsf", "mp3", "tta", "wav")
+"""Containers with ID3v2 tags, or with Latin-1 in UTF-16. Their texts are often in the code page of a country."""
 _DEPENDENT = 1 << 19
 """AV_DISPOSITION_DEPENDENT: a stream that belongs to another track, as in immersive audio."""
 
@@ -58,6 +61,8 @@ class Media:
             self._container.close()
             self._container = self._opened(LATE_PROBE_BYTES, LATE_ANALYZE_US)
         self.audio_streams = _audio_streams(self._container)
+        self._all_chapters = self._container.chapters()
+        self._decoded = self._tag_decoder().decoded
 
     def _opened(self, probe_bytes: int = PROBE_BYTES, analyze_us: int = ANALYZE_US) -> InputContainer:
         self._file.seek(0)
@@ -80,7 +85,7 @@ class Media:
     @property
     def tracks(self) -> tuple[Track, ...]:
         """The audio tracks."""
-        return tuple(_track(stream) for stream in self.audio_streams)
+        return tuple(_track(stream, self._decoded(_title_of(stream))) for stream in self.audio_streams)
 
     @property
     def default_track(self) -> int:
@@ -121,21 +126,33 @@ class Media:
     @property
     def chapters(self) -> tuple[Chapter, ...]:
         """The valid chapters, sorted by time."""
-        found = [_chapter(dict(chapter)) for chapter in self._container.chapters()[:MAX_CHAPTERS]]
+        found = [self._chapter(dict(chapter)) for chapter in self._all_chapters[:MAX_CHAPTERS]]
         whole = [chapter for chapter in found if 0 <= chapter.start_s < chapter.end_s < MAX_DURATION_S]
         return tuple(sorted(whole, key=lambda chapter: chapter.start_s))
 
     @property
     def chapters_left_out(self) -> int:
         """Number of chapters above the limit."""
-        return max(len(self._container.chapters()) - MAX_CHAPTERS, 0)
+        return max(len(self._all_chapters) - MAX_CHAPTERS, 0)
 
     @property
     def tags(self) -> dict[str, str]:
         """The file's tags by FFmpeg's names. Untrusted."""
+        return {self._decoded(key).lower(): self._decoded(text) for key, text in self._raw_tags.items()}
+
+    @property
+    def _raw_tags(self) -> dict[str, str]:
         in_stream = self.audio_streams[0].metadata if self.audio_streams and self.container == "ogg" else {}
-        tags = {**in_stream, **self._container.metadata}
-        return {key.lower(): text for key, text in tags.items()}
+        return {**in_stream, **self._container.metadata}
+
+    def _tag_decoder(self) -> TagDecoder:
+        tags, chapters = self._raw_tags, self._all_chapters[:MAX_CHAPTERS]
+        texts = [*tags, *tags.values(), *(_title_of(stream) for stream in self.audio_streams)]
+        texts += [chapter["metadata"].get("title", "") for chapter in chapters]
+        if self.container in _CLAIMS_LATIN_1:
+            return TagDecoder(texts, FALLBACK, texts)
+        # FFmpeg repeats QuickTime's tags in Mac Roman under a name with the language.
+        return TagDecoder(texts, MAC_ROMAN, [text for name, text in tags.items() if f"{name}-eng" in tags])
 
     @property
     def title(self) -> str | None:
@@ -208,6 +225,11 @@ class Media:
                 raise
         return b""
 
+    def _chapter(self, chapter: dict[str, Any]) -> Chapter:
+        time_base = chapter["time_base"] or Fraction(1, 1_000_000)
+        start_s, end_s = (round(float(chapter[name] * time_base), 6) for name in ("start", "end"))
+        return Chapter(start_s, end_s, clean_text(self._decoded(chapter["metadata"].get("title", ""))) or None)
+
     @property
     def mp3_encoder(self) -> bytes | None:
         """The encoder name in an MP3 file, nine bytes. Untrusted."""
@@ -235,7 +257,7 @@ def _open(file: SourceFile, probe_bytes: int, analyze_us: int) -> InputContainer
             file,
             mode="r",
             container_options=options,
-            metadata_errors="replace",
+            metadata_errors="surrogateescape",
             buffer_size=IO_BUFFER_BYTES,
             io_open=_open_nothing,
         )
@@ -257,13 +279,13 @@ def _audio_streams(container: InputContainer) -> list[AudioStream]:
     return [stream for stream in streams if not stream.disposition & _DEPENDENT] or streams
 
 
-def _track(stream: AudioStream) -> Track:
+def _track(stream: AudioStream, title: str) -> Track:
     context, language = stream.codec_context, stream.language or ""
     duration = stream.duration * stream.time_base if stream.duration and stream.time_base else None
     return Track(
         codec=context.codec.canonical_name if context else "unknown",
         language=clean_text(language, MAX_LANGUAGES_LENGTH) or None if language != "und" else None,
-        title=clean_text(_title_of(stream), MAX_TRACK_TITLE_LENGTH) or None,
+        title=clean_text(title, MAX_TRACK_TITLE_LENGTH) or None,
         flags=tuple(flag for flag in TRACK_FLAGS if stream.disposition & Disposition[flag]),
         channels=context.layout.nb_channels if context else 0,
         sample_rate_hz=context.sample_rate if context else 0,
@@ -274,12 +296,6 @@ def _track(stream: AudioStream) -> Track:
 
 def _title_of(stream: AudioStream) -> str:
     return stream.metadata.get("title") or stream.metadata.get("name", "")  # Matroska, MP4
-
-
-def _chapter(chapter: dict[str, Any]) -> Chapter:
-    time_base = chapter["time_base"] or Fraction(1, 1_000_000)
-    start_s, end_s = (round(float(chapter[name] * time_base), 6) for name in ("start", "end"))
-    return Chapter(start_s, end_s, clean_text(chapter["metadata"].get("title", "")) or None)
 
 
 def _bounded(seconds: float) -> float | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import PurePosixPath
 
+from video2mp3.engine.child.text_encoding import TagDecoder
 from video2mp3.engine.mp3.id3 import MAX_TEXT_LENGTH, clean_text
 from video2mp3.engine.options import ResolvedOptions
 from video2mp3.engine.report import Chapter
@@ -71,7 +72,8 @@ def tags_for(options: ResolvedOptions, source: Mapping[str, str], source_name: s
     own = {key.lower(): text for key, text in source.items()} if options.keep_tags else {}
     texts = _harmless(own)
     if options.keep_tags:
-        texts.setdefault("TIT2", clean_text(PurePosixPath(source_name).stem))
+        stem = PurePosixPath(source_name).stem
+        texts.setdefault("TIT2", clean_text(TagDecoder([stem]).decoded(stem)))
     chosen = (options.title, options.artist, options.album, options.date, options.genre)
     frames = zip(_OPTIONS.values(), chosen, strict=True)
     texts |= {frame: clean_text(text) for frame, text in frames if text is not None}
