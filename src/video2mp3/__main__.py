@@ -8,11 +8,17 @@ from typing import NoReturn
 _CONVERTING = ("convert", "probe", "serve", "api", "worker")
 _HOLD_NOTHING = ("convert", "probe", "push")
 """Commands that leave nothing open that the interpreter would have to close at its end."""
+_WINDOWS = (
+    "video2mp3: `{command}` does not run on Windows. Run it in WSL 2 or in Docker (docs/install.md); "
+    "`push` and the Python client run here."
+)
 
 
 def main() -> NoReturn:
     """Runs the command line; what conversions are forked from loads at the same time as the flags and the server."""
     command = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    if sys.platform == "win32" and command != "push" and not command.startswith("-"):
+        sys.exit(_WINDOWS.format(command=command))
     if command in _CONVERTING and not {"-h", "--help"} & set(sys.argv):
         from video2mp3 import engine
 

@@ -56,13 +56,13 @@ def test_what_is_tried_without_the_guards_hangs_nowhere() -> None:
 
 def test_a_hole_in_one_thread_is_a_failure() -> None:
     tight, open_to_one = ThreadTest("MainThread", ("open", "fork"), 2), ThreadTest("encoder-0", ("open",), 2)
-    assert SelfTest(True, 0, (tight, tight)).passed
-    assert "no Landlock" in SelfTest(True, 0, (tight, tight)).sentence
-    assert not SelfTest(True, 7, (tight, open_to_one)).passed
-    assert "1 in encoder-0" in SelfTest(True, 7, (tight, open_to_one)).sentence
-    assert not SelfTest(False, 0, (tight, tight)).passed
-    assert "without a sandbox" in SelfTest(False, 0, (tight, tight)).sentence
-    assert not SelfTest(True, 7, (ThreadTest("MainThread", (), 0),)).passed
+    assert SelfTest(True, 0, True, (tight, tight)).passed
+    assert "no Landlock" in SelfTest(True, 0, True, (tight, tight)).sentence
+    assert not SelfTest(True, 7, True, (tight, open_to_one)).passed
+    assert "1 in encoder-0" in SelfTest(True, 7, True, (tight, open_to_one)).sentence
+    assert not SelfTest(False, 0, True, (tight, tight)).passed
+    assert "without a sandbox" in SelfTest(False, 0, True, (tight, tight)).sentence
+    assert not SelfTest(True, 7, True, (ThreadTest("MainThread", (), 0),)).passed
 
 
 @linux_only

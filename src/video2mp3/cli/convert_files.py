@@ -106,7 +106,7 @@ def _write(
         check_before(task.target, task.file, settings.options, settings.force)
         with temporary_file(task.target) as written:
             try:
-                with written.open("wb") as sink:
+                with written.open("w+b") as sink:
                     report = convert(
                         source,
                         sink,

@@ -5,7 +5,6 @@ The process reads one line of JSON from its socket, the job, and writes lines of
 `{"stream": …}`, `{"extract": …}` or `{"error": …}`. The parent trusts none of it.
 """
 
-import contextlib
 import errno
 import json
 import os
@@ -60,8 +59,10 @@ def do_job(zygote_pid: int, descriptors: Sequence[int]) -> None:
 
 def _run(job: Mapping[str, Any], connection: socket.socket, descriptors: Sequence[int], zygote_pid: int) -> None:
     def send(message: Mapping[str, Any]) -> None:
-        with contextlib.suppress(BrokenPipeError):
+        try:
             connection.sendall(json.dumps(message).encode() + b"\n")
+        except BrokenPipeError:  # the parent has ended, or has canceled the job
+            os._exit(1)
 
     try:
         send(_answer(job, descriptors, zygote_pid, send))
@@ -73,13 +74,13 @@ def _answer(job: Mapping[str, Any], descriptors: Sequence[int], zygote_pid: int,
     guarded = job.get("guarded", True)
     guards = confine.guards()
     read_at = _read_at(job, descriptors[0]) if descriptors else None
-    confine.confine(job["limits"], job["threads"], guarded=guarded)
+    limited = confine.confine(job["limits"], job["threads"], guarded=guarded)
     pool = EncoderPool(job["threads"])  # not closed: the process ends with the job, even if an encoder hangs
-    confine.limit_memory(job["limits"], job["threads"])
+    limited = confine.limit_memory(job["limits"], job["threads"]) and limited
     if guarded:
         confine.seal()
     if read_at is None:
-        return {"self_test": guards | {"threads": sandbox_checks.try_all(pool, zygote_pid)}}
+        return {"self_test": guards | {"limits": limited, "threads": sandbox_checks.try_all(pool, zygote_pid)}}
     return answer(job, read_at, descriptors[1] if len(descriptors) > 1 else None, pool, send)
 
 

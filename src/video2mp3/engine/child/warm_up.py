@@ -76,7 +76,7 @@ class _Scratch:
     """An anonymous empty file."""
 
     def __init__(self) -> None:
-        if sys.platform == "linux":
+        if sys.platform == "linux" and hasattr(os, "memfd_create"):
             self.descriptor = os.memfd_create("warm-up")
         else:
             with tempfile.TemporaryFile() as file:

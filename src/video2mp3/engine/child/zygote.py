@@ -85,7 +85,7 @@ def _fork(descriptors: list[int]) -> None:
 def _pidfds(pid: int) -> list[int]:
     """Returns the process's pidfd, if the system has pidfds. The id is still valid: the process waits for its job."""
     if sys.platform == "linux":
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, AttributeError):  # Python for an old C library has no such function
             return [os.pidfd_open(pid)]
     return []
 

@@ -1,6 +1,7 @@
 """The engine's public functions: convert, probe and measure a source. A sandboxed child does all parsing."""
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
@@ -269,11 +270,18 @@ def _sha256(descriptor: int) -> str:
 
 @contextlib.contextmanager
 def _readable(sink: int) -> Iterator[int]:
-    """Yields a descriptor for reading the sink, which may be open only for writing."""
+    """Yields a descriptor for reading the sink. On Linux, the sink may be open only for writing.
+
+    Raises:
+        OSError: the sink is open only for writing, and the system cannot open it again.
+    """
     if fcntl.fcntl(sink, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDWR:
         yield sink
         return
-    descriptor = os.open(f"/proc/self/fd/{sink}", os.O_RDONLY)
+    try:
+        descriptor = os.open(f"/proc/self/fd/{sink}", os.O_RDONLY)
+    except FileNotFoundError:
+        raise OSError(errno.EBADF, 'the sink cannot be read; open it for reading and writing, as in "w+b"') from None
     try:
         yield descriptor
     finally:

@@ -1,6 +1,7 @@
 """Tests the sandbox in a real child process."""
 
 import json
+import platform
 import socket
 import sys
 from collections.abc import Mapping
@@ -36,21 +37,27 @@ class SelfTest:
     """True if seccomp is available."""
     landlock_abi: int
     """The version of Landlock; 0 if the kernel has none or it is disabled. Then only seccomp protects."""
+    limits: bool
+    """True if the system limits the memory, time and files of a process."""
     threads: tuple[ThreadTest, ...]
 
     @property
     def passed(self) -> bool:
-        """True if every thread was denied every call."""
-        return self.seccomp and all(len(test.denied) == test.tried > 0 for test in self.threads)
+        """True if every thread was denied every call, and all limits hold."""
+        return self.seccomp and self.limits and all(len(test.denied) == test.tried > 0 for test in self.threads)
 
     @property
     def sentence(self) -> str:
         """The result as a sentence."""
         if not self.seccomp:
-            system = (
-                "The kernel does not let this process use seccomp" if sys.platform == "linux" else "No seccomp here"
+            reason = (
+                "The kernel does not let this process use seccomp"
+                if sys.platform == "linux"
+                else f"{platform.system()} has no seccomp and no Landlock"
             )
-            return f"{system}: media is decoded without a sandbox."
+            return f"{reason}: media is decoded without a sandbox, so convert only files from people you trust."
+        if not self.limits:
+            return "The system refuses limits of memory and time: a file can use up all of the machine's memory."
         with_landlock = f" and Landlock (version {self.landlock_abi})" if self.landlock_abi else ", no Landlock"
         tried = min(test.tried for test in self.threads)
         if not self.passed:
@@ -103,6 +110,7 @@ def _parsed(answer: object) -> SelfTest:
     return SelfTest(
         seccomp=fields.bool_field("seccomp"),
         landlock_abi=fields.int_field("landlock_abi"),
+        limits=fields.bool_field("limits"),
         threads=tuple(
             ThreadTest(test.str_field("thread"), test.str_list_field("denied"), test.int_field("tried"))
             for test in fields.list_field("threads")

@@ -13,6 +13,8 @@ from video2mp3.engine.sandbox.system_calls import this_machine
 PR_SET_PDEATHSIG = 1
 PR_SET_NO_NEW_PRIVS = 38
 MAX_OPEN_FILES = 32
+MOST_DESCRIPTORS = 2**20
+"""Closing so many one by one, as systems without `close_range` do, takes a fraction of a second."""
 OOM_SCORE = 500
 """From -1000 (never killed) to 1000 (killed first)."""
 _OOM_SCORE = Path("/proc/self/oom_score_adj")
@@ -38,13 +40,14 @@ def separate(parent_pid: int, descriptors: Iterable[int]) -> None:
         if first < keep:  # an empty range would close all
             os.closerange(first, keep)
         first = keep + 1
-    os.closerange(first, os.sysconf("SC_OPEN_MAX"))
+    os.closerange(first, _descriptors_end())
 
 
-def confine(limits: Mapping[str, float], threads: int, *, guarded: bool = True) -> None:
+def confine(limits: Mapping[str, float], threads: int, *, guarded: bool = True) -> bool:
     """Drops privileges that the child does not need, while it has one thread. This cannot be undone.
 
     `limit_memory` follows later: Python would wait forever for a thread that lacks the memory to start.
+    Returns False if the system refuses a limit.
 
     Args:
         limits: `Limits.as_dict()`.
@@ -54,15 +57,19 @@ def confine(limits: Mapping[str, float], threads: int, *, guarded: bool = True) 
     Raises:
         OSError: a protection that the system supports failed.
     """
-    _limit_resources(limits, threads)
+    limited = _limit_resources(limits, threads)
     if guarded:
         _prctl(PR_SET_NO_NEW_PRIVS, 1)
         landlock.restrict()
+    return limited
 
 
-def limit_memory(limits: Mapping[str, float], threads: int) -> None:
-    """Limits the address space. Call this after the threads have started, because each needs a share."""
-    _limit(resource.RLIMIT_AS, int(limits["memory_bytes"]) + threads * BYTES_PER_THREAD)
+def limit_memory(limits: Mapping[str, float], threads: int) -> bool:
+    """Limits the address space; returns False if the system refuses, as macOS does.
+
+    Call this after the threads have started, because each needs a share.
+    """
+    return _limit(resource.RLIMIT_AS, int(limits["memory_bytes"]) + threads * BYTES_PER_THREAD)
 
 
 def guards() -> dict[str, int | bool]:
@@ -94,22 +101,38 @@ def _offer_to_the_oom_killer() -> None:
         _OOM_SCORE.write_text(str(OOM_SCORE))
 
 
-def _limit_resources(limits: Mapping[str, float], threads: int) -> None:
+def _descriptors_end() -> int:
+    """Returns a number above every open descriptor. SC_OPEN_MAX is one, but 2**63 - 1 on macOS."""
+    end = os.sysconf("SC_OPEN_MAX")
+    if 0 < end <= MOST_DESCRIPTORS:
+        return end
+    try:
+        return max(int(descriptor.name) for descriptor in Path("/dev/fd").iterdir()) + 1
+    except OSError:
+        return MOST_DESCRIPTORS
+
+
+def _limit_resources(limits: Mapping[str, float], threads: int) -> bool:
     cpu_s = int(limits["wall_clock_s"]) * (threads + 1) + 10
     mp3_bytes = int(limits["max_audio_s"] + 60) * BYTES_PER_SECOND_OF_MP3 + 1024**2
-    for kind, amount in (
+    amounts = (
         (resource.RLIMIT_CPU, cpu_s),
         (resource.RLIMIT_FSIZE, mp3_bytes),
         (resource.RLIMIT_NOFILE, MAX_OPEN_FILES),
         (resource.RLIMIT_CORE, 0),
-    ):
-        _limit(kind, amount)
+    )
+    accepted = [_limit(kind, amount) for kind, amount in amounts]  # also those after one that is refused
+    return all(accepted)
 
 
-def _limit(kind: int, amount: int) -> None:
+def _limit(kind: int, amount: int) -> bool:
     hard = resource.getrlimit(kind)[1]
     amount = amount if hard == resource.RLIM_INFINITY else min(amount, hard)
-    resource.setrlimit(kind, (amount, amount))
+    try:
+        resource.setrlimit(kind, (amount, amount))
+    except (OSError, ValueError):  # ValueError is Python's name for EINVAL here
+        return False
+    return True
 
 
 def _prctl(option: int, value: int) -> None:
