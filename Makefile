@@ -65,7 +65,7 @@ matrix: tools ## Compare parallel with sequential encoding in all modes: 106 com
 fuzz: fuzz-media fuzz-heads fuzz-api ## All of the next: half an hour
 
 .PHONY: fuzz-media
-fuzz-media: tools ## Convert 5,000 mutated files (five minutes; ARGS="--first 1234 --count 1 --keep FOLDER" does one again)
+fuzz-media: tools ## Convert 5,000 mutated files (five minutes; ARGS="--first 1234 --count 1 --keep FOLDER" does one again; VIDEO2MP3_FUZZ_SEEDS names folders with more files)
 	$(BIN)/python -m tests.engine.fuzz $(ARGS)
 
 .PHONY: fuzz-heads

@@ -1,14 +1,17 @@
-"""Damaged media: files of the shared corpus, changed by chance. The same number always gives the same bytes."""
+"""Damaged media: files of the shared corpus and of `seeds`, changed by chance. A number always gives the same bytes."""
 
 import json
+import os
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from tests.media import CORPUS
 
+SEEDS = Path(__file__).with_name("seeds")
 HEADER_BYTES = 2048
 MAX_REPEATED_BYTES = 1024**2
 SIZES = (0, 1, 7, 8, 0x7FFF, 0xFFFF, 0x00FFFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF)
@@ -62,15 +65,27 @@ def mutation(number: int) -> Mutation:
 
 
 @lru_cache(1)
-def corpus() -> tuple[str, ...]:
-    """The files of the corpus; none where it is not there."""
+def files() -> Mapping[str, Path]:
+    """The files of the corpus and the seeds, by name; none where the corpus is not there."""
     index = CORPUS / "corpus.json"
-    return tuple(entry["path"] for entry in json.loads(index.read_text())) if index.exists() else ()
+    if not index.exists():
+        return {}
+    found = {entry["path"]: CORPUS / "corpus" / entry["path"] for entry in json.loads(index.read_text())}
+    more = filter(None, os.environ.get("VIDEO2MP3_FUZZ_SEEDS", "").split(os.pathsep))
+    for folder in (SEEDS, *map(Path, more)):
+        found |= {f"seeds/{path.name}": path for path in sorted(folder.glob("*")) if path.suffix != ".md"}
+    return found
+
+
+@lru_cache(1)
+def corpus() -> tuple[str, ...]:
+    """The names of all files."""
+    return tuple(files())
 
 
 def read(file: str) -> bytes:
-    """A file of the corpus."""
-    return (CORPUS / "corpus" / file).read_bytes()
+    """A file of the corpus, or a seed."""
+    return files()[file].read_bytes()
 
 
 def flipped(data: bytes, chance: random.Random, end: int | None = None) -> bytes:

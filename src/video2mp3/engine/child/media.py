@@ -11,7 +11,7 @@ from av.video.stream import VideoStream
 
 from video2mp3.engine.child.decode import TrackDecoder, out_of_memory
 from video2mp3.engine.child.languages import has_language
-from video2mp3.engine.child.recognize import chosen_demuxer, reason_not_opened, refuse_by_signature
+from video2mp3.engine.child.recognize import chosen_demuxer, demuxer_of, reason_not_opened, refuse_by_signature
 from video2mp3.engine.child.soundless import is_encrypted_asf, is_quicktime_reference
 from video2mp3.engine.child.text_encoding import FALLBACK, MAC_ROMAN, TagDecoder
 from video2mp3.engine.containers.extent import declared_size, info_tag_of
@@ -67,7 +67,7 @@ class Media:
     def _opened(self, probe_bytes: int = PROBE_BYTES, analyze_us: int = ANALYZE_US) -> InputContainer:
         self._file.seek(0)
         try:
-            return _open(self._file, probe_bytes, analyze_us)
+            return _open(self._file, probe_bytes, analyze_us, demuxer_of(self._file.look_at))
         except UnsupportedFormat as error:
             self._file.seek(0)
             demuxer = chosen_demuxer(lambda: _open(self._file, probe_bytes, analyze_us))
@@ -243,7 +243,7 @@ class Media:
         return declared is not None and declared > self._size_bytes
 
 
-def _open(file: SourceFile, probe_bytes: int, analyze_us: int) -> InputContainer:
+def _open(file: SourceFile, probe_bytes: int, analyze_us: int, demuxer: str | None = None) -> InputContainer:
     options = {
         "format_whitelist": ",".join(FORMATS),
         "protocol_whitelist": "",
@@ -256,6 +256,7 @@ def _open(file: SourceFile, probe_bytes: int, analyze_us: int) -> InputContainer
         container = av.open(
             file,
             mode="r",
+            format=demuxer,
             container_options=options,
             metadata_errors="surrogateescape",
             buffer_size=IO_BUFFER_BYTES,

@@ -14,6 +14,8 @@ from video2mp3.engine.refused_formats import REFUSED, SIGNATURE_BYTES, RefusedFo
 from video2mp3.errors import EncryptedAudio, IncompleteFile, UnsupportedFormat
 
 _NOT_ALLOWED = "Format not on whitelist"
+_DEMUXERS = {b"\xf8\x72\x6f\xba": "truehd", b"\xf8\x72\x6f\xbb": "mlp"}
+"""By their major sync word. Source: FFmpeg's libavformat/mlpdec.c, which wants a hundred of them."""
 _TEXT_BYTES = 4096
 _ZEROS_BYTES = 64 * 1024
 _DISC_VOLUME = 32768
@@ -50,6 +52,11 @@ def refuse_by_signature(read_at: ReadAt) -> None:
     for refused in REFUSED:
         if any(head.startswith(signature, offset) for offset, signature in refused.signatures):
             raise _refusal(_inside_gzip(head) or refused)
+
+
+def demuxer_of(read_at: ReadAt) -> str | None:
+    """Returns the demuxer for a file that FFmpeg recognizes only after many seconds; None for others."""
+    return _DEMUXERS.get(read_at(4, 4))
 
 
 def reason_not_opened(read_at: ReadAt, size_bytes: int, demuxer: str | None) -> UnsupportedFormat | EncryptedAudio:

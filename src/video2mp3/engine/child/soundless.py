@@ -132,5 +132,8 @@ def _is_elsewhere(window: Window, track: mp4.Box) -> bool:
 
 def _find(window: Window, box: mp4.Box, *path: bytes) -> mp4.Box:
     for kind in path:
-        box = next(child for child in mp4.children(window, box) if child.kind == kind)
+        found = next((child for child in mp4.children(window, box) if child.kind == kind), None)
+        if found is None:
+            raise Malformed
+        box = found
     return box
