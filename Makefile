@@ -130,6 +130,10 @@ test-newest: tools ## Run what talks to servers against RabbitMQ 4 and MySQL 9, 
 	servers=$$(bash tests/newest_servers.sh) && env $$servers \
 	  $(BIN)/pytest tests/servers tests/queue tests/database tests/jobs tests/acceptance tests/chaos $(ARGS)
 
+.PHONY: formats
+formats: $(BENCH) ## Convert what the newest ffmpeg writes with each encoder into each container, and write docs/formats.md (ten minutes)
+	.venv-bench/bin/python -m tests.engine.format_pairs $(ARGS)
+
 .PHONY: bench-jobs
 bench-jobs: tools ## Measure claims, relay and reaper with 10,000 jobs waiting, on SQLite and MariaDB
 	$(BIN)/python -m benchmarks.claims

@@ -18,6 +18,8 @@ from tests.engine.converting import make
 from tests.engine.decoders import samples_decoded
 from tests.engine.sounds import tone, write_wav
 from tests.media import make_video
+from video2mp3.cli.output_paths import media_files
+from video2mp3.engine.formats import CONTAINERS, DECODERS, SUFFIXES
 
 WAIT_S = 60.0
 
@@ -65,7 +67,11 @@ def test_a_folder_is_converted_with_the_folders_in_it(folder: Path) -> None:
     for name in ("talk.MP4", "deep/talk.mp4", "notes.txt", "old.mp3", ".hidden/a.mp4"):
         write_wav(folder / "more" / name, 20_000)
     result = video2mp3("more", "-o", "out", folder=folder)
-    assert (result.returncode, result.stderr) == (0, "")
+    assert result.returncode == 0
+    assert result.stderr.splitlines() == [
+        "video2mp3: more: skipped, not audio or video by their names: notes.txt",
+        "video2mp3: more: skipped, already MP3; name them to convert them: old.mp3",
+    ]
     found = sorted(str(path.relative_to(folder / "out")) for path in (folder / "out").rglob("*") if path.is_file())
     assert found == ["deep/talk.mp3", "talk.mp3"]
     assert samples_decoded(folder / "out" / "deep" / "talk.mp3", 1) == (20_000, 20_000)
@@ -329,3 +335,23 @@ def test_several_files_have_a_bar_each_and_one_for_all(folder: Path) -> None:
     assert "2 files" in seen
     assert "talk.mov -> talk.mp3" in seen
     assert "song.mkv -> song.mp3" in seen
+
+
+def test_every_listed_extension_is_taken_from_a_folder(tmp_path: Path) -> None:
+    """It should skip MP3s, and those that are the output of a file beside them without a word."""
+    for suffix in SUFFIXES:
+        (tmp_path / f"one{suffix.upper()}").touch()
+    for name in ("photo.jpg", "other.mp3", "one-02.mp3"):
+        (tmp_path / name).touch()
+    media, skipped = media_files(tmp_path)
+    assert {path.suffix.lower() for path in media} == SUFFIXES - {".mp3"}
+    assert [path.name for path in skipped] == ["other.mp3", "photo.jpg"]
+
+
+def test_the_formats_are_listed() -> None:
+    """It should print each container with its extensions, and each codec."""
+    command = [sys.executable, "-m", "video2mp3", "formats"]
+    printed = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S, check=True).stdout
+    assert all(f"{container.name} " in printed for container in CONTAINERS)
+    assert all(f" {suffix}" in printed for suffix in SUFFIXES)
+    assert all(f" {decoder}" in printed for decoder in DECODERS)

@@ -12,7 +12,7 @@ from video2mp3.cli import commands
 from video2mp3.cli.admin import commands as admin
 from video2mp3.cli.admin import keys, users
 from video2mp3.cli.extras import what_to_install
-from video2mp3.cli.late import LateCommands, convert, probe, push
+from video2mp3.cli.late import LateCommands, convert, formats, probe, push
 from video2mp3.errors import Video2mp3Error
 
 _USERS_FILES = frozenset({"convert", "probe", "push"})
@@ -31,6 +31,7 @@ app = typer.Typer(
 app.command("convert")(convert)
 app.command("probe")(probe)
 app.command("push")(push)
+app.command("formats")(formats)
 app.command("serve")(commands.serve)
 app.command("api")(commands.api)
 app.command("worker")(commands.worker)

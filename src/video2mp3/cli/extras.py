@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 DISTRIBUTION = "video2mp3-service"
 """The package index has another project under the name `video2mp3`."""
-_WITHOUT_EXTRAS = frozenset({"convert", "probe"})
+_WITHOUT_EXTRAS = frozenset({"convert", "formats", "probe"})
 
 
 def what_to_install(arguments: Sequence[str], missing: ModuleNotFoundError) -> str | None:

@@ -16,6 +16,10 @@ def convert() -> None:
     """Convert videos on this machine to MP3."""
 
 
+def formats() -> None:
+    """List the containers and codecs that are converted."""
+
+
 def probe() -> None:
     """Show the tracks, languages and chapters of videos."""
 
@@ -24,7 +28,7 @@ def push() -> None:
     """Convert local videos to MP3 with a remote service."""
 
 
-_LATE = frozenset(function.__name__ for function in (convert, probe, push))
+_LATE = frozenset(function.__name__ for function in (convert, formats, probe, push))
 
 
 class LateCommands(TyperGroup):

@@ -2,19 +2,17 @@
 
 import os
 import stat
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 
 from video2mp3.cli.files import kind_of
 from video2mp3.cli.terminal import complain, reason, shown, stop
+from video2mp3.engine.formats import SUFFIXES
 
-MEDIA_SUFFIXES = frozenset((
-    ".3gp", ".aac", ".ac3", ".aif", ".aiff", ".amr", ".asf", ".avi", ".caf", ".dts", ".eac3", ".flac", ".flv", ".m2ts",
-    ".m4a", ".m4b", ".m4v", ".mka", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".oga", ".ogg", ".ogv", ".opus",
-    ".ts", ".vob", ".w64", ".wav", ".webm", ".wma", ".wmv",
-))  # fmt: skip
+MEDIA_SUFFIXES = SUFFIXES - {".mp3"}
 """Files of a folder that are converted. MP3s are skipped: most are outputs."""
+_NAMED_FILES = 10
 
 
 def pair_outputs(inputs: Sequence[Path], wanted: str | None) -> list[tuple[Path, Path]]:
@@ -73,14 +71,39 @@ def is_folder(path: Path) -> bool:
         return False
 
 
-def media_files(folder: Path) -> list[Path]:
-    """Returns the media files of a folder, recursively, sorted by name, without hidden ones."""
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in MEDIA_SUFFIXES and path.is_file())
-    return [path for path in files if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
+def media_files(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Returns the media files of a folder, and the files that are skipped; recursively, sorted, without hidden ones.
+
+    MP3s that are named like a media file beside them are its outputs, and count as neither.
+    """
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = [path for path in files if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
+    media = [path for path in files if path.suffix.lower() in MEDIA_SUFFIXES]
+    stems: dict[Path, set[str]] = {}
+    for path in media:
+        stems.setdefault(path.parent, set()).add(path.stem)
+    return media, [path for path in files if not (path.suffix.lower() in MEDIA_SUFFIXES or _is_output(path, stems))]
+
+
+def report_skipped(folder: Path, skipped: Sequence[Path]) -> None:
+    """Prints which files of a folder are not converted."""
+    for files, why in (
+        ([path for path in skipped if path.suffix.lower() != ".mp3"], "not audio or video by their names"),
+        ([path for path in skipped if path.suffix.lower() == ".mp3"], "already MP3; name them to convert them"),
+    ):
+        if files:
+            names = ", ".join(shown(path.relative_to(folder)) for path in files[:_NAMED_FILES])
+            more = f" and {len(files) - _NAMED_FILES} more" if len(files) > _NAMED_FILES else ""
+            complain(shown(folder), f"skipped, {why}: {names}{more}")
+
+
+def _is_output(path: Path, stems: Mapping[Path, Collection[str]]) -> bool:
+    return path.suffix.lower() == ".mp3" and path.stem.startswith(tuple(stems.get(path.parent, ())))
 
 
 def _inside(folder: Path) -> list[tuple[Path, Path | None]]:
-    files = media_files(folder)
+    files, skipped = media_files(folder)
+    report_skipped(folder, skipped)
     if not files:
         complain(shown(folder), "warning: There are no media files in this folder.")
     return [(path, folder) for path in files]

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from video2mp3.cli.convert_files import ConvertSettings, Task, convert_files
 from video2mp3.cli.files import earlier_output
-from video2mp3.cli.output_paths import folder_for, is_folder, media_files, names_for
+from video2mp3.cli.output_paths import folder_for, is_folder, media_files, names_for, report_skipped
 from video2mp3.cli.terminal import complain, reason, shown
 
 INTERVAL_S = 1.0
@@ -69,6 +69,7 @@ class Watch:
         self._targets: dict[Path, Path] = {}
         self._taken: set[Path] = set()
         self._missing: set[Path] = set()
+        self._skipped: set[Path] = set()
 
     def run(self) -> NoReturn:
         """Watches until KeyboardInterrupt or SystemExit."""
@@ -85,7 +86,7 @@ class Watch:
             return
         for folder, arrivals in self._arrivals.items():
             if self._is_there(folder):
-                for file, stamp, changed in arrivals.due(dict(_stamped(folder)), time.monotonic()):
+                for file, stamp, changed in arrivals.due(dict(self._stamped(folder)), time.monotonic()):
                     yield from self._task(file, folder, stamp, changed)
 
     def _task(self, file: Path, folder: Path, stamp: Stamp, changed: bool) -> Iterator[Task]:
@@ -112,6 +113,16 @@ class Watch:
             self._taken.add(self._targets[file])
         return self._targets[file]
 
+    def _stamped(self, folder: Path) -> Iterator[tuple[Path, Stamp]]:
+        media, others = media_files(folder)
+        if skipped := [file for file in others if file not in self._skipped and not _is_partial(file, folder)]:
+            report_skipped(folder, skipped)
+            self._skipped.update(skipped)
+        for file in media:
+            stamp = None if _is_partial(file, folder) else _stamp(file)
+            if stamp is not None and stamp[0] > 0:  # Firefox reserves the name of a download with an empty file
+                yield file, stamp
+
     def _is_there(self, folder: Path) -> bool:
         """Returns whether a folder exists; reports changes."""
         there = is_folder(folder)
@@ -124,12 +135,8 @@ class Watch:
         return there
 
 
-def _stamped(folder: Path) -> Iterator[tuple[Path, Stamp]]:
-    for file in media_files(folder):
-        if not any(_PARTIAL.fullmatch(part) for part in file.relative_to(folder).parts):
-            stamp = _stamp(file)
-            if stamp is not None and stamp[0] > 0:  # Firefox reserves the name of a download with an empty file
-                yield file, stamp
+def _is_partial(file: Path, folder: Path) -> bool:
+    return any(_PARTIAL.fullmatch(part) for part in file.relative_to(folder).parts)
 
 
 def _stamp(file: Path) -> Stamp | None:

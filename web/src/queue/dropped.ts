@@ -1,16 +1,18 @@
 // The files of a drop or paste, including those in folders.
 
-const MEDIA =
-  /\.(mp4|m4v|mov|mkv|webm|avi|flv|wmv|asf|ts|m2ts|mts|mpe?g|vob|3gp|3g2|ogv|ogg|oga|opus|m4a|aac|flac|wav|mp3|mka|wma|aiff?)$/i;
+import suffixes from "./suffixes.json";
+
+const MEDIA = new Set(suffixes);
 const MAX_FILES = 2000;
 
 /** The MIME types and extensions for a file picker. */
-export const ACCEPTED = "video/*,audio/*,.mkv,.ts,.m2ts,.mts,.flv,.avi,.wmv,.vob,.mka";
+export const ACCEPTED = ["video/*", "audio/*", ...suffixes].join(",");
 
 /** Only media files are taken from a folder: pictures and texts beside a video are not meant. */
 export function isMedia(file: { name: string; type: string }): boolean {
   if (file.name.startsWith(".")) return false;
-  return /^(video|audio)\//.test(file.type) || MEDIA.test(file.name);
+  const suffix = file.name.slice(file.name.lastIndexOf(".")).toLowerCase();
+  return /^(video|audio)\//.test(file.type) || MEDIA.has(suffix);
 }
 
 /** Returns the files. Reads the DataTransfer synchronously, because it is valid during the event only. */
