@@ -55,11 +55,11 @@ test: tools page ## Run all tests against the tests' own RabbitMQ, MariaDB, S3 a
 FAST := accounts database jobs outbound queue storage supply telemetry uploads
 .PHONY: test-fast
 test-fast: $(DEV) ## Run the tests of what needs no server and no browser, within a minute
-	VIDEO2MP3_FAST=1 $(BIN)/pytest --numprocesses=auto --dist=worksteal -r fE $(FAST:%=tests/%) tests/test_*.py $(ARGS)
+	TESTS_FAST=1 $(BIN)/pytest --numprocesses=auto --dist=worksteal -r fE $(FAST:%=tests/%) tests/test_*.py $(ARGS)
 
 .PHONY: matrix
 matrix: tools ## Compare parallel with sequential encoding in all modes: 106 combinations, ten minutes
-	VIDEO2MP3_MATRIX=1 $(BIN)/pytest tests/engine/test_matrix.py $(ARGS)
+	TESTS_MATRIX=1 $(BIN)/pytest tests/engine/test_matrix.py $(ARGS)
 
 .PHONY: fuzz
 fuzz: fuzz-media fuzz-heads fuzz-api ## All of the next: half an hour
@@ -74,22 +74,22 @@ fuzz-heads: tools ## Inspect a million generated beginnings of files, as the API
 
 .PHONY: fuzz-api
 fuzz-api: tools ## Send what schemathesis makes of the API's description to a real service (ten minutes)
-	VIDEO2MP3_FUZZ_S=600 $(BIN)/pytest tests/described -s $(ARGS)
+	TESTS_FUZZ_S=600 $(BIN)/pytest tests/described -s $(ARGS)
 
 .PHONY: chaos
 chaos: tools ## Kill, cut and fill everything while jobs run, and write docs/reliability.md: a quarter of an hour
 	@mkdir -p build && rm -f build/chaos.jsonl
-	VIDEO2MP3_CHAOS=$(CURDIR)/build/chaos.jsonl $(BIN)/pytest tests/chaos --numprocesses=2 --dist=loadfile $(ARGS)
+	TESTS_CHAOS=$(CURDIR)/build/chaos.jsonl $(BIN)/pytest tests/chaos --numprocesses=2 --dist=loadfile $(ARGS)
 	$(BIN)/python -m tests.chaos.report build/chaos.jsonl
 
 .PHONY: abuse
 abuse: tools ## Abuse the service as one account and as a stranger, measure what a second user sees, and write docs/reliability.md: half an hour
-	VIDEO2MP3_ABUSE=1 $(BIN)/pytest tests/abuse $(ARGS)
+	TESTS_ABUSE=1 $(BIN)/pytest tests/abuse $(ARGS)
 	$(BIN)/python -m tests.abuse.figures
 
 .PHONY: soak-uploads
 soak-uploads: tools ## Cut uploads at 50 places, kill the API 20 times in them, race 100 pairs of writers: two minutes
-	VIDEO2MP3_SOAK_UPLOADS=1 $(BIN)/pytest tests/acceptance/test_resumed_uploads.py tests/api/test_resumable.py $(ARGS)
+	TESTS_SOAK_UPLOADS=1 $(BIN)/pytest tests/acceptance/test_resumed_uploads.py tests/api/test_resumable.py $(ARGS)
 
 IMAGE_ARGS = $(if $(BASE),--build-arg BASE=$(BASE)) --build-arg VERSION=$(VERSION) --build-arg REVISION=$(COMMIT) $(ARGS)
 
@@ -111,7 +111,7 @@ endif
 .PHONY: test-image
 test-image: tools ## Build the image on Debian's packages; run it, compose.yaml and a rolling update (root, amd64; 15 minutes)
 	bash tests/newest_servers.sh
-	VIDEO2MP3_IMAGE=1 $(BIN)/pytest tests/image -s $(ARGS)
+	TESTS_IMAGE=1 $(BIN)/pytest tests/image -s $(ARGS)
 
 .PHONY: screenshots
 screenshots: tools page ## Take docs/screenshots: the page in Chromium (half a minute)

@@ -6,4 +6,4 @@ cache="${XDG_CACHE_HOME:-$HOME/.cache}/video2mp3-newest"
 cd "$(dirname "$0")"
 bash debian_root.sh "$cache/trixie" trixie rabbitmq-server
 bash debian_root.sh "$cache/sid" sid mysql-server
-echo "VIDEO2MP3_TESTS_RABBITMQ_ROOT=$cache/trixie VIDEO2MP3_TESTS_MYSQL_ROOT=$cache/sid"
+echo "TESTS_RABBITMQ_ROOT=$cache/trixie TESTS_MYSQL_ROOT=$cache/sid"

@@ -16,14 +16,14 @@ DOCS = Path(__file__).parents[1] / "docs"
 TEXTS = DOCS.parent / "web" / "src" / "texts"
 
 
-def settings_table() -> str:
-    """The table of settings, as docs/settings.md has to have it."""
+def setting_rows() -> list[str]:
+    """The rows about settings, as docs/settings.md has to have them."""
     rows = []
     for name, field in Settings.model_fields.items():
         default = "" if field.is_required() or field.default_factory else field.get_default()
         shown = default.get_secret_value() if hasattr(default, "get_secret_value") else default
         rows.append(f"| `VIDEO2MP3_{name.upper()}` | {f'`{shown}`' if shown != '' else ''} | {field.description} |")
-    return "\n".join(["| variable | default | what |", "|---|---|---|", *rows])
+    return rows
 
 
 def errors_table() -> str:
@@ -51,8 +51,9 @@ def test_every_metric_is_documented(tmp_path: Path) -> None:
 
 
 def test_every_setting_is_documented() -> None:
-    """It should list each with its default."""
-    assert settings_table() in (DOCS / "settings.md").read_text()
+    """It should list each once, with its default, under some heading."""
+    lines = (DOCS / "settings.md").read_text().splitlines()
+    assert sorted(line for line in lines if line.startswith("| `")) == sorted(setting_rows())
 
 
 def test_every_error_is_documented() -> None:

@@ -1,11 +1,13 @@
 """The settings as the environment gives them."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from video2mp3.errors import ConfigurationError
-from video2mp3.settings import Settings, default_data_dir, load_settings, unknown_variables
+from video2mp3.settings import Settings, default_data_dir, load_settings
 
 
 def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,7 +37,6 @@ def test_a_setting_may_stand_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path
     settings = load_settings()
     assert (settings.smtp_password.get_secret_value(), settings.port) == ("correct horse", 8001)
     assert load_settings(port=8002).port == 8002
-    assert not [name for name in unknown_variables() if name.endswith("_FILE")]
 
 
 @pytest.mark.parametrize("wrong", ["both", "missing", "binary", "value"])
@@ -161,3 +162,98 @@ def test_ordinary_urls_are_taken(name: str, text: str, monkeypatch: pytest.Monke
 def test_registration_is_open_to_this_machine_only_unless_it_is_set(settings: dict[str, object], who: str) -> None:
     """It should be by invitation where others reach the service, also through a proxy on this machine."""
     assert load_settings(**settings).effective_registration == who
+
+
+@pytest.mark.parametrize(
+    ("variable", "said"),
+    [
+        ("VIDEO2MP3_S3_ENDPOINT", "There is no VIDEO2MP3_S3_ENDPOINT; the nearest is VIDEO2MP3_S3_ENDPOINT_URL."),
+        ("VIDEO2MP3_SMTP_PASSWORT_FILE", "the nearest is VIDEO2MP3_SMTP_PASSWORD_FILE."),
+        ("VIDEO2MP3_MAX_UPLOAD_SIZE", "There is no VIDEO2MP3_MAX_UPLOAD_SIZE; the nearest is VIDEO2MP3_MAX_UPLOAD_"),
+    ],
+)
+def test_a_mistyped_variable_stops_the_start(variable: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It should name the nearest one: what is ignored is believed to be set."""
+    monkeypatch.setenv(variable, "1")
+    with pytest.raises(ConfigurationError) as raised:
+        load_settings()
+    assert said in raised.value.detail
+
+
+def test_what_kubernetes_sets_for_services_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It should start beside services whose names begin with `video2mp3`, though Kubernetes names variables so."""
+    for name, value in {
+        "API_SERVICE_HOST": "10.0.0.1",
+        "API_SERVICE_PORT_HTTP": "8000",
+        "API_PORT": "tcp://10.0.0.1:8000",
+        "API_PORT_8000_TCP_ADDR": "10.0.0.1",
+    }.items():
+        monkeypatch.setenv(f"VIDEO2MP3_{name}", value)
+    load_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("PUBLIC_URL", "mp3.example.org", "it has no scheme; it is written like https://example.org"),
+        ("PUBLIC_URL", "https://bücher.example", "xn--"),
+        ("S3_ENDPOINT_URL", "minio:9000", "it has no scheme"),
+        ("STORAGE_URL", "/srv/video2mp3", "file:///folder or s3://bucket/prefix"),
+        ("DATABASE_URL", "db.example/video2mp3", "mysql+pymysql://user:password@host/database"),
+        ("QUEUE_URL", "user:password@broker:5672/", "amqp://user:password@host/"),
+        ("QUEUE_URL", "amqp://user:pass word@broker/", "it has a blank"),
+        ("HOST", "127.0.0.1:8000", "the port is VIDEO2MP3_PORT"),
+        ("HOST", "http://127.0.0.1", "the port is VIDEO2MP3_PORT"),
+        ("HOST", "a..b", "it is not a host name"),
+        ("SMTP_HOST", "smtp.example.org:587", "the port is VIDEO2MP3_SMTP_PORT"),
+        ("PORT", "eighty", "it has to be a whole number"),
+        ("PORT", "80000", "it has to be at most 65535"),
+        ("REQUIRE_LOGIN", "perhaps", "it has to be true or false"),
+        ("SMTP_SECURITY", "ssl", "it has to be 'starttls', 'tls' or 'none'"),
+    ],
+)
+def test_a_wrong_value_is_one_sentence(name: str, text: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"VIDEO2MP3_{name}", text)
+    with pytest.raises(ConfigurationError) as raised:
+        load_settings()
+    assert raised.value.detail.startswith(f"Wrong setting: VIDEO2MP3_{name}: ")
+    assert said in raised.value.detail
+    assert raised.value.detail.count(". ") == 0
+
+
+def test_blanks_around_a_value_are_none_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIDEO2MP3_PUBLIC_URL", " https://mp3.example.org/ ")
+    monkeypatch.setenv("VIDEO2MP3_QUEUE_URL", "memory:// ")
+    settings = load_settings()
+    assert (settings.effective_public_url, settings.queue_url) == ("https://mp3.example.org", "memory://")
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("::1", "http://[::1]:8000"),
+        ("[::1]", "http://[::1]:8000"),
+        ("::", "http://localhost:8000"),
+        ("0.0.0.0", "http://localhost:8000"),
+        ("192.0.2.1", "http://192.0.2.1:8000"),
+    ],
+)
+def test_links_lead_to_the_host(host: str, url: str) -> None:
+    assert load_settings(host=host).effective_public_url == url
+
+
+def test_who_has_no_home_names_a_folder(tmp_path: Path) -> None:
+    """It should be one sentence where neither HOME nor an entry of the user says where data belong."""
+    program = "from video2mp3.settings import load_settings; print(load_settings().data_dir)"
+
+    def run(**env: str) -> str:
+        command = [sys.executable, "-c", f"import os; os.getuid = lambda: 54321; {program}"]
+        result = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+        return (result.stdout or result.stderr).splitlines()[-1]
+
+    sentence = "This user has no home folder; name a folder with VIDEO2MP3_DATA_DIR (or --data-dir)."
+    assert run() == f"video2mp3.errors.ConfigurationError: {sentence}"
+    assert run(HOME="") == f"video2mp3.errors.ConfigurationError: {sentence}"
+    assert run(VIDEO2MP3_DATA_DIR=str(tmp_path)) == str(tmp_path)
+    assert run(HOME=str(tmp_path), VIDEO2MP3_DATA_DIR="~/data") == str(tmp_path / "data")
+    assert run(HOME=str(tmp_path)) == str(tmp_path / ".local" / "share" / "video2mp3")

@@ -5,6 +5,7 @@ as containers get their secrets. The defaults are the embedded mode, which needs
 """
 
 import os
+import re
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Literal
@@ -14,24 +15,48 @@ from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_va
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from video2mp3.errors import ConfigurationError
+from video2mp3.wording import invalid_value, unknown_name
 
 _PREFIX = "VIDEO2MP3_"
 _MAX_S = 316_224_000
 """Ten years. Times in the database are microseconds in 64 bits, so sums of these stay far from their end."""
 _MAX_BYTES = 2**60
 _MAX_COUNT = 10**9
+_EXAMPLES = {
+    "database_url": "mysql+pymysql://user:password@host/database",
+    "queue_url": "amqp://user:password@host/",
+    "storage_url": "file:///folder or s3://bucket/prefix",
+}
 
 
 def default_data_dir() -> Path:
-    """Returns the folder for data where none is set, by the XDG base directory specification."""
-    base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    """Returns the folder for data where none is set, by the XDG base directory specification.
+
+    Raises:
+        ConfigurationError: when the user has no home folder.
+    """
+    base = os.environ.get("XDG_DATA_HOME", "")
+    if not Path(base).is_absolute():  # the specification says to ignore it
+        base = str(_home() / ".local" / "share")
     return Path(base) / "video2mp3"
+
+
+def _home() -> Path:
+    try:
+        home = Path.home() if os.environ.get("HOME", "/") else Path()
+    except RuntimeError:  # no HOME, and no entry of the user in /etc/passwd
+        home = Path()
+    if not home.is_absolute():
+        raise ConfigurationError("This user has no home folder; name a folder with VIDEO2MP3_DATA_DIR (or --data-dir).")
+    return home
 
 
 class Settings(BaseSettings):
     """All settings, with their defaults."""
 
-    model_config = SettingsConfigDict(env_prefix=_PREFIX, env_ignore_empty=True, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, str_strip_whitespace=True
+    )
 
     data_dir: Path = Field(
         default_factory=default_data_dir, description="Folder of the data (empty: ~/.local/share/video2mp3)."
@@ -182,8 +207,27 @@ class Settings(BaseSettings):
     @classmethod
     def _is_url(cls, text: str, info: ValidationInfo) -> str:
         if text:
-            _check_url(text, is_web=info.field_name in ("s3_endpoint_url", "public_url", "traces_url"))
+            _check_url(text, example=_EXAMPLES.get(str(info.field_name)))
         return text
+
+    @field_validator("data_dir")
+    @classmethod
+    def _is_folder(cls, folder: Path) -> Path:
+        # In files of variables no shell expands it.
+        return _home() / folder.relative_to("~") if folder.parts[:1] == ("~",) else folder
+
+    @field_validator("host", "metrics_host", "smtp_host")
+    @classmethod
+    def _is_host(cls, text: str, info: ValidationInfo) -> str:
+        host = text.removeprefix("[").removesuffix("]")
+        try:
+            host.encode("idna")
+        except UnicodeError:
+            raise ValueError("it is not a host name") from None
+        if re.search(r"[\s/]|^[^:]+:\d+$", host):
+            port = str(info.field_name).replace("host", "port")
+            raise ValueError(f"it is a host name or an address alone; the port is {_variable(port)}")
+        return host
 
     @property
     def networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
@@ -213,7 +257,8 @@ class Settings(BaseSettings):
     @property
     def effective_public_url(self) -> str:
         """The address for links, without a slash at the end."""
-        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+        host = {"0.0.0.0": "localhost", "::": "localhost"}.get(self.host, self.host)  # noqa: S104 - no link leads there
+        return (self.public_url or f"http://{f'[{host}]' if ':' in host else host}:{self.port}").rstrip("/")
 
 
 def is_loopback(host: str) -> bool:
@@ -224,24 +269,36 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def unknown_variables() -> list[str]:
-    """Returns the environment's variables that look like settings but are unknown."""
-    known = {variable for name in Settings.model_fields for variable in (_variable(name), f"{_variable(name)}_FILE")}
-    return sorted(name for name in os.environ if name.upper().startswith(_PREFIX) and name.upper() not in known)
+def _check_variables() -> None:
+    """Raises ConfigurationError if a variable looks like a setting but is none: it would be ignored."""
+    known = {_variable(name) for name in Settings.model_fields}
+    known |= {f"{name}_FILE" for name in known}
+    unknown = [
+        name
+        for name, value in sorted(os.environ.items())
+        if name.upper().startswith(_PREFIX) and name.upper() not in known and not _is_service_link(name, value)
+    ]
+    if unknown:
+        raise ConfigurationError(" ".join(unknown_name(name, known) for name in unknown))
+
+
+def _is_service_link(name: str, value: str) -> bool:
+    """Returns whether Kubernetes set the variable for a service whose name begins with `video2mp3`."""
+    link = r"_SERVICE_(HOST|PORT(_\w+)?)|_PORT_\d+_(TCP|UDP|SCTP)(_PROTO|_PORT|_ADDR)?"
+    return re.search(f"({link})$", name) is not None or re.match("(tcp|udp|sctp)://", value) is not None
 
 
 def load_settings(**overrides: object) -> Settings:
     """Reads the settings from the environment and the files that it names; `overrides` (from command line flags) win.
 
     Raises:
-        ConfigurationError: with the name of each invalid variable.
+        ConfigurationError: with the name of each invalid variable, and the nearest name of an unknown one.
     """
+    _check_variables()
     try:
         return Settings(**(_read_files() | overrides))  # type: ignore[arg-type]
     except ValidationError as error:
-        wrong = "; ".join(
-            f"{_variable(str(e['loc'][0]))}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()
-        )
+        wrong = "; ".join(f"{_variable(str(e['loc'][0]))}: {invalid_value(e)}" for e in error.errors())
         raise ConfigurationError(f"Wrong setting: {wrong}.") from None
 
 
@@ -251,8 +308,8 @@ def secret_files() -> list[tuple[str, str]]:
     return [(variable, os.environ[variable]) for variable in variables if os.environ.get(variable)]
 
 
-def _check_url(text: str, *, is_web: bool) -> None:
-    """Raises ValueError, without any of the text, if parsers would disagree on the URL.
+def _check_url(text: str, *, example: str | None) -> None:
+    """Raises ValueError, without any of the text, if parsers would disagree on the URL; it is of the web by default.
 
     The most common error is an unescaped character in a password: parsers take the rest of the password for the host or
     the port, and show it in errors.
@@ -263,15 +320,21 @@ def _check_url(text: str, *, is_web: bool) -> None:
         _ = parts.port
     except ValueError:
         raise ValueError(f"it is not a URL; {encode}") from None
-    if not text.isprintable():
-        raise ValueError("it is not a URL: it has a control character")
+    if not text.isprintable() or " " in text:
+        raise ValueError("it is not a URL: it has a blank or a control character")
     if parts.scheme in ("s3", "gs", "az"):
         if "@" in parts.netloc:
             raise ValueError("it holds no keys; set VIDEO2MP3_S3_ACCESS_KEY_ID and VIDEO2MP3_S3_SECRET_ACCESS_KEY")
     elif parts.netloc and (text.count("@") > 1 or ("@" in text and "@" not in parts.netloc)):
         raise ValueError(f"it has one @ too many; {encode}")
-    if is_web and (parts.scheme not in ("http", "https") or not parts.hostname):
+    if "://" not in text:
+        raise ValueError(f"it has no scheme; it is written like {example or 'https://example.org'}")
+    if example:
+        return
+    if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("it is not a URL that begins with https:// or http:// and has a host")
+    if not text.isascii():
+        raise ValueError("its host is written in ASCII (xn--…), and its path with percent signs")
 
 
 def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:

@@ -1,6 +1,6 @@
 """What one account, or a stranger, can do to the others: each case beside a second user, with and without its guard.
 
-`make test` runs a short form of all, `make abuse` (VIDEO2MP3_ABUSE=1) the whole, and after it the figures of
+`make test` runs a short form of all, `make abuse` (TESTS_ABUSE=1) the whole, and after it the figures of
 docs/reliability.md (`figures.py`, with the attackers of `attacks`). `test_controls.py` compares this table with the
 files, and fails for one without a control.
 

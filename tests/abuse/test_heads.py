@@ -224,7 +224,7 @@ def test_an_index_beyond_the_look_is_inspected_in_the_sandbox(start_service: Sta
         assert not any(begun() for _ in range(20))
 
 
-@pytest.mark.skipif("VIDEO2MP3_ABUSE" not in os.environ, reason="ten minutes; make abuse runs it")
+@pytest.mark.skipif("TESTS_ABUSE" not in os.environ, reason="ten minutes; make abuse runs it")
 def test_a_million_generated_heads_are_inspected_within_bounds() -> None:
     """It should raise nothing; 5 ms and 1 MiB are enough for each."""
     figures = fuzz_heads.run(0, 1_000_000)

@@ -15,7 +15,7 @@ from tests.servers import wait_until
 from tests.worker.system import make_wav
 from video2mp3.worker.loop import WorkerConfig, WorkerLoop
 
-HOURS = 4 if os.environ.get("VIDEO2MP3_ABUSE") else 1
+HOURS = 4 if os.environ.get("TESTS_ABUSE") else 1
 
 
 def without_spare_slot() -> None:

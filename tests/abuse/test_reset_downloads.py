@@ -23,7 +23,7 @@ from video2mp3.api.fairness import places, transfers
 from video2mp3.api.fairness.fair_threads import FairThreads
 from video2mp3.api.frame import range_response
 
-ROUNDS = 60 if os.environ.get("VIDEO2MP3_ABUSE") else 8
+ROUNDS = 60 if os.environ.get("TESTS_ABUSE") else 8
 DOWNLOADS = 40
 PIECE_S = 0.003
 """What a storage in the network takes for a piece, so that most downloads of a round wait for a thread."""
@@ -128,7 +128,7 @@ def test_downloads_go_on_after_resets(start_service: StartService, mp3: bytes) -
 
 
 @pytest.mark.skipif(
-    not os.environ.get("VIDEO2MP3_ABUSE"), reason="A race that comes after many rounds; make abuse runs it."
+    not os.environ.get("TESTS_ABUSE"), reason="A race that comes after many rounds; make abuse runs it."
 )
 def test_without_regard_for_cancellations_the_account_is_locked(start_service: StartService, mp3: bytes) -> None:
     with start_service(without_regard_for_cancellations, drain_grace_s=1) as service, service.user() as ada:

@@ -17,7 +17,7 @@ from video2mp3.api.frame.services import Services
 from video2mp3.database.tables import Job, Waveform
 from video2mp3.jobs.waveforms import row
 
-HOURS = 6 if os.environ.get("VIDEO2MP3_ABUSE") else 1
+HOURS = 6 if os.environ.get("TESTS_ABUSE") else 1
 REQUESTS = 60
 
 

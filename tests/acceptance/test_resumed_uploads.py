@@ -21,7 +21,7 @@ from tests.servers import SMTPServer, free_port
 from tests.servers.programs import missing
 
 SCRIPT = Path(__file__).parents[1] / "tus" / "upload.js"
-LONG = bool(os.environ.get("VIDEO2MP3_SOAK_UPLOADS"))
+LONG = bool(os.environ.get("TESTS_SOAK_UPLOADS"))
 CUTS = 50 if LONG else 8
 KILLS = 20 if LONG else 2
 SIZE_BYTES = (256 if LONG else 48) * 1024**2

@@ -21,7 +21,7 @@ from video2mp3.errors import MediaError
 from video2mp3.settings import Settings, load_settings
 
 CASES = OPEN | OWN | ITEMS | ADMIN
-WHOLE = bool(os.environ.get("VIDEO2MP3_ABUSE"))
+WHOLE = bool(os.environ.get("TESTS_ABUSE"))
 
 
 @pytest.fixture

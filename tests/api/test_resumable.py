@@ -19,7 +19,7 @@ from video2mp3.settings import Settings
 from video2mp3.uploads import UploadSource
 
 TUS = {"Tus-Resumable": "1.0.0"}
-PAIRS = 100 if os.environ.get("VIDEO2MP3_SOAK_UPLOADS") else 15
+PAIRS = 100 if os.environ.get("TESTS_SOAK_UPLOADS") else 15
 BYTES = {**TUS, "Content-Type": "application/offset+octet-stream"}
 
 

@@ -1,4 +1,4 @@
-"""The figures of a run: printed, and kept for docs/reliability.md where VIDEO2MP3_CHAOS names a file."""
+"""The figures of a run: printed, and kept for docs/reliability.md where TESTS_CHAOS names a file."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from typing import TypeVar
 
 Test = TypeVar("Test", bound=Callable[..., object])
 
-LONG = bool(os.environ.get("VIDEO2MP3_CHAOS"))
+LONG = bool(os.environ.get("TESTS_CHAOS"))
 """True: all scenarios with their whole counts (`make chaos`)."""
 
 
@@ -33,7 +33,7 @@ def record(point: int, what: str, figure: object, goal: str = "") -> None:
     """Notes a figure."""
     row = Figure(point, what, f"{figure:.1f}" if isinstance(figure, float) else str(figure), goal)
     print(f"{row.point}. {row.what}: {row.figure}" + (f" (goal: {row.goal})" if row.goal else ""))
-    if file := os.environ.get("VIDEO2MP3_CHAOS"):
+    if file := os.environ.get("TESTS_CHAOS"):
         with Path(file).open("a") as lines:
             lines.write(json.dumps(asdict(row)) + "\n")
 

@@ -14,7 +14,7 @@ from video2mp3.settings import Settings, load_settings
 from video2mp3.wiring import configure_logging
 
 # A short run belongs to all tests; `make fuzz` gives it ten minutes.
-SECONDS = int(os.environ.get("VIDEO2MP3_FUZZ_S", "20"))
+SECONDS = int(os.environ.get("TESTS_FUZZ_S", "20"))
 # Of all operations; others ask for a secret that comes by email only, or would end the account that asks.
 LEAST = 0.9
 # Runs of so many times the seconds, until enough operations have answered: a busy machine needs more time.

@@ -22,7 +22,7 @@ from video2mp3.engine.mp3.frames import samples_per_frame
 from video2mp3.engine.mp3.stitch import Joint
 from video2mp3.engine.mp3.writer import Mp3Writer
 
-ALL = bool(os.environ.get("VIDEO2MP3_MATRIX"))
+ALL = bool(os.environ.get("TESTS_MATRIX"))
 SEAM_FRAMES = 6
 
 CBR = [

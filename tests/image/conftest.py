@@ -16,7 +16,7 @@ IMAGE = f"video2mp3:{__version__}"
 NEXT_IMAGE = "video2mp3:next"
 SERVERS = Path(__file__).parent / "servers"
 OPT_IN = [
-    pytest.mark.skipif(not os.environ.get("VIDEO2MP3_IMAGE"), reason="takes minutes: make test-image"),
+    pytest.mark.skipif(not os.environ.get("TESTS_IMAGE"), reason="takes minutes: make test-image"),
     pytest.mark.timeout(2400),
 ]
 

@@ -32,7 +32,7 @@ def missing(what: str) -> NoReturn:
 
 def starts_server() -> None:
     """Skips the test in a fast run (`make test-fast`), which starts no servers: every server calls this first."""
-    if os.environ.get("VIDEO2MP3_FAST"):
+    if os.environ.get("TESTS_FAST"):
         pytest.skip("It needs a server, and fast runs start none.")
 
 

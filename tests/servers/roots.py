@@ -18,9 +18,9 @@ exec chroot "$root" "$@"
 def root_of(server: str) -> Path | None:
     """Returns the folder of the release whose `server` (`RABBITMQ`, `MYSQL`) the tests are to use; None: this system's.
 
-    `make test-newest` sets VIDEO2MP3_TESTS_<SERVER>_ROOT.
+    `make test-newest` sets TESTS_<SERVER>_ROOT.
     """
-    folder = os.environ.get(f"VIDEO2MP3_TESTS_{server}_ROOT")
+    folder = os.environ.get(f"TESTS_{server}_ROOT")
     return Path(folder) if folder else None
 
 

@@ -65,6 +65,6 @@ def test_a_missing_program_skips_a_test_but_fails_it_in_ci(monkeypatch: pytest.M
 def test_a_fast_run_skips_what_starts_a_server(
     start: Callable[[Path], object], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("VIDEO2MP3_FAST", "1")
+    monkeypatch.setenv("TESTS_FAST", "1")
     with pytest.raises(pytest.skip.Exception, match="fast runs start none"):
         start(tmp_path)

@@ -5,8 +5,10 @@ import platform
 import shutil
 import tempfile
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import typer
 
@@ -15,24 +17,28 @@ from video2mp3.cli.risks import risks
 from video2mp3.database import migrate
 from video2mp3.database.definitions import check_create
 from video2mp3.engine import FileSource, Options, convert
-from video2mp3.errors import ConfigurationError, Unavailable, Video2mp3Error
-from video2mp3.settings import Settings, unknown_variables
+from video2mp3.errors import Unavailable, Video2mp3Error
+from video2mp3.settings import Settings
 from video2mp3.wiring import make_mailer, open_database, open_queue, open_storage
 from video2mp3.worker.sandbox import require_sandbox
 
 
 def examine(settings: Settings) -> bool:
     """Prints a line for each check; returns whether all is well."""
+    with _without_traces(settings) as copy:
+        return _examine(settings, copy)
+
+
+def _examine(settings: Settings, copy: Settings) -> bool:
     checks: dict[str, Callable[[], str]] = {
         "machine": lambda: f"Python {platform.python_version()} on {platform.system()} {platform.machine()}",
-        "settings": _check_settings,
         "registration": lambda: registration_sentence(settings),
         "disk": lambda: _check_disk(settings),
         "engine": _check_engine,
         "sandbox": lambda: _check_sandbox(settings),
-        "database": lambda: check_database(settings),
+        "database": lambda: check_database(copy),
         "broker": lambda: _check_queue(settings),
-        "storage": lambda: _check_storage(settings),
+        "storage": lambda: _check_storage(copy),
         "email": lambda: _check_email(settings),
     }
     for risk in risks(settings):
@@ -45,6 +51,35 @@ def examine(settings: Settings) -> bool:
     return not failed
 
 
+@contextmanager
+def _without_traces(settings: Settings) -> Iterator[Settings]:
+    """Gives settings by which the checks of files that do not exist yet run in temporary folders beside them."""
+    with ExitStack() as folders:
+        changed: dict[str, object] = {}
+        if not settings.data_dir.exists():
+            changed["data_dir"] = _stand_in(settings.data_dir, folders)
+        if settings.database_url.startswith("sqlite:///"):
+            file = Path(settings.database_url.removeprefix("sqlite:///"))
+            if not file.exists():
+                changed["database_url"] = f"sqlite:///{_stand_in(file, folders)}"
+        if settings.storage_url.startswith("file:///"):
+            folder = Path(unquote(urlsplit(settings.storage_url).path))
+            if not folder.exists():
+                changed["storage_url"] = _stand_in(folder, folders).as_uri()
+        yield settings.model_copy(update=changed)
+
+
+def _stand_in(path: Path, folders: ExitStack) -> Path:
+    """Returns a path of the same name in a temporary folder of the nearest folder that exists; the path, if none is."""
+    parent = path.absolute().parent
+    while not parent.exists():
+        parent = parent.parent
+    try:
+        return Path(folders.enter_context(tempfile.TemporaryDirectory(dir=parent, prefix=".video2mp3-"))) / path.name
+    except OSError:
+        return path  # the check says what is wrong with it
+
+
 def _run(name: str, check: Callable[[], str]) -> bool:
     try:
         typer.echo(f"ok    {name}: {check()}")
@@ -52,14 +87,6 @@ def _run(name: str, check: Callable[[], str]) -> bool:
         typer.echo(f"FAIL  {name}: {error}")
         return False
     return True
-
-
-def _check_settings() -> str:
-    """Finds mistyped variable names, which the settings would ignore."""
-    unknown = unknown_variables()
-    if unknown:
-        raise ConfigurationError(f"There is no {' and no '.join(unknown)}; all settings are in docs/settings.md.")
-    return "all variables that are set are known"
 
 
 def _check_disk(settings: Settings) -> str:
@@ -108,12 +135,11 @@ def check_database(settings: Settings) -> str:
             if database.dialect != "sqlite":
                 migrate.require_current(database)
             found = "no tables yet: `serve` creates them"
-        file = f" in {database.engine.url.database}" if database.dialect == "sqlite" else ""
     except Unavailable as error:
         raise type(error)(reason=f"{error} ({settings.origin('database_url')})") from None
     finally:
         database.close()
-    return f"{database.dialect}{file}, {found}"
+    return f"{database.dialect}, {found}"
 
 
 def _check_queue(settings: Settings) -> str:

@@ -21,7 +21,7 @@ from video2mp3.api.server.protocol import BoundedHeadProtocol
 from video2mp3.cli.registration import registration_sentence
 from video2mp3.errors import ConfigurationError
 from video2mp3.jobs.housekeeping.loops import Housekeeping
-from video2mp3.settings import Settings, default_data_dir
+from video2mp3.settings import Settings
 from video2mp3.wiring import Backends, make_guard
 
 # A request switches threads several times, and each switch waits this long for a busy thread; the default is 5 ms.
@@ -158,7 +158,7 @@ def _own_command(settings: Settings) -> str:
     """Returns the command that calls this program with the same data folder."""
     program = Path(sys.argv[0])
     command = shlex.quote(str(program)) if program.name == "video2mp3" else "video2mp3"
-    if settings.data_dir.absolute() == default_data_dir().absolute():
+    if "data_dir" not in settings.model_fields_set:
         return command
     return f"VIDEO2MP3_DATA_DIR={shlex.quote(str(settings.data_dir.absolute()))} {command}"
 

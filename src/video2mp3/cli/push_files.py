@@ -16,7 +16,7 @@ from video2mp3.cli.files import check_target, open_source
 from video2mp3.cli.terminal import complain, reason, shown, size
 from video2mp3.client import Client, ClientError, Conversion
 from video2mp3.engine import ResolvedOptions
-from video2mp3.errors import Video2mp3Error
+from video2mp3.errors import ConfigurationError, Video2mp3Error
 
 
 def push(
@@ -127,8 +127,12 @@ class _Push:
 
 def _resume_folder() -> Path:
     """Returns the folder for unfinished uploads, as the XDG Base Directory Specification asks."""
-    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return Path(base) / "video2mp3" / "uploads"
+    if base := os.environ.get("XDG_STATE_HOME"):
+        return Path(base) / "video2mp3" / "uploads"
+    try:
+        return Path.home() / ".local" / "state" / "video2mp3" / "uploads"
+    except RuntimeError:
+        raise ConfigurationError("This user has no home folder; name a folder with XDG_STATE_HOME.") from None
 
 
 def _bars() -> Progress:

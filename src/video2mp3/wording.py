@@ -1,0 +1,55 @@
+"""Says what is wrong with a value or a name, in the same words for settings, requests and commands."""
+
+from collections.abc import Collection, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+_TEXTS: Mapping[str, str] = {
+    "missing": "it is missing",
+    "extra_forbidden": "it is not known here",
+    "int_parsing": "it has to be a whole number",
+    "int_type": "it has to be a whole number",
+    "int_from_float": "it has to be a whole number",
+    "int_parsing_size": "it has too many digits",
+    "float_parsing": "it has to be a number",
+    "float_type": "it has to be a number",
+    "finite_number": "it has to be a finite number",
+    "bool_parsing": "it has to be true or false",
+    "bool_type": "it has to be true or false",
+    "string_type": "it has to be a text",
+    "dict_type": "it has to be an object",
+    "model_attributes_type": "it has to be an object",
+    "model_type": "it has to be an object",
+    "list_type": "it has to be a list",
+    "path_type": "it has to be a path",
+    "json_invalid": "it is not valid JSON",
+    "greater_than_equal": "it has to be at least {ge}",
+    "greater_than": "it has to be greater than {gt}",
+    "less_than_equal": "it has to be at most {le}",
+    "less_than": "it has to be less than {lt}",
+    "string_too_short": "it needs at least {min_length} characters",
+    "string_too_long": "it may have at most {max_length} characters",
+    "too_short": "it needs at least {min_length} entries",
+    "too_long": "it may have at most {max_length} entries",
+    "literal_error": "it has to be {expected}",
+    "enum": "it has to be {expected}",
+    "string_pattern_mismatch": "it does not have the right form",
+}
+
+
+def invalid_value(found: Mapping[str, Any]) -> str:
+    """Returns what is wrong with a value, as the rest of a sentence; `found` is one of Pydantic's errors.
+
+    The value itself is left out: it may be a password.
+    """
+    context = found.get("ctx", {})
+    if found["type"] == "value_error":
+        return str(context.get("error", found["msg"]))
+    text = _TEXTS.get(found["type"])
+    return text.format_map(context) if text else str(found["msg"])
+
+
+def unknown_name(name: str, known: Collection[str]) -> str:
+    """Returns a sentence about a name that is not known, with the nearest one."""
+    near = get_close_matches(name, sorted(known), 1, 0.0)
+    return f"There is no {name}" + (f"; the nearest is {near[0]}." if near else ".")
