@@ -197,9 +197,18 @@ class SourceFile(io.RawIOBase):
 
     name = "source"
 
-    def __init__(self, read_at: Callable[[int, int], bytes], size_bytes: int) -> None:
+    def __init__(
+        self,
+        read_at: Callable[[int, int], bytes],
+        size_bytes: int,
+        prefetch: Callable[[int, int], None] | None = None,
+    ) -> None:
         self._read_at = read_at
         self._size_bytes = size_bytes
+        self.prefetch = prefetch
+        """Announces a range that is read soon; None if reading in order is faster than skipping."""
+        self.read_samples: Callable[[int, int], bytes] | None = None
+        """If set, `read` uses this: it skips what is not needed."""
         self.sequential = False
         """True: the file is not seekable, because libavformat would otherwise read its end first."""
         self._position = 0
@@ -209,7 +218,7 @@ class SourceFile(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         """Returns the next bytes, at most `size`; none at the end."""
         try:
-            data = self._read_at(self._position, self._size_bytes if size < 0 else size)
+            data = (self.read_samples or self._read_at)(self._position, self._size_bytes if size < 0 else size)
         except OSError:
             self.failed = True
             raise

@@ -9,6 +9,7 @@ import errno
 import json
 import os
 import socket
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -73,15 +74,15 @@ def _run(job: Mapping[str, Any], connection: socket.socket, descriptors: Sequenc
 def _answer(job: Mapping[str, Any], descriptors: Sequence[int], zygote_pid: int, send: Send) -> dict[str, Any]:
     guarded = job.get("guarded", True)
     guards = confine.guards()
-    read_at = _read_at(job, descriptors[0]) if descriptors else None
+    file = _source_file(job, descriptors[0]) if descriptors else None
     limited = confine.confine(job["limits"], job["threads"], guarded=guarded)
     pool = EncoderPool(job["threads"])  # not closed: the process ends with the job, even if an encoder hangs
     limited = confine.limit_memory(job["limits"], job["threads"]) and limited
     if guarded:
         confine.seal()
-    if read_at is None:
+    if file is None:
         return {"self_test": guards | {"limits": limited, "threads": sandbox_checks.try_all(pool, zygote_pid)}}
-    return answer(job, read_at, descriptors[1] if len(descriptors) > 1 else None, pool, send)
+    return answer(job, file, descriptors[1] if len(descriptors) > 1 else None, pool, send)
 
 
 def _read_line(connection: socket.socket) -> bytes:
@@ -96,14 +97,13 @@ def _read_line(connection: socket.socket) -> bytes:
 
 def answer(
     job: Mapping[str, Any],
-    read_at: Callable[[int, int], bytes],
+    file: SourceFile,
     sink: int | None,
     pool: EncoderPool,
     send: Send,
 ) -> dict[str, Any]:
     """Does the job and returns the final message; sends progress."""
     size_bytes = job["source"]["size_bytes"]
-    file = SourceFile(read_at, size_bytes)
 
     def open_media() -> Media:
         file.seek(0)
@@ -144,13 +144,21 @@ def _structure(job: Mapping[str, Any], file: SourceFile, send: Send) -> dict[str
     return None
 
 
-def _read_at(job: Mapping[str, Any], descriptor: int) -> Callable[[int, int], bytes]:
+def _source_file(job: Mapping[str, Any], descriptor: int) -> SourceFile:
     source = job["source"]
     if source["ranges"]:
         reader = RangeReader(socket.socket(fileno=descriptor), source["size_bytes"])
         # The file is remote: read the index in few requests, and as little as possible of the rest.
-        return reader.read_range if job["task"] == "extract" else reader.read_at
-    return lambda offset_bytes, size_bytes: os.pread(descriptor, size_bytes, offset_bytes)
+        return SourceFile(reader.read_range if job["task"] == "extract" else reader.read_at, source["size_bytes"])
+
+    def read_at(offset_bytes: int, size_bytes: int) -> bytes:
+        return os.pread(descriptor, size_bytes, offset_bytes)
+
+    def prefetch(offset_bytes: int, size_bytes: int) -> None:
+        if sys.platform == "linux":
+            os.posix_fadvise(descriptor, offset_bytes, size_bytes, os.POSIX_FADV_WILLNEED)
+
+    return SourceFile(read_at, source["size_bytes"], prefetch)
 
 
 def _code_of(error: Exception) -> str:

@@ -12,6 +12,7 @@ from av.video.stream import VideoStream
 from video2mp3.engine.child.decode import TrackDecoder, out_of_memory
 from video2mp3.engine.child.languages import has_language
 from video2mp3.engine.child.recognize import chosen_demuxer, demuxer_of, reason_not_opened, refuse_by_signature
+from video2mp3.engine.child.sample_reader import sample_reader
 from video2mp3.engine.child.soundless import is_encrypted_asf, is_quicktime_reference
 from video2mp3.engine.child.text_encoding import FALLBACK, MAC_ROMAN, TagDecoder
 from video2mp3.engine.containers.extent import declared_size, info_tag_of
@@ -50,6 +51,7 @@ class Media:
 
     def __init__(self, file: SourceFile, size_bytes: int) -> None:
         self._file = file
+        self._file.read_samples = None
         self._size_bytes = size_bytes
         refuse_by_signature(file.look_at)
         if is_encrypted_asf(file.look_at):
@@ -212,7 +214,15 @@ class Media:
         for other in self._container.streams:
             if other is not stream:
                 other.discard = Discard.all
+        self._skip_other_tracks(stream)
         return TrackDecoder(self._container, stream, lambda: self.is_cut_short)
+
+    def _skip_other_tracks(self, stream: AudioStream) -> None:
+        """Reads only this track's samples, if the file is local and has an index, unlike fragments."""
+        if self._file.prefetch is None or "mp4" not in self.container or not stream.frames:
+            return
+        reader = sample_reader(self._file.look_at, self._size_bytes, stream.index_entries, self._file.prefetch)
+        self._file.read_samples = reader.read_at if reader else None
 
     def picture(self) -> bytes:
         """Returns the picture that is attached to the file; nothing where there is none. To be called first."""

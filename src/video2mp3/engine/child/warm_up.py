@@ -24,6 +24,7 @@ from video2mp3.engine.child.main import answer
 from video2mp3.engine.child.pictures.jpeg import jpeg_of
 from video2mp3.engine.limits import Limits
 from video2mp3.engine.options import Options
+from video2mp3.engine.source import SourceFile
 
 _IMPORTED_LATE = (
     "av.subtitles.codeccontext",
@@ -99,8 +100,8 @@ def _convert(sound: bytes, sink: int, pool: EncoderPool, options: Options = Opti
         "options": options.resolved().as_json(),
         "limits": Limits().as_dict(),
     }
-    ignore(answer(job, read_at, None, pool, ignore))
-    ignore(answer(job, read_at, sink, pool, ignore))
+    ignore(answer(job, SourceFile(read_at, len(sound)), None, pool, ignore))
+    ignore(answer(job, SourceFile(read_at, len(sound)), sink, pool, ignore))
 
 
 def _wav(sample_rate_hz: int) -> bytes:

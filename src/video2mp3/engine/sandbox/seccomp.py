@@ -15,7 +15,8 @@ ALLOWED = (
     # memory and locks
     "futex", "brk", "munmap", "mremap", "madvise",
     # the descriptors it was given
-    "read", "write", "pread64", "pwrite64", "lseek", "fstat", "recvfrom", "sendto", "poll", "ppoll", "close",
+    "read", "write", "pread64", "pwrite64", "lseek", "fstat", "fadvise64", "recvfrom", "sendto", "poll", "ppoll",
+    "close",
     # time
     "clock_gettime", "clock_getres", "clock_nanosleep", "nanosleep", "restart_syscall",
     # itself
