@@ -10,12 +10,12 @@ from av import AudioFrame
 from video2mp3.engine.child.media import Media
 from video2mp3.engine.source import SourceFile
 
-Frames = Iterator[tuple[AudioFrame, int]]
+Frames = Iterator[tuple[AudioFrame, int, float]]
 
 
 @contextmanager
 def decoded(path: Path) -> Iterator[Frames]:
-    """Gives the frames of the first audio track, each with the number of its samples that belong to it."""
+    """Gives the frames of the first audio track, as `TrackDecoder.frames` does."""
     with path.open("rb") as file:
         size = path.stat().st_size
         media = Media(SourceFile(lambda offset, length: os.pread(file.fileno(), length, offset), size), size)

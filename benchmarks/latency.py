@@ -83,11 +83,11 @@ def _convert(path: Path) -> None:
 
 def _decode_and_encode(path: Path) -> None:
     with decoded(path) as frames, tempfile.TemporaryFile() as sink:
-        first, samples = next(frames)
+        first, samples, _ = next(frames)
         settings = settings_for(mp3_rate_for(first.sample_rate), min(first.layout.nb_channels, 2), None, None)
         converter, encoder = PcmConverter(settings.sample_rate_hz, settings.channels), Encoder(settings)
         blocks = [*converter.convert(first, samples)]
-        for frame, samples in frames:
+        for frame, samples, _ in frames:
             blocks += converter.convert(frame, samples)
         for block in [*blocks, *converter.finish()]:
             sink.write(encoder.encode(block))

@@ -65,14 +65,14 @@ def _pcm(path: Path, mode: Mode) -> tuple[EncoderSettings, bytes, float]:
             pass
     decode_cpu_s += time.process_time()
     with decoded(path) as frames:
-        first, samples = next(frames)
+        first, samples, _ = next(frames)
         rate_hz = mode.sample_rate_hz or mp3_rate_for(first.sample_rate)
         settings = settings_for(
             rate_hz, mode.channels or min(first.layout.nb_channels, 2), mode.bitrate_kbps, mode.vbr_quality
         )
         converter = PcmConverter(rate_hz, settings.channels)
         blocks = list(converter.convert(first, samples))
-        for frame, count in frames:
+        for frame, count, _ in frames:
             blocks += converter.convert(frame, count)
         return settings, b"".join([*blocks, *converter.finish()]), decode_cpu_s
 

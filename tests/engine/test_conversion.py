@@ -73,9 +73,8 @@ def test_the_report_tells_what_is_in_the_file(tmp_path: Path) -> None:
     assert report.size_bytes == len(data)
     assert (report.codec, report.channels, report.mp3_channels) == ("ac3", 6, 2)
     assert report.duration_s == pytest.approx(13824 / 48000)
-    assert (
-        Report(**{**report.as_dict(), "tracks": report.tracks, "segments": report.segments, "warnings": ()}) == report
-    )
+    nested = {"tracks": report.tracks, "segments": report.segments, "timeline": report.timeline, "warnings": ()}
+    assert Report(**{**report.as_dict(), **nested}) == report
 
 
 def test_a_plain_conversion_has_one_segment(tmp_path: Path) -> None:

@@ -1,14 +1,17 @@
 """Files of kinds that people reported to other projects as converted wrongly."""
 
+import array
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mutagen.id3 import ID3
 
-from tests.engine.converting import converted
+from tests.engine.converting import converted, values
 from tests.engine.decoders import samples_decoded
 from tests.media import REPORTS, corpus_file
 from tests.servers import require_program
@@ -32,7 +35,14 @@ CASES = (
     Case("second-audio-appears-late.vob", 20.0),
     Case("video-starts-late.flv", 20.0),
     Case("m4a-with-id3v1.m4a", 3.0),
-    Case("late-audio.flv", 3.0),
+    Case("late-audio.flv", 15.0, warning="begins 11.97 s after the file's start"),
+    Case("late-audio.flv", 3.0, warning="this is left out", options={"timing": "packed"}),
+    Case("gap-3s.mp4", 12.0, warning="a gap of 2.99 s in all, from 4.01 s on"),
+    Case("gap-3s.ts", 12.0, warning="a gap of 2.99 s in all, from 4.01 s on"),
+    Case("gap-3s.ts", 9.05, warning="this is left out", options={"timing": "packed", "fail_on_damage": True}),
+    Case("webrtc-dtx.webm", 8.0, warning="12 gaps of 4.40 s in all, from 1.19 s on; this is silence"),
+    Case("audio-starts-2s-later-chapters.mkv", 8.0, warning="begins 2.00 s after"),
+    Case("edit-list-empty-2s.mp4", 6.0, warning="begins 2.00 s after"),
     Case("g722.wav", 3.0),
     Case("formats/g7231.avi", 3.0),
     Case("formats/small.mxf", 0.52),
@@ -69,6 +79,60 @@ def test_gains_for_the_player_are_kept_as_long_as_they_hold(options: dict[str, A
     converted(REPORTS / "replaygain-stale.mp3", tmp_path / "out.mp3", keep_private_tags=True, **options)
     tags = (tmp_path / "out.mp3").read_bytes()[:4096].replace(b"\0", b"").lower()  # UTF-16 in ID3v2.3
     assert (b"replaygain_track_gain" in tags) == (not options)
+
+
+_STEP_S = 0.005
+_QUIET = 600
+"""Peak of 16-bit samples; tones are louder, and what an encoder adds beside them is quieter."""
+_SHORTEST_S = 0.1
+
+
+def tones_in(sound: "array.array[int]", rate_hz: int) -> list[tuple[float, int]]:
+    """Returns for each tone when it begins, in seconds, and its frequency, rounded to 50 Hz. `sound` is mono."""
+    step = round(_STEP_S * rate_hz)
+    loud = [max(map(abs, sound[at : at + step])) > _QUIET for at in range(0, len(sound) - step, step)]
+    found: list[tuple[float, int]] = []
+    start: int | None = None
+    for place, is_loud in enumerate([*loud, False]):
+        if is_loud and start is None:
+            start = place
+        elif not is_loud and start is not None:
+            if (place - start) * _STEP_S > _SHORTEST_S:
+                found.append((start * _STEP_S, _frequency(sound[start * step : place * step], rate_hz)))
+            start = None
+    return found
+
+
+def _frequency(sound: Sequence[int], rate_hz: int) -> int:
+    """Counts the zeros in the middle half: at its ends a tone may be cut off or faded."""
+    middle = sound[len(sound) // 4 : 3 * len(sound) // 4]
+    rising = sum(1 for one, after in pairwise(middle) if one < 0 <= after)
+    return 50 * round(rising * rate_hz / len(middle) / 50)
+
+
+@pytest.mark.parametrize(
+    ("file", "options", "expected"),
+    [
+        ("gap-3s.mp4", {}, [400, 500, 600, 700, 0, 0, 0, 1100, 1200, 1300, 1400, 1500]),
+        ("gap-3s.ts", {}, [400, 500, 600, 700, 0, 0, 0, 1100, 1200, 1300, 1400, 1500]),
+        ("webrtc-dtx.webm", {}, [400, 0, 0, 0, 800, 0, 0, 1100]),
+        ("audio-starts-2s-later-chapters.mkv", {}, [0, 0, 400, 500, 600, 700, 800, 900]),
+        ("audio-starts-2s-later-chapters.mkv", {"start_s": 4, "end_s": 5}, [600]),
+        ("audio-starts-2s-later-chapters.mkv", {"start_s": 4, "end_s": 5, "timing": "packed"}, [600]),
+        ("edit-list-empty-2s.mp4", {}, [0, 0, 400, 500, 600, 700]),
+    ],
+)
+def test_every_tone_is_where_the_video_has_it(
+    file: str, options: dict[str, Any], expected: list[int], tmp_path: Path
+) -> None:
+    if not REPORTS.exists():
+        missing(f"the files from reports ({REPORTS})")
+    report = converted(REPORTS / file, tmp_path / "out.mp3", **options)
+    sound = values(tmp_path / "out.mp3")[:: report.mp3_channels]
+    rate_hz = report.mp3_sample_rate_hz
+    tones = tones_in(sound, rate_hz)
+    assert [(round(at), hz) for at, hz in tones] == [(second, hz) for second, hz in enumerate(expected) if hz]
+    assert all(abs(at - round(at)) <= 0.03 for at, _ in tones)
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ _OTHER_METAVARS = {
 }
 _GROUPS = {
     "Encoding": (*MODES, "channels", "sample_rate_hz", "copy"),
-    "What to convert": ("start_s", "end_s", "track", "split", "silence_s", "silence_db", "fail_on_damage"),
+    "What to convert": ("start_s", "end_s", "track", "split", "silence_s", "silence_db", "timing", "fail_on_damage"),
     "Sound": ("loudness_lufs", "fade_in_s", "fade_out_s"),
 }
 _OTHER_GROUP = "Tags and cover"

@@ -175,6 +175,12 @@ class Options:
     )
     fade_in_s: float | None = declare(None, "Fade in over this many seconds.", minimum=0, maximum=MAX_FADE_S)
     fade_out_s: float | None = declare(None, "Fade out over the last seconds.", minimum=0, maximum=MAX_FADE_S)
+    timing: str = declare(
+        "file",
+        "Silence where the source has no sound, so that every second is where the video has it (file), or none, which "
+        "joins the sound (packed). All times mean the source's in both.",
+        enum=["file", "packed"],
+    )
     fail_on_damage: bool = declare(
         False, "Fail where audio is damaged or the file is cut short, instead of converting what is there."
     )
@@ -292,6 +298,8 @@ class ResolvedOptions:
     loudness_lufs: float | None
     fade_in_s: float
     fade_out_s: float
+    timing: str
+    """`file` or `packed`."""
     fail_on_damage: bool
 
     @property

@@ -7,6 +7,7 @@ WAVEFORM_POINTS = 1000
 """A waveform has this many points, or up to twice as many; fewer if the audio is shorter than two seconds."""
 MAX_CHAPTERS = 4000
 """Of one file. With their titles they fit into one message."""
+MAX_REPORTED_GAPS = 100
 LOUDEST = 128
 """The highest possible peak of a waveform: full scale."""
 TRACK_FLAGS = (
@@ -112,6 +113,32 @@ class Segment:
 
 
 @dataclass(frozen=True)
+class Gap:
+    """A place where the source has no sound."""
+
+    start_s: float
+    """On the source's clock."""
+    duration_s: float
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """What the time stamps of a track say; docs/timeline.md explains it."""
+
+    leading_silence_s: float
+    """Time without sound at the beginning; 0 if it is 50 ms at most."""
+    gaps: tuple[Gap, ...]
+    """The first 100 gaps after that."""
+    gap_count: int
+    gaps_s: float
+    """Sum of all gaps."""
+    discontinuities: int
+    """Places at which the time stamps begin anew; the sound is joined there."""
+    drift_s: float
+    """By how much the time stamps advance more than the samples, apart from gaps; negative: less."""
+
+
+@dataclass(frozen=True)
 class Report:
     """The facts of a finished conversion; with several segments, their totals."""
 
@@ -144,6 +171,7 @@ class Report:
     """Packets of the source that did not decode."""
     silenced_samples: int
     """Samples per channel that are silence in the MP3 because their packets were damaged."""
+    timeline: Timeline
     truncated: bool
     """The source ends before its container says so."""
     loudness: dict[str, float] | None

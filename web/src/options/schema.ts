@@ -31,7 +31,7 @@ export const GROUPS = {
     "copy",
     "fail_on_damage",
   ],
-  cut: ["start_s", "end_s", "track", "split", "silence_s", "silence_db"],
+  cut: ["start_s", "end_s", "track", "split", "silence_s", "silence_db", "timing"],
   tags: [
     "title",
     "artist",

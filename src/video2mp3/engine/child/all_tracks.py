@@ -81,7 +81,8 @@ class AllTracks:
 
     def _job_for(self, number: int) -> ConversionJob:
         max_segments = self._job.max_segments - len(self._segments)
-        max_audio_s = self._job.max_audio_s - sum(f["samples_in"] / f["sample_rate_hz"] for f in self._facts)
+        done_s = sum(f["samples_in"] / f["sample_rate_hz"] + f["added_silence_s"] for f in self._facts)
+        max_audio_s = self._job.max_audio_s - done_s
         if max_segments < 1:
             raise TooManySegments
         if max_audio_s <= 0:

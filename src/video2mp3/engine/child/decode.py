@@ -1,15 +1,19 @@
 """Decodes the packets of one track, with FFmpeg through PyAV. Runs in the child: the input is hostile."""
 
+import math
+import struct
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fractions import Fraction
+from typing import Any
 
 import av
 from av import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
+from video2mp3.engine.child.timeline import Clock, TimelineFacts
 from video2mp3.engine.formats import DECODERS, MAX_STREAMS
 from video2mp3.errors import CorruptAudio, EmptyAudio, EncryptedAudio, UndecodableAudio
 
@@ -25,6 +29,10 @@ _FRAMED_FORMATS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "flv", "avi", "as
 """Containers that store a packet's position and size; in others, undecodable data is often not audio."""
 _ENCRYPTED_TAGS = ("drms", "enca")
 """Sample entries of protected MP4 tracks. Sources: iTunes, ISO/IEC 14496-12 §8.12."""
+_TRIMMED_BY_DECODER = "wma"
+"""Codecs whose decoder drops its first frames, although their time stamps count them."""
+SKIPPED_SAMPLES = struct.Struct("<II")
+"""Samples to skip at the packet's start and end: AV_PKT_DATA_SKIP_SAMPLES of FFmpeg."""
 
 
 @dataclass
@@ -40,8 +48,12 @@ class Damage:
 class TrackDecoder:
     """Decodes one track from start to end."""
 
-    def __init__(self, container: InputContainer, stream: AudioStream, is_cut_short: Callable[[], bool]) -> None:
+    def __init__(
+        self, container: InputContainer, stream: AudioStream, is_cut_short: Callable[[], bool], clock: Clock | None
+    ) -> None:
+        """Starts at the first packet. `clock` is None if the container has no time stamps."""
         self._container = container
+        self.clock = clock
         self._stream = stream
         self._largest_frame = 0
         self._end_pts = 0
@@ -61,33 +73,41 @@ class TrackDecoder:
         context.thread_count = 1
         self.codec: str = context.codec.canonical_name
 
-    def frames(self) -> Iterator[tuple[AudioFrame, int]]:
+    def frames(self) -> Iterator[tuple[AudioFrame, int, float]]:
         """Yields the decoded frames, each with the number of its samples that belong to the track.
+
+        The third value is the silence in seconds that belongs before the frame.
 
         Raises:
             EmptyAudio: the track has no packets.
             CorruptAudio: the decoder returned nothing, or impossible formats.
         """
         held: AudioFrame | None = None  # only the last frame is trimmed, and it is known only after the next read
-        for frame in self._all_frames():
+        held_silence_s = 0.0
+        for frame, silence_s in self._all_frames():
             if held is not None:
                 self.samples += held.samples
-                yield held, held.samples
-            held = frame
+                yield held, held.samples, held_silence_s
+            held, held_silence_s = frame, silence_s
         if held is None:
             raise CorruptAudio if self._has_packets else EmptyAudio
         samples = held.samples - self._excess(held)
         self.samples += samples
         self.compare_with_declared_duration(held.sample_rate)
-        yield held, samples
+        yield held, samples, held_silence_s
 
     @property
     def truncated(self) -> bool:
         """True if the file is truncated. Read this at the end: it may read the end of the file."""
         return self.damage.truncated or self._is_cut_short()
 
-    def _all_frames(self) -> Iterator[AudioFrame]:
+    def timeline(self) -> dict[str, Any]:
+        """Returns what the time stamps of the frames so far say, for the report."""
+        return asdict(self.clock.finish() if self.clock else TimelineFacts())
+
+    def _all_frames(self) -> Iterator[tuple[AudioFrame, float]]:
         last: AudioFrame | None = None
+        silence_before = self.clock.take if self.clock else _no_silence
         for packet in self.packets():
             try:
                 frames = packet.decode()
@@ -96,14 +116,15 @@ class TrackDecoder:
                     raise
                 self.damage.packets += packet.size > 0
                 if last is not None and packet.size > 0 and self._container.format.name in _FRAMED_FORMATS:
-                    yield from self._silence(packet, last)
+                    for frame in self._silence(packet, last):
+                        yield frame, silence_before(None, frame.samples, frame.sample_rate)
                 continue
             for frame in frames:
                 if frame.samples > 0:
                     _check(frame)
                     self._largest_frame = max(self._largest_frame, frame.samples)
                     last = frame
-                    yield frame
+                    yield frame, silence_before(frame.pts, frame.samples, frame.sample_rate)
 
     def _silence(self, packet: "av.Packet[AudioStream]", like: AudioFrame) -> Iterator[AudioFrame]:
         """Yields silence of the packet's duration, or of a frame's if it has none."""
@@ -130,7 +151,9 @@ class TrackDecoder:
                 if packet.has_sidedata("encryption_info"):
                     raise EncryptedAudio
                 self._end_pts = max(self._end_pts, (packet.pts or 0) + (packet.duration or 0))
-                self._has_packets |= packet.size > 0
+                if packet.size > 0 and not self._has_packets:
+                    self._has_packets = True
+                    self._trim_start(packet)
                 yield packet
         except EncryptedAudio:
             raise
@@ -138,6 +161,16 @@ class TrackDecoder:
             if out_of_memory(error):
                 raise
             self.damage.truncated = True
+
+    def _trim_start(self, first: "av.Packet[AudioStream]") -> None:
+        rate_hz = self._stream.codec_context.sample_rate
+        if self.clock is None or first.pts is None or not rate_hz:
+            return
+        if self.codec.startswith(_TRIMMED_BY_DECODER):
+            self.clock.trim_start(first.pts, math.inf)
+        elif first.has_sidedata("skip_samples"):
+            skipped, _ = SKIPPED_SAMPLES.unpack_from(bytes(first.get_sidedata("skip_samples")))
+            self.clock.trim_start(first.pts, skipped / rate_hz)
 
     def _demux(self) -> Iterator["av.Packet[AudioStream]"]:
         for _ in range(MAX_STREAMS):
@@ -173,6 +206,10 @@ class TrackDecoder:
 
 def _time_base(stream: AudioStream) -> Fraction:
     return stream.time_base or Fraction(1, 1_000_000)
+
+
+def _no_silence(at: int | None, samples: int, rate_hz: int) -> float:  # noqa: ARG001
+    return 0.0
 
 
 def _check(frame: AudioFrame) -> None:

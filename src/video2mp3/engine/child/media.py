@@ -15,6 +15,7 @@ from video2mp3.engine.child.recognize import chosen_demuxer, demuxer_of, reason_
 from video2mp3.engine.child.sample_reader import sample_reader
 from video2mp3.engine.child.soundless import is_encrypted_asf, is_quicktime_reference
 from video2mp3.engine.child.text_encoding import FALLBACK, MAC_ROMAN, TagDecoder
+from video2mp3.engine.child.timeline import Clock
 from video2mp3.engine.containers.extent import declared_size, info_tag_of
 from video2mp3.engine.formats import DECODERS, FORMATS, MAX_STREAMS
 from video2mp3.engine.mp3.id3 import clean_text
@@ -31,6 +32,12 @@ IO_BUFFER_BYTES = 128 * 1024
 MAX_DURATION_S = 10**7
 MAX_LANGUAGES_LENGTH = 64
 MAX_TRACK_TITLE_LENGTH = 100
+
+_TRANSPORT_FORMATS = ("mpegts", "mpeg")
+_TIMED_FORMATS = (*_TRANSPORT_FORMATS, "mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "flv", "ogg", "asf", "nut")
+"""Containers whose packets have time stamps; in others, FFmpeg counts samples or bytes."""
+_LATE_START_S = 10
+"""A file that starts later was cut out of a longer recording: its clock begins with its first stream."""
 
 _FOR_SOME = Disposition.comment | Disposition.visual_impaired | Disposition.hearing_impaired
 """Commentary, audio description, clear dialogue: tracks that most listeners do not want."""
@@ -168,9 +175,18 @@ class Media:
         return _bounded(duration / 1e6) if duration else None
 
     @property
-    def start_s(self) -> Fraction:
-        """Start time of the file, in seconds."""
-        return Fraction(self._container.start_time or 0, 1_000_000)
+    def zero_s(self) -> Fraction:
+        """Zero of the file's clock, on the scale of its time stamps."""
+        starts = [
+            stream.start_time * stream.time_base
+            for stream in self._container.streams
+            if stream.type in ("audio", "video")
+            and not stream.disposition & Disposition.attached_pic
+            and stream.start_time is not None
+            and stream.time_base
+        ]
+        first = min(starts, default=Fraction(0))
+        return first if self.container in _TRANSPORT_FORMATS or first > _LATE_START_S else Fraction(0)
 
     def length_s(self, place: int, end_s: float | None) -> float | None:
         """Returns the duration of an audio track to decode, as the file claims.
@@ -215,7 +231,12 @@ class Media:
             if other is not stream:
                 other.discard = Discard.all
         self._skip_other_tracks(stream)
-        return TrackDecoder(self._container, stream, lambda: self.is_cut_short)
+        return TrackDecoder(self._container, stream, lambda: self.is_cut_short, self._clock(stream))
+
+    def _clock(self, stream: AudioStream) -> Clock | None:
+        if self.container not in _TIMED_FORMATS or not stream.time_base:
+            return None
+        return Clock(stream.time_base, self.zero_s, is_transport=self.container in _TRANSPORT_FORMATS)
 
     def _skip_other_tracks(self, stream: AudioStream) -> None:
         """Reads only this track's samples, if the file is local and has an index, unlike fragments."""
@@ -237,7 +258,8 @@ class Media:
 
     def _chapter(self, chapter: dict[str, Any]) -> Chapter:
         time_base = chapter["time_base"] or Fraction(1, 1_000_000)
-        start_s, end_s = (round(float(chapter[name] * time_base), 6) for name in ("start", "end"))
+        zero_s = self.zero_s
+        start_s, end_s = (round(float(chapter[name] * time_base - zero_s), 6) for name in ("start", "end"))
         return Chapter(start_s, end_s, clean_text(self._decoded(chapter["metadata"].get("title", ""))) or None)
 
     @property

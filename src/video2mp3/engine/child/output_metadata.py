@@ -8,6 +8,7 @@ from video2mp3.engine.child.media import Media
 from video2mp3.engine.child.pictures.cover import front_cover
 from video2mp3.engine.child.segments import WrittenSegment
 from video2mp3.engine.child.tags import Tags, chapters_for, tags_for, tags_of_segment
+from video2mp3.engine.child.timeline import LeftOut
 from video2mp3.engine.mp3.id3 import id3_tag
 
 
@@ -46,7 +47,12 @@ class OutputMetadata:
         return tags_of_segment(self._tags, first + number - 1, number, chapter_title)
 
     def segment_facts(
-        self, segments: Sequence[WrittenSegment], track: int, sample_rate_hz: int, channels: int
+        self,
+        segments: Sequence[WrittenSegment],
+        track: int,
+        sample_rate_hz: int,
+        channels: int,
+        left_out: LeftOut,
     ) -> list[dict[str, Any]]:
         """Returns the facts of segments for the report."""
         return [
@@ -54,7 +60,7 @@ class OutputMetadata:
                 "offset_bytes": segment.offset_bytes,
                 "size_bytes": segment.size_bytes,
                 "track": track,
-                "start_s": self._options.start_s + segment.first_sample / sample_rate_hz,
+                "start_s": self._options.start_s + left_out.clock(segment.first_sample) / sample_rate_hz,
                 "samples": segment.samples,
                 "frames": segment.frames,
                 "sample_rate_hz": sample_rate_hz,

@@ -11,16 +11,18 @@ from video2mp3.engine.child.audio.encode import lead_in_samples, settings_for
 from video2mp3.engine.child.audio.fade import Fade
 from video2mp3.engine.child.audio.parallel import ParallelEncoder
 from video2mp3.engine.child.audio.pcm import PcmConverter, mp3_rate_for
+from video2mp3.engine.child.audio.silence import SoundAndSilence, silent_blocks
 from video2mp3.engine.child.audio.trim import Trim
 from video2mp3.engine.child.audio.waveform import WaveformPeaks
 from video2mp3.engine.child.conversion_job import ConversionJob
 from video2mp3.engine.child.media import Media
 from video2mp3.engine.child.output_metadata import OutputMetadata
 from video2mp3.engine.child.segments import SegmentsWriter, WrittenSegment
-from video2mp3.engine.child.split_points import SplitPoints, split_points_for
+from video2mp3.engine.child.split_points import PcmFormat, SplitPoints, split_points_for
+from video2mp3.engine.child.timeline import LeftOut
 from video2mp3.engine.mp3.info_tag import ENCODER_DELAY
 from video2mp3.engine.mp3.writer import Mp3Writer
-from video2mp3.errors import AudioTooLong, DamagedAudio
+from video2mp3.errors import AudioTooLong, DamagedAudio, StartOutOfRange
 
 _DECODING_SHARE = 0.1
 """Share of decoding in the work; encoding is the rest."""
@@ -83,6 +85,10 @@ class Pipeline:
         self._decoder = media.decoder(self._track)
         self._started_cpu_s = time.process_time()
         self._source_format: tuple[int, int] = (0, 0)
+        self._left_out = LeftOut()
+        """The silence within the kept range that `timing` leaves out."""
+        self._added_silence = 0
+        """Samples per channel of silence in the sound's gaps, as far as they were needed."""
         self.total_s = media.length_s(self._track, options.end_s)
         """Duration to decode in seconds, as the file claims."""
 
@@ -98,7 +104,9 @@ class Pipeline:
         frames = self._decoder.frames()
         first = next(frames)
         self._set_up(first[0])
-        for frame, count in chain([first], frames):
+        for frame, count, silence_s in chain([first], frames):
+            if silence_s:
+                self._sound.add_silence(silence_s)
             if blocks := self._converter.convert(frame, count):  # most frames are only buffered
                 yield from self._take(blocks)
                 if self._trim.ended:
@@ -108,7 +116,9 @@ class Pipeline:
         self._refuse_damage(self._truncated)
         if self._split_points:
             self._split_points.finish()
-        samples = self._trim.samples
+        samples = self._trim.samples - self._left_out.samples
+        if not samples:
+            raise StartOutOfRange
         yield from self._encode(self._fade.finish())
         if self._waveform_peaks:
             self._waveform_peaks.finish()
@@ -130,6 +140,8 @@ class Pipeline:
             "silenced_samples": self._decoder.damage.silenced_samples,
             "truncated": self._truncated,
             "canceled_in_mono": self._converter.is_canceled,
+            "added_silence_s": self._added_silence / self._settings.sample_rate_hz,
+            "timeline": self._decoder.timeline(),
             "bitrate_kbps": self._settings.bitrate_kbps,
             "vbr_quality": self._settings.vbr_quality,
             "average_kbps": self._settings.average_kbps,
@@ -141,7 +153,9 @@ class Pipeline:
     def segments(self) -> list[dict[str, Any]]:
         """Returns the facts of each segment for the report."""
         settings, written = self._settings, self._written()
-        facts = self._metadata.segment_facts(written, self._track + 1, settings.sample_rate_hz, settings.channels)
+        facts = self._metadata.segment_facts(
+            written, self._track + 1, settings.sample_rate_hz, settings.channels, self._left_out
+        )
         if self._waveform_peaks is None:
             return facts
         return [
@@ -154,7 +168,8 @@ class Pipeline:
             return self._writer.segments
         assert isinstance(self._writer, Mp3Writer)
         size_bytes, frames = self._writer.size_bytes, self._writer.frames
-        return [WrittenSegment(1, None, self._job.offset_bytes, size_bytes, 0, self._trim.samples, frames)]
+        samples = self._trim.samples - self._left_out.samples
+        return [WrittenSegment(1, None, self._job.offset_bytes, size_bytes, 0, samples, frames)]
 
     def _set_up(self, first: AudioFrame) -> None:
         """Creates the stages for the format of the first decoded frame: headers are often wrong."""
@@ -167,7 +182,9 @@ class Pipeline:
         self._settings = settings_for(sample_rate_hz, channels, *mode)
         self._trim = Trim(sample_rate_hz, channels, options.start_s, options.end_s)
         self._fade = Fade(sample_rate_hz, channels, options.fade_in_s, options.fade_out_s)
+        self._pcm = PcmFormat(sample_rate_hz, channels)
         self._converter = PcmConverter(sample_rate_hz, of_source, self._gain_db)
+        self._sound = SoundAndSilence(self._converter)
         self._split_points = self._make_split_points()
         self._waveform_peaks = self._make_waveform_peaks()
         self._encoder = self._make_encoder()
@@ -182,10 +199,7 @@ class Pipeline:
     def _make_split_points(self) -> SplitPoints | None:
         if self._options.split is None:
             return None
-        settings = self._settings
-        return split_points_for(
-            self._options, self._chapters, settings.sample_rate_hz, settings.channels, self._gain_db
-        )
+        return split_points_for(self._options, self._chapters, self._pcm, self._left_out, self._gain_db)
 
     def _make_writer(self) -> Writer:
         if self._split_points:
@@ -201,16 +215,41 @@ class Pipeline:
         )
 
     def _take(self, blocks: Sequence[bytes]) -> Iterator[float]:
-        max_audio_s = self._job.max_audio_s
-        if self._converter.samples > max_audio_s * self._settings.sample_rate_hz:
-            raise AudioTooLong(f"The audio is longer than the {max_audio_s:.0f} s that are converted.")
         self._refuse_damage(self._decoder.damage.packets > 0)
-        for block in blocks:
-            kept = self._trim.take(block)
+        self._refuse_too_long()
+        for piece in self._sound.of(blocks):
+            if isinstance(piece, bytes):
+                yield from self._keep(self._trim.take(piece))
+            elif self._options.timing == "packed":
+                self._leave_out(piece)
+            else:
+                yield from self._add_silence(piece)
+
+    def _keep(self, pcm: bytes) -> Iterator[float]:
+        if self._split_points:
+            self._split_points.take(pcm)
+        yield from self._encode(self._fade.take(pcm))
+        yield self._done_s()
+
+    def _add_silence(self, samples: int) -> Iterator[float]:
+        samples = self._trim.until_end(samples)
+        self._added_silence += samples
+        self._refuse_too_long()
+        for block in silent_blocks(self._trim.skip(samples), self._pcm.bytes_per_sample):
+            yield from self._keep(block)
+
+    def _leave_out(self, samples: int) -> None:
+        at = self._trim.samples
+        if kept := self._trim.skip(samples):
+            self._left_out.add(at, kept)
+            self._fade.skip(kept)
             if self._split_points:
-                self._split_points.take(kept)
-            yield from self._encode(self._fade.take(kept))
-            yield self._done_s()
+                self._split_points.skip(kept)
+
+    def _refuse_too_long(self) -> None:
+        max_audio_s = self._job.max_audio_s
+        if self._converter.samples + self._added_silence > max_audio_s * self._settings.sample_rate_hz:
+            raise AudioTooLong(f"The audio is longer than the {max_audio_s:.0f} s that are converted.")
 
     def _encode(self, pcm: bytes) -> Iterator[float]:
         if self._waveform_peaks:
@@ -226,9 +265,10 @@ class Pipeline:
         """Hook for subclasses, called after the MP3 is complete."""
 
     def _done_s(self) -> float:
-        decoded = self._converter.samples
+        decoded = self._converter.samples + self._added_silence
         encoded = min(self._encoder.samples, decoded)
-        return (decoded * _DECODING_SHARE + encoded * (1 - _DECODING_SHARE)) / self._settings.sample_rate_hz
+        done = decoded * _DECODING_SHARE + encoded * (1 - _DECODING_SHARE) + self._left_out.samples
+        return done / self._settings.sample_rate_hz
 
     @property
     def _truncated(self) -> bool:

@@ -58,7 +58,6 @@ class SegmentsWriter:
         self._begun = SplitPoint(0)
         self._writer: Mp3Writer | None = None
         self._delay = 0
-        split_points.known.appendleft(SplitPoint(0, split_points.first_title))
 
     def write(self, mp3: bytes) -> None:
         """Takes the encoder's next bytes, cut anywhere."""

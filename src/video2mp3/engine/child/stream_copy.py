@@ -20,7 +20,8 @@ from video2mp3.engine.child.frame_decoder import FrameDecoder, SilenceDecoder
 from video2mp3.engine.child.media import Media
 from video2mp3.engine.child.output_metadata import OutputMetadata
 from video2mp3.engine.child.segments import SegmentsWriter
-from video2mp3.engine.child.split_points import TimeSplitPoints, split_points_for
+from video2mp3.engine.child.split_points import PcmFormat, split_points_for
+from video2mp3.engine.child.timeline import LeftOut
 from video2mp3.engine.mp3.encoder_settings import EncoderSettings
 from video2mp3.engine.mp3.finder import ChangedFormat, FrameFinder
 from video2mp3.engine.mp3.frame import Frame
@@ -53,6 +54,7 @@ class StreamCopy:
         self._held: deque[Frame] = deque()
         self._bitrates: Counter[int] = Counter()
         self._started = False
+        self._left_out = LeftOut()
         self._skipped, self._discarded = 0, 0
         self._found, self._passed, self._decoded_samples = 0, 0, 0
         self._first, self._end = 0, math.inf
@@ -105,6 +107,8 @@ class StreamCopy:
             "damaged_packets": self._finder.gaps,
             "silenced_samples": 0,
             "truncated": self._decoder.truncated,
+            "added_silence_s": 0.0,
+            "timeline": self._decoder.timeline(),
             "bitrate_kbps": self._header.bitrate_kbps if constant else None,
             "vbr_quality": None,
             "average_kbps": None if constant else round(average_kbps),
@@ -117,7 +121,7 @@ class StreamCopy:
         """Returns the facts of each segment for the report."""
         header = self._header
         return self._metadata.segment_facts(
-            self._writer.segments, self._track + 1, header.sample_rate_hz, header.channels
+            self._writer.segments, self._track + 1, header.sample_rate_hz, header.channels, self._left_out
         )
 
     def _count_skipped_samples(self, packet: "Packet[Any]", number: int) -> None:
@@ -137,11 +141,8 @@ class StreamCopy:
             end = self._skipped + round(Fraction(options.end_s) * rate_hz)
             self._end = max(end, self._first + header.samples)  # ffmpeg cannot play less: see split_points.py
             self._last_begin = self._end
-        self._split_points = (
-            split_points_for(options, self._chapters, rate_hz, header.channels)
-            if options.split is not None
-            else TimeSplitPoints(iter(()), header.channels, header.samples)
-        )
+        pcm = PcmFormat(rate_hz, header.channels)
+        self._split_points = split_points_for(options, self._chapters, pcm, self._left_out)
         self._frame_decoder = FrameDecoder(header) if options.split == "silence" else SilenceDecoder(header)
         self._writer = SegmentsWriter(
             self._split_points, self._open_mp3, self._job.offset_bytes, self._job.max_segments, self._first

@@ -17,10 +17,13 @@ from video2mp3.engine.parent import estimate
 from video2mp3.engine.report import (
     LOUDEST,
     MAX_CHAPTERS,
+    MAX_REPORTED_GAPS,
     WAVEFORM_POINTS,
     Chapter,
+    Gap,
     Probe,
     Progress,
+    Timeline,
     Track,
     Waveform,
 )
@@ -61,6 +64,8 @@ _LOUDNESS_LIMITS = {
 """Why the MP3 has another loudness than requested, by the child's codes."""
 _MAX_COUNT = 2**48
 _LEAST_S = 1e-6
+_NOTICEABLE_DRIFT_S = 0.1
+"""Rather less than what viewers notice between picture and sound."""
 _MAX_TEXT = 300
 _MAX_PEAKS_TEXT = -(-2 * WAVEFORM_POINTS // 3) * 4
 """In base64."""
@@ -184,6 +189,17 @@ class Fields:
             raise EngineCrashed
         return tuple(clean_text(text, _MAX_TEXT) for text in value)
 
+    def difference_field(self, name: str) -> float:
+        """Returns a difference of times in seconds, which may be negative."""
+        value = self.values.get(name)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not -_MAX_COUNT <= value <= _MAX_COUNT:
+            raise EngineCrashed
+        return float(value)
+
+    def object_field(self, name: str) -> "Fields":
+        """Returns an object."""
+        return Fields(self.values.get(name))
+
     def list_field(self, name: str, most: int = _MAX_TRACKS) -> "tuple[Fields, ...]":
         """Returns a list of objects."""
         value = self.values.get(name)
@@ -282,6 +298,42 @@ def loudness_warnings(fields: Fields, wanted_lufs: float | None) -> tuple[str, .
     if limit not in _LOUDNESS_LIMITS:
         raise EngineCrashed
     return (_LOUDNESS_LIMITS[limit].format(lufs=found["lufs"], wanted_lufs=wanted_lufs or 0),)
+
+
+def timeline_of(fields: Fields) -> Timeline:
+    """Returns what the time stamps say."""
+    found = fields.object_field("timeline")
+    return Timeline(
+        leading_silence_s=found.seconds_field("leading_silence_s"),
+        gaps=tuple(
+            Gap(gap.seconds_field("start_s"), gap.seconds_field("duration_s"))
+            for gap in found.list_field("gaps", MAX_REPORTED_GAPS)
+        ),
+        gap_count=found.int_field("gap_count"),
+        gaps_s=found.seconds_field("gaps_s"),
+        discontinuities=found.int_field("discontinuities"),
+        drift_s=found.difference_field("drift_s"),
+    )
+
+
+def timeline_warnings(fields: Fields, options: ResolvedOptions) -> tuple[str, ...]:
+    """Returns warnings about what the time stamps say."""
+    found = timeline_of(fields)
+    fate = "left out" if options.timing == "packed" else "silence in the MP3"
+    warnings = []
+    if found.leading_silence_s:
+        warnings.append(f"The sound begins {found.leading_silence_s:.2f} s after the file's start; this is {fate}.")
+    if found.gaps:
+        count = f"{found.gap_count} gaps" if found.gap_count > 1 else "a gap"
+        first, total = found.gaps[0], f"{found.gaps_s:.2f} s"
+        warnings.append(f"The sound has {count} of {total} in all, from {first.start_s:.2f} s on; this is {fate}.")
+    if found.discontinuities:
+        times = f"{found.discontinuities} times" if found.discontinuities > 1 else "once"
+        warnings.append(f"The file's clock begins anew {times}; the sound is joined there.")
+    if abs(found.drift_s) > _NOTICEABLE_DRIFT_S:
+        direction = "longer" if found.drift_s > 0 else "shorter"
+        warnings.append(f"By its time stamps, the sound is {abs(found.drift_s):.2f} s {direction} than it is.")
+    return tuple(warnings)
 
 
 def chapters_of(fields: Fields) -> tuple[Chapter, ...]:

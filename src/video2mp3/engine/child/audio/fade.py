@@ -30,6 +30,10 @@ class Fade:
         del self._held[:ready]
         return done
 
+    def skip(self, samples: int) -> None:
+        """Counts samples that are left out: the fades go on during them."""
+        self._passed += samples
+
     def finish(self) -> bytes:
         """Returns the buffered PCM, faded out."""
         total = len(self._held) // (BYTES_PER_SAMPLE * self._channels)

@@ -66,6 +66,16 @@ class PcmConverter:
         """Samples per channel returned so far."""
         self._run: _FormatRun | None = None
 
+    @property
+    def bytes_per_sample(self) -> int:
+        """Of all channels."""
+        return BYTES_PER_SAMPLE * self.channels
+
+    @property
+    def due(self) -> int:
+        """Samples per channel that all audio taken so far comes to."""
+        return self.samples + (self._run.buffered if self._run else 0)
+
     def convert(self, frame: AudioFrame, samples: int) -> Sequence[bytes]:
         """Takes the first `samples` samples of the frame, and returns the PCM that is ready: usually none."""
         if self._run is not None and self._run.takes(frame):
@@ -136,6 +146,11 @@ class _FormatRun:
         frame.pts = None
         self._graph.push(frame)
         return list(self._pull())
+
+    @property
+    def buffered(self) -> int:
+        """Samples per channel that were taken and not returned, at the new sample rate."""
+        return self._due() - self._samples_out
 
     def _due(self) -> int:
         return math.floor(self._samples_in * self._ratio + Fraction(1, 2))

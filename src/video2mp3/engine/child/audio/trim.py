@@ -1,4 +1,4 @@
-"""Trims PCM, exact to the sample. It counts decoded samples and ignores timestamps."""
+"""Trims PCM, exact to the sample. Times are on the file's clock: gaps in the sound are counted by `skip`."""
 
 from fractions import Fraction
 
@@ -22,13 +22,19 @@ class Trim:
         """True after the end of the range."""
         return self._end is not None and self._passed >= self._end
 
+    def until_end(self, samples: int) -> int:
+        """Returns how many of the next samples come before the end of the range."""
+        return samples if self._end is None else min(max(self._end - self._passed, 0), samples)
+
+    def skip(self, samples: int) -> int:
+        """Counts samples without sound, and returns how many of them lie in the range."""
+        first, last = self._range_in(samples)
+        return last - first
+
     def take(self, pcm: bytes) -> bytes:
         """Returns the part of the next block that lies in the range."""
         samples = len(pcm) // self._bytes_per_sample
-        first = min(max(self._start - self._passed, 0), samples)
-        last = samples if self._end is None else min(max(self._end - self._passed, first), samples)
-        self._passed += samples
-        self.samples += last - first
+        first, last = self._range_in(samples)
         if last - first == samples:
             return pcm
         return pcm[first * self._bytes_per_sample : last * self._bytes_per_sample]
@@ -41,3 +47,11 @@ class Trim:
         """
         if self._start and not self.samples:
             raise StartOutOfRange
+
+    def _range_in(self, samples: int) -> tuple[int, int]:
+        """Counts the next samples, and returns which of them lie in the range."""
+        first = min(max(self._start - self._passed, 0), samples)
+        last = samples if self._end is None else min(max(self._end - self._passed, first), samples)
+        self._passed += samples
+        self.samples += last - first
+        return first, last

@@ -5,11 +5,12 @@ take 20 %. They can differ slightly from the peaks of the MP3, because the encod
 """
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Any
 
 from video2mp3.engine.child.audio.pcm import BYTES_PER_SAMPLE, PcmConverter
+from video2mp3.engine.child.audio.silence import SoundAndSilence
 from video2mp3.engine.child.media import Media
 from video2mp3.engine.report import LOUDEST, WAVEFORM_POINTS
 
@@ -45,6 +46,16 @@ class WaveformPeaks:
             start += size
         self._rest = data[start:]
 
+    def take_silence(self, samples: int) -> None:
+        """Takes silence, which takes hardly any time however long it is."""
+        first = min(samples, self.step_samples - len(self._rest) // self._frame_bytes)
+        self.take(bytes(first * self._frame_bytes))
+        samples -= first
+        while samples >= self.step_samples:
+            samples -= self.step_samples
+            self._append(0)
+        self.take(bytes(samples * self._frame_bytes))
+
     def finish(self) -> None:
         """Takes the last step, which may be shorter."""
         if self._rest:
@@ -60,7 +71,10 @@ class WaveformPeaks:
         return {"peaks": base64.b64encode(bytes(grouped)).decode(), "step_samples": self.step_samples * group}
 
     def _add(self, pcm: bytes) -> None:
-        self.peaks.append(_peak(pcm))
+        self._append(_peak(pcm))
+
+    def _append(self, peak: int) -> None:
+        self.peaks.append(peak)
         if len(self.peaks) == self._most_peaks:
             self.peaks = [max(pair) for pair in zip(self.peaks[::2], self.peaks[1::2], strict=True)]
             self.step_samples *= 2
@@ -81,18 +95,32 @@ def measure(media: Media, max_audio_s: float, on_progress: Callable[[float], Non
     frames = media.decoder(media.find_track(None)).frames()
     first = next(frames)
     converter = PcmConverter(first[0].sample_rate, min(first[0].layout.nb_channels, 2))
+    sound = SoundAndSilence(converter)
     waveform_peaks = WaveformPeaks(converter.channels)
-    for frame, count in chain([first], frames):
-        for block in converter.convert(frame, count):
-            waveform_peaks.take(block)
-            on_progress(converter.samples / converter.sample_rate_hz)
-        if converter.samples > max_audio_s * converter.sample_rate_hz:
+    most = round(max_audio_s * converter.sample_rate_hz)
+    samples = 0
+
+    def take(blocks: Sequence[bytes]) -> None:
+        nonlocal samples
+        for piece in sound.of(blocks):
+            if isinstance(piece, bytes):
+                samples += len(piece) // converter.bytes_per_sample
+                waveform_peaks.take(piece)
+            else:
+                silence = max(min(piece, most - samples), 0)
+                samples += silence
+                waveform_peaks.take_silence(silence)
+            on_progress(samples / converter.sample_rate_hz)
+
+    for frame, count, silence_s in chain([first], frames):
+        sound.add_silence(silence_s)
+        take(converter.convert(frame, count))
+        if samples > most:
             break
-    for block in converter.finish():
-        waveform_peaks.take(block)
+    take(converter.finish())
     waveform_peaks.finish()
     return {
         "peaks": waveform_peaks.peaks,
         "step_s": waveform_peaks.step_samples / converter.sample_rate_hz,
-        "duration_s": converter.samples / converter.sample_rate_hz,
+        "duration_s": samples / converter.sample_rate_hz,
     }

@@ -98,7 +98,7 @@ class _Search:
         media = self._open_media()
         try:
             stream = _video(media)
-            start = media.start_s
+            start = media.zero_s
             if from_s is not None and not _sought(stream, start + Fraction(from_s)):
                 return None
             frame = self._shown(stream, start, any_later=from_s is None, length_s=media.duration_s or 0)
