@@ -136,6 +136,26 @@ def test_every_tone_is_where_the_video_has_it(
 
 
 @pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, [("Silent", 0, 2000), ("Tone400", 2000, 4000), ("Tone600", 4000, 8000)]),
+        ({"timing": "packed"}, [("Tone400", 0, 1999), ("Tone600", 1999, 5999)]),
+        ({"timing": "packed", "start_s": 1, "end_s": 5}, [("Tone400", 0, 1999), ("Tone600", 1999, 2999)]),
+        ({"start_s": 3}, [("Tone400", 0, 1000), ("Tone600", 1000, 5000)]),
+    ],
+)
+def test_chapters_hold_the_same_sound_as_in_the_video(
+    options: dict[str, Any], expected: list[tuple[str, int, int]], tmp_path: Path
+) -> None:
+    if not REPORTS.exists():
+        missing(f"the files from reports ({REPORTS})")
+    converted(REPORTS / "audio-starts-2s-later-chapters.mkv", tmp_path / "out.mp3", **options)
+    chapters = ID3(tmp_path / "out.mp3").getall("CHAP")  # type: ignore[no-untyped-call]
+    found = [(str(chapter.sub_frames["TIT2"]), chapter.start_time, chapter.end_time) for chapter in chapters]
+    assert found == expected
+
+
+@pytest.mark.parametrize(
     ("file", "error"),
     [("emptyaudio.mp4", EmptyAudio), ("mpeg-h.mp4", UndecodableAudio), ("encrypted.mp4", EncryptedAudio)],
 )

@@ -80,6 +80,24 @@ def test_a_fade_changes_only_the_ends(block: int, fade_in: int, fade_out: int) -
     assert not fade_out or left[-1] == 0
 
 
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 400)), max_size=8), st.integers(0, 700), st.integers(0, 700))
+def test_a_fade_goes_on_during_what_is_left_out(runs: list[tuple[bool, int]], fade_in: int, fade_out: int) -> None:
+    """It should change the rest as if what is left out were there."""
+    whole, packed = Fade(1000, 1, fade_in / 1000, fade_out / 1000), Fade(1000, 1, fade_in / 1000, fade_out / 1000)
+    parts, with_all, is_kept = [], [], []
+    for is_left_out, samples in runs:
+        pcm = array.array("h", [10_000] * samples).tobytes()
+        with_all.append(whole.take(pcm))
+        is_kept += [not is_left_out] * samples
+        if is_left_out:
+            packed.skip(samples)
+        else:
+            parts.append(packed.take(pcm))
+    expected = array.array("h", b"".join([*with_all, whole.finish()]))
+    found = array.array("h", b"".join([*parts, packed.finish()]))
+    assert list(found) == [value for value, kept in zip(expected, is_kept, strict=True) if kept]
+
+
 def test_a_longer_fade_than_sound_fades_all_of_it() -> None:
     fade = Fade(1000, 1, 1, 1)
     faded = array.array("h", fade.take(array.array("h", [10_000] * 100).tobytes()) + fade.finish())

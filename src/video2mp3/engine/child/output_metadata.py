@@ -7,9 +7,10 @@ from video2mp3.engine.child.conversion_job import ConversionJob
 from video2mp3.engine.child.media import Media
 from video2mp3.engine.child.pictures.cover import front_cover
 from video2mp3.engine.child.segments import WrittenSegment
-from video2mp3.engine.child.tags import Tags, chapters_for, tags_for, tags_of_segment
+from video2mp3.engine.child.tags import Tags, chapters_for, chapters_within, tags_for, tags_of_segment
 from video2mp3.engine.child.timeline import LeftOut
 from video2mp3.engine.mp3.id3 import id3_tag
+from video2mp3.engine.mp3.writer import Mp3Writer
 
 
 class OutputMetadata:
@@ -22,12 +23,13 @@ class OutputMetadata:
         self._tags = tags_for(job.options, media.tags, job.source_name)
         self._chapters = [] if self._is_split else chapters_for(job.options, media.chapters)
 
-    def id3(self, number: int = 1, chapter_title: str | None = None) -> bytes:
+    def id3(self, number: int = 1, chapter_title: str | None = None, *, least_bytes: int = 0) -> bytes:
         """Returns the ID3 tag of an MP3.
 
         Args:
             number: the segment's number within the track, from 1.
             chapter_title: the title of the segment's chapter, if any.
+            least_bytes: size to which the tag is padded.
         """
         tags = self.tags(number, chapter_title)
         return id3_tag(
@@ -37,7 +39,16 @@ class OutputMetadata:
             chapters=self._chapters,
             cover=self._cover,
             version=self._options.id3_version,
+            least_bytes=least_bytes,
         )
+
+    def place_chapters(self, mp3: Mp3Writer, sample_rate_hz: int, samples: int, left_out: LeftOut) -> None:
+        """Corrects the chapters of the only MP3, once its length and the silence that is left out are known."""
+        placed = chapters_within(self._chapters, sample_rate_hz, samples, left_out)
+        if placed != self._chapters:
+            size_bytes = len(self.id3())
+            self._chapters = placed
+            mp3.replace_id3(self.id3(least_bytes=size_bytes))
 
     def tags(self, number: int = 1, chapter_title: str | None = None) -> Tags:
         """Returns the tags that `id3` writes."""

@@ -125,6 +125,8 @@ class Pipeline:
         lead_in = lead_in_samples(self._settings.sample_rate_hz, samples)
         yield from self._write(self._encoder.finish(lead_in))
         self._writer.finish(samples, ENCODER_DELAY + lead_in)
+        if isinstance(self._writer, Mp3Writer):
+            self._metadata.place_chapters(self._writer, self._settings.sample_rate_hz, samples, self._left_out)
         self._finish()
 
     def facts(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import PurePosixPath
 
 from video2mp3.engine.child.text_encoding import TagDecoder
+from video2mp3.engine.child.timeline import LeftOut
 from video2mp3.engine.mp3.id3 import MAX_TEXT_LENGTH, clean_text
 from video2mp3.engine.options import ResolvedOptions
 from video2mp3.engine.report import Chapter
@@ -120,6 +121,26 @@ def chapters_for(options: ResolvedOptions, source: Sequence[Chapter]) -> list[tu
     cut = [(max(c.start_s, start_s) - start_s, min(c.end_s, end_s) - start_s, c.title or "") for c in source]
     whole = [(round(1000 * start), round(1000 * end), title) for start, end, title in cut if start < end]
     return [chapter for chapter in whole if chapter[1] <= 1000 * _MAX_CHAPTER_END_S]
+
+
+def chapters_within(
+    chapters: Sequence[tuple[int, int, str]], sample_rate_hz: int, samples: int, left_out: LeftOut
+) -> list[tuple[int, int, str]]:
+    """Returns the chapters where their sound is in the MP3; they end with it.
+
+    Args:
+        chapters: from `chapters_for`.
+        sample_rate_hz: of the MP3.
+        samples: samples per channel of the MP3.
+        left_out: the silence that the MP3 lacks.
+    """
+
+    def place_ms(at_ms: int) -> int:
+        position = min(left_out.position(round(at_ms * sample_rate_hz / 1000)), samples)
+        return round(position * 1000 / sample_rate_hz)
+
+    placed = [(place_ms(start_ms), place_ms(end_ms), title) for start_ms, end_ms, title in chapters]
+    return [chapter for chapter in placed if chapter[0] < chapter[1]]
 
 
 def _harmless(own: Mapping[str, str]) -> dict[str, str]:

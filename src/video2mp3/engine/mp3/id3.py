@@ -10,6 +10,7 @@ MAX_TEXT_LENGTH = 300
 ID3_VERSIONS = ("2.3", "2.4")
 """The first one is the default."""
 
+_HEADER_BYTES = 10
 _LATIN_1, _UTF_16, _UTF_8 = b"\0", b"\1", b"\3"
 _BYTE_ORDER_MARK = b"\xff\xfe"
 _FRONT_COVER = b"\3"
@@ -37,6 +38,7 @@ def id3_tag(
     chapters: Sequence[tuple[int, int, str]] = (),
     cover: tuple[str, bytes] | None = None,
     version: str = ID3_VERSIONS[0],
+    least_bytes: int = 0,
 ) -> bytes:
     """Returns a tag, or no bytes if there is nothing to write.
 
@@ -47,6 +49,7 @@ def id3_tag(
         chapters: start and end in milliseconds and title, for `CHAP` and `CTOC` frames.
         cover: media type and bytes of the front cover, for an `APIC` frame.
         version: one of `ID3_VERSIONS`.
+        least_bytes: size to which the tag is padded with zeros.
     """
     frames = _Frames(version)
     for frame_id, text in texts.items():
@@ -61,7 +64,7 @@ def id3_tag(
         _add_chapters(frames, chapters)
     if cover:
         frames.add("APIC", _LATIN_1 + cover[0].encode("ascii") + b"\0" + _FRONT_COVER + b"\0" + cover[1])
-    data = bytes(frames.data)
+    data = bytes(frames.data).ljust(least_bytes - _HEADER_BYTES, b"\0")
     return b"ID3" + bytes((int(version[-1]), 0, 0)) + _syncsafe(len(data)) + data if data else b""
 
 

@@ -71,6 +71,11 @@ class Mp3Writer:
         frame = info_frame(self._header, self._tag(samples, delay))
         os.pwrite(self._descriptor, frame, self.offset_bytes + self._info_offset)
 
+    def replace_id3(self, id3: bytes) -> None:
+        """Replaces the ID3 tag by another of the same size."""
+        assert len(id3) == self._info_offset
+        os.pwrite(self._descriptor, id3, self.offset_bytes)
+
     def _write_block(self) -> None:
         block = bytes(self._block)
         self._block.clear()
