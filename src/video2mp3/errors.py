@@ -441,7 +441,7 @@ class NoPicture(MediaError):
 
 
 class InvalidCover(MediaError):
-    """The cover picture is not a complete, decodable JPEG or PNG."""
+    """The cover picture is not a complete, decodable JPEG, PNG, WebP, AVIF, GIF or BMP."""
 
     code = "invalid_cover"
 

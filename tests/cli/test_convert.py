@@ -198,7 +198,7 @@ def test_wrong_usage_has_exit_status_2_and_converts_nothing(arguments: list[str]
 def test_options_reach_the_mp3(folder: Path) -> None:
     assert video2mp3("talk.mov", "--bitrate", "320", "--title", "Große Töne", folder=folder).returncode == 0
     large = (folder / "talk.mp3").read_bytes()
-    assert "Große Töne".encode() in large
+    assert "Große Töne".encode("utf-16-le") in large
     assert video2mp3("talk.mov", "--vbr", "9", "--force", folder=folder).returncode == 0
     small = (folder / "talk.mp3").read_bytes()
     assert b"Xing" in small
@@ -233,7 +233,7 @@ def test_the_cover_is_a_moment_or_a_file(folder: Path) -> None:
         "--cover-at: cannot be used together with --cover-file": ["--cover-at", "1", "--cover-file", picture],
         "--cover-file: must not be larger than 5 MB": ["--cover-file", "large.jpg"],
         "missing.jpg": ["--cover-file", "missing.jpg"],
-        "not a complete, decodable JPEG or PNG": ["--cover-file", "talk.mov"],
+        "not a complete, decodable JPEG": ["--cover-file", "talk.mov"],
         "no picture at 3 s": ["--cover-at", "3"],
     }
     (folder / "large.jpg").write_bytes(bytes(6_000_000))

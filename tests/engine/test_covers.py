@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mutagen.id3 import ID3
+from mutagen.flac import FLAC, Picture
+from mutagen.id3 import APIC, ID3
+from mutagen.mp4 import MP4, MP4Cover
 
 from tests.engine.converting import converted, make
 from tests.engine.decoders import samples_decoded
@@ -140,13 +142,23 @@ def jpeg_of(jpeg: bytes, width: int, height: int) -> bytes:
 
 
 def test_what_is_no_whole_picture_is_refused(sound: Path, tmp_path: Path) -> None:
-    jpeg, png, *others = (
+    jpeg, png, gif, bmp, tiff = (
         make(tmp_path / f"a.{kind}", *TEST_PICTURE).read_bytes() for kind in ("jpg", "png", "gif", "bmp", "tiff")
     )
     damaged = bytearray(png)
     damaged[-40] ^= 0xFF
     noise = random.Random(1).randbytes(200)
-    broken = [b"", noise, b"\xff\xd8\xff" + noise, b"\x89PNG\r\n\x1a\n" + noise, bytes(damaged), *others]
+    broken = [
+        b"",
+        noise,
+        b"\xff\xd8\xff" + noise,
+        b"\x89PNG\r\n\x1a\n" + noise,
+        bytes(damaged),
+        tiff,
+        gif[:500],
+        bmp[:-900],
+        too_wide(bmp),
+    ]
     broken += [picture[: len(picture) * part // 10] for picture in (jpeg, png) for part in (1, 5, 9)]
     broken += [png_of(60_000, 60_000), png_of(0, 0), png_of(2**31 - 1, 1), jpeg_of(jpeg, 65_500, 65_500)]
     for picture in broken:
@@ -208,3 +220,114 @@ def test_chapters_move_with_the_start(song: Path, tmp_path: Path) -> None:
     assert found == [(0, 500), (500, 750)]
     converted(song, tmp_path / "a.mp3", chapters=False)
     assert frames_of(tmp_path / "a.mp3", "CHAP") == []
+
+
+# -- pictures of other kinds ----------------------------------------------------------------------------
+
+KINDS = {
+    "png": "image/png",
+    "gif": "image/gif",
+    "bmp": "image/bmp",
+    "webp": "image/webp",
+    "avif": "image/avif",
+    "tiff": "image/tiff",
+    "heic": "image/heic",
+}
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    folder = tmp_path_factory.mktemp("pictures")
+    for kind in ("png", "gif", "bmp", "tiff", "webp"):
+        make(folder / f"a.{kind}", *TEST_PICTURE)
+    make(folder / "a.avif", *TEST_PICTURE, "-c:v", "libaom-av1", "-cpu-used", "8", "-still-picture", "1")
+    found = {path.suffix[1:]: path.read_bytes() for path in folder.iterdir()}
+    return {**found, "heic": found["avif"].replace(b"ftypavif", b"ftypheic", 1)}
+
+
+@pytest.mark.parametrize("kind", ["gif", "bmp", "webp", "avif"])
+def test_a_given_picture_of_another_kind_becomes_a_jpeg(
+    kind: str, pictures: dict[str, bytes], sound: Path, tmp_path: Path
+) -> None:
+    assert_shows_the_test_picture(given(sound, pictures[kind]), pictures, tmp_path)
+
+
+@pytest.mark.parametrize("container", ["mp3", "flac", "m4a", "mka"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_cover_of_any_kind_is_a_jpeg_or_causes_a_warning(
+    kind: str, container: str, pictures: dict[str, bytes], tmp_path: Path
+) -> None:
+    song = with_pictures(tmp_path / f"song.{container}", [(3, KINDS[kind], pictures[kind])])
+    report = converted(song, tmp_path / "a.mp3")
+    found = frames_of(tmp_path / "a.mp3", "APIC")
+    if kind in ("tiff", "heic"):
+        assert found == []
+        assert report.warnings == (f"The file's picture is not used as the cover: {kind.upper()} is not converted.",)
+        return
+    assert report.warnings == ()
+    (picture,) = found
+    assert (picture.mime, picture.type) == ("image/png" if kind == "png" else "image/jpeg", 3)
+    assert_shows_the_test_picture(picture.data, pictures, tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["png", "avif"])
+@pytest.mark.parametrize("container", ["mp3", "flac", "mka"])
+def test_the_front_cover_is_preferred(kind: str, container: str, pictures: dict[str, bytes], tmp_path: Path) -> None:
+    """It should find it behind the others, also where libavformat does not know its media type."""
+    other = (4, "image/bmp", pictures["bmp"][:54] + bytes(len(pictures["bmp"]) - 54))
+    song = with_pictures(tmp_path / f"song.{container}", [other, (0, *other[1:]), (3, KINDS[kind], pictures[kind])])
+    converted(song, tmp_path / "a.mp3")
+    (picture,) = frames_of(tmp_path / "a.mp3", "APIC")
+    assert_shows_the_test_picture(picture.data, pictures, tmp_path)
+
+
+def test_a_damaged_cover_causes_a_warning_and_the_next_picture_is_used(
+    pictures: dict[str, bytes], tmp_path: Path
+) -> None:
+    damaged = [b"\xff\xd8\xff" + bytes(500), pictures["webp"][:60], too_wide(pictures["bmp"])]
+    for number, picture in enumerate(damaged):
+        front = (3, "image/jpeg", picture)
+        song = with_pictures(tmp_path / f"{number}.mp3", [front, (0, "image/png", pictures["png"])])
+        report = converted(song, tmp_path / "a.mp3")
+        assert report.warnings == ("The file's picture is damaged and is not used as the cover.",)
+        assert len(frames_of(tmp_path / "a.mp3", "APIC")) == 1
+
+
+def too_wide(bmp: bytes) -> bytes:
+    return bmp[:18] + struct.pack("<ii", 60_000, 60_000) + bmp[26:]
+
+
+def assert_shows_the_test_picture(picture: bytes, pictures: dict[str, bytes], folder: Path) -> None:
+    (folder / "found").write_bytes(picture)
+    (folder / "wanted").write_bytes(pictures["png"])
+    size = ["-vf", "scale=30:20", "-pix_fmt", "gray", "-f", "rawvideo"]
+    found, wanted = (make(folder / f"{n}.raw", "-i", str(folder / n), *size).read_bytes() for n in ("found", "wanted"))
+    assert max(abs(a - b) for a, b in zip(found, wanted, strict=True)) < 30
+
+
+def with_pictures(path: Path, attached: list[tuple[int, str, bytes]]) -> Path:
+    """Makes a file whose pictures have these types, media types and bytes."""
+    attach: list[str] = []
+    for number, (kind, media_type, data) in enumerate(attached):
+        name = f"cover{number}" if kind != 3 else "cover"
+        (path.parent / name).write_bytes(data)
+        attach += ["-attach", str(path.parent / name)]
+        attach += [f"-metadata:s:t:{number}", f"mimetype={media_type}", f"-metadata:s:t:{number}", f"filename={name}.x"]
+    make(path, "-f", "lavfi", "-i", "sine=d=0.2", *(attach if path.suffix == ".mka" else []))
+    if path.suffix == ".mp3":
+        tag: Any = ID3()  # type: ignore[no-untyped-call]
+        for number, (kind, media_type, data) in enumerate(attached):
+            tag.add(APIC(encoding=1, mime=media_type, type=kind, desc=f"№ {number}", data=data))  # type: ignore[no-untyped-call]
+        tag.save(path)
+    if path.suffix == ".flac":
+        flac: Any = FLAC(path)  # type: ignore[no-untyped-call]
+        for kind, media_type, data in attached:
+            picture: Any = Picture()  # type: ignore[no-untyped-call]
+            picture.type, picture.mime, picture.data = kind, media_type, data
+            flac.add_picture(picture)
+        flac.save()
+    if path.suffix == ".m4a":
+        mp4: Any = MP4(path)  # type: ignore[no-untyped-call]
+        mp4["covr"] = [MP4Cover(data) for *_, data in attached]  # type: ignore[no-untyped-call]
+        mp4.save()
+    return path

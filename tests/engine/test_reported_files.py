@@ -185,6 +185,8 @@ class Tagged:
     """What mutagen reads in the first MP3, by the names of frames."""
     chapters: int = 0
     segments: int = 1
+    cover: str | None = None
+    """Its media type."""
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -194,6 +196,8 @@ TAGGED = (
     Tagged("title-zwnj-zwj.mka", {"TIT2": "می\u200cخواهم 👨\u200d👩\u200d👧"}),
     Tagged("date-yyyymmdd.mka", {"TDRC": "2023-01-15"}),
     Tagged("date-yyyymmdd.mka", {"TDRC": "2023-01-15"}, options={"id3_version": "2.4"}),
+    Tagged("cover-webp.mkv", cover="image/jpeg"),
+    Tagged("cover-back-first.mp3", cover="image/jpeg"),
     Tagged("chapters-300.mka", {"TIT2": "Book"}, chapters=300),
     Tagged("chapters-300.mka", {"TRCK": "1"}, segments=300, options={"split": "chapters"}),
     Tagged("chapters-300.mka", segments=40, options={"split": "chapters", "start_s": 52}),
@@ -207,6 +211,7 @@ def test_the_tags_of_a_reported_file_are_kept(case: Tagged, tmp_path: Path) -> N
     assert {name: str(tag[name]) for name in case.texts} == case.texts
     assert len(tag.getall("CHAP")) == case.chapters
     assert len(report.segments) == case.segments
+    assert [(cover.type, cover.mime) for cover in tag.getall("APIC")] == ([(3, case.cover)] if case.cover else [])
     assert report.warnings == ()
 
 

@@ -158,8 +158,8 @@ class Options:
     )
     cover_picture: bytes | None = declare(
         None,
-        "Take this picture as the front cover: a JPEG or PNG of at most 5 MB; it loses its Exif, comments and texts, "
-        "and stays as it is else.",
+        "Take this picture as the front cover: at most 5 MB. A JPEG or PNG only loses its Exif, comments and texts; a "
+        "WebP, AVIF, GIF or BMP becomes a JPEG of at most 1000 pixels a side.",
         maxLength=MAX_COVER_BYTES,
     )
     chapters: bool = declare(True, "Write the source's chapters (CHAP and CTOC).")

@@ -11,11 +11,13 @@ from av.video.stream import VideoStream
 
 from video2mp3.engine.child.decode import TrackDecoder, out_of_memory
 from video2mp3.engine.child.languages import has_language
+from video2mp3.engine.child.pictures.attached import FRONT, is_picture, rank_of, rank_of_type
 from video2mp3.engine.child.recognize import chosen_demuxer, demuxer_of, reason_not_opened, refuse_by_signature
 from video2mp3.engine.child.sample_reader import sample_reader
 from video2mp3.engine.child.soundless import is_encrypted_asf, is_quicktime_reference
 from video2mp3.engine.child.text_encoding import FALLBACK, MAC_ROMAN, TagDecoder
 from video2mp3.engine.child.timeline import Clock
+from video2mp3.engine.containers.attached_pictures import attached_pictures
 from video2mp3.engine.containers.extent import declared_size, info_tag_of
 from video2mp3.engine.formats import DECODERS, FORMATS, MAX_STREAMS
 from video2mp3.engine.mp3.id3 import clean_text
@@ -43,6 +45,7 @@ _FOR_SOME = Disposition.comment | Disposition.visual_impaired | Disposition.hear
 """Commentary, audio description, clear dialogue: tracks that most listeners do not want."""
 _CLAIMS_LATIN_1 = ("aac", "ac3", "aiff", "asf", "dsf", "mp3", "tta", "wav")
 """Containers with ID3v2 tags, or with Latin-1 in UTF-16. Their texts are often in the code page of a country."""
+_STILLS = Disposition.attached_pic | Disposition.timed_thumbnails
 _DEPENDENT = 1 << 19
 """AV_DISPOSITION_DEPENDENT: a stream that belongs to another track, as in immersive audio."""
 
@@ -129,8 +132,7 @@ class Media:
     @property
     def video_stream(self) -> VideoStream | None:
         """The first video stream, without attached pictures. Read it instead of the audio, not together with it."""
-        stills = Disposition.attached_pic | Disposition.timed_thumbnails
-        return next((stream for stream in self._container.streams.video if not stream.disposition & stills), None)
+        return next((stream for stream in self._container.streams.video if not stream.disposition & _STILLS), None)
 
     @property
     def chapters(self) -> tuple[Chapter, ...]:
@@ -245,16 +247,24 @@ class Media:
         reader = sample_reader(self._file.look_at, self._size_bytes, stream.index_entries, self._file.prefetch)
         self._file.read_samples = reader.read_at if reader else None
 
-    def picture(self) -> bytes:
-        """Returns the picture that is attached to the file; nothing where there is none. To be called first."""
-        attached = [stream for stream in self._container.streams.video if stream.disposition & Disposition.attached_pic]
+    def pictures(self) -> list[bytes]:
+        """Returns the pictures that are attached to the file, the front cover first. Call this first."""
+        waiting = {
+            s.index: s for s in self._container.streams.video if s.disposition & _STILLS == Disposition.attached_pic
+        }
+        found = [(rank_of(s.metadata), bytes(s.data)) for s in self._container.streams.attachments if is_picture(s)]
         try:
-            for packet in self._container.demux(attached[0]) if attached else ():
-                return bytes(packet)
+            for packet in self._container.demux(*waiting.values()) if waiting else ():
+                found.append((rank_of(packet.stream.metadata), bytes(packet)))
+                waiting.pop(packet.stream.index, None)
+                if not waiting:
+                    break
         except Exception as error:
             if out_of_memory(error):
                 raise
-        return b""
+        if FRONT not in (rank for rank, _ in found):
+            found += [(rank_of_type(kind), data) for kind, data in attached_pictures(self._file.look_at)]
+        return [picture for _, picture in sorted(found, key=lambda ranked: ranked[0])]
 
     def _chapter(self, chapter: dict[str, Any]) -> Chapter:
         time_base = chapter["time_base"] or Fraction(1, 1_000_000)

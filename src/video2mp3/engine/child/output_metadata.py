@@ -19,7 +19,7 @@ class OutputMetadata:
     def __init__(self, media: Media, job: ConversionJob) -> None:
         self._options = job.options
         self._is_split = job.options.split is not None
-        self._cover = front_cover(job.options, media)
+        self._cover, self.unusable_picture = front_cover(job.options, media)
         self._tags = tags_for(job.options, media.tags, job.source_name)
         self._chapters = [] if self._is_split else chapters_for(job.options, media.chapters)
 

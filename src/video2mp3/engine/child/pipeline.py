@@ -138,6 +138,7 @@ class Pipeline:
             "samples_in": self._decoder.samples,
             "track": self._track + 1,
             "title": self._metadata.tags().title,
+            "unusable_picture": self._metadata.unusable_picture,
             "damaged_packets": self._decoder.damage.packets,
             "silenced_samples": self._decoder.damage.silenced_samples,
             "truncated": self._truncated,

@@ -104,6 +104,7 @@ class StreamCopy:
             "samples_in": max(self._found - self._skipped - self._discarded, 0),
             "track": self._track + 1,
             "title": self._metadata.tags().title,
+            "unusable_picture": self._metadata.unusable_picture,
             "damaged_packets": self._finder.gaps,
             "silenced_samples": 0,
             "truncated": self._decoder.truncated,

@@ -22,6 +22,7 @@ from video2mp3.engine.parent.child_messages import (
     error_of,
     loudness_of,
     loudness_warnings,
+    picture_warnings,
     probe_of,
     progress_of,
     segment_of,
@@ -294,7 +295,7 @@ def _report(fields: Fields, sink: VerifiedSink, options: ResolvedOptions) -> Rep
     segments = sink.segments()
     mode = {name: fields.optional_int_field(name) for name in ("bitrate_kbps", "vbr_quality", "average_kbps")}
     damaged_packets, truncated = fields.int_field("damaged_packets"), fields.bool_field("truncated")
-    warnings = [*track_warnings(fields, options.track), *chapter_warnings(fields)]
+    warnings = [*track_warnings(fields, options.track), *chapter_warnings(fields), *picture_warnings(fields)]
     if left_out := fields.int_list_field("tracks_left_out"):
         numbers = ", ".join(map(str, left_out))
         warnings.append(f"Audio tracks that gave nothing are left out: {numbers}.")

@@ -425,6 +425,16 @@ def chapter_warnings(fields: Fields) -> tuple[str, ...]:
     return (f"The file has {MAX_CHAPTERS + left_out} chapters; only the first {MAX_CHAPTERS} are used.",)
 
 
+def picture_warnings(fields: Fields) -> tuple[str, ...]:
+    """Returns a warning if the file's picture is not used."""
+    kind = fields.optional_str_field("unusable_picture")
+    if kind is None:
+        return ()
+    if kind == "damaged":
+        return ("The file's picture is damaged and is not used as the cover.",)
+    return (f"The file's picture is not used as the cover: {kind} is not converted.",)
+
+
 def stream_of(values: object) -> StreamInfo | MoreNeeded:
     """Returns how a file can be converted while it arrives, or how much of it decides that."""
     fields = Fields(values)

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from video2mp3.engine.child.media import Media
 from video2mp3.engine.child.pictures.frame import picture_at, require_picture
+from video2mp3.engine.child.pictures.still import as_jpeg, kind_of, why_unusable
 from video2mp3.engine.options import MAX_COVER_BYTES, ResolvedOptions
 from video2mp3.errors import InvalidCover
 
@@ -21,6 +22,8 @@ _END_OF_SCAN = re.compile(rb"\xff+(?![\x00\xd0-\xd7\xff])")
 _KEPT_APPLICATION_DATA = (0xE0, 0xEE)
 """JFIF, and Adobe's segment, which declares the color transform."""
 _COMMENT = 0xFE
+_MAX_TRIED = 4
+"""Attached pictures that are tried, the best first."""
 _PRIVATE_CHUNKS = (b"eXIf", b"tEXt", b"zTXt", b"iTXt", b"tIME")
 
 
@@ -38,24 +41,45 @@ def with_cover_picture(
         NoPicture: the video has no frame at `cover_at_s`.
     """
     if options.cover_picture is not None:
-        require_picture(options.cover_picture)
-        if cleaned(options.cover_picture) is None:
-            raise InvalidCover
-    elif options.cover_at_s is not None:
+        return replace(options, cover_picture=_given(options.cover_picture))
+    if options.cover_at_s is not None:
         return replace(options, cover_picture=picture_at(open_media, options.cover_at_s, tell))
     return options
 
 
-def front_cover(options: ResolvedOptions, media: Media) -> tuple[str, bytes] | None:
-    """Returns the cover's media type and bytes, or None. Call this before anything else is read from the file.
+def _given(picture: bytes) -> bytes:
+    if kind_of(picture) in ("JPEG", "PNG"):
+        require_picture(picture)
+        if cleaned(picture) is None:
+            raise InvalidCover
+        return picture
+    if (jpeg := as_jpeg(picture)) is None:
+        raise InvalidCover
+    return jpeg
+
+
+def front_cover(options: ResolvedOptions, media: Media) -> tuple[tuple[str, bytes] | None, str | None]:
+    """Returns the cover's media type and bytes, or None, and why a better picture is not used (see `why_unusable`).
+
+    Call this before anything else is read from the file.
 
     Args:
         options: from `with_cover_picture`.
         media: the source.
     """
     if options.cover_picture is not None:
-        return cleaned(options.cover_picture)
-    return cleaned(media.picture()) if options.cover == "source" else None
+        return cleaned(options.cover_picture), None
+    unusable = None
+    for picture in media.pictures()[:_MAX_TRIED] if options.cover == "source" else ():
+        if cover := cleaned(picture) or _converted(picture):
+            return cover, unusable
+        unusable = unusable or why_unusable(picture)
+    return None, unusable
+
+
+def _converted(picture: bytes) -> tuple[str, bytes] | None:
+    jpeg = as_jpeg(picture)
+    return ("image/jpeg", jpeg) if jpeg else None
 
 
 def cleaned(picture: bytes) -> tuple[str, bytes] | None:
