@@ -1,19 +1,24 @@
 """Fixtures that every area's tests share: real servers, and each protocol with all of its backends."""
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 import pytest
+from httpx._transports import default as httpx_transport
 
+from tests.databases import MariaDBDatabases, new_sqlite
 from tests.servers import Bucket, MariaDBServer, RabbitMQServer, S3Server, SMTPServer
-from video2mp3.database import migrate
 from video2mp3.database.connection import Database
 from video2mp3.queue import Queue
 from video2mp3.queue.memory import MemoryQueue
 from video2mp3.queue.rabbitmq import RabbitQueue
 from video2mp3.storage import Storage
 from video2mp3.storage.disk import DiskStorage
+
+# Each client would parse the 140 certificates of public authorities: 25 ms of CPU, for servers without a certificate.
+httpx_transport.create_ssl_context = functools.cache(httpx_transport.create_ssl_context)  # type: ignore[attr-defined]
 
 # The files in them take longest: at the end of a run by several processes, none of them should be left alone.
 _FIRST_FOLDERS = ("acceptance", "chaos", "abuse", "described", "page")
@@ -53,6 +58,12 @@ def mariadb() -> Iterator[MariaDBServer]:
 
 
 @pytest.fixture(scope="session")
+def mariadb_databases(mariadb: MariaDBServer) -> MariaDBDatabases:
+    """Databases of that server that have their tables."""
+    return MariaDBDatabases(mariadb)
+
+
+@pytest.fixture(scope="session")
 def s3() -> Iterator[S3Server]:
     """An S3 server for the whole run; `new_bucket()` for each test."""
     yield from _running(S3Server())
@@ -71,8 +82,19 @@ def bucket(s3: S3Server) -> Bucket:
 
 
 @pytest.fixture(params=["sqlite", "mariadb"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of an empty database, of each kind."""
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database, of each kind, with its tables."""
+    if request.param == "sqlite":
+        yield new_sqlite(tmp_path / "video2mp3.db")
+        return
+    databases: MariaDBDatabases = request.getfixturevalue("mariadb_databases")
+    with databases.lend() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "mariadb"])
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a database, of each kind, without tables."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'video2mp3.db'}"
     mariadb: MariaDBServer = request.getfixturevalue("mariadb")
@@ -81,9 +103,8 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    """A database of each kind, with its tables."""
+    """A database, of each kind, with its tables."""
     database = Database(database_url)
-    migrate.upgrade(database)
     yield database
     database.close()
 

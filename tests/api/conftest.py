@@ -11,12 +11,14 @@ import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI
+from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlalchemy import update
 
+from tests.databases import new_sqlite
+from video2mp3.accounts import passwords
 from video2mp3.api.application import create_app
 from video2mp3.api.frame.services import Services
 from video2mp3.api.server.protocol import BoundedHeadProtocol
-from video2mp3.database import migrate
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import User
 from video2mp3.outbound import Guard
@@ -28,6 +30,16 @@ PASSWORD = "correct horse battery"
 Serve = Callable[[Services], str]
 
 
+@pytest.fixture(autouse=True, scope="package")
+def _quick_passwords() -> Iterator[None]:
+    """Hashes of 1 ms instead of 30; tests/accounts/test_passwords.py checks the true figures."""
+    hasher = Argon2Hasher(time_cost=1, memory_cost=64, parallelism=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_hasher", hasher)
+        patch.setattr(passwords, "_NOBODY", hasher.hash(""))
+        yield
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return load_settings(data_dir=tmp_path)
@@ -36,8 +48,7 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 def services(settings: Settings, tmp_path: Path) -> Iterator[Services]:
     """The parts of an embedded service on which every request needs an account."""
-    database = Database(settings.effective_database_url)
-    migrate.upgrade(database)
+    database = Database(new_sqlite(settings.data_dir / "video2mp3.db"))
     queue = MemoryQueue()
     storage = DiskStorage(tmp_path / "storage")
     yield Services(settings, database, queue, storage, lambda: None, Guard(), trust_loopback=False)

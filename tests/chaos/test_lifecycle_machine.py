@@ -3,7 +3,6 @@
 import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +23,8 @@ from hypothesis.stateful import (
 from sqlalchemy import event
 
 from tests.chaos.figures import LONG, record
+from tests.databases import new_sqlite
 from tests.jobs.rows import change_job, claim, finish, make_upload, make_user, submit
-from video2mp3.database import migrate
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job, Notification, Upload
 from video2mp3.errors import (
@@ -43,18 +42,6 @@ from video2mp3.jobs.sources import STALLS_LIMIT
 
 _STEPS = 40
 _ENDED = ("finished", "failed", "canceled")
-
-
-@cache
-def _empty_database() -> bytes:
-    """The file of a database with its tables."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "empty.db"
-        database = _open(path)
-        migrate.upgrade(database)
-        # The last connection that closes writes all into the one file.
-        database.close()
-        return path.read_bytes()
 
 
 def _open(path: Path) -> Database:
@@ -104,7 +91,7 @@ class Lifecycle(RuleBasedStateMachine):
         super().__init__()
         self._folder = tempfile.TemporaryDirectory()
         path = Path(self._folder.name) / "test.db"
-        path.write_bytes(_empty_database())
+        new_sqlite(path)
         self._database = _open(path)
         self._user_id = ""
         self._all: list[Model] = []

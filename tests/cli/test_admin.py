@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.test_commands import run
+from tests.databases import new_sqlite
 from tests.jobs.rows import change_job, claimed, make_user, read_job, submit
-from video2mp3.database import migrate
 from video2mp3.database.clock import now
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Worker
@@ -20,8 +20,7 @@ WORKER = "c" * 32
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     """The database that the commands find in the folder."""
-    database = Database(f"sqlite:///{tmp_path / 'data' / 'video2mp3.db'}")
-    migrate.upgrade(database)
+    database = Database(new_sqlite(tmp_path / "data" / "video2mp3.db"))
     yield database
     database.close()
 

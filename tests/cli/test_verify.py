@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.cli.test_commands import run
+from tests.databases import new_sqlite
 from tests.jobs.objects import put
 from tests.jobs.rows import claimed, make_user, submit
 from video2mp3 import uploads
-from video2mp3.database import migrate
 from video2mp3.database.connection import Database
 from video2mp3.jobs import lifecycle
 from video2mp3.storage.checksums import checksums_of
@@ -24,8 +24,7 @@ from video2mp3.storage.disk import DiskStorage
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     """The database that the command finds in the folder."""
-    database = Database(f"sqlite:///{tmp_path / 'data' / 'video2mp3.db'}")
-    migrate.upgrade(database)
+    database = Database(new_sqlite(tmp_path / "data" / "video2mp3.db"))
     yield database
     database.close()
 

@@ -31,9 +31,9 @@ ROWS = 20
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
+def database(empty_database_url: str) -> Iterator[Database]:
     """Without tables."""
-    database = Database(database_url)
+    database = Database(empty_database_url)
     yield database
     database.close()
 

@@ -20,8 +20,8 @@ from video2mp3.errors import ConfigurationError, DatabaseUnavailable
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    database = Database(database_url)
+def database(empty_database_url: str) -> Iterator[Database]:
+    database = Database(empty_database_url)
     yield database
     database.close()
 
@@ -87,13 +87,13 @@ def test_the_scripts_names_tell_alembic_s_own_order() -> None:
     assert [script.revision for script in scripts.walk_revisions()] == migrate.revisions()[::-1]
 
 
-def test_a_server_whose_tables_are_current_loads_no_alembic(database: Database, database_url: str) -> None:
+def test_a_server_whose_tables_are_current_loads_no_alembic(database: Database, empty_database_url: str) -> None:
     program = f"""
 import sys
 from video2mp3.database import migrate
 from video2mp3.database.connection import Database
 
-migrate.upgrade(Database({database_url!r}))
+migrate.upgrade(Database({empty_database_url!r}))
 print("alembic" in sys.modules)
 """
     outputs = [subprocess.check_output([sys.executable, "-c", program], text=True) for _ in range(2)]
@@ -109,8 +109,8 @@ def test_an_upgrade_keeps_the_rows_of_a_current_database(database: Database) -> 
         assert session.query(User).count() == 1
 
 
-def test_processes_that_start_at_once_migrate_once(database_url: str) -> None:
-    databases = [Database(database_url) for _ in range(6)]
+def test_processes_that_start_at_once_migrate_once(empty_database_url: str) -> None:
+    databases = [Database(empty_database_url) for _ in range(6)]
     with ThreadPoolExecutor(len(databases)) as pool:
         list(pool.map(migrate.upgrade, databases))
     for database in databases:

@@ -30,6 +30,9 @@ class Clock:
     def time_ns(self) -> int:
         return self.seconds * 1_000_000_000
 
+    def monotonic(self) -> float:
+        return float(self.seconds)
+
 
 @pytest.fixture
 def clock(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
