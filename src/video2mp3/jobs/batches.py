@@ -3,16 +3,15 @@
 from collections.abc import Sequence
 
 from sqlalchemy import delete as sql_delete
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session, defer
 
 from video2mp3.database.clock import now
-from video2mp3.database.statements import change
 from video2mp3.database.tables import Batch, Job, new_id
 from video2mp3.errors import NotFound
 from video2mp3.jobs import lifecycle
 from video2mp3.jobs.idempotency import Idempotency
-from video2mp3.outbox import notifications
+from video2mp3.jobs.lifecycle.endings import end_batch, unended_jobs
 from video2mp3.outbox.webhooks import Receiver
 
 _ENDED_AT_ONCE = 100
@@ -76,23 +75,9 @@ def delete(session: Session, batch: Batch) -> list[str]:
 
 
 def end(session: Session) -> int:
-    """Ends the batches whose jobs have all ended, and queues what is to be told of that; returns their number.
-
-    A job's end does not do this: two that end at once would have to wait for each other to know which is the last.
-    """
-    running = select(Job.id).where(Job.batch_id == Batch.id, Job.state.not_in(lifecycle.ENDED)).exists()
-    over = select(Batch).where(Batch.ended_at.is_(None), ~running).order_by(Batch.id).limit(_ENDED_AT_ONCE)
-    return sum(_end(session, batch) for batch in session.scalars(over).all())
-
-
-def _end(session: Session, batch: Batch) -> bool:
-    if not change(session, Batch, batch.id, Batch.ended_at.is_(None), ended_at=now()):
-        return False
-    # A notification belongs to a job: here the newest that was not deleted.
-    last = session.scalar(select(func.max(Job.id)).where(Job.batch_id == batch.id))
-    if batch.webhook_url is not None and last is not None:
-        notifications.add_for_batch(session, last, batch)
-    return True
+    """Ends the batches whose jobs have all ended and that none of them ended; returns their number."""
+    over = select(Batch).where(Batch.ended_at.is_(None), ~unended_jobs).order_by(Batch.id).limit(_ENDED_AT_ONCE)
+    return sum(end_batch(session, batch) for batch in session.scalars(over).all())
 
 
 def states(jobs: Sequence[Job]) -> dict[str, int]:

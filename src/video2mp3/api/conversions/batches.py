@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, Field
+from sqlalchemy.orm import Session
 
 from video2mp3.api.auth.identity import CurrentUser, Principal
 from video2mp3.api.conversions.archives import ZIP_RESPONSES, zip_response
@@ -21,7 +22,7 @@ from video2mp3.api.frame.parameters import ItemId
 from video2mp3.api.frame.schemas import moment, moment_or_none
 from video2mp3.api.frame.services import CurrentServices, Services
 from video2mp3.api.frame.small_bodies import SmallBodyRoute
-from video2mp3.api.frame.stored_objects import delete_objects
+from video2mp3.api.frame.stored_objects import delete_stored
 from video2mp3.api.webhooks.routes import Receiver, validate_receiver
 from video2mp3.database.statements import lock_user
 from video2mp3.database.tables import Batch, Job
@@ -164,15 +165,17 @@ def read_batch(batch_id: ItemId, user: CurrentUser, services: CurrentServices) -
 )
 def delete_batch(batch_id: ItemId, response: Response, user: CurrentUser, services: CurrentServices) -> Any:
     """Cancels the conversions that have not ended; if all have ended, deletes the batch with its conversions."""
-    with services.database.write() as session:
+
+    def delete(session: Session) -> list[str] | None:
         batch = batches.find(session, batch_id, user.user_id)
-        keys = batches.delete(session, batch) if batch.ended_at is not None else None
-    if keys is not None:
-        delete_objects(services, keys)
+        return batches.delete(session, batch) if batch.ended_at is not None else None
+
+    if delete_stored(services, delete):
         return Response(status_code=204)
-    cancel_all(services.database, user.user_id, Job.batch_id == batch.id)
+    cancel_all(services.database, user.user_id, Job.batch_id == batch_id)
     response.status_code = 202
     with services.database.read() as session:
+        batch = batches.find(session, batch_id, user.user_id)
         return BatchJSON.of(batch, batches.jobs_of(session, batch.id))
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
+from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from video2mp3.api.auth.identity import CurrentUser, Principal
@@ -17,7 +18,7 @@ from video2mp3.api.conversions.submission import check_quotas, retry, submit
 from video2mp3.api.frame.multipart import MAX_OVERHEAD_BYTES
 from video2mp3.api.frame.parameters import ItemId
 from video2mp3.api.frame.services import CurrentServices, Services
-from video2mp3.api.frame.stored_objects import delete_objects
+from video2mp3.api.frame.stored_objects import delete_stored
 from video2mp3.api.frame.streaming import abort, declared_size_bytes, read_small, receive_form
 from video2mp3.api.uploads.incoming import IncomingUpload, RepeatedUpload
 from video2mp3.database.tables import Job
@@ -103,16 +104,17 @@ def delete_conversion(
     request: Request, response: Response, conversion_id: ItemId, user: CurrentUser, services: CurrentServices
 ) -> Any:
     """Cancels a conversion; if it has ended, deletes it."""
-    with services.database.write() as session:
-        job = lifecycle.find(session, conversion_id, user.user_id)
-        ended = job.state in lifecycle.ENDED
-        if ended:
-            keys = lifecycle.delete(session, conversion_id, user.user_id)
-        else:
-            job = lifecycle.cancel(session, conversion_id, user.user_id)
-    if ended:
-        delete_objects(services, keys)
+
+    def delete(session: Session) -> list[str] | None:
+        if lifecycle.find(session, conversion_id, user.user_id).state in lifecycle.ENDED:
+            return lifecycle.delete(session, conversion_id, user.user_id)
+        canceled.append(lifecycle.cancel(session, conversion_id, user.user_id))
+        return None
+
+    canceled: list[Job] = []
+    if delete_stored(services, delete):
         return Response(status_code=204)
+    job = canceled[-1]
     response.status_code = 200 if job.state == "canceled" else 202
     return represent(request, job)
 

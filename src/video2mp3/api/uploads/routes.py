@@ -9,7 +9,7 @@ from video2mp3.api.auth.identity import CurrentUser
 from video2mp3.api.frame.disposition import filename_of
 from video2mp3.api.frame.parameters import ItemId
 from video2mp3.api.frame.services import CurrentServices
-from video2mp3.api.frame.stored_objects import delete_objects
+from video2mp3.api.frame.stored_objects import delete_stored
 from video2mp3.api.frame.streaming import declared_size_bytes, receive_file
 from video2mp3.api.uploads.incoming import IncomingUpload
 from video2mp3.api.uploads.representations import UploadJSON
@@ -71,6 +71,4 @@ def read_upload(upload_id: ItemId, user: CurrentUser, services: CurrentServices)
 @router.delete("/{upload_id}", status_code=204)
 def delete_upload(upload_id: ItemId, user: CurrentUser, services: CurrentServices) -> None:
     """Deletes an upload that no conversion needs any more."""
-    with services.database.write() as session:
-        keys = uploads.delete(session, upload_id, user.user_id)
-    delete_objects(services, keys)
+    delete_stored(services, lambda session: uploads.delete(session, upload_id, user.user_id))

@@ -34,10 +34,10 @@ from video2mp3.jobs.lifecycle.claims import (
     sent,
     wait_again,
 )
+from video2mp3.jobs.lifecycle.endings import ENDED
 from video2mp3.jobs.lifecycle.owner import cancel, delete, find, list_page, start_early, upload_completed
 from video2mp3.jobs.lifecycle.reaper import expire, reap
 from video2mp3.jobs.lifecycle.states import (
-    ENDED,
     FAILURES_LIMIT,
     HIGH,
     LEASE_S,

@@ -23,6 +23,7 @@ from video2mp3.errors import (
 from video2mp3.jobs import counting, fair_queueing
 from video2mp3.jobs.early import wait_for_end
 from video2mp3.jobs.lifecycle import states
+from video2mp3.jobs.lifecycle.endings import job_ended
 from video2mp3.jobs.lifecycle.states import (
     FAILURES_LIMIT,
     FIRST_DAMAGE_BACKOFF_S,
@@ -36,7 +37,6 @@ from video2mp3.jobs.lifecycle.states import (
 )
 from video2mp3.jobs.sources import STALLS_LIMIT
 from video2mp3.jobs.waveforms import row
-from video2mp3.outbox import notifications
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,7 @@ def finish(
     )
     if finished:
         if not is_sent:
-            notifications.add(session, claim.job_id)
+            job_ended(session, claim.job_id)
         session.add_all(row(claim.job_id, number, waveform) for number, waveform in (waveforms or {}).items())
     elif states.cancel_where(session, claim.job_id, *_held(claim), states.cancel_requested):
         return False
@@ -208,7 +208,7 @@ def finish(
 def sent(session: Session, claim: Claim, *, retention_s: int) -> bool:
     """Finishes a job whose result was sent; False if it was lost or canceled. It is safe to call this again."""
     if _leave(session, claim, Job.transfer == "send", **_finished(retention_s)):
-        notifications.add(session, claim.job_id)
+        job_ended(session, claim.job_id)
         counting.became(session, "finished")
         return True
     now_is = (Job.id == claim.job_id, Job.fence == claim.fence, Job.state == "finished")
@@ -236,7 +236,7 @@ def fail(session: Session, claim: Claim, error: Video2mp3Error) -> bool:
         return _give_back(session, claim, error.code, **states.again(claim.transfer, pause_s), failures=failures)
     if _leave(session, claim, **states.failed(error), failures=failures):
         counting.became(session, "failed", error.code)
-        notifications.add(session, claim.job_id)
+        job_ended(session, claim.job_id)
         return True
     return states.cancel_where(session, claim.job_id, *held, states.cancel_requested)
 

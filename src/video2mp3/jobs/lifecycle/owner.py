@@ -14,7 +14,7 @@ from video2mp3.errors import (
 from video2mp3.jobs import workers
 from video2mp3.jobs.early import may_be_early
 from video2mp3.jobs.lifecycle import states
-from video2mp3.jobs.lifecycle.states import ENDED
+from video2mp3.jobs.lifecycle.endings import ENDED
 
 
 def upload_completed(session: Session, upload_id: str) -> int:

@@ -12,9 +12,9 @@ from video2mp3.errors import (
 )
 from video2mp3.jobs import counting
 from video2mp3.jobs.lifecycle import states
+from video2mp3.jobs.lifecycle.endings import job_ended
 from video2mp3.jobs.lifecycle.states import LOST_LEASES_LIMIT, Transfer
 from video2mp3.jobs.waveforms import delete_of
-from video2mp3.outbox import notifications
 
 # Rows that one transaction of the reaper changes.
 _REAPED_AT_ONCE = 100
@@ -45,7 +45,7 @@ def _take_back(session: Session, job_id: str, fence: int, lost_leases: int, tran
     state = values.get("state", "queued")
     counting.became(session, state, WorkerLost.code)
     if state == "failed":
-        notifications.add(session, job_id)
+        job_ended(session, job_id)
     return True
 
 
@@ -61,7 +61,7 @@ def _fail_in_vain(session: Session) -> int:
     for job_id in sorted(session.scalars(waiting)):
         if change(session, Job, job_id, Job.state == "waiting", **states.failed(UploadDeleted())):
             counting.became(session, "failed", UploadDeleted.code)
-            notifications.add(session, job_id)
+            job_ended(session, job_id)
             changed += 1
     return changed
 

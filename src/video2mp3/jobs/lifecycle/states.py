@@ -13,10 +13,8 @@ from video2mp3.errors import (
     Video2mp3Error,
 )
 from video2mp3.jobs import counting
-from video2mp3.outbox import notifications
+from video2mp3.jobs.lifecycle.endings import job_ended
 
-ENDED = ("finished", "failed", "canceled")
-"""The final states."""
 Priority = Literal["high", "normal", "low"]
 PRIORITIES: tuple[Priority, ...] = get_args(Priority)
 """A row holds the index. Priorities order a user's own jobs, and are weights between users: see `fair_queueing`."""
@@ -51,7 +49,7 @@ def cancel_where(session: Session, job_id: str, *conditions: ColumnElement[bool]
     canceled = change(session, Job, job_id, *conditions, **ended("canceled"), **no_result)
     if canceled:
         counting.became(session, "canceled", Canceled.code)
-        notifications.add(session, job_id)
+        job_ended(session, job_id)
     return canceled
 
 
