@@ -137,3 +137,17 @@ def test_segments_need_little_more_room_than_the_whole(small_disk: Path, tmp_pat
     with pytest.raises(StorageFull, match=r"no room left in .*disk\."):
         place(small_disk / "whole", segments_of(8 * 1024, 40 * 1024), names[:2], tmp_path / "source", False)
     assert [path.name for path in small_disk.iterdir()] == ["whole"]
+
+
+def test_names_that_are_too_long_are_cut_and_keep_their_number(tmp_path: Path) -> None:
+    stem = "語" * 84
+    write_wav(tmp_path / f"{stem}.ts", SAMPLES)
+    assert video2mp3(f"{stem}.ts", folder=tmp_path).returncode == 0
+    assert video2mp3(f"{stem}.ts", "--split", "1", folder=tmp_path).returncode == 0
+    assert video2mp3(f"{stem}.ts", "--split", "1", folder=tmp_path).returncode == 1  # finds the first one's segments
+    (whole,) = tmp_path.glob("*[!0-9].mp3")
+    first, *others = sorted(tmp_path.glob("*-[0-9][0-9].mp3"))
+    assert stem.startswith(whole.stem)
+    assert len(os.fsencode(whole.name)) > 230
+    assert first.stem == whole.stem[: len(first.stem) - 3] + "-01"
+    assert len(others) == 2

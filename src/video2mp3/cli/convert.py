@@ -14,6 +14,7 @@ from video2mp3.cli.terminal import complain, stop
 from video2mp3.cli.watch import Watch
 from video2mp3.engine import Limits, Options
 from video2mp3.engine.cpus import available_cpus
+from video2mp3.engine.segment_names import MAX_SUFFIX_BYTES
 from video2mp3.errors import InvalidOption
 
 A_WEEK_S = 7 * 86_400.0
@@ -58,7 +59,8 @@ def convert_command(
         chosen = Options.from_dict(options).resolved()
     except InvalidOption as error:
         stop(with_flags(error.detail))
-    tasks = [] if watch else [Task(file, target) for file, target in pair_outputs(files, output)]
+    reserved_bytes = MAX_SUFFIX_BYTES if chosen.makes_segments else 0
+    tasks = [] if watch else [Task(file, target) for file, target in pair_outputs(files, output, reserved_bytes)]
     folders, into = folders_to_watch(files, output) if watch else ([], None)
     cores = available_cpus()
     threads = threads or max(1, cores // max(1, len(tasks)))

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from video2mp3.cli.terminal import reason, shown
 from video2mp3.engine import FileSource, Report, ResolvedOptions, Segment
-from video2mp3.engine.segment_names import first_suffix_pattern, segment_suffixes
+from video2mp3.engine.file_names import MAX_NAME_BYTES, fitted
+from video2mp3.engine.segment_names import MAX_SUFFIX_BYTES, first_suffix_pattern, segment_suffixes
 from video2mp3.errors import FileExists, InvalidRequest, NotFound, StorageFull
 
 _PIECE_SIZE_BYTES = 1024**2
@@ -65,8 +66,15 @@ def check_before(target: Path, file: Path, options: ResolvedOptions, force: bool
 
 def outputs_of(target: Path, report: Report, options: ResolvedOptions) -> list[Path]:
     """Returns the name of each MP3 that a conversion made."""
-    endings = segment_suffixes([segment.track for segment in report.segments], options)
-    return [target.with_name(f"{target.stem}{ending}{target.suffix}") for ending in endings]
+    stem, endings = _stem(target, options), segment_suffixes([segment.track for segment in report.segments], options)
+    return [target.with_name(f"{stem}{ending}{target.suffix}") for ending in endings]
+
+
+def _stem(target: Path, options: ResolvedOptions) -> str:
+    """Returns the stem that all MP3s of a conversion share."""
+    if not options.makes_segments:
+        return target.stem
+    return fitted(target.stem, max_bytes=MAX_NAME_BYTES - MAX_SUFFIX_BYTES - len(os.fsencode(target.suffix)))
 
 
 def check_target(target: Path, file: Path, force: bool) -> None:
@@ -97,7 +105,7 @@ def earlier_output(target: Path, options: ResolvedOptions) -> Path | None:
     """
     if not options.makes_segments:
         return None if kind_of(target) is None else target
-    first = re.compile(re.escape(target.stem) + first_suffix_pattern(options) + re.escape(target.suffix))
+    first = re.compile(re.escape(_stem(target, options)) + first_suffix_pattern(options) + re.escape(target.suffix))
     found = [path for path in target.parent.iterdir() if first.fullmatch(path.name)]
     return min(found, default=None)
 
@@ -108,7 +116,9 @@ def temporary_file(target: Path) -> Iterator[Path]:
     if target.is_symlink():
         target = target.resolve()
     try:
-        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.", suffix=".segment")
+        descriptor, name = tempfile.mkstemp(
+            dir=target.parent, prefix=f".{fitted(target.name, max_bytes=100)}.", suffix=".segment"
+        )
     except OSError as error:
         raise InvalidRequest(f"{shown(target.parent)} cannot be written to: {reason(error)}.") from None
     temporary = Path(name)

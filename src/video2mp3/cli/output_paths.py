@@ -8,6 +8,7 @@ from pathlib import Path
 
 from video2mp3.cli.files import kind_of
 from video2mp3.cli.terminal import complain, reason, shown, stop
+from video2mp3.engine.file_names import MAX_NAME_BYTES, fitted
 from video2mp3.engine.formats import SUFFIXES
 
 MEDIA_SUFFIXES = SUFFIXES - {".mp3"}
@@ -15,12 +16,13 @@ MEDIA_SUFFIXES = SUFFIXES - {".mp3"}
 _NAMED_FILES = 10
 
 
-def pair_outputs(inputs: Sequence[Path], wanted: str | None) -> list[tuple[Path, Path]]:
+def pair_outputs(inputs: Sequence[Path], wanted: str | None, reserved_bytes: int = 0) -> list[tuple[Path, Path]]:
     """Returns each input with its output; all outputs differ.
 
     Args:
         inputs: files, and folders whose media files are converted recursively.
         wanted: the value of --output: a file, a folder or None.
+        reserved_bytes: by how much segments make names longer.
     """
     found = [item for path in inputs for item in (_inside(path) if is_folder(path) else [(path, None)])]
     output = Path(wanted) if wanted else None
@@ -32,7 +34,7 @@ def pair_outputs(inputs: Sequence[Path], wanted: str | None) -> list[tuple[Path,
         target_folder = folder_for(file, folder, output)
         if output is not None:
             _make_folder(target_folder)
-        target = next(name for name in names_for(file, target_folder) if name not in taken)
+        target = next(name for name in names_for(file, target_folder, reserved_bytes) if name not in taken)
         taken.add(target)
         chosen.append((file, target))
     return chosen
@@ -56,11 +58,12 @@ def folder_for(file: Path, folder: Path | None, output: Path | None) -> Path:
     return output / file.parent.relative_to(folder) if folder else output
 
 
-def names_for(file: Path, folder: Path) -> Iterator[Path]:
+def names_for(file: Path, folder: Path, reserved_bytes: int = 0) -> Iterator[Path]:
     """Yields candidate names for the MP3: talk.mp3, then talk.mov.mp3, talk (2).mp3 … if inputs collide."""
-    yield folder / (f"{file.stem}.video2mp3.mp3" if file.suffix.lower() == ".mp3" else f"{file.stem}.mp3")
-    yield folder / f"{file.name}.mp3"
-    yield from (folder / f"{file.stem} ({number}).mp3" for number in count(2))
+    max_bytes = MAX_NAME_BYTES - reserved_bytes
+    yield folder / fitted(file.stem, ".video2mp3.mp3" if file.suffix.lower() == ".mp3" else ".mp3", max_bytes)
+    yield folder / fitted(file.name, ".mp3", max_bytes)
+    yield from (folder / fitted(file.stem, f" ({number}).mp3", max_bytes) for number in count(2))
 
 
 def is_folder(path: Path) -> bool:

@@ -13,6 +13,7 @@ from video2mp3.cli.convert_files import ConvertSettings, Task, convert_files
 from video2mp3.cli.files import earlier_output
 from video2mp3.cli.output_paths import folder_for, is_folder, media_files, names_for, report_skipped
 from video2mp3.cli.terminal import complain, reason, shown
+from video2mp3.engine.segment_names import MAX_SUFFIX_BYTES
 
 INTERVAL_S = 1.0
 SETTLED_S = 2.0
@@ -106,7 +107,8 @@ class Watch:
         """Returns the unique path for a file's MP3, new or existing. Creates the folder."""
         folder.mkdir(parents=True, exist_ok=True)
         if file not in self._targets:
-            free = (name for name in names_for(file, folder) if name not in self._taken)
+            reserved_bytes = MAX_SUFFIX_BYTES if self._settings.options.makes_segments else 0
+            free = (name for name in names_for(file, folder, reserved_bytes) if name not in self._taken)
             plain, full = next(free), next(free)
             # If talk.mp4.mp3 exists, another file had the name talk.mp3 when it was written.
             self._targets[file] = full if earlier_output(full, self._settings.options) else plain

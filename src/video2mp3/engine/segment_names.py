@@ -6,6 +6,8 @@ from itertools import count
 
 from video2mp3.engine.options import ResolvedOptions
 
+MAX_SUFFIX_BYTES = len("-track100-999")
+
 
 def segment_suffixes(tracks: Sequence[int], options: ResolvedOptions) -> list[str]:
     """Returns the text between a name's stem and its extension, for each segment.

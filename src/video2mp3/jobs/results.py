@@ -11,6 +11,7 @@ from sqlalchemy import select
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job
 from video2mp3.engine import ResolvedOptions
+from video2mp3.engine.file_names import fitted
 from video2mp3.engine.segment_names import segment_suffixes
 from video2mp3.errors import Expired
 from video2mp3.storage import Storage
@@ -91,7 +92,7 @@ def media_type(options: ResolvedOptions) -> Literal["audio/mpeg", "application/z
 
 def result_name(source_name: str, options: ResolvedOptions) -> str:
     """Returns the name of what is made from a file of this name. As untrusted as that: for headers only."""
-    return (PurePosixPath(source_name).stem or "audio") + result_suffix(options)
+    return fitted(PurePosixPath(source_name).stem or "audio", result_suffix(options))
 
 
 def segment_names(source_name: str, options: ResolvedOptions, tracks: Sequence[int]) -> list[str]:
@@ -113,7 +114,7 @@ def member_name(source_name: str) -> str:
 
 def _safe_stem(source_name: str) -> str:
     stem = _FORBIDDEN.sub("_", PurePosixPath(source_name).stem)
-    stem = stem.encode("utf-8", "ignore")[:_MAX_STEM_BYTES].decode("utf-8", "ignore").strip(" ")
+    stem = fitted(stem.encode("utf-8", "ignore").decode(), max_bytes=_MAX_STEM_BYTES).strip(" ")
     stem = f"_{stem}" if _DEVICE.fullmatch(stem) else stem
     return stem or "audio"
 
