@@ -1,7 +1,6 @@
 """Only the samples of the converted track are read from a local MP4, and what comes out stays the same."""
 
 import random
-from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,7 +152,7 @@ def test_a_local_file_becomes_the_same_mp3_as_other_sources(noisy: Path, tmp_pat
 
 
 def reader(content: bytes, *samples: Sample) -> SampleReader | None:
-    return sample_reader(lambda offset, size: content[offset : offset + size], len(content), samples)
+    return sample_reader(lambda at, size: content[at : at + size], len(content), samples, lambda *_: None)
 
 
 def test_between_two_samples_are_zeros_only_for_reads_that_go_on() -> None:
@@ -167,6 +166,7 @@ def test_between_two_samples_are_zeros_only_for_reads_that_go_on() -> None:
     assert found.read_at(50_000, 30_000) == content[50_000:50_100]
     assert found.read_at(50_100, 10) == content[50_100:50_110]
     assert found.read_at(100, 10) == content[100:110]
+    assert found.read_at(0, 1000) == content[:100]
 
 
 def test_samples_in_another_order_are_not_skipped() -> None:
@@ -178,14 +178,24 @@ def test_samples_in_another_order_are_not_skipped() -> None:
     assert reader(content, Sample(-1, 100)) is None
 
 
-def test_small_gaps_are_read_and_ranges_announced_before_they_are_needed() -> None:
+def test_ranges_are_announced_before_they_are_needed() -> None:
+    """It should be so each time they are read, in any order, and each range is read up to its end only."""
     announced: list[tuple[int, int]] = []
-    starts, ends = array("q", range(0, 10**8, 100_000)), array("q", range(50_000, 10**8, 100_000))
-    found = SampleReader(lambda offset, size: bytes(size), starts, ends, lambda *each: announced.append(each))
-    for start in starts:
-        assert found.read_at(start, 1000)
-        assert (start, 50_000) in announced
-    assert len(announced) == len(starts)
-    small = sample_reader(lambda offset, size: b"x" * size, 10**6, [Sample(0, 10), Sample(200, 10)])
+    samples = [Sample(start, 50_000) for start in range(0, 10**8, 100_000)]
+    found = sample_reader(
+        lambda at, size: bytes(size), 10**8, samples, lambda start, size: announced.append((start, size))
+    )
+    assert found is not None
+    for sample in samples:
+        assert len(found.read_at(sample.pos, 10**6)) == sample.size
+        assert (sample.pos, sample.size) in announced
+    assert len(announced) == len(samples)
+    for sample in random.Random(2).sample(samples, 100):
+        assert len(found.read_at(sample.pos + 10, 10**6)) == sample.size - 10
+
+
+def test_small_gaps_are_read() -> None:
+    content = b"x" * 10**6
+    small = reader(content, Sample(0, 10), Sample(200, 10))
     assert small is not None
-    assert small.read_at(0, 9000) == b"x" * 210
+    assert small.read_at(0, 9000) == content[:210]

@@ -12,7 +12,7 @@ import struct
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -209,6 +209,8 @@ class SourceFile(io.RawIOBase):
         """Announces a range that is read soon; None if reading in order is faster than skipping."""
         self.read_samples: Callable[[int, int], bytes] | None = None
         """If set, `read` uses this: it skips what is not needed."""
+        self.replaced: Sequence[tuple[int, bytes]] = ()
+        """Bytes that `read` returns instead of the file's, each with their offset."""
         self.sequential = False
         """True: the file is not seekable, because libavformat would otherwise read its end first."""
         self._position = 0
@@ -222,6 +224,8 @@ class SourceFile(io.RawIOBase):
         except OSError:
             self.failed = True
             raise
+        for offset_bytes, new in self.replaced:
+            data = _replace(data, offset_bytes - self._position, new)
         self._position += len(data)
         return data
 
@@ -249,6 +253,15 @@ class SourceFile(io.RawIOBase):
     def seekable(self) -> bool:
         """Returns whether seeking is allowed."""
         return not self.sequential
+
+
+def _replace(data: bytes, start: int, new: bytes) -> bytes:
+    """Returns the bytes with `new` at `start`, as far as that is within them."""
+    if not -len(new) < start < len(data):
+        return data
+    before = data[: max(start, 0)]
+    inserted = new[max(-start, 0) : len(data) - start]
+    return before + inserted + data[len(before) + len(inserted) :]
 
 
 def receive_exactly(connection: socket.socket, size_bytes: int) -> bytes:

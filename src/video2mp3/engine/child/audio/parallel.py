@@ -139,6 +139,7 @@ class EncoderPool:
                 future.set_result(work())
             except BaseException as error:
                 future.set_exception(error)
+            del task, future, work  # else their PCM and MP3 would stay until the next task
 
 
 class ParallelEncoder:
@@ -156,7 +157,7 @@ class ParallelEncoder:
         self._pcm: list[bytes] = []
         self._pcm_bytes = 0
         self._in_work: deque[tuple[Future[bytes], int]] = deque()
-        self._most_in_work = pool.threads + 1
+        self._most_in_work = pool.threads
         self._lock = threading.Lock()
         self._samples = 0
         self._cpu_s = 0.0
@@ -218,9 +219,9 @@ class ParallelEncoder:
     def _encode_chunk(self, pcm: list[bytes]) -> bytes:
         encoder = Encoder(self._settings)
         mp3 = []
-        for block in pcm:
-            if self._pool.stopping:
-                break
+        pcm.reverse()
+        while pcm and not self._pool.stopping:
+            block = pcm.pop()  # frees each block once it is encoded
             started_s = time.thread_time()
             mp3.append(encoder.encode(block))
             with self._lock:
