@@ -410,6 +410,12 @@ class TrackNotFound(MediaError):
     code = "track_not_found"
 
 
+class TracksFarApart(MediaError):
+    """The tracks lie too far apart in the file to be mixed; convert each one with track all."""
+
+    code = "tracks_far_apart"
+
+
 class StartOutOfRange(MediaError):
     """The chosen start is after the end of the audio."""
 
@@ -633,6 +639,7 @@ BlockedReason = Literal[
     "upload_too_slow",
     "loudness",
     "split_silence",
+    "mix",
     "cover_at",
     "mp4_index_at_end",
     "metadata_at_end",
@@ -643,6 +650,7 @@ BLOCKED_REASONS: Mapping[BlockedReason, str] = {
     "upload_too_slow": "The upload came too slowly to be converted meanwhile.",
     "loudness": "The loudness of the whole file is measured first.",
     "split_silence": "Silences are searched for in the whole file.",
+    "mix": "The peak of the mixed tracks is measured first.",
     "cover_at": "The cover is a picture from the middle of the video.",
     "mp4_index_at_end": "The index of this MP4 (moov) is at its end.",
     "metadata_at_end": "Tags or chapters may be at the end of this file.",

@@ -20,7 +20,7 @@ _UNIT = re.compile(r"_(kbps|hz|s|lufs)$")
 _METAVARS = {"kbps": "KBPS", "hz": "HZ", "s": "TIME", "lufs": "LUFS"}
 _OTHER_METAVARS = {
     "vbr_quality": "QUALITY",
-    "track": "NUMBER|LANGUAGE|all",
+    "track": "NUMBER|LANGUAGE|all|mix",
     "split": "chapters|silence|TIME",
     "silence_db": "DBFS",
     "channels": "1|2|left|right",

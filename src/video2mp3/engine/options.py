@@ -94,7 +94,7 @@ class Options:
     track: int | str | None = declare(
         None,
         "The audio track: its number, from 1 on, or its language's code (ISO 639: de, deu or ger); none: the default; "
-        "all: every one that can be decoded, each as a separate MP3.",
+        "all: every one that can be decoded, each as a separate MP3; mix: the same, mixed into one.",
         minimum=1,
         maximum=100,
         maxLength=20,
@@ -199,6 +199,12 @@ class Options:
         if isinstance(self.track, str) and number_of(self.track) is None and not _LANGUAGE.fullmatch(self.track):
             raise InvalidOption("track: must be a track's number, from 1 on, or the code of a language, such as deu.")
         self._require_sense_of_segments()
+        if self.copy and self.track == "mix":
+            raise InvalidOption("copy: cannot be used together with track mix, which changes the sound.")
+        if self.timing == "packed" and self.track == "mix":
+            raise InvalidOption(
+                "timing: packed cannot be used together with track mix, which keeps the tracks aligned."
+            )
         if self.keep_private_tags and not self.keep_tags:
             raise InvalidOption("keep_private_tags: cannot be used where keep_tags is false.")
 
@@ -275,7 +281,7 @@ class ResolvedOptions:
     start_s: float
     end_s: float | None
     track: int | str | None
-    """A number, a language's code, `all`, or None: the file's default."""
+    """A number, a language's code, `all`, `mix`, or None: the file's default."""
     split: float | str | None
     """`chapters`, `silence`, the length of each segment in seconds, or None: one MP3."""
     silence_s: float
@@ -307,6 +313,11 @@ class ResolvedOptions:
         """Whether each audio track becomes an MP3."""
         return self.track == "all"
 
+    @property
+    def mixes_tracks(self) -> bool:
+        """Whether all audio tracks become one MP3."""
+        return self.track == "mix"
+
     def channels_for(self, source_channels: int) -> int | str:
         """Returns what the MP3 gets of a source with so many channels: 1, 2, `left` or `right`."""
         return self.channels or min(source_channels, 2)
@@ -314,7 +325,7 @@ class ResolvedOptions:
     @property
     def changes_loudness(self) -> bool:
         """Whether the MP3 may have another loudness than the source, which the source's gain tags would not fit."""
-        return self.loudness_lufs is not None or self.channels is not None
+        return self.loudness_lufs is not None or self.channels is not None or self.mixes_tracks
 
     @property
     def makes_segments(self) -> bool:

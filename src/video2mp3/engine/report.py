@@ -147,6 +147,8 @@ class Report:
     track: int
     """The number of the converted track, from 1. If several were converted, this and other facts of one track refer to
     the first one."""
+    mixed_tracks: tuple[int, ...]
+    """The numbers of the tracks that were mixed, and that the facts of one track then refer to; empty if none were."""
     codec: str
     """Codec of the converted track."""
     sample_rate_hz: int

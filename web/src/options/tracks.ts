@@ -26,7 +26,7 @@ export function trackName(track: Track): string {
 export function trackChoices(tracks: readonly Track[]): [OptionValue, string][] {
   if (tracks.length < 2) return [];
   const single = tracks.map((track, index): [OptionValue, string] => [index + 1, `${index + 1}: ${trackName(track)}`]);
-  return [[null, t("choice.track.first")], ...single, ["all", t("choice.track.all")]];
+  return [[null, t("choice.track.first")], ...single, ["all", t("choice.track.all")], ["mix", t("choice.track.mix")]];
 }
 
 function languageName(code: string | null): string {

@@ -22,6 +22,8 @@ class ConversionJob:
     offset_bytes: int = 0
     """Offset in the sink; the descriptor's position is there."""
     max_segments: int = MAX_SEGMENTS
+    mix_gain_db: float = 0.0
+    """Gain that keeps mixed tracks below full scale."""
 
 
 class Converter(Protocol):

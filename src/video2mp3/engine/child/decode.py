@@ -2,11 +2,11 @@
 
 import math
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, cast
 
 import av
 from av import AudioFrame
@@ -173,10 +173,7 @@ class TrackDecoder:
             self.clock.trim_start(first.pts, skipped / rate_hz)
 
     def _demux(self) -> Iterator["av.Packet[AudioStream]"]:
-        for _ in range(MAX_STREAMS):
-            with suppress(IndexError):  # from PyAV, if a stream appears after the start of the file
-                yield from self._container.demux(self._stream)
-                return
+        return demux(self._container, [self._stream])
 
     def _excess(self, last: AudioFrame) -> int:
         """Returns the samples at the end of the last frame that lie beyond an MP4 track's length.
@@ -202,6 +199,15 @@ class TrackDecoder:
             self.damage.truncated |= missing > self.damage.packets * self._largest_frame
         elif "mp4" in self._container.format.name:
             self.damage.truncated |= declared_s - self._end_pts * _time_base(self._stream) > 1
+
+
+def demux(container: InputContainer, streams: Sequence[AudioStream]) -> Iterator["av.Packet[AudioStream]"]:
+    """Yields the packets of streams; raises FFmpeg's errors, and others."""
+    for _ in range(MAX_STREAMS):
+        with suppress(IndexError):  # from PyAV, if a stream appears after the start of the file
+            for packet in container.demux(*streams):
+                yield cast("av.Packet[AudioStream]", packet)
+            return
 
 
 def _time_base(stream: AudioStream) -> Fraction:

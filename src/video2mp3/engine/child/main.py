@@ -22,6 +22,7 @@ from video2mp3.engine.child.audio.parallel import EncoderPool
 from video2mp3.engine.child.audio.waveform import measure
 from video2mp3.engine.child.conversion_job import ConversionJob, Converter
 from video2mp3.engine.child.media import Media
+from video2mp3.engine.child.mix_conversion import MixConversion
 from video2mp3.engine.child.pictures.cover import with_cover_picture
 from video2mp3.engine.child.pipeline import Pipeline
 from video2mp3.engine.child.soundless import better_reason
@@ -214,12 +215,18 @@ def _convert(
         media.close()
         media = reopen()
     one = ConversionJob(reopen, sink, options, job["source"]["name"], job["limits"]["max_audio_s"], pool)
-    converter = AllTracks(media, one, _one_track) if options.all_tracks else _one_track(media, one)
+    converter = _converter(media, one)
     for done_s in converter.run():
         reporter.report(done_s, converter.total_s)
     for segment in converter.segments():
         send({"segment": segment})
     return {**_describe(media), **converter.facts()}
+
+
+def _converter(media: Media, job: ConversionJob) -> Converter:
+    if job.options.all_tracks:
+        return AllTracks(media, job, _one_track)
+    return MixConversion(media, job, _one_track) if job.options.mixes_tracks else _one_track(media, job)
 
 
 def _one_track(media: Media, job: ConversionJob) -> Converter:

@@ -1,5 +1,6 @@
 """An open file: its tracks, tags and chapters, with FFmpeg through PyAV. Runs in the child: the input is hostile."""
 
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -11,6 +12,7 @@ from av.video.stream import VideoStream
 
 from video2mp3.engine.child.decode import TrackDecoder, out_of_memory
 from video2mp3.engine.child.languages import has_language
+from video2mp3.engine.child.mixing import MixedTracks
 from video2mp3.engine.child.pictures.attached import FRONT, is_picture, rank_of, rank_of_type
 from video2mp3.engine.child.recognize import chosen_demuxer, demuxer_of, reason_not_opened, refuse_by_signature
 from video2mp3.engine.child.sample_reader import sample_reader
@@ -23,7 +25,7 @@ from video2mp3.engine.formats import DECODERS, FORMATS, MAX_STREAMS
 from video2mp3.engine.mp3.id3 import clean_text
 from video2mp3.engine.report import MAX_CHAPTERS, TRACK_FLAGS, Chapter, Track
 from video2mp3.engine.source import SourceFile
-from video2mp3.errors import EncryptedAudio, NoAudio, ReferenceMovie, TrackNotFound, UnsupportedFormat
+from video2mp3.errors import EncryptedAudio, NoAudio, ReferenceMovie, TrackNotFound, UndecodableAudio, UnsupportedFormat
 
 PROBE_BYTES = 5_000_000
 ANALYZE_US = 5_000_000
@@ -209,7 +211,7 @@ class Media:
         """
         if not self.audio_streams:
             raise NoAudio
-        if wanted is None:
+        if wanted in (None, "mix"):
             return self.default_track
         if str(wanted).isdecimal():
             place = int(wanted) - 1
@@ -229,9 +231,7 @@ class Media:
             UndecodableAudio: it is of a kind that cannot be decoded.
         """
         stream = self.audio_streams[place]
-        for other in self._container.streams:
-            if other is not stream:
-                other.discard = Discard.all
+        self._read_only([stream])
         self._skip_other_tracks(stream)
         return TrackDecoder(self._container, stream, lambda: self.is_cut_short, self._clock(stream))
 
@@ -246,6 +246,22 @@ class Media:
             return
         reader = sample_reader(self._file.look_at, self._size_bytes, stream.index_entries, self._file.prefetch)
         self._file.read_samples = reader.read_at if reader else None
+
+    def mixed(self, sample_rate_hz: int | None) -> MixedTracks:
+        """Returns the mix of all audio tracks that can be decoded, at this sample rate; None: the highest of theirs.
+
+        Raises:
+            UndecodableAudio: there is none.
+        """
+        streams = {
+            number: stream
+            for number, (stream, track) in enumerate(zip(self.audio_streams, self.tracks, strict=True), 1)
+            if track.decodable
+        }
+        if not streams:
+            raise UndecodableAudio
+        self._read_only(list(streams.values()))
+        return MixedTracks(self._container, streams, lambda: self.is_cut_short, self._clock, sample_rate_hz)
 
     def pictures(self) -> list[bytes]:
         """Returns the pictures that are attached to the file, the front cover first. Call this first."""
@@ -271,6 +287,11 @@ class Media:
         zero_s = self.zero_s
         start_s, end_s = (round(float(chapter[name] * time_base - zero_s), 6) for name in ("start", "end"))
         return Chapter(start_s, end_s, clean_text(self._decoded(chapter["metadata"].get("title", ""))) or None)
+
+    def _read_only(self, streams: Sequence[AudioStream]) -> None:
+        for other in self._container.streams:
+            if other not in streams:
+                other.discard = Discard.all
 
     @property
     def mp3_encoder(self) -> bytes | None:

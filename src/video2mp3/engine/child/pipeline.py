@@ -16,6 +16,7 @@ from video2mp3.engine.child.audio.trim import Trim
 from video2mp3.engine.child.audio.waveform import WaveformPeaks
 from video2mp3.engine.child.conversion_job import ConversionJob
 from video2mp3.engine.child.media import Media
+from video2mp3.engine.child.mixing import MixedTracks
 from video2mp3.engine.child.output_metadata import OutputMetadata
 from video2mp3.engine.child.segments import SegmentsWriter, WrittenSegment
 from video2mp3.engine.child.split_points import PcmFormat, SplitPoints, split_points_for
@@ -76,13 +77,13 @@ class Pipeline:
         *,
         gain_db: float = 0.0,
     ) -> None:
-        self._gain_db = gain_db
+        self._gain_db = gain_db + job.mix_gain_db
         self._job = job
         self._options = options = job.options
         self._metadata = OutputMetadata(media, job)
         self._chapters = media.chapters
         self._track = media.find_track(options.track)
-        self._decoder = media.decoder(self._track)
+        self._decoder = media.mixed(options.sample_rate_hz) if options.mixes_tracks else media.decoder(self._track)
         self._started_cpu_s = time.process_time()
         self._source_format: tuple[int, int] = (0, 0)
         self._left_out = LeftOut()
@@ -136,7 +137,7 @@ class Pipeline:
             "sample_rate_hz": self._source_format[0],
             "channels": self._source_format[1],
             "samples_in": self._decoder.samples,
-            "track": self._track + 1,
+            **self._tracks(),
             "title": self._metadata.tags().title,
             "unusable_picture": self._metadata.unusable_picture,
             "damaged_packets": self._decoder.damage.packets,
@@ -152,6 +153,12 @@ class Pipeline:
             "decode_s": round(time.process_time() - self._started_cpu_s - self._encoder.cpu_s, 3),
             "encode_s": round(self._encoder.cpu_s, 3),
         }
+
+    def _tracks(self) -> dict[str, Any]:
+        if isinstance(self._decoder, MixedTracks):
+            mixed = self._decoder.mixed
+            return {"track": mixed[0], "tracks_mixed": mixed, "tracks_left_out": self._decoder.left_out}
+        return {"track": self._track + 1}
 
     def segments(self) -> list[dict[str, Any]]:
         """Returns the facts of each segment for the report."""

@@ -49,6 +49,8 @@ def requires_full_input(options: ResolvedOptions) -> BlockedReason | None:
         return "loudness"
     if options.split == "silence":
         return "split_silence"
+    if options.mixes_tracks:
+        return "mix"
     return None if options.cover_at_s is None else "cover_at"
 
 

@@ -314,6 +314,7 @@ def _report(fields: Fields, sink: VerifiedSink, options: ResolvedOptions) -> Rep
         container=fields.str_field("container"),
         tracks=tracks_of(fields),
         track=fields.int_field("track"),
+        mixed_tracks=fields.int_list_field("tracks_mixed"),
         codec=fields.str_field("codec"),
         sample_rate_hz=fields.int_field("sample_rate_hz"),
         channels=fields.int_field("channels"),

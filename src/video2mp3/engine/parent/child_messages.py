@@ -47,6 +47,7 @@ from video2mp3.errors import (
     StorageFull,
     TooManySegments,
     TrackNotFound,
+    TracksFarApart,
     UndecodableAudio,
     UnsupportedFormat,
     Video2mp3Error,
@@ -82,6 +83,7 @@ _ERRORS: dict[str, type[Video2mp3Error]] = {
         CorruptAudio,
         AudioTooLong,
         TrackNotFound,
+        TracksFarApart,
         StartOutOfRange,
         TooManySegments,
         NotMp3,
@@ -392,7 +394,11 @@ def _estimates(
     """Returns the estimated size of the MP3s and the estimated time; None if unknown."""
     duration_s = fields.optional_seconds_field("duration_s")
     first = fields.int_field("default_track") - 1
-    chosen = tracks[first : first + 1] if options.track != "all" else [t for t in tracks if t.decodable]
+    chosen = tracks[first : first + 1]
+    if options.all_tracks or options.mixes_tracks:
+        chosen = [track for track in tracks if track.decodable]
+    if options.mixes_tracks:
+        chosen = sorted(chosen, key=lambda track: (track.duration_s or 0, track.channels))[-1:]
     lengths_s = [estimate.wanted_s(options, track.duration_s or duration_s) for track in chosen]
     known_s = [length_s for length_s in lengths_s if length_s is not None]
     if not chosen or len(known_s) < len(chosen):

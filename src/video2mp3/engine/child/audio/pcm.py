@@ -41,6 +41,7 @@ _FLOAT_TYPECODES = {"flt": "f", "fltp": "f", "dbl": "d", "dblp": "d"}
 _LOUDEST = 1e30
 """No real audio has larger samples."""
 BYTES_PER_SAMPLE = 2
+_SAMPLE_BYTES = {"s16": BYTES_PER_SAMPLE, "flt": 4}
 _BLOCK_SAMPLES = 32768
 """Samples per filter call; frame by frame, filtering took three times as long as decoding."""
 
@@ -55,13 +56,24 @@ def mp3_rate_for(sample_rate_hz: int) -> int:
 class PcmConverter:
     """Converts frames of any format, which may change, to one output format."""
 
-    def __init__(self, sample_rate_hz: int, channels: int | str, gain_db: float = 0.0) -> None:
-        """`channels`: 1 or 2; `left` or `right`: of stereo, this channel alone."""
+    def __init__(
+        self, sample_rate_hz: int, channels: int | str, gain_db: float = 0.0, sample_format: str = "s16"
+    ) -> None:
+        """Starts without audio.
+
+        Args:
+            sample_rate_hz: of the PCM.
+            channels: 1 or 2; `left` or `right`: of stereo, this channel alone.
+            gain_db: applied before the samples are rounded.
+            sample_format: `s16`, or `flt`, which does not clip.
+        """
+        self._sample_format = sample_format
         self._gain_db = gain_db
         self._mixdown = channels
         self._phase = PhaseMeter() if channels == 1 else None
         self.sample_rate_hz = sample_rate_hz
         self.channels = 2 if channels == 2 else 1
+        self._bytes_per_sample = self.channels * _SAMPLE_BYTES[sample_format]
         self.samples = 0
         """Samples per channel returned so far."""
         self._run: _FormatRun | None = None
@@ -81,9 +93,9 @@ class PcmConverter:
         if self._run is not None and self._run.takes(frame):
             return self._counted(self._run.convert(frame, samples))
         done = self.finish()
-        graph = _graph(frame, self.sample_rate_hz, self._mixdown, self._gain_db)
+        graph = _graph(frame, self.sample_rate_hz, self._mixdown, self._gain_db, self._sample_format)
         phase = self._phase if frame.layout.nb_channels == 2 else None
-        self._run = _FormatRun(frame, self.sample_rate_hz, self.channels, graph, phase)
+        self._run = _FormatRun(frame, self.sample_rate_hz, self._bytes_per_sample, graph, phase)
         return [*done, *self._counted(self._run.convert(frame, samples))]
 
     def finish(self) -> Sequence[bytes]:
@@ -98,7 +110,7 @@ class PcmConverter:
 
     def _counted(self, blocks: Sequence[bytes]) -> Sequence[bytes]:
         for block in blocks:
-            self.samples += len(block) // (BYTES_PER_SAMPLE * self.channels)
+            self.samples += len(block) // self._bytes_per_sample
         return blocks
 
 
@@ -106,11 +118,11 @@ class _FormatRun:
     """Converts consecutive frames of one format, with exactly their length at the new sample rate."""
 
     def __init__(
-        self, first: AudioFrame, sample_rate_hz: int, channels: int, graph: Graph, phase: PhaseMeter | None
+        self, first: AudioFrame, sample_rate_hz: int, bytes_per_sample: int, graph: Graph, phase: PhaseMeter | None
     ) -> None:
         self._kind = _kind_of(first)
         self._ratio = Fraction(sample_rate_hz, first.sample_rate)
-        self._bytes_per_sample = BYTES_PER_SAMPLE * channels
+        self._bytes_per_sample = bytes_per_sample
         self._samples_in = 0
         self._samples_out = 0
         self._waiting = AudioFifo()
@@ -172,18 +184,23 @@ def _kind_of(frame: AudioFrame) -> tuple[str, str, int]:
     return frame.format.name, frame.layout.name, frame.sample_rate
 
 
-def _graph(first: AudioFrame, sample_rate_hz: int, mixdown: int | str, gain_db: float) -> Graph:
+def _graph(first: AudioFrame, sample_rate_hz: int, mixdown: int | str, gain_db: float, sample_format: str) -> Graph:
     error: Exception | None = None
     for channels in (_chosen_channels(first, mixdown), _all_channels(first)):
         try:
-            return _filters(first, sample_rate_hz, mixdown, gain_db, channels)
+            return _filters(first, sample_rate_hz, mixdown, gain_db, sample_format, channels)
         except (ValueError, OSError) as found:
             error = found
     raise UndecodableAudio(f"Audio with the channels {first.layout.name!r} cannot be mixed.") from error
 
 
 def _filters(
-    first: AudioFrame, sample_rate_hz: int, mixdown: int | str, gain_db: float, channels: _Filter | None
+    first: AudioFrame,
+    sample_rate_hz: int,
+    mixdown: int | str,
+    gain_db: float,
+    sample_format: str,
+    channels: _Filter | None,
 ) -> Graph:
     """Returns the filters abuffer → aresample → aformat, as ffmpeg sets them up."""
     layout = "mono" if mixdown == 1 else "stereo"
@@ -200,7 +217,7 @@ def _filters(
         chain.append(graph.add("volume", volume=f"{gain_db:.4f}dB", precision="float"))
     chain += [
         graph.add("aresample", **(_LONG_FILTER if first.sample_rate != sample_rate_hz else {})),
-        graph.add("aformat", sample_rates=str(sample_rate_hz), sample_fmts="s16", channel_layouts=layout),
+        graph.add("aformat", sample_rates=str(sample_rate_hz), sample_fmts=sample_format, channel_layouts=layout),
         *([graph.add(*_SIDES[mixdown])] if isinstance(mixdown, str) else []),
         graph.add("abuffersink"),
     ]
