@@ -155,6 +155,20 @@ def test_a_track_that_ends_early_holds_up_no_other(tmp_path: Path, monkeypatch: 
     assert (len(samples), samples) == (6 * RATE_HZ, expected)
 
 
+def test_tracks_stay_aligned_where_one_starts_late_or_has_gaps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It should hold too where the track with gaps is suspended in them."""
+    gaps = "asetnsamples=4800,aselect='between(t,2,2.99)+gte(t,5)'"
+    file = tones(
+        tmp_path / "a.mkv", tone(400, 0.3, 7), f"{tone(1000, 0.1, 6)},{gaps}", codec=("-c:a", "pcm_s16le", "-copyts")
+    )
+    expected, _ = mixed_here(file)
+    seconds = [[value * 32768 for value in expected[n * RATE_HZ : (n + 1) * RATE_HZ]] for n in range(7)]
+    assert [round(level_of(second, 1000), 2) for second in seconds] == [0, 0, 0.1, 0, 0, 0.1, 0]
+    assert [round(level_of(second, 400), 2) for second in seconds] == [0.3] * 7
+    monkeypatch.setattr(mixing, "MAX_WAITING_BYTES", 20_000)
+    assert mixed_here(file)[0] == expected
+
+
 def test_tracks_far_apart_in_the_file_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It should mix them as long as the packets between them are few."""
     file = tmp_path / "apart.mkv"

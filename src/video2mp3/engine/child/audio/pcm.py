@@ -73,15 +73,11 @@ class PcmConverter:
         self._phase = PhaseMeter() if channels == 1 else None
         self.sample_rate_hz = sample_rate_hz
         self.channels = 2 if channels == 2 else 1
-        self._bytes_per_sample = self.channels * _SAMPLE_BYTES[sample_format]
+        self.bytes_per_sample = self.channels * _SAMPLE_BYTES[sample_format]
+        """Of all channels."""
         self.samples = 0
         """Samples per channel returned so far."""
         self._run: _FormatRun | None = None
-
-    @property
-    def bytes_per_sample(self) -> int:
-        """Of all channels."""
-        return BYTES_PER_SAMPLE * self.channels
 
     @property
     def due(self) -> int:
@@ -95,7 +91,7 @@ class PcmConverter:
         done = self.finish()
         graph = _graph(frame, self.sample_rate_hz, self._mixdown, self._gain_db, self._sample_format)
         phase = self._phase if frame.layout.nb_channels == 2 else None
-        self._run = _FormatRun(frame, self.sample_rate_hz, self._bytes_per_sample, graph, phase)
+        self._run = _FormatRun(frame, self.sample_rate_hz, self.bytes_per_sample, graph, phase)
         return [*done, *self._counted(self._run.convert(frame, samples))]
 
     def finish(self) -> Sequence[bytes]:
@@ -110,7 +106,7 @@ class PcmConverter:
 
     def _counted(self, blocks: Sequence[bytes]) -> Sequence[bytes]:
         for block in blocks:
-            self.samples += len(block) // self._bytes_per_sample
+            self.samples += len(block) // self.bytes_per_sample
         return blocks
 
 
