@@ -216,7 +216,7 @@ def test_parts_are_found_again(inbox: Path) -> None:
         watch.wait_for_mp3(inbox / "new-01.mp3", 20_000)
         watch.stop()
     assert len(watch.complaints()) == 3
-    assert "video2mp3: inbox: skipped, already MP3; name them to convert them: new-1.mp3" in watch.complaints()
+    assert "inbox: skipped, already MP3; name them to convert them: new-1.mp3" in watch.complaints()
     assert visible(inbox) == ["new-01.mp3", "new-1.mp3", "new.mp4", "old-01.mp3", "old.mp4"]
 
 

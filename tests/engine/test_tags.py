@@ -94,6 +94,17 @@ def test_without_the_source_s_tags_there_are_only_one_s_own(video: Path, tmp_pat
         ("6.05.2024", "2024-05-06"),
         ("20241399", "2024"),
         ("202405", None),
+        ("2024.5.6", "2024-05-06"),
+        ("31/05/2024", "2024-05-31"),
+        ("05/31/2024", "2024-05-31"),
+        ("05/06/2024", "2024"),
+        ("May 2024", "2024-05"),
+        ("6 May 2024", "2024-05-06"),
+        ("September 6, 2024", "2024-09-06"),
+        ("6. Mai 2024", "2024"),
+        ("2024/05/06 07:08:09", "2024"),
+        ("20240506T070809Z", "2024"),
+        ("Mon May 16 07:08:09 2024", "2024"),
     ],
 )
 def test_dates_of_programs_are_understood_and_of_a_moment_only_the_year_is_kept(date: str, kept: str | None) -> None:

@@ -20,6 +20,7 @@ MAX_PRIVATE_LENGTH = 2000
 
 _OPTIONS = {"title": "TIT2", "artist": "TPE1", "album": "TALB", "date": "TDRC", "genre": "TCON"}
 _HARMLESS = {
+    "year": "TDRC",  # some Vorbis comments; a date wins
     **_OPTIONS,
     "album_artist": "TPE2",
     "composer": "TCOM",
@@ -35,14 +36,22 @@ _TECHNICAL = frozenset((
 """Tags of the file format, which would be wrong in an MP3."""
 _GAINS = re.compile(r"(replaygain|r128|mp3gain)_")
 """What a player is to change the loudness by; FFmpeg's names (ReplayGain, Opus, mp3gain)."""
-_DATES = (
-    re.compile(r"(?P<year>\d{4})(-(?P<month>\d\d)(-(?P<day>\d\d))?)?$"),
-    re.compile(r"(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)$"),
-    re.compile(r"(?P<year>\d{4})/(?P<month>\d\d?)/(?P<day>\d\d?)$"),
-    re.compile(r"(?P<day>\d\d?)\.(?P<month>\d\d?)\.(?P<year>\d{4})$"),
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_DATES = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"(?P<year>\d{4})(-(?P<month>\d\d)(-(?P<day>\d\d))?)?$",  # ISO 8601
+        r"(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)$",  # yt-dlp
+        r"(?P<year>\d{4})[-/.](?P<month>\d\d?)[-/.](?P<day>\d\d?)$",  # cameras
+        r"(?P<day>\d\d?)\.(?P<month>\d\d?)\.(?P<year>\d{4})$",  # Europe
+        r"(?P<day>1[3-9]|2\d|3[01])[-/](?P<month>\d\d?)[-/](?P<year>\d{4})$",  # no month has such a number
+        r"(?P<month>\d\d?)[-/](?P<day>1[3-9]|2\d|3[01])[-/](?P<year>\d{4})$",
+        r"((?P<day>\d\d?)\.? )?(?P<name>[A-Za-z]{3,9})\.?,? (?P<year>\d{4})$",
+        r"(?P<name>[A-Za-z]{3,9})\.? (?P<day>\d\d?),? (?P<year>\d{4})$",
+    )
 )
-"""Date formats: ISO 8601, yt-dlp, cameras, German software."""
-_YEAR = re.compile(r"\d{4}(?=-)")
+_YEAR = re.compile(r"(?<!\d)(1[5-9]|20)\d\d(?=\d{4}T|\D|$)")
+"""In a date with a time of day, which reveals when it was recorded, and in dates whose month is not clear."""
 _COUNTED = re.compile(r"\d{1,5}(/\d{1,5})?")
 
 
@@ -153,16 +162,20 @@ def _harmless(own: Mapping[str, str]) -> dict[str, str]:
 
 
 def _date_in(text: str) -> str:
-    """Returns a date as ID3 writes it, as exact as it is known; nothing if there is none."""
+    """Returns a date as ID3v2.4 writes it, as exact as it is known; nothing if there is none."""
     found = next(filter(None, (form.match(text) for form in _DATES)), None)
-    if found is None:  # a date with a time of day reveals when it was recorded
-        return year[0] if (year := _YEAR.match(text)) else ""
-    month, day = int(found["month"] or 0), int(found["day"] or 0)
+    if found is None:
+        return year[0] if (year := _YEAR.search(text)) else ""
+    parts = found.groupdict()
+    month, day = int(parts.get("month") or 0), int(parts.get("day") or 0)
+    if name := parts.get("name"):
+        prefix = name.lower()[:3]
+        month = _MONTHS.index(prefix) + 1 if prefix in _MONTHS else 0
     try:
         date(int(found["year"]), month or 1, day or 1)
     except ValueError:
         return found["year"]
-    return "-".join([found["year"], *(f"{number:02}" for number in (month, day) if number)])
+    return "-".join([found["year"], *(f"{number:02}" for number in (month, day if month else 0) if number)])
 
 
 def _private(own: Mapping[str, str]) -> dict[str, str]:
