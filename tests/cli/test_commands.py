@@ -114,7 +114,7 @@ def test_help_is_plain_and_whole(tmp_path: Path) -> None:
     overview = run(tmp_path, "--help").stdout
     assert re.search(r"^  migrate +Migrate the database to this version's tables\.$", overview, re.MULTILINE)
     assert "..." not in overview.split("Commands:")[1]
-    assert re.search(r"^  --force +Overwrite", run(tmp_path, "convert", "-h").stdout, re.MULTILINE)
+    assert re.search(r"^  -f, --force +Overwrite", run(tmp_path, "convert", "-h").stdout, re.MULTILINE)
 
 
 def test_the_service_in_one_process_loads_no_client_of_other_servers() -> None:

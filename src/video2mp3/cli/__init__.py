@@ -60,7 +60,7 @@ def _keep_files_private(command: str | None) -> None:
 def _root(
     context: typer.Context,
     version: bool = typer.Option(  # noqa: ARG001
-        False, "--version", callback=_print_version, is_eager=True, help="Show the version."
+        False, "-V", "--version", callback=_print_version, is_eager=True, help="Show the version."
     ),
 ) -> None:
     _keep_files_private(context.invoked_subcommand)

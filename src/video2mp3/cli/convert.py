@@ -2,19 +2,22 @@
 
 import signal
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from video2mp3.cli.convert_files import ConvertSettings, Task, convert_files
+from video2mp3.cli.files import earlier_output
 from video2mp3.cli.flags import OUTPUT, FlagsCommand, Force, Inputs, Output, takes_options, with_flags
-from video2mp3.cli.output_paths import folders_to_watch, pair_outputs
-from video2mp3.cli.terminal import complain, stop
+from video2mp3.cli.inputs import STANDARD_INPUT, Input, input_of
+from video2mp3.cli.output_paths import STANDARD_OUTPUT, folders_to_watch, is_given_folder, pair_outputs
+from video2mp3.cli.terminal import complain, shown, stop
 from video2mp3.cli.watch import Watch
-from video2mp3.engine import Limits, Options
+from video2mp3.engine import Limits, Options, ResolvedOptions
 from video2mp3.engine.cpus import available_cpus
-from video2mp3.engine.segment_names import MAX_SUFFIX_BYTES
 from video2mp3.errors import InvalidOption
 
 A_WEEK_S = 7 * 86_400.0
@@ -24,54 +27,129 @@ LIMITS = Limits(max_audio_s=A_WEEK_S, wall_clock_s=A_WEEK_S)
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=1024,
+        metavar="NUMBER",
+        help="Threads per file (default: the cores, shared among the files).",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "-j", "--jobs", min=1, max=64, metavar="NUMBER", help="Files at a time (default: as many as use all cores).",
+        rich_help_panel=OUTPUT,
+    ),
+]  # fmt: skip
+
+
+def _switch(help_text: str, *names: str) -> Any:
+    return typer.Option(*names, help=help_text, rich_help_panel=OUTPUT)
+
+
+SkipExisting = Annotated[bool, _switch("Skip files that have an MP3, as files of folders are.", "--skip-existing")]
+KeepTimes = Annotated[bool, _switch("Give the MP3s the modification times of their files.", "--keep-times")]
+DryRun = Annotated[bool, _switch("Print what would be written, and convert nothing.", "--dry-run")]
+KeepWatching = Annotated[bool, _switch("Keep watching the folders for new files, until Ctrl-C.", "--watch")]
+AsJSON = Annotated[bool, _switch("Print one JSON object per file, with its report.", "--json")]
+Quiet = Annotated[bool, _switch("Print errors only.", "-q", "--quiet")]
+Verbose = Annotated[bool, _switch("Print also what was found, and how fast it was.", "-v", "--verbose")]
+
+
 @app.command(cls=FlagsCommand)
 @takes_options
-def convert_command(
+def convert_command(  # noqa: PLR0913 each parameter is a flag
     files: Inputs,
     options: dict[str, Any],
     output: Output = None,
-    threads: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            max=1024,
-            metavar="NUMBER",
-            help="Threads per file (default: the cores, shared among the files).",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = None,
+    threads: Threads = None,
+    jobs: Jobs = None,
     force: Force = False,
-    watch: Annotated[
-        bool,
-        typer.Option("--watch", help="Keep watching the folders for new files, until Ctrl-C.", rich_help_panel=OUTPUT),
-    ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object per file, with its report.", rich_help_panel=OUTPUT)
-    ] = False,
+    skip_existing: SkipExisting = False,
+    keep_times: KeepTimes = False,
+    dry_run: DryRun = False,
+    watch: KeepWatching = False,
+    as_json: AsJSON = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
-    """Convert videos on this machine to MP3.
+    """Convert videos to MP3 on this machine.
 
     TIME is written as 90, 1:30 or 1:02:03.5. Several MP3s of one file are named talk-01.mp3 or talk-track1.mp3. Files
-    are converted in parallel, as far as the cores allow. With --watch, files that already have an MP3 are skipped.
-    Exit status: 0 all converted, 1 some failed, 2 wrong usage.
+    are converted in parallel, as far as the cores allow. Files of a folder that already have an MP3 are skipped.
+    Exit status: 0 all converted or skipped, 1 some failed, 2 wrong usage.
+
+    \b
+    Examples:
+      video2mp3 convert talk.mp4
+      video2mp3 convert recordings -o mp3/ --preset podcast
+      video2mp3 convert book.m4b --split chapters
+      video2mp3 convert *.mkv -o '{folder}/{stem} {bitrate}.mp3' --vbr 2
+      video2mp3 convert - <talk.mp4 >talk.mp3
     """
     try:
         chosen = Options.from_dict(options).resolved()
     except InvalidOption as error:
         stop(with_flags(error.detail))
-    reserved_bytes = MAX_SUFFIX_BYTES if chosen.makes_segments else 0
-    tasks = [] if watch else [Task(file, target) for file, target in pair_outputs(files, output, reserved_bytes)]
-    folders, into = folders_to_watch(files, output) if watch else ([], None)
+    inputs = [input_of(text) for text in files]
+    if output is None and any(one.origin == STANDARD_INPUT for one in inputs):
+        output = STANDARD_OUTPUT
+    if output == STANDARD_OUTPUT:
+        _check_standard_output(inputs, chosen)
+    tasks = [] if watch else _tasks(inputs, output, chosen, skip_existing=skip_existing, make_folders=not dry_run)
+    if dry_run:
+        _print_plan(tasks, chosen, force)
+        return
     cores = available_cpus()
-    threads = threads or max(1, cores // max(1, len(tasks)))
-    settings = ConvertSettings(chosen, force, as_json, replace(LIMITS, threads=threads), jobs=max(1, cores // threads))
+    threads = threads or max(1, cores // (jobs or max(1, len(tasks))))
+    settings = ConvertSettings(
+        chosen,
+        replace(LIMITS, threads=threads),
+        jobs or max(1, cores // threads),
+        force=force,
+        as_json=as_json,
+        quiet=quiet,
+        verbose=verbose,
+        keep_times=keep_times,
+    )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception, so that temporary files are deleted
     try:
         if watch:
-            Watch(folders, into, settings).run()
-        succeeded = convert_files(tasks, settings)
+            Watch(*folders_to_watch(inputs, output), settings).run()
+        totals = convert_files(tasks, settings)
     except KeyboardInterrupt:
         complain("", "interrupted")
         raise typer.Exit(130) from None
-    if not succeeded:
+    if len(tasks) > 1 and not quiet:
+        complain("", str(totals))
+    if totals.failed:
         raise typer.Exit(1)
+
+
+def _tasks(
+    inputs: Sequence[Input], output: str | None, options: ResolvedOptions, *, skip_existing: bool, make_folders: bool
+) -> list[Task]:
+    if output == STANDARD_OUTPUT:
+        return [Task(inputs[0], Path(output))]
+    pairs = pair_outputs(inputs, output, options, make_folders=make_folders)
+    return [Task(one, target, skip_existing or one.folder is not None) for one, target in pairs]
+
+
+def _check_standard_output(inputs: Sequence[Input], options: ResolvedOptions) -> None:
+    if len(inputs) > 1 or options.makes_segments or any(is_given_folder(one) for one in inputs):
+        stop("-o -: only one MP3 can go to standard output; name a folder.")
+    if sys.stdout.isatty():
+        stop("-o -: the MP3 would go to the terminal; name a file with -o, or send it on, as in `-o - >talk.mp3`.")
+
+
+def _print_plan(tasks: Sequence[Task], options: ResolvedOptions, force: bool) -> None:
+    """Prints what a conversion would write, without looking into the files."""
+    for task in tasks:
+        earlier = None if task.to_standard_output else earlier_output(task.target, options)
+        note = ""
+        if earlier is not None:
+            note = " (would be overwritten)" if force else " (exists: skipped)" if task.skip_existing else " (exists)"
+        print(f"{shown(str(task.given))} -> {shown(task.target)}{note}")

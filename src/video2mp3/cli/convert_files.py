@@ -1,18 +1,25 @@
 """Converts several files in parallel and reports each result; for `convert` with and without `--watch`."""
 
 import json
+import os
+import shutil
+import sys
+import tempfile
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from video2mp3.cli.files import check_before, no_room, open_source, outputs_of, place, temporary_file
+from video2mp3.cli.files import check_before, earlier_output, no_room, outputs_of, place, temporary_file
+from video2mp3.cli.inputs import Input, opened
+from video2mp3.cli.output_paths import STANDARD_OUTPUT
 from video2mp3.cli.progress import Display, OnProgress, display
-from video2mp3.cli.terminal import clock, complain, shown, size
+from video2mp3.cli.terminal import clock, complain, reason, shown, size
 from video2mp3.engine import Limits, Report, ResolvedOptions, convert
-from video2mp3.errors import Canceled, StorageFull, Video2mp3Error
+from video2mp3.errors import Canceled, InvalidRequest, StorageFull, Video2mp3Error
 
 
 @dataclass(frozen=True)
@@ -20,21 +27,34 @@ class ConvertSettings:
     """Settings that apply to all files."""
 
     options: ResolvedOptions
-    force: bool
-    as_json: bool
     limits: Limits
     jobs: int
     """Number of files converted in parallel."""
+    force: bool = False
+    as_json: bool = False
+    quiet: bool = False
+    """Print nothing but errors."""
+    verbose: bool = False
+    """Print also what was found in each file, and how fast it was converted."""
+    keep_times: bool = False
+    """The MP3s get the modification time of their file."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """A file to convert."""
+    """An input to convert."""
 
-    file: Path
+    given: Input
     target: Path
+    """`-` for standard output."""
+    skip_existing: bool = False
     is_stale: Callable[[], bool] = lambda: False
     """Called during the conversion and before the MP3 gets its name; True cancels the conversion silently."""
+
+    @property
+    def to_standard_output(self) -> bool:
+        """Whether the MP3 is no file."""
+        return str(self.target) == STANDARD_OUTPUT
 
 
 @dataclass(frozen=True)
@@ -44,50 +64,85 @@ class Converted:
     report: Report
     outputs: Sequence[Path]
     """The paths of the MP3s, one for each segment of the report."""
+    took_s: float
 
 
-def convert_files(tasks: Sequence[Task], settings: ConvertSettings) -> bool:
-    """Converts the files in parallel and reports the results in order. Returns whether all succeeded."""
+@dataclass
+class Totals:
+    """What became of all inputs."""
+
+    converted: int = 0
+    skipped: int = 0
+    failed: int = 0
+    audio_s: float = 0.0
+    started_s: float = field(default_factory=time.monotonic)
+
+    def __str__(self) -> str:
+        took_s = time.monotonic() - self.started_s
+        counts = f"{self.converted} converted, {self.skipped} skipped, {self.failed} failed"
+        speed = f"{_length(self.audio_s)} of audio in {_length(took_s)}, {self.audio_s / took_s:.0f}× real time"
+        return f"{counts}; {speed}" if self.audio_s else counts
+
+
+class _Exists(Exception):
+    """There is an MP3 already, which the task keeps."""
+
+
+def convert_files(tasks: Sequence[Task], settings: ConvertSettings) -> Totals:
+    """Converts the files in parallel and reports the results in order. Returns what became of them."""
     stopping = threading.Event()
-    with display(len(tasks)) as bars, ThreadPoolExecutor(settings.jobs) as pool:
+    totals = Totals()
+    with display(len(tasks), quiet=settings.quiet) as bars, ThreadPoolExecutor(settings.jobs) as pool:
         try:
             futures = [pool.submit(_convert_one, task, settings, bars, stopping) for task in tasks]
-            succeeded = [
-                _report_result(task, future, settings.options, settings.as_json)
-                for task, future in zip(tasks, futures, strict=True)
-            ]
-            return all(succeeded)
+            for task, future in zip(tasks, futures, strict=True):
+                _report_result(task, future, settings, totals)
+            return totals
         finally:  # also when interrupted
             stopping.set()
             pool.shutdown(cancel_futures=True)
 
 
 def _convert_one(task: Task, settings: ConvertSettings, bars: Display, stopping: threading.Event) -> Converted:
-    with bars.bar(task.file) as on_progress:
+    with bars.bar(task.given.file) as on_progress:
         return _write(task, settings, on_progress, lambda: stopping.is_set() or task.is_stale())
 
 
-def _report_result(task: Task, future: "Future[Converted]", options: ResolvedOptions, as_json: bool) -> bool:
-    """Waits for a file, and prints its result on standard output, or its error on standard error."""
-    name, in_segments = shown(task.file), options.makes_segments
-    facts: dict[str, Any] = {"source": str(task.file)} | ({} if in_segments else {"output": str(task.target)})
+def _report_result(task: Task, future: "Future[Converted]", settings: ConvertSettings, totals: Totals) -> None:
+    """Waits for a file, counts it, and prints its result on standard output, or its error on standard error."""
+    name, in_segments = shown(str(task.given)), settings.options.makes_segments
+    facts: dict[str, Any] = {"source": str(task.given)} | ({} if in_segments else {"output": str(task.target)})
+    results = sys.stderr if task.to_standard_output else sys.stdout
     try:
         done = future.result()
     except Canceled:
-        return False
+        totals.failed += 1
+        return
+    except _Exists:
+        totals.skipped += 1
+        if settings.verbose:
+            complain(name, f"skipped: {shown(task.target)} exists")
+        return
     except Video2mp3Error as error:
+        totals.failed += 1
         complain(name, error.detail)
-        if as_json:
-            print(json.dumps({**facts, "error": {"code": error.code, "detail": error.detail}}), flush=True)
-        return False
-    for warning in done.report.warnings:
-        complain(name, f"warning: {warning}")
-    if as_json:
+        if settings.as_json:
+            print(
+                json.dumps({**facts, "error": {"code": error.code, "detail": error.detail}}), file=results, flush=True
+            )
+        return
+    totals.converted += 1
+    totals.audio_s += done.report.duration_s
+    if not settings.quiet:
+        for warning in done.report.warnings:
+            complain(name, f"warning: {warning}")
+    if settings.as_json:
         outputs = {"outputs": [str(output) for output in done.outputs]} if in_segments else {}
-        print(json.dumps({**facts, **outputs, "report": done.report.as_dict()}), flush=True)
-    else:
-        print(f"{name} -> {_summary(done, in_segments)}", flush=True)
-    return True
+        print(json.dumps({**facts, **outputs, "report": done.report.as_dict()}), file=results, flush=True)
+    elif not settings.quiet:
+        print(f"{name} -> {_summary(done, in_segments)}", file=results, flush=True)
+        if settings.verbose:
+            print(f"  {_details(done)}", file=results, flush=True)
 
 
 def _summary(done: Converted, in_segments: bool) -> str:
@@ -98,27 +153,73 @@ def _summary(done: Converted, in_segments: bool) -> str:
     return f"{names} ({segments}{clock(done.report.duration_s)}, {size(done.report.size_bytes)})"
 
 
+def _details(done: Converted) -> str:
+    """Returns what was converted, and how fast, as text."""
+    report = done.report
+    track = report.tracks[report.track - 1] if 0 < report.track <= len(report.tracks) else None
+    source = f"{report.container}, track {report.track}" + (f" ({track.codec})" if track else "")
+    return f"{source}; {_length(report.duration_s)} in {done.took_s:.1f} s, {report.duration_s / done.took_s:.0f}×"
+
+
+def _length(seconds: float) -> str:
+    """Returns 41 s, 3:07 min or 2:13 h."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60}:{minutes % 60:02d} h" if minutes >= 60 else f"{clock(seconds)} min"
+
+
 def _write(
     task: Task, settings: ConvertSettings, on_progress: OnProgress | None, should_stop: Callable[[], bool]
 ) -> Converted:
-    """Converts into a temporary file beside the target and renames it, so that no output is incomplete."""
-    with open_source(task.file) as source:
-        check_before(task.target, task.file, settings.options, settings.force)
+    """Converts into a temporary file beside the target and renames it, so that no output is incomplete.
+
+    Raises:
+        _Exists: there is an MP3, and the task keeps it.
+    """
+    started_s = time.monotonic()
+    if task.skip_existing and not settings.force and earlier_output(task.target, settings.options) is not None:
+        raise _Exists
+
+    def write(sink: BinaryIO) -> Report:
+        return convert(
+            source, sink, settings.options, on_progress=on_progress, should_stop=should_stop, limits=settings.limits
+        )
+
+    with opened(task.given) as source:
+        if task.to_standard_output:
+            with tempfile.TemporaryFile() as sink:
+                report = write(sink)
+                _to_standard_output(sink)
+            return Converted(report, [task.target], time.monotonic() - started_s)
+        check_before(task.target, task.given.file, settings.options, settings.force)
         with temporary_file(task.target) as written:
             try:
                 with written.open("w+b") as sink:
-                    report = convert(
-                        source,
-                        sink,
-                        settings.options,
-                        on_progress=on_progress,
-                        should_stop=should_stop,
-                        limits=settings.limits,
-                    )
+                    report = write(sink)
             except StorageFull:
                 raise no_room(task.target.parent) from None
             if task.is_stale():
                 raise Canceled
             outputs = outputs_of(task.target, report, settings.options)
-            place(written, report.segments, outputs, task.file, settings.force)
-    return Converted(report, outputs)
+            place(written, report.segments, outputs, task.given.file, settings.force)
+    if settings.keep_times and task.given.origin is None:
+        _keep_times(task.given.file, outputs)
+    return Converted(report, outputs, time.monotonic() - started_s)
+
+
+def _to_standard_output(mp3: BinaryIO) -> None:
+    mp3.seek(0)
+    try:
+        shutil.copyfileobj(mp3, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        # Otherwise Python complains again when it closes standard output.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise InvalidRequest(f"The MP3 cannot be written to standard output: {reason(error)}.") from None
+
+
+def _keep_times(file: Path, outputs: Sequence[Path]) -> None:
+    modified_ns = file.stat().st_mtime_ns
+    for output in outputs:
+        os.utime(output, ns=(modified_ns, modified_ns))

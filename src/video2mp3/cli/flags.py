@@ -5,15 +5,16 @@ import re
 from collections.abc import Callable
 from dataclasses import Field, fields
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Any, get_args
 
 import typer
 from typer.core import TyperCommand
 
+from video2mp3.cli import values
 from video2mp3.cli.plain_values import read_without_pydantic
+from video2mp3.cli.suggestions import option_meant
 from video2mp3.engine import Options
-from video2mp3.engine.options import MAX_COVER_BYTES, MODES, SPLITS, value_of_text
+from video2mp3.engine.options import MODES, value_of_text
 
 _SHORT = {"vbr_quality": "vbr", "average_kbps": "abr", "cover_picture": "cover-file"}
 _UNIT = re.compile(r"_(kbps|hz|s|lufs)$")
@@ -37,28 +38,27 @@ _OTHER_GROUP = "Tags and cover"
 _NAMES = frozenset(option.name for option in fields(Options))
 # Names that are ordinary words too, in contexts where they mean the option.
 _NAMES_IN_SENTENCES = re.compile(r"\b(?:channels(?= \d)|split(?= silence)|(?<=and )preset)\b")
-# Python refuses to read thousands of digits.
-_TIME = re.compile(r"(?:(?:(\d{1,9}):)?([0-5]?\d):)?(\d{1,9}(?:\.\d{0,20})?|\.\d{1,20})", re.ASCII)
-
 
 OUTPUT = "Output"
 """The group of flags for outputs."""
 Inputs = Annotated[
-    list[Path],
-    # The command reports an unreadable file itself, and converts the others.
-    typer.Argument(metavar="FILE|FOLDER", help="Videos, or folders of them.", show_default=False, readable=False),
+    list[str],
+    typer.Argument(
+        metavar="FILE|FOLDER|URL|-", help="Videos, or folders of them; -: standard input.", show_default=False
+    ),
 ]
 Output = Annotated[
     str | None,
     typer.Option(
         "-o",
         "--output",
-        metavar="FILE|FOLDER",
-        help="Where to write (default: beside each input).",
+        metavar="FILE|FOLDER|-",
+        help="Where to write (default: beside each input): a file, a folder, a name with {fields}, or - for standard "
+        "output.",
         rich_help_panel=OUTPUT,
     ),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Overwrite files that exist.", rich_help_panel=OUTPUT)]
+Force = Annotated[bool, typer.Option("-f", "--force", help="Overwrite files that exist.", rich_help_panel=OUTPUT)]
 
 
 def flag_of(name: str) -> str:
@@ -74,38 +74,16 @@ def with_flags(text: str) -> str:
     return _NAMES_IN_SENTENCES.sub(lambda found: flag_of(found[0]), text)
 
 
-def seconds(text: str) -> float:
-    """Returns the seconds of a time such as 90, 1:30 or 1:02:03.5."""
-    found = _TIME.fullmatch(text)
-    if found is None or (found[2] is not None and float(found[3]) >= 60):
-        raise typer.BadParameter(f"{text!r} is not a time; write 90, 1:30 or 1:02:03.5.")
-    return int(found[1] or 0) * 3600 + int(found[2] or 0) * 60 + float(found[3])
-
-
-def split_at(text: str) -> float | str:
-    """Returns the value of --split: a word, or a time in seconds."""
-    if text in SPLITS:
-        return text
-    try:
-        return seconds(text)
-    except typer.BadParameter:
-        words = " nor ".join(SPLITS)
-        raise typer.BadParameter(f"{text!r} is neither {words} nor a time such as 600 or 10:00.") from None
-
-
-def picture(path: str) -> bytes:
-    """Returns the bytes of a file, at most one more than allowed."""
-    try:
-        with Path(path).open("rb") as file:
-            return file.read(MAX_COVER_BYTES + 1)
-    except OSError as error:
-        raise typer.BadParameter(f"{path!r} cannot be read: {error.strerror}.") from None
-
-
 _PARSERS: dict[str, Callable[[str], Any]] = {
     "channels": partial(value_of_text, "channels"),
-    "cover_picture": picture,
-    "split": split_at,
+    "bitrate_kbps": values.kbps,
+    "vbr_quality": values.quality,
+    "average_kbps": values.kbps,
+    "sample_rate_hz": values.hertz,
+    "loudness_lufs": values.lufs,
+    "silence_db": values.decibels,
+    "cover_picture": values.picture,
+    "split": values.split_at,
 }
 
 
@@ -132,7 +110,7 @@ def takes_options(command: Callable[..., None]) -> Callable[..., None]:
 def _parameter(option: "Field[Any]") -> inspect.Parameter:
     name, flag = option.name, flag_of(option.name)
     is_switch = isinstance(option.default, bool)
-    parser = _PARSERS.get(name, seconds if name.endswith("_s") else None)
+    parser = _PARSERS.get(name, values.seconds if name.endswith("_s") else None)
     settings: dict[str, Any] = {"parser": parser} if parser else {}
     info = typer.Option(
         f"{flag}/--no-{flag[2:]}" if option.default is True else flag,
@@ -163,6 +141,20 @@ class FlagsCommand(TyperCommand):
     def get_params(self, ctx: Any) -> list[Any]:
         """Returns the parameters, `--help` among them."""
         return read_without_pydantic(super().get_params(ctx))
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Reads the arguments; the error about an unknown option names the one that was probably meant."""
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter:
+            raise
+        except Exception as error:
+            if hasattr(error, "possibilities") and hasattr(error, "message"):
+                known = [name for parameter in self.get_params(ctx) for name in parameter.opts]
+                meant = option_meant(error.option_name, known)  # type: ignore[attr-defined]
+                error.possibilities = None
+                error.message += f". Did you mean {meant}?" if meant else ""
+            raise
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Writes the arguments, then each group in the order of its first option."""

@@ -10,10 +10,11 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from video2mp3.cli.plain_values import read_without_pydantic
+from video2mp3.cli.suggestions import command_meant
 
 
 def convert() -> None:
-    """Convert videos on this machine to MP3."""
+    """Convert videos to MP3 on this machine."""
 
 
 def formats() -> None:
@@ -40,6 +41,8 @@ class LateCommands(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """Returns the name, the command and its arguments."""
+        if self.get_command(ctx, args[0]) is None and (meant := command_meant(args[0])):
+            ctx.fail(f"No such command {args[0]!r}. Did you mean {meant!r}?")
         name, command, arguments = super().resolve_command(ctx, args)
         if name in _LATE:
             command = get_command(import_module(f"video2mp3.cli.{name}").app)

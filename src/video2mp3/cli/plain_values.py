@@ -6,7 +6,6 @@ and words the error.
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 _NUMBERS = {int: re.compile(r"-?[0-9]{1,15}"), float: re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")}
@@ -34,14 +33,14 @@ class _PlainValue:
     def _read(self, value: Any) -> Any:
         if self._settings.parser is not None and isinstance(value, str):
             return self._settings.parser(value)
-        if value is None and self._kind != list[Path]:
+        if value is None and self._kind != list[str]:
             return None
         if self._kind is str and type(value) is str:
             return value
         if self._kind in _NUMBERS and type(value) is str and _NUMBERS[self._kind].fullmatch(value):
             return self._in_range(self._kind(value))
-        if self._kind == list[Path] and isinstance(value, (list, tuple)) and not self._settings.readable:
-            return [Path(each) for each in value]
+        if self._kind == list[str] and isinstance(value, (list, tuple)):
+            return list(value)
         raise _OtherValue
 
     def _in_range(self, number: float) -> float:

@@ -2,13 +2,12 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from video2mp3.cli.files import open_source
 from video2mp3.cli.flags import FlagsCommand
+from video2mp3.cli.inputs import input_of, opened
 from video2mp3.cli.terminal import clock, complain, shown, size
 from video2mp3.engine import Probe, Track, probe
 from video2mp3.errors import Video2mp3Error
@@ -26,7 +25,8 @@ FLAG_NAMES = {
 @app.command(cls=FlagsCommand)
 def probe_command(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE", help="Videos to examine.", show_default=False, readable=False)
+        list[str],
+        typer.Argument(metavar="FILE|URL|-", help="Videos to examine; -: standard input.", show_default=False),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per file.")] = False,
 ) -> None:
@@ -40,24 +40,24 @@ def probe_command(
         raise typer.Exit(1)
 
 
-def _probe_one(file: Path, as_json: bool) -> bool:
+def _probe_one(file: str, as_json: bool) -> bool:
     try:
-        with open_source(file) as source:
+        with opened(input_of(file)) as source:
             found = probe(source)
     except Video2mp3Error as error:
         complain(shown(file), error.detail)
         if as_json:
             error_facts = {"code": error.code, "detail": error.detail}
-            print(json.dumps({"source": str(file), "error": error_facts}), flush=True)
+            print(json.dumps({"source": file, "error": error_facts}), flush=True)
         return False
     if as_json:
-        print(json.dumps({"source": str(file), "probe": found.as_dict()}), flush=True)
+        print(json.dumps({"source": file, "probe": found.as_dict()}), flush=True)
     else:
         print("\n".join(_lines(file, found)), flush=True)
     return True
 
 
-def _lines(file: Path, found: Probe) -> Iterator[str]:
+def _lines(file: str, found: Probe) -> Iterator[str]:
     length = clock(found.duration_s) if found.duration_s else "length not known"
     title = f", “{shown(found.title)}”" if found.title else ""
     yield f"{shown(file)}: {shown(found.container)}, {length}{title}"

@@ -37,9 +37,9 @@ class NoBars:
         yield
 
 
-def display(files: int) -> Display:
+def display(files: int, *, quiet: bool = False) -> Display:
     """Returns how the progress of so many files is shown."""
-    if not sys.stderr.isatty():
+    if quiet or not sys.stderr.isatty():
         return NoBars()
     from video2mp3.cli.bars import Bars  # it takes as long to load as a short file to convert
 

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from video2mp3.cli.flags import FlagsCommand, Force, Inputs, Output, takes_options, with_flags
-from video2mp3.cli.output_paths import pair_outputs
+from video2mp3.cli.inputs import input_of
+from video2mp3.cli.output_paths import STANDARD_OUTPUT, pair_outputs
 from video2mp3.cli.terminal import complain, stop
 from video2mp3.engine import Options
 from video2mp3.errors import InvalidOption
@@ -49,7 +50,13 @@ def push_command(
         chosen = Options.from_dict(options).resolved()
     except InvalidOption as error:
         stop(with_flags(error.detail))
-    tasks = pair_outputs(files, output)
+    if output == STANDARD_OUTPUT:
+        stop("-o -: several files may come; name a file or a folder.")
+    if elsewhere := [text for text in files if input_of(text).origin]:
+        stop(
+            f"{elsewhere[0]}: this command sends files of this machine; POST /v1/conversions takes URLs (docs/urls.md)."
+        )
+    tasks = [(one.file, target) for one, target in pair_outputs([input_of(text) for text in files], output, chosen)]
     if chosen.makes_segments:
         tasks = [(file, target.with_suffix(".zip")) for file, target in tasks]
     # Imported late: the HTTP library takes a while to load, and other commands do not need it.

@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from video2mp3.cli.convert_files import ConvertSettings, Task, convert_files
 from video2mp3.cli.files import earlier_output
+from video2mp3.cli.inputs import Input
 from video2mp3.cli.output_paths import folder_for, is_folder, media_files, names_for, report_skipped
 from video2mp3.cli.terminal import complain, reason, shown
 from video2mp3.engine.segment_names import MAX_SUFFIX_BYTES
@@ -99,7 +100,7 @@ class Watch:
             complain(shown(file), f"Its MP3 cannot be written: {reason(error)}.")
             return
         if earlier is None or (changed and self._settings.force):
-            yield Task(file, target, lambda: _stamp(file) != stamp)
+            yield Task(Input(file), target, is_stale=lambda: _stamp(file) != stamp)
         elif changed:
             complain(shown(file), f"changed since {shown(earlier)} was made; --force converts such files again")
 

@@ -1,0 +1,101 @@
+"""What a command reads, as people name it: a path, a URL, or `-` for standard input."""
+
+import contextlib
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+from urllib.parse import unquote, urlsplit
+
+from video2mp3.cli.files import open_source
+from video2mp3.cli.terminal import reason
+from video2mp3.engine import FileSource
+from video2mp3.errors import InvalidRequest
+
+STANDARD_INPUT = "-"
+_URL = re.compile(r"https?://", re.IGNORECASE)
+_NOT_IN_NAMES = re.compile(r"[/\\\x00-\x1f\x7f]+")
+_PIECE_SIZE_BYTES = 1024**2
+_TIMEOUT_S = 60
+
+
+@dataclass(frozen=True)
+class Input:
+    """One input of a command."""
+
+    file: Path
+    """Where it is; for a URL and standard input the name that its MP3 is derived from."""
+    origin: str | None = None
+    """The URL, or `-`; None: the file."""
+    folder: Path | None = None
+    """The folder that was given, if the file was found in it."""
+
+    def __str__(self) -> str:
+        return self.origin or str(self.file)
+
+
+def input_of(text: str) -> Input:
+    """Returns the input that an argument names."""
+    if text == STANDARD_INPUT:
+        return Input(Path("stdin"), text)
+    if _URL.match(text):
+        name = _NOT_IN_NAMES.sub(" ", unquote(urlsplit(text).path).rpartition("/")[2]).strip(". ")
+        return Input(Path(name[-200:] or urlsplit(text).hostname or "download"), text)
+    return Input(Path(text))
+
+
+@contextlib.contextmanager
+def opened(given: Input) -> Iterator[FileSource]:
+    """Opens an input. What does not come from a file is stored in a temporary one: decoders have to seek.
+
+    Raises:
+        NotFound, InvalidRequest: it cannot be read; the sentence says why.
+    """
+    if given.origin is None:
+        with open_source(given.file) as source:
+            yield source
+        return
+    with tempfile.NamedTemporaryFile(prefix="video2mp3-") as file:
+        if given.origin == STANDARD_INPUT:
+            _copy_standard_input(file)
+        else:
+            _fetch(given.origin, file)
+        file.flush()
+        with FileSource(file.name) as source:
+            # Nothing better is known about standard input; an empty name leaves the title out.
+            source.name = "" if given.origin == STANDARD_INPUT else given.file.name
+            yield source
+
+
+def _copy_standard_input(file: IO[bytes]) -> None:
+    if sys.stdin is None or sys.stdin.isatty():
+        raise InvalidRequest("Standard input is a terminal; send a file to it, as in `video2mp3 convert - <talk.mp4`.")
+    shutil.copyfileobj(sys.stdin.buffer, file, _PIECE_SIZE_BYTES)
+
+
+def _fetch(url: str, file: IO[bytes]) -> None:
+    from http.client import HTTPException  # loaded for URLs only
+    from urllib.error import HTTPError
+    from urllib.request import Request, urlopen
+
+    from video2mp3 import __version__
+
+    try:
+        request = Request(url, headers={"User-Agent": f"video2mp3/{__version__}"})  # noqa: S310 http and https only
+        with urlopen(request, timeout=_TIMEOUT_S) as response:  # noqa: S310
+            promised = response.headers.get("Content-Length")
+            shutil.copyfileobj(response, file, _PIECE_SIZE_BYTES)
+    except HTTPError as error:
+        raise InvalidRequest(f"The server answered {error.code} ({error.reason}).") from None
+    except (HTTPException, ValueError) as error:
+        raise InvalidRequest(f"The URL cannot be fetched: {error or type(error).__name__}.") from None
+    except OSError as error:  # URLError is one
+        cause = getattr(error, "reason", error)
+        why = reason(cause) if isinstance(cause, OSError) else str(cause)
+        raise InvalidRequest(f"The URL cannot be fetched: {why}.") from None
+    if promised is not None and promised.isdigit() and file.tell() < int(promised):
+        raise InvalidRequest(f"The download ended after {file.tell()} of {promised} bytes; try again.")

@@ -1,0 +1,153 @@
+"""Command lines as people type them: exit status, output, errors and files."""
+
+import functools
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from tests.engine.decoders import samples_decoded
+from tests.engine.sounds import write_wav
+
+
+def run(folder: Path, *arguments: str, stdin: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
+    command = [sys.executable, "-m", "video2mp3", *arguments]
+    return subprocess.run(command, cwd=folder, input=stdin, capture_output=True, timeout=60)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("talk.wav", "a/talk.wav", "b/talk.wav", "b/song.wav"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        write_wav(tmp_path / name, 20_000)
+    return tmp_path
+
+
+def mp3s(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*.mp3"))
+
+
+# Arguments, exit status, what standard error has, the MP3s.
+LINES: list[tuple[str, int, str, list[str]]] = [
+    ("convert talk.wav --bitrate 128k", 0, "", ["talk.mp3"]),
+    ("convert talk.wav --vbr V2", 0, "", ["talk.mp3"]),
+    ("convert talk.wav --sample-rate 44.1kHz", 0, "", ["talk.mp3"]),
+    ("convert talk.wav --loudness -16LUFS", 0, "", ["talk.mp3"]),
+    ("convert talk.wav --start 0s --end 1m", 0, "", ["talk.mp3"]),
+    ("convert talk.wav --bitrate much", 2, "'--bitrate': 'much' cannot be read; write 128 or 128k.", []),
+    ("convert talk.wav --loudness loud", 2, "'--loudness': 'loud' cannot be read; write -16 or -16LUFS.", []),
+    ("convert talk.wav --sample-rate x", 2, "'--sample-rate': 'x' cannot be read; write 44100 or 44.1k.", []),
+    ("convert talk.wav --vbr best", 2, "'--vbr': 'best' cannot be read; write 2 or V2.", []),
+    ("convert talk.wav --start 1:60", 2, "'1:60' is not a time; write 90, 1:30 or 1:02:03.5.", []),
+    ("convert talk.wav -o talk", 2, "-o talk: the name of an MP3 ends in .mp3, and that of a new folder in /.", []),
+    ("convert talk.wav -o talk.mp4", 2, "-o talk.mp4: the name of an MP3 ends in .mp3", []),
+    ("convert talk.wav -o {stem}.txt", 2, "-o: a name with fields ends in .mp3", []),
+    ("convert talk.wav -o {title}.mp3", 2, "-o: there is no field {title}; the fields are {folder}, {stem}", []),
+    ("convert a b -o {stem}.mp3", 2, "-o: two inputs would have the same name; use a field that differs", []),
+    ("convert b -o {folder}/{stem}-{bitrate}.mp3", 0, "2 converted", ["b/song-192k.mp3", "b/talk-192k.mp3"]),
+    ("convert talk.wav -o {name}.{ext}.mp3", 0, "", ["talk.wav.wav.mp3"]),
+    ("convert a b -o out", 0, "3 converted", ["out/a/talk.mp3", "out/b/talk.mp3", "out/song.mp3"]),
+    ("convert a/talk.wav b/talk.wav -o out", 0, "2 converted", ["out/a/talk.mp3", "out/b/talk.mp3"]),
+    ("convert a talk.wav b -o -", 2, "-o -: only one MP3 can go to standard output; name a folder.", []),
+    ("convert a -o -", 2, "-o -: only one MP3 can go to standard output", []),
+    ("convert talk.wav -o - --split 1:00", 2, "-o -: only one MP3 can go to standard output", []),
+    ("convert talk.wav --dry-run", 0, "", []),
+    ("convert a b -o new/ --dry-run", 0, "", []),
+    ("convert talk.wav -q", 0, "", ["talk.mp3"]),
+    ("convert --overwrite talk.wav", 2, "No such option: --overwrite. Did you mean --force?", []),
+    ("convert --bitrat 128 talk.wav", 2, "No such option: --bitrat. Did you mean --bitrate?", []),
+    ("convert -y talk.wav", 2, "No such option: -y. Did you mean --force?", []),
+    ("talk.wav", 2, "No such command 'talk.wav'. Did you mean 'video2mp3 convert talk.wav'?", []),
+    ("https://example.com/talk", 2, "Did you mean 'video2mp3 convert https://example.com/talk'?", []),
+    ("convrt talk.wav", 2, "No such command 'convrt'. Did you mean 'convert'?", []),
+    ("convert http://127.0.0.1:9/talk.mp4", 1, "The URL cannot be fetched: connection refused.", []),
+    ("-V", 0, "", []),
+]
+
+
+@pytest.mark.parametrize(("line", "status", "error", "expected"), LINES, ids=[line[0] for line in LINES])
+def test_a_command_line_does_what_it_says(
+    line: str, status: int, error: str, expected: list[str], folder: Path
+) -> None:
+    done = run(folder, *line.split())
+    text = done.stderr.decode()
+    assert (done.returncode, mp3s(folder)) == (status, expected), text
+    assert error in text
+    assert "Traceback" not in text
+    assert bool(text) == bool(error)
+    assert not (folder / "new").exists()
+
+
+def test_a_second_run_over_a_folder_is_no_error(folder: Path) -> None:
+    assert run(folder, "convert", "b").returncode == 0
+    again = run(folder, "convert", "b")
+    assert (again.returncode, again.stderr) == (0, b"video2mp3: 0 converted, 2 skipped, 0 failed\n")
+    assert run(folder, "convert", "b/talk.wav").returncode == 1
+    assert run(folder, "convert", "b/talk.wav", "--skip-existing").returncode == 0
+    plan = run(folder, "convert", "b", "talk.wav", "--dry-run").stdout.decode().splitlines()
+    assert plan == [
+        "b/song.wav -> b/song.mp3 (exists: skipped)",
+        "b/talk.wav -> b/talk.mp3 (exists: skipped)",
+        "talk.wav -> talk.mp3",
+    ]
+
+
+def test_standard_input_becomes_standard_output(folder: Path) -> None:
+    """It should be the bytes of a file, with a header that knows the length."""
+    done = run(folder, "convert", "-", stdin=(folder / "talk.wav").read_bytes())
+    assert (done.returncode, done.stdout[:3]) == (0, b"ID3")
+    (folder / "piped.mp3").write_bytes(done.stdout)
+    assert run(folder, "convert", "talk.wav", "--title", "").returncode == 0
+    assert done.stdout == (folder / "talk.mp3").read_bytes()
+    assert samples_decoded(folder / "piped.mp3", 1) == (20_000, 20_000)
+    assert done.stderr.startswith(b"- -> - (")
+    assert run(folder, "convert", "talk.wav", "-o", "-", "--title", "").stdout == done.stdout
+
+
+def test_an_empty_standard_input_is_said(folder: Path) -> None:
+    done = run(folder, "convert", "-")
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"empty" in done.stderr
+
+
+def test_a_reader_that_ends_early_is_no_traceback(folder: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "video2mp3", "convert", "talk.wav", "-o", "-"],
+        cwd=folder, stdout=write, stderr=subprocess.PIPE, timeout=60,
+    )  # fmt: skip
+    os.close(write)
+    assert done.returncode == 1
+    assert done.stderr == b"video2mp3: talk.wav: The MP3 cannot be written to standard output: broken pipe.\n"
+
+
+@pytest.fixture
+def url(folder: Path) -> Iterator[str]:
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=str(folder))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_url_is_fetched(folder: Path, url: str) -> None:
+    done = run(folder, "convert", f"{url}/b/so%6eg.wav?size=1", f"{url}/none.mp4")
+    assert (done.returncode, mp3s(folder)) == (1, ["song.mp3"])
+    assert f"video2mp3: {url}/none.mp4: The server answered 404 (File not found)." in done.stderr.decode()
+
+
+def test_times_are_kept_where_asked(folder: Path) -> None:
+    os.utime(folder / "talk.wav", (1_000_000, 1_000_000))
+    assert run(folder, "convert", "talk.wav", "--keep-times").returncode == 0
+    assert (folder / "talk.mp3").stat().st_mtime == 1_000_000
+
+
+def test_verbose_tells_what_was_found(folder: Path) -> None:
+    assert b"  wav, track 1 (pcm_s16le); " in run(folder, "convert", "-v", "talk.wav").stdout
