@@ -13,6 +13,7 @@ import pytest
 
 from tests.engine.decoders import samples_decoded
 from tests.engine.sounds import write_wav
+from video2mp3.cli.output_names import FIELDS
 
 
 def run(folder: Path, *arguments: str, stdin: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
@@ -151,3 +152,9 @@ def test_times_are_kept_where_asked(folder: Path) -> None:
 
 def test_verbose_tells_what_was_found(folder: Path) -> None:
     assert b"  wav, track 1 (pcm_s16le); " in run(folder, "convert", "-v", "talk.wav").stdout
+
+
+def test_the_fields_of_names_are_documented() -> None:
+    document = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text()
+    rows = [f"| `{{{name}}}` | {what} |" for name, what in FIELDS.items()]
+    assert "\n".join(["| field | stands for |", "|---|---|", *rows, ""]) in document
