@@ -30,8 +30,8 @@ _METADATA_KEY = re.compile(r"[!-+\--~]+")  # ASCII without space and comma
 class Tus:
     """Pure ASGI middleware around the addresses of uploads.
 
-    It answers OPTIONS, applies `X-HTTP-Method-Override`, refuses other versions of the protocol, and adds the version
-    to every response, including errors.
+    It accepts the address with a final slash, answers OPTIONS, applies `X-HTTP-Method-Override`, refuses other versions
+    of the protocol, and adds the version to every response, including errors.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -42,6 +42,8 @@ class Tus:
         if scope["type"] != "http" or not (scope["path"] == _PREFIX or scope["path"].startswith(f"{_PREFIX}/")):
             await self._app(scope, receive, send)
             return
+        if scope["path"] == f"{_PREFIX}/":
+            scope = {**scope, "path": _PREFIX}  # many servers create uploads there, and so many clients are set up
         headers = Headers(scope=scope)
         override = headers.get("x-http-method-override", "").upper()
         if scope["method"] == "POST" and override in _MEANT:
@@ -101,6 +103,15 @@ def number(request: Request, name: str) -> int | None:
     if not (value.isascii() and value.isdigit() and len(value) <= len(str(MAX_NUMBER))):
         raise InvalidUploadHeader(f"{name} has to be a number of bytes.")
     return int(value)
+
+
+def require_single(request: Request) -> None:
+    """Raises InvalidUploadHeader if the upload is to be a part of another one, or put together of several."""
+    if "upload-concat" in request.headers:
+        raise InvalidUploadHeader(
+            "Upload-Concat: this service does not put uploads together (the extension `concatenation`); send the file "
+            "as one upload, without the client's option for parallel uploads."
+        )
 
 
 def name_in_metadata(metadata: str) -> str:

@@ -57,6 +57,7 @@ _BODY = {
 
 async def create_resumable(request: Request, services: Services, user_id: str) -> Response:
     """Starts an upload with the bytes of the body, if any; on any error nothing stays stored."""
+    tus.require_single(request)
     length = _declared_length(request, services)
     metadata = request.headers.get("upload-metadata", "")
     name = tus.name_in_metadata(metadata)
