@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from video2mp3.engine.child.letter_statistics import ALPHABETS, HANGUL, KANJI, LATIN, SIMPLIFIED, TRADITIONAL
+from video2mp3.engine.child.character_statistics import ALPHABETS, HANGUL, KANJI, LATIN, SIMPLIFIED, TRADITIONAL
 
 FALLBACK = "cp1252"
 MAC_ROMAN = "mac_roman"
@@ -24,7 +24,7 @@ _CLAIMED = 3.0
 """By how much a claim lowers the cost."""
 _ASCII = 3.0
 _UNUSUAL = 9.5
-"""A letter that no language of the encoding has, or a rare ideograph."""
+"""Letters that no language of the encoding has, or a rare ideograph."""
 _STRANGE = 14.0
 """A control character, a symbol, or an ideograph of the extensions."""
 _MIXED = 6.0
@@ -39,7 +39,7 @@ _NO_VOWEL = 2.0
 _INCOMPLETE = 10.0
 """An incomplete character at the end of a text."""
 _FOREIGN = 4.0
-"""More letters a to z than letters of the encoding's script."""
+"""The text has more of a to z than letters of the encoding's script."""
 _NO_CAPITAL = 1.5
 """A text of small letters."""
 _PUNCTUATION = dict.fromkeys("’–“”„…«»¿¡", 6.0) | dict.fromkeys("‘—°©®™№²³½×ºª\xa0", 7.5)
@@ -177,7 +177,7 @@ def _other_cost(before: str, character: str) -> float:
 
 @dataclass(frozen=True)
 class _Language:
-    """The letters of a language beside a to z."""
+    """Letters of a language beside a to z."""
 
     handicap: float
     costs: Mapping[str, float]

@@ -115,7 +115,7 @@ LATIN = {
         ),
     },
 }
-"""For each encoding its languages, and for each of their letters beside a to z three parts: the letter with its cost
+"""For each encoding its languages, and for each of their letters beside a to z three parts: its form with its cost
 (ten times the negative natural logarithm of its share of all letters), the usual letters before it, and those after it.
 `_` is the border of a word."""
 
@@ -128,7 +128,7 @@ ALPHABETS = {
     "cp1256": "اليمنوتربعدسهفحكقجةشصطخضىأذزثءغظإئآؤپچژگک",
     "cp874": "านรกอเงมยลวดตท่สคบปะิ้หัีแพจช็ไใโขซุูถผธึภฟำศษฐณญ์ฉฝฎฏฆฮๆ",
 }
-"""The letters of an encoding's script, from the most frequent one on."""
+"""Letters of an encoding's script, from the most frequent one on."""
 
 SIMPLIFIED = (
     "语时间亚尔克斯拉文里西利马加阿巴特尼多岛比法纳标准大中夏令地国布罗兰和部瓦卡那德美他格得的塔第方朋一不科塞情忘忆恋以"
