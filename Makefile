@@ -61,6 +61,10 @@ test-fast: $(DEV) ## Run the tests of what needs no server and no browser, withi
 matrix: tools ## Compare parallel with sequential encoding in all modes: 106 combinations, ten minutes
 	TESTS_MATRIX=1 $(BIN)/pytest tests/engine/test_matrix.py $(ARGS)
 
+.PHONY: timelines
+timelines: tools ## Convert 3,000 files with random gaps, offsets, overlaps and wraps, and look for every second: half an hour
+	TESTS_TIMELINES=1 $(BIN)/pytest tests/engine/test_timeline_property.py --timeout=3600 $(ARGS)
+
 .PHONY: fuzz
 fuzz: fuzz-media fuzz-heads fuzz-api ## All of the next: half an hour
 

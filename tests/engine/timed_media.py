@@ -33,6 +33,8 @@ class Run:
     first: int
     count: int
     at_s: float
+    rate_hz: int = RATE_HZ
+    layout: str = "mono"
 
     @property
     def end_s(self) -> float:
@@ -48,6 +50,8 @@ class Timed:
     duration_s: float
     is_sound: bool = True
     run: int = 0
+    rate_hz: int = RATE_HZ
+    layout: str = "mono"
     pid: int = 0x101
     """In MPEG-TS."""
 
@@ -69,8 +73,8 @@ class Plan:
         packets: list[Timed] = []
         for number, run in enumerate(self.runs):
             sound = [
-                Timed(data, run.at_s + at_s - run.first, duration_s, run=number)
-                for data, at_s, duration_s in sound_packets(codec).packets
+                Timed(data, run.at_s + at_s - run.first, duration_s, True, number, run.rate_hz, run.layout)
+                for data, at_s, duration_s in sound_packets(codec, run.rate_hz, run.layout).packets
                 if run.first <= at_s < run.first + run.count
             ]
             is_last = number == len(self.runs) - 1
@@ -148,6 +152,7 @@ def encoded_pictures(codec: str) -> tuple[bytes, ...]:
 # -- MPEG-TS ------------------------------------------------------------------------------------------
 
 _PMT_PID, _VIDEO_PID = 0x100, 0x200
+_ADTS_RATES_HZ = (96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000)
 WRAP = 2**33
 
 
@@ -162,7 +167,7 @@ def mpegts(plan: Plan, first_ticks: int = 90_000, packets: Sequence[Timed] | Non
             streams = [(0x02, _VIDEO_PID)] if plan.video_at_s is not None else []
             written += _section(0, b"\0\0\xb0\x0d\0\x01\xc1\0\0\0\x01" + struct.pack(">H", 0xE000 | _PMT_PID), counters)
             written += _section(_PMT_PID, _map([*streams, (0x0F, pid)], version=pid & 0x1F), counters)
-        data = _adts(packet.data) if packet.is_sound else packet.data
+        data = _adts(packet) if packet.is_sound else packet.data
         ticks = (first_ticks + round(packet.at_s * 90_000)) % WRAP
         length = len(data) + 8 if packet.is_sound else 0
         pes = b"\0\0\1" + (b"\xc0" if packet.is_sound else b"\xe0") + struct.pack(">H", length) + b"\x80\x80\x05"
@@ -205,10 +210,11 @@ def _ts_packets(pid: int, payload: bytes, counters: dict[int, int]) -> bytes:
     return bytes(written)
 
 
-def _adts(data: bytes, rate_index: int = 3, channels: int = 1) -> bytes:
-    size = len(data) + 7
-    bits = 0xFFF1 << 40 | 1 << 38 | rate_index << 34 | channels << 30 | size << 13 | 0x7FF << 2
-    return bits.to_bytes(7, "big") + data
+def _adts(packet: Timed) -> bytes:
+    size, rate = len(packet.data) + 7, _ADTS_RATES_HZ.index(packet.rate_hz)
+    channels = 1 if packet.layout == "mono" else 2
+    bits = 0xFFF1 << 40 | 1 << 38 | rate << 34 | channels << 30 | size << 13 | 0x7FF << 2
+    return bits.to_bytes(7, "big") + packet.data
 
 
 # -- Matroska and WebM --------------------------------------------------------------------------------
@@ -290,10 +296,11 @@ def flv(plan: Plan) -> bytes:
     has_video = plan.video_at_s is not None
     written = bytearray(b"FLV\x01" + (b"\x05" if has_video else b"\x04") + b"\0\0\0\x09\0\0\0\0")
     packets = plan.packets("aac", "flv")
-    sound_at = next(number for number, one in enumerate(packets) if one.is_sound)
-    for number, packet in enumerate(packets):
-        if number == sound_at:
-            written += _tag(8, _ms(packet), b"\xaf\0" + sound_packets("aac").header)
+    described = None
+    for packet in packets:
+        if packet.is_sound and described != (packet.rate_hz, packet.layout):
+            described = (packet.rate_hz, packet.layout)
+            written += _tag(8, _ms(packet), b"\xaf\0" + sound_packets("aac", *described).header)
         prefix = b"\xaf\x01" if packet.is_sound else b"\x12"
         written += _tag(8 if packet.is_sound else 9, _ms(packet), prefix + packet.data)
     return bytes(written)

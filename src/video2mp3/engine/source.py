@@ -236,6 +236,27 @@ class SourceFile(io.RawIOBase):
             data += received
         return data
 
+    def part(self, start: int, end: int, limit: Callable[[int], int] | None = None) -> "SourceFile":
+        """Returns the bytes from `start` to `end` as a file.
+
+        Args:
+            start: in bytes.
+            end: in bytes.
+            limit: takes an end of what is read, and returns an earlier one where the part ends before it.
+        """
+
+        def read(offset_bytes: int, size_bytes: int) -> bytes:
+            first = start + offset_bytes
+            last = min(end, first + size_bytes)
+            try:
+                last = limit(last) if limit else last
+                return self._read_at(first, last - first) if last > first else b""
+            except OSError:
+                self.failed = True
+                raise
+
+        return SourceFile(read, end - start)
+
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Moves the position; a position outside the file reads as its end."""
         start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size_bytes}[whence]

@@ -108,7 +108,10 @@ class TrackDecoder:
     def _all_frames(self) -> Iterator[tuple[AudioFrame, float]]:
         last: AudioFrame | None = None
         silence_before = self.clock.take if self.clock else _no_silence
+        stream, ticks = self._stream, Fraction(1)
         for packet in self.packets():
+            if packet.stream is not stream:
+                stream, ticks = packet.stream, _time_base(packet.stream) / _time_base(self._stream)
             try:
                 frames = packet.decode()
             except Exception as error:  # hostile files raise more than FFmpeg's own errors
@@ -124,7 +127,8 @@ class TrackDecoder:
                     _check(frame)
                     self._largest_frame = max(self._largest_frame, frame.samples)
                     last = frame
-                    yield frame, silence_before(frame.pts, frame.samples, frame.sample_rate)
+                    at = frame.pts if frame.pts is None or ticks == 1 else round(frame.pts * ticks)
+                    yield frame, silence_before(at, frame.samples, frame.sample_rate)
 
     def _silence(self, packet: "av.Packet[AudioStream]", like: AudioFrame) -> Iterator[AudioFrame]:
         """Yields silence of the packet's duration, or of a frame's if it has none."""

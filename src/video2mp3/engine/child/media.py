@@ -13,16 +13,21 @@ from av.video.stream import VideoStream
 from video2mp3.engine.child.decode import TrackDecoder, out_of_memory
 from video2mp3.engine.child.languages import has_language
 from video2mp3.engine.child.mixing import MixedTracks
+from video2mp3.engine.child.parts import Part, Parts, PartsDecoder
 from video2mp3.engine.child.pictures.attached import FRONT, is_picture, rank_of, rank_of_type
 from video2mp3.engine.child.recognize import chosen_demuxer, demuxer_of, reason_not_opened, refuse_by_signature
 from video2mp3.engine.child.sample_reader import sample_reader
 from video2mp3.engine.child.soundless import is_encrypted_asf, is_quicktime_reference
 from video2mp3.engine.child.text_encoding import FALLBACK, MAC_ROMAN, TagDecoder
 from video2mp3.engine.child.timeline import Clock
+from video2mp3.engine.containers import ogg
 from video2mp3.engine.containers.attached_pictures import attached_pictures
 from video2mp3.engine.containers.extent import declared_size, info_tag_of
+from video2mp3.engine.containers.ogg import Link
 from video2mp3.engine.formats import DECODERS, FORMATS, MAX_STREAMS
+from video2mp3.engine.mp3.frames import parse_header
 from video2mp3.engine.mp3.id3 import clean_text
+from video2mp3.engine.mp3.start import SEARCHED_BYTES, start_of_mp3
 from video2mp3.engine.report import MAX_CHAPTERS, TRACK_FLAGS, Chapter, Track
 from video2mp3.engine.source import SourceFile
 from video2mp3.errors import EncryptedAudio, NoAudio, ReferenceMovie, TrackNotFound, UndecodableAudio, UnsupportedFormat
@@ -70,7 +75,11 @@ class Media:
             raise EncryptedAudio
         if is_quicktime_reference(file.look_at, size_bytes):
             raise ReferenceMovie
+        self._link = _first_link(file, size_bytes)
         self._container = self._opened()
+        if self.container == "mp3" and self._skip_garbage():
+            self._container.close()
+            self._container = self._opened()
         if self.container == "flv" and not self._container.streams.audio:
             self._container.close()
             self._container = self._opened(LATE_PROBE_BYTES, LATE_ANALYZE_US)
@@ -80,12 +89,30 @@ class Media:
 
     def _opened(self, probe_bytes: int = PROBE_BYTES, analyze_us: int = ANALYZE_US) -> InputContainer:
         self._file.seek(0)
+        file = self._file
+        if self._link:
+            file = self._file.part(0, self._size_bytes, self._link.limit)
+            file.sequential = True
         try:
-            return _open(self._file, probe_bytes, analyze_us, demuxer_of(self._file.look_at))
+            return _open(file, probe_bytes, analyze_us, demuxer_of(self._file.look_at))
         except UnsupportedFormat as error:
+            if self._skip_garbage():
+                return self._opened(probe_bytes, analyze_us)
             self._file.seek(0)
             demuxer = chosen_demuxer(lambda: _open(self._file, probe_bytes, analyze_us))
             raise reason_not_opened(self._file.look_at, self._size_bytes, demuxer) from error
+
+    def _skip_garbage(self) -> bool:
+        """Lets the file start with its MP3 frames, and returns whether there is something else before them."""
+        head = self._file.look_at(0, 4)
+        if head.startswith(b"ID3") or parse_header(head):
+            return False
+        start = start_of_mp3(self._file.look_at(0, SEARCHED_BYTES))
+        if start is None:
+            return False
+        self._file = self._file.part(start, self._size_bytes)
+        self._size_bytes -= start
+        return True
 
     def close(self) -> None:
         """Closes the file."""
@@ -140,7 +167,7 @@ class Media:
     def chapters(self) -> tuple[Chapter, ...]:
         """The valid chapters, sorted by time."""
         found = [self._chapter(dict(chapter)) for chapter in self._all_chapters[:MAX_CHAPTERS]]
-        whole = [chapter for chapter in found if 0 <= chapter.start_s < chapter.end_s < MAX_DURATION_S]
+        whole = [chapter for chapter in found if chapter.start_s < chapter.end_s < MAX_DURATION_S]
         return tuple(sorted(whole, key=lambda chapter: chapter.start_s))
 
     @property
@@ -233,7 +260,9 @@ class Media:
         stream = self.audio_streams[place]
         self._read_only([stream])
         self._skip_other_tracks(stream)
-        return TrackDecoder(self._container, stream, lambda: self.is_cut_short, self._clock(stream))
+        parts = Parts(self._file, self._size_bytes, place, lambda file, demuxer: _open(file, demuxer=demuxer))
+        first = Part(self._container, stream, link=self._link)
+        return PartsDecoder(first, parts, lambda: self.is_cut_short, self._clock(stream))
 
     def _clock(self, stream: AudioStream) -> Clock | None:
         if self.container not in _TIMED_FORMATS or not stream.time_base:
@@ -286,7 +315,9 @@ class Media:
         time_base = chapter["time_base"] or Fraction(1, 1_000_000)
         zero_s = self.zero_s
         start_s, end_s = (round(float(chapter[name] * time_base - zero_s), 6) for name in ("start", "end"))
-        return Chapter(start_s, end_s, clean_text(self._decoded(chapter["metadata"].get("title", ""))) or None)
+        return Chapter(
+            max(start_s, 0.0), end_s, clean_text(self._decoded(chapter["metadata"].get("title", ""))) or None
+        )
 
     def _read_only(self, streams: Sequence[AudioStream]) -> None:
         for other in self._container.streams:
@@ -306,7 +337,19 @@ class Media:
         return declared is not None and declared > self._size_bytes
 
 
-def _open(file: SourceFile, probe_bytes: int, analyze_us: int, demuxer: str | None = None) -> InputContainer:
+def _first_link(file: SourceFile, size_bytes: int) -> Link | None:
+    """Returns the first link of a chained Ogg file, or None if it has one link, or is of another kind.
+
+    The end of a growing file is not there yet, so it counts as chained.
+    """
+    if file.look_at(0, 4) != ogg.SIGNATURE or not (file.sequential or ogg.is_chained(file.look_at, size_bytes)):
+        return None
+    return Link(file.look_at, 0)
+
+
+def _open(
+    file: SourceFile, probe_bytes: int = PROBE_BYTES, analyze_us: int = ANALYZE_US, demuxer: str | None = None
+) -> InputContainer:
     options = {
         "format_whitelist": ",".join(FORMATS),
         "protocol_whitelist": "",

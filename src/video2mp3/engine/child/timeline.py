@@ -94,6 +94,10 @@ class Clock:
                 if -self._least <= jump <= self._least:
                     self._drift += jump
                 else:
+                    if self._is_transport and (
+                        wraps := round(jump / _WRAP)
+                    ):  # another demuxer may count from elsewhere
+                        at, jump = at - wraps * _WRAP, jump - wraps * _WRAP
                     silence_s = self._judge(at, jump)
             self._packet_at = at
             self._expected = at + samples * self._ticks_per_sample

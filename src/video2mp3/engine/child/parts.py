@@ -1,0 +1,143 @@
+"""A track that goes on in another stream: in the next link of a chained Ogg file, or with another PID in MPEG-TS.
+
+libavformat returns the streams that it found at the start of a file, so the next part is opened as a file of its own.
+"""
+
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.stream import Discard
+
+from video2mp3.engine.child.decode import TrackDecoder, demux
+from video2mp3.engine.child.timeline import Clock
+from video2mp3.engine.containers.ogg import Link
+from video2mp3.engine.formats import DECODERS
+from video2mp3.engine.source import SourceFile
+from video2mp3.errors import UnsupportedFormat
+
+_MAX_PARTS = 10_000
+_TS_PACKET_BYTES = 188
+_LEAST_TS_BYTES = 16 * 1024
+"""Less between two packets, or after the last one, holds no other stream."""
+_MANY_TS_BYTES = 1024**2
+_TS_GAP_S = 0.5
+"""With such a gap or that many bytes between two packets, there may have been another PID meanwhile."""
+_MAX_TS_SEARCHES = 100
+
+Packet: TypeAlias = "av.Packet[AudioStream]"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the file: its container, the stream that holds the track, and the offset in bytes."""
+
+    container: InputContainer
+    stream: AudioStream
+    start: int = 0
+    link: Link | None = None
+
+
+class Parts:
+    """Reads the packets of a track from all parts of a file."""
+
+    def __init__(
+        self, file: SourceFile, size_bytes: int, place: int, open_part: Callable[[SourceFile, str], InputContainer]
+    ) -> None:
+        """Reads nothing yet.
+
+        Args:
+            file: the whole file.
+            size_bytes: its size.
+            place: index of the audio track.
+            open_part: opens a file with a demuxer; raises UnsupportedFormat.
+        """
+        self._file = file
+        self._size_bytes = size_bytes
+        self._place = place
+        self._open_part = open_part
+        self._searches_left = _MAX_TS_SEARCHES
+
+    def packets(self, first: Part) -> Iterator[Packet]:
+        """Yields the packets of the track from its first part on; an empty one ends each part. Raises like PyAV."""
+        part: Part | None = first
+        for _ in range(_MAX_PARTS):
+            if part is None:
+                return
+            if part.container.format.name == "mpegts":
+                last = yield from self._ts_packets(part)
+                part = self._other_pid(part, last, self._size_bytes)
+            else:
+                yield from demux(part.container, [part.stream])
+                part = self._next_link(part)
+
+    def _next_link(self, part: Part) -> Part | None:
+        if part.link is None or part.link.end is None:
+            return None
+        link = Link(self._file.look_at, part.link.end)
+        return self._opened(part.link.end, self._file.part(part.link.end, self._size_bytes, link.limit), "ogg", link)
+
+    def _ts_packets(self, part: Part) -> Generator[Packet, None, int]:
+        """Yields the packets of this part, with those of other PIDs between them; returns the last one's offset."""
+        last, end_s = part.start, None
+        for packet in demux(part.container, [part.stream]):
+            if packet.pos is not None and packet.pts is not None:
+                start, at_s = part.start + packet.pos, float(packet.pts * packet.time_base)
+                is_gap = end_s is not None and at_s - end_s > _TS_GAP_S
+                # The map of programs ahead of this packet may name the former PID again: look at the half before.
+                if (
+                    end_s is not None
+                    and start - last > (_LEAST_TS_BYTES if is_gap else _MANY_TS_BYTES)
+                    and (between := self._other_pid(part, last, start, looked_at=(start - last) // 2))
+                ):
+                    yield from demux(between.container, [between.stream])
+                last, end_s = start, at_s + float((packet.duration or 0) * packet.time_base)
+            yield packet
+        return last
+
+    def _other_pid(self, part: Part, last: int, end: int, looked_at: int = 0) -> Part | None:
+        """Returns what lies between a packet and `end`, if the track's PID is replaced in the bytes to look at."""
+        start = last + _TS_PACKET_BYTES
+        if end - start < _LEAST_TS_BYTES or not self._searches_left:
+            return None
+        self._searches_left -= 1
+        found = self._opened(start, self._file.part(start, start + looked_at if looked_at else end), "mpegts")
+        if found is None or any(stream.id == part.stream.id for stream in found.container.streams):
+            return None
+        if not looked_at:
+            return found
+        return self._opened(start, self._file.part(start, end), "mpegts", pid=found.stream.id)
+
+    def _opened(
+        self, start: int, file: SourceFile, demuxer: str, link: Link | None = None, pid: int | None = None
+    ) -> Part | None:
+        file.sequential = True
+        try:
+            container = self._open_part(file, demuxer)
+        except UnsupportedFormat:
+            return None
+        streams = [stream for stream in container.streams.audio if pid in (None, stream.id)]
+        stream = streams[min(self._place, len(streams) - 1)] if streams else None
+        if stream is None or stream.codec_context is None or stream.codec_context.codec.name not in DECODERS:
+            return None
+        stream.codec_context.thread_count = 1
+        for other in container.streams:
+            if other is not stream:
+                other.discard = Discard.all
+        return Part(container, stream, start, link)
+
+
+class PartsDecoder(TrackDecoder):
+    """Decodes a track from all parts of a file."""
+
+    def __init__(self, first: Part, parts: Parts, is_cut_short: Callable[[], bool], clock: Clock | None) -> None:
+        """Starts at the first packet. `clock` is None if the container has no time stamps."""
+        super().__init__(first.container, first.stream, is_cut_short, clock)
+        self._first = first
+        self._parts = parts
+
+    def _demux(self) -> Iterator[Packet]:
+        return self._parts.packets(self._first)
