@@ -98,9 +98,9 @@ def test_one_mp3_has_no_segments(ada: SignedIn, services: Services) -> None:
     job_id = convert(ada.http)
     early = get(ada, job_id, "mp3?segment=1")
     assert (early.status_code, early.json()["code"]) == (409, "not_finished")
-    finish(services, job_id)
+    finish(services, job_id, tracks=[{}, {}])
     result = ada.http.get(f"/v1/conversions/{job_id}").json()["result"]
-    assert (result["media_type"], result["segments"]) == ("audio/mpeg", None)
+    assert (result["media_type"], result["segments"], result["tracks"]) == ("audio/mpeg", None, 2)
     answer = get(ada, job_id, "mp3?segment=1")
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
     assert "one MP3" in answer.json()["detail"]

@@ -61,7 +61,8 @@ def noisy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("noisy")
     (folder / "chapters.txt").write_text(CHAPTERS)
     text = ("-i", str(folder / "chapters.txt"), "-map", "0:v", "-map", "1:a", "-map", "2:a", "-map_metadata", "3")
-    return make(folder / "noisy.mkv", *PICTURE, *SOUND, *OTHER_SOUND, *text, *VIDEO, "-c:a", "flac")
+    flags = ("-metadata:s:a:0", "title=Director", "-disposition:a:0", "comment", "-disposition:a:1", "default")
+    return make(folder / "noisy.mkv", *PICTURE, *SOUND, *OTHER_SOUND, *text, *flags, *VIDEO, "-c:a", "flac")
 
 
 @pytest.fixture(scope="module")

@@ -44,6 +44,8 @@ export interface Result {
   sha256: string;
   duration_s: number | null;
   url: string | null;
+  /** Number of the source's audio tracks. */
+  tracks: number;
   segments: Segment[] | null;
 }
 

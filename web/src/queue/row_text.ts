@@ -50,7 +50,9 @@ export function figuresOf(entry: Entry): string {
   }
   if (phase === "finished" && conversion?.result) {
     const saved = upload?.isSound ? t("figures.saved", { percent: percent(savedPercent(entry)) }) : "";
-    return joined([bytes(conversion.result.size_bytes), saved]);
+    const { tracks } = conversion.result;
+    const chosen = tracks > 1 && conversion.options.track === undefined && t("figures.tracks", { tracks });
+    return joined([bytes(conversion.result.size_bytes), saved, chosen]);
   }
   return "";
 }

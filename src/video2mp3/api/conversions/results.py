@@ -32,6 +32,7 @@ class ResultJSON(BaseModel):
     sha256: str
     duration_s: float | None = Field(description="Of several MP3s together.")
     url: str | None = Field(description="null when it has expired.")
+    tracks: int = Field(description="How many audio tracks the source has; the report describes them.")
     segments: list[SegmentJSON] | None = Field(description="The MP3s in the ZIP; null where there is none.")
 
     @classmethod
@@ -45,6 +46,7 @@ class ResultJSON(BaseModel):
             sha256=job.result_sha256,
             duration_s=job.result_duration_s,
             url=url if job.result_key else None,
+            tracks=len((job.report or {}).get("tracks", ())),
             segments=_segments(job, url) or None,
         )
 

@@ -209,8 +209,7 @@ def demux(container: InputContainer, streams: Sequence[AudioStream]) -> Iterator
     """Yields the packets of streams; raises FFmpeg's errors, and others."""
     for _ in range(MAX_STREAMS):
         with suppress(IndexError):  # from PyAV, if a stream appears after the start of the file
-            for packet in container.demux(*streams):
-                yield cast("av.Packet[AudioStream]", packet)
+            yield from cast(Iterator["av.Packet[AudioStream]"], container.demux(*streams))
             return
 
 
