@@ -20,11 +20,17 @@ from video2mp3.errors import CorruptAudio, EmptyAudio, EncryptedAudio, Undecodab
 MAX_CHANNELS = 64
 MAX_SAMPLE_RATE_HZ = 768_000
 MAX_PACKET_S = 2
+_INEXACT_S = 1
+"""Declared durations are that inexact, and garbage behind the sound may break the reading off."""
 
 _TRIMMED_CODECS = ("aac", "opus")
-_SAMPLE_EXACT_FORMATS = ("flac", "wav", "w64", "aiff", "caf")
-_SAMPLE_EXACT_CODECS = ("pcm_", "flac", "alac")
+_SAMPLE_EXACT_FORMATS = ("flac", "wav", "aiff", "au", "nistsphere", "tta", "tak", "ape", "wv")
+_SAMPLE_EXACT_CODECS = ("pcm_", "flac", "alac", "tta", "tak", "ape", "wavpack")
 """For other codecs in these containers, such as WMA in WAV, the duration is an estimate."""
+_DECLARING_FORMATS = ("mov,mp4,m4a,3gp,3g2,mj2", "gxf", "mxf", "mpc", "mpc8")
+"""Other containers whose header gives the duration of the track."""
+_ESTIMATED_FORMATS = ("aac", "loas", "mp3", "ac3", "eac3", "dts", "mlp", "truehd", "spdif")
+"""Containers without a declared duration: FFmpeg estimates it from the bit rate."""
 _FRAMED_FORMATS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "flv", "avi", "asf", "ogg")
 """Containers that store a packet's position and size; in others, undecodable data is often not audio."""
 _ENCRYPTED_TAGS = ("drms", "enca")
@@ -58,6 +64,7 @@ class TrackDecoder:
         self._largest_frame = 0
         self._end_pts = 0
         self._has_packets = False
+        self._broke_off = False
         self._is_cut_short = is_cut_short
         self.damage = Damage()
         self.samples = 0
@@ -164,7 +171,7 @@ class TrackDecoder:
         except Exception as error:
             if out_of_memory(error):
                 raise
-            self.damage.truncated = True
+            self._broke_off = True
 
     def _trim_start(self, first: "av.Packet[AudioStream]") -> None:
         rate_hz = self._stream.codec_context.sample_rate
@@ -195,14 +202,20 @@ class TrackDecoder:
 
     def compare_with_declared_duration(self, sample_rate_hz: int) -> None:
         """Marks the file as truncated if the track ends too early."""
-        if not self._stream.duration:
+        container = self._container.format.name
+        declared_s = (self._stream.duration or 0) * _time_base(self._stream)
+        if self._broke_off and not declared_s:
+            declared_s = Fraction(self._container.duration or 0, av.time_base)
+        if not declared_s or container in _ESTIMATED_FORMATS:
+            self.damage.truncated |= self._broke_off
             return
-        declared_s = self._stream.duration * _time_base(self._stream)
-        if self._container.format.name in _SAMPLE_EXACT_FORMATS and self.codec.startswith(_SAMPLE_EXACT_CODECS):
+        if container in _SAMPLE_EXACT_FORMATS and self.codec.startswith(_SAMPLE_EXACT_CODECS):
             missing = round(declared_s * sample_rate_hz) - self.samples
-            self.damage.truncated |= missing > self.damage.packets * self._largest_frame
-        elif "mp4" in self._container.format.name:
-            self.damage.truncated |= declared_s - self._end_pts * _time_base(self._stream) > 1
+            # The garbage behind a sound of unknown size may be half a sample.
+            self.damage.truncated |= missing > self.damage.packets * self._largest_frame + 1
+        elif self._broke_off or container in _DECLARING_FORMATS:
+            end_s = max(self._end_pts * _time_base(self._stream), Fraction(self.samples, sample_rate_hz))
+            self.damage.truncated |= declared_s - end_s > _INEXACT_S
 
 
 def demux(container: InputContainer, streams: Sequence[AudioStream]) -> Iterator["av.Packet[AudioStream]"]:

@@ -16,6 +16,27 @@ from video2mp3.errors import EncryptedAudio, IncompleteFile, UnsupportedFormat
 _NOT_ALLOWED = "Format not on whitelist"
 _DEMUXERS = {b"\xf8\x72\x6f\xba": "truehd", b"\xf8\x72\x6f\xbb": "mlp"}
 """By their major sync word. Source: FFmpeg's libavformat/mlpdec.c, which wants a hundred of them."""
+_BEGINNINGS = (
+    (b"\x1aE\xdf\xa3", "Matroska or WebM"),
+    (b"OggS", "Ogg"),
+    (b"RIFF", "RIFF (WAV or AVI)"),
+    (b"FORM", "AIFF"),
+    (b"FLV\x01", "Flash Video"),
+    (b"fLaC", "FLAC"),
+    (b"caff", "Core Audio Format"),
+    (b"MAC ", "Monkey's Audio"),
+    (b"TTA1", "TTA"),
+    (b"tBaK", "TAK"),
+    (b"wvpk", "WavPack"),
+    (b"MPCK", "Musepack"),
+    (b"MP+\x07", "Musepack"),
+    (b".RMF", "RealMedia"),
+    (b"DSD ", "DSD Stream"),
+    (b"FRM8", "DSDIFF"),
+    (b"\x06\x0e+4", "MXF"),
+    (bytes.fromhex("b7d800203749da11a64e0007e95ead8d"), "Windows Recorded TV"),
+    (bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c"), "Windows Media"),
+)
 _TEXT_BYTES = 4096
 _ZEROS_BYTES = 64 * 1024
 _DISC_VOLUME = 32768
@@ -77,6 +98,8 @@ def reason_not_opened(read_at: ReadAt, size_bytes: int, demuxer: str | None) -> 
         return IncompleteFile()
     if _is_zeros(read_at, size_bytes):
         return UnsupportedFormat("The file contains only zeros: its download or copy failed; copy it again.")
+    if container := _by_beginning(head):
+        return UnsupportedFormat(f"This {container} file is damaged at its beginning, or its end is missing.")
     if demuxer:
         return UnsupportedFormat(f"This is a file of the kind {_long_name(demuxer)}, which is not converted.")
     return UnsupportedFormat()
@@ -118,8 +141,8 @@ def _by_structure(read_at: ReadAt, head: bytes) -> RefusedFormat | None:
     volume = read_at(_DISC_VOLUME, 6)
     if volume[1:6] in (b"CD001", b"BEA01"):
         return _BY_NAME["a disc image"]
-    # Source: FFmpeg's libavformat/mpc.c; SV7 and SV8 begin with letters.
-    return _BY_NAME["an old Musepack file (SV4 to SV6)"] if head[:3] == b"MP+" else None
+    is_old_musepack = head[:3] == b"MP+" and head[3:4] != b"\x07"
+    return _BY_NAME["an old Musepack file (SV4 to SV6)"] if is_old_musepack else None
 
 
 def _inside_gzip(head: bytes) -> RefusedFormat | None:
@@ -147,6 +170,10 @@ def _mp4_reason(read_at: ReadAt, size_bytes: int) -> UnsupportedFormat:
             "Check that it was copied whole."
         )
     return UnsupportedFormat("The index (moov) of this MP4 or MOV file is damaged, so its audio cannot be found.")
+
+
+def _by_beginning(head: bytes) -> str | None:
+    return next((name for signature, name in _BEGINNINGS if head.startswith(signature)), None)
 
 
 def _is_zeros(read_at: ReadAt, size_bytes: int) -> bool:

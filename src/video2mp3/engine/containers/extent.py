@@ -15,10 +15,23 @@ from video2mp3.engine.mp3.info_tag import FoundInfoTag, read_info_tag
 _MAX_BOXES = 100_000
 _MAX_CHUNKS = 1000
 _MAX_OGG_PAGE_BYTES = 27 + 255 + 255 * 255
-_TS_PACKET_BYTES = 188
+_TS_PACKET_BYTES = (188, 192, 204)
+"""Plain, of recorders with a time code in front, and of receivers with error correction behind."""
+_SECTOR_BYTES = 2048
+_REALMEDIA_UNKNOWN = 0x3F000000
+_DATA_HEADER_BYTES = 18
+"""Some programs count the header of RealMedia's data twice."""
+_VOC_LAST_KIND = 9
+_CAF_CHUNKS = (
+    b"desc", b"data", b"pakt", b"chan", b"cook", b"kuki", b"mark", b"regn", b"info", b"strg", b"free", b"uuid", b"ovvw",
+    b"peak", b"edct", b"umid", b"midi", b"inst",
+)  # fmt: skip
+_DV_FRAME_BYTES = {0x00: 120_000, 0x80: 144_000}
+"""By the flag for 625 lines. Source: IEC 61834-2. Frames of professional formats are multiples."""
 _RIFF_SLACK_BYTES = 8
 """Some programs count an omitted padding byte, or the eight bytes of the header."""
 _ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+_W64_RIFF = b"riff" + bytes.fromhex("2e91cf11a5d628db04c10000")
 _ASF_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _FLV_TAG_HEADER_BYTES = 11
 _FLV_TAG_KINDS = (b"\x08", b"\x09", b"\x12")
@@ -49,9 +62,61 @@ def declared_size(read_at: ReadAt, size_bytes: int) -> int | None:
         return size_bytes if _ends_with_flv_tag(read_at, size_bytes) else _flv_size(read_at(0, 64 * 1024))
     if head[:4] == b"OggS":
         return size_bytes if _ogg_is_whole(read_at, size_bytes) else size_bytes + 1
-    if read_at(0, 2 * _TS_PACKET_BYTES + 1)[::_TS_PACKET_BYTES] == b"GGG":
-        return -(-size_bytes // _TS_PACKET_BYTES) * _TS_PACKET_BYTES
+    if head[:4] == b"\0\0\1\xba" and read_at(_SECTOR_BYTES, 4) == read_at(2 * _SECTOR_BYTES, 4) == head[:4]:
+        return _whole_units(read_at, size_bytes, _SECTOR_BYTES, head[:4])
+    if head[:3] == b"\x1f\x07\0":
+        return _whole_units(read_at, size_bytes, _DV_FRAME_BYTES[head[3] & 0x80], head[:3])
+    if head[:4] == b".RMF":
+        return _realmedia_end(read_at(0, 64 * 1024))
+    if head[:19] == b"Creative Voice File":
+        return _walk_voc(read_at, size_bytes)
+    if declared := _by_header(head):
+        return declared
+    for unit in _TS_PACKET_BYTES:
+        start = 4 if unit == 192 else 0
+        if read_at(start, 2 * unit + 1)[::unit] == b"GGG":
+            return _whole_units(read_at, size_bytes, unit, b"G", start)
     return _xing_size(read_at)
+
+
+def _by_header(head: bytes) -> int | None:
+    """Returns the size by a field of a short header."""
+    if head[:4] == b".snd":  # source: Sun's audio file format
+        start, size = struct.unpack_from(">II", head, 4)
+        return start + size if 0 < size < riff.UNKNOWN_SIZE else None
+    if head[:4] == b"DSD ":  # source: Sony's DSF specification
+        return int.from_bytes(head[12:20], "little") or None
+    if head[:4] == b"FRM8":  # source: Philips' DSDIFF specification
+        return 12 + int.from_bytes(head[4:12], "big")
+    if head[:4] == b".SoX":  # source: SoX's soxformat(7); samples have 32 bits
+        return 4 + int.from_bytes(head[4:8], "little") + 4 * int.from_bytes(head[8:16], "little")
+    if head[:16] == _W64_RIFF:  # source: Sony's Wave64 specification
+        return int.from_bytes(head[16:24], "little") or None
+    return None
+
+
+def _whole_units(read_at: ReadAt, size_bytes: int, unit: int, sync: bytes, sync_at: int = 0) -> int:
+    """Returns where the last unit ends; what follows is garbage unless it has the units' sync bytes."""
+    last = size_bytes // unit * unit
+    return last + unit if size_bytes > last and read_at(last + sync_at, len(sync)) == sync else size_bytes
+
+
+def _realmedia_end(head: bytes) -> int | None:
+    """Returns where the packets end. Source: the RealMedia File Format, §2.5."""
+    place = head.find(b"DATA")
+    size = int.from_bytes(head[place + 4 : place + 8], "big")
+    return place + size - _DATA_HEADER_BYTES if place > 0 and size < _REALMEDIA_UNKNOWN else None
+
+
+def _walk_voc(read_at: ReadAt, size_bytes: int) -> int | None:
+    """Returns where the blocks end. Source: the Creative Voice File Format."""
+    place = int.from_bytes(read_at(20, 2), "little")
+    for _ in range(_MAX_BOXES):
+        head = read_at(place, 4)
+        if place >= size_bytes or not 1 <= head[0] <= _VOC_LAST_KIND:
+            return place
+        place += 4 + int.from_bytes(head[1:], "little")
+    return None
 
 
 def top_level_kinds(read_at: ReadAt, size_bytes: int) -> frozenset[bytes]:
@@ -118,6 +183,8 @@ def _walk_caf(read_at: ReadAt, size_bytes: int) -> int | None:
         if place >= size_bytes or len(head) < 12:
             return place
         size = int.from_bytes(head[4:12], "big", signed=True)
+        if head[:4] not in _CAF_CHUNKS:  # garbage
+            return place
         if size < 0:  # up to the end
             return None
         place += 12 + size
