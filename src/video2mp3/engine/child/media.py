@@ -21,7 +21,7 @@ from video2mp3.engine.child.soundless import is_encrypted_asf, is_quicktime_refe
 from video2mp3.engine.child.text_encoding import FALLBACK, MAC_ROMAN, TagDecoder
 from video2mp3.engine.child.timeline import Clock
 from video2mp3.engine.containers import ogg
-from video2mp3.engine.containers.attached_pictures import attached_pictures
+from video2mp3.engine.containers.attached_pictures import MAX_PICTURE_BYTES, attached_pictures
 from video2mp3.engine.containers.extent import declared_size, info_tag_of
 from video2mp3.engine.containers.ogg import Link
 from video2mp3.engine.formats import DECODERS, FORMATS, MAX_STREAMS
@@ -300,7 +300,8 @@ class Media:
         found = [(rank_of(s.metadata), bytes(s.data)) for s in self._container.streams.attachments if is_picture(s)]
         try:
             for packet in self._container.demux(*waiting.values()) if waiting else ():
-                found.append((rank_of(packet.stream.metadata), bytes(packet)))
+                data = bytes(packet) if packet.size <= MAX_PICTURE_BYTES else b""
+                found.append((rank_of(packet.stream.metadata), data))
                 waiting.pop(packet.stream.index, None)
                 if not waiting:
                     break

@@ -10,7 +10,7 @@ LookAt = Callable[[int, int], bytes]
 """Returns the bytes from an offset, at most so many."""
 
 FRONT_COVER = 3
-_MAX_BYTES = 32 * 1024**2
+MAX_PICTURE_BYTES = 32 * 1024**2
 _MAX_PARTS = 10_000
 _UNSYNCHRONISED, _EXTENDED = 0x80, 0x40
 _FRAME_UNSYNCHRONISED, _FRAME_HAS_LENGTH, _FRAME_PACKED = 0x02, 0x01, 0x0C
@@ -32,7 +32,7 @@ def attached_pictures(look_at: LookAt) -> list[tuple[int, bytes]]:
 
 def _in_id3(look_at: LookAt, head: bytes) -> Iterator[tuple[int, bytes]]:
     version, flags = head[3], head[5]
-    tag = look_at(10, min(_syncsafe(head[6:10]), _MAX_BYTES))
+    tag = look_at(10, min(_syncsafe(head[6:10]), MAX_PICTURE_BYTES))
     if flags & _UNSYNCHRONISED and version < 4:
         tag = _synchronised(tag)
     place = _extended_header_bytes(version, tag) if flags & _EXTENDED and version > 2 else 0

@@ -12,8 +12,8 @@ from av.video.codeccontext import VideoCodecContext
 
 from video2mp3.engine.child.decode import out_of_memory
 from video2mp3.engine.child.pictures.jpeg import jpeg_of
+from video2mp3.engine.containers.attached_pictures import MAX_PICTURE_BYTES
 
-MAX_BYTES = 32 * 1024**2
 MAX_PIXELS = 24 * 1024**2
 """With 4 bytes per pixel it fits into the child's memory twice."""
 DAMAGED = "damaged"
@@ -49,7 +49,7 @@ def why_unusable(picture: bytes) -> str:
 def as_jpeg(picture: bytes) -> bytes | None:
     """Returns a JPEG, WebP, AVIF, GIF, BMP or PNG as a JPEG of at most 1000 pixels a side; None if it is not valid."""
     kind = kind_of(picture)
-    if len(picture) > MAX_BYTES or (kind != "AVIF" and kind not in _DECODERS):
+    if len(picture) > MAX_PICTURE_BYTES or (kind != "AVIF" and kind not in _DECODERS):
         return None
     try:
         frames = _avif_frames(picture) if kind == "AVIF" else _frames(picture, _DECODERS[kind or ""])
