@@ -63,7 +63,7 @@ matrix: tools ## Compare parallel with sequential encoding in all modes: 106 com
 
 .PHONY: timelines
 timelines: tools ## Convert 3,000 files with random gaps, offsets, overlaps and wraps, and look for every second: half an hour
-	TESTS_TIMELINES=1 $(BIN)/pytest tests/engine/test_timeline_property.py --timeout=3600 $(ARGS)
+	TESTS_TIMELINES=300 $(BIN)/pytest tests/engine/test_timeline_property.py --timeout=3600 $(ARGS)
 
 .PHONY: fuzz
 fuzz: fuzz-media fuzz-heads fuzz-api ## All of the next: half an hour

@@ -165,13 +165,17 @@ class TrackDecoder:
                 if packet.size > 0 and not self._has_packets:
                     self._has_packets = True
                     self._trim_start(packet)
-                yield packet
+                yield _kept(packet) if packet.is_discard and self._is_fragmented else packet
         except EncryptedAudio:
             raise
         except Exception as error:
             if out_of_memory(error):
                 raise
             self._broke_off = True
+
+    @property
+    def _is_fragmented(self) -> bool:
+        return "mp4" in self._container.format.name and not self._stream.frames
 
     def _trim_start(self, first: "av.Packet[AudioStream]") -> None:
         rate_hz = self._stream.codec_context.sample_rate
@@ -228,6 +232,14 @@ def demux(container: InputContainer, streams: Sequence[AudioStream]) -> Iterator
 
 def _time_base(stream: AudioStream) -> Fraction:
     return stream.time_base or Fraction(1, 1_000_000)
+
+
+def _kept(packet: "av.Packet[AudioStream]") -> "av.Packet[AudioStream]":
+    """Returns the packet without the mark by which libavformat drops the first one after a jump back in fragments."""
+    kept = av.Packet(bytes(packet))
+    kept.stream, kept.time_base = packet.stream, packet.time_base
+    kept.pts, kept.dts, kept.duration = packet.pts, packet.dts, packet.duration
+    return cast("av.Packet[AudioStream]", kept)
 
 
 def _no_silence(at: int | None, samples: int, rate_hz: int) -> float:  # noqa: ARG001

@@ -28,6 +28,7 @@ from video2mp3.engine.child.pipeline import Pipeline
 from video2mp3.engine.child.soundless import better_reason
 from video2mp3.engine.child.stream_copy import StreamCopy
 from video2mp3.engine.containers.mp4_audio import find_audio
+from video2mp3.engine.containers.mp4_edits import replaced_empty_edits
 from video2mp3.engine.containers.mp4_pictures import shortened_picture_indexes
 from video2mp3.engine.containers.source_inspection import inspect_source
 from video2mp3.engine.containers.streamability import StreamInfo
@@ -145,6 +146,7 @@ def _structure(job: Mapping[str, Any], file: SourceFile, send: Send) -> dict[str
         file.sequential = isinstance(info, StreamInfo) and info.sequential
     elif job.get("options", {}).get("cover_at_s") is None:
         file.replaced = shortened_picture_indexes(file.look_at, size_bytes)
+    file.replaced = [*file.replaced, *replaced_empty_edits(file.look_at, size_bytes)]
     return None
 
 
