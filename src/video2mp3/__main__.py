@@ -17,7 +17,7 @@ _WINDOWS = (
 def main() -> NoReturn:
     """Runs the command line; what conversions are forked from loads at the same time as the flags and the server."""
     command = sys.argv[1] if len(sys.argv) > 1 else "--help"
-    if sys.platform == "win32" and command != "push" and not command.startswith("-"):
+    if sys.platform == "win32" and command not in ("push", "login", "logout") and not command.startswith("-"):
         sys.exit(_WINDOWS.format(command=command))
     if command in _CONVERTING and not {"-h", "--help"} & set(sys.argv):
         from video2mp3 import engine

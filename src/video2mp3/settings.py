@@ -18,6 +18,8 @@ from video2mp3.errors import ConfigurationError
 from video2mp3.wording import invalid_value, unknown_name
 
 _PREFIX = "VIDEO2MP3_"
+CLIENT_VARIABLES = frozenset({"VIDEO2MP3_SERVER", "VIDEO2MP3_TOKEN"})
+"""What `video2mp3 push` reads on the same machine."""
 _MAX_S = 316_224_000
 """Ten years. Times in the database are microseconds in 64 bits, so sums of these stay far from their end."""
 _MAX_BYTES = 2**60
@@ -272,7 +274,7 @@ def is_loopback(host: str) -> bool:
 def _check_variables() -> None:
     """Raises ConfigurationError if a variable looks like a setting but is none: it would be ignored."""
     known = {_variable(name) for name in Settings.model_fields}
-    known |= {f"{name}_FILE" for name in known}
+    known |= {f"{name}_FILE" for name in known} | CLIENT_VARIABLES
     unknown = [
         name
         for name, value in sorted(os.environ.items())

@@ -158,3 +158,14 @@ def test_the_fields_of_names_are_documented() -> None:
     document = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text()
     rows = [f"| `{{{name}}}` | {what} |" for name, what in FIELDS.items()]
     assert "\n".join(["| field | stands for |", "|---|---|", *rows, ""]) in document
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "pwsh"])
+def test_shells_complete_flags(shell: str, folder: Path) -> None:
+    line = "video2mp3 convert --lou"
+    words = {"COMP_WORDS": line, "COMP_CWORD": "2", "_TYPER_COMPLETE_ARGS": line}
+    words |= {"_TYPER_COMPLETE_WORD_TO_COMPLETE": "--lou", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+    program = [str(Path(sys.executable).with_name("video2mp3"))]
+    env = os.environ | words | {"_VIDEO2MP3_COMPLETE": f"complete_{shell}"}
+    done = subprocess.run(program, env=env, cwd=folder, capture_output=True, text=True, timeout=60)
+    assert "--loudness" in done.stdout, done.stderr

@@ -13,6 +13,7 @@ from video2mp3.cli.admin import commands as admin
 from video2mp3.cli.admin import keys, users
 from video2mp3.cli.extras import what_to_install
 from video2mp3.cli.late import LateCommands, convert, formats, probe, push
+from video2mp3.cli.login import login, logout
 from video2mp3.errors import Video2mp3Error
 
 _USERS_FILES = frozenset({"convert", "probe", "push"})
@@ -21,7 +22,7 @@ app = typer.Typer(
     name="video2mp3",
     cls=LateCommands,
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     # Plain text: rich frames break copied text, and show flags as if they took a value.
     rich_markup_mode=None,
@@ -32,6 +33,8 @@ app.command("convert")(convert)
 app.command("probe")(probe)
 app.command("push")(push)
 app.command("formats")(formats)
+app.command("login")(login)
+app.command("logout")(logout)
 app.command("serve")(commands.serve)
 app.command("api")(commands.api)
 app.command("worker")(commands.worker)

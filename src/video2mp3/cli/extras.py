@@ -6,6 +6,7 @@ from collections.abc import Sequence
 DISTRIBUTION = "video2mp3-service"
 """The package index has another project under the name `video2mp3`."""
 _WITHOUT_EXTRAS = frozenset({"convert", "formats", "probe"})
+_CLIENT = frozenset({"login", "logout", "push"})
 
 
 def what_to_install(arguments: Sequence[str], missing: ModuleNotFoundError) -> str | None:
@@ -16,7 +17,7 @@ def what_to_install(arguments: Sequence[str], missing: ModuleNotFoundError) -> s
     command = next((argument for argument in arguments if not argument.startswith("-")), "")
     if command in _WITHOUT_EXTRAS or (missing.name or "video2mp3").startswith("video2mp3"):
         return None
-    extra = "client" if command == "push" else "service"
+    extra = "client" if command in _CLIENT else "service"
     install = _install(sys.prefix, f"'{DISTRIBUTION}[{extra}]'", command)
     return f"`{command}` needs the extra [{extra}], which is not installed. Install it with: {install}"
 

@@ -1,6 +1,6 @@
 """`video2mp3 push`: converts local files with a remote service."""
 
-import sys
+import os
 from typing import Annotated, Any
 
 import typer
@@ -8,7 +8,8 @@ import typer
 from video2mp3.cli.flags import FlagsCommand, Force, Inputs, Output, takes_options, with_flags
 from video2mp3.cli.inputs import input_of
 from video2mp3.cli.output_paths import STANDARD_OUTPUT, pair_outputs
-from video2mp3.cli.terminal import complain, stop
+from video2mp3.cli.server_keys import DEFAULT_SERVER, SERVER_VARIABLE, key_for, usual_server
+from video2mp3.cli.terminal import complain, read_password, stop
 from video2mp3.engine import Options
 from video2mp3.errors import InvalidOption
 
@@ -24,9 +25,14 @@ def push_command(
     files: Inputs,
     options: dict[str, Any],
     server: Annotated[
-        str,
-        typer.Option("--server", metavar="URL", help="Address of the service.", rich_help_panel=_SERVICE),
-    ] = "http://localhost:8000",
+        str | None,
+        typer.Option(
+            "--server",
+            metavar="URL",
+            help=f"Address of the service (default: {SERVER_VARIABLE}, else that of `login`, else {DEFAULT_SERVER}).",
+            rich_help_panel=_SERVICE,
+        ),
+    ] = None,
     user: Annotated[
         str | None,
         typer.Option(
@@ -43,8 +49,13 @@ def push_command(
     """Convert local videos to MP3 with a remote service.
 
     The command uploads the files one after the other, then downloads the MP3s; several MP3s of one file come as a ZIP.
-    After Ctrl-C or a dropped connection, the same command resumes. Exit status: 0 all converted, 1 some failed, 2
-    wrong usage.
+    After Ctrl-C or a dropped connection, the same command resumes. An API key comes from the variable VIDEO2MP3_TOKEN
+    or from `video2mp3 login`. Exit status: 0 all converted, 1 some failed, 2 wrong usage.
+
+    \b
+    Examples:
+      video2mp3 push talk.mp4
+      video2mp3 push recordings --server https://video2mp3.example.com -o mp3/
     """
     try:
         chosen = Options.from_dict(options).resolved()
@@ -62,19 +73,14 @@ def push_command(
     # Imported late: the HTTP library takes a while to load, and other commands do not need it.
     from video2mp3.cli.push_files import push
 
-    account = None if user is None else (user, _password(password_stdin))
+    server = server or os.environ.get(SERVER_VARIABLE) or usual_server()
+    access: str | tuple[str, str] | None = key_for(server)
+    if user is not None:
+        access = (user, read_password("password", from_stdin=password_stdin))
     try:
-        succeeded = push(tasks, server, account, chosen, force=force)
+        succeeded = push(tasks, server, access, chosen, force=force)
     except KeyboardInterrupt:
         complain("", "interrupted; run the same command to resume")
         raise typer.Exit(130) from None
     if not succeeded:
         raise typer.Exit(1)
-
-
-def _password(from_stdin: bool) -> str:
-    if from_stdin:
-        return sys.stdin.readline().rstrip("\n")
-    if not sys.stdin.isatty():
-        stop("There is no terminal to ask for the password; use --password-stdin.")
-    return str(typer.prompt("Password", hide_input=True, err=True))

@@ -22,7 +22,7 @@ from video2mp3.errors import ConfigurationError, Video2mp3Error
 def push(
     tasks: Sequence[tuple[Path, Path]],
     server: str,
-    account: tuple[str, str] | None,
+    access: str | tuple[str, str] | None,
     options: ResolvedOptions,
     *,
     force: bool,
@@ -32,14 +32,15 @@ def push(
     Args:
         tasks: Each file with its target.
         server: The service's address.
-        account: Name and password; None if the service needs no account.
+        access: An API key, or name and password; None if the service needs no account.
         options: Options for all conversions, including the cover picture.
         force: Overwrite existing targets.
     """
     try:
-        with Client(server, resume_folder=_resume_folder()) as client:
-            if account is not None:
-                client.sign_in(*account)
+        token = access if isinstance(access, str) else None
+        with Client(server, token=token, resume_folder=_resume_folder()) as client:
+            if isinstance(access, tuple):
+                client.sign_in(*access)
             return _Push(client, options, force).run(tasks)
     except ClientError as error:
         complain("", error.detail)

@@ -23,6 +23,15 @@ def stop(sentence: str) -> NoReturn:
     raise typer.Exit(2)
 
 
+def read_password(what: str, *, from_stdin: bool) -> str:
+    """Asks for a password without showing it, or reads it from standard input. Ends the program if it cannot."""
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\n")
+    if not sys.stdin.isatty():
+        stop(f"There is no terminal to ask for the {what}; use --password-stdin.")
+    return str(typer.prompt(what[0].upper() + what[1:], hide_input=True, err=True))
+
+
 def reason(error: OSError) -> str:
     """Returns why the system refused."""
     return (error.strerror or "it failed").lower()

@@ -4,7 +4,7 @@ import hashlib
 import os
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
@@ -32,7 +32,8 @@ class Client:
 
         Args:
             server: The service's address, such as http://localhost:8000.
-            token: An access token; alternatively call `sign_in`. Programs on the service's machine need neither.
+            token: An access token or an API key; alternatively call `sign_in`. Programs on the service's machine need
+                neither.
             resume_folder: Folder in which the addresses of unfinished uploads are kept, so that another process can
                 resume them.
         """
@@ -52,6 +53,16 @@ class Client:
     def sign_in(self, username: str, password: str) -> None:
         """Signs in to an account; the client renews the session."""
         self._connection.sign_in(username, password)
+
+    def account(self) -> Mapping[str, Any]:
+        """Returns the account that the token or the session belongs to."""
+        return dict(self._connection.call("GET", "/v1/me").json())
+
+    def create_api_key(self, name: str, scopes: Sequence[str]) -> str:
+        """Creates an API key (docs/accounts.md) and returns it; needs a session with a password."""
+        return str(
+            self._connection.call("POST", "/v1/api-keys", json={"name": name, "scopes": [*scopes]}).json()["key"]
+        )
 
     def upload(
         self, file: Path | str, *, name: str | None = None, on_progress: OnProgress = lambda _sent, _all: None

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -109,7 +109,10 @@ def backoff_delays_s() -> Iterator[float | None]:
 
 def unreachable(error: httpx.TransportError) -> ClientError:
     """Returns the error for a missing response."""
-    return ClientError("unreachable", f"The service does not answer ({error}).", retryable=True)
+    who = "The service"
+    with suppress(RuntimeError):  # an error outside a request knows none
+        who = f"{error.request.url.scheme}://{error.request.url.netloc.decode()}"
+    return ClientError("unreachable", f"{who} does not answer ({error}).", retryable=True)
 
 
 def _retry_after_s(answer: httpx.Response) -> float:

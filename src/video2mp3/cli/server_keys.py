@@ -1,0 +1,57 @@
+"""The services that `push` has signed in to: their addresses, and an API key for each, in a file of mode 0600."""
+
+import contextlib
+import json
+import os
+import tempfile
+from pathlib import Path
+
+SERVER_VARIABLE, TOKEN_VARIABLE = "VIDEO2MP3_SERVER", "VIDEO2MP3_TOKEN"
+DEFAULT_SERVER = "http://localhost:8000"
+
+
+def key_file() -> Path:
+    """Returns the file, where the XDG Base Directory Specification puts it."""
+    base = os.environ.get("XDG_CONFIG_HOME", "")
+    return (Path(base) if Path(base).is_absolute() else Path.home() / ".config") / "video2mp3" / "keys.json"
+
+
+def load_keys() -> dict[str, str]:
+    """Returns the API key of each server; none if the file is missing or damaged."""
+    with contextlib.suppress(OSError, ValueError):
+        found = json.loads(key_file().read_text())
+        if isinstance(found, dict):
+            return {str(server): str(key) for server, key in found.items()}
+    return {}
+
+
+def store_key(server: str, key: str | None) -> None:
+    """Stores the key of a server; None deletes it. The file is never readable by others, and never incomplete.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    keys = {known: value for known, value in load_keys().items() if known != _normal(server)}
+    if key is not None:
+        keys[_normal(server)] = key
+    file = key_file()
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=file.parent)  # mode 0600
+    with open(descriptor, "w") as written:  # noqa: PTH123 a descriptor
+        json.dump(keys, written)
+    Path(name).replace(file)
+
+
+def key_for(server: str) -> str | None:
+    """Returns the API key for a server: that of the environment, or the stored one."""
+    return os.environ.get(TOKEN_VARIABLE) or load_keys().get(_normal(server))
+
+
+def usual_server() -> str:
+    """Returns the server to use where none is named: the only one that has a key, else this machine's."""
+    keys = list(load_keys())
+    return keys[0] if len(keys) == 1 else DEFAULT_SERVER
+
+
+def _normal(server: str) -> str:
+    return server.rstrip("/")

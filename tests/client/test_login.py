@@ -1,0 +1,63 @@
+"""`video2mp3 login`: a key is stored, and `push` uses it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.client.conftest import Served
+from tests.worker.system import make_wav
+
+PASSWORD = "correct horse"
+
+
+@pytest.fixture
+def home(served: Served, tmp_path: Path) -> Path:
+    httpx.post(f"{served.url}/v1/accounts", json={"username": "olga", "password": PASSWORD})
+    (tmp_path / "talk.wav").write_bytes(make_wav(0.3))
+    return tmp_path
+
+
+def run(served: Served, home: Path, *arguments: str, stdin: str = "", **env: str) -> "subprocess.CompletedProcess[str]":
+    folders = {"XDG_STATE_HOME": str(home / "state"), "XDG_CONFIG_HOME": str(home / "config")}
+    command = [sys.executable, "-m", "video2mp3", *arguments]
+    return subprocess.run(
+        command, cwd=home, env=served.env | folders | env, input=stdin, capture_output=True, text=True, timeout=60
+    )
+
+
+def conversions_of(served: Served, key: str) -> int:
+    answer = httpx.get(f"{served.url}/v1/conversions", headers={"Authorization": f"Bearer {key}"})
+    return len(answer.raise_for_status().json()["items"])
+
+
+def test_a_stored_key_needs_no_password_and_no_address(served: Served, home: Path) -> None:
+    done = run(served, home, "login", f"{served.url}/", "--user", "olga", "--password-stdin", stdin=f"{PASSWORD}\n")
+    assert (done.returncode, done.stderr) == (0, f"video2mp3: signed in to {served.url}/ as olga\n")
+    file = home / "config" / "video2mp3" / "keys.json"
+    assert file.stat().st_mode & 0o777 == 0o600
+    (key,) = json.loads(file.read_text()).values()
+    before = conversions_of(served, key)
+    assert run(served, home, "push", "talk.wav").returncode == 0
+    assert conversions_of(served, key) == before + 1
+    assert run(served, home, "logout", served.url).returncode == 0
+    assert json.loads(file.read_text()) == {}
+
+
+def test_variables_win_over_what_is_stored(served: Served, home: Path) -> None:
+    done = run(served, home, "login", served.url, "--user", "olga", "--password-stdin", stdin=f"{PASSWORD}\n")
+    assert done.returncode == 0
+    wrong = run(served, home, "push", "talk.wav", VIDEO2MP3_SERVER=served.url, VIDEO2MP3_TOKEN="v2m_wrong")
+    assert wrong.returncode == 1
+    nobody = run(served, home, "push", "talk.wav", VIDEO2MP3_SERVER="http://127.0.0.1:9")
+    assert "http://127.0.0.1:9 does not answer" in nobody.stderr
+
+
+def test_a_key_is_tried_before_it_is_stored(served: Served, home: Path) -> None:
+    done = run(served, home, "login", served.url, "--password-stdin", stdin="v2m_wrong\n")
+    assert done.returncode == 2
+    assert not (home / "config").exists()
+    assert "API key; use --password-stdin" in run(served, home, "login", served.url).stderr
