@@ -47,6 +47,12 @@ class MissingFile(Video2mp3Error):
     status = 400
 
 
+class EmptyFile(MissingFile):
+    """The file is empty (0 bytes); check that it was copied whole."""
+
+    code = "empty_file"
+
+
 class Unauthenticated(Video2mp3Error):
     """Sign in first: send `Authorization: Bearer <token>` with a token from POST /v1/sessions."""
 
@@ -306,7 +312,7 @@ class Overloaded(Video2mp3Error):
 
 
 class UrlRejected(Video2mp3Error):
-    """The URL leads to a private or reserved network, to which this service does not connect."""
+    """The URL leads to a private network; the operator can allow it with VIDEO2MP3_ALLOWED_NETWORKS."""
 
     code = "url_rejected"
     status = 422

@@ -45,8 +45,10 @@ def invalid_value(found: Mapping[str, Any]) -> str:
     context = found.get("ctx", {})
     if found["type"] == "value_error":
         return str(context.get("error", found["msg"]))
-    text = _TEXTS.get(found["type"])
-    return text.format_map(context) if text else str(found["msg"])
+    try:
+        return _TEXTS[found["type"]].format_map(context)
+    except KeyError:
+        return str(found["msg"])
 
 
 def unknown_name(name: str, known: Collection[str]) -> str:

@@ -37,7 +37,7 @@ def test_a_small_file_becomes_an_mp3(system: System) -> None:
     assert row.result_size_bytes is not None
     mp3 = system.storage.read(row.result_key, 0, row.result_size_bytes + 1)
     assert hashlib.sha256(mp3).hexdigest() == row.result_sha256
-    assert row.result_duration_s == 1.5
+    assert row.result_duration_s == row.source_duration_s == 1.5
     assert row.report is not None
     assert row.report["samples"] == 1.5 * RATE_HZ
     assert system.keys() == {row.result_key}

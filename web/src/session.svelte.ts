@@ -57,3 +57,8 @@ export async function signOut(): Promise<void> {
 export function sessionEnded(): void {
   me = null;
 }
+
+/** Returns whether the service sends emails; it writes "no" into the page where it has no mail server. */
+export function sendsEmail(): boolean {
+  return document.querySelector<HTMLMetaElement>('meta[name="video2mp3-email"]')?.content !== "no";
+}

@@ -22,6 +22,7 @@ from video2mp3.api.fairness.callers import Callers
 from video2mp3.api.fairness.rates import Rates
 from video2mp3.api.frame import docs, health, pages, problems
 from video2mp3.api.frame.head import HeadAsGet
+from video2mp3.api.frame.parameters import require_known_query
 from video2mp3.api.frame.schemas import Problem
 from video2mp3.api.frame.services import Services
 from video2mp3.api.server.connections import Connections
@@ -101,7 +102,7 @@ def create_app(services: Services) -> FastAPI:
     problems.install(app)
     for router in _ROUTERS:
         # Health checks are not rate-limited.
-        counted = [] if router is health.router else [Depends(identity.count_anonymous)]
+        counted = [] if router is health.router else [Depends(identity.count_anonymous), Depends(require_known_query)]
         app.include_router(router, dependencies=counted)
     app.include_router(pages.router)
     app.add_middleware(HeadAsGet)

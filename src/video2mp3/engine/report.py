@@ -24,11 +24,15 @@ class Progress:
     done_s: float
     """Seconds of audio done so far. Decoding counts as a tenth of the work, encoding as the rest."""
     total_s: float | None
-    """Seconds of audio in total, as the file claims."""
+    """Seconds of audio in total, as the file claims; at the end, as they were."""
+    is_finished: bool = False
+    """True in the last report of a conversion that succeeded."""
 
     @property
     def percent(self) -> int:
-        """Whole percent; at most 99 while it runs, 0 where the length is not known."""
+        """Whole percent; at most 99 while it runs, 0 where the length is not known, 100 at the end."""
+        if self.is_finished:
+            return 100
         # Bounded before rounding: a tiny total makes the quotient infinite.
         return int(max(0.0, min(99.0, 100 * self.done_s / self.total_s))) if self.total_s else 0
 

@@ -60,7 +60,11 @@ class Guard:
 
     def _check_port(self, target: Target) -> None:
         if target.port not in self.ports:
-            raise UrlRejected(f"Port {target.port} is not allowed; allowed: {', '.join(map(str, sorted(self.ports)))}.")
+            allowed = ", ".join(map(str, sorted(self.ports)))
+            raise UrlRejected(
+                f"Port {target.port} is not allowed; allowed: {allowed}. The operator can add it "
+                "to VIDEO2MP3_ALLOWED_PORTS."
+            )
 
     def _check_addresses(self, found: Sequence[str]) -> list[Address]:
         addresses = [read_address(text) for text in found]

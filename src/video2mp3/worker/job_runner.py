@@ -215,6 +215,7 @@ class JobRunner:
                 checksums=checksums,
                 size_bytes=report.size_bytes,
                 duration_s=report.duration_s,
+                source_duration_s=_source_duration_s(report),
                 report=report.as_dict() | ({} if fetched_bytes is None else {"fetched_bytes": fetched_bytes}),
                 retention_s=self._result_retention_s,
                 waveforms=_waveforms(report, self._claim.options),
@@ -233,6 +234,12 @@ class JobRunner:
             self._storage.delete(self._key)
         except Unavailable as error:
             self._log.warning("result_not_deleted", error=error.code)
+
+
+def _source_duration_s(report: Report) -> float | None:
+    """Returns the duration of the source's audio: as its container says, else as it was decoded."""
+    known_s = [track.duration_s for track in report.tracks if track.duration_s is not None]
+    return max(known_s) if known_s else report.samples_in / report.sample_rate_hz
 
 
 def _waveforms(report: Report, options: ResolvedOptions) -> dict[int, Waveform]:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Annotated, Any
 
 import structlog
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Depends, Header, Path, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from video2mp3.api.auth.identity import CurrentUser, Principal
@@ -23,20 +23,24 @@ from video2mp3.api.fairness.transfers import run_transfer
 from video2mp3.api.frame.disposition import filename_of
 from video2mp3.api.frame.range_response import serve
 from video2mp3.api.frame.services import CurrentServices, Services
-from video2mp3.api.frame.streaming import declared_size_bytes, receive_file
+from video2mp3.api.frame.streaming import abort, declared_size_bytes, receive_file
 from video2mp3.api.uploads.early_start import EarlyStart
-from video2mp3.api.uploads.incoming import IncomingUpload
+from video2mp3.api.uploads.incoming import IncomingUpload, RepeatedUpload
 from video2mp3.api.uploads.routes import RAW_BODY, Name
 from video2mp3.database.tables import Job, Upload
-from video2mp3.errors import Canceled, Conflict, NotFound, Unavailable
+from video2mp3.errors import Canceled, Conflict, IdempotencyKeyReused, NotFound, Unavailable
 from video2mp3.jobs import lifecycle
+from video2mp3.jobs.idempotency import Idempotency
 from video2mp3.jobs.sources import JobSpec
+from video2mp3.uploads import clean_name
 
 router = APIRouter(prefix="/v1/mp3", tags=["conversions"])
 log = structlog.get_logger()
 
 # A client waits for this conversion, so its end is polled more often than that of others.
 _INTERVAL_S = 0.2
+
+IdempotencyKey = Annotated[str | None, Header(min_length=1, max_length=255)]
 
 _COVER = {
     "name": "cover_upload_id",
@@ -54,13 +58,15 @@ async def convert(
     services: CurrentServices,
     watcher: Annotated[JobWatcher, Depends(get_watcher)],
     name: Name = "",
+    idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Converts the body and answers with the MP3, or a ZIP where the options ask for several MP3s.
 
-    If the client disconnects, the conversion is canceled.
+    If the client disconnects, the conversion is canceled. With an Idempotency-Key it goes on, and the same request with
+    the same key answers with its MP3; the conversion then begins when the whole file is there.
     """
     name = name or filename_of(request.headers.get("content-disposition")) or ""
-    return await _convert(request, services, user, watcher, name)
+    return await _convert(request, services, user, watcher, name, idempotency_key)
 
 
 @router.put("/{name:path}", response_class=Response, responses=MP3_RESPONSES, openapi_extra=_DESCRIPTION)
@@ -70,28 +76,64 @@ async def convert_named(
     user: CurrentUser,
     services: CurrentServices,
     watcher: Annotated[JobWatcher, Depends(get_watcher)],
+    idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Converts the body and answers with the MP3, or a ZIP where the options ask for several MP3s.
 
-    If the client disconnects, the conversion is canceled.
+    If the client disconnects, the conversion is canceled, unless the request has an Idempotency-Key.
     """
-    return await _convert(request, services, user, watcher, name)
+    return await _convert(request, services, user, watcher, name, idempotency_key)
 
 
-async def _convert(request: Request, services: Services, user: Principal, watcher: JobWatcher, name: str) -> Response:
+async def _convert(
+    request: Request, services: Services, user: Principal, watcher: JobWatcher, name: str, idempotency_key: str | None
+) -> Response:
     wanted = request_of_query(request.query_params.multi_items())
     # The caller waits for the response and needs no email.
     spec = replace(job_spec(wanted, services, user.role), email_notifications=False)
     declared = declared_size_bytes(request, services.settings.max_upload_bytes)
-    user_id = user.user_id
-    await run_in_threadpool(check_quotas, services, user_id)
-    requested = RequestedMp3(services, user_id, spec)
-    incoming = IncomingUpload(services, user_id, name=name, declared_size_bytes=declared, observer=requested)
-    await receive_file(request, incoming)
-    assert requested.job is not None
-    services.wake()
-    await _wait_for_end(request, services, watcher, requested.job)
-    return await run_transfer(partial(_answer, request, services, requested.job))
+    earlier = await run_in_threadpool(check_quotas, services, user.user_id, idempotency_key)
+    if idempotency_key is not None:
+        incoming = IncomingUpload(services, user.user_id, name=name, declared_size_bytes=declared, with_sha256=True)
+        job = await _convert_once(request, services, incoming, spec, Idempotency(idempotency_key, None), earlier)
+        await watcher.wait_for_end(job, _INTERVAL_S)
+    else:
+        requested = RequestedMp3(services, user.user_id, spec)
+        incoming = IncomingUpload(services, user.user_id, name=name, declared_size_bytes=declared, observer=requested)
+        await receive_file(request, incoming)
+        assert requested.job is not None
+        job = requested.job
+        services.wake()
+        await _wait_for_end(request, services, watcher, job)
+    return await run_transfer(partial(_answer, request, services, job))
+
+
+async def _convert_once(
+    request: Request,
+    services: Services,
+    incoming: IncomingUpload,
+    spec: JobSpec,
+    idempotency: Idempotency,
+    earlier: Job | None,
+) -> Job:
+    """Returns the conversion of the body, or the `earlier` one that the same request created with its key."""
+    if earlier is not None:
+        sha256 = await receive_file(request, RepeatedUpload(services.settings.max_upload_bytes))
+        if spec.sha256(clean_name(incoming.name), sha256) != earlier.request_sha256:
+            raise IdempotencyKeyReused
+        return earlier
+    upload = await receive_file(request, incoming)
+    idempotency = replace(idempotency, request_sha256=spec.sha256(upload.name, incoming.sha256))
+    try:
+        spec = replace(spec, upload_id=upload.id)
+        job = await run_in_threadpool(submit, services, upload.user_id, spec, idempotency)
+    except BaseException:
+        await abort(incoming)
+        raise
+    if job.upload_id != upload.id:
+        # Another request with this Idempotency-Key and the same file was faster.
+        await abort(incoming)
+    return job
 
 
 class RequestedMp3:

@@ -101,7 +101,7 @@ def request_of_text(fields: Mapping[str, str], known: Collection[str] = FORM_NAM
             {**given, "options": options_of_text(options), "webhook": webhook or None}
         )
     except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False)
+        found = error.errors(include_url=False, include_input=False)
         raise RequestValidationError([{**one, "loc": ("_".join(map(str, one["loc"])),)} for one in found]) from None
 
 

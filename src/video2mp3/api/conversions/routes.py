@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from video2mp3.api.auth.identity import CurrentUser, Principal
-from video2mp3.api.conversions.representations import ConversionJSON, ConversionPage
+from video2mp3.api.conversions.representations import ConversionJSON, ConversionPage, State
 from video2mp3.api.conversions.requests import FORM_SCHEMA, ConversionRequest, job_spec, request_of_text
 from video2mp3.api.conversions.submission import check_quotas, retry, submit
 from video2mp3.api.frame.multipart import MAX_OVERHEAD_BYTES
@@ -73,10 +73,11 @@ def list_conversions(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: Annotated[str | None, Query(pattern="^[0-9a-f]{32}$")] = None,
     search: Annotated[str | None, Query(max_length=255, description="Part of the file's name, or of the tag.")] = None,
+    state: Annotated[State | None, Query(description="Only conversions in this state.")] = None,
 ) -> ConversionPage:
     """Lists the conversions, the newest first."""
     with services.database.read() as session:
-        jobs = lifecycle.list_page(session, user.user_id, before_id=cursor, limit=limit + 1, search=search)
+        jobs = lifecycle.list_page(session, user.user_id, before_id=cursor, limit=limit + 1, search=search, state=state)
     return ConversionPage(
         items=[represent(request, job) for job in jobs[:limit]],
         next_cursor=jobs[limit - 1].id if len(jobs) > limit else None,
@@ -178,7 +179,7 @@ async def _convert_json(request: Request, services: Services, user: Principal, i
     try:
         new = ConversionRequest.model_validate_json(await read_small(request, _MAX_JSON_BYTES))
     except ValidationError as error:
-        raise RequestValidationError(error.errors(include_url=False, include_context=False)) from None
+        raise RequestValidationError(error.errors(include_url=False, include_input=False)) from None
     new.require_one_source()
     spec = job_spec(new, services, user.role)
     idempotency = Idempotency(idempotency_key, spec.sha256()) if idempotency_key else None

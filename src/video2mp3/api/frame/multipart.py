@@ -1,16 +1,19 @@
 """Parses multipart forms with one file (RFC 7578) as they are received; the file is never held in memory."""
 
+import re
 from collections.abc import Callable, Mapping
 
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 
+from video2mp3.api.frame.disposition import filename_of
 from video2mp3.errors import InvalidRequest, MissingFile, UploadIncomplete, UploadTooLarge
 
 MAX_OVERHEAD_BYTES = 1024**2
 """Limit for a form without its file."""
 _MAX_FIELDS = 64
+_PARAMETER = re.compile(r';\s*(name|filename)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s"]*))', re.IGNORECASE | re.DOTALL)
 _MAX_FIELD_BYTES = 8 * 1024
 
 
@@ -142,5 +145,19 @@ class FormReader:
 
 
 def _parameters(disposition: bytes) -> Mapping[str, str]:
-    parameters = parse_options_header(disposition)[1]
-    return {key.decode("latin-1"): value.decode("utf-8", "replace") for key, value in parameters.items()}
+    """Returns the parameters `name` and `filename` of a part.
+
+    Browsers write a quote as %22 and a backslash as it is (WHATWG, multipart/form-data); other programs escape both by
+    a backslash (RFC 2183), or send `filename*` (RFC 8187).
+    """
+    text = disposition.decode("utf-8", "replace")
+    found = {match[1].lower(): _value(match[2], match[3]) for match in _PARAMETER.finditer(text)}
+    if (extended := filename_of(text)) is not None and "filename" not in found:
+        found["filename"] = extended
+    return found
+
+
+def _value(quoted: str | None, token: str) -> str:
+    if quoted is None:
+        return token
+    return re.sub(r'\\(["\\])', r"\1", quoted).replace("%22", '"')

@@ -3,6 +3,7 @@
 import os
 import secrets
 from collections.abc import Mapping
+from html import escape
 from pathlib import Path
 
 from fastapi import APIRouter
@@ -16,7 +17,7 @@ FOLDER = Path(__file__).parents[1] / "page"
 
 router = APIRouter(prefix="/page", include_in_schema=False)
 
-_EMAIL = "{email}"  # whether emails are sent, "yes" or "no" (web/src/email.ts)
+_EMAIL = "{email}"  # whether emails are sent, "yes" or "no" (web/src/session.svelte.ts)
 _NONCE = "{nonce}"  # what the build leaves where the response's own nonce has to be (web/vite.config.ts)
 _CSP = (
     "default-src 'none'; script-src 'self' 'nonce-{nonce}'; style-src 'self' 'nonce-{nonce}'; connect-src 'self'; "
@@ -48,6 +49,20 @@ def page_response(*, sends_email: bool) -> Response:
     headers = {"Cache-Control": "no-store", "Content-Security-Policy": _CSP.replace(_NONCE, nonce)}
     page = template.replace(_NONCE, nonce).replace(_EMAIL, "yes" if sends_email else "no")
     return HTMLResponse(page, headers=headers)
+
+
+def message_page(title: str, sentence: str, status: int, prefix: str) -> HTMLResponse:
+    """Returns a page without scripts for people who followed a link to nothing; `prefix` is the service's path."""
+    return HTMLResponse(
+        '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>{escape(title)} · video2mp3</title>"
+        f'<link rel="icon" href="{escape(prefix)}/page/icon.svg">'
+        f'<link rel="stylesheet" href="{escape(prefix)}/page/plain.css">'
+        f"<h1>{escape(title)}</h1><p>{escape(sentence)}</p>"
+        f'<p><a href="{escape(prefix)}/">Convert videos to MP3</a></p></html>',
+        status,
+        headers={"Cache-Control": "no-store", "Content-Security-Policy": PLAIN_CSP},
+    )
 
 
 def prefers_html(request: Request) -> bool:

@@ -3,10 +3,13 @@
 import re
 from typing import Annotated
 
-from fastapi import Query
+from fastapi import Query, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
 from pydantic import AfterValidator
 
-from video2mp3.errors import NotFound
+from video2mp3.errors import InvalidRequest, NotFound
+from video2mp3.wording import unknown_name
 
 
 def validate_item_id(item_id: str) -> str:
@@ -24,3 +27,27 @@ Limit = Annotated[int, Query(ge=1, le=100)]
 """The length of a page of a list."""
 Cursor = Annotated[str | None, Query(pattern="^[0-9a-f]{32}$")]
 """The id of the last item of the previous page."""
+
+
+async def require_known_query(request: Request) -> None:
+    """Raises InvalidRequest for a query parameter that the route does not have: a mistyped filter would show all.
+
+    The v0 API ignores unknown parameters, and links that users pass on get parameters of others, such as `utm_source`.
+    """
+    route = request.scope["route"]
+    if not isinstance(route, APIRoute) or not route.path.startswith("/v1/") or route.path in _SHARED:
+        return
+    if any(parameter["in"] == "query" for parameter in (route.openapi_extra or {}).get("parameters", [])):
+        return  # it reads the query itself
+    known = _query_names(route.dependant)
+    for name in request.query_params:
+        if name not in known:
+            raise InvalidRequest(f"The query has a parameter that is not known. {unknown_name(name[:64], known)}")
+
+
+_SHARED = ("/v1/shared/{conversion_id}", "/v1/unsubscribe")
+
+
+def _query_names(dependant: Dependant) -> set[str]:
+    below = (_query_names(dependency) for dependency in dependant.dependencies)
+    return {parameter.alias for parameter in dependant.query_params}.union(*below)

@@ -11,11 +11,15 @@ from starlette.responses import JSONResponse, Response
 
 from video2mp3 import errors
 from video2mp3.api.frame.head import methods_of
+from video2mp3.api.frame.pages import message_page, prefers_html
 from video2mp3.api.frame.schemas import FieldError, Problem
 from video2mp3.errors import Video2mp3Error
+from video2mp3.wording import invalid_value
 
 MEDIA_TYPE = "application/problem+json"
 _MAX_ERRORS = 20
+# Words of codes that are not written in lower case.
+_SPELLED = {"url": "URL", "mp3": "MP3"}
 _MAX_FIELD_LENGTH = 200
 
 # Errors that the framework raises, by status.
@@ -49,7 +53,7 @@ def problem_response(
     status = status or error.status
     problem = Problem(
         type=f"{request.scope.get('root_path', '')}/docs#{error.code}",
-        title=error.code.replace("_", " ").capitalize(),
+        title=_title(error.code),
         status=status,
         detail=error.detail,
         code=error.code,
@@ -63,6 +67,11 @@ def problem_response(
         headers={**_headers(request, error, status), **(headers or {})},
         media_type=MEDIA_TYPE,
     )
+
+
+def _title(code: str) -> str:
+    words = code.split("_")
+    return " ".join([_SPELLED.get(words[0], words[0].capitalize()), *(_SPELLED.get(word, word) for word in words[1:])])
 
 
 def _headers(request: Request, error: Video2mp3Error, status: int) -> dict[str, str]:
@@ -80,7 +89,21 @@ def _headers(request: Request, error: Video2mp3Error, status: int) -> dict[str, 
 
 async def _on_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, Video2mp3Error)
-    return problem_response(request, error)
+    return _answer(request, error)
+
+
+def _answer(
+    request: Request, error: Video2mp3Error, *, status: int | None = None, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Returns the problem; browsers that open an address get it as a page."""
+    response = problem_response(request, error, status=status, headers=headers)
+    if request.method != "GET" or not prefers_html(request):
+        return response
+    page = message_page(_title(error.code), error.detail, response.status_code, request.scope.get("root_path", ""))
+    for name in ("WWW-Authenticate", "Retry-After"):
+        if name in response.headers:
+            page.headers[name] = response.headers[name]
+    return page
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
@@ -91,9 +114,14 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
 def _field_errors(found: Sequence[Any]) -> list[FieldError]:
     # Without the input, which may be a password.
     return [
-        FieldError(field=".".join(str(part) for part in one["loc"])[:_MAX_FIELD_LENGTH], message=one["msg"])
+        FieldError(field=".".join(str(part) for part in one["loc"])[:_MAX_FIELD_LENGTH], message=_message(one))
         for one in found[:_MAX_ERRORS]
     ]
+
+
+def _message(found: Mapping[str, Any]) -> str:
+    text = invalid_value(found)
+    return f"{text[0].upper()}{text[1:]}."
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
@@ -103,7 +131,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
         return Response(status_code=error.status_code, headers=error.headers)
     detail = "There is nothing at this address." if error.status_code == 404 else None
     headers = {"Allow": _allowed(request)} if error.status_code == 405 else error.headers
-    return problem_response(request, kind(detail), status=error.status_code, headers=headers)
+    return _answer(request, kind(detail), status=error.status_code, headers=headers)
 
 
 def _allowed(request: Request) -> str:

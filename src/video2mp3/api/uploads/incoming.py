@@ -5,7 +5,7 @@ from typing import Protocol
 
 from video2mp3.api.frame.services import Services
 from video2mp3.database.tables import Upload
-from video2mp3.errors import MissingFile, QuotaExceeded, UploadIncomplete, UploadTooLarge
+from video2mp3.errors import EmptyFile, QuotaExceeded, UploadIncomplete, UploadTooLarge
 from video2mp3.jobs import lifecycle
 from video2mp3.storage.scratch import check_free_disk
 from video2mp3.uploads import ChunkWriter, UploadLimits, check_storage_quota, complete, create, find
@@ -84,11 +84,11 @@ class IncomingUpload:
         """Makes the last bytes durable and closes the upload.
 
         Raises:
-            MissingFile: when no byte was received.
+            EmptyFile: when no byte was received.
             UploadIncomplete: when fewer bytes were received than declared.
         """
         if self._writer is None:
-            raise MissingFile
+            raise EmptyFile
         self._writer.close()
         with self._services.database.write() as session:
             if not complete(session, self._upload_id):
@@ -186,9 +186,9 @@ class RepeatedUpload:
         self._sha256.update(data)
 
     def finish(self) -> str:
-        """Returns the SHA-256; raises MissingFile when no byte was received."""
+        """Returns the SHA-256; raises EmptyFile when no byte was received."""
         if not self._size_bytes:
-            raise MissingFile
+            raise EmptyFile
         return self._sha256.hexdigest()
 
     def abort(self) -> None:

@@ -86,7 +86,7 @@ def convert(
         sink: an empty file; complete on return, invalid after an error (the caller deletes it). Several MP3s follow
             each other without gaps; `Report.segments` has their offsets.
         options: the conversion options.
-        on_progress: called from this thread, about five times a second.
+        on_progress: called from this thread, about five times a second, and at the end with 100 %.
         on_stage: called from this thread when a stage begins: `open` (the child starts and opens the source),
             `transcode` (the child decodes and encodes), `check` (this process verifies the result).
         should_stop: called from this thread at least every 0.5 s; True cancels the conversion.
@@ -129,7 +129,10 @@ def convert(
         if size_bytes < os.fstat(sink.fileno()).st_size:  # an earlier pass wrote more
             os.ftruncate(sink.fileno(), size_bytes)
         sink.seek(0, os.SEEK_END)
-        return _report(fields, _verified_sink(reported, sink.fileno()), resolved)
+        report = _report(fields, _verified_sink(reported, sink.fileno()), resolved)
+    if on_progress is not None:
+        on_progress(Progress(report.duration_s, report.duration_s, is_finished=True))
+    return report
 
 
 def probe(

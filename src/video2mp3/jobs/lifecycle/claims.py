@@ -164,6 +164,7 @@ def finish(
     duration_s: float,
     report: dict[str, Any],
     retention_s: int,
+    source_duration_s: float | None = None,
     waveforms: Mapping[int, Waveform] | None = None,
 ) -> bool:
     """Finishes a job with the object under `result_key`, which is deleted `retention_s` seconds later.
@@ -188,6 +189,7 @@ def finish(
         result_checksums=checksums,
         result_size_bytes=size_bytes,
         result_duration_s=duration_s,
+        source_duration_s=source_duration_s,
         report=report,
         percent=100,
         done_s=duration_s,

@@ -86,13 +86,21 @@ def find(session: Session, job_id: str, user_id: str) -> Job:
 
 
 def list_page(
-    session: Session, user_id: str, *, before_id: str | None, limit: int, search: str | None = None
+    session: Session,
+    user_id: str,
+    *,
+    before_id: str | None,
+    limit: int,
+    search: str | None = None,
+    state: str | None = None,
 ) -> list[Job]:
     """Returns up to `limit` of the user's jobs, the newest first.
 
-    All are older than `before_id`, if given, and have `search` in the source's name or in their tag.
+    All are older than `before_id`, in that `state`, and have `search` in the source's name or in their tag, if given.
     """
     found = [Job.user_id == user_id]
+    if state:
+        found.append(Job.state == state)
     if before_id:
         found.append(Job.id < before_id)
     if search:
