@@ -53,8 +53,9 @@ class SegmentsWriter:
         """Frames before which a split point may still be found."""
         self._recent = RecentFrames()
         self._offset_bytes = offset_bytes
-        self._first_position = first_position
-        """The position of the first sample in the decoder's output for the whole stream."""
+        self.first_position = first_position
+        """The position of the first sample in the decoder's output for the whole stream. As long as no frame passes
+        it, it may become smaller."""
         self._begun = SplitPoint(0)
         self._writer: Mp3Writer | None = None
         self._delay = 0
@@ -121,4 +122,4 @@ class SegmentsWriter:
         self.segments.append(written)
 
     def _position(self, sample: float) -> float:
-        return sample + self._first_position
+        return sample + self.first_position

@@ -5,7 +5,6 @@ samples to skip (encoder delay and padding) come from FFmpeg's demuxers, which r
 """
 
 import math
-import struct
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -16,10 +15,12 @@ from av import Packet
 
 from video2mp3.engine.child.audio.pcm import BYTES_PER_SAMPLE
 from video2mp3.engine.child.conversion_job import ConversionJob
+from video2mp3.engine.child.decode import SKIPPED_SAMPLES
 from video2mp3.engine.child.frame_decoder import FrameDecoder, SilenceDecoder
 from video2mp3.engine.child.media import Media
 from video2mp3.engine.child.output_metadata import OutputMetadata
 from video2mp3.engine.child.segments import SegmentsWriter
+from video2mp3.engine.child.silent_frames import SilentFrames, frames_in
 from video2mp3.engine.child.split_points import PcmFormat, split_points_for
 from video2mp3.engine.child.timeline import LeftOut
 from video2mp3.engine.mp3.encoder_settings import EncoderSettings
@@ -32,8 +33,8 @@ from video2mp3.errors import AudioTooLong, DamagedAudio, NotMp3, StartOutOfRange
 
 _HELD_FRAMES = 8
 """The end of the audio may lie this many frames before the last frame; the last packet shows where."""
-_SKIPPED = struct.Struct("<II")
-"""Samples to skip at the packet's start and end: AV_PKT_DATA_SKIP_SAMPLES of FFmpeg."""
+_FRAMES_PER_REPORT = 1000
+_NEVER_S = 1e9
 _NO_ENCODER = b"Lavf\0\0\0\0\0"
 """ffmpeg's name for MP3 that it did not encode; players trust the delay only of known names."""
 _UNKNOWN_QUALITY = 100
@@ -51,10 +52,19 @@ class StreamCopy:
         self._decoder = media.decoder(self._track)
         self.total_s = media.length_s(self._track, job.options.end_s)
         self._finder = FrameFinder()
-        self._held: deque[Frame] = deque()
+        self._held: deque[Frame | int] = deque()
+        """Frames, and the samples of silence that is left out between them."""
         self._bitrates: Counter[int] = Counter()
         self._started = False
+        self._is_packed = job.options.timing == "packed"
+        self._silent_frames = SilentFrames()
+        self._lead_s = 0.0
+        self._gaps = LeftOut()
+        """The silence that is left out, on the file's clock."""
         self._left_out = LeftOut()
+        """The part of it that lies in the kept range, counted from the range's start."""
+        self._zero = 0
+        """The position of the file's zero."""
         self._skipped, self._discarded = 0, 0
         self._found, self._passed, self._decoded_samples = 0, 0, 0
         self._first, self._end = 0, math.inf
@@ -79,7 +89,11 @@ class StreamCopy:
         try:
             for number, packet in enumerate(self._decoder.packets()):
                 self._count_skipped_samples(packet, number)
-                yield from self._take(self._finder.feed(bytes(packet)))
+                data = bytes(packet)
+                if silence_s := self._silence_before(packet, data):
+                    yield from self._take(self._finder.feed(b"", ended=True))
+                    self._add_silence(silence_s)
+                yield from self._take(self._finder.feed(data))
                 if self._passed >= self._end:
                     break
             else:
@@ -101,14 +115,14 @@ class StreamCopy:
             "codec": self._decoder.codec,
             "sample_rate_hz": self._header.sample_rate_hz,
             "channels": self._header.channels,
-            "samples_in": max(self._found - self._skipped - self._discarded, 0),
+            "samples_in": max(self._found - self._silent_frames.samples - self._skipped - self._discarded, 0),
             "track": self._track + 1,
             "title": self._metadata.tags().title,
             "unusable_picture": self._metadata.unusable_picture,
             "damaged_packets": self._finder.gaps,
             "silenced_samples": 0,
             "truncated": self._decoder.truncated,
-            "added_silence_s": 0.0,
+            "added_silence_s": self._silent_frames.samples / self._header.sample_rate_hz,
             "timeline": self._decoder.timeline(),
             "bitrate_kbps": self._header.bitrate_kbps if constant else None,
             "vbr_quality": None,
@@ -128,20 +142,71 @@ class StreamCopy:
     def _count_skipped_samples(self, packet: "Packet[Any]", number: int) -> None:
         start, end = 0, 0
         if packet.has_sidedata("skip_samples"):
-            start, end = _SKIPPED.unpack_from(bytes(packet.get_sidedata("skip_samples")))
+            start, end = SKIPPED_SAMPLES.unpack_from(bytes(packet.get_sidedata("skip_samples")))
         if number == 0:
             self._skipped = min(start, MAX_PADDING)
         if packet.size:
             self._discarded = self._discarded + end if end else 0
 
+    def _silence_before(self, packet: "Packet[Any]", data: bytes) -> float:
+        header, frames = frames_in(data)
+        if header is None or self._decoder.clock is None:
+            return 0.0
+        return self._decoder.clock.take(packet.pts, frames * header.samples, header.sample_rate_hz)
+
+    def _add_silence(self, seconds: float) -> None:
+        if not self._started:
+            self._lead_s = seconds
+        elif self._is_packed:
+            self._leave_out(round(seconds * self._header.sample_rate_hz))
+        else:
+            samples = min(seconds * self._header.sample_rate_hz, self._until_end())
+            self._refuse_too_long(self._found + samples)
+            self._silent_frames.add(samples)
+
+    def _leave_out(self, samples: int) -> None:
+        start, end = self._kept_range()
+        at = self._found - self._zero + self._gaps.samples
+        self._gaps.add(at, samples)
+        first, last = max(at, start), min(at + samples, end)
+        if first < last:
+            self._left_out.add(first - start, last - first)
+            self._held.append(last - first)
+        self._set_range()
+
+    def _until_end(self) -> float:
+        """Returns the samples up to the end of the range, and somewhat more."""
+        return max(self._end - self._found, 0) + 2 * _HELD_FRAMES * self._header.samples
+
+    def _kept_range(self) -> tuple[int, int]:
+        """Returns the range to keep, in samples on the file's clock."""
+        options, rate_hz = self._job.options, self._header.sample_rate_hz
+        end_s = _NEVER_S if options.end_s is None else options.end_s
+        return round(Fraction(options.start_s) * rate_hz), round(Fraction(end_s) * rate_hz)
+
+    def _set_range(self) -> None:
+        """Sets the range of samples to keep. What is left out later can only move it forward."""
+        start, end = self._kept_range()
+        self._first = self._zero + self._gaps.position(start)
+        if self._job.options.end_s is not None:
+            # ffmpeg cannot play less than a frame: see split_points.py
+            self._end = max(self._zero + self._gaps.position(end), self._first + self._header.samples)
+            self._last_begin = self._end
+        if self._started:
+            self._writer.first_position = self._first
+
     def _begin(self, header: FrameHeader) -> None:
         options, rate_hz = self._job.options, header.sample_rate_hz
         self._header = header
-        self._first = self._skipped + round(Fraction(options.start_s) * rate_hz)
-        if options.end_s is not None:
-            end = self._skipped + round(Fraction(options.end_s) * rate_hz)
-            self._end = max(end, self._first + header.samples)  # ffmpeg cannot play less: see split_points.py
-            self._last_begin = self._end
+        self._zero = self._skipped
+        self._set_range()
+        if self._lead_s and not self._is_packed:
+            lead = round(min(self._lead_s * rate_hz, self._until_end()))
+            self._refuse_too_long(lead)
+            frames = math.ceil(lead / header.samples)
+            self._silent_frames.lead_in(frames)
+            self._zero = frames * header.samples - lead
+            self._set_range()
         pcm = PcmFormat(rate_hz, header.channels)
         self._split_points = split_points_for(options, self._chapters, pcm, self._left_out)
         self._frame_decoder = FrameDecoder(header) if options.split == "silence" else SilenceDecoder(header)
@@ -149,23 +214,36 @@ class StreamCopy:
             self._split_points, self._open_mp3, self._job.offset_bytes, self._job.max_segments, self._first
         )
         self._started = True
+        if self._lead_s and self._is_packed:
+            self._leave_out(round(self._lead_s * rate_hz) + self._skipped)
 
     def _open_mp3(self, offset_bytes: int, number: int, chapter_title: str | None) -> Mp3Writer:
         id3 = self._metadata.id3(number, chapter_title)
-        return _CopyWriter(self._job.sink, self._header, self._encoder, id3, offset_bytes)
+        self._mp3 = _CopyWriter(self._job.sink, self._header, self._encoder, id3, offset_bytes)
+        return self._mp3
 
     def _take(self, frames: Sequence[Frame]) -> Iterator[float]:
         for frame in frames:
             if not self._started:
                 self._begin(frame.header)
-            self._held.append(self._decodable(frame))
-            self._found += frame.header.samples
-            if len(self._held) > _HELD_FRAMES:
-                self._pass_on(self._held.popleft())
+            for number, silent in enumerate(self._silent_frames.before(frame)):
+                self._hold(silent)
+                if number % _FRAMES_PER_REPORT == 0:
+                    yield self._passed / self._header.sample_rate_hz
+            self._hold(self._decodable(frame))
         if frames:
             yield self._passed / self._header.sample_rate_hz
-            if self._found > self._job.max_audio_s * self._header.sample_rate_hz:
-                raise AudioTooLong(f"The audio is longer than the {self._job.max_audio_s:.0f} s that are converted.")
+            self._refuse_too_long(self._found)
+
+    def _hold(self, frame: Frame) -> None:
+        self._held.append(frame)
+        self._found += frame.header.samples
+        while len(self._held) > _HELD_FRAMES:
+            self._pass_on(self._held.popleft())
+
+    def _refuse_too_long(self, samples: float) -> None:
+        if samples > self._job.max_audio_s * self._header.sample_rate_hz:
+            raise AudioTooLong(f"The audio is longer than the {self._job.max_audio_s:.0f} s that are converted.")
 
     def _decodable(self, frame: Frame) -> Frame:
         """Silences the first frames if their main data begin before the stream and a filler frame precedes them."""
@@ -177,17 +255,22 @@ class StreamCopy:
             return frame
         return frame.silent(before)
 
-    def _pass_on(self, frame: Frame) -> None:
-        if self._passed < self._last_begin:
+    def _pass_on(self, frame: Frame | int) -> None:
+        if isinstance(frame, int):
+            self._find_split_points(self._frame_decoder.skip(frame))
+        elif self._passed < self._last_begin:
             self._passed += frame.header.samples
             self._written_bytes += len(frame.data)
             self._bitrates[frame.header.bitrate_kbps] += 1
             self._find_split_points(self._frame_decoder.take(frame))
             self._writer.write_frames([frame])
 
-    def _find_split_points(self, blocks: Sequence[bytes]) -> None:
+    def _find_split_points(self, blocks: Sequence[bytes | int]) -> None:
         frame_bytes = BYTES_PER_SAMPLE * self._header.channels
         for block in blocks:
+            if isinstance(block, int):
+                self._split_points.skip(block)
+                continue
             samples = len(block) // frame_bytes
             first, last = (round(min(max(at - self._decoded_samples, 0), samples)) for at in (self._first, self._end))
             self._decoded_samples += samples
@@ -199,7 +282,8 @@ class StreamCopy:
         if self._passed < self._end:  # no end was requested, or the held frames come before it
             self._decoder.compare_with_declared_duration(self._header.sample_rate_hz)
         end = min(self._end, self._found - self._discarded)
-        if end <= self._first:
+        start, range_end = self._kept_range()
+        if end <= self._first or self._left_out.samples >= range_end - start:
             raise StartOutOfRange
         if self._job.options.fail_on_damage and (self._finder.gaps or self._decoder.truncated):
             raise DamagedAudio
@@ -210,6 +294,9 @@ class StreamCopy:
         self._find_split_points(self._frame_decoder.finish())
         self._split_points.finish()
         self._writer.finish(round(end) - self._first)
+        if self._job.options.split is None:
+            samples = round(end) - self._first
+            self._metadata.place_chapters(self._mp3, self._header.sample_rate_hz, samples, self._left_out)
 
 
 class _CopyWriter(Mp3Writer):
