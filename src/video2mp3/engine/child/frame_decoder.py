@@ -23,7 +23,7 @@ class FrameDecoder:
 
     def skip(self, samples: int) -> Sequence[bytes | int]:
         """Takes silence without frames."""
-        self._sound.add_silence(samples)
+        self._sound.add_silent_samples(samples)
         return ()
 
     def take(self, frame: Frame) -> Sequence[bytes | int]:

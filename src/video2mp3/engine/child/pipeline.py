@@ -11,7 +11,7 @@ from video2mp3.engine.child.audio.encode import lead_in_samples, settings_for
 from video2mp3.engine.child.audio.fade import Fade
 from video2mp3.engine.child.audio.parallel import ParallelEncoder
 from video2mp3.engine.child.audio.pcm import PcmConverter, mp3_rate_for
-from video2mp3.engine.child.audio.silence import SampleCounter, SoundAndSilence, silent_blocks
+from video2mp3.engine.child.audio.silence import SoundAndSilence, silent_blocks
 from video2mp3.engine.child.audio.trim import Trim
 from video2mp3.engine.child.audio.waveform import WaveformPeaks
 from video2mp3.engine.child.conversion_job import ConversionJob
@@ -107,7 +107,7 @@ class Pipeline:
         self._set_up(first[0])
         for frame, count, silence_s in chain([first], frames):
             if silence_s:
-                self._sound.add_silence(self._silence_counter.samples_of(silence_s))
+                self._sound.add_silence(silence_s)
             if blocks := self._converter.convert(frame, count):  # most frames are only buffered
                 yield from self._take(blocks)
                 if self._trim.ended:
@@ -195,7 +195,6 @@ class Pipeline:
         self._pcm = PcmFormat(sample_rate_hz, channels)
         self._converter = PcmConverter(sample_rate_hz, of_source, self._gain_db)
         self._sound = SoundAndSilence(self._converter)
-        self._silence_counter = SampleCounter(sample_rate_hz)
         self._split_points = self._make_split_points()
         self._waveform_peaks = self._make_waveform_peaks()
         self._encoder = self._make_encoder()

@@ -16,8 +16,18 @@ class SoundAndSilence:
         self._silences: deque[tuple[int, int]] = deque()
         """Positions in the sound and lengths, in samples per channel."""
         self._passed = 0
+        self._silence_s = 0.0
+        self._silence_samples = 0
 
-    def add_silence(self, samples: int) -> None:
+    def add_silence(self, seconds: float) -> None:
+        """Adds silence before the frame that the converter takes next. What is rounded does not add up."""
+        if seconds:
+            self._silence_s += seconds
+            samples = round(self._silence_s * self._converter.sample_rate_hz) - self._silence_samples
+            self._silence_samples += samples
+            self.add_silent_samples(samples)
+
+    def add_silent_samples(self, samples: int) -> None:
         """Adds silence before the frame that the converter takes next."""
         self._silences.append((self._converter.due, samples))
 
@@ -34,22 +44,6 @@ class SoundAndSilence:
                 self._passed = at
             yield block[(self._passed - start) * bytes_per_sample :] if self._passed > start else block
             self._passed = end
-
-
-class SampleCounter:
-    """Converts lengths in seconds to samples, without adding up what is rounded."""
-
-    def __init__(self, sample_rate_hz: int) -> None:
-        self._sample_rate_hz = sample_rate_hz
-        self._seconds = 0.0
-        self._samples = 0
-
-    def samples_of(self, seconds: float) -> int:
-        """Returns the samples of the next length."""
-        self._seconds += seconds
-        samples = round(self._seconds * self._sample_rate_hz) - self._samples
-        self._samples += samples
-        return samples
 
 
 def silent_blocks(samples: int, bytes_per_sample: int) -> Iterator[bytes]:

@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Any
 
 from video2mp3.engine.child.audio.pcm import BYTES_PER_SAMPLE, PcmConverter
-from video2mp3.engine.child.audio.silence import SampleCounter, SoundAndSilence
+from video2mp3.engine.child.audio.silence import SoundAndSilence
 from video2mp3.engine.child.media import Media
 from video2mp3.engine.report import LOUDEST, WAVEFORM_POINTS
 
@@ -95,7 +95,7 @@ def measure(media: Media, max_audio_s: float, on_progress: Callable[[float], Non
     frames = media.decoder(media.find_track(None)).frames()
     first = next(frames)
     converter = PcmConverter(first[0].sample_rate, min(first[0].layout.nb_channels, 2))
-    sound, counter = SoundAndSilence(converter), SampleCounter(converter.sample_rate_hz)
+    sound = SoundAndSilence(converter)
     waveform_peaks = WaveformPeaks(converter.channels)
     most = round(max_audio_s * converter.sample_rate_hz)
     samples = 0
@@ -113,8 +113,7 @@ def measure(media: Media, max_audio_s: float, on_progress: Callable[[float], Non
             on_progress(samples / converter.sample_rate_hz)
 
     for frame, count, silence_s in chain([first], frames):
-        if silence_s:
-            sound.add_silence(counter.samples_of(silence_s))
+        sound.add_silence(silence_s)
         take(converter.convert(frame, count))
         if samples > most:
             break
