@@ -38,6 +38,21 @@ def test_more_chapters_than_one_message_holds_are_left_out(tmp_path: Path) -> No
     assert found.chapters[-1].title == "🎧" * 70
 
 
+def test_tags_and_cover_are_told_as_they_will_be_written(tmp_path: Path) -> None:
+    tags = ["-metadata", "artist=Ada", "-metadata", "date=20240506", "-metadata", "comment=at home"]
+    picture = ["-f", "lavfi", "-i", "testsrc=s=64x64:d=0.04", "-map", "0:a", "-map", "1:v", "-c:v", "bmp"]
+    inputs = ["-f", "lavfi", "-i", "sine=d=0.2", *picture]
+    song = make(tmp_path / "song.flac", *inputs, *tags, "-disposition:v", "attached_pic")
+    found = probed(song, title="Mine")
+    assert found.tags == {"title": "Mine", "artist": "Ada", "date": "2024-05-06"}
+    assert (found.cover, found.warnings) == ("image/jpeg", ())
+    assert probed(song, keep_private_tags=True).tags["comment"] == "at home"
+    assert probed(song, keep_tags=False).tags == {}
+    song.write_bytes(song.read_bytes().replace(b"BM", b"II", 1))
+    assert probed(song).cover is None
+    assert len(probed(song).warnings) == 1
+
+
 @pytest.mark.parametrize(
     "options",
     [

@@ -63,6 +63,11 @@ def _lines(file: str, found: Probe) -> Iterator[str]:
     yield f"{shown(file)}: {shown(found.container)}, {length}{title}"
     for number, track in enumerate(found.tracks, 1):
         yield f"  track {number}: {_track(track)}"
+    for name, text in found.tags.items():
+        if name != "title":
+            yield f"  {name.replace('_', ' ')}: {shown(text)}"
+    if found.cover:
+        yield f"  cover: {found.cover}"
     for number, chapter in enumerate(found.chapters, 1):
         yield f"  chapter {number}: {clock(chapter.start_s)} {shown(chapter.title or '')}".rstrip()
     if found.estimated_size_bytes is not None and found.estimated_time_s is not None:

@@ -72,6 +72,10 @@ class Probe:
     chapters: tuple[Chapter, ...]
     title: str | None
     has_video: bool
+    tags: dict[str, str]
+    """The tags of the MP3 with the given options, by the names of options, `album_artist`, `composer` or `disc`."""
+    cover: str | None
+    """Media type of the MP3's cover if it is a picture of the file."""
     estimated_size_bytes: int | None
     """Size of the MP3 with the given options."""
     estimated_time_s: float | None

@@ -108,6 +108,8 @@ export interface Probe {
   chapters: { start_s: number; end_s: number; title: string | null }[];
   title: string | null;
   has_video: boolean;
+  tags: Record<string, string>;
+  cover: string | null;
   estimated_size_bytes: number | null;
   estimated_time_s: number | null;
   warnings: string[];

@@ -23,10 +23,11 @@ from video2mp3.engine.child.audio.waveform import measure
 from video2mp3.engine.child.conversion_job import ConversionJob, Converter
 from video2mp3.engine.child.media import Media
 from video2mp3.engine.child.mix_conversion import MixConversion
-from video2mp3.engine.child.pictures.cover import with_cover_picture
+from video2mp3.engine.child.pictures.cover import front_cover, with_cover_picture
 from video2mp3.engine.child.pipeline import Pipeline
 from video2mp3.engine.child.soundless import better_reason
 from video2mp3.engine.child.stream_copy import StreamCopy
+from video2mp3.engine.child.tags import tags_for
 from video2mp3.engine.containers.mp4_audio import find_audio
 from video2mp3.engine.containers.mp4_edits import replaced_empty_edits
 from video2mp3.engine.containers.mp4_pictures import shortened_picture_indexes
@@ -119,7 +120,7 @@ def answer(
         if job["task"] == "waveform":
             return {"waveform": measure(media, job["limits"]["max_audio_s"], _ProgressReporter(send).report)}
         if sink is None:  # the task is `probe`
-            return {"probe": _probe(media)}
+            return {"probe": _probe(media, job)}
         return {"report": _convert(media, open_media, job, sink, pool, send)}
     except MemoryError:
         raise
@@ -173,8 +174,16 @@ def _code_of(error: Exception) -> str:
     return getattr(error, "code", "engine_error")
 
 
-def _probe(media: Media) -> dict[str, Any]:
-    return {**_describe(media), "cut_short": media.is_cut_short}
+def _probe(media: Media, job: Mapping[str, Any]) -> dict[str, Any]:
+    options = ResolvedOptions.from_json(job["options"])
+    cover, unusable_picture = front_cover(options, media)
+    return {
+        **_describe(media),
+        "tags": tags_for(options, media.tags, job["source"]["name"]).by_name,
+        "cover": cover[0] if cover else None,
+        "unusable_picture": unusable_picture,
+        "cut_short": media.is_cut_short,
+    }
 
 
 def _describe(media: Media) -> dict[str, Any]:

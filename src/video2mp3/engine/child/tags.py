@@ -66,6 +66,13 @@ class Tags:
     """Private tags, by the source's names."""
 
     @property
+    def by_name(self) -> dict[str, str]:
+        """The descriptive tags by FFmpeg's names."""
+        names = {frame: name for name, frame in _HARMLESS.items()}
+        comment = {"comment": self.comment} if self.comment else {}
+        return {names[frame]: text for frame, text in self.texts.items() if frame in names} | comment
+
+    @property
     def title(self) -> str | None:
         """The title, if there is one."""
         return self.texts.get("TIT2")

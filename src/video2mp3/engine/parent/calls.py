@@ -6,7 +6,7 @@ import fcntl
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
 from video2mp3.engine.containers.streamability import MoreNeeded, StreamInfo
@@ -18,18 +18,16 @@ from video2mp3.engine.options import MAX_SEGMENTS, Options, ResolvedOptions
 from video2mp3.engine.parent.child_messages import (
     Fields,
     ReportedSegment,
-    chapter_warnings,
     error_of,
+    file_warnings,
     loudness_of,
     loudness_warnings,
-    picture_warnings,
     probe_of,
     progress_of,
     segment_of,
     stream_of,
     timeline_of,
     timeline_warnings,
-    track_warnings,
     tracks_of,
     waveform_of,
 )
@@ -150,7 +148,10 @@ def probe(
     """
     _refuse_empty(source)
     threads = limits.threads or available_cpus()
-    return probe_of(_ask("probe", source, limits), _resolved(options), threads, source.size_bytes)
+    resolved = _resolved(options)
+    wanted = replace(resolved, cover_picture=None)  # it says nothing about the source, and is large
+    found = _ask("probe", source, limits, options=wanted.as_json())
+    return probe_of(found, resolved, threads, source.size_bytes)
 
 
 def waveform(
@@ -298,7 +299,7 @@ def _report(fields: Fields, sink: VerifiedSink, options: ResolvedOptions) -> Rep
     segments = sink.segments()
     mode = {name: fields.optional_int_field(name) for name in ("bitrate_kbps", "vbr_quality", "average_kbps")}
     damaged_packets, truncated = fields.int_field("damaged_packets"), fields.bool_field("truncated")
-    warnings = [*track_warnings(fields, options.track), *chapter_warnings(fields), *picture_warnings(fields)]
+    warnings = [*file_warnings(fields, options.track)]
     if left_out := fields.int_list_field("tracks_left_out"):
         numbers = ", ".join(map(str, left_out))
         warnings.append(f"Audio tracks that gave nothing are left out: {numbers}.")

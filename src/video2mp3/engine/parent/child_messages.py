@@ -70,6 +70,8 @@ _NOTICEABLE_DRIFT_S = 0.1
 _MAX_TEXT = 300
 _MAX_PEAKS_TEXT = -(-2 * WAVEFORM_POINTS // 3) * 4
 """In base64."""
+_TAGS = ("title", "artist", "album", "album_artist", "composer", "genre", "date", "track", "disc", "comment")
+_COVER_TYPES = ("image/jpeg", "image/png")
 _ERRORS: dict[str, type[Video2mp3Error]] = {
     error.code: error
     for error in (
@@ -282,6 +284,12 @@ def tracks_of(fields: Fields) -> tuple[Track, ...]:
     )
 
 
+def tags_of(fields: Fields) -> dict[str, str]:
+    """Returns the tags of a probe."""
+    found = Fields(fields.values.get("tags"))
+    return {name: text for name in _TAGS if (text := found.optional_str_field(name))}
+
+
 def loudness_of(fields: Fields) -> dict[str, float] | None:
     """Returns the measured loudness, or None."""
     if fields.values.get("loudness") is None:
@@ -382,9 +390,11 @@ def probe_of(values: object, options: ResolvedOptions, threads: int, size_bytes:
         chapters=chapters_of(fields),
         title=fields.optional_str_field("title"),
         has_video=fields.bool_field("has_video"),
+        tags=tags_of(fields),
+        cover=cover if (cover := fields.optional_str_field("cover")) in _COVER_TYPES else None,
         estimated_size_bytes=size,
         estimated_time_s=time_s,
-        warnings=(*warnings, *track_warnings(fields, options.track), *chapter_warnings(fields)),
+        warnings=(*warnings, *file_warnings(fields, options.track)),
     )
 
 
@@ -412,7 +422,17 @@ def _estimates(
     return round(size_bytes * min(max(known_s) / duration_s, 1)), time_s
 
 
-def track_warnings(fields: Fields, chosen: int | str | None = None) -> tuple[str, ...]:
+def file_warnings(fields: Fields, chosen: int | str | None) -> tuple[str, ...]:
+    """Returns warnings about what is not taken from the file: tracks, chapters, its picture.
+
+    Args:
+        fields: of a probe or a report.
+        chosen: the requested track.
+    """
+    return (*_track_warnings(fields, chosen), *_chapter_warnings(fields), *_picture_warnings(fields))
+
+
+def _track_warnings(fields: Fields, chosen: int | str | None = None) -> tuple[str, ...]:
     """Returns warnings about tracks that are not converted."""
     tracks, number = tracks_of(fields), fields.int_field("default_track")
     dependent = fields.int_field("dependent_streams")
@@ -424,14 +444,14 @@ def track_warnings(fields: Fields, chosen: int | str | None = None) -> tuple[str
     return tuple(warnings)
 
 
-def chapter_warnings(fields: Fields) -> tuple[str, ...]:
+def _chapter_warnings(fields: Fields) -> tuple[str, ...]:
     """Returns a warning if the file has more chapters than are read."""
     if not (left_out := fields.int_field("chapters_left_out")):
         return ()
     return (f"The file has {MAX_CHAPTERS + left_out} chapters; only the first {MAX_CHAPTERS} are used.",)
 
 
-def picture_warnings(fields: Fields) -> tuple[str, ...]:
+def _picture_warnings(fields: Fields) -> tuple[str, ...]:
     """Returns a warning if the file's picture is not used."""
     kind = fields.optional_str_field("unusable_picture")
     if kind is None:
