@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from benchmarks import inputs, report
+from benchmarks import inputs, quality, reading, report
 from benchmarks.chunks import chunk_lengths
 from benchmarks.contenders import Command, debian_ffmpeg, moviepy, ours, pyav, wheel_ffmpeg
 from benchmarks.curves import memory, threads
@@ -69,6 +69,8 @@ def _parts(quick: bool, rounds: int) -> list[Part]:
         _comparison("A video of 3 min, CBR 192k", "talk-3min.mp4", _against(CBR), rounds),
         _comparison("A clip of 10 s, CBR 192k", "talk-10s.mp4", _against(CBR), rounds),
         _comparison("1.5 GB of video of 3 min, CBR 192k", "large-3min.mov", _against(CBR), fewer),
+        *(_quality(mode, mode_name, 3 if quick else None) for mode, mode_name in ((CBR, "CBR 192k"), (VBR, "V2"))),
+        *(_reading(suffix) for suffix in ("mp4", "mkv")),
         ("latency", "A clip of 10 s in the library", lambda: _latency(4 if quick else LATENCY_ROUNDS)),
         ("curves", "threads", lambda: threads(f"talk-{short}.mp4", fewer)),
         ("curves", "chunks", lambda: chunk_lengths(ensure("talk.wav"))),
@@ -95,6 +97,26 @@ def _comparison(title: str, name: str, contenders: dict[str, Command], rounds: i
 
 def _limit(title: str, name: str, mode: tuple[str, ...], rounds: int) -> Part:
     return "limits", title, lambda: share_of_limit(title, ensure(name), mode, rounds)
+
+
+def _quality(mode: tuple[str, ...], name: str, most: int | None) -> Part:
+    def measure() -> dict[str, dict[str, list[float]]]:
+        print(f"\nSound quality, {name}", flush=True)
+        found = quality.quality(_against(mode), most)
+        for line in quality.lines(found):
+            print(f"  {line}", flush=True)
+        return found
+
+    return "quality", name, measure
+
+
+def _reading(suffix: str) -> Part:
+    name = f"interleaved-10min.{suffix}"
+    return (
+        "reading",
+        f"Reading a video of 600 MB ({suffix.upper()})",
+        lambda: reading.reading(ensure(name), _against(CBR)),
+    )
 
 
 def _latency(rounds: int) -> dict[str, list[float]]:

@@ -115,6 +115,14 @@ def _large(path: Path) -> None:
     _ffmpeg("-f", "lavfi", "-i", picture, *sound, "-t", "180", "-c:v", "rawvideo", "-c:a", "aac", path)
 
 
+def _interleaved(path: Path) -> None:
+    """Pictures of 40 kB, with the sound of each between them."""
+    picture = f"testsrc2=size=640x360:rate=25:duration={LOOP_S},noise=alls=60:allf=t"
+    codecs = ("-c:v", "libx264", "-preset", "ultrafast", "-b:v", "8M", "-maxrate", "8M", "-bufsize", "8M")
+    sound = ("-c:a", "aac", "-b:a", "192k")
+    _ffmpeg("-f", "lavfi", "-i", picture, "-i", ensure("talk.wav"), "-t", str(LOOP_S), *codecs, *sound, path)
+
+
 _AAC = ("-c:a", "aac", "-b:a", "160k", "-movflags", "+faststart")
 _FAST = ("-movflags", "+faststart")
 _RECIPES: dict[str, Callable[[Path], None]] = {
@@ -134,4 +142,7 @@ _RECIPES: dict[str, Callable[[Path], None]] = {
     "opus-10min.webm": _webm,
     "pcm-10min.mov": _video("music.wav", "-c:a", "pcm_s16le"),
     "large-3min.mov": _large,
+    "interleaved.mp4": _interleaved,
+    "interleaved-10min.mp4": _copy("interleaved.mp4", *_FAST, loops=4),
+    "interleaved-10min.mkv": _copy("interleaved.mp4", loops=4),
 }

@@ -27,6 +27,9 @@ class Run:
     wall_s: float
     peak_rss_bytes: int
     """Of all its processes together, pages that they share counted in each."""
+    pss_bytes: tuple[int, ...] = ()
+    """Of each process when they had most together: shared pages are divided by the processes that share them. The
+    command is the first, then its children."""
 
 
 def run(command: list[str]) -> Run:
@@ -45,7 +48,7 @@ def run(command: list[str]) -> Run:
     watch.join()
     if code:
         raise subprocess.CalledProcessError(code, command)
-    return Run(wall_s, watch.peak_rss_bytes)
+    return Run(wall_s, watch.peak_rss_bytes, watch.pss_bytes)
 
 
 class _Watch(threading.Thread):
@@ -53,15 +56,19 @@ class _Watch(threading.Thread):
         super().__init__(daemon=True)
         self.stopping = threading.Event()
         self.peak_rss_bytes = 0
+        self.pss_bytes: tuple[int, ...] = ()
         self._pid = pid
 
     def run(self) -> None:
         started_s = time.monotonic()
         while not self.stopping.wait(max(_SAMPLE_INTERVAL_S, _WATCHING_SHARE * (time.monotonic() - started_s))):
-            self.peak_rss_bytes = max(self.peak_rss_bytes, sum(map(_peak_rss_bytes, _family(self._pid))))
+            processes = family(self._pid)
+            self.peak_rss_bytes = max(self.peak_rss_bytes, sum(map(_peak_rss_bytes, processes)))
+            self.pss_bytes = max(self.pss_bytes, tuple(map(_pss_bytes, processes)), key=sum)
 
 
-def _family(pid: int) -> list[int]:
+def family(pid: int) -> list[int]:
+    """Returns a process and all its descendants, parents first."""
     parents = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -80,7 +87,18 @@ def _peak_rss_bytes(pid: int) -> int:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return 0
-    found = re.search(r"VmHWM:\s*(\d+) kB", status)
+    return _kilobytes("VmHWM", status)
+
+
+def _pss_bytes(pid: int) -> int:
+    try:
+        return _kilobytes("Pss", Path(f"/proc/{pid}/smaps_rollup").read_text())
+    except OSError:
+        return 0
+
+
+def _kilobytes(name: str, text: str) -> int:
+    found = re.search(rf"^{name}:\s*(\d+) kB", text, re.MULTILINE)
     return 1024 * int(found[1]) if found else 0
 
 
@@ -139,10 +157,19 @@ class Comparison:
         """Its largest."""
         return max(run.peak_rss_bytes for run in self.runs[name])
 
+    def pss_bytes(self, name: str) -> tuple[int, ...]:
+        """Its largest, of each process."""
+        return max((run.pss_bytes for run in self.runs[name]), key=sum)
+
+    def memory(self, name: str) -> str:
+        """Its largest PSS and RSS as text."""
+        pss_bytes = sum(self.pss_bytes(name))
+        pss = f"{pss_bytes / 2**20:.0f} MiB" if pss_bytes else "not measured"
+        return f"{pss} (RSS {self.peak_rss_bytes(name) / 2**20:.0f} MiB)"
+
     def line(self, name: str) -> str:
         """One line of text."""
-        memory = self.peak_rss_bytes(name) / 2**20
-        return f"{name:24} {self.wall_s(name):8.2f} s  ratio {spread(self.ratios(name)):21} {memory:6.0f} MiB"
+        return f"{name:24} {self.wall_s(name):8.2f} s  ratio {spread(self.ratios(name)):21} {self.memory(name)}"
 
 
 def compare(title: str, source: Path, contenders: Mapping[str, Command], rounds: int) -> Comparison:

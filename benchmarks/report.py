@@ -14,7 +14,7 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-from benchmarks import latency
+from benchmarks import latency, quality, reading
 from benchmarks.measure import Comparison, Run, spread
 
 matplotlib.rcParams["svg.hashsalt"] = "video2mp3"  # the same numbers give the same bytes
@@ -53,12 +53,16 @@ def _page(numbers: Numbers) -> Iterator[str]:
     yield f"Measured with `make bench` on {numbers['machine']['is']}."
     yield "Times are medians; ratios are medians too, with the smallest and the largest: the other's time by ours in"
     yield "the same turn. All are commands, measured from their start to their end. Memory is the most that all"
-    yield "processes of a command had at once."
+    yield "processes of a command had at once: PSS divides shared pages by their users, RSS counts them in each."
     for title, runs in numbers.get("comparisons", {}).items():
         yield from ("", f"## {title}", "")
-        yield from _comparison(Comparison(title, {name: [Run(**run) for run in those] for name, those in runs.items()}))
+        yield from _comparison(Comparison(title, {name: [_run(run) for run in those] for name, those in runs.items()}))
     if limits := numbers.get("limits"):
         yield from ("", "## The limit", "", *_limits(limits))
+    if qualities := numbers.get("quality"):
+        yield from ("", "## Sound quality", "", *quality.report(qualities))
+    for title, found in numbers.get("reading", {}).items():
+        yield from ("", f"## {title}", "", *reading.lines(found))
     for title, found in numbers.get("latency", {}).items():
         yield from ("", f"## {title}", "")
         yield from (f"- {line}" for line in latency.lines(found))
@@ -67,14 +71,17 @@ def _page(numbers: Numbers) -> Iterator[str]:
         yield from _table(curve)
 
 
+def _run(values: dict[str, Any]) -> Run:
+    return Run(**{**values, "pss_bytes": tuple(values.get("pss_bytes", ()))})
+
+
 def _comparison(comparison: Comparison) -> Iterator[str]:
     rounds = len(comparison.runs[comparison.first])
     yield f"| turns: {rounds} | time | ratio to ours | peak memory |"
     yield "|---|--:|--:|--:|"
     for name in comparison.runs:
         ratio = "" if name == comparison.first else spread(comparison.ratios(name))
-        memory = f"{comparison.peak_rss_bytes(name) / 2**20:.0f} MiB"
-        yield f"| {name} | {comparison.wall_s(name):.2f} s | {ratio} | {memory} |"
+        yield f"| {name} | {comparison.wall_s(name):.2f} s | {ratio} | {comparison.memory(name)} |"
 
 
 def _limits(limits: dict[str, Any]) -> Iterator[str]:
@@ -112,9 +119,9 @@ def _plot(path: Path, curve: dict[str, Any]) -> None:
 
 
 def _rounded(value: Any) -> Any:
-    """Returns the same with times to the tenth of a millisecond."""
+    """Returns the same with times to the microsecond, and distances as exactly."""
     if isinstance(value, dict):
         return {name: _rounded(part) for name, part in value.items()}
     if isinstance(value, list):
         return [_rounded(part) for part in value]
-    return round(value, 4) if isinstance(value, float) else value
+    return round(value, 6) if isinstance(value, float) else value
