@@ -25,7 +25,8 @@ NEW_CLOCK_S = 600
 EXAMPLES = int(os.environ.get("TESTS_TIMELINES", "2"))
 ONLY_FORWARD = {"mp4", "edits.mp4"}
 BEGIN_WITH_CHAPTERS = {"mp4", "edits.mp4"}
-HAVE_CHAPTERS = {"mp4", "edits.mp4", "mkv", "webm", "ogg"}
+HAVE_CHAPTERS = {"mp4", "edits.mp4", "mkv", "webm", "ogg", "pages.ogg"}
+HAVE_NO_VIDEO = {"fragments.mp4", "ogg", "pages.ogg", "vorbis.ogg"}
 
 
 def milliseconds(least: int, most: int) -> st.SearchStrategy[float]:
@@ -49,7 +50,7 @@ def plans(draw: st.DrawFn, form: str) -> Plan:
             jumps |= milliseconds(601_000, 10_000_000)
         runs.append(Run(last.first + last.count, count, last.end_s + draw(jumps)))
     video = st.none() | milliseconds(0, 3000).map(lambda late_s: max(0.0, start_s - 1.5) + late_s)
-    video_at_s = draw(st.none() if form in ("ogg", "fragments.mp4") else video)
+    video_at_s = draw(st.none() if form in HAVE_NO_VIDEO else video)
     chapters: tuple[tuple[float, float, str], ...] = ()
     is_odd = form in BEGIN_WITH_CHAPTERS and start_s > 0  # FFmpeg writes the first chapter at 0
     if form in HAVE_CHAPTERS and not is_odd and all(run.end_s < following.at_s for run, following in pairwise(runs)):

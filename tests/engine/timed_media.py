@@ -7,10 +7,11 @@ its edit lists and the times of its fragments (ISO/IEC 14496-12) are then replac
 
 import struct
 import tempfile
+import wave
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache, reduce
+from functools import cache, partial, reduce
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 import av
 from av import AudioFrame, Packet, VideoFrame
 
+from tests.engine.converting import make
 from tests.engine.tones import RATE_HZ, second_of_sound
 
 SECONDS = 12
@@ -106,10 +108,12 @@ class Sound:
 @cache
 def sound_packets(codec: str, rate_hz: int = RATE_HZ, layout: str = "mono") -> Sound:
     """All seconds of the sound, encoded without what an encoder puts before the first."""
+    if codec == "libvorbis":
+        return _sound_by_ffmpeg(codec, rate_hz)
     encoder = av.CodecContext.create(codec, "w")
     assert isinstance(encoder, av.AudioCodecContext)
     encoder.sample_rate, encoder.layout, encoder.bit_rate = rate_hz, layout, 64_000
-    encoder.format = {"aac": "fltp", "mp3": "s16p"}.get({"libmp3lame": "mp3"}.get(codec, codec), "s16")
+    encoder.format = "s16" if codec == "libopus" else "fltp"
     encoder.time_base = Fraction(1, rate_hz)
     encoder.flags |= 1 << 22  # the header apart from the packets
     resampler = av.AudioResampler(encoder.format, layout, rate_hz, encoder.frame_size or None)
@@ -123,6 +127,26 @@ def sound_packets(codec: str, rate_hz: int = RATE_HZ, layout: str = "mono") -> S
                 at_s = float((packet.pts or 0) * Fraction(1, rate_hz))
                 found.append((bytes(packet), at_s, float((packet.duration or 0) * Fraction(1, rate_hz))))
     return Sound(tuple(one for one in found if one[1] >= 0), bytes(encoder.extradata or b""))
+
+
+def _sound_by_ffmpeg(codec: str, rate_hz: int) -> Sound:
+    """The same by an encoder that PyAV does not have."""
+    with tempfile.TemporaryDirectory() as folder:
+        with wave.open(str(Path(folder, "sound.wav")), "wb") as sound:
+            sound.setnchannels(1)
+            sound.setsampwidth(2)
+            sound.setframerate(rate_hz)
+            for second in range(SECONDS):
+                sound.writeframes(second_of_sound(second, rate_hz).tobytes())
+        encoded = make(Path(folder, "sound.nut"), "-i", str(Path(folder, "sound.wav")), "-c:a", codec)
+        with av.open(str(encoded)) as file:
+            stream = file.streams.audio[0]
+            found = [
+                (bytes(packet), float(packet.pts * packet.time_base), float((packet.duration or 0) * packet.time_base))
+                for packet in file.demux(stream)
+                if packet.pts is not None
+            ]
+            return Sound(tuple(one for one in found if one[1] >= 0), bytes(stream.codec_context.extradata or b""))
 
 
 @cache
@@ -316,14 +340,34 @@ def _tag(kind: int, at_ms: int, body: bytes) -> bytes:
 
 def ogg(plan: Plan, packets_per_page: int = 1) -> bytes:
     """Opus. Chapters are comments."""
-    sound = sound_packets("libopus")
+    header = sound_packets("libopus").header
     comments = [b"CHAPTER%03d=%s" % (n, _clock(start)) for n, (start, _, _) in enumerate(plan.chapters, 1)]
     comments += [b"CHAPTER%03dNAME=%s" % (n, title.encode()) for n, (_, _, title) in enumerate(plan.chapters, 1)]
     tags = b"OpusTags" + struct.pack("<II", 0, len(comments))
     tags += b"".join(struct.pack("<I", len(comment)) + comment for comment in comments)
-    preskip = int.from_bytes(sound.header[10:12], "little")
-    pages = [_page(0, 2, 0, [sound.header]), _page(1, 0, 0, [tags])]
-    for _, group in groupby(plan.packets("libopus", ""), lambda one: one.run):
+    preskip = int.from_bytes(header[10:12], "little")
+    return _ogg(plan, "libopus", [header, tags], preskip, packets_per_page)
+
+
+def ogg_vorbis(plan: Plan, packets_per_page: int = 20) -> bytes:
+    """Vorbis without chapters."""
+    header = sound_packets("libvorbis").header
+    sizes, place = [], 1
+    for _ in range(header[0]):
+        sizes.append(0)
+        while header[place] == 255:
+            sizes[-1] += 255
+            place += 1
+        sizes[-1] += header[place]
+        place += 1
+    first, second = place + sizes[0], place + sizes[0] + sizes[1]
+    return _ogg(plan, "libvorbis", [header[place:first], header[first:second], header[second:]], 0, packets_per_page)
+
+
+def _ogg(plan: Plan, codec: str, headers: Sequence[bytes], preskip: int, packets_per_page: int) -> bytes:
+    """Pages of packets without a gap; their granule position is the end of the last packet."""
+    pages = [_page(0, 2, 0, headers[:1]), _page(1, 0, 0, headers[1:])]
+    for _, group in groupby(plan.packets(codec, ""), lambda one: one.run):
         run = list(group)
         for start in range(0, len(run), packets_per_page):
             page = run[start : start + packets_per_page]
@@ -469,4 +513,6 @@ WRITERS: dict[str, Write] = {
     "ts": mpegts,
     "flv": flv,
     "ogg": ogg,
+    "pages.ogg": partial(ogg, packets_per_page=50),
+    "vorbis.ogg": ogg_vorbis,
 }

@@ -15,7 +15,7 @@ from tests.engine.sounds import BytesSource
 from tests.engine.timed_media import WRITERS, Plan, Run
 from tests.media import CORPUS, corpus_file
 from tests.servers import require_program
-from video2mp3.engine import convert
+from video2mp3.engine import FileSource, convert
 from video2mp3.engine.containers.mp4_audio import find_audio
 from video2mp3.engine.source import Source
 from video2mp3.errors import Video2mp3Error
@@ -124,6 +124,10 @@ TIMES = {
     "front.mp4": ("-i", "NOISY", "-c", "copy", "-movflags", "+faststart"),
     "opus.mkv": ("-i", "NOISY", "-c:v", "copy", "-c:a", "libopus", "-t", "2.5"),
     "clusters.mkv": ("-i", "NOISY", "-c", "copy", "-cluster_time_limit", "200", "-write_crc32", "1"),
+    "very-late.mkv": (
+        *("-i", "NOISY", "-itsoffset", "12", "-i", "NOISY", "-itsoffset", "14", "-i", "NOISY"),
+        *("-map", "0:v", "-map", "1:a", "-map", "2:a", "-c", "copy"),
+    ),
     "live.mkv": ("-i", "NOISY", "-c", "copy", "-live", "1"),
     "piped.mkv": ("-i", "NOISY", "-c", "copy", "-f", "matroska", "pipe:1"),
 }
@@ -159,6 +163,10 @@ WAYS = {
 }
 
 
+SILENCES = {"gap": (1, 0), "late": (0, 2), "very late": (0, 12.5), "from later": (1, 2.5), "video from later": (0, 0)}
+"""The number of gaps, and the leading silence."""
+
+
 class GrowingSource(BytesSource):
     """An upload that is converted while it comes."""
 
@@ -173,7 +181,9 @@ def test_a_file_with_gaps_becomes_the_same_mp3_by_every_way_in(
     content = WRITERS[form](WAYS[plan][0])
     whole, taken = tmp_path / f"whole.{form}", tmp_path / f"taken.{form}"
     whole.write_bytes(content)
-    ways: dict[str, Source] = {"finished": BytesSource(content), "growing": GrowingSource(content)}
+    finished = FileSource(whole)
+    finished.name = BytesSource(b"").name  # the title of the MP3
+    ways: dict[str, Source] = {"finished": finished, "growing": GrowingSource(content)}
     if extract := find_audio(BytesSource(content).read_at, len(content)):
         pieces = (content[offset : offset + size] for offset, size in extract.ranges)
         ways["ranges"] = BytesSource(extract.head + b"".join(pieces))
@@ -183,8 +193,11 @@ def test_a_file_with_gaps_becomes_the_same_mp3_by_every_way_in(
     for way, source in ways.items():
         with (tmp_path / "out.mp3").open("wb+") as sink:
             report = convert(source, sink)
-        made[way] = (report.samples, (tmp_path / "out.mp3").read_bytes())
+        made[way] = (report.samples, report.timeline, (tmp_path / "out.mp3").read_bytes())
     assert [way for way in made if made[way] != made["finished"]] == []
+    finished.close()
+    timeline = made["finished"][1]
+    assert (timeline.gap_count, timeline.leading_silence_s) == pytest.approx(SILENCES[plan], abs=0.03)
     is_mp4_taken = form in {"mp4", "edits.mp4"} and plan in {"gap", "late"}
     assert ("page" in made) == (is_mp4_taken or form in {"mkv", "webm"})
     assert ("ranges" in made) == is_mp4_taken
