@@ -25,6 +25,7 @@ OPTIONS: tuple[Mapping[str, Any], ...] = (
     {"sample_rate_hz": 11025, "bitrate_kbps": 32},
     {"cover_at_s": 0.5},
     {"track": "all"},
+    {"track": "mix", "channels": 1},
     {"split": 1.5},
     {"split": "silence", "silence_s": 0.2, "silence_db": -30.0},
     {"copy": True},

@@ -4,6 +4,7 @@ The tracks are added at their own levels. The first pass finds the peak of the s
 the whole mix. So nothing is clipped, and the balance of the tracks does not change.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -67,7 +68,7 @@ class MixConversion:
             if options.end_s is not None and done_s >= options.end_s:
                 return
             done_s += samples / frame.sample_rate
-            if done_s > self._job.max_audio_s:
+            if min(mixed.decoded_s, options.end_s or math.inf) > self._job.max_audio_s:  # before silence of years
                 raise AudioTooLong(f"The audio is longer than the {self._job.max_audio_s:.0f} s that are converted.")
             if done_s > options.start_s:
                 yield done_s, float(frame.metadata[PEAK])

@@ -202,6 +202,11 @@ class MixedTracks:
         return next(track.decoder.codec for track in self._tracks if track.decoder.samples)
 
     @property
+    def decoded_s(self) -> float:
+        """Where the track that is furthest ahead has sound, in seconds."""
+        return max(track.position_s for track in self._tracks)
+
+    @property
     def damage(self) -> Damage:
         """The damage found in all tracks."""
         found = [track.decoder.damage for track in self._tracks]
