@@ -1,6 +1,6 @@
 """A track that goes on in another stream: in the next link of a chained Ogg file, or with another PID in MPEG-TS.
 
-libavformat returns the streams that it found at the start of a file, so the next part is opened as a file of its own.
+libavformat returns the streams that it found at the start of a file, so the next part is opened as a separate file.
 """
 
 from collections.abc import Callable, Generator, Iterator
