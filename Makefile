@@ -166,6 +166,17 @@ dist: $(RUNTIME) $(PAGE) ## Build the package in dist/: an sdist with the built 
 	@$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist dist/*.tar.gz
 	@ls dist
 
+.PHONY: formula
+formula: ## Write build/video2mp3.rb, a Homebrew formula for what is in dist/ (REPOSITORY=owner/name)
+	@test -n "$(REPOSITORY)" || { echo "Say which: make formula REPOSITORY=owner/name" >&2; exit 1; }
+	@mkdir -p build
+	@sum=$$($(BIN)/python -c 'import hashlib, sys; print(hashlib.sha256(open(sys.argv[1], "rb").read()).hexdigest())' dist/video2mp3_service-$(VERSION).tar.gz) && \
+	  sed -e '1d' -e 's|REPOSITORY|$(REPOSITORY)|g' -e 's|VERSION|$(VERSION)|g' -e "s|SHA256|$$sum|" deploy/homebrew/video2mp3.rb >build/video2mp3.rb
+
+.PHONY: release-notes
+release-notes: ## Print the changelog's section of this version (VERSION=… of another)
+	@sed -n '/^## \[\{0,1\}$(VERSION)\b/,/^## /{/^## /!p}' CHANGELOG.md | grep . || { echo "CHANGELOG.md has no section ## $(VERSION)." >&2; exit 1; }
+
 .PHONY: sbom
 sbom: $(DEV) ## Write build/sbom.json: what is shipped and what builds it (CycloneDX), from the lock files, with no network
 	@mkdir -p build

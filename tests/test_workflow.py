@@ -1,6 +1,8 @@
 """The workflows call targets of the Makefile only, and nothing in them can change under them."""
 
+import os
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -21,15 +23,53 @@ def workflow(name: str) -> dict[Any, Any]:
 def made_by(job: dict[str, Any]) -> set[str]:
     """Returns the targets that a job makes."""
     commands = "\n".join(step.get("run", "") for step in job["steps"])
-    called = re.findall(r"\bmake ([a-z -]+)$|\bmake ([a-z-]+) [A-Z]", commands, re.MULTILINE)
+    called = re.findall(r"\bmake ([a-z -]+?)(?: >\S+)?$|\bmake ([a-z-]+) [A-Z]", commands, re.MULTILINE)
     return {word for words in called for word in " ".join(words).split()}
 
 
 def test_a_release_is_tested_before_it_is_published() -> None:
-    """It should build, test and publish, and publish last."""
+    """It should test, build and publish, and publish last."""
     jobs = workflow("release.yml")["jobs"]
-    assert jobs["publish"]["needs"] == ["test", "image"]
-    assert set().union(*map(made_by, jobs.values())) == {"lint", "types", "test", "test-image", "publish"}
+    for job in ("publish-package", "publish-image"):
+        assert jobs[job]["needs"] == ["test", "image", "package"]
+    assert jobs["release"]["needs"] == ["publish-package", "publish-image"]
+    made = set().union(*map(made_by, jobs.values()))
+    assert made == {"lint", "types", "test", "test-image", "dist", "release-notes", "publish"}
+
+
+def steps_of(job: str) -> list[str]:
+    return [step["run"] for step in workflow("release.yml")["jobs"][job]["steps"] if "run" in step]
+
+
+def run_step(command: str, folder: Path, **env: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(["bash", "-euc", command], cwd=folder, env=os.environ | env, capture_output=True, text=True)
+
+
+def test_only_a_tag_that_is_the_version_is_released() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    (check,) = [command for command in steps_of("package") if "pyproject.toml" in command]
+    assert run_step(check, ROOT, GITHUB_REF_NAME=f"v{version}").returncode == 0
+    assert run_step(check, ROOT, GITHUB_REF_NAME="v99.0.0").returncode == 1
+
+
+def test_the_notes_of_a_release_are_the_changelog_s(tmp_path: Path) -> None:
+    (notes,) = [command for command in steps_of("package") if "release-notes" in command]
+    for name in ("Makefile", "pyproject.toml"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "CHANGELOG.md").write_text("# Changelog\n\n## 0.2.0\n\nNew.\n\n## 0.1.0 (2026)\n\nOld.\n")
+    assert run_step(notes.replace("make", "make VERSION=0.2.0"), tmp_path).returncode == 0
+    assert (tmp_path / "notes.md").read_text() == "New.\n"
+    missing = run_step(notes.replace("make", "make VERSION=0.3.0"), tmp_path)
+    assert (missing.returncode != 0, "CHANGELOG.md has no section ## 0.3.0." in missing.stderr) == (True, True)
+
+
+def test_the_image_is_pushed_for_both_processors_with_its_bill_of_materials() -> None:
+    """It should be one command of docker, which make prints here."""
+    (publish,) = [command for command in steps_of("publish-image") if "make publish" in command]
+    planned = run_step(publish.replace("make", "make --dry-run"), ROOT, GITHUB_REPOSITORY="Ada/Video2MP3").stdout
+    assert re.search(r"^docker buildx build --push --platform linux/amd64,linux/arm64 ", planned, re.MULTILINE)
+    assert "--sbom=true --provenance=mode=max" in planned
+    assert re.search(r"--tag ghcr\.io/ada/video2mp3:\d+\.\d+\.\d+ --tag ghcr\.io/ada/video2mp3:[0-9a-f]{12}", planned)
 
 
 def test_each_change_is_tested_on_every_python_and_processor() -> None:
@@ -55,9 +95,19 @@ def test_a_workflow_makes_only_targets_that_there_are(path: Path) -> None:
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
 def test_a_workflow_may_only_read_and_uses_pinned_actions(path: Path) -> None:
-    """It should have no right to write, and name each action by its commit."""
+    """It should have no right to write but where it publishes, and name each action by its commit."""
     found = workflow(path.name)
     assert found["permissions"] == {"contents": "read"}
+    rights = {name: job["permissions"] for name, job in found["jobs"].items() if "permissions" in job}
+    assert rights == (
+        {
+            "publish-package": {"id-token": "write"},
+            "publish-image": {"contents": "read", "packages": "write"},
+            "release": {"contents": "write"},
+        }
+        if path.name == "release.yml"
+        else {}
+    )
     used = [step["uses"] for job in found["jobs"].values() for step in job["steps"] if "uses" in step]
     assert used
     assert all(re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", each) for each in used)

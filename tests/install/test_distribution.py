@@ -1,9 +1,11 @@
 """What a stranger gets from the package index: the wheel and the sdist, in an environment outside the checkout."""
 
+import hashlib
 import os
 import re
 import subprocess
 import sys
+import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -130,3 +132,15 @@ def test_it_serves_its_page_and_takes_what_is_pushed(service: tuple[Installation
     assert httpx.get(f"{url}/{script}").headers["content-type"].startswith("text/javascript")
     done = installation.run("push", "talk.mp4", "--server", url, "-o", "pushed.mp3", "--force")
     assert (done.returncode, (installation.folder / "pushed.mp3").read_bytes()[:3]) == (0, b"ID3"), done.stderr
+
+
+def test_the_formula_names_the_sdist_by_its_hash(built: tuple[Path, Path]) -> None:
+    """Homebrew installs from the sdist, with the wheels that its lock file names."""
+    subprocess.run(["make", "formula", "REPOSITORY=ada/video2mp3"], cwd=ROOT, check=True, capture_output=True)
+    formula = (ROOT / "build" / "video2mp3.rb").read_text()
+    assert f'sha256 "{hashlib.sha256(built[0].read_bytes()).hexdigest()}"' in formula
+    assert f"/ada/video2mp3/releases/download/v0.1.0/{built[0].name}" in formula
+    assert not re.search("REPOSITORY|VERSION|SHA256", formula)
+    with tarfile.open(built[0]) as sdist:
+        names = {name.partition("/")[2] for name in sdist.getnames()}
+    assert {"requirements/build.txt", "requirements/runtime.txt"} <= names
