@@ -22,6 +22,7 @@ Action = Literal[
     "login.succeeded",
     "login.failed",
     "login.throttled",
+    "sign_in_link.created",
     "session.ended",
     "refresh_token.reused",
     "account.created",

@@ -201,7 +201,8 @@ def _require_other_admin(session: Session, user: User) -> None:
     also locks the account's row, because a concurrent transaction may make it an administrator's.
     """
     session.flush()
-    admins = (User.role == "admin", User.disabled_at.is_(None))
+    # The user `local` is an administrator of the same machine alone: others do not reach it.
+    admins = (User.role == "admin", User.disabled_at.is_(None), User.username_key != LOCAL_USERNAME)
     ids = session.scalars(select(User.id).where((User.id == user.id) | and_(*admins))).all()
     # In the order of the ids, so that two transactions cannot deadlock.
     session.execute(select(User.id).where(User.id.in_(ids)).order_by(User.id).with_for_update())
@@ -213,12 +214,17 @@ def _require_other_admin(session: Session, user: User) -> None:
 
 
 def local_user(session: Session) -> User:
-    """Returns the user `local`, and creates it when it is first needed (the session has to be able to write then)."""
+    """Returns the user `local`, and creates it when it is first needed (the session has to be able to write then).
+
+    It is an administrator: who can read the data folder can do what administrators can.
+    """
     found = find_local_user(session)
     if found is not None:
         return found
     try:
-        return _insert(session, User(username=LOCAL_USERNAME, username_key=LOCAL_USERNAME, created_at=now()))
+        return _insert(
+            session, User(username=LOCAL_USERNAME, username_key=LOCAL_USERNAME, role="admin", created_at=now())
+        )
     except UsernameTaken:
         return session.scalars(select(User).where(User.username_key == LOCAL_USERNAME)).one()
 
@@ -238,9 +244,13 @@ def set_up_user(session: Session) -> User | None:
 
     It is created when there is no account. It has no password, so only the link gives access to it.
     """
-    accounts = session.scalars(select(User).where(User.username_key != LOCAL_USERNAME).limit(2)).all()
+    others = select(User).where(User.username_key != LOCAL_USERNAME).limit(2)
+    accounts = session.scalars(others).all()
     if not accounts:
-        return add(session, username="admin", password_hash=None, role="admin")
+        try:
+            return add(session, username="admin", password_hash=None, role="admin")
+        except UsernameTaken:  # by another process that starts at the same moment
+            accounts = session.scalars(others).all()
     first = accounts[0]
     waits = first.role == "admin" and first.password_hash is None and first.disabled_at is None
     return first if waits and len(accounts) == 1 else None

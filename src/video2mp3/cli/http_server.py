@@ -120,10 +120,12 @@ def print_started(settings: Settings, backends: Backends, url: str) -> None:
         _print_start_message(settings, backends, url)
 
 
-def print_api_started(settings: Settings, url: str) -> None:
-    """Prints the API's URL."""
-    typer.echo(f"video2mp3 api listens on {url}")
-    typer.echo(f"Registration: {registration_sentence(settings)}")
+def print_api_started(settings: Settings, backends: Backends, url: str) -> None:
+    """Prints the API's URL, and while there is no account, how to sign in."""
+    with suppress(BrokenPipeError):
+        typer.echo(f"video2mp3 api listens on {url}")
+        _print_set_up_link(settings, backends, url)
+        typer.echo(f"Registration: {registration_sentence(settings)}")
 
 
 def _print_start_message(settings: Settings, backends: Backends, url: str) -> None:

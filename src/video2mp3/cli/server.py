@@ -79,7 +79,7 @@ def api(settings: Settings) -> None:
     ):
         app = http_server.make_app(settings, backends, housekeeping, trust_loopback=False)
         _catch_repeated_signal()
-        http_server.run_http(settings, app, listener, partial(http_server.print_api_started, settings))
+        http_server.run_http(settings, app, listener, partial(http_server.print_api_started, settings, backends))
 
 
 def worker(settings: Settings) -> None:

@@ -198,14 +198,14 @@ def _to_page() -> Response:
 def _refuse_link(request: Request) -> Response:
     if "text/html" not in request.headers.get("accept", ""):
         raise Unauthenticated(
-            "This sign-in link was used before, or is too old; start the service again for a new one."
+            "This sign-in link was used before, or is too old; `video2mp3 sign-in-link` prints a new one."
         )
     return HTMLResponse(
         "<!doctype html><html lang=en><meta charset=utf-8><title>Sign in · video2mp3</title>"
         '<meta name=viewport content="width=device-width, initial-scale=1">'
         '<link rel=icon href="page/icon.svg"><link rel=stylesheet href="page/plain.css">'
         "<h1>This sign-in link no longer works</h1>"
-        "<p>It was used before, or is too old. Start the service again for a new one, "
+        "<p>It was used before, or is too old. <code>video2mp3 sign-in-link</code> prints a new one; "
         'or <a href="./">sign in with a name and a password</a>.</p></html>',
         401,
         headers={**NO_STORE, "Content-Security-Policy": PLAIN_CSP},

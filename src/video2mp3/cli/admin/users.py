@@ -62,6 +62,35 @@ def add_user(
     typer.echo(f"The account {username} was created.")
 
 
+def sign_in_link(
+    username: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", help="Whose account; without it, this machine's user or the administrator."),
+    ] = None,
+) -> None:
+    """Print a link that signs a browser in once, within a day.
+
+    Its address is VIDEO2MP3_PUBLIC_URL, or VIDEO2MP3_HOST and VIDEO2MP3_PORT. Without a name, it is for the user of
+    this machine where only this machine reaches the service; else for the administrator of a new service.
+    """
+    from video2mp3.accounts import audit, sign_ins, users
+    from video2mp3.settings import load_settings
+
+    settings = load_settings()
+    with write_session() as session:
+        if username is not None:
+            user = users.find_by_username(session, username)
+        elif settings.is_local and settings.effective_database_url.startswith("sqlite"):
+            user = users.local_user(session)
+        else:
+            user = users.set_up_user(session)
+        if user is None or user.disabled_at is not None:
+            raise NotFound("There is no such account." if username else "There are accounts: name one of them.")
+        secret = sign_ins.make_link(session, user)
+        audit.record(session, "sign_in_link.created", by=None, about=user.id)
+    typer.echo(f"{settings.effective_public_url}/sign-in?token={secret}")
+
+
 @app.command("list")
 def list_users(search: Search = "") -> None:
     """List the accounts, the newest first."""
