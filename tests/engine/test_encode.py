@@ -1,5 +1,6 @@
 """The encoder: LAME by its C functions, with joint stereo at every bitrate."""
 
+import ctypes
 import math
 import random
 import subprocess
@@ -10,16 +11,19 @@ import lameenc
 import pytest
 
 from tests.servers.programs import require_program
+from video2mp3.engine.child.audio import lame
 from video2mp3.engine.child.audio.encode import Encoder, settings_for
 from video2mp3.engine.child.audio.lame import Lame
 from video2mp3.engine.mp3.encoder_settings import EncoderSettings
 from video2mp3.engine.mp3.frames import parse_header
+from video2mp3.engine.mp3.writer import Mp3Writer
 
 RATE = 48_000
 _FORCED_STEREO_KBPS = 128
 """Above this, the package's class codes each channel alone."""
 _MID_SIDE = 0x20
-_JOINT_STEREO = 1
+_JOINT_STEREO, _MONO = 1, 3
+_CBR_METHOD, _JOINT_STEREO_IN_TAG = 1, 3
 
 
 def music(seconds: float, channels: int, rate: int = RATE) -> bytes:
@@ -114,6 +118,30 @@ def test_stereo_is_joint_as_ffmpegs_is(bitrate_kbps: int, tmp_path: Path) -> Non
     assert mid_side_share(by_the_packages_class(settings_for(RATE, 2, bitrate_kbps, None), pcm)) == 0
 
 
+@pytest.mark.parametrize(("channels", "kbps"), [(2, 192), (2, 320), (2, 128), (1, 192)])
+def test_the_info_tag_says_cbr_and_joint_stereo(channels: int, kbps: int, tmp_path: Path) -> None:
+    """It should be an Info tag of method 1, whose frame and stereo mode are those of the other frames."""
+    settings = settings_for(RATE, channels, kbps, None)
+    with (tmp_path / "sound.mp3").open("wb") as file:
+        writer = Mp3Writer(file.fileno(), settings, id3=b"")
+        writer.write(encode(settings, music(0.5, channels)))
+        writer.finish(RATE // 2)
+    mp3 = (tmp_path / "sound.mp3").read_bytes()
+    modes = {mode for mode, _ in frame_modes(mp3)}
+    assert modes == {_JOINT_STEREO if channels == 2 else _MONO}
+    tag = mp3.index(b"Info")
+    details = mp3.index(b"LAME", tag)
+    assert mp3[details + 9] & 0x0F == _CBR_METHOD
+    assert mp3[details + 24] >> 2 & 0x07 == (_JOINT_STEREO_IN_TAG if channels == 2 else 0)
+
+
+def test_a_library_without_a_function_is_an_error_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It should not make other bytes in silence: the zygote ends with this line, which `doctor` shows."""
+    monkeypatch.setattr(lame, "_library", ctypes.CDLL(None))
+    with pytest.raises(AttributeError, match="lame_set_mode"):
+        lame._function("lame_set_mode", ctypes.c_int)
+
+
 def test_settings_that_lame_refuses_are_an_error() -> None:
     with pytest.raises(RuntimeError, match="LAME does not take num_channels 17"):
         Lame(17)
@@ -122,9 +150,9 @@ def test_settings_that_lame_refuses_are_an_error() -> None:
 
 
 def test_nothing_can_be_encoded_after_the_end() -> None:
-    lame = Lame(2, in_samplerate=RATE)
-    lame.encode(music(0.1, 2))
-    assert lame.finish()
+    encoder = Lame(2, in_samplerate=RATE)
+    encoder.encode(music(0.1, 2))
+    assert encoder.finish()
     with pytest.raises(RuntimeError):
-        lame.encode(music(0.1, 2))
-    lame.close()
+        encoder.encode(music(0.1, 2))
+    encoder.close()

@@ -36,7 +36,16 @@ def sha256(settings: EncoderSettings, pcm: bytes, threads: int, block_bytes: int
     return digest.hexdigest()
 
 
-@pytest.mark.parametrize("settings", [CD, settings_for(48000, 2, None, 2), settings_for(22050, 1, None, None, 48)])
+SEVERAL = [
+    CD,
+    settings_for(44100, 2, 192, None),
+    settings_for(48000, 2, 320, None),
+    settings_for(48000, 2, None, 2),
+    settings_for(22050, 1, None, None, 48),
+]
+
+
+@pytest.mark.parametrize("settings", SEVERAL)
 def test_the_bytes_depend_neither_on_the_threads_nor_on_the_blocks(settings: EncoderSettings) -> None:
     pcm = sound(150 * samples_per_frame(settings.sample_rate_hz) + 77, settings.channels, 3)
     found = {sha256(settings, pcm, threads, block) for threads, block in ((1, 1000), (2, 65536), (3, 9996), (8, 10**9))}
