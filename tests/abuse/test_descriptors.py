@@ -46,8 +46,8 @@ def test_a_request_is_answered_in_place_of_a_silent_connection(start_service: St
     with start_service() as service:
         limit_descriptors(service)
         with silent_clients(service):
-            wait_until(lambda: status(service) != 503, 20, "a request to be answered")
-            assert [status(service) for _ in range(10)].count(503) == 0
+            # The last of the connections become silent later than the first.
+            wait_until(lambda: 503 not in {status(service) for _ in range(10)}, 20, "all requests to be answered")
         assert '"silent_connections"' in service.logs()
 
 

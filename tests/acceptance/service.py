@@ -14,6 +14,7 @@ from typing import Protocol
 
 import httpx
 
+from tests.acceptance.preloaded import PreloadedProcess, Process
 from tests.servers import Bucket, MariaDBServer, RabbitMQServer, S3Server, SMTPServer, wait_until
 from tests.servers.programs import starts_server
 
@@ -32,10 +33,13 @@ class Role:
         self.name = name
         self.log = folder / f"{name}.log"
         self.output = folder / f"{name}.out"
+        self.process = self._started([module, *arguments], env, folder)
+
+    def _started(self, command: list[str], env: Mapping[str, str], folder: Path) -> Process:
+        if command[0].startswith("tests."):
+            return PreloadedProcess(command, env, folder, self.output, self.log)
         with self.log.open("ab") as log, self.output.open("wb") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments], stdout=output, stderr=log, env=env, cwd=folder
-            )
+            return subprocess.Popen([sys.executable, "-m", *command], stdout=output, stderr=log, env=env, cwd=folder)
 
     def wait_for_output(self, pattern: str) -> re.Match[str]:
         """Waits until the process printed a text that matches; fails with its log when it ends before."""
