@@ -18,7 +18,7 @@ from tests.media import CORPUS
 from tests.servers.programs import missing
 from video2mp3.engine import Limits, convert
 
-IN_MAKE_TEST = 150
+IN_MAKE_TEST = 60
 SOUND = wav_with(tone(48_000 * 2), rate_hz=48_000)
 
 

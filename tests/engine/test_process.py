@@ -50,8 +50,8 @@ def no_child_is_left_behind() -> Iterator[None]:
     assert children() == []
 
 
-SOUND = wav_with(tone(48_000 * 30), rate_hz=48_000)
-LONG_SOUND = wav_with(tone(48_000 * 30) * 10, rate_hz=48_000)
+SOUND = wav_with(tone(48_000 * 2) * 15, rate_hz=48_000)
+LONG_SOUND = wav_with(tone(48_000 * 2) * 150, rate_hz=48_000)
 
 
 class StuckSource(BytesSource):

@@ -109,7 +109,7 @@ def test_a_conversion_survives_renewals() -> None:
 
     def run() -> None:
         with tempfile.TemporaryFile() as sink:
-            found.append(convert(BytesSource(wav_with(tone(48_000 * 20), rate_hz=48_000), wait), sink))
+            found.append(convert(BytesSource(wav_with(tone(48_000 * 2) * 10, rate_hz=48_000), wait), sink))
 
     thread = threading.Thread(target=run)
     thread.start()

@@ -32,7 +32,8 @@ _OPTIONS = (
 
 
 # By the kind of server.
-_MARIADB_OPTIONS: tuple[str, ...] = ("--innodb-log-file-size=16M",)
+# Nobody reads the tests' data after a power cut, so nothing waits for the disk.
+_MARIADB_OPTIONS: tuple[str, ...] = ("--innodb-log-file-size=16M", "--innodb-flush-method=nosync")
 _MYSQL_OPTIONS: tuple[str, ...] = ("--innodb-redo-log-capacity=32M", "--mysqlx=OFF", "--skip-log-bin")
 
 
