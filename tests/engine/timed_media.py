@@ -298,7 +298,7 @@ def _chapters(plan: Plan) -> bytes:
     atoms = b"".join(
         _el(
             0xB6,
-            _el(0x73C4, bytes([number]))
+            _el(0x73C4, number.to_bytes(4, "big"))
             + _el(0x91, round(start_s * 1e9).to_bytes(8, "big"))
             + _el(0x92, round(end_s * 1e9).to_bytes(8, "big"))
             + _el(0x80, _el(0x85, title.encode()) + _el(0x437C, b"und")),

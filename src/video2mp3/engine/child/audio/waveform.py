@@ -103,11 +103,13 @@ def measure(media: Media, max_audio_s: float, on_progress: Callable[[float], Non
     def take(blocks: Sequence[bytes]) -> None:
         nonlocal samples
         for piece in sound.of(blocks):
+            if samples >= most:
+                return
             if isinstance(piece, bytes):
                 samples += len(piece) // converter.bytes_per_sample
                 waveform_peaks.take(piece)
             else:
-                silence = max(min(piece, most - samples), 0)
+                silence = min(piece, most - samples)
                 samples += silence
                 waveform_peaks.take_silence(silence)
             on_progress(samples / converter.sample_rate_hz)
@@ -115,7 +117,7 @@ def measure(media: Media, max_audio_s: float, on_progress: Callable[[float], Non
     for frame, count, silence_s in chain([first], frames):
         sound.add_silence(silence_s)
         take(converter.convert(frame, count))
-        if samples > most:
+        if samples >= most:
             break
     take(converter.finish())
     waveform_peaks.finish()
