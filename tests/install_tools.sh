@@ -12,6 +12,7 @@ declare -A package_of=(
   [/usr/bin/chromium]=chromium
   [/usr/bin/curl]=curl
   [/usr/bin/unzip]=unzip
+  [/usr/bin/faketime]=faketime
   [/usr/share/unicode/Scripts.txt]=unicode-data
   [/usr/sbin/nginx]=nginx-light
   [/usr/bin/promtool]=prometheus

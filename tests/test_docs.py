@@ -123,3 +123,21 @@ def test_the_files_of_the_questions_exist() -> None:
     assert [
         path for path in paths if not any((top / path).is_file() for top in (root / "src" / "video2mp3", root))
     ] == []
+
+
+def test_the_table_of_compatibility_has_the_versions_that_the_tests_run() -> None:
+    """It should name tests that exist, and the versions that the lock files pin."""
+    root = DOCS.parent
+    rows = re.findall(
+        r"^\| [\w ]+ \| ([^|]+) \| ([^|]+) \| [^|]+ \| \[[^]]+\]\(\.\./([^)]+)\) \|$",
+        (DOCS / "compatibility.md").read_text(),
+        re.MULTILINE,
+    )
+    assert len(rows) > 10
+    assert [path for _, _, path in rows if not (root / path).exists()] == []
+    pinned = dict(re.findall(r"^([\w-]+)==(\S+)", (root / "requirements" / "dev.txt").read_text(), re.MULTILINE))
+    for folder in ("postman", "tus"):
+        pinned |= json.loads((root / "tests" / folder / "package.json").read_text())["dependencies"]
+    shown = {name.split()[0]: version for name, version, _ in rows if name.split()[0] in pinned}
+    assert {"newman", "tus-js-client", "tuspy", "moto", "aiosmtpd"} <= shown.keys()
+    assert {name: pinned[name] for name in shown} == shown

@@ -13,6 +13,7 @@ from sqlalchemy import select, text
 
 from tests.api.conftest import serving
 from tests.servers import MariaDBServer
+from tests.servers.roots import root_of
 from video2mp3.api.frame.services import Services
 from video2mp3.cli.doctor import check_database
 from video2mp3.database import migrate
@@ -123,7 +124,8 @@ def read_only_server(customer: Customer, block: ExitStack) -> str:
 
 
 def read_only_transactions(customer: Customer, block: ExitStack) -> str:
-    block.enter_context(globally(customer.server, "tx_read_only", "1", "0"))
+    name = "transaction_read_only" if root_of("MYSQL") else "tx_read_only"
+    block.enter_context(globally(customer.server, name, "1", "0"))
     return customer.url
 
 

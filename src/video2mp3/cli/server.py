@@ -21,6 +21,7 @@ from video2mp3.engine import Limits
 from video2mp3.engine.cpus import available_cpus
 from video2mp3.jobs.housekeeping.gauges import BacklogGauges
 from video2mp3.jobs.housekeeping.loops import Housekeeping
+from video2mp3.jobs.housekeeping.restart import end_earlier_claims
 from video2mp3.jobs.transfers import TransferLimits
 from video2mp3.notify.loop import NotifierLoop
 from video2mp3.outbox import destinations
@@ -46,6 +47,8 @@ def serve(settings: Settings) -> None:
     with http_server.listen(settings) as listener, open_backends(settings) as backends:
         migrations.upgrade(backends.database)
         migrations.require_usable(backends.database)
+        if backends.database.dialect == "sqlite":
+            end_earlier_claims(backends.database)
         with (
             _telemetry("serve", settings, backends, BacklogGauges(backends.database)),
             _housekeeping(settings, backends) as housekeeping,

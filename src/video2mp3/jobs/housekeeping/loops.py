@@ -3,6 +3,7 @@
 Every process runs it. It uses conditional statements only, so processes do not interfere.
 """
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
@@ -35,6 +36,8 @@ _REAPER_STALL_S = 60.0
 # Listing a large storage takes long.
 _SWEEPER_STALL_S = 7200.0
 _STOP_S = 10.0
+# More than clocks are corrected by at once.
+_CLOCK_JUMP_S = 5.0
 # Longer than any conversion: a killed process left older files.
 _SCRATCH_AGE_S = 86_400.0
 
@@ -69,6 +72,8 @@ class Housekeeping:
         self._expire = (lifecycle.expire, *expire)
         self._maintenance = maintenance
         self._bounds = history.bounds(max_user_history)
+        self._ahead_s = time.time() - time.monotonic()
+        self._no_reaping_until_s = 0.0
         announce_due = Relay(database, queue).announce_due
         self._relay = Loop("relay", announce_due, every_s=RELAY_EVERY_S, stall_after_s=_RELAY_STALL_S)
         self._reaper = Loop("reaper", self._reap, every_s=REAP_EVERY_S, stall_after_s=_REAPER_STALL_S)
@@ -102,6 +107,8 @@ class Housekeeping:
             workers.forget_dead(session)
 
     def _reap_leases(self) -> None:
+        if self._slept():
+            return
         with self._database.write() as session:
             jobs = lifecycle.reap(session)
         with self._database.write() as session:
@@ -109,6 +116,18 @@ class Housekeeping:
         if jobs or reaped:
             log.info("leases_reaped", jobs=jobs, messages=reaped)
             self.wake()
+
+    def _slept(self) -> bool:
+        """Returns whether the machine slept a moment ago, or its clock was set forward.
+
+        The leases of this process then look expired although its workers live; they renew them within seconds.
+        """
+        ahead_s = time.time() - time.monotonic()
+        if ahead_s - self._ahead_s > _CLOCK_JUMP_S:
+            log.info("clock_jumped", seconds=round(ahead_s - self._ahead_s))
+            self._no_reaping_until_s = time.monotonic() + lifecycle.LEASE_S
+        self._ahead_s = ahead_s
+        return time.monotonic() < self._no_reaping_until_s
 
     def _end_batches(self) -> None:
         with self._database.write() as session:
