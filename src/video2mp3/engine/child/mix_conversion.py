@@ -5,6 +5,7 @@ the whole mix. So nothing is clipped, and the balance of the tracks does not cha
 """
 
 import math
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -31,6 +32,7 @@ class MixConversion:
         self._job = job
         self._convert_one = convert_one
         self._converter: Converter | None = None
+        self._peaks_cpu_s = 0.0
         lengths_s = [media.length_s(place, job.options.end_s) for place in range(len(media.tracks))]
         self.total_s = max(filter(None, lengths_s), default=None)
         """Duration of the longest track in seconds, as the file claims."""
@@ -41,10 +43,12 @@ class MixConversion:
         Raises:
             MediaError: like one track.
         """
+        started_cpu_s = time.process_time()
         done_s, peak_dbfs = 0.0, PEAK_LIMIT_DBFS
         for done_s, found_dbfs in self._peaks():
             peak_dbfs = max(peak_dbfs, found_dbfs)
             yield done_s * _PEAK_SHARE
+        self._peaks_cpu_s = time.process_time() - started_cpu_s
         job = replace(self._job, mix_gain_db=PEAK_LIMIT_DBFS - peak_dbfs)
         self._converter = self._convert_one(self._job.open_media(), job)
         for converted_s in self._converter.run():
@@ -53,7 +57,8 @@ class MixConversion:
     def facts(self) -> dict[str, Any]:
         """Returns the facts for the report."""
         assert self._converter is not None
-        return self._converter.facts()
+        facts = self._converter.facts()
+        return {**facts, "decode_s": round(facts["decode_s"] + self._peaks_cpu_s, 3)}
 
     def segments(self) -> list[dict[str, Any]]:
         """Returns the facts of each segment for the report."""

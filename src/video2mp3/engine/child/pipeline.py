@@ -164,7 +164,7 @@ class Pipeline:
         """Returns the facts of each segment for the report."""
         settings, written = self._settings, self._written()
         facts = self._metadata.segment_facts(
-            written, self._track + 1, settings.sample_rate_hz, settings.channels, self._left_out
+            written, self._tracks()["track"], settings.sample_rate_hz, settings.channels, self._left_out
         )
         if self._waveform_peaks is None:
             return facts
