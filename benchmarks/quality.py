@@ -1,7 +1,7 @@
 """How good MP3s of equal settings sound, next to ffmpeg's: what a listener would notice, and the share of mid/side.
 
-Zimtohrli (github.com/google/zimtohrli) models the ear and returns a distance: 0 for no difference, 0.01 for one that is
-just noticeable. It compares the left and the right channel of the source with those of the decoded MP3.
+Zimtohrli (github.com/google/zimtohrli) models the ear and returns a distance, 0 for no difference. It compares the left
+and the right channel of the source with those of the decoded MP3.
 """
 
 import statistics
@@ -87,7 +87,7 @@ def _first_frame(mp3: bytes) -> int:
 
 def report(found: Mapping[str, Any]) -> Iterator[str]:
     """Yields the section of the report."""
-    yield "How far MP3s of equal settings are from their sources by Zimtohrli (0.01 is just noticeable): medians of the"
+    yield "How far MP3s of equal settings are from their sources by Zimtohrli, 0 for no difference: medians of the"
     yield "excerpts that `benchmarks/excerpts.py` names. Mid/side is the share of frames that hold sum and difference."
     for title, measured in found.items():
         yield from ("", f"### {title}", "", *lines(measured))
