@@ -55,6 +55,17 @@ def test_latin_1_is_believed_where_it_is_claimed(title: str) -> None:
     assert raw.decode(encoding_of([raw], FALLBACK)) == title
 
 
+FOREIGN = [
+    (encoding, titles.split("|")[0]) for encoding, titles in TITLES.items() if encoding not in ("cp1252", "cp1254")
+]
+
+
+@pytest.mark.parametrize(("encoding", "title"), [*FOREIGN, ("cp1250", "Hűség"), ("cp1254", "Barış Manço")])
+def test_latin_1_is_not_believed_where_it_makes_no_sense(encoding: str, title: str) -> None:
+    text = title.encode(encoding).decode("latin-1")
+    assert TagDecoder([text], FALLBACK, [text]).decoded(text) == title
+
+
 def test_all_tags_of_a_file_decide_together() -> None:
     """It should read a word that is ambiguous alone like the others."""
     words = [word.encode("cp1254") for word in ("Dağlar Dağlar", "Barış Manço")]

@@ -20,7 +20,7 @@ _MAX_JUDGED_BYTES = 1000
 _ESCAPED = re.compile("[\udc80-\udcff]")
 _CUT_OFF = re.compile("[\udc80-\udcff]+$")
 """The rest of the last character, which FFmpeg may cut where it reads Mac Roman."""
-_CLAIMED = 3.0
+_CLAIMED = 2.0
 """By how much a claim lowers the cost."""
 _ASCII = 3.0
 _UNUSUAL = 9.5
