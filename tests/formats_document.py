@@ -40,7 +40,7 @@ def write_pairs(
         (reason, "; ".join(f"`{container}`: {_code(found)}" for container, found in containers.items()))
         for reason, containers in refused.items()
     ]
-    lines += ["", "These are refused:", "", _table(("reason", "pairs"), rows)]
+    lines += ["", "These are refused, or differ:", "", _table(("reason", "pairs"), rows)]
     _replace("pairs", "\n".join(lines))
 
 

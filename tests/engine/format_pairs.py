@@ -17,7 +17,15 @@ from pathlib import Path
 
 from tests.formats_document import write_pairs
 from video2mp3.engine import FileSource, Limits, convert
-from video2mp3.errors import MediaError, Video2mp3Error
+from video2mp3.errors import (
+    CorruptAudio,
+    EmptyAudio,
+    IncompleteFile,
+    MediaError,
+    NoAudio,
+    UnsupportedFormat,
+    Video2mp3Error,
+)
 
 SECONDS = 1.5
 TOLERANCE_S = 0.030
@@ -26,6 +34,17 @@ _SOUND = f"aevalsrc=0.3*sin(2*PI*440*t)|0.3*sin(2*PI*550*t):s=48000:d={SECONDS}"
 _PICTURES = f"testsrc=size=720x576:rate=25:duration={SECONDS}"
 _RATES: tuple[Sequence[str], ...] = ((), ("-ar", "8000", "-ac", "1"), ("-ar", "44100"))
 """Some encoders and containers take only some rates; the first that they take is used."""
+_LEFT_OUT = frozenset(("vorbis", "anull", "comfortnoise", "ac3_fixed", "mp2fixed"))
+"""Encoders that never end (ffmpeg's own for Vorbis, beside libvorbis), write nothing, or equal another one."""
+_KNOWN = {
+    ("flac", "asf"): "FFmpeg's parser delays the time stamps of all packets but the first",
+    ("aac", "spdif"): "FFmpeg recognizes only AC-3, DTS and MPEG audio in S/PDIF",
+    ("truehd", "spdif"): "FFmpeg recognizes only AC-3, DTS and MPEG audio in S/PDIF",
+}
+_NAMELESS = (UnsupportedFormat().detail, *(error().detail for error in (NoAudio, EmptyAudio, CorruptAudio)))
+_OTHER_RATE = re.compile(rb"rate|channel|opening encoder")
+"""What ffmpeg says if another rate may help."""
+_WRITING_S = 10
 _VIDEO: Mapping[str, Sequence[str]] = {
     "mxf": ("-c:v", "mpeg2video"),
     "gxf": ("-c:v", "mpeg2video"),
@@ -40,6 +59,7 @@ _NO_FILES = re.compile(
     r"webm_dash_manifest|segment|stream_segment.*|tee|fifo|null|image2.*|rtp.*|rtsp|sap|whip|.*fb.*dev|oss|alsa|pulse|"
     r"video4linux2.*|xv|rawvideo|ffmetadata|mkvtimestamp_v2|[suf]\d+[bl]e|[su]8|alaw|mulaw|vidc|mpjpeg|.*test|gif|apng|"
     r"mcc|scc|rcwt|sup|srt|ttml|webvtt|lrc|microdvd|jacosub|filmstrip|fits|ico|webp|avif|h26\d|hevc|vvc|evc|obu|ivf|"
+    r"amv|avm2|asf_stream|aptx.*|g722|g726|sbc|daud|dfpwm|rso|roq|alp|oma|data|lc3|iamf|codec2.*|psp|f4v|ismv|ogv|svcd|vcd|dvd|mxf_d10|vc1.*|ilbc|gsm|g726le|g723_1|opus|chromaprint|"
     r"mpeg[12]video|vc1|m4v|dirac|dnxhd|mjpeg|apv|yuv4mpegpipe|pdv"
 )
 """No files, raw samples without a header, and containers without audio."""
@@ -58,7 +78,7 @@ class Pair:
 
 def pairs(ffmpeg: str, processes: int) -> Iterator[Pair]:
     """Yields the pairs that ffmpeg writes."""
-    encoders = _names(ffmpeg, "-encoders", r" A\S+ (\S+)")
+    encoders = [name for name in _names(ffmpeg, "-encoders", r" A\S+ (\S+)") if name not in _LEFT_OUT]
     containers = [name for name in _names(ffmpeg, "-muxers", r" +D?E +(\S+)") if not _NO_FILES.fullmatch(name)]
     wanted = [(encoder, container) for container in containers for encoder in encoders]
     with ThreadPoolExecutor(processes) as pool:
@@ -71,12 +91,14 @@ def _names(ffmpeg: str, listing: str, pattern: str) -> list[str]:
 
 
 def _try(ffmpeg: str, encoder: str, container: str) -> Pair | None:
-    """Returns None if ffmpeg does not write this pair."""
+    """Returns None if ffmpeg does not write this pair, or decodes nothing of what it wrote."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "sound")
         if not write(ffmpeg, encoder, container, path):
             return None
         outcome, is_right = check(ffmpeg, path)
+        if outcome in _NAMELESS and not _seconds_by(ffmpeg, path):
+            return None
     return Pair(encoder, container, outcome, is_right)
 
 
@@ -87,9 +109,14 @@ def write(ffmpeg: str, encoder: str, container: str, path: Path) -> bool:
     for rate in _RATES:
         command = [ffmpeg, "-v", "error", "-nostdin", "-y", "-f", "lavfi", "-i", _SOUND, *pictures, *video]
         command += ["-c:a", encoder, "-strict", "-2", *rate, "-f", container, str(path)]
-        done = subprocess.run(command, capture_output=True, check=False)
-        if done.returncode == 0 and path.stat().st_size > 0:
+        try:
+            done = subprocess.run(command, capture_output=True, check=False, timeout=_WRITING_S)
+        except subprocess.TimeoutExpired:
+            return False
+        if done.returncode == 0 and path.exists() and path.stat().st_size > 0:
             return True
+        if not _OTHER_RATE.search(done.stderr):
+            return False
     return False
 
 
@@ -99,7 +126,7 @@ def check(ffmpeg: str, path: Path) -> tuple[str, bool]:
         with FileSource(path) as source, tempfile.TemporaryFile() as sink:
             report = convert(source, sink, limits=_LIMITS)
     except MediaError as error:
-        return error.detail, "copied whole" not in error.detail
+        return error.detail, not isinstance(error, IncompleteFile) and error.detail not in _NAMELESS
     except Video2mp3Error as error:
         return error.detail, False
     if any("cut short" in warning for warning in report.warnings):
@@ -128,8 +155,9 @@ def main() -> int:
         import imageio_ffmpeg
 
         ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
-    found = list(pairs(ffmpeg, arguments.processes))
-    for pair in found:
+    found = []
+    for pair in pairs(ffmpeg, arguments.processes):
+        found.append(pair)
         if not pair.is_right:
             print(f"WRONG {pair.encoder} in {pair.container}: {pair.outcome}", flush=True)
     version = subprocess.run([ffmpeg, "-version"], capture_output=True, text=True, check=True).stdout.split()[2]
@@ -144,7 +172,7 @@ def main() -> int:
     print(
         f"{len(found)} pairs, {sum(map(len, converted.values()))} converted, {sum(not p.is_right for p in found)} wrong"
     )
-    return 0 if all(pair.is_right for pair in found) else 1
+    return 0 if all(pair.is_right or (pair.encoder, pair.container) in _KNOWN for pair in found) else 1
 
 
 if __name__ == "__main__":
