@@ -32,17 +32,17 @@ TOLERANCE_S = 0.030
 _LIMITS = Limits(wall_clock_s=60, max_audio_s=3600, threads=1)
 _SOUND = f"aevalsrc=0.3*sin(2*PI*440*t)|0.3*sin(2*PI*550*t):s=48000:d={SECONDS}"
 _PICTURES = f"testsrc=size=720x576:rate=25:duration={SECONDS}"
-_RATES: tuple[Sequence[str], ...] = ((), ("-ar", "8000", "-ac", "1"), ("-ar", "44100"))
+_RATES: tuple[Sequence[str], ...] = ((), ("-ac", "1"), ("-ar", "8000", "-ac", "1"), ("-ar", "44100"))
 """Some encoders and containers take only some rates; the first that they take is used."""
 _LEFT_OUT = frozenset(("vorbis", "anull", "comfortnoise", "ac3_fixed", "mp2fixed"))
 """Encoders that never end (ffmpeg's own for Vorbis, beside libvorbis), write nothing, or equal another one."""
 _KNOWN = {
     ("flac", "asf"): "FFmpeg's parser delays the time stamps of all packets but the first",
-    ("aac", "spdif"): "FFmpeg recognizes only AC-3, DTS and MPEG audio in S/PDIF",
+    ("mlp", "spdif"): "FFmpeg recognizes only AC-3, DTS and MPEG audio in S/PDIF",
     ("truehd", "spdif"): "FFmpeg recognizes only AC-3, DTS and MPEG audio in S/PDIF",
 }
 _NAMELESS = (UnsupportedFormat().detail, *(error().detail for error in (NoAudio, EmptyAudio, CorruptAudio)))
-_OTHER_RATE = re.compile(rb"rate|channel|opening encoder")
+_OTHER_RATE = re.compile(rb"rate|channel|mono|opening encoder")
 """What ffmpeg says if another rate may help."""
 _WRITING_S = 10
 _VIDEO: Mapping[str, Sequence[str]] = {

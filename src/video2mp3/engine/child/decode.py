@@ -29,8 +29,8 @@ _SAMPLE_EXACT_CODECS = ("pcm_", "flac", "alac", "tta", "tak", "ape", "wavpack")
 """For other codecs in these containers, such as WMA in WAV, the duration is an estimate."""
 _DECLARING_FORMATS = ("mov,mp4,m4a,3gp,3g2,mj2", "gxf", "mxf", "mpc", "mpc8")
 """Other containers whose header gives the duration of the track."""
-_ESTIMATED_FORMATS = ("aac", "loas", "mp3", "ac3", "eac3", "dts", "mlp", "truehd", "spdif")
-"""Containers without a declared duration: FFmpeg estimates it from the bit rate."""
+_ESTIMATED_FORMATS = ("aac", "loas", "mp3", "ac3", "eac3", "dts", "mlp", "truehd", "spdif", "ogg")
+"""Containers without a declared duration: FFmpeg estimates it from the bit rate, or takes that of one link."""
 _FRAMED_FORMATS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "flv", "avi", "asf", "ogg")
 """Containers that store a packet's position and size; in others, undecodable data is often not audio."""
 _ENCRYPTED_TAGS = ("drms", "enca")
