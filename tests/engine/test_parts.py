@@ -8,7 +8,7 @@ import pytest
 
 from tests.engine.converting import converted, make
 from tests.engine.sounds import BytesSource
-from tests.engine.timed_media import WRITERS, Plan, Run, mpegts
+from tests.engine.timed_media import WRITERS, Plan, Run, mp4_descriptions, mpegts
 from tests.engine.tones import Tone, frequency_hz, heard
 from tests.media import make_video
 from video2mp3.engine import convert
@@ -20,6 +20,11 @@ THREE = (Run(0, 2, 0.0), Run(2, 2, 2.0), Run(4, 2, 4.0))
 def assert_all_there(tones: list[Tone], seconds: int = 6) -> None:
     assert [tone.second for tone in tones] == list(range(seconds))
     assert [tone.start_s for tone in tones] == pytest.approx([n + 0.1 for n in range(seconds)], abs=0.03)
+
+
+def made_tone(second: int, rate_hz: int) -> tuple[str, ...]:
+    tone = f"sine=frequency={frequency_hz(second)}:duration=0.8:sample_rate={rate_hz}"
+    return "-f", "lavfi", "-i", f"{tone},volume=4,adelay=100,apad=whole_dur=1"
 
 
 LINKS = {
@@ -39,9 +44,8 @@ def test_a_chained_ogg_file_goes_on_in_every_link(links: str, tmp_path: Path) ->
     """It should do so whether or not its end is there at the start of the conversion."""
     content = b""
     for second, (codec, rate_hz, channels) in enumerate(LINKS[links]):
-        tone = f"sine=frequency={frequency_hz(second)}:duration=0.8:sample_rate={rate_hz}"
-        sound = f"{tone},volume=4,adelay=100,apad=whole_dur=1"
-        arguments = ("-f", "lavfi", "-i", sound, "-c:a", codec, "-ac", str(channels), "-serial_offset", str(second))
+        sound = made_tone(second, rate_hz)
+        arguments = (*sound, "-c:a", codec, "-ac", str(channels), "-serial_offset", str(second))
         content += make(tmp_path / f"{second}.ogg", *arguments).read_bytes()
     made = {}
     for source in (BytesSource(content), GrowingSource(content)):
@@ -85,14 +89,29 @@ def test_a_second_track_is_not_taken_for_the_first(tmp_path: Path) -> None:
     assert [tone.second for tone in heard(tmp_path / "out.mp3")] == [0, 1, 4, 5]
 
 
-@pytest.mark.parametrize("form", ["ts", "flv"])
+@pytest.mark.parametrize("form", ["ts", "flv", "mp4"])
 def test_sound_goes_on_where_its_rate_and_channels_change(form: str, tmp_path: Path) -> None:
+    """It should do so with new headers in the stream, and with several sample descriptions in an MP4."""
     runs = (THREE[0], replace(THREE[1], rate_hz=44_100, layout="stereo"), replace(THREE[2], rate_hz=24_000))
     file = tmp_path / f"changed.{form}"
-    file.write_bytes(WRITERS[form](Plan(runs, video_at_s=0.0, video_s=6)))
+    write = mp4_descriptions if form == "mp4" else WRITERS[form]
+    file.write_bytes(write(Plan(runs, None if form == "mp4" else 0.0, 6)))
     report = converted(file, tmp_path / "out.mp3")
     assert (report.mp3_sample_rate_hz, report.damaged_packets, report.timeline.gaps) == (48_000, 0, ())
     assert_all_there(heard(tmp_path / "out.mp3"))
+
+
+@pytest.mark.parametrize("form", ["mp4", "mkv"])
+def test_sound_goes_on_where_the_frames_of_ac3_change(form: str, tmp_path: Path) -> None:
+    content = b""
+    for second, (rate_hz, channels) in enumerate(((48_000, 1), (48_000, 6), (44_100, 2))):
+        sound = made_tone(second, rate_hz)
+        content += make(tmp_path / "part.ac3", *sound, "-c:a", "ac3", "-ac", str(channels)).read_bytes()
+    (tmp_path / "whole.ac3").write_bytes(content)
+    file = make(tmp_path / f"changed.{form}", "-i", str(tmp_path / "whole.ac3"), "-c", "copy")
+    report = converted(file, tmp_path / "out.mp3")
+    assert (report.damaged_packets, report.timeline.gaps, report.warnings) == (0, (), ())
+    assert [tone.second for tone in heard(tmp_path / "out.mp3")] == [0, 1, 2]
 
 
 @pytest.mark.parametrize("garbage", [bytes(256 * 1024), random.Random(1).randbytes(100_000), b"<html>sorry" * 20_000])

@@ -422,6 +422,42 @@ def mp4_edits(plan: Plan) -> bytes:
     return _with_edits(content, edits)
 
 
+def mp4_descriptions(plan: Plan) -> bytes:
+    """Sound only, with a sample description for each run, whose rates and channels may differ."""
+    parts = [_by_ffmpeg(Plan((Run(run.first, run.count, 0.0, run.rate_hz, run.layout),)), "") for run in plan.runs]
+    descriptions = [_inner(_inner(part[part.rindex(b"moov") - 4 :], b"stbl"), b"stsd")[16:] for part in parts]
+    whole = _by_ffmpeg(plan, "")
+    start = whole.rindex(b"moov") - 4
+    sizes = [len(packet.data) for packet in plan.packets("aac", "")]
+    first = whole.index(b"mdat") + 4
+    offsets = [first + sum(sizes[:number]) for number in range(len(sizes))]
+    runs = [packet.run for packet in plan.packets("aac", "")]
+    changes = [number for number in range(len(runs)) if number == 0 or runs[number] != runs[number - 1]]
+    new = {
+        b"stsd": struct.pack(">II", 0, len(descriptions)) + b"".join(descriptions),
+        b"stsc": struct.pack(">II", 0, len(changes))
+        + b"".join(struct.pack(">III", number + 1, 1, runs[number] + 1) for number in changes),
+        b"stco": struct.pack(">II", 0, len(offsets)) + struct.pack(f">{len(offsets)}I", *offsets),
+    }
+    return whole[:start] + _rewritten(whole[start:], new)
+
+
+def _inner(content: bytes, kind: bytes) -> bytes:
+    """Returns a box, wherever it is in others."""
+    start = content.index(kind) - 4
+    return next(_boxes(content[start:]))
+
+
+def _rewritten(box: bytes, new: dict[bytes, bytes]) -> bytes:
+    """Returns the box with the content of some boxes in it replaced."""
+    kind = box[4:8]
+    if kind in new:
+        return _box(kind, new[kind])
+    if kind not in (b"moov", b"trak", b"mdia", b"minf", b"stbl"):
+        return box
+    return _box(kind, b"".join(_rewritten(inner, new) for inner in _boxes(box[8:])))
+
+
 def mp4_fragments(plan: Plan) -> bytes:
     """Fragments of one packet each, whose times may be anything."""
     packets = [one for one in plan.packets("aac", "mpeg4") if one.is_sound]
@@ -451,7 +487,7 @@ def _by_ffmpeg(plan: Plan, flags: str) -> bytes:
             video = file.add_stream("mpeg4", rate=25)
             assert isinstance(video, av.VideoStream)
             video.width, video.height, video.pix_fmt = _WIDTH, _HEIGHT, "yuv420p"
-        audio = file.add_stream("aac", rate=RATE_HZ, layout="mono")
+        audio = file.add_stream("aac", rate=plan.runs[0].rate_hz, layout=plan.runs[0].layout)
         assert isinstance(audio, av.AudioStream)
         audio.bit_rate = 64_000
         file.start_encoding()
