@@ -44,3 +44,14 @@ def test_damaged_packets_become_silence_of_the_right_length(codec: str, suffix: 
     assert (sum(d * d for d in difference) / len(difference)) ** 0.5 < 0.2 * loudness_of(before[late.start : late.stop])
     with pytest.raises(DamagedAudio):
         converted(source, tmp_path / "a.mp3", fail_on_damage=True)
+
+
+@pytest.mark.parametrize("layout", ["7.1", "6.1"])
+def test_damaged_packets_of_many_channels_become_silence_too(layout: str, tmp_path: Path) -> None:
+    """It should not crash the process where PyAV lists planes that a frame does not have."""
+    channels = "|".join(["0.1*sin(2*PI*440*t)"] * (8 if layout == "7.1" else 7))
+    source = make(tmp_path / "a.mp4", "-f", "lavfi", "-i", f"aevalsrc={channels}:c={layout}:d=2:s=44100", "-c:a", "aac")
+    damage(source)
+    report = converted(source, tmp_path / "a.mp3")
+    assert report.damaged_packets >= 5
+    assert report.silenced_samples > 0

@@ -13,6 +13,7 @@ from av import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
+from video2mp3.engine.child.audio.pcm import planes_of
 from video2mp3.engine.child.timeline import Clock, TimelineFacts
 from video2mp3.engine.formats import DECODERS, MAX_STREAMS
 from video2mp3.errors import CorruptAudio, EmptyAudio, EncryptedAudio, UndecodableAudio
@@ -150,7 +151,7 @@ class TrackDecoder:
         except ValueError:  # channels without names
             return
         frame.sample_rate = like.sample_rate
-        for plane in frame.planes:
+        for plane in planes_of(frame):
             plane.update((b"\x80" if like.format.name.startswith("u8") else b"\0") * plane.buffer_size)
         self.damage.silenced_samples += samples
         yield frame

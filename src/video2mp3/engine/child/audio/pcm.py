@@ -247,7 +247,7 @@ def _all_channels(frame: AudioFrame) -> _Filter:
     return "pan", f"stereo|c0<{everything}|c1<{everything}"  # mono would become stereo at half the power
 
 
-def _planes_of(frame: AudioFrame) -> tuple[AudioPlane, ...]:
+def planes_of(frame: AudioFrame) -> tuple[AudioPlane, ...]:
     """Returns the existing planes: with eight or more channels, `frame.planes` has too many entries."""
     return frame.planes[: frame.layout.nb_channels if frame.format.is_planar else 1]
 
@@ -261,7 +261,7 @@ def _silence_non_finite_samples(frame: AudioFrame) -> None:
     if typecode is None:
         return
     size = array.array(typecode).itemsize
-    for plane in _planes_of(frame):
+    for plane in planes_of(frame):
         data = bytes(memoryview(plane))
         tops = data[size - 1 :: size]
         if b"\x7f" in tops or b"\xff" in tops:
