@@ -38,6 +38,7 @@ _LEFT_OUT = frozenset(("vorbis", "anull", "comfortnoise", "ac3_fixed", "mp2fixed
 """Encoders that never end (ffmpeg's own for Vorbis, beside libvorbis), write nothing, or equal another one."""
 _KNOWN = {
     ("flac", "asf"): "FFmpeg's parser delays the time stamps of all packets but the first",
+    ("adpcm_ima_wav", "nut"): "the libraries that PyAV brings do not read the number of channels",
     ("mlp", "spdif"): "FFmpeg recognizes only AC-3, DTS and MPEG audio in S/PDIF",
     ("truehd", "spdif"): "FFmpeg recognizes only AC-3, DTS and MPEG audio in S/PDIF",
 }
@@ -161,6 +162,7 @@ def main() -> int:
         if not pair.is_right:
             print(f"WRONG {pair.encoder} in {pair.container}: {pair.outcome}", flush=True)
     version = subprocess.run([ffmpeg, "-version"], capture_output=True, text=True, check=True).stdout.split()[2]
+    version = version.lstrip("n").split("-")[0]
     converted: dict[str, list[str]] = defaultdict(list)
     refused: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for pair in found:
