@@ -8,6 +8,7 @@ import pytest
 
 from tests.abuse.program import arguments
 from tests.acceptance.service import Role, Service, base_env, mail_env
+from tests.databases import new_sqlite
 from tests.servers import SMTPServer
 
 ROOT = Path(__file__).parents[2]
@@ -26,6 +27,8 @@ def start_service(tmp_path: Path, smtp: SMTPServer) -> StartService:
     def start(without: Callable[[], None] | None = None, **settings: object) -> Iterator[Service]:
         env = base_env(tmp_path) | mail_env(smtp) | {"PYTHONPATH": str(ROOT)}
         env |= {f"VIDEO2MP3_{name.upper()}": str(value) for name, value in settings.items()}
+        if "data_dir" not in settings and not (database := tmp_path / "data" / "video2mp3.db").exists():
+            new_sqlite(database)
         service = Service(tmp_path, env, smtp)
         role = Role(tmp_path, "serve", arguments(["serve", "--port", "0"], without), env, "tests.abuse.program")
         service.roles["serve"] = role

@@ -16,7 +16,6 @@ from typing import Protocol
 
 _LIBRARIES = [
     "aio_pika",
-    "alembic.command",
     "argon2",
     "cryptography.hazmat.primitives.asymmetric.ec",
     "fastapi",
