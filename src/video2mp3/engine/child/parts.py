@@ -60,6 +60,8 @@ class Parts:
         self._place = place
         self._open_part = open_part
         self._searches_left = _MAX_TS_SEARCHES
+        self.pids: set[int] = set()
+        """The other PIDs with which the track went on so far."""
 
     def packets(self, first: Part) -> Iterator[Packet]:
         """Yields the packets of the track from its first part on; an empty one ends each part. Raises like PyAV."""
@@ -107,6 +109,7 @@ class Parts:
         found = self._opened(start, self._file.part(start, start + looked_at if looked_at else end), "mpegts")
         if found is None or any(stream.id == part.stream.id for stream in found.container.streams):
             return None
+        self.pids.add(found.stream.id)
         if not looked_at:
             return found
         return self._opened(start, self._file.part(start, end), "mpegts", pid=found.stream.id)
@@ -138,6 +141,11 @@ class PartsDecoder(TrackDecoder):
         super().__init__(first.container, first.stream, is_cut_short, clock)
         self._first = first
         self._parts = parts
+
+    @property
+    def pids(self) -> set[int]:
+        """The other PIDs with which the track went on."""
+        return self._parts.pids
 
     def _demux(self) -> Iterator[Packet]:
         return self._parts.packets(self._first)

@@ -18,6 +18,7 @@ from video2mp3.engine.child.conversion_job import ConversionJob
 from video2mp3.engine.child.media import Media
 from video2mp3.engine.child.mixing import MixedTracks
 from video2mp3.engine.child.output_metadata import OutputMetadata
+from video2mp3.engine.child.parts import PartsDecoder
 from video2mp3.engine.child.segments import SegmentsWriter, WrittenSegment
 from video2mp3.engine.child.split_points import PcmFormat, SplitPoints, split_points_for
 from video2mp3.engine.child.timeline import LeftOut
@@ -83,6 +84,7 @@ class Pipeline:
         self._metadata = OutputMetadata(media, job)
         self._chapters = media.chapters
         self._track = media.find_track(options.track)
+        self._streams = media.audio_streams
         self._decoder = media.mixed(options.sample_rate_hz) if options.mixes_tracks else media.decoder(self._track)
         self._started_cpu_s = time.process_time()
         self._source_format: tuple[int, int] = (0, 0)
@@ -158,7 +160,9 @@ class Pipeline:
         if isinstance(self._decoder, MixedTracks):
             mixed = self._decoder.mixed
             return {"track": mixed[0], "tracks_mixed": mixed, "tracks_left_out": self._decoder.left_out}
-        return {"track": self._track + 1}
+        pids = self._decoder.pids if isinstance(self._decoder, PartsDecoder) else ()
+        continued = [number for number, stream in enumerate(self._streams, 1) if stream.id in pids]
+        return {"track": self._track + 1, "tracks_continued": continued}
 
     def segments(self) -> list[dict[str, Any]]:
         """Returns the facts of each segment for the report."""

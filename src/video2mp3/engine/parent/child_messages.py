@@ -437,9 +437,8 @@ def _track_warnings(fields: Fields, chosen: int | str | None = None) -> tuple[st
     tracks, number = tracks_of(fields), fields.int_field("default_track")
     dependent = fields.int_field("dependent_streams")
     warnings = []
-    # A stream without sound behind the chosen one was no choice: with another PID, the same track may go on there.
-    choices = [track for place, track in enumerate(tracks, 1) if place <= number or track.channels]
-    if len(choices) > 1 and chosen is None:
+    continued = fields.int_list_field("tracks_continued")  # the same track with another PID
+    if len(tracks) - len(continued) > 1 and chosen is None:
         warnings.append(f"Only track {number} of {len(tracks)} audio tracks is converted.")
     if dependent:
         warnings.append(f"The audio is immersive; only the first of its {dependent + 1} streams is converted.")
