@@ -45,6 +45,8 @@ LATE = "its time stamps begin that late"
 LATE_PRIMED = "its time stamps begin 44 ms late, and the first packet holds no sound"
 PRIMED = "its first packet lasts that long and holds no sound"
 UNDECODABLE = "it is not the kind of audio that it claims, and no packet before decodes"
+BEYOND_ITS_EDIT_LIST = {"3gp/bbb_mono_8kHz_12.2kbps_amrnb.3gp": 110, "mp4/bbb_mono_8kHz_12.2kbps_amrnb.3gp": 110}
+"""Samples at the end that ffmpeg decodes, and that the file's edit list cuts off: the encoder's padding."""
 ADDED_SILENCE: dict[str, tuple[int, str]] = {
     "dash/emsg/sample.audio.mp4": (2964, LATE_PRIMED),
     "mkv/sample.mkv": (5689, LATE),
@@ -113,7 +115,8 @@ def test_audio_becomes_an_mp3_of_exactly_its_length(
     outcome = outcomes[entry["path"]].result()
     report = outcome.result
     assert isinstance(report, Report), report
-    assert report.samples_in == entry["ffmpeg_first_track_pcm_s16_bytes"] // (2 * report.channels)
+    decoded = entry["ffmpeg_first_track_pcm_s16_bytes"] // (2 * report.channels)
+    assert report.samples_in == decoded - BEYOND_ITS_EDIT_LIST.get(entry["path"], 0)
     at_its_rate = Fraction(report.samples_in * report.mp3_sample_rate_hz, report.sample_rate_hz)
     silence, _ = ADDED_SILENCE.get(entry["path"], (0, ""))
     assert abs(report.samples - silence - at_its_rate) <= Fraction(1, 2)

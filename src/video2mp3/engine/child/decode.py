@@ -24,7 +24,10 @@ MAX_PACKET_S = 2
 _INEXACT_S = 1
 """Declared durations are that inexact, and garbage behind the sound may break the reading off."""
 
-_TRIMMED_CODECS = ("aac", "opus")
+_EXACTLY_TRIMMED_CODECS = ("aac", "opus")
+"""Codecs whose last frame nearly always is filled up, so that the edit list is exact."""
+_EDIT_LIST_ERROR_S = Fraction(1, 500)
+"""Other edit lists may be rounded to the ticks of the movie, which are 1/600 s or shorter."""
 _SAMPLE_EXACT_FORMATS = ("flac", "wav", "aiff", "au", "nistsphere", "tta", "tak", "ape", "wv")
 _SAMPLE_EXACT_CODECS = ("pcm_", "flac", "alac", "tta", "tak", "ape", "wavpack")
 """For other codecs in these containers, such as WMA in WAV, the duration is an estimate."""
@@ -69,6 +72,8 @@ class TrackDecoder:
         self._has_packets = False
         self._broke_off = False
         self._is_cut_short = is_cut_short
+        self.declared_samples: int | None = None
+        """Samples per channel that the `fact` chunk of a WAV declares."""
         self.damage = Damage()
         self.samples = 0
         """Samples per channel decoded so far."""
@@ -170,7 +175,8 @@ class TrackDecoder:
                 if packet.size > 0 and not self._has_packets:
                     self._has_packets = True
                     self._trim_start(packet)
-                yield _kept(packet) if packet.is_discard and self._is_fragmented else packet
+                is_jump = packet.is_discard and self._is_fragmented and (packet.pts or 0) >= 0
+                yield _kept(packet) if is_jump else packet
         except EncryptedAudio:
             raise
         except Exception as error:
@@ -196,18 +202,23 @@ class TrackDecoder:
         return demux(self._container, [self._stream])
 
     def _excess(self, last: AudioFrame) -> int:
-        """Returns the samples at the end of the last frame that lie beyond an MP4 track's length.
+        """Returns the samples at the end of the last frame that lie beyond the length that the file declares.
 
-        Encoders of these codecs fill up their last frame; the edit list says by how much. ffmpeg cuts it
-        off since version 9, the libraries that PyAV brings do not yet.
+        Encoders fill up their last frame; the edit list of an MP4 or the `fact` chunk of a WAV says by how much. ffmpeg
+        cuts it off in some of these cases since version 9, the libraries that PyAV brings do not yet.
         """
-        if "mp4" not in self._container.format.name or self.codec not in _TRIMMED_CODECS:
-            return 0
+        excess = self._beyond_edit_list(last) if "mp4" in self._container.format.name else 0
+        if self.declared_samples is not None and not self.codec.startswith("pcm_"):
+            excess = self.samples + last.samples - self.declared_samples
+        return excess if 0 < excess < last.samples else 0
+
+    def _beyond_edit_list(self, last: AudioFrame) -> int:
         if not self._stream.frames or not self._stream.duration or last.pts is None or not last.time_base:
             return 0  # fragmented: the duration is not from the edit list
         beyond_s = last.pts * last.time_base + Fraction(last.samples, last.sample_rate)
-        excess = round((beyond_s - self._stream.duration * _time_base(self._stream)) * last.sample_rate)
-        return excess if 0 < excess < last.samples else 0
+        excess_s = beyond_s - self._stream.duration * _time_base(self._stream)
+        is_exact = self.codec in _EXACTLY_TRIMMED_CODECS
+        return round(excess_s * last.sample_rate) if is_exact or excess_s > _EDIT_LIST_ERROR_S else 0
 
     def compare_with_declared_duration(self, sample_rate_hz: int) -> None:
         """Marks the file as truncated if the track ends too early."""

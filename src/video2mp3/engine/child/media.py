@@ -24,6 +24,7 @@ from video2mp3.engine.containers import ogg
 from video2mp3.engine.containers.attached_pictures import MAX_PICTURE_BYTES, attached_pictures
 from video2mp3.engine.containers.extent import declared_size, info_tag_of
 from video2mp3.engine.containers.ogg import Link
+from video2mp3.engine.containers.riff import fact_samples
 from video2mp3.engine.formats import DECODERS, FORMATS, MAX_STREAMS
 from video2mp3.engine.mp3.frames import parse_header
 from video2mp3.engine.mp3.id3 import clean_text
@@ -262,7 +263,10 @@ class Media:
         self._skip_other_tracks(stream)
         parts = Parts(self._file, self._size_bytes, place, lambda file, demuxer: _open(file, demuxer=demuxer))
         first = Part(self._container, stream, link=self._link)
-        return PartsDecoder(first, parts, lambda: self.is_cut_short, self._clock(stream))
+        decoder = PartsDecoder(first, parts, lambda: self.is_cut_short, self._clock(stream))
+        if self.container == "wav":
+            decoder.declared_samples = fact_samples(self._file.look_at, self._size_bytes)
+        return decoder
 
     def _clock(self, stream: AudioStream) -> Clock | None:
         if self.container not in _TIMED_FORMATS or not stream.time_base:
