@@ -20,7 +20,6 @@ SAMPLES = 110_250
         ("libmp3lame", "mp4"),
         ("libvorbis", "mp4"),
         ("alac", "mp4"),
-        ("flac", "mp4"),
         ("pcm_s16le", "mov"),
     ],
 )
