@@ -1,5 +1,6 @@
 """What the commands load: each module takes time before the first byte is converted."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -78,3 +79,27 @@ def test_output_that_cannot_be_written_is_a_failure(sound: Path) -> None:
         ended = subprocess.run(command, cwd=sound.parent, stdout=full, stderr=subprocess.PIPE, check=False)
     assert ended.returncode != 0
     assert b"No space left" in ended.stderr
+
+
+_FIRST_PROCESS = """
+import subprocess, sys
+class Noted(subprocess.Popen):
+    def __init__(self, *args, **kwargs):
+        loaded = {"typer", "video2mp3.engine.options", "video2mp3.engine.parent.calls"} & set(sys.modules)
+        super().__init__(*args, **kwargs)
+        print(self.pid, *loaded)
+subprocess.Popen = Noted
+from video2mp3.__main__ import main
+main()
+"""
+
+
+def test_the_zygote_starts_before_all_else_and_ends_with_an_early_error(tmp_path: Path) -> None:
+    """It should load the media libraries while the command loads, and not be waited for if there is no file."""
+    command = [sys.executable, "-c", _FIRST_PROCESS, "convert", "none.mp4"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert (ended.returncode, ended.stderr) == (1, "video2mp3: none.mp4: There is no such file.\n")
+    pid, *loaded = ended.stdout.split()
+    assert loaded == []
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid), 0)
