@@ -112,3 +112,45 @@ def test_a_file_that_gives_no_sound_is_refused_with_the_reason(kind: str, movie:
     found = refusal_of(change(movie), tmp_path)
     assert isinstance(found, error), found
     assert said in found.detail
+
+
+def scrambled_ts(data: bytes) -> bytes:
+    """Marks the payload of all packets but the tables as scrambled, and changes it."""
+    packets = [bytearray(data[place : place + 188]) for place in range(0, len(data), 188)]
+    for packet in packets:
+        if (int.from_bytes(packet[1:3], "big") & 0x1FFF) == 0x100:
+            start = 5 + packet[4] if packet[3] & 0x20 else 4
+            packet[3] |= 0x80
+            packet[start:] = bytes(byte ^ 0x5A for byte in packet[start:])
+    return b"".join(packets)
+
+
+def scrambled_vob(data: bytes) -> bytes:
+    """Marks the packets of sound as scrambled, and changes them."""
+    packs = [bytearray(data[place : place + 2048]) for place in range(0, len(data), 2048)]
+    for pack in packs:
+        if pack[14:18] == b"\0\0\1\xbd":
+            pack[20] |= 0x10
+            pack[40:] = bytes(byte ^ 0x5A for byte in pack[40:])
+    return b"".join(packs)
+
+
+PROTECTED: dict[str, tuple[list[str], Callable[[bytes], bytes]]] = {
+    "ts": (["-c:a", "mp2"], scrambled_ts),
+    "vob": (["-c:a", "ac3", "-f", "vob"], scrambled_vob),
+    "wma": (
+        ["-c:a", "wmav2"],
+        lambda data: data.replace(
+            bytes.fromhex("4052d1861d31d011a3a400a0c90348f6"), bytes.fromhex("fbb3112223bdd211b4b700a0c955fc6e")
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", PROTECTED)
+def test_copy_protection_is_told_from_damage(kind: str, tmp_path: Path) -> None:
+    arguments, protect = PROTECTED[kind]
+    data = make(tmp_path / f"a.{kind}", "-f", "lavfi", "-i", "sine=duration=3", *arguments).read_bytes()
+    protected = protect(data)
+    assert protected != data
+    assert isinstance(refusal_of(protected, tmp_path), EncryptedAudio)

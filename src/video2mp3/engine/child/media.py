@@ -17,7 +17,7 @@ from video2mp3.engine.child.parts import Part, Parts, PartsDecoder
 from video2mp3.engine.child.pictures.attached import FRONT, is_picture, rank_of, rank_of_type
 from video2mp3.engine.child.recognize import chosen_demuxer, demuxer_of, reason_not_opened, refuse_by_signature
 from video2mp3.engine.child.sample_reader import sample_reader
-from video2mp3.engine.child.soundless import is_encrypted_asf, is_quicktime_reference
+from video2mp3.engine.child.soundless import is_protected, is_quicktime_reference
 from video2mp3.engine.child.text_encoding import FALLBACK, MAC_ROMAN, TagDecoder
 from video2mp3.engine.child.timeline import Clock
 from video2mp3.engine.containers import ogg
@@ -72,7 +72,7 @@ class Media:
         self._file.read_samples = None
         self._size_bytes = size_bytes
         refuse_by_signature(file.look_at)
-        if is_encrypted_asf(file.look_at):
+        if is_protected(file.look_at):
             raise EncryptedAudio
         if is_quicktime_reference(file.look_at, size_bytes):
             raise ReferenceMovie

@@ -15,6 +15,8 @@ from video2mp3.errors import CorruptAudio, EncryptedAudio, IncompleteFile, Media
 _MAX_STEPS = 10_000
 _HEAD_BYTES = 256 * 1024
 _TS_PACKET_BYTES = 188
+_PACK_START = b"\0\0\1\xba"
+_SOUND_IDS = (0xBD, *range(0xC0, 0xE0))
 _PACK_BYTES = 2048
 """DVDs have one pack per sector."""
 _HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
@@ -34,7 +36,7 @@ def better_reason(error: MediaError, read_at: ReadAt, size_bytes: int) -> MediaE
     """Returns the error that explains why a file gave no sound; `error` itself if there is no better one."""
     if _is_reference_movie(read_at, size_bytes):
         return ReferenceMovie()
-    if is_encrypted_asf(read_at) or _is_scrambled_ts(read_at) or _is_scrambled_ps(read_at):
+    if _is_scrambled_ts(read_at):
         return EncryptedAudio()
     if isinstance(error, CorruptAudio) and _has_unknown_ts_stream(read_at):
         return UndecodableAudio()
@@ -44,8 +46,12 @@ def better_reason(error: MediaError, read_at: ReadAt, size_bytes: int) -> MediaE
     return error
 
 
-def is_encrypted_asf(read_at: ReadAt) -> bool:
-    """Returns whether this is a Windows Media file with copy protection, which FFmpeg would decode as noise."""
+def is_protected(read_at: ReadAt) -> bool:
+    """Returns whether this is a Windows Media file or DVD with copy protection, which FFmpeg would decode as noise."""
+    return _is_encrypted_asf(read_at) or _is_scrambled_ps(read_at)
+
+
+def _is_encrypted_asf(read_at: ReadAt) -> bool:
     if read_at(0, 16) != _HEADER:
         return False
     head = read_at(0, min(_HEAD_BYTES, int.from_bytes(read_at(16, 8), "little")))
@@ -85,12 +91,17 @@ def _stream_types(packet: bytes) -> Iterator[int]:
 
 
 def _is_scrambled_ps(read_at: ReadAt) -> bool:
+    """Returns whether most packets of sound on a DVD are scrambled; programs that decrypt them clear the mark."""
+    if read_at(0, 4) != _PACK_START:
+        return False
     head = read_at(0, _HEAD_BYTES)
-    packs = [head[place : place + _PACK_BYTES] for place in range(0, len(head), _PACK_BYTES)]
-    return any(
-        pack[:4] == b"\0\0\1\xba" and pack[14:17] == b"\0\0\1" and pack[20:21] > b"\x8f" and pack[20] & 0x30
+    packs = (head[place : place + _PACK_BYTES] for place in range(0, len(head), _PACK_BYTES))
+    marks = [
+        pack[20] & 0x30
         for pack in packs
-    )
+        if len(pack) == _PACK_BYTES and pack[:4] == _PACK_START and pack[14:17] == b"\0\0\1" and pack[17] in _SOUND_IDS
+    ]
+    return sum(map(bool, marks)) * 2 > len(marks)
 
 
 def is_quicktime_reference(read_at: ReadAt, size_bytes: int) -> bool:
