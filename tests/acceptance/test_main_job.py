@@ -112,12 +112,12 @@ def test_no_password_or_token_reaches_a_log(service: Service, talk: Path) -> Non
     """It should log what happened, but none of the secrets that were used."""
     with service.user("grace") as grace:
         token = grace.headers["Authorization"].removeprefix("Bearer ")
-        grace.get("/v1/me", params={"token": "a-secret-in-a-query"}).raise_for_status()
+        grace.get("/users/me", params={"token": "a-secret-in-a-query"}).raise_for_status()
         grace.post("/login", auth=("grace", "a-wrong-password"))
         legacy = grace.post("/login", auth=("grace", "correct horse battery")).raise_for_status().json()
         link = service.url.rsplit(":", 1)[1]
     logs = service.logs()
-    assert "/v1/me" in logs, "the access log is what could leak, so it has to be there"
+    assert "/users/me" in logs, "the access log is what could leak, so it has to be there"
     assert link in logs or "/login" in logs
     for secret in ("correct horse battery", "a-wrong-password", "a-secret-in-a-query", token, legacy):
         assert secret not in logs
