@@ -58,11 +58,12 @@ def test_a_chained_ogg_file_goes_on_in_every_link(links: str, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("pids", [(0x101, 0x111, 0x111), (0x101, 0x111, 0x101), (0x101, 0x111, 0x121)])
-def test_a_track_goes_on_with_another_pid(pids: tuple[int, ...], tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", [BytesSource, GrowingSource])
+def test_a_track_goes_on_with_another_pid(kind: type[BytesSource], pids: tuple[int, ...], tmp_path: Path) -> None:
     plan = Plan(THREE, video_at_s=0.0, video_s=6)
     packets = [replace(packet, pid=pids[packet.run]) for packet in plan.packets("aac", "mpeg2video")]
-    (tmp_path / "moved.ts").write_bytes(mpegts(plan, packets=packets))
-    report = converted(tmp_path / "moved.ts", tmp_path / "out.mp3")
+    with (tmp_path / "out.mp3").open("wb+") as sink:
+        report = convert(kind(mpegts(plan, packets=packets)), sink)
     assert (report.truncated, report.damaged_packets, report.warnings) == (False, 0, ())
     assert_all_there(heard(tmp_path / "out.mp3"))
 

@@ -154,11 +154,12 @@ LATE = Plan((Run(0, 2, 2.0),), video_at_s=0.0, video_s=4, chapters=((0.0, 2.0, "
 VERY_LATE = Plan((Run(0, 2, 12.5),), video_at_s=0.0, video_s=14)
 FROM_LATER = Plan((Run(0, 1, 103.0), Run(1, 1, 105.0)), video_at_s=100.5, video_s=5)
 VIDEO_FROM_LATER = Plan((Run(0, 2, 100.5),), video_at_s=103.0, video_s=3)
+WITH_VIDEO = ("mp4", "edits.mp4", "mkv", "webm", "ts", "flv")
 WAYS = {
     "gap": (GAP, WRITERS),
     "late": (LATE, WRITERS),
-    "very late": (VERY_LATE, ("mp4", "mkv", "ts")),
-    "from later": (FROM_LATER, ("mp4", "mkv", "webm", "flv")),
+    "very late": (VERY_LATE, WITH_VIDEO),
+    "from later": (FROM_LATER, WITH_VIDEO),
     "video from later": (VIDEO_FROM_LATER, ("mkv", "webm")),
 }
 
