@@ -62,7 +62,7 @@ matrix: tools ## Compare parallel with sequential encoding in all modes: 106 com
 	TESTS_MATRIX=1 $(BIN)/pytest tests/engine/test_matrix.py $(ARGS)
 
 .PHONY: timelines
-timelines: tools ## Convert 3,000 files with random gaps, offsets, overlaps and wraps, and look for every second: half an hour
+timelines: tools ## Convert 3,600 files with random gaps, offsets, overlaps and wraps, and listen to every second: 20 minutes
 	TESTS_TIMELINES=300 $(BIN)/pytest tests/engine/test_timeline_property.py --timeout=3600 $(ARGS)
 
 .PHONY: fuzz
