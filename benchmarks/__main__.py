@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks import inputs, quality, reading, report
 from benchmarks.chunks import chunk_lengths
-from benchmarks.contenders import Command, debian_ffmpeg, moviepy, ours, pyav, wheel_ffmpeg
+from benchmarks.contenders import Command, debian_ffmpeg, moviepy, ours, ours_only, pyav, wheel_ffmpeg
 from benchmarks.curves import memory, threads
 from benchmarks.inputs import ensure
 from benchmarks.latency import latency, lines
@@ -53,6 +53,7 @@ def _parts(quick: bool, rounds: int) -> list[Part]:
     talk, music = f"talk-{length}.mp4", f"music-{length}.mp4"
     short, few_minutes = ("3min", "3 min") if quick else ("10min", "10 min")
     fewer = max(1, rounds - 2)
+    nothing = {f"video2mp3 {flag}": ours_only(flag) for flag in ("--help", "--version")}
     slow = {"PyAV": pyav(), "moviepy": moviepy()}
     main_ones = [(talk, "Talk", CBR, "CBR 192k"), (music, "Music", VBR, "V2"), (talk, "Talk", VOICE, "mono 64k")]
     parts: list[Part] = []
@@ -68,6 +69,7 @@ def _parts(quick: bool, rounds: int) -> list[Part]:
         _comparison(f"PCM in MOV, {few_minutes}, CBR 192k", f"pcm-{short}.mov", _against(CBR), fewer),
         _comparison("A video of 3 min, CBR 192k", "talk-3min.mp4", _against(CBR), rounds),
         _comparison("A clip of 10 s, CBR 192k", "talk-10s.mp4", _against(CBR), rounds),
+        _comparison("A clip of 3 s, CBR 192k", "talk-3s.mp4", _against(CBR) | nothing, 11),
         _comparison("1.5 GB of video of 3 min, CBR 192k", "large-3min.mov", _against(CBR), fewer),
         *(_quality(mode, mode_name, 3 if quick else None) for mode, mode_name in ((CBR, "CBR 192k"), (VBR, "V2"))),
         *(_reading(suffix) for suffix in ("mp4", "mkv")),

@@ -17,6 +17,11 @@ def ours(*mode: str, threads: int | None = None) -> Command:
     return lambda source, target: [program, "convert", str(source), "--output", str(target), "--force", *chosen]
 
 
+def ours_only(flag: str) -> Command:
+    """video2mp3 with a flag that converts nothing."""
+    return lambda *_: [str(Path(sys.executable).with_name("video2mp3")), flag]
+
+
 def debian_ffmpeg(*mode: str) -> Command:
     """The system's ffmpeg."""
     return _ffmpeg(shutil.which("ffmpeg") or "ffmpeg", *mode)

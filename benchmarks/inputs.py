@@ -17,7 +17,7 @@ RATE_HZ = 48000
 LOOP_S = 120
 _ROOM_BYTES = 6 * 10**9
 """For the largest input and the MP3 of it."""
-_SECONDS = {"10s": 10, "3min": 180, "10min": 600, "60min": 3600, "10h": 36_000}
+_SECONDS = {"3s": 3, "10s": 10, "3min": 180, "10min": 600, "60min": 3600, "10h": 36_000}
 Signal: TypeAlias = npt.NDArray[np.float64]
 
 
@@ -138,6 +138,7 @@ _RECIPES: dict[str, Callable[[Path], None]] = {
     "opus-3min.webm": _copy("opus-10min.webm", "-t", "180"),
     "pcm-3min.mov": _copy("pcm-10min.mov", "-t", "180"),
     "talk-3min.mp4": _copy("talk-10min.mp4", *_FAST, "-t", "180"),
+    "talk-3s.mp4": _copy("talk-10min.mp4", *_FAST, "-t", "3"),
     "talk-10s.mp4": _copy("talk-10min.mp4", *_FAST, "-t", "10"),
     "opus-10min.webm": _webm,
     "pcm-10min.mov": _video("music.wav", "-c:a", "pcm_s16le"),
