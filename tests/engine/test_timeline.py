@@ -1,12 +1,13 @@
 """The file's clock, by made-up time stamps."""
 
+from dataclasses import asdict
 from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from video2mp3.engine.child.timeline import Clock, LeftOut
+from video2mp3.engine.child.timeline import Clock, LeftOut, StartClock, merged
 from video2mp3.engine.report import MAX_REPORTED_GAPS
 
 RATE_HZ = 48_000
@@ -139,3 +140,19 @@ def test_the_map_of_very_many_silences_is_small() -> None:
 
 def gaps_of(made: Clock) -> list[tuple[float, float]]:
     return [(round(gap.start_s, 6), round(gap.duration_s, 6)) for gap in made.finish().gaps]
+
+
+def test_a_clock_of_starts_judges_nothing_else() -> None:
+    made = StartClock(Fraction(1, TICKS), Fraction(0))
+    assert silences(made, TICKS, 5 * TICKS, 0) == [1, 0, 0]
+    assert (made.finish().gap_count, made.facts.discontinuities, made.facts.drift_s) == (0, 0, 0)
+
+
+def test_the_facts_of_several_tracks_are_merged() -> None:
+    late, gapped = clock(), clock()
+    silences(late, TICKS, 4 * TICKS)
+    silences(gapped, 0, STEP + 90, 2 * STEP + 90 + TICKS)
+    found = merged([asdict(made.finish()) for made in (late, gapped)])
+    assert (found["leading_silence_s"], found["gap_count"], found["gaps_s"]) == (1, 2, pytest.approx(3.96))
+    assert [round(gap["start_s"], 3) for gap in found["gaps"]] == [1.04, 0.081]
+    assert found["drift_s"] == pytest.approx(0.001)

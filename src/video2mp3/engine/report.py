@@ -131,7 +131,8 @@ class Gap:
 
 @dataclass(frozen=True)
 class Timeline:
-    """What the time stamps of a track say; docs/timeline.md explains it."""
+    """What the time stamps of a track say; docs/timeline.md explains it. Of several tracks, the longest silence at the
+    beginning, the largest drift, and sums."""
 
     leading_silence_s: float
     """Time without sound at the beginning; 0 if it is 50 ms at most."""

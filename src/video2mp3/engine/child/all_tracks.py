@@ -7,6 +7,7 @@ from typing import Any
 
 from video2mp3.engine.child.conversion_job import ConversionJob, Converter
 from video2mp3.engine.child.media import Media
+from video2mp3.engine.child.timeline import merged
 from video2mp3.errors import AudioTooLong, StartOutOfRange, TooManySegments, UndecodableAudio, Video2mp3Error
 
 _SUMS = ("samples_in", "damaged_packets", "silenced_samples", "decode_s", "encode_s")
@@ -63,6 +64,7 @@ class AllTracks:
             **first,
             **sums,
             **({"loudness": min(loudness, key=lambda found: found["lufs"])} if loudness else {}),
+            "timeline": merged([facts["timeline"] for facts in self._facts]),
             "truncated": any(facts["truncated"] for facts in self._facts),
             "canceled_in_mono": any(facts.get("canceled_in_mono") for facts in self._facts),
             "tracks_left_out": sorted(self._left_out),

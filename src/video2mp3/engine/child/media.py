@@ -19,7 +19,7 @@ from video2mp3.engine.child.recognize import chosen_demuxer, demuxer_of, reason_
 from video2mp3.engine.child.sample_reader import sample_reader
 from video2mp3.engine.child.soundless import is_protected, is_quicktime_reference
 from video2mp3.engine.child.text_encoding import FALLBACK, MAC_ROMAN, TagDecoder
-from video2mp3.engine.child.timeline import Clock
+from video2mp3.engine.child.timeline import Clock, StartClock
 from video2mp3.engine.containers import ogg
 from video2mp3.engine.containers.attached_pictures import MAX_PICTURE_BYTES, attached_pictures
 from video2mp3.engine.containers.extent import declared_size, info_tag_of
@@ -228,6 +228,9 @@ class Media:
             end_s: where to stop; None: at the end.
         """
         length_s = self.tracks[place].duration_s or self.duration_s
+        start_time, time_base = self.audio_streams[place].start_time, self.audio_streams[place].time_base
+        if length_s and start_time and time_base and self.container in _TRANSPORT_FORMATS:
+            length_s += float(start_time * time_base - self.zero_s)
         return length_s if length_s is None or end_s is None else min(length_s, end_s)
 
     def find_track(self, wanted: int | str | None) -> int:
@@ -269,7 +272,11 @@ class Media:
         return decoder
 
     def _clock(self, stream: AudioStream) -> Clock | None:
-        if self.container not in _TIMED_FORMATS or not stream.time_base:
+        if not stream.time_base:
+            return None
+        if self.container == "avi":  # it declares when a stream starts, and counts the rest
+            return StartClock(stream.time_base, self.zero_s)
+        if self.container not in _TIMED_FORMATS:
             return None
         return Clock(stream.time_base, self.zero_s, is_transport=self.container in _TRANSPORT_FORMATS)
 

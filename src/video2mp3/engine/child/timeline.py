@@ -7,8 +7,10 @@ is left out. docs/timeline.md describes the rules.
 
 import math
 from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any
 
 from video2mp3.engine.report import MAX_REPORTED_GAPS, Gap
 
@@ -35,6 +37,21 @@ class TimelineFacts:
     discontinuities: int = 0
     drift_s: float = 0.0
     """By how much the time stamps advance more than the samples, without the gaps."""
+
+
+def merged(tracks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Returns the facts of several tracks as those of one: what is longest at the start, and sums of the rest.
+
+    Args:
+        tracks: facts as dictionaries, at least one.
+    """
+    gaps = [gap for facts in tracks for gap in facts["gaps"]]
+    return {
+        **{name: sum(facts[name] for facts in tracks) for name in ("gap_count", "gaps_s", "discontinuities")},
+        "leading_silence_s": max(facts["leading_silence_s"] for facts in tracks),
+        "gaps": gaps[:MAX_REPORTED_GAPS],
+        "drift_s": max((facts["drift_s"] for facts in tracks), key=abs),
+    }
 
 
 class Clock:
@@ -149,6 +166,14 @@ class Clock:
     def _count_wraps(self, end: float) -> None:
         if self._is_transport and self._run_start is not None:
             self.facts.discontinuities += _epoch(end) - _epoch(self._run_start)
+
+
+class StartClock(Clock):
+    """Compares the first time stamp only."""
+
+    def take(self, at: int | None, samples: int, rate_hz: int) -> float:
+        """See `Clock`."""
+        return super().take(at if self._run_start is None else None, samples, rate_hz)
 
 
 def _epoch(ticks: float) -> int:
