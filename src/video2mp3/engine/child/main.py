@@ -5,6 +5,7 @@ The process reads one line of JSON from its socket, the job, and writes lines of
 `{"stream": …}`, `{"extract": …}` or `{"error": …}`. The parent trusts none of it.
 """
 
+import contextlib
 import errno
 import json
 import os
@@ -162,7 +163,9 @@ def _source_file(job: Mapping[str, Any], descriptor: int) -> SourceFile:
         return os.pread(descriptor, size_bytes, offset_bytes)
 
     def prefetch(offset_bytes: int, size_bytes: int) -> None:
-        if sys.platform == "linux":
+        if sys.platform != "linux":
+            return
+        with contextlib.suppress(OSError):  # a file system that takes no advice: the file is read without
             os.posix_fadvise(descriptor, offset_bytes, size_bytes, os.POSIX_FADV_WILLNEED)
 
     return SourceFile(read_at, source["size_bytes"], prefetch)
