@@ -15,7 +15,8 @@ from video2mp3.engine.child.character_statistics import ALPHABETS, HANGUL, KANJI
 
 FALLBACK = "cp1252"
 MAC_ROMAN = "mac_roman"
-_MAX_JUDGED_BYTES = 1000
+_MAX_JUDGED_BYTES = 4000
+"""Of all texts together: they are judged in 0.1 s."""
 
 _ESCAPED = re.compile("[\udc80-\udcff]")
 _CUT_OFF = re.compile("[\udc80-\udcff]+$")
@@ -120,7 +121,7 @@ def encoding_of(texts: Sequence[bytes], claimed: str | None = None) -> str:
     """
     if _is_utf_8(texts):
         return "utf-8"
-    judged = [text[:_MAX_JUDGED_BYTES] for text in texts]
+    judged = _beginning(texts, _MAX_JUDGED_BYTES)
     costs = {FALLBACK: _STRANGE * sum(map(len, judged))}
     for candidate in _CANDIDATES:
         if candidate.encoding == MAC_ROMAN != claimed:
@@ -133,6 +134,16 @@ def encoding_of(texts: Sequence[bytes], claimed: str | None = None) -> str:
         lost = sum(len(text) - len(d.encode(candidate.encoding)) for text, d in zip(judged, decoded, strict=True))
         costs[candidate.encoding] = candidate.cost(decoded) + candidate.handicap - bonus + _INCOMPLETE * lost
     return min(costs, key=lambda encoding: costs[encoding])
+
+
+def _beginning(texts: Sequence[bytes], size_bytes: int) -> list[bytes]:
+    kept = []
+    for text in texts:
+        kept.append(text[:size_bytes])
+        size_bytes -= len(text)
+        if size_bytes <= 0:
+            break
+    return kept
 
 
 def decoded_up_to_the_end(text: bytes, encoding: str, errors: str = "strict") -> str:
