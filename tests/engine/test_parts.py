@@ -79,13 +79,19 @@ def test_a_track_goes_on_in_another_program(tmp_path: Path) -> None:
     assert converted(tmp_path / "two.ts", tmp_path / "out.mp3").duration_s == pytest.approx(4.0, abs=0.1)
 
 
-def test_a_second_track_is_not_taken_for_the_first(tmp_path: Path) -> None:
-    """It should be silent where only the other track has sound, because its PID is still there."""
+@pytest.mark.parametrize("programs", ["often", "once"])
+def test_a_second_track_is_not_taken_for_the_first(programs: str, tmp_path: Path) -> None:
+    """It should be silent where only the other track has sound, whether or not the programs are named there."""
     plan = Plan((Run(0, 2, 0.0), Run(4, 2, 4.0)), video_at_s=0.0, video_s=6)
     other = ("-f", "lavfi", "-i", "sine=frequency=3000:duration=6,volume=4")
     (tmp_path / "gap.ts").write_bytes(mpegts(plan))
     tracks = ("-map", "0:v", "-map", "0:a", "-map", "1:a", "-c:v", "copy", "-c:a:0", "copy", "-c:a:1", "mp2")
     make(tmp_path / "both.ts", "-i", str(tmp_path / "gap.ts"), *other, *tracks, "-copyts")
+    if programs == "once":
+        content = (tmp_path / "both.ts").read_bytes()
+        packets = [content[at : at + 188] for at in range(0, len(content), 188)]
+        later = [packet for packet in packets[20:] if packet[1] & 0x1F or packet[2]]
+        (tmp_path / "both.ts").write_bytes(b"".join([*packets[:20], *later]))
     converted(tmp_path / "both.ts", tmp_path / "out.mp3", track=1)
     assert [tone.second for tone in heard(tmp_path / "out.mp3")] == [0, 1, 4, 5]
 

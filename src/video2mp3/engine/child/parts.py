@@ -21,6 +21,9 @@ from video2mp3.errors import UnsupportedFormat
 
 _MAX_PARTS = 10_000
 _TS_PACKET_BYTES = 188
+_TS_PACKET_SIZES = (188, 192, 204)
+_TS_SYNC = 0x47
+_SEARCHED_TS_BYTES = 4 * 1024**2
 _LEAST_TS_BYTES = 16 * 1024
 """Less between two packets, or after the last one, holds no other stream."""
 _MANY_TS_BYTES = 1024**2
@@ -60,6 +63,7 @@ class Parts:
         self._place = place
         self._open_part = open_part
         self._searches_left = _MAX_TS_SEARCHES
+        self._many_ts_bytes = _MANY_TS_BYTES
         self.pids: set[int] = set()
         """The other PIDs with which the track went on so far."""
 
@@ -90,12 +94,11 @@ class Parts:
                 start, at_s = part.start + packet.pos, float(packet.pts * packet.time_base)
                 is_gap = end_s is not None and at_s - end_s > _TS_GAP_S
                 # The map of programs ahead of this packet may name the former PID again: look at the half before.
-                if (
-                    end_s is not None
-                    and start - last > (_LEAST_TS_BYTES if is_gap else _MANY_TS_BYTES)
-                    and (between := self._other_pid(part, last, start, looked_at=(start - last) // 2))
-                ):
-                    yield from demux(between.container, [between.stream])
+                if end_s is not None and start - last > (_LEAST_TS_BYTES if is_gap else self._many_ts_bytes):
+                    if between := self._other_pid(part, last, start, looked_at=(start - last) // 2):
+                        yield from demux(between.container, [between.stream])
+                    elif not is_gap:
+                        self._many_ts_bytes = 2 * (start - last)  # so much video lies between its packets
                 last, end_s = start, at_s + float((packet.duration or 0) * packet.time_base)
             yield packet
         return last
@@ -104,6 +107,8 @@ class Parts:
         """Returns what lies between a packet and `end`, if the track's PID is replaced in the bytes to look at."""
         start = last + _TS_PACKET_BYTES
         if end - start < _LEAST_TS_BYTES or not self._searches_left:
+            return None
+        if not _has_program_map(self._file.look_at(last, min(looked_at or end - last, _SEARCHED_TS_BYTES))):
             return None
         self._searches_left -= 1
         found = self._opened(start, self._file.part(start, start + looked_at if looked_at else end), "mpegts")
@@ -131,6 +136,15 @@ class Parts:
             if other is not stream:
                 other.discard = Discard.all
         return Part(container, stream, start, link)
+
+
+def _has_program_map(packets: bytes) -> bool:
+    """Returns whether MPEG-TS packets name programs, as where a PID is replaced. Source: ISO/IEC 13818-1 §2.4.4.3."""
+    for size in _TS_PACKET_SIZES:
+        if packets[: 4 * size : size] == bytes([_TS_SYNC]) * 4:
+            places = range(0, len(packets) - 2, size)
+            return any(not packets[at + 1] & 0x1F and not packets[at + 2] for at in places)
+    return False
 
 
 class PartsDecoder(TrackDecoder):
