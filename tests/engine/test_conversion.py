@@ -118,7 +118,7 @@ def test_a_probe_tells_the_tracks_without_decoding() -> None:
 
 @pytest.mark.parametrize(
     ("path", "tracks", "words"),
-    [("mp4/sample_video_only.mp4", 0, "no audio"), ("ts/sample_ac4.ts", 1, "cannot be decoded")],
+    [("mp4/sample_video_only.mp4", 0, "no audio"), ("ts/sample_ac4.ts", 1, "no decoder")],
 )
 def test_a_probe_warns_of_what_will_not_convert(path: str, tracks: int, words: str) -> None:
     with FileSource(corpus_file(path)) as source:
