@@ -123,10 +123,14 @@ class TrackDecoder:
     def _all_frames(self) -> Iterator[tuple[AudioFrame, float]]:
         last: AudioFrame | None = None
         silence_before = self.clock.take if self.clock else _no_silence
-        stream, ticks = self._stream, Fraction(1)
+        stream = self._stream
+        rescale: Fraction | None = None  # from the ticks of another part of the file to those of the first
+        rate_hz = channels = 0
         for packet in self.packets():
             if packet.stream is not stream:
-                stream, ticks = packet.stream, _time_base(packet.stream) / _time_base(self._stream)
+                stream = packet.stream
+                ratio = _time_base(stream) / _time_base(self._stream)
+                rescale = None if ratio == 1 else ratio
             try:
                 frames = packet.decode()
             except Exception as error:  # hostile files raise more than FFmpeg's own errors
@@ -140,12 +144,18 @@ class TrackDecoder:
                         yield frame, silence_before(None, frame.samples, frame.sample_rate)
                 continue
             for frame in frames:
-                if frame.samples > 0:
-                    _check(frame)
-                    self._largest_frame = max(self._largest_frame, frame.samples)
+                samples = frame.samples
+                if samples > 0:
+                    if frame.sample_rate != rate_hz or frame.layout.nb_channels != channels:
+                        _check(frame)
+                        rate_hz, channels = frame.sample_rate, frame.layout.nb_channels
+                    if samples > self._largest_frame:
+                        self._largest_frame = samples
                     last = frame
-                    at = frame.pts if frame.pts is None or ticks == 1 else round(frame.pts * ticks)
-                    yield frame, silence_before(at, frame.samples, frame.sample_rate)
+                    at = frame.pts
+                    if rescale is not None and at is not None:
+                        at = round(at * rescale)
+                    yield frame, silence_before(at, samples, rate_hz)
 
     def _silence(self, packet: "av.Packet[AudioStream]", like: AudioFrame) -> Iterator[AudioFrame]:
         """Yields silence of the packet's duration, or of a frame's if it has none."""
@@ -171,7 +181,9 @@ class TrackDecoder:
             for number, packet in enumerate(self._demux()):
                 if number % _ENCRYPTION_CHECK_PACKETS == 0 and packet.has_sidedata("encryption_info"):
                     raise EncryptedAudio
-                self._end_pts = max(self._end_pts, (packet.pts or 0) + (packet.duration or 0))
+                end_pts = (packet.pts or 0) + (packet.duration or 0)
+                if end_pts > self._end_pts:
+                    self._end_pts = end_pts
                 if packet.size > 0 and not self._has_packets:
                     self._has_packets = True
                     self._trim_start(packet)

@@ -89,9 +89,10 @@ class Parts:
     def _ts_packets(self, part: Part) -> Generator[Packet, None, int]:
         """Yields the packets of this part, with those of other PIDs between them; returns the last one's offset."""
         last, end_s = part.start, None
+        tick_s = float(part.stream.time_base or 0)
         for packet in demux(part.container, [part.stream]):
             if packet.pos is not None and packet.pts is not None:
-                start, at_s = part.start + packet.pos, float(packet.pts * packet.time_base)
+                start, at_s = part.start + packet.pos, packet.pts * tick_s
                 is_gap = end_s is not None and at_s - end_s > _TS_GAP_S
                 # The map of programs ahead of this packet may name the former PID again: look at the half before.
                 if end_s is not None and start - last > (_LEAST_TS_BYTES if is_gap else self._many_ts_bytes):
@@ -99,7 +100,7 @@ class Parts:
                         yield from demux(between.container, [between.stream])
                     elif not is_gap:
                         self._many_ts_bytes = 2 * (start - last)  # so much video lies between its packets
-                last, end_s = start, at_s + float((packet.duration or 0) * packet.time_base)
+                last, end_s = start, at_s + (packet.duration or 0) * tick_s
             yield packet
         return last
 
