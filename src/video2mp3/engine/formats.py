@@ -1,7 +1,7 @@
 """The containers and codecs that are converted: what the child may run, what commands and docs list.
 
 A demuxer is listed only if it reads nothing but its own file (never hls, concat, dash, sdp or image2), recognizes its
-files by their content, and has a file in the fuzzer's collection.
+files by their content, and was fuzzed (docs/robustness.md).
 """
 
 from dataclasses import dataclass
