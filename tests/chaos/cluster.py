@@ -16,10 +16,11 @@ import httpx
 from sqlalchemy import text, update
 from sqlalchemy.engine import make_url
 
-from tests.acceptance.service import Role, Service, backends_env, base_env, mail_env, migrate
+from tests.acceptance.service import Role, Service, backends_env, base_env, mail_env
 from tests.chaos import audit
 from tests.chaos.proxy import Proxy, ProxyNetwork
 from tests.servers import Bucket, MariaDBServer, RabbitMQServer, S3Server, SMTPServer, free_port, wait_until
+from video2mp3.database import migrate
 from video2mp3.database.clock import now
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import User
@@ -250,12 +251,12 @@ def running(
     # Long scenarios, and a machine that is busy: one sign-in has to do.
     special = {"VIDEO2MP3_ACCESS_TOKEN_LIFETIME_S": "86400", "PYTHONPATH": str(ROOT), **(env or {})}
     all_env = base_env(folder) | mail_env(servers.smtp) | settings | special
-    migrate(all_env)
     with ExitStack() as stack:
         network = ProxyNetwork()
         stack.callback(network.close)
         database = Database(settings["VIDEO2MP3_DATABASE_URL"])
         stack.callback(database.close)
+        migrate.upgrade(database)
         audit.install(database)
         service = Service(folder, all_env, servers.smtp)
         disk = urlsplit(special.get("VIDEO2MP3_STORAGE_URL", "")).path
