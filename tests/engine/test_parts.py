@@ -57,6 +57,19 @@ def test_a_chained_ogg_file_goes_on_in_every_link(links: str, tmp_path: Path) ->
     assert_all_there(heard(tmp_path / "out.mp3"), 3)
 
 
+def test_a_link_that_cannot_be_read_costs_no_other(tmp_path: Path) -> None:
+    """It should be counted as damage."""
+    content = b""
+    for second in range(3):
+        arguments = ("-c:a", "libopus", "-serial_offset", str(second))
+        link = make(tmp_path / f"{second}.ogg", *made_tone(second, 48_000), *arguments).read_bytes()
+        content += link.replace(b"OpusHead", b"OpusLost") if second == 1 else link
+    for source in (BytesSource(content), GrowingSource(content)):
+        with (tmp_path / "out.mp3").open("wb+") as sink:
+            assert convert(source, sink).damaged_packets == 1
+        assert [tone.second for tone in heard(tmp_path / "out.mp3")] == [0, 2]
+
+
 @pytest.mark.parametrize("pids", [(0x101, 0x111, 0x111), (0x101, 0x111, 0x101), (0x101, 0x111, 0x121)])
 @pytest.mark.parametrize("kind", [BytesSource, GrowingSource])
 def test_a_track_goes_on_with_another_pid(kind: type[BytesSource], pids: tuple[int, ...], tmp_path: Path) -> None:
@@ -77,6 +90,18 @@ def test_a_track_goes_on_in_another_program(tmp_path: Path) -> None:
         content += video.read_bytes()
     (tmp_path / "two.ts").write_bytes(content)
     assert converted(tmp_path / "two.ts", tmp_path / "out.mp3").duration_s == pytest.approx(4.0, abs=0.1)
+
+
+def test_a_track_goes_on_between_short_parts_with_a_new_clock(tmp_path: Path) -> None:
+    """It should do so where another PID has less than a megabyte, and no gap shows that it was there."""
+    content = b""
+    for number in (0, 1, 0, 1, 0):
+        sound = make(tmp_path / "part.ts", *made_tone(number, 48_000), "-c:a", "mp2", "-b:a", "320k",
+                     "-mpegts_start_pid", str(256 + 16 * number))  # fmt: skip
+        content += sound.read_bytes()
+    (tmp_path / "parts.ts").write_bytes(content)
+    converted(tmp_path / "parts.ts", tmp_path / "out.mp3")
+    assert [tone.second for tone in heard(tmp_path / "out.mp3")] == [0, 1, 0, 1, 0]
 
 
 @pytest.mark.parametrize("programs", ["often", "once"])

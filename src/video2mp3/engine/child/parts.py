@@ -20,6 +20,7 @@ from video2mp3.engine.source import SourceFile
 from video2mp3.errors import UnsupportedFormat
 
 _MAX_PARTS = 10_000
+_MAX_LOST_LINKS = 100
 _TS_PACKET_BYTES = 188
 _TS_PACKET_SIZES = (188, 192, 204)
 _TS_SYNC = 0x47
@@ -28,7 +29,7 @@ _LEAST_TS_BYTES = 16 * 1024
 """Less between two packets, or after the last one, holds no other stream."""
 _MANY_TS_BYTES = 1024**2
 _TS_GAP_S = 0.5
-"""With such a gap or that many bytes between two packets, there may have been another PID meanwhile."""
+"""With such a gap, jump back, or that many bytes between two packets, there may have been another PID meanwhile."""
 _MAX_TS_SEARCHES = 100
 
 Packet: TypeAlias = "av.Packet[AudioStream]"
@@ -64,6 +65,8 @@ class Parts:
         self._open_part = open_part
         self._searches_left = _MAX_TS_SEARCHES
         self._many_ts_bytes = _MANY_TS_BYTES
+        self.lost_links = 0
+        """Links of an Ogg file without sound that can be decoded."""
         self.pids: set[int] = set()
         """The other PIDs with which the track went on so far."""
 
@@ -81,10 +84,16 @@ class Parts:
                 part = self._next_link(part)
 
     def _next_link(self, part: Part) -> Part | None:
-        if part.link is None or part.link.end is None:
-            return None
-        link = Link(self._file.look_at, part.link.end)
-        return self._opened(part.link.end, self._file.part(part.link.end, self._size_bytes, link.limit), "ogg", link)
+        start = part.link.end if part.link else None
+        while start is not None and self.lost_links < _MAX_LOST_LINKS:
+            link = Link(self._file.look_at, start)
+            rest = self._file.part(start, self._size_bytes, link.limit)
+            if opened := self._opened(start, rest, "ogg", link):
+                return opened
+            self.lost_links += 1
+            link.limit(self._size_bytes)  # looks for its end
+            start = link.end
+        return None
 
     def _ts_packets(self, part: Part) -> Generator[Packet, None, int]:
         """Yields the packets of this part, with those of other PIDs between them; returns the last one's offset."""
@@ -93,7 +102,7 @@ class Parts:
         for packet in demux(part.container, [part.stream]):
             if packet.pos is not None and packet.pts is not None:
                 start, at_s = part.start + packet.pos, packet.pts * tick_s
-                is_gap = end_s is not None and at_s - end_s > _TS_GAP_S
+                is_gap = end_s is not None and abs(at_s - end_s) > _TS_GAP_S
                 # The map of programs ahead of this packet may name the former PID again: look at the half before.
                 if end_s is not None and start - last > (_LEAST_TS_BYTES if is_gap else self._many_ts_bytes):
                     if between := self._other_pid(part, last, start, looked_at=(start - last) // 2):
@@ -163,4 +172,5 @@ class PartsDecoder(TrackDecoder):
         return self._parts.pids
 
     def _demux(self) -> Iterator[Packet]:
-        return self._parts.packets(self._first)
+        yield from self._parts.packets(self._first)
+        self.damage.packets += self._parts.lost_links
