@@ -59,6 +59,7 @@ LINES: list[tuple[str, int, str, list[str]]] = [
     ("convert talk.wav -o - --split 1:00", 2, "-o -: only one MP3 can go to standard output", []),
     ("convert talk.wav --dry-run", 0, "", []),
     ("convert a b -o new/ --dry-run", 0, "", []),
+    ("convert a --split 1:00 -o new/ --dry-run", 0, "", []),
     ("convert talk.wav -q", 0, "", ["talk.mp3"]),
     ("convert --overwrite talk.wav", 2, "No such option: --overwrite. Did you mean --force?", []),
     ("convert --bitrat 128 talk.wav", 2, "No such option: --bitrat. Did you mean --bitrate?", []),
@@ -108,6 +109,8 @@ def test_standard_input_becomes_standard_output(folder: Path) -> None:
     assert samples_decoded(folder / "piped.mp3", 1) == (20_000, 20_000)
     assert done.stderr.startswith(b"- -> - (")
     assert run(folder, "convert", "talk.wav", "-o", "-", "--title", "").stdout == done.stdout
+    forced = run(folder, "convert", "-", "-o", "piped.mp3", "--force", stdin=(folder / "talk.wav").read_bytes())
+    assert forced.returncode == 0, forced.stderr
 
 
 def test_an_empty_standard_input_is_said(folder: Path) -> None:

@@ -86,7 +86,7 @@ def check_target(target: Path, file: Path, force: bool) -> None:
     """
     try:
         kind = kind_of(target)
-        is_input = kind is not None and target.samefile(file)
+        is_input = kind is not None and kind_of(file) is not None and target.samefile(file)
     except OSError as error:
         raise InvalidRequest(f"{shown(target)} cannot be written to: {reason(error)}.") from None
     if is_input:
@@ -106,7 +106,8 @@ def earlier_output(target: Path, options: ResolvedOptions) -> Path | None:
     if not options.makes_segments:
         return None if kind_of(target) is None else target
     first = re.compile(re.escape(_stem(target, options)) + first_suffix_pattern(options) + re.escape(target.suffix))
-    found = [path for path in target.parent.iterdir() if first.fullmatch(path.name)]
+    folder = target.parent
+    found = [path for path in folder.iterdir() if first.fullmatch(path.name)] if kind_of(folder) is not None else []
     return min(found, default=None)
 
 
