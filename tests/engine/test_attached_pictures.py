@@ -11,6 +11,7 @@ DATA = b"\xff\xd8\xff\x00" + bytes(range(256))
 UNSYNCHRONISED = DATA.replace(b"\xff", b"\xff\x00")
 APIC = b"\0image/x\0\x03title\0"
 APIC_UTF_16 = b"\1image/x\0\x03\xff\xfet\0\0\0"
+APIC_UTF_16_ZEROS = b"\1image/x\0\x03" + "A\u4e00".encode("utf-16") + b"\0\0"
 
 
 def tag(version: int, flags: int, frames: bytes) -> bytes:
@@ -40,6 +41,7 @@ FLAC = b"fLaC" + b"\0\0\0\x22" + bytes(34) + b"\x86" + len(FLAC_PICTURE).to_byte
         tag(2, 0, b"TT2\0\0\x02\0x" + b"PIC" + (len(DATA) + 11).to_bytes(3, "big") + b"\0JPG\x03title\0" + DATA),
         tag(3, 0, TEXT + frame(APIC + DATA)),
         tag(3, 0, TEXT + frame(APIC_UTF_16 + DATA)),
+        tag(3, 0, TEXT + frame(APIC_UTF_16_ZEROS + DATA)),
         tag(3, 0x80, frame(APIC + DATA).replace(b"\xff", b"\xff\x00")),
         tag(3, 0x40, struct.pack(">IHI", 6, 0, 0) + frame(APIC + DATA)),
         tag(4, 0, frame_2_4(APIC + DATA) + bytes(500)),

@@ -68,7 +68,9 @@ def _picture_of(content: bytes, version: int, flags: int) -> tuple[int, bytes]:
     if content[0] not in _UTF_16:
         return picture_type, rest[rest.index(b"\0") + 1 :]
     end = rest.index(b"\0\0")
-    return picture_type, rest[end + 2 + end % 2 :]
+    while end % 2:  # halves of two characters
+        end = rest.index(b"\0\0", end + 1)
+    return picture_type, rest[end + 2 :]
 
 
 def _in_flac(look_at: LookAt, start: int) -> Iterator[tuple[int, bytes]]:
