@@ -157,7 +157,7 @@ def test_a_download_of_what_is_deleted_meanwhile_is_cut_and_no_fault(
         ("talk.mp4", "talk.mp3", "talk.mp3"),
         ("../../x\r\ny.mp4", "x_0D_0Ay.mp3", "x%250D%250Ay.mp3"),
         ('a"b;c\\d.mp4', "d.mp3", "d.mp3"),
-        ('say "hi"; rm.mp4', "say _22hi_22_ rm.mp3", "say%20%2522hi%2522%3B%20rm.mp3"),
+        ('say "hi"; rm.mp4', "say _hi__ rm.mp3", "say%20%22hi%22%3B%20rm.mp3"),
         ("Größe 東京.mov", "Gro_e __.mp3", "Gr%C3%B6%C3%9Fe%20%E6%9D%B1%E4%BA%AC.mp3"),
         ("東京", "__.mp3", "%E6%9D%B1%E4%BA%AC.mp3"),
     ],

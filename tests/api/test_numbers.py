@@ -74,4 +74,4 @@ def _assert_all_end(services: Services) -> None:
 
 
 def _assert_sound(progress: Progress) -> None:
-    assert 0 <= progress.percent <= 99
+    assert 0 <= progress.percent <= (100 if progress.is_finished else 99)
