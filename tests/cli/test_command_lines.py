@@ -1,12 +1,16 @@
 """Command lines as people type them: exit status, output, errors and files."""
 
+import contextlib
 import functools
 import os
+import pwd
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -14,6 +18,8 @@ import pytest
 from tests.engine.decoders import samples_decoded
 from tests.engine.sounds import write_wav
 from video2mp3.cli.output_names import FIELDS
+from video2mp3.cli.server_keys import key_file, load_keys
+from video2mp3.errors import ConfigurationError
 
 
 def run(folder: Path, *arguments: str, stdin: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
@@ -145,6 +151,46 @@ def test_a_url_is_fetched(folder: Path, url: str) -> None:
     done = run(folder, "convert", f"{url}/b/so%6eg.wav?size=1", f"{url}/none.mp4")
     assert (done.returncode, mp3s(folder)) == (1, ["song.mp3"])
     assert f"video2mp3: {url}/none.mp4: The server answered 404 (File not found)." in done.stderr.decode()
+
+
+class Endless(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            while True:
+                self.wfile.write(b"x")
+                threading.Event().wait(0.05)
+
+
+@pytest.mark.parametrize("origin", ["-", "url"])
+def test_an_interrupt_ends_the_wait_for_an_input(origin: str, tmp_path: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Endless) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        given = origin if origin == "-" else f"http://127.0.0.1:{server.server_port}/talk.mp4"
+        command = [sys.executable, "-m", "video2mp3", "convert", given, "-o", str(tmp_path / "out.mp3")]
+        env = os.environ | {"TMPDIR": str(tmp_path)}
+        with subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            deadline_s = time.monotonic() + 60
+            while not list(tmp_path.glob("video2mp3-*")):
+                assert time.monotonic() < deadline_s
+                time.sleep(0.05)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 130
+        server.shutdown()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_user_without_a_home_folder_has_no_stored_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_entry(uid: int) -> None:
+        raise KeyError(uid)
+
+    for name in ("HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", no_entry)
+    assert load_keys() == {}
+    with pytest.raises(ConfigurationError, match="XDG_CONFIG_HOME"):
+        key_file()
 
 
 def test_times_are_kept_where_asked(folder: Path) -> None:

@@ -186,7 +186,7 @@ def _write(
             source, sink, settings.options, on_progress=on_progress, should_stop=should_stop, limits=settings.limits
         )
 
-    with opened(task.given) as source:
+    with opened(task.given, should_stop) as source:
         if task.to_standard_output:
             with tempfile.TemporaryFile() as sink:
                 report = write(sink)

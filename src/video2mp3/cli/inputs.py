@@ -1,11 +1,12 @@
 """What a command reads, as people name it: a path, a URL, or `-` for standard input."""
 
 import contextlib
+import os
 import re
-import shutil
+import select
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -14,13 +15,15 @@ from urllib.parse import unquote, urlsplit
 from video2mp3.cli.files import open_source
 from video2mp3.cli.terminal import reason
 from video2mp3.engine import FileSource
-from video2mp3.errors import InvalidRequest
+from video2mp3.errors import Canceled, InvalidRequest
 
 STANDARD_INPUT = "-"
 _URL = re.compile(r"https?://", re.IGNORECASE)
 _NOT_IN_NAMES = re.compile(r"[/\\\x00-\x1f\x7f]+")
 _PIECE_SIZE_BYTES = 1024**2
 _TIMEOUT_S = 60
+_TICK_S = 0.2
+"""Longest time until standard input is not waited for any more."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +52,12 @@ def input_of(text: str) -> Input:
 
 
 @contextlib.contextmanager
-def opened(given: Input) -> Iterator[FileSource]:
+def opened(given: Input, should_stop: Callable[[], bool] = lambda: False) -> Iterator[FileSource]:
     """Opens an input. What does not come from a file is stored in a temporary one: decoders have to seek.
 
     Raises:
         NotFound, InvalidRequest: it cannot be read; the sentence says why.
+        Canceled: `should_stop` returned True.
     """
     if given.origin is None:
         with open_source(given.file) as source:
@@ -61,9 +65,9 @@ def opened(given: Input) -> Iterator[FileSource]:
         return
     with tempfile.NamedTemporaryFile(prefix="video2mp3-") as file:
         if given.origin == STANDARD_INPUT:
-            _copy_standard_input(file)
+            _copy_standard_input(file, should_stop)
         else:
-            _fetch(given.origin, file)
+            _fetch(given.origin, file, should_stop)
         file.flush()
         with FileSource(file.name) as source:
             # Nothing better is known about standard input; an empty name leaves the title out.
@@ -71,13 +75,31 @@ def opened(given: Input) -> Iterator[FileSource]:
             yield source
 
 
-def _copy_standard_input(file: IO[bytes]) -> None:
+def _copy(read: Callable[[], bytes], file: IO[bytes], should_stop: Callable[[], bool]) -> None:
+    while piece := read():
+        if should_stop():
+            raise Canceled
+        file.write(piece)
+
+
+def _copy_standard_input(file: IO[bytes], should_stop: Callable[[], bool]) -> None:
     if sys.stdin is None or sys.stdin.isatty():
         raise InvalidRequest("Standard input is a terminal; send a file to it, as in `video2mp3 convert - <talk.mp4`.")
-    shutil.copyfileobj(sys.stdin.buffer, file, _PIECE_SIZE_BYTES)
+    descriptor = sys.stdin.fileno()
+
+    def read() -> bytes:
+        while not select.select([descriptor], [], [], _TICK_S)[0]:
+            if should_stop():
+                raise Canceled
+        return os.read(descriptor, _PIECE_SIZE_BYTES)
+
+    try:
+        _copy(read, file, should_stop)
+    except OSError as error:
+        raise InvalidRequest(f"Standard input cannot be stored: {reason(error)}.") from None
 
 
-def _fetch(url: str, file: IO[bytes]) -> None:
+def _fetch(url: str, file: IO[bytes], should_stop: Callable[[], bool]) -> None:
     from http.client import HTTPException  # loaded for URLs only
     from urllib.error import HTTPError
     from urllib.request import Request, urlopen
@@ -88,7 +110,7 @@ def _fetch(url: str, file: IO[bytes]) -> None:
         request = Request(url, headers={"User-Agent": f"video2mp3/{__version__}"})  # noqa: S310 http and https only
         with urlopen(request, timeout=_TIMEOUT_S) as response:  # noqa: S310
             promised = response.headers.get("Content-Length")
-            shutil.copyfileobj(response, file, _PIECE_SIZE_BYTES)
+            _copy(lambda: response.read1(_PIECE_SIZE_BYTES), file, should_stop)
     except HTTPError as error:
         raise InvalidRequest(f"The server answered {error.code} ({error.reason}).") from None
     except (HTTPException, ValueError) as error:
