@@ -46,14 +46,18 @@ def login(
                 name, secret = user, client.create_api_key(f"push on {platform.node() or 'a computer'}"[:60], _SCOPES)
     except ClientError as error:
         stop(error.detail)
-    try:
-        store_key(server, secret)
-    except OSError as error:
-        stop(f"{shown(key_file())} cannot be written: {reason(error)}.")
+    _store(server, secret)
     complain("", f"signed in to {shown(server)} as {shown(name)}")
 
 
 def logout(server: Server) -> None:
     """Delete the stored API key of a service. The key itself stays valid; the account's page ends it."""
-    store_key(server, None)
+    _store(server, None)
     complain("", f"the key of {shown(server)} is deleted")
+
+
+def _store(server: str, key: str | None) -> None:
+    try:
+        store_key(server, key)
+    except OSError as error:
+        stop(f"{shown(key_file())} cannot be written: {reason(error)}.")

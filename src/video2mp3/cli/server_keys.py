@@ -6,19 +6,29 @@ import os
 import tempfile
 from pathlib import Path
 
+from video2mp3.errors import ConfigurationError
+
 SERVER_VARIABLE, TOKEN_VARIABLE = "VIDEO2MP3_SERVER", "VIDEO2MP3_TOKEN"
 DEFAULT_SERVER = "http://localhost:8000"
 
 
 def key_file() -> Path:
-    """Returns the file, where the XDG Base Directory Specification puts it."""
+    """Returns the file, where the XDG Base Directory Specification puts it.
+
+    Raises:
+        ConfigurationError: this user has no home folder.
+    """
     base = os.environ.get("XDG_CONFIG_HOME", "")
-    return (Path(base) if Path(base).is_absolute() else Path.home() / ".config") / "video2mp3" / "keys.json"
+    try:
+        folder = Path(base) if Path(base).is_absolute() else Path.home() / ".config"
+    except RuntimeError:
+        raise ConfigurationError("This user has no home folder; name a folder with XDG_CONFIG_HOME.") from None
+    return folder / "video2mp3" / "keys.json"
 
 
 def load_keys() -> dict[str, str]:
     """Returns the API key of each server; none if the file is missing or damaged."""
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(ConfigurationError, OSError, ValueError):
         found = json.loads(key_file().read_text())
         if isinstance(found, dict):
             return {str(server): str(key) for server, key in found.items()}
