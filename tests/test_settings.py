@@ -133,6 +133,7 @@ def test_a_wrong_setting_is_named_and_never_shown(
     [
         ("DATABASE_URL", "mysql+pymysql://user:hun%40ter2@[::1]:3306/db"),
         ("DATABASE_URL", "sqlite:////home/me@work/x.db"),
+        ("DATABASE_URL", "sqlite:////srv/my data/x.db"),
         ("STORAGE_URL", "file:///home/me@work"),
         ("STORAGE_URL", "s3://bucket/me@work"),
         ("QUEUE_URL", "amqps://user:hunter2@broker.example/vhost?heartbeat=20"),
