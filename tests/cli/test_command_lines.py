@@ -74,6 +74,7 @@ LINES: list[tuple[str, int, str, list[str]]] = [
     ("https://example.com/talk", 2, "Did you mean 'video2mp3 convert https://example.com/talk'?", []),
     ("convrt talk.wav", 2, "No such command 'convrt'. Did you mean 'convert'?", []),
     ("convert http://127.0.0.1:9/talk.mp4", 1, "The URL cannot be fetched: connection refused.", []),
+    ("convert http://[::1/talk.mp4", 1, "The URL cannot be fetched: Invalid IPv6 URL.", []),
     ("-V", 0, "", []),
 ]
 
@@ -89,6 +90,12 @@ def test_a_command_line_does_what_it_says(
     assert "Traceback" not in text
     assert bool(text) == bool(error)
     assert not (folder / "new").exists()
+
+
+def test_a_name_of_dots_leads_to_no_other_folder(folder: Path) -> None:
+    (folder / "talk.wav").rename(folder / "...wav")
+    plan = run(folder, "convert", "...wav", "-o", "out/{stem}/talk.mp3", "--dry-run")
+    assert plan.stdout.decode() == "...wav -> out/...wav/talk.mp3\n"
 
 
 def test_a_second_run_over_a_folder_is_no_error(folder: Path) -> None:

@@ -46,8 +46,12 @@ def input_of(text: str) -> Input:
     if text == STANDARD_INPUT:
         return Input(Path("stdin"), text)
     if _URL.match(text):
-        name = _NOT_IN_NAMES.sub(" ", unquote(urlsplit(text).path).rpartition("/")[2]).strip(". ")
-        return Input(Path(name[-200:] or urlsplit(text).hostname or "download"), text)
+        try:
+            url = urlsplit(text)
+        except ValueError:  # an error follows once it is fetched
+            return Input(Path("download"), text)
+        name = _NOT_IN_NAMES.sub(" ", unquote(url.path).rpartition("/")[2]).strip(". ")
+        return Input(Path(name[-200:] or url.hostname or "download"), text)
     return Input(Path(text))
 
 

@@ -27,7 +27,7 @@ def filled(wanted: str, file: Path, options: ResolvedOptions) -> Path:
     """Returns the output for a file. Ends the program if a field is unknown or the name is not that of an MP3."""
     values = {
         "folder": str(file.parent),
-        "stem": file.stem,
+        "stem": file.stem if file.stem.strip(".") else file.name,  # `..` would lead to another folder
         "name": file.name,
         "ext": file.suffix.removeprefix("."),
         "bitrate": _bitrate(options),
