@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from video2mp3.engine.parent.child_messages import Fields, progress_of, waveform_of
+from video2mp3.engine.parent.child_messages import Fields, progress_of, tracks_of, waveform_of
 from video2mp3.errors import EngineCrashed
 
 # As they come out of the child's JSON.
@@ -44,3 +44,17 @@ def test_progress_is_a_percentage_or_a_crash(done_s: Any, total_s: Any) -> None:
 def test_peaks_are_bounded(value: Any) -> None:
     with pytest.raises(EngineCrashed):
         waveform_of({"duration_s": 1, "step_s": 1, "peaks": [value]})
+
+
+@pytest.mark.parametrize("value", [0, *EXTREMES], ids=lambda value: str(value)[:20])
+def test_a_rate_can_be_divided_by(value: Any) -> None:
+    with pytest.raises(EngineCrashed):
+        Fields({"n": value}).rate_field("n")
+
+
+@pytest.mark.parametrize("flags", [["default"] * 13, ["x" * 300], [1], "default"])
+def test_flags_are_known_and_few(flags: Any) -> None:
+    track = {"codec": "aac", "channels": 2, "sample_rate_hz": 0, "decodable": True}
+    assert tracks_of(Fields({"tracks": [{**track, "flags": ["default", "dub"]}]}))[0].flags == ("default", "dub")
+    with pytest.raises(EngineCrashed):
+        tracks_of(Fields({"tracks": [{**track, "flags": flags}]}))

@@ -320,7 +320,7 @@ def _report(fields: Fields, sink: VerifiedSink, options: ResolvedOptions) -> Rep
         track=fields.int_field("track"),
         mixed_tracks=fields.int_list_field("tracks_mixed"),
         codec=fields.str_field("codec"),
-        sample_rate_hz=fields.int_field("sample_rate_hz"),
+        sample_rate_hz=fields.rate_field("sample_rate_hz"),
         channels=fields.int_field("channels"),
         samples_in=fields.int_field("samples_in"),
         mp3_sample_rate_hz=sink.mp3s[0].sample_rate_hz,

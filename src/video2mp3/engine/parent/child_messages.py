@@ -18,6 +18,7 @@ from video2mp3.engine.report import (
     LOUDEST,
     MAX_CHAPTERS,
     MAX_REPORTED_GAPS,
+    TRACK_FLAGS,
     WAVEFORM_POINTS,
     Chapter,
     Gap,
@@ -142,6 +143,13 @@ class Fields:
         """Returns an integer that is not negative."""
         value = self.values.get(name)
         if type(value) is not int or not 0 <= value <= _MAX_COUNT:
+            raise EngineCrashed
+        return value
+
+    def rate_field(self, name: str) -> int:
+        """Returns an integer above 0: others divide by it."""
+        value = self.int_field(name)
+        if not value:
             raise EngineCrashed
         return value
 
@@ -274,7 +282,7 @@ def tracks_of(fields: Fields) -> tuple[Track, ...]:
             codec=track.str_field("codec"),
             language=track.optional_str_field("language"),
             title=track.optional_str_field("title"),
-            flags=track.str_list_field("flags"),
+            flags=_flags_of(track),
             channels=track.int_field("channels"),
             sample_rate_hz=track.int_field("sample_rate_hz"),
             duration_s=track.optional_seconds_field("duration_s"),
@@ -282,6 +290,13 @@ def tracks_of(fields: Fields) -> tuple[Track, ...]:
         )
         for track in fields.list_field("tracks")
     )
+
+
+def _flags_of(track: Fields) -> tuple[str, ...]:
+    flags = track.str_list_field("flags")
+    if len(flags) > len(TRACK_FLAGS) or not set(flags).issubset(TRACK_FLAGS):
+        raise EngineCrashed
+    return flags
 
 
 def tags_of(fields: Fields) -> dict[str, str]:
