@@ -42,7 +42,9 @@ def steps_of(job: str) -> list[str]:
 
 
 def run_step(command: str, folder: Path, **env: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(["bash", "-euc", command], cwd=folder, env=os.environ | env, capture_output=True, text=True)
+    # Below another make, this one would say which folder it enters.
+    usual = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    return subprocess.run(["bash", "-euc", command], cwd=folder, env=usual | env, capture_output=True, text=True)
 
 
 def test_only_a_tag_that_is_the_version_is_released() -> None:

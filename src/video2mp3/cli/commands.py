@@ -33,7 +33,7 @@ Role = Annotated[Literal["api", "worker", "notifier"], typer.Argument(help="Whic
 
 
 def serve(host: Host = None, port: Port = None, data_dir: DataDir = None, require_login: RequireLogin = False) -> None:
-    """Run the whole service in one process: API, worker and notifier."""
+    """Run the API, a worker and the notifier in one process."""
     from video2mp3.cli import server
 
     server.serve(_settings(host=host, port=port, data_dir=data_dir, require_login=require_login or None))
@@ -81,7 +81,7 @@ def doctor() -> None:
 
 
 def health(role: Role = "api") -> None:
-    """Check the health of the role on this machine; for containers.
+    """Check the health of a role on this machine, for containers.
 
     Ends with status 1 if it is not healthy. For `serve`, check `api`.
     """

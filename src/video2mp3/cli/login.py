@@ -23,10 +23,10 @@ def login(
         bool, typer.Option("--password-stdin", help="Read the password or the key from standard input.")
     ] = False,
 ) -> None:
-    """Store an API key of a service, so that `push` needs no password.
+    """Store an API key of a service for `push`.
 
-    Asks for an API key, which the account's page creates; with --user for the account's password. The key is stored in
-    ~/.config/video2mp3/keys.json, which only you can read.
+    `push` then needs no password. Asks for an API key, which the account's page creates; with --user for the account's
+    password. The key is stored in ~/.config/video2mp3/keys.json, which only you can read.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""Finds stereo sound whose channels cancel each other out in mono, as if one of them were wired wrongly."""
+"""Finds antiphase stereo: channels that cancel each other out in mono, as if one of them were wired wrongly."""
 
 import array
 from collections.abc import Sequence
