@@ -55,7 +55,7 @@ test: tools page ## Run all tests against the tests' own RabbitMQ, MariaDB, S3 a
 FAST := accounts database jobs outbound queue storage supply telemetry uploads
 .PHONY: test-fast
 test-fast: $(DEV) ## Run the tests of what needs no server and no browser, within a minute
-	TESTS_FAST=1 $(BIN)/pytest --numprocesses=auto --dist=worksteal -r fE $(FAST:%=tests/%) tests/test_*.py $(ARGS)
+	TESTS_FAST=1 $(BIN)/pytest --numprocesses=$(TEST_PROCESSES) --dist=worksteal -r fE $(FAST:%=tests/%) tests/test_*.py $(ARGS)
 
 .PHONY: matrix
 matrix: tools ## Compare parallel with sequential encoding in all modes: 106 combinations, ten minutes
