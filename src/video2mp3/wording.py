@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
+from itertools import takewhile
 from typing import Any
 
 _TEXTS: Mapping[str, str] = {
@@ -53,5 +54,9 @@ def invalid_value(found: Mapping[str, Any]) -> str:
 
 def unknown_name(name: str, known: Collection[str]) -> str:
     """Returns a sentence about a name that is not known, with the nearest one."""
-    near = get_close_matches(name, sorted(known), 1, 0.0)
-    return f"There is no {name}" + (f"; the nearest is {near[0]}." if near else ".")
+    # A long beginning that all names share would make all of them near.
+    words = [name.lower(), *(one.lower() for one in known)]
+    shared = sum(1 for _ in takewhile(lambda letters: len(set(letters)) == 1, zip(*words, strict=False)))
+    by_rest = {one[shared:].lower(): one for one in sorted(known)}
+    near = get_close_matches(name[shared:].lower(), by_rest, 1, 0.0)
+    return f"There is no {name}" + (f"; the nearest is {by_rest[near[0]]}." if near else ".")

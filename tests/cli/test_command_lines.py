@@ -225,3 +225,10 @@ def test_shells_complete_flags(shell: str, folder: Path) -> None:
     env = os.environ | words | {"_VIDEO2MP3_COMPLETE": f"complete_{shell}"}
     done = subprocess.run(program, env=env, cwd=folder, capture_output=True, text=True, timeout=60)
     assert "--loudness" in done.stdout, done.stderr
+
+
+def test_a_name_that_is_too_long_is_one_sentence(folder: Path) -> None:
+    for more in ("--skip-existing", "--dry-run"):
+        done = run(folder, "convert", "talk.wav", "-o", f"{'{stem}' * 100}.mp3", more)
+        assert (done.returncode, done.stderr.count(b"\n")) == (1, 1)
+        assert b"cannot be written to: file name too long." in done.stderr

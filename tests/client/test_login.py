@@ -58,6 +58,16 @@ def test_variables_win_over_what_is_stored(served: Served, home: Path) -> None:
 
 def test_a_key_is_tried_before_it_is_stored(served: Served, home: Path) -> None:
     done = run(served, home, "login", served.url, "--password-stdin", stdin="v2m_wrong\n")
-    assert done.returncode == 2
+    assert done.returncode == 1
     assert not (home / "config").exists()
     assert "API key; use --password-stdin" in run(served, home, "login", served.url).stderr
+
+
+def test_a_damaged_file_of_keys_is_kept(served: Served, home: Path) -> None:
+    file = home / "config" / "video2mp3" / "keys.json"
+    file.parent.mkdir(parents=True)
+    file.write_text("{")
+    done = run(served, home, "logout", served.url)
+    assert done.returncode == 1
+    assert "keys.json is damaged; repair it, or delete it and sign in again." in done.stderr
+    assert file.read_text() == "{"

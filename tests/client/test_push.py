@@ -148,3 +148,14 @@ def test_the_examples_in_the_docs_do_what_they_say(kind: str, served: Served, tm
     assert result.returncode == 0, result.stderr
     mp3 = tmp_path / ("talk.mp3" if kind == "sh" else "talk-128.mp3")
     assert samples_by_ffmpeg(mp3) == 3 * 48_000
+
+
+def test_a_folder_is_pushed_again_without_errors_and_warnings_are_printed(served: Served, tmp_path: Path) -> None:
+    (tmp_path / "inbox").mkdir()
+    (tmp_path / "inbox" / "cut.wav").write_bytes(make_wav(0.5)[:-9000])
+    first = push(served, tmp_path, "inbox")
+    assert first.returncode == 0
+    assert "inbox/cut.wav: warning: The file ends too early" in first.stderr
+    again = push(served, tmp_path, "inbox")
+    assert (again.returncode, again.stdout) == (0, "")
+    assert again.stderr == "video2mp3: 1 of 1 files of folders are skipped: their MP3s exist\n"

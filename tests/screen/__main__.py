@@ -25,7 +25,7 @@ def main() -> None:
             sound = ("-c:a", "libopus") if file.endswith("webm") else ("-c:a", "aac")
             picture = ("-vn",) if file.endswith("webm") else ("-c:v", "copy")
             looped = ("-stream_loop", "-1", "-i", str(loop), "-t", str(seconds))
-            make(folder / file, *looped, *picture, *sound, "-b:a", "96k")
+            make(folder / file, *looped, *picture, *sound, "-af", "aresample=async=1000", "-b:a", "96k")
         loop.unlink()
         frames = record([str(program), *shlex.split(COMMAND)[1:]], folder, {})
     PICTURE.write_text(draw(COMMAND, frames))

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from video2mp3.cli.convert_files import ConvertSettings, Task, convert_files
-from video2mp3.cli.files import earlier_output
+from video2mp3.cli.files import existing_output
 from video2mp3.cli.flags import OUTPUT, FlagsCommand, Force, Inputs, Output, takes_options, with_flags
 from video2mp3.cli.inputs import STANDARD_INPUT, Input, input_of
 from video2mp3.cli.output_paths import STANDARD_OUTPUT, folders_to_watch, is_given_folder, pair_outputs
@@ -148,7 +148,7 @@ def _check_standard_output(inputs: Sequence[Input], options: ResolvedOptions) ->
 def _print_plan(tasks: Sequence[Task], options: ResolvedOptions, force: bool) -> None:
     """Prints what a conversion would write, without looking into the files."""
     for task in tasks:
-        earlier = None if task.to_standard_output else earlier_output(task.target, options)
+        earlier = None if task.to_standard_output else existing_output(task.target, options)
         note = ""
         if earlier is not None:
             note = " (would be overwritten)" if force else " (exists: skipped)" if task.skip_existing else " (exists)"

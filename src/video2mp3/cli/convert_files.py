@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from video2mp3.cli.files import check_before, earlier_output, no_room, outputs_of, place, temporary_file
+from video2mp3.cli.files import check_before, existing_output, no_room, outputs_of, place, temporary_file
 from video2mp3.cli.inputs import Input, opened
 from video2mp3.cli.output_paths import STANDARD_OUTPUT
 from video2mp3.cli.progress import Display, OnProgress, display
@@ -178,7 +178,7 @@ def _write(
         _Exists: there is an MP3, and the task keeps it.
     """
     started_s = time.monotonic()
-    if task.skip_existing and not settings.force and earlier_output(task.target, settings.options) is not None:
+    if task.skip_existing and not settings.force and existing_output(task.target, settings.options) is not None:
         raise _Exists
 
     def write(sink: BinaryIO) -> Report:

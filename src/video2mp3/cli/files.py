@@ -97,6 +97,18 @@ def check_target(target: Path, file: Path, force: bool) -> None:
         raise _already_there(target)
 
 
+def existing_output(target: Path, options: ResolvedOptions) -> Path | None:
+    """Returns the same as `earlier_output`.
+
+    Raises:
+        InvalidRequest: the folder cannot be read.
+    """
+    try:
+        return earlier_output(target, options)
+    except OSError as error:
+        raise InvalidRequest(f"{shown(target)} cannot be written to: {reason(error)}.") from None
+
+
 def earlier_output(target: Path, options: ResolvedOptions) -> Path | None:
     """Returns the output of an earlier conversion to this target: the target, or its first segment.
 

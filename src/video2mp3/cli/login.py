@@ -45,7 +45,8 @@ def login(
                 client.sign_in(user, secret)
                 name, secret = user, client.create_api_key(f"push on {platform.node() or 'a computer'}"[:60], _SCOPES)
     except ClientError as error:
-        stop(error.detail)
+        complain("", error.detail)
+        raise typer.Exit(1) from None
     _store(server, secret)
     complain("", f"signed in to {shown(server)} as {shown(name)}")
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from video2mp3.cli.flags import FlagsCommand, Force, Inputs, Output, takes_options, with_flags
+from video2mp3.cli.flags import OUTPUT, FlagsCommand, Force, takes_options, with_flags
 from video2mp3.cli.inputs import input_of
 from video2mp3.cli.output_paths import STANDARD_OUTPUT, pair_outputs
 from video2mp3.cli.server_keys import DEFAULT_SERVER, SERVER_VARIABLE, key_for, usual_server
@@ -14,6 +14,19 @@ from video2mp3.engine import Options
 from video2mp3.errors import InvalidOption
 
 _SERVICE = "Service"
+LocalInputs = Annotated[
+    list[str], typer.Argument(metavar="FILE|FOLDER", help="Videos, or folders of them.", show_default=False)
+]
+LocalOutput = Annotated[
+    str | None,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="FILE|FOLDER",
+        help="Where to write (default: beside each input): a file, a folder, or a name with {fields}.",
+        rich_help_panel=OUTPUT,
+    ),
+]
 
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -22,7 +35,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 @app.command(cls=FlagsCommand)
 @takes_options
 def push_command(
-    files: Inputs,
+    files: LocalInputs,
     options: dict[str, Any],
     server: Annotated[
         str | None,
@@ -43,7 +56,7 @@ def push_command(
         bool,
         typer.Option("--password-stdin", help="Read the password from standard input.", rich_help_panel=_SERVICE),
     ] = False,
-    output: Output = None,
+    output: LocalOutput = None,
     force: Force = False,
 ) -> None:
     """Convert local videos to MP3 with a remote service.
@@ -62,14 +75,16 @@ def push_command(
     except InvalidOption as error:
         stop(with_flags(error.detail))
     if output == STANDARD_OUTPUT:
-        stop("-o -: several files may come; name a file or a folder.")
+        stop("-o -: this command writes files only; name a file or a folder.")
     if elsewhere := [text for text in files if input_of(text).origin]:
-        stop(
-            f"{elsewhere[0]}: this command sends files of this machine; POST /v1/conversions takes URLs (docs/urls.md)."
-        )
-    tasks = [(one.file, target) for one, target in pair_outputs([input_of(text) for text in files], output, chosen)]
+        stop(f"{elsewhere[0]}: this command sends files; save the input to one. For URLs, see docs/urls.md.")
+    pairs = pair_outputs([input_of(text) for text in files], output, chosen)
     if chosen.makes_segments:
-        tasks = [(file, target.with_suffix(".zip")) for file, target in tasks]
+        pairs = [(one, target.with_suffix(".zip")) for one, target in pairs]
+    # As for `convert`: a second run over a folder is no error.
+    tasks = [(one.file, target) for one, target in pairs if force or one.folder is None or not target.exists()]
+    if skipped := len(pairs) - len(tasks):
+        complain("", f"{skipped} of {len(pairs)} files of folders are skipped: their MP3s exist")
     # Imported late: the HTTP library takes a while to load, and other commands do not need it.
     from video2mp3.cli.push_files import push
 

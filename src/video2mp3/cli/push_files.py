@@ -111,10 +111,13 @@ class _Push:
             with _bar(bars, f"{shown(sent.file)}: fetching") as show:
                 check_target(sent.target, sent.file, self._force)
                 self._client.download(done, sent.target, on_progress=show)
+            warnings = self._client.warnings(done.id)
         except (ClientError, Video2mp3Error, OSError) as error:
             self._fail(sent.file, error)
         else:
             self._client.forget(sent.file)
+            for warning in warnings:
+                complain(shown(sent.file), f"warning: {shown(warning)}")
             print(f"{shown(sent.file)} -> {shown(sent.target)} ({size(done.size_bytes or 0)})", flush=True)
 
     def _fail(self, file: Path, error: ClientError | Video2mp3Error | OSError) -> None:

@@ -28,20 +28,29 @@ def key_file() -> Path:
 
 def load_keys() -> dict[str, str]:
     """Returns the API key of each server; none if the file is missing or damaged."""
-    with contextlib.suppress(ConfigurationError, OSError, ValueError):
-        found = json.loads(key_file().read_text())
-        if isinstance(found, dict):
-            return {str(server): str(key) for server, key in found.items()}
+    with contextlib.suppress(ConfigurationError, OSError):
+        return _read_keys()
     return {}
+
+
+def _read_keys() -> dict[str, str]:
+    try:
+        found = json.loads(key_file().read_text())
+    except FileNotFoundError:
+        return {}
+    except ValueError:
+        raise ConfigurationError(f"{key_file()} is damaged; repair it, or delete it and sign in again.") from None
+    return {str(server): str(key) for server, key in dict(found).items()}
 
 
 def store_key(server: str, key: str | None) -> None:
     """Stores the key of a server; None deletes it. The file is never readable by others, and never incomplete.
 
     Raises:
+        ConfigurationError: the file is damaged; it stays as it is.
         OSError: the file cannot be written.
     """
-    keys = {known: value for known, value in load_keys().items() if known != _normal(server)}
+    keys = {known: value for known, value in _read_keys().items() if known != _normal(server)}
     if key is not None:
         keys[_normal(server)] = key
     file = key_file()

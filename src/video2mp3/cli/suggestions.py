@@ -12,6 +12,7 @@ _ELSEWHERE = {
     "--no-overwrites": "--skip-existing",
     "-n": "--skip-existing",
     "--audio-quality": "--vbr",
+    "--quality": "--vbr",
     "-b": "--bitrate",
     "-a": "--track",
     "-ss": "--start",

@@ -155,6 +155,10 @@ class Client:
                 raise ClientError("timeout", "The conversion did not end in time.", retryable=True)
             time.sleep(_POLL_S)
 
+    def warnings(self, conversion_id: str) -> list[str]:
+        """Returns what a finished conversion warns of, such as damage; docs/results.md describes the whole report."""
+        return list(self._connection.call("GET", f"/v1/conversions/{conversion_id}/report").json()["warnings"])
+
     def download(
         self, conversion: Conversion, target: Path | str, *, on_progress: OnProgress = lambda _got, _all: None
     ) -> None:

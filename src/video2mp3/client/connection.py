@@ -1,5 +1,6 @@
 """Sends requests to the service, retries them, and renews the session when it expires."""
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -110,9 +111,10 @@ def backoff_delays_s() -> Iterator[float | None]:
 def unreachable(error: httpx.TransportError) -> ClientError:
     """Returns the error for a missing response."""
     who = "The service"
+    reason = re.sub(r"^\[Errno -?\d+\] ", "", str(error)).lower() or type(error).__name__
     with suppress(RuntimeError):  # an error outside a request knows none
         who = f"{error.request.url.scheme}://{error.request.url.netloc.decode()}"
-    return ClientError("unreachable", f"{who} does not answer ({error}).", retryable=True)
+    return ClientError("unreachable", f"{who} does not answer ({reason}).", retryable=True)
 
 
 def _retry_after_s(answer: httpx.Response) -> float:

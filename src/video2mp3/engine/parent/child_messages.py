@@ -67,6 +67,8 @@ _LOUDNESS_LIMITS = {
 _MAX_COUNT = 2**48
 _LEAST_S = 1e-6
 _NOTICEABLE_DRIFT_S = 0.1
+_NOTICEABLE_SILENCE_S = 0.3
+"""Nobody hears that a recording begins a little late; the report has it all the same."""
 """Rather less than what viewers notice between picture and sound."""
 _MAX_TEXT = 300
 _MAX_PEAKS_TEXT = -(-2 * WAVEFORM_POINTS // 3) * 4
@@ -346,7 +348,7 @@ def timeline_warnings(fields: Fields, options: ResolvedOptions) -> tuple[str, ..
     found = timeline_of(fields)
     fate = "left out" if options.timing == "packed" else "silence in the MP3"
     warnings = []
-    if found.leading_silence_s:
+    if found.leading_silence_s > _NOTICEABLE_SILENCE_S:
         warnings.append(f"The sound begins {found.leading_silence_s:.2f} s after the file's start; this is {fate}.")
     if found.gaps:
         count = f"{found.gap_count} gaps" if found.gap_count > 1 else "a gap"
@@ -356,8 +358,10 @@ def timeline_warnings(fields: Fields, options: ResolvedOptions) -> tuple[str, ..
         times = f"{found.discontinuities} times" if found.discontinuities > 1 else "once"
         warnings.append(f"The file's clock begins anew {times}; the sound is joined there.")
     if abs(found.drift_s) > _NOTICEABLE_DRIFT_S:
-        direction = "longer" if found.drift_s > 0 else "shorter"
-        warnings.append(f"By its time stamps, the sound is {abs(found.drift_s):.2f} s {direction} than it is.")
+        direction = "shorter" if found.drift_s > 0 else "longer"
+        warnings.append(
+            f"The sound is {abs(found.drift_s):.2f} s {direction} than its time stamps say; the MP3 keeps it as it is."
+        )
     return tuple(warnings)
 
 
