@@ -132,6 +132,13 @@ def test_a_damaged_file_is_reported_as_damaged(entry: dict[str, Any], outcomes: 
     assert any("damaged" in warning for warning in report.warnings)
 
 
+@pytest.mark.parametrize("entry", [entry for entry in ENTRIES if "silence_frames" in entry["path"]])
+def test_a_pause_of_a_telephone_codec_is_no_damage(entry: dict[str, Any], outcomes: dict[str, Future[Outcome]]) -> None:
+    report = outcomes[entry["path"]].result().result
+    assert isinstance(report, Report)
+    assert (report.damaged_packets, report.warnings) == (0, ())
+
+
 @pytest.mark.parametrize("entry", of("undecodable_audio"))
 def test_audio_of_an_unknown_kind_has_its_own_code(entry: dict[str, Any], outcomes: dict[str, Future[Outcome]]) -> None:
     assert_failed(outcomes[entry["path"]].result(), WITHOUT_SOUND.get(entry["path"], "undecodable_audio"))

@@ -37,6 +37,11 @@ _ESTIMATED_FORMATS = ("aac", "loas", "mp3", "ac3", "eac3", "dts", "mlp", "truehd
 """Containers without a declared duration: FFmpeg estimates it from the bit rate, or takes that of one link."""
 _FRAMED_FORMATS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "flv", "avi", "asf", "ogg")
 """Containers that store a packet's position and size; in others, undecodable data is often not audio."""
+_AMR_NO_DATA = 15
+"""Frame type of a pause, which FFmpeg's decoder refuses; long pauses are gaps by the time stamps.
+
+Source: 3GPP TS 26.101, table 1a, and RFC 4867, section 5.3.
+"""
 _ENCRYPTED_TAGS = ("drms", "enca")
 """Sample entries of protected MP4 tracks. Sources: iTunes, ISO/IEC 14496-12 §8.12."""
 _ENCRYPTION_CHECK_PACKETS = 16
@@ -138,6 +143,8 @@ class TrackDecoder:
                     raise
                 if packet.has_sidedata("encryption_info"):
                     raise EncryptedAudio from error
+                if self.codec == "amr_nb" and packet.size == 1 and bytes(packet)[0] >> 3 & 15 == _AMR_NO_DATA:
+                    continue
                 self.damage.packets += packet.size > 0
                 if last is not None and packet.size > 0 and self._container.format.name in _FRAMED_FORMATS:
                     for frame in self._silence(packet, last):
