@@ -21,7 +21,7 @@ from tests.worker.system import make_wav
 from video2mp3 import supervision
 from video2mp3.accounts import audit, one_time_tokens, sign_ins, signing_keys, throttling
 from video2mp3.api.conversions import watcher
-from video2mp3.cli import http_server, server
+from video2mp3.cli.roles import http_server, server
 from video2mp3.database import migrate
 from video2mp3.jobs import batches, lifecycle, messages, workers
 from video2mp3.jobs.housekeeping import loops, periodic_tasks, relay, sweeper

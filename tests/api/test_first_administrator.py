@@ -12,7 +12,7 @@ from tests.api.conftest import PASSWORD, Serve
 from tests.cli.test_commands import run
 from video2mp3.accounts import users
 from video2mp3.api.frame.services import Services
-from video2mp3.cli.http_server import print_api_started
+from video2mp3.cli.roles.http_server import print_api_started
 from video2mp3.database.connection import Database
 from video2mp3.wiring import Backends
 

@@ -120,9 +120,8 @@ def test_help_is_plain_and_whole(tmp_path: Path) -> None:
 def test_the_service_in_one_process_loads_no_client_of_other_servers() -> None:
     """It should leave their memory, and Alembic's where the tables are current, to those who need them."""
     clients = ["aio_pika", "obstore", "alembic"]
-    loaded = (
-        f"import sys; from video2mp3.cli import http_server, server; print([m for m in {clients} if m in sys.modules])"
-    )
+    imports = "import sys; from video2mp3.cli.roles import http_server, server; "
+    loaded = f"{imports}print([m for m in {clients} if m in sys.modules])"
     everything = "import video2mp3.queue.rabbitmq, video2mp3.storage.objects, alembic; " + loaded
     outputs = [subprocess.check_output([sys.executable, "-c", each], text=True) for each in (loaded, everything)]
     assert outputs == ["[]\n", f"{clients}\n"]
@@ -131,7 +130,7 @@ def test_the_service_in_one_process_loads_no_client_of_other_servers() -> None:
 def test_a_worker_and_a_notifier_load_no_web_framework() -> None:
     """It should leave its memory and its time to the roles that answer requests."""
     for module, loaded in (("server", False), ("http_server", True)):
-        program = f"import sys, video2mp3.cli.{module}; print('fastapi' in sys.modules)"
+        program = f"import sys, video2mp3.cli.roles.{module}; print('fastapi' in sys.modules)"
         assert subprocess.check_output([sys.executable, "-c", program], text=True) == f"{loaded}\n"
 
 
@@ -141,6 +140,6 @@ def test_converting_loads_no_server(tmp_path: Path) -> None:
     loaded = f"import sys, video2mp3.cli; print([m for m in {servers} if m in sys.modules])"
     result = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
-    everything = loaded.replace("video2mp3.cli;", "video2mp3.cli.http_server, video2mp3.queue.rabbitmq;")
+    everything = loaded.replace("video2mp3.cli;", "video2mp3.cli.roles.http_server, video2mp3.queue.rabbitmq;")
     result = subprocess.run([sys.executable, "-c", everything], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == str(servers)

@@ -19,7 +19,7 @@ from tests.engine.converting import make
 from tests.engine.decoders import samples_decoded
 from tests.engine.sounds import tone, write_wav
 from tests.media import make_video
-from video2mp3.cli.output_paths import media_files
+from video2mp3.cli.local.output_paths import media_files
 from video2mp3.engine.formats import CONTAINERS, DECODERS, SUFFIXES
 
 WAIT_S = 60.0

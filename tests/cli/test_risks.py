@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.test_commands import run
-from video2mp3.cli.risks import risks
+from video2mp3.cli.roles.risks import risks
 from video2mp3.settings import load_settings
 
 STRONG = "k7-Zq9wLxv0Tn4Rd"

@@ -12,7 +12,7 @@ from tests.cli.test_convert import mp3s, video2mp3
 from tests.engine.decoders import samples_decoded
 from tests.engine.sounds import write_wav
 from tests.servers import require_program
-from video2mp3.cli.files import place
+from video2mp3.cli.local.files import place
 from video2mp3.engine import Segment
 from video2mp3.errors import FileExists, StorageFull
 

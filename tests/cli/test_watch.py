@@ -16,11 +16,11 @@ import pytest
 from tests.engine.decoders import samples_decoded
 from tests.engine.sounds import tone, wav_with, write_wav
 from tests.servers import wait_until
-from video2mp3.cli.watch import Arrivals
+from video2mp3.cli.local.watch import Arrivals
 
 WAIT_S = 60.0
 NORMALLY = "from video2mp3.cli import main; main()"
-QUICKLY = f"from video2mp3.cli import watch as w; w.INTERVAL_S = w.SETTLED_S = 0.1; {NORMALLY}"
+QUICKLY = f"from video2mp3.cli.local import watch as w; w.INTERVAL_S = w.SETTLED_S = 0.1; {NORMALLY}"
 """For tests in which each file comes at once."""
 
 

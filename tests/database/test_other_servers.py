@@ -15,7 +15,7 @@ from tests.api.conftest import serving
 from tests.servers import MariaDBServer
 from tests.servers.roots import root_of
 from video2mp3.api.frame.services import Services
-from video2mp3.cli.doctor import check_database
+from video2mp3.cli.roles.doctor import check_database
 from video2mp3.database import migrate
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import User

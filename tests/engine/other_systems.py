@@ -111,7 +111,7 @@ def run() -> None:
     _Popen.parts, _, *arguments = sys.argv[1:]
     subprocess.Popen = _Popen  # type: ignore[misc, assignment]
     if {"serve", "doctor"} & {*arguments}:
-        from video2mp3.cli import doctor, server  # noqa: F401
+        from video2mp3.cli.roles import doctor, server  # noqa: F401
     take_out(_Popen.parts)
     sys.argv = ["video2mp3", *arguments]
     cli.main()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.converting import converted, make
+from video2mp3.engine.child.refusals.soundless import _has_unknown_ts_stream
 from video2mp3.engine.refused_formats import REFUSED, SIGNATURE_BYTES, RefusedFormat
 from video2mp3.errors import EmptyAudio, EncryptedAudio, IncompleteFile, MediaError, ReferenceMovie, UnsupportedFormat
 
@@ -154,3 +155,10 @@ def test_copy_protection_is_told_from_damage(kind: str, tmp_path: Path) -> None:
     protected = protect(data)
     assert protected != data
     assert isinstance(refusal_of(protected, tmp_path), EncryptedAudio)
+
+
+@pytest.mark.parametrize("rest", [b"G", b"GG", b"G\x40\x00\x20", b"G" * 187])
+def test_a_transport_stream_may_end_within_a_packet(rest: bytes) -> None:
+    """It should be looked through as far as it has whole packets."""
+    head = b"G" + bytes(187) + rest
+    assert not _has_unknown_ts_stream(lambda offset, size: head[offset : offset + size])

@@ -9,7 +9,7 @@ from mutagen.id3 import ID3
 from tests.engine.converting import converted, make
 from tests.media import corpus_file
 from tests.options import resolved
-from video2mp3.engine.child.tags import tags_for
+from video2mp3.engine.child.metadata.tags import tags_for
 
 PUBLIC = {
     "title": "A talk",

@@ -9,7 +9,7 @@ import pytest
 from tests.engine.converting import converted, make
 from tests.engine.sounds import write_wav
 from video2mp3.engine import FileSource, probe
-from video2mp3.engine.child.text_encoding import FALLBACK, TagDecoder, encoding_of
+from video2mp3.engine.child.metadata.text_encoding import FALLBACK, TagDecoder, encoding_of
 
 TITLES = {
     "cp1252": (

@@ -6,7 +6,7 @@ import pytest
 
 from tests.engine.converting import converted, make
 from video2mp3.engine import FileSource, Limits, Options, convert, probe
-from video2mp3.engine.child.languages import has_language
+from video2mp3.engine.child.metadata.languages import has_language
 from video2mp3.errors import AudioTooLong, StartOutOfRange, TrackNotFound
 
 

@@ -88,7 +88,7 @@ def test_a_receiver_that_is_away_holds_nothing_up() -> None:
 def test_opentelemetry_is_loaded_only_where_it_is_wanted() -> None:
     """It should cost nothing while traces are off."""
     program = (
-        "import sys; from video2mp3.cli import http_server, server; from video2mp3.telemetry import tracing\n"
+        "import sys; from video2mp3.cli.roles import http_server, server; from video2mp3.telemetry import tracing\n"
         "loaded = lambda: any(name.startswith('opentelemetry.sdk') for name in sys.modules)\n"
         "with tracing.export_spans('', 'api'), tracing.span('x'): before = loaded()\n"
         "with tracing.export_spans('http://127.0.0.1:9/v1/traces', 'api'): print(before, loaded())\n"

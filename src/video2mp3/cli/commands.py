@@ -34,28 +34,28 @@ Role = Annotated[Literal["api", "worker", "notifier"], typer.Argument(help="Whic
 
 def serve(host: Host = None, port: Port = None, data_dir: DataDir = None, require_login: RequireLogin = False) -> None:
     """Run the API, a worker and the notifier in one process."""
-    from video2mp3.cli import server
+    from video2mp3.cli.roles import server
 
     server.serve(_settings(host=host, port=port, data_dir=data_dir, require_login=require_login or None))
 
 
 def api(host: Host = None, port: Port = None) -> None:
     """Run the HTTP API."""
-    from video2mp3.cli import server
+    from video2mp3.cli.roles import server
 
     server.api(_settings(host=host, port=port))
 
 
 def worker(slots: Slots = None) -> None:
     """Run a worker, which converts jobs; SIGTERM drains it."""
-    from video2mp3.cli import server
+    from video2mp3.cli.roles import server
 
     server.worker(_settings(worker_slots=slots))
 
 
 def notifier() -> None:
     """Run the notifier, which sends emails and webhooks."""
-    from video2mp3.cli import server
+    from video2mp3.cli.roles import server
 
     server.notifier(_settings())
 
@@ -65,7 +65,7 @@ def migrate() -> None:
 
     Safe to run again, and from several machines at once.
     """
-    from video2mp3.cli import server
+    from video2mp3.cli.roles import server
 
     server.migrate(_settings())
 
@@ -75,7 +75,7 @@ def doctor() -> None:
 
     The machine, the engine, the database, the broker and the storage, as the settings choose them.
     """
-    from video2mp3.cli.doctor import examine
+    from video2mp3.cli.roles.doctor import examine
 
     sys.exit(0 if examine(_settings(log_level="error")) else 1)
 
@@ -85,7 +85,7 @@ def health(role: Role = "api") -> None:
 
     Ends with status 1 if it is not healthy. For `serve`, check `api`.
     """
-    from video2mp3.cli.health import check
+    from video2mp3.cli.roles.health import check
     from video2mp3.settings import load_settings
 
     typer.echo(check(load_settings(), role))

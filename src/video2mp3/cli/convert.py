@@ -9,13 +9,13 @@ from typing import Annotated, Any
 
 import typer
 
-from video2mp3.cli.convert_files import ConvertSettings, Task, convert_files
-from video2mp3.cli.files import existing_output
 from video2mp3.cli.flags import OUTPUT, FlagsCommand, Force, Inputs, Output, takes_options, with_flags
-from video2mp3.cli.inputs import STANDARD_INPUT, Input, input_of
-from video2mp3.cli.output_paths import STANDARD_OUTPUT, folders_to_watch, is_given_folder, pair_outputs
+from video2mp3.cli.local.convert_files import ConvertSettings, Task, convert_files
+from video2mp3.cli.local.files import existing_output
+from video2mp3.cli.local.inputs import STANDARD_INPUT, Input, input_of
+from video2mp3.cli.local.output_paths import STANDARD_OUTPUT, folders_to_watch, is_given_folder, pair_outputs
+from video2mp3.cli.local.watch import Watch
 from video2mp3.cli.terminal import complain, shown, stop
-from video2mp3.cli.watch import Watch
 from video2mp3.engine import Limits, Options, ResolvedOptions
 from video2mp3.engine.cpus import available_cpus
 from video2mp3.errors import InvalidOption

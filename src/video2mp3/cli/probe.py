@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from video2mp3.cli.flags import FlagsCommand
-from video2mp3.cli.inputs import input_of, opened
+from video2mp3.cli.local.inputs import input_of, opened
 from video2mp3.cli.terminal import clock, complain, shown, size
 from video2mp3.engine import Probe, Track, probe
 from video2mp3.errors import Video2mp3Error

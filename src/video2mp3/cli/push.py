@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from video2mp3.cli.flags import OUTPUT, FlagsCommand, Force, takes_options, with_flags
-from video2mp3.cli.inputs import input_of
-from video2mp3.cli.output_paths import STANDARD_OUTPUT, pair_outputs
+from video2mp3.cli.local.inputs import input_of
+from video2mp3.cli.local.output_paths import STANDARD_OUTPUT, pair_outputs
 from video2mp3.cli.server_keys import DEFAULT_SERVER, SERVER_VARIABLE, key_for, usual_server
 from video2mp3.cli.terminal import complain, read_password, stop
 from video2mp3.engine import Options

@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from video2mp3.cli.files import check_target, open_source
+from video2mp3.cli.local.files import check_target, open_source
 from video2mp3.cli.terminal import complain, reason, shown, size
 from video2mp3.client import Client, ClientError, Conversion
 from video2mp3.engine import ResolvedOptions

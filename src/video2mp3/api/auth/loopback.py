@@ -3,7 +3,7 @@
 A loopback peer alone proves little: a page of any site can make this machine's browser send requests here (and with DNS
 rebinding under its own name), a reverse proxy on this machine forwards everybody's requests, and other accounts of the
 machine have programs too. Each leaves a trace that this module looks for. A proxy that runs as the same account and
-leaves none is caught by the settings that are made for it (`cli/http_server.py`).
+leaves none is caught by the settings that are made for it (`cli/roles/http_server.py`).
 """
 
 import ipaddress

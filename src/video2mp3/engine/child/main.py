@@ -23,12 +23,12 @@ from video2mp3.engine.child.audio.parallel import EncoderPool
 from video2mp3.engine.child.audio.waveform import measure
 from video2mp3.engine.child.conversion_job import ConversionJob, Converter
 from video2mp3.engine.child.media import Media
+from video2mp3.engine.child.metadata.tags import tags_for
 from video2mp3.engine.child.mix_conversion import MixConversion
 from video2mp3.engine.child.pictures.cover import front_cover, with_cover_picture
 from video2mp3.engine.child.pipeline import Pipeline
-from video2mp3.engine.child.soundless import better_reason
+from video2mp3.engine.child.refusals.soundless import better_reason
 from video2mp3.engine.child.stream_copy import StreamCopy
-from video2mp3.engine.child.tags import tags_for
 from video2mp3.engine.containers.mp4_audio import find_audio
 from video2mp3.engine.containers.mp4_edits import replaced_empty_edits
 from video2mp3.engine.containers.mp4_pictures import shortened_picture_indexes

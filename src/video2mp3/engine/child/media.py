@@ -11,14 +11,14 @@ from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
 from video2mp3.engine.child.decode import TrackDecoder, out_of_memory
-from video2mp3.engine.child.languages import has_language
+from video2mp3.engine.child.metadata.languages import has_language
+from video2mp3.engine.child.metadata.text_encoding import FALLBACK, MAC_ROMAN, TagDecoder
 from video2mp3.engine.child.mixing import MixedTracks
 from video2mp3.engine.child.parts import Part, Parts, PartsDecoder
 from video2mp3.engine.child.pictures.attached import FRONT, is_picture, rank_of, rank_of_type
-from video2mp3.engine.child.recognize import chosen_demuxer, demuxer_of, reason_not_opened, refuse_by_signature
+from video2mp3.engine.child.refusals.recognize import chosen_demuxer, demuxer_of, reason_not_opened, refuse_by_signature
+from video2mp3.engine.child.refusals.soundless import is_protected, is_quicktime_reference
 from video2mp3.engine.child.sample_reader import sample_reader
-from video2mp3.engine.child.soundless import is_protected, is_quicktime_reference
-from video2mp3.engine.child.text_encoding import FALLBACK, MAC_ROMAN, TagDecoder
 from video2mp3.engine.child.timeline import Clock, StartClock
 from video2mp3.engine.containers import ogg
 from video2mp3.engine.containers.attached_pictures import MAX_PICTURE_BYTES, attached_pictures

@@ -16,8 +16,8 @@ from video2mp3.engine.child.audio.trim import Trim
 from video2mp3.engine.child.audio.waveform import WaveformPeaks
 from video2mp3.engine.child.conversion_job import ConversionJob
 from video2mp3.engine.child.media import Media
+from video2mp3.engine.child.metadata.output_metadata import OutputMetadata
 from video2mp3.engine.child.mixing import MixedTracks
-from video2mp3.engine.child.output_metadata import OutputMetadata
 from video2mp3.engine.child.parts import PartsDecoder
 from video2mp3.engine.child.segments import SegmentsWriter, WrittenSegment
 from video2mp3.engine.child.split_points import PcmFormat, SplitPoints, split_points_for

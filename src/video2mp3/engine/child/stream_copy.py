@@ -18,7 +18,7 @@ from video2mp3.engine.child.conversion_job import ConversionJob
 from video2mp3.engine.child.decode import SKIPPED_SAMPLES
 from video2mp3.engine.child.frame_decoder import FrameDecoder, SilenceDecoder
 from video2mp3.engine.child.media import Media
-from video2mp3.engine.child.output_metadata import OutputMetadata
+from video2mp3.engine.child.metadata.output_metadata import OutputMetadata
 from video2mp3.engine.child.segments import SegmentsWriter
 from video2mp3.engine.child.silent_frames import SilentFrames, frames_in
 from video2mp3.engine.child.split_points import PcmFormat, split_points_for

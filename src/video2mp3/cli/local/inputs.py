@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import unquote, urlsplit
 
-from video2mp3.cli.files import open_source
+from video2mp3.cli.local.files import open_source
 from video2mp3.cli.terminal import reason
 from video2mp3.engine import FileSource
 from video2mp3.errors import Canceled, InvalidRequest

@@ -11,7 +11,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from video2mp3.engine.child.character_statistics import ALPHABETS, HANGUL, KANJI, LATIN, SIMPLIFIED, TRADITIONAL
+from video2mp3.engine.child.metadata.character_statistics import (
+    ALPHABETS,
+    HANGUL,
+    KANJI,
+    LATIN,
+    SIMPLIFIED,
+    TRADITIONAL,
+)
 
 FALLBACK = "cp1252"
 MAC_ROMAN = "mac_roman"

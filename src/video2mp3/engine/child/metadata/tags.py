@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import PurePosixPath
 
-from video2mp3.engine.child.text_encoding import TagDecoder
+from video2mp3.engine.child.metadata.text_encoding import TagDecoder
 from video2mp3.engine.child.timeline import LeftOut
 from video2mp3.engine.mp3.id3 import MAX_TEXT_LENGTH, clean_text
 from video2mp3.engine.options import ResolvedOptions

@@ -70,13 +70,14 @@ def _is_scrambled_ts(read_at: ReadAt) -> bool:
 def _has_unknown_ts_stream(read_at: ReadAt) -> bool:
     """Returns whether a transport stream has no stream of a type with a decoder; FFmpeg then guesses, often MP3."""
     head = read_at(0, _HEAD_BYTES)
-    packets = (head[place : place + _TS_PACKET_BYTES] for place in range(0, len(head), _TS_PACKET_BYTES))
+    whole = len(head) // _TS_PACKET_BYTES * _TS_PACKET_BYTES
+    packets = (head[place : place + _TS_PACKET_BYTES] for place in range(0, whole, _TS_PACKET_BYTES))
     types = {kind for packet in packets if packet[:1] == b"G" for kind in _stream_types(packet)}
     return bool(types) and not types & _DECODED_TYPES
 
 
 def _stream_types(packet: bytes) -> Iterator[int]:
-    """Yields the stream types of a program map that begins in this packet."""
+    """Yields the stream types of a program map that begins in this packet, which is whole."""
     if not packet[1] & 0x40:
         return
     place = 4 + (1 + packet[4] if packet[3] & 0x20 else 0)

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from video2mp3.cli.files import check_before, existing_output, no_room, outputs_of, place, temporary_file
-from video2mp3.cli.inputs import Input, opened
-from video2mp3.cli.output_paths import STANDARD_OUTPUT
-from video2mp3.cli.progress import Display, OnProgress, display
+from video2mp3.cli.local.files import check_before, existing_output, no_room, outputs_of, place, temporary_file
+from video2mp3.cli.local.inputs import Input, opened
+from video2mp3.cli.local.output_paths import STANDARD_OUTPUT
+from video2mp3.cli.local.progress import Display, OnProgress, display
 from video2mp3.cli.terminal import clock, complain, reason, shown, size
 from video2mp3.engine import Limits, Report, ResolvedOptions, convert
 from video2mp3.errors import Canceled, InvalidRequest, StorageFull, Video2mp3Error

@@ -18,7 +18,7 @@ from video2mp3.api.conversions import events
 from video2mp3.api.frame.services import Services
 from video2mp3.api.server import peers
 from video2mp3.api.server.protocol import BoundedHeadProtocol
-from video2mp3.cli.registration import registration_sentence
+from video2mp3.cli.roles.registration import registration_sentence
 from video2mp3.errors import ConfigurationError
 from video2mp3.jobs.housekeeping.loops import Housekeeping
 from video2mp3.settings import Settings

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from video2mp3.cli.convert_files import ConvertSettings, Task, convert_files
-from video2mp3.cli.files import earlier_output
-from video2mp3.cli.inputs import Input
-from video2mp3.cli.output_paths import folder_for, is_folder, media_files, names_for, report_skipped
+from video2mp3.cli.local.convert_files import ConvertSettings, Task, convert_files
+from video2mp3.cli.local.files import earlier_output
+from video2mp3.cli.local.inputs import Input
+from video2mp3.cli.local.output_paths import folder_for, is_folder, media_files, names_for, report_skipped
 from video2mp3.cli.terminal import complain, reason, shown
 from video2mp3.engine.segment_names import MAX_SUFFIX_BYTES
 

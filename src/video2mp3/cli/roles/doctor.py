@@ -12,8 +12,8 @@ from urllib.parse import unquote, urlsplit
 
 import typer
 
-from video2mp3.cli.registration import registration_sentence
-from video2mp3.cli.risks import risks
+from video2mp3.cli.roles.registration import registration_sentence
+from video2mp3.cli.roles.risks import risks
 from video2mp3.database import migrate
 from video2mp3.database.definitions import check_create
 from video2mp3.engine import FileSource, Options, convert

@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 
-from video2mp3.cli.files import kind_of
-from video2mp3.cli.inputs import Input
-from video2mp3.cli.output_names import filled, is_template
+from video2mp3.cli.local.files import kind_of
+from video2mp3.cli.local.inputs import Input
+from video2mp3.cli.local.output_names import filled, is_template
 from video2mp3.cli.terminal import complain, reason, shown, stop
 from video2mp3.engine import ResolvedOptions
 from video2mp3.engine.file_names import MAX_NAME_BYTES, fitted

@@ -41,6 +41,6 @@ def display(files: int, *, quiet: bool = False) -> Display:
     """Returns how the progress of so many files is shown."""
     if quiet or not sys.stderr.isatty():
         return NoBars()
-    from video2mp3.cli.bars import Bars  # it takes as long to load as a short file to convert
+    from video2mp3.cli.local.bars import Bars  # it takes as long to load as a short file to convert
 
     return Bars(files)

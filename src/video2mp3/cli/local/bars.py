@@ -20,7 +20,7 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
-from video2mp3.cli.progress import OnProgress
+from video2mp3.cli.local.progress import OnProgress
 from video2mp3.cli.terminal import shown
 from video2mp3.engine import Progress as Done
 

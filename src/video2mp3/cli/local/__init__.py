@@ -1,0 +1,1 @@
+"""What `convert`, `probe` and `push` share: inputs, outputs, progress."""

@@ -1,0 +1,1 @@
+"""Tags, languages and their encodings."""
