@@ -16,21 +16,20 @@ from video2mp3.api.conversions.events import get_watcher
 from video2mp3.api.conversions.option_parsing import OPTION_PARAMETERS
 from video2mp3.api.conversions.representations import error_of
 from video2mp3.api.conversions.requests import job_spec, request_of_query
-from video2mp3.api.conversions.submission import check_quotas, submit
+from video2mp3.api.conversions.submission import check_quotas, submit, submit_stored
 from video2mp3.api.conversions.watcher import JobWatcher
 from video2mp3.api.fairness.disconnects import wait_for_disconnect
 from video2mp3.api.fairness.transfers import run_transfer
 from video2mp3.api.frame.disposition import filename_of
 from video2mp3.api.frame.range_response import serve
 from video2mp3.api.frame.services import CurrentServices, Services
-from video2mp3.api.frame.streaming import abort, declared_size_bytes, receive_file
+from video2mp3.api.frame.streaming import declared_size_bytes, receive_file
 from video2mp3.api.uploads.early_start import EarlyStart
 from video2mp3.api.uploads.incoming import IncomingUpload, RepeatedUpload
 from video2mp3.api.uploads.routes import RAW_BODY, Name
 from video2mp3.database.tables import Job, Upload
 from video2mp3.errors import Canceled, Conflict, IdempotencyKeyReused, NotFound, Unavailable
 from video2mp3.jobs import lifecycle
-from video2mp3.jobs.idempotency import Idempotency
 from video2mp3.jobs.sources import JobSpec
 from video2mp3.uploads import clean_name
 
@@ -95,7 +94,7 @@ async def _convert(
     earlier = await run_in_threadpool(check_quotas, services, user.user_id, idempotency_key)
     if idempotency_key is not None:
         incoming = IncomingUpload(services, user.user_id, name=name, declared_size_bytes=declared, with_sha256=True)
-        job = await _convert_once(request, services, incoming, spec, Idempotency(idempotency_key, None), earlier)
+        job = await _convert_once(request, services, incoming, spec, idempotency_key, earlier)
         await watcher.wait_for_end(job, _INTERVAL_S)
     else:
         requested = RequestedMp3(services, user.user_id, spec)
@@ -113,7 +112,7 @@ async def _convert_once(
     services: Services,
     incoming: IncomingUpload,
     spec: JobSpec,
-    idempotency: Idempotency,
+    idempotency_key: str,
     earlier: Job | None,
 ) -> Job:
     """Returns the conversion of the body, or the `earlier` one that the same request created with its key."""
@@ -123,17 +122,7 @@ async def _convert_once(
             raise IdempotencyKeyReused
         return earlier
     upload = await receive_file(request, incoming)
-    idempotency = replace(idempotency, request_sha256=spec.sha256(upload.name, incoming.sha256))
-    try:
-        spec = replace(spec, upload_id=upload.id)
-        job = await run_in_threadpool(submit, services, upload.user_id, spec, idempotency)
-    except BaseException:
-        await abort(incoming)
-        raise
-    if job.upload_id != upload.id:
-        # Another request with this Idempotency-Key and the same file was faster.
-        await abort(incoming)
-    return job
+    return await submit_stored(services, incoming, upload, lambda: spec, idempotency_key)
 
 
 class RequestedMp3:

@@ -1,7 +1,6 @@
 """Conversions: submit, list, read, cancel, delete, retry."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any
 
@@ -14,12 +13,12 @@ from starlette.concurrency import run_in_threadpool
 from video2mp3.api.auth.identity import CurrentUser, Principal
 from video2mp3.api.conversions.representations import ConversionJSON, ConversionPage, State
 from video2mp3.api.conversions.requests import FORM_SCHEMA, ConversionRequest, job_spec, request_of_text
-from video2mp3.api.conversions.submission import check_quotas, retry, submit
+from video2mp3.api.conversions.submission import check_quotas, retry, submit, submit_stored
 from video2mp3.api.frame.multipart import MAX_OVERHEAD_BYTES
 from video2mp3.api.frame.parameters import ItemId
 from video2mp3.api.frame.services import CurrentServices, Services
 from video2mp3.api.frame.stored_objects import delete_stored
-from video2mp3.api.frame.streaming import abort, declared_size_bytes, read_small, receive_form
+from video2mp3.api.frame.streaming import declared_size_bytes, read_small, receive_form
 from video2mp3.api.uploads.incoming import IncomingUpload, RepeatedUpload
 from video2mp3.database.tables import Job
 from video2mp3.errors import IdempotencyKeyReused, MissingFile, UnsupportedMediaType
@@ -146,19 +145,8 @@ async def convert_form(
         with_sha256=idempotency_key is not None,
     )
     upload, fields = await receive_form(request, incoming, partial(_form_spec, services=services, role=user.role))
-    try:
-        spec = _form_spec(fields, services, user.role)
-        sha256 = spec.sha256(upload.name, incoming.sha256)
-        idempotency = Idempotency(idempotency_key, sha256) if idempotency_key else None
-        spec = replace(spec, upload_id=upload.id)
-        job = await run_in_threadpool(submit, services, user.user_id, spec, idempotency)
-    except BaseException:
-        await abort(incoming)
-        raise
-    if job.upload_id != upload.id:
-        # Another request with this Idempotency-Key and the same file was faster.
-        await abort(incoming)
-    return job
+    make_spec = partial(_form_spec, fields, services, user.role)
+    return await submit_stored(services, incoming, upload, make_spec, idempotency_key)
 
 
 async def _compare_form(request: Request, services: Services, user: Principal, earlier: Job) -> Job:

@@ -1,12 +1,16 @@
 """Submits jobs: the steps that all routes with conversions share."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import structlog
 from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
 
 from video2mp3 import uploads
 from video2mp3.api.frame.services import Services
+from video2mp3.api.frame.streaming import abort
+from video2mp3.api.uploads.incoming import IncomingUpload
 from video2mp3.database.statements import lock_user
 from video2mp3.database.tables import Job, Upload
 from video2mp3.engine.options import MAX_COVER_BYTES
@@ -53,6 +57,33 @@ def submit(services: Services, user_id: str, spec: JobSpec, idempotency: Idempot
         (job,) = submit_in_transaction(session, services, user_id, [spec], idempotency=idempotency)
     services.wake()
     log.info("job_submitted", job_id=job.id, user_id=user_id, size_bytes=job.source_size_bytes)
+    return job
+
+
+async def submit_stored(
+    services: Services,
+    incoming: IncomingUpload,
+    upload: Upload,
+    make_spec: Callable[[], JobSpec],
+    idempotency_key: str | None,
+) -> Job:
+    """Submits the conversion of a file that was just stored; the file is deleted if the conversion is of another one.
+
+    Raises:
+        What `make_spec` and `submit` raise; then the file is deleted, too.
+    """
+    try:
+        spec = make_spec()
+        sha256 = spec.sha256(upload.name, incoming.sha256)
+        idempotency = Idempotency(idempotency_key, sha256) if idempotency_key else None
+        spec = replace(spec, upload_id=upload.id)
+        job = await run_in_threadpool(submit, services, upload.user_id, spec, idempotency)
+    except BaseException:
+        await abort(incoming)
+        raise
+    if job.upload_id != upload.id:
+        # Another request with this Idempotency-Key and the same file was faster.
+        await abort(incoming)
     return job
 
 
