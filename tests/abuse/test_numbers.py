@@ -12,7 +12,7 @@ from tests.acceptance.service import Service, wait_for_end
 from tests.servers import wait_until
 from tests.worker.system import make_wav
 from video2mp3.engine import Options, Progress, Report
-from video2mp3.engine.parent import child_messages
+from video2mp3.engine.parent import fields
 from video2mp3.errors import Canceled
 from video2mp3.jobs.housekeeping import loops
 from video2mp3.jobs.lifecycle import states
@@ -48,7 +48,7 @@ def without_bounds() -> None:
 def without_guard() -> None:
     """Besides: tiny numbers stay as they are, and nothing guards the heartbeat's thread but what renews a lease."""
     without_bounds()
-    child_messages._LEAST_S = 0.0
+    fields._LEAST_S = 0.0
     percent = property(lambda progress: int(100 * progress.done_s / progress.total_s) if progress.total_s else 0)
     Progress.percent = percent  # type: ignore[assignment]
 

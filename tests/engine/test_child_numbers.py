@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from video2mp3.engine.parent.child_messages import Fields, progress_of, tracks_of, waveform_of
+from video2mp3.engine.parent.child_messages import progress_of, tracks_of, waveform_of
+from video2mp3.engine.parent.fields import Fields
 from video2mp3.errors import EngineCrashed
 
 # As they come out of the child's JSON.

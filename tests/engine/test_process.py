@@ -24,7 +24,8 @@ from tests.engine.sounds import BytesSource, tone, wav_with
 from video2mp3.engine import FileSource, Limits, Progress, Report, convert, find_mp4_audio, inspect_stream, mp4_extract
 from video2mp3.engine.containers.streamability import MoreNeeded, StreamInfo, inspect_head
 from video2mp3.engine.parent import calls, process
-from video2mp3.engine.parent.child_messages import Fields, error_of, progress_of
+from video2mp3.engine.parent.child_messages import error_of, progress_of
+from video2mp3.engine.parent.fields import Fields
 from video2mp3.engine.parent.zygote_client import ChildHandle
 from video2mp3.errors import (
     Canceled,

@@ -16,7 +16,6 @@ from video2mp3.engine.mp3.check import CheckedMp3, check_mp3
 from video2mp3.engine.mp4_extract import Mp4Extract, ReceivedExtract
 from video2mp3.engine.options import MAX_SEGMENTS, Options, ResolvedOptions
 from video2mp3.engine.parent.child_messages import (
-    Fields,
     ReportedSegment,
     error_of,
     file_warnings,
@@ -31,6 +30,7 @@ from video2mp3.engine.parent.child_messages import (
     tracks_of,
     waveform_of,
 )
+from video2mp3.engine.parent.fields import Fields
 from video2mp3.engine.parent.process import Child
 from video2mp3.engine.report import MAX_CHAPTERS, Probe, Progress, Report, Segment, Waveform
 from video2mp3.engine.source import Source

@@ -11,9 +11,9 @@ from video2mp3.engine.containers.streamability import (
     MoreNeeded,
     StreamInfo,
 )
-from video2mp3.engine.mp3.id3 import clean_text
 from video2mp3.engine.options import ResolvedOptions
 from video2mp3.engine.parent import estimate
+from video2mp3.engine.parent.fields import Fields
 from video2mp3.engine.report import (
     LOUDEST,
     MAX_CHAPTERS,
@@ -54,8 +54,6 @@ from video2mp3.errors import (
     Video2mp3Error,
 )
 
-_MAX_TRACKS = 100
-_MAX_LEVEL_DB = 300
 _LOUDNESS_LIMITS = {
     "silence": "The sound is silent, so no gain gives it a loudness.",
     "short": "The sound is shorter than 0.4 s, too short to have a loudness, so its gain is left as it is.",
@@ -64,13 +62,10 @@ _LOUDNESS_LIMITS = {
     "encoder": "The MP3 has {lufs:.1f} LUFS instead of {wanted_lufs:g}: the encoder changes it at this bitrate.",
 }
 """Why the MP3 has another loudness than requested, by the child's codes."""
-_MAX_COUNT = 2**48
-_LEAST_S = 1e-6
 _NOTICEABLE_DRIFT_S = 0.1
+"""Rather less than what viewers notice between picture and sound."""
 _NOTICEABLE_SILENCE_S = 0.3
 """Nobody hears that a recording begins a little late; the report has it all the same."""
-"""Rather less than what viewers notice between picture and sound."""
-_MAX_TEXT = 300
 _MAX_PEAKS_TEXT = -(-2 * WAVEFORM_POINTS // 3) * 4
 """In base64."""
 _TAGS = ("title", "artist", "album", "album_artist", "composer", "genre", "date", "track", "disc", "comment")
@@ -116,110 +111,6 @@ class ReportedSegment:
     title: str | None
     waveform: Waveform | None = None
     """None if the MP3 was copied."""
-
-
-class Fields:
-    """Reads typed fields of a message.
-
-    Raises:
-        EngineCrashed: from every method, if the value has another type or is out of range.
-    """
-
-    def __init__(self, values: object) -> None:
-        if not isinstance(values, dict):
-            raise EngineCrashed
-        self.values: Mapping[str, Any] = values
-
-    def str_field(self, name: str) -> str:
-        """Returns text as one clean, bounded line."""
-        value = self.values.get(name)
-        if not isinstance(value, str):
-            raise EngineCrashed
-        return clean_text(value, _MAX_TEXT)
-
-    def optional_str_field(self, name: str) -> str | None:
-        """Returns text, or None if it is missing or empty."""
-        return None if self.values.get(name) is None else self.str_field(name) or None
-
-    def int_field(self, name: str) -> int:
-        """Returns an integer that is not negative."""
-        value = self.values.get(name)
-        if type(value) is not int or not 0 <= value <= _MAX_COUNT:
-            raise EngineCrashed
-        return value
-
-    def rate_field(self, name: str) -> int:
-        """Returns an integer above 0: others divide by it."""
-        value = self.int_field(name)
-        if not value:
-            raise EngineCrashed
-        return value
-
-    def optional_int_field(self, name: str) -> int | None:
-        """Returns an integer, or None."""
-        return None if self.values.get(name) is None else self.int_field(name)
-
-    def seconds_field(self, name: str) -> float:
-        """Returns a time in seconds."""
-        value = self.values.get(name)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _MAX_COUNT:
-            raise EngineCrashed  # also rejects NaN
-        # Denormal times would make quotients infinite.
-        return float(value) if value >= _LEAST_S else 0.0
-
-    def optional_seconds_field(self, name: str) -> float | None:
-        """Returns a time in seconds, or None."""
-        return None if self.values.get(name) is None else self.seconds_field(name)
-
-    def level_field(self, name: str) -> float:
-        """Returns a level or gain in decibels."""
-        value = self.values.get(name)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= _MAX_LEVEL_DB:
-            raise EngineCrashed
-        return float(value)
-
-    def int_list_field(self, name: str, most: int = _MAX_TRACKS) -> tuple[int, ...]:
-        """Returns a list of integers; an empty one if the field is missing."""
-        values = self.values.get(name, [])
-        if not isinstance(values, list) or len(values) > most:
-            raise EngineCrashed
-        return tuple(Fields({name: value}).int_field(name) for value in values)
-
-    def bool_field(self, name: str) -> bool:
-        """Returns a boolean."""
-        value = self.values.get(name)
-        if not isinstance(value, bool):
-            raise EngineCrashed
-        return value
-
-    def optional_bool_field(self, name: str) -> bool:
-        """Returns a boolean; False if it is missing."""
-        return name in self.values and self.bool_field(name)
-
-    def str_list_field(self, name: str) -> tuple[str, ...]:
-        """Returns a list of texts, each as one clean, bounded line."""
-        value = self.values.get(name)
-        if not isinstance(value, list) or len(value) > _MAX_TRACKS or not all(isinstance(text, str) for text in value):
-            raise EngineCrashed
-        return tuple(clean_text(text, _MAX_TEXT) for text in value)
-
-    def difference_field(self, name: str) -> float:
-        """Returns a difference of times in seconds, which may be negative."""
-        value = self.values.get(name)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not -_MAX_COUNT <= value <= _MAX_COUNT:
-            raise EngineCrashed
-        return float(value)
-
-    def object_field(self, name: str) -> "Fields":
-        """Returns an object."""
-        return Fields(self.values.get(name))
-
-    def list_field(self, name: str, most: int = _MAX_TRACKS) -> "tuple[Fields, ...]":
-        """Returns a list of objects."""
-        value = self.values.get(name)
-        if not isinstance(value, list) or len(value) > most:
-            raise EngineCrashed
-        return tuple(Fields(part) for part in value)
 
 
 def progress_of(values: object) -> Progress:

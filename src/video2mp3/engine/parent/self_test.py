@@ -10,7 +10,7 @@ from typing import Any
 
 from video2mp3.engine.cpus import available_cpus
 from video2mp3.engine.limits import Limits
-from video2mp3.engine.parent.child_messages import Fields
+from video2mp3.engine.parent.fields import Fields
 from video2mp3.engine.parent.process import start
 from video2mp3.errors import EngineCrashed, EngineError
 
