@@ -56,7 +56,7 @@ def store_key(server: str, key: str | None) -> None:
     file = key_file()
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=file.parent)  # mode 0600
-    with open(descriptor, "w") as written:  # noqa: PTH123 a descriptor
+    with os.fdopen(descriptor, "w") as written:
         json.dump(keys, written)
     Path(name).replace(file)
 
