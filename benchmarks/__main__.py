@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from benchmarks import inputs, quality, reading, report
+from benchmarks import encoders, inputs, quality, reading, report
 from benchmarks.chunks import chunk_lengths
 from benchmarks.contenders import Command, debian_ffmpeg, moviepy, ours, ours_only, pyav, wheel_ffmpeg
 from benchmarks.curves import memory, threads
@@ -50,12 +50,18 @@ def _in_order(numbers: report.Numbers, parts: list[Part]) -> report.Numbers:
 
 def _parts(quick: bool, rounds: int) -> list[Part]:
     length, minutes = ("3min", "3 min") if quick else ("60min", "60 min")
-    talk, music = f"talk-{length}.mp4", f"music-{length}.mp4"
+    talk, music, noise = (f"{sound}-{length}.mp4" for sound in ("talk", "music", "noise"))
     short, few_minutes = ("3min", "3 min") if quick else ("10min", "10 min")
     fewer = max(1, rounds - 2)
     nothing = {f"video2mp3 {flag}": ours_only(flag) for flag in ("--help", "--version")}
     slow = {"PyAV": pyav(), "moviepy": moviepy()}
-    main_ones = [(talk, "Talk", CBR, "CBR 192k"), (music, "Music", VBR, "V2"), (talk, "Talk", VOICE, "mono 64k")]
+    main_ones = [
+        (talk, "Talk", CBR, "CBR 192k"),
+        (music, "Music", CBR, "CBR 192k"),
+        (noise, "Noise", CBR, "CBR 192k"),
+        (music, "Music", VBR, "V2"),
+        (talk, "Talk", VOICE, "mono 64k"),
+    ]
     parts: list[Part] = []
     for name, sound, mode, mode_name in main_ones:
         title = f"{sound}, {minutes}, {mode_name}"
@@ -71,6 +77,7 @@ def _parts(quick: bool, rounds: int) -> list[Part]:
         _comparison("A clip of 10 s, CBR 192k", "talk-10s.mp4", _against(CBR), rounds),
         _comparison("A clip of 3 s, CBR 192k", "talk-3s.mp4", _against(CBR) | nothing, 11),
         _comparison("1.5 GB of video of 3 min, CBR 192k", "large-3min.mov", _against(CBR), fewer),
+        *(_encoders(sound, 1 if quick else rounds) for sound in ("talk", "music", "noise")),
         *(_quality(mode, mode_name, 3 if quick else None) for mode, mode_name in ((CBR, "CBR 192k"), (VBR, "V2"))),
         *(_reading(suffix) for suffix in ("mp4", "mkv")),
         ("latency", "A clip of 10 s in the library", lambda: _latency(4 if quick else LATENCY_ROUNDS)),
@@ -99,6 +106,16 @@ def _comparison(title: str, name: str, contenders: dict[str, Command], rounds: i
 
 def _limit(title: str, name: str, mode: tuple[str, ...], rounds: int) -> Part:
     return "limits", title, lambda: share_of_limit(title, ensure(name), mode, rounds)
+
+
+def _encoders(sound: str, rounds: int) -> Part:
+    def measure() -> dict[str, list[float]]:
+        print(f"\nThe encoders alone, {sound}, CBR 192k", flush=True)
+        found = encoders.measure(ensure(f"{sound}.wav"), CBR, FFMPEG[CBR], rounds)
+        print(f"  {encoders.line(found)}", flush=True)
+        return found
+
+    return "encoders", sound.capitalize(), measure
 
 
 def _quality(mode: tuple[str, ...], name: str, most: int | None) -> Part:

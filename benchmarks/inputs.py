@@ -48,6 +48,14 @@ def music(seconds: int) -> Signal:
     return np.stack(sides, 1)
 
 
+def noise(seconds: int) -> Signal:
+    """Applause: noise of its own in each channel, rising and falling, with claps."""
+    chance, t = np.random.default_rng(3), np.arange(seconds * RATE_HZ) / RATE_HZ
+    swell = 0.6 + 0.4 * np.sin(0.9 * t)
+    claps = np.repeat(chance.exponential(1, len(t) // 480), 480)[: len(t)]
+    return np.stack([0.05 * swell * claps * chance.standard_normal(len(t)) for _ in range(2)], 1)
+
+
 def seconds(name: str) -> int:
     """Returns the length of the audio, by the file's name."""
     return _SECONDS[name.partition(".")[0].partition("-")[2]]
@@ -128,13 +136,17 @@ _FAST = ("-movflags", "+faststart")
 _RECIPES: dict[str, Callable[[Path], None]] = {
     "talk.wav": _wav(talk),
     "music.wav": _wav(music),
+    "noise.wav": _wav(noise),
     "picture.mp4": _picture,
     "talk-10min.mp4": _video("talk.wav", *_AAC),
     "music-10min.mp4": _video("music.wav", *_AAC),
+    "noise-10min.mp4": _video("noise.wav", *_AAC),
     "talk-60min.mp4": _copy("talk-10min.mp4", *_FAST, loops=5),
     "music-60min.mp4": _copy("music-10min.mp4", *_FAST, loops=5),
+    "noise-60min.mp4": _copy("noise-10min.mp4", *_FAST, loops=5),
     "talk-10h.mp4": _copy("talk-10min.mp4", *_FAST, loops=59),
     "music-3min.mp4": _copy("music-10min.mp4", *_FAST, "-t", "180"),
+    "noise-3min.mp4": _copy("noise-10min.mp4", *_FAST, "-t", "180"),
     "opus-3min.webm": _copy("opus-10min.webm", "-t", "180"),
     "pcm-3min.mov": _copy("pcm-10min.mov", "-t", "180"),
     "talk-3min.mp4": _copy("talk-10min.mp4", *_FAST, "-t", "180"),

@@ -121,10 +121,14 @@ def share_of_limit(
 
 def _limit(source: Path, mode: Sequence[str], threads: int) -> dict[str, float]:
     """Returns what `benchmarks.limit` says, run as a program of its own."""
-    command = [sys.executable, "-m", "benchmarks.limit", str(source), *mode, "--threads", str(threads)]
-    printed = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
+    printed = subprocess.run(limit_command(source, mode, threads), stdout=subprocess.PIPE, check=True).stdout
     found: dict[str, float] = json.loads(printed)
     return found
+
+
+def limit_command(source: Path, mode: Sequence[str], threads: int) -> list[str]:
+    """Returns the command that runs `benchmarks.limit`."""
+    return [sys.executable, "-m", "benchmarks.limit", str(source), *mode, "--threads", str(threads)]
 
 
 def spread(values: Sequence[float]) -> str:

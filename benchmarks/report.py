@@ -14,7 +14,7 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-from benchmarks import latency, quality, reading
+from benchmarks import encoders, latency, quality, reading
 from benchmarks.measure import Comparison, Run, spread
 
 matplotlib.rcParams["svg.hashsalt"] = "video2mp3"  # the same numbers give the same bytes
@@ -59,6 +59,8 @@ def _page(numbers: Numbers) -> Iterator[str]:
         yield from _comparison(Comparison(title, {name: [_run(run) for run in those] for name, those in runs.items()}))
     if limits := numbers.get("limits"):
         yield from ("", "## The limit", "", *_limits(limits))
+    if alone := numbers.get("encoders"):
+        yield from ("", "## The encoders alone", "", *encoders.report(alone))
     if qualities := numbers.get("quality"):
         yield from ("", "## Sound quality", "", *quality.report(qualities))
     for title, found in numbers.get("reading", {}).items():
