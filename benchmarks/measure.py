@@ -111,7 +111,11 @@ def share_of_limit(
     print(f"\n{title}: the limit of {threads} threads ({source.name}, {rounds} rounds)", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(rounds):
-            ours_s = run(ours(*mode, threads=threads)(source, Path(folder, "out.mp3"))).wall_s
+            started_s = time.perf_counter()  # unwatched, as the limit is
+            subprocess.run(
+                ours(*mode, threads=threads)(source, Path(folder, "out.mp3")), stdout=subprocess.DEVNULL, check=True
+            )
+            ours_s = time.perf_counter() - started_s
             for name, seconds in {"ours_s": ours_s, **_limit(source, mode, threads)}.items():
                 found.setdefault(name, []).append(seconds)
     shares = [bound / mine for bound, mine in zip(found["limit_s"], found["ours_s"], strict=True)]

@@ -1,16 +1,16 @@
 """Finds antiphase stereo: channels that cancel each other out in mono, as if one of them were wired wrongly."""
 
-import array
 from collections.abc import Sequence
+from typing import Any
 
 from av import AudioFrame
 
 MAX_LOSS = 10
 """Mono mixes with less than a tenth of the channels' mean power (10 dB) count as canceled: those of one channel and
 silence, or of two unrelated channels, have half of it (3 dB)."""
-_EVERY = 31
+_EVERY = 127
 """One of so many samples is examined: a prime number, so that no usual tone is always met in the same phase."""
-_TYPECODES = {"u8": "B", "s16": "h", "s32": "i", "s64": "q", "flt": "f", "dbl": "d"}
+_TYPECODES: dict[str, Any] = {"u8": "B", "s16": "h", "s32": "i", "s64": "q", "flt": "f", "dbl": "d"}
 _ZEROS = {"u8": 128}
 
 
@@ -37,10 +37,10 @@ def _samples_of(frame: AudioFrame) -> tuple[Sequence[float], Sequence[float]]:
     name, planar, count = frame.format.packed.name, frame.format.is_planar, frame.samples
     zero, step = _ZEROS.get(name, 0), 1 if planar else 2
     size = frame.format.bytes * step * count
-    planes = [array.array(_TYPECODES[name], bytes(memoryview(plane)[:size])) for plane in frame.planes[: 3 - step]]
+    planes = [memoryview(plane)[:size].cast("B").cast(_TYPECODES[name]) for plane in frame.planes[: 3 - step]]
     left, right = planes if planar else (planes[0], planes[0][1:])
-    first, second = ([value - zero for value in channel[:: _EVERY * step]] for channel in (left, right))
-    return first, second
+    first, second = (channel[:: _EVERY * step].tolist() for channel in (left, right))
+    return ([value - zero for value in first], [value - zero for value in second]) if zero else (first, second)
 
 
 def _power(samples: Sequence[float]) -> float:
