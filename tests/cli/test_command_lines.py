@@ -18,7 +18,7 @@ import pytest
 from tests.engine.decoders import samples_decoded
 from tests.engine.sounds import write_wav
 from video2mp3.cli.local.output_names import FIELDS
-from video2mp3.cli.server_keys import key_file, load_keys
+from video2mp3.cli.saved_keys import key_file, load_keys
 from video2mp3.errors import ConfigurationError
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from video2mp3.cli.server_keys import key_file, store_key
+from video2mp3.cli.saved_keys import key_file, store_key
 from video2mp3.cli.terminal import complain, read_password, reason, shown, stop
 
 _SCOPES = ["convert"]

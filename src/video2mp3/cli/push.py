@@ -8,7 +8,7 @@ import typer
 from video2mp3.cli.flags import OUTPUT, FlagsCommand, Force, takes_options, with_flags
 from video2mp3.cli.local.inputs import input_of
 from video2mp3.cli.local.output_paths import STANDARD_OUTPUT, pair_outputs
-from video2mp3.cli.server_keys import DEFAULT_SERVER, SERVER_VARIABLE, key_for, usual_server
+from video2mp3.cli.saved_keys import DEFAULT_SERVER, SERVER_VARIABLE, key_for, usual_server
 from video2mp3.cli.terminal import complain, read_password, stop
 from video2mp3.engine import Options
 from video2mp3.errors import InvalidOption

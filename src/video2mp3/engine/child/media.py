@@ -22,7 +22,7 @@ from video2mp3.engine.child.sample_reader import sample_reader
 from video2mp3.engine.child.timeline import Clock, StartClock
 from video2mp3.engine.containers import ogg
 from video2mp3.engine.containers.attached_pictures import MAX_PICTURE_BYTES, attached_pictures
-from video2mp3.engine.containers.extent import declared_size, info_tag_of
+from video2mp3.engine.containers.declared_size import declared_size, info_tag_of
 from video2mp3.engine.containers.ogg import Link
 from video2mp3.engine.containers.riff import fact_samples
 from video2mp3.engine.formats import DECODERS, FORMATS, MAX_STREAMS

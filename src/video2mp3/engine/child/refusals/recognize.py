@@ -8,7 +8,8 @@ from collections.abc import Callable
 import av.logging
 from av.format import ContainerFormat
 
-from video2mp3.engine.containers import extent, mp4
+from video2mp3.engine.containers import mp4
+from video2mp3.engine.containers.declared_size import declared_size, top_level_kinds
 from video2mp3.engine.containers.window import ReadAt
 from video2mp3.engine.refused_formats import REFUSED, SIGNATURE_BYTES, RefusedFormat
 from video2mp3.errors import EncryptedAudio, IncompleteFile, UnsupportedFormat
@@ -93,7 +94,7 @@ def reason_not_opened(read_at: ReadAt, size_bytes: int, demuxer: str | None) -> 
         return _refusal(refused)
     if head[4:8] in mp4.TOP_LEVEL_KINDS:
         return _mp4_reason(read_at, size_bytes)
-    declared = extent.declared_size(read_at, size_bytes)
+    declared = declared_size(read_at, size_bytes)
     if declared is not None and declared > size_bytes:
         return IncompleteFile()
     if _is_zeros(read_at, size_bytes):
@@ -158,8 +159,8 @@ def _inside_gzip(head: bytes) -> RefusedFormat | None:
 
 
 def _mp4_reason(read_at: ReadAt, size_bytes: int) -> UnsupportedFormat:
-    kinds = extent.top_level_kinds(read_at, size_bytes)
-    declared = extent.declared_size(read_at, size_bytes)
+    kinds = top_level_kinds(read_at, size_bytes)
+    declared = declared_size(read_at, size_bytes)
     if declared is not None and declared > size_bytes:
         return IncompleteFile()
     if b"moov" not in kinds and b"moof" in kinds:

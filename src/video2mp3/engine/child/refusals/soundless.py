@@ -8,7 +8,8 @@ specification §3.14 to §3.16 (encryption), ISO/IEC 13818-1 §2.4.3.3,
 from collections.abc import Iterator
 from itertools import islice
 
-from video2mp3.engine.containers import extent, mp4
+from video2mp3.engine.containers import mp4
+from video2mp3.engine.containers.declared_size import declared_size
 from video2mp3.engine.containers.window import Malformed, Missing, ReadAt, Window
 from video2mp3.errors import CorruptAudio, EncryptedAudio, IncompleteFile, MediaError, ReferenceMovie, UndecodableAudio
 
@@ -40,7 +41,7 @@ def better_reason(error: MediaError, read_at: ReadAt, size_bytes: int) -> MediaE
         return EncryptedAudio()
     if isinstance(error, CorruptAudio) and _has_unknown_ts_stream(read_at):
         return UndecodableAudio()
-    declared = extent.declared_size(read_at, size_bytes)
+    declared = declared_size(read_at, size_bytes)
     if declared is not None and declared > size_bytes:
         return IncompleteFile("The file was cut short before its audio begins; check that it was copied whole.")
     return error
