@@ -171,6 +171,28 @@ def test_the_file_name_is_harmless(ada: SignedIn, services: Services, name: str,
     assert (match[1], match[2]) == (plain, encoded)
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Lecture 1", "Lecture 1.mp3"),
+        ("Lecture 1.MP3", "Lecture 1.mp3"),
+        ("v1.2", "v1.2.mp3"),
+        ("Größe: 1/2", "2.mp3"),
+        ("../..", "audio.mp3"),
+        ("ö" * 255, "ö" * 125 + ".mp3"),
+    ],
+)
+def test_a_download_has_the_name_that_the_client_chose(
+    ada: SignedIn, services: Services, name: str, expected: str
+) -> None:
+    job_id = convert(ada.http, "IMG_4711.mp4")
+    finish(services, job_id, MP3)
+    assert ada.http.get(f"/v1/conversions/{job_id}").json()["result"]["name"] == "IMG_4711.mp3"
+    answer = ada.http.get(f"/v1/conversions/{job_id}/mp3", params={"name": name})
+    assert answer.content == MP3
+    assert filename_of(answer.headers["content-disposition"]) == expected
+
+
 @given(st.text(min_size=1))
 def test_any_name_makes_a_header_that_reads_back(name: str) -> None:
     header = attachment(name)
@@ -216,6 +238,8 @@ def test_clients_are_sent_to_the_storage_where_that_is_set(
         assert (answer.status_code, answer.headers["cache-control"]) == (307, "no-store")
         assert answer.headers["location"].startswith(bucket.endpoint_url)
         assert httpx.get(answer.headers["location"]).content == MP3
+        renamed = http.get(f"/v1/conversions/{job_id}/mp3", params={"name": "mine"})
+        assert (renamed.content, filename_of(renamed.headers["content-disposition"])) == (MP3, "mine.mp3")
         assert http.head(f"/v1/conversions/{job_id}/mp3").headers["content-length"] == str(len(MP3))
         link = http.post(f"/v1/conversions/{job_id}/links", json={}).json()["url"]
         assert httpx.get(link).status_code == 307

@@ -95,6 +95,11 @@ def result_name(source_name: str, options: ResolvedOptions) -> str:
     return fitted(PurePosixPath(source_name).stem or "audio", result_suffix(options))
 
 
+def chosen_name(name: str, suffix: str) -> str:
+    """Returns a name that the user chose for a download, with the suffix, unless it has it already."""
+    return fitted(name[: -len(suffix)] if name.lower().endswith(suffix) else name, suffix)
+
+
 def segment_names(source_name: str, options: ResolvedOptions, tracks: Sequence[int]) -> list[str]:
     """Returns the names of the MP3s in a ZIP, which every system can write: talk-01.mp3, talk-02.mp3 …
 

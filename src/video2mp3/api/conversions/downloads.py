@@ -1,6 +1,7 @@
 """Results and originals as downloads."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -16,8 +17,8 @@ from video2mp3.database.tables import Job, Upload
 from video2mp3.engine.options import MAX_SEGMENTS
 from video2mp3.errors import Conflict, Expired, NotFinished, NotFound, UploadDeleted, Video2mp3Error
 from video2mp3.jobs import lifecycle
-from video2mp3.jobs.results import StoredResult, media_type, result_name, segments_of
-from video2mp3.uploads import UploadSource
+from video2mp3.jobs.results import StoredResult, chosen_name, media_type, result_name, result_suffix, segments_of
+from video2mp3.uploads import UploadSource, clean_name
 
 router = APIRouter(prefix="/v1/conversions/{conversion_id}", tags=["conversions"])
 
@@ -43,6 +44,10 @@ SOURCE_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}},
 }
 """OpenAPI's description of an answer that is a file as it was uploaded."""
+Name = Annotated[
+    str | None,
+    Query(min_length=1, max_length=255, description="The name to download it under; the suffix is added if missing."),
+]
 Segment = Annotated[int | None, Query(ge=1, le=MAX_SEGMENTS, description="One MP3 of several: its number, from 1 on.")]
 
 
@@ -55,6 +60,7 @@ def read_mp3(
     user: CurrentUser,
     services: CurrentServices,
     segment: Segment = None,
+    name: Name = None,
 ) -> Response:
     """Returns the MP3 of a finished conversion. Takes Range and If-None-Match; the ETag is its SHA-256.
 
@@ -62,7 +68,7 @@ def read_mp3(
     """
     with services.database.read() as session:
         job = lifecycle.find(session, conversion_id, user.user_id)
-    return serve_result(request, services, job, segment)
+    return serve_result(request, services, job, segment, name)
 
 
 @router.get("/source", response_class=Response, responses=SOURCE_RESPONSES)
@@ -87,22 +93,29 @@ def read_report(conversion_id: ItemId, user: CurrentUser, services: CurrentServi
     return job.report or {}
 
 
-def serve_result(request: Request, services: Services, job: Job, segment: int | None) -> Response:
+def serve_result(
+    request: Request, services: Services, job: Job, segment: int | None, name: str | None = None
+) -> Response:
     """Answers with the job's MP3, with the ZIP of several, or with one segment of that; blocking.
 
-    Where the settings say so, the client is sent to the storage for it: not for a segment, whose bytes lie in the ZIP.
+    Where the settings say so, the client is sent to the storage for it: not for a segment, whose bytes lie in the ZIP,
+    nor under a name that the client chose, as the storage has the name from the start.
 
     Raises:
         Video2mp3Error: as `result_of` and `segment_of`.
     """
     if segment is not None:
-        return serve(request, segment_of(job, segment, services))
-    download = result_of(job, services)
-    if services.settings.redirect_downloads and request.method == "GET":
+        return serve(request, _renamed(segment_of(job, segment, services), name, ".mp3"))
+    download = _renamed(result_of(job, services), name, result_suffix(job.options))
+    if name is None and services.settings.redirect_downloads and request.method == "GET":
         address = services.storage.signed_url(_stored(job)[0], _SIGNED_FOR_S)
         if address is not None:
             return RedirectResponse(address, 307, {"Cache-Control": "no-store"})
     return serve(request, download)
+
+
+def _renamed(download: Download, name: str | None, suffix: str) -> Download:
+    return download if name is None else replace(download, name=chosen_name(clean_name(name, "audio"), suffix))
 
 
 def result_of(job: Job, services: Services) -> Download:

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from video2mp3.database.tables import Job
-from video2mp3.jobs.results import media_type, segments_of
+from video2mp3.jobs.results import media_type, result_name, segments_of
 
 
 class SegmentJSON(BaseModel):
@@ -25,6 +25,7 @@ class SegmentJSON(BaseModel):
 class ResultJSON(BaseModel):
     """The MP3; where the options ask for several, the ZIP."""
 
+    name: str = Field(description="Its name when it is downloaded; with `?name=`, another one.")
     media_type: Literal["audio/mpeg", "application/zip"] = Field(
         description="A ZIP exactly where the options ask for several MP3s (`split`, `track=all`), even if it is one."
     )
@@ -41,6 +42,7 @@ class ResultJSON(BaseModel):
         if job.state != "finished" or job.result_size_bytes is None or job.result_sha256 is None:
             return None
         return cls(
+            name=result_name(job.source_name, job.options),
             media_type=media_type(job.options),
             size_bytes=job.result_size_bytes,
             sha256=job.result_sha256,
