@@ -70,6 +70,7 @@ def register(page: Page, service: Service, username: str) -> None:
 
 def make_account(page: Page, username: str) -> None:
     """The same, on the page as it is open."""
+    page.get_by_role("link", name="Create account").click()
     page.get_by_label("Username", exact=True).fill(username)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Create account").click()

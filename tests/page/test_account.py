@@ -59,8 +59,17 @@ def sign_in(page: Page, service: Service, username: str) -> None:
 
 
 def open_view(page: Page, name: str) -> None:
-    page.get_by_role("navigation").get_by_role("link", name=name).click()
+    page.get_by_role("navigation", name="Views").get_by_role("link", name=name).click()
     expect(page.get_by_role("heading", level=1, name=name)).to_be_visible()
+
+
+def open_tab(page: Page, view: str, name: str) -> None:
+    """Opens a view at one of its tabs."""
+    open_view(page, view)
+    page.get_by_role("navigation", name=view).get_by_role("link", name=name).click()
+    expect(page.get_by_role("navigation", name=view).get_by_role("link", name=name)).to_have_attribute(
+        "aria-current", "page"
+    )
 
 
 def section(page: Page, name: str) -> Locator:
@@ -106,7 +115,7 @@ def test_a_password_is_changed_and_other_sessions_end(service: Service, page: Pa
         pass
     other = page.request.post(f"{service.url}/v1/sessions", data={"username": "password", "password": PASSWORD})
     assert other.ok
-    open_view(page, "Account")
+    open_tab(page, "Account", "Security")
     sessions = section(page, "Active sessions").get_by_role("listitem")
     expect(sessions).to_have_count(2)
     expect(sessions.filter(has_text="current session")).to_contain_text("Chrome, Linux")
@@ -125,7 +134,7 @@ def test_a_session_elsewhere_is_ended(service: Service, page: Page) -> None:
     register(page, service, "sessions")
     signed_in = page.request.post(f"{service.url}/v1/sessions", data={"username": "sessions", "password": PASSWORD})
     token = signed_in.json()["access_token"]
-    open_view(page, "Account")
+    open_tab(page, "Account", "Security")
     other = section(page, "Active sessions").get_by_role("listitem").filter(has_not_text="current session")
     other.get_by_role("button", name="End").click()
     other.get_by_role("button", name="End").click()
@@ -138,7 +147,7 @@ def test_a_session_elsewhere_is_ended(service: Service, page: Page) -> None:
 
 def test_an_api_key_is_shown_once_and_works_until_it_is_deleted(service: Service, page: Page) -> None:
     register(page, service, "keys")
-    open_view(page, "Account")
+    open_tab(page, "Account", "API keys")
     keys = section(page, "API keys")
     expect(keys).to_contain_text("No API keys.")
     keys.get_by_label("Name", exact=True).fill("a script")
@@ -171,7 +180,7 @@ def test_a_webhook_tells_its_deliveries_and_sends_them_again(
     service: Service, page: Page, receiver: int, received: list[str]
 ) -> None:
     register(page, service, "webhooks")
-    open_view(page, "Account")
+    open_tab(page, "Account", "Webhooks")
     webhooks = section(page, "Webhooks")
     webhooks.get_by_label("URL").fill("http://10.0.0.1/")
     webhooks.get_by_role("button", name="Add").click()
@@ -206,6 +215,7 @@ def test_administrators_see_everything_and_others_nothing(service: Service, page
     open_view(page, "Administration")
     expect(section(page, "Overview")).to_contain_text(re.compile(r"Free disk space\s*[\d.]+ GB"))
     expect(section(page, "Workers")).to_contain_text("idle", timeout=60_000)
+    open_tab(page, "Administration", "Conversions")
     jobs = section(page, "All conversions")
     jobs.get_by_label("Username").fill("somebody")
     jobs.get_by_role("button", name="Search").click()
@@ -216,7 +226,10 @@ def test_administrators_see_everything_and_others_nothing(service: Service, page
     expect(job).to_have_count(2)
     jobs.get_by_label("State").select_option("finished")
     expect(jobs).to_contain_text("No conversions.")
+    open_tab(page, "Administration", "Audit log")
     expect(section(page, "Audit log")).to_contain_text("login.succeeded")
+    page.reload()
+    expect(section(page, "Audit log")).to_be_visible()
 
 
 def test_a_search_is_not_lost_while_the_list_loads(service: Service, page: Page) -> None:
@@ -225,7 +238,7 @@ def test_a_search_is_not_lost_while_the_list_loads(service: Service, page: Page)
     with service.user("wanted"):
         sign_in(page, service, "root")
         page.route(re.compile(r"/v1/admin/users\?search=$"), lambda route: held.append(route))
-        open_view(page, "Administration")
+        open_tab(page, "Administration", "Users")
         users = section(page, "Users")
         users.get_by_role("searchbox").fill("wante")
         users.get_by_role("button", name="Search").click()
@@ -239,7 +252,7 @@ def test_a_search_is_not_lost_while_the_list_loads(service: Service, page: Page)
 def test_a_user_is_disabled_at_once(service: Service, page: Page) -> None:
     with service.user("unwanted") as unwanted:
         sign_in(page, service, "root")
-        open_view(page, "Administration")
+        open_tab(page, "Administration", "Users")
         users = section(page, "Users")
         users.get_by_role("searchbox").fill("unwant")
         users.get_by_role("button", name="Search").click()
@@ -257,7 +270,7 @@ def test_a_user_is_disabled_at_once(service: Service, page: Page) -> None:
 def test_whoever_is_invited_makes_an_account(service: Service, page: Page) -> None:
     """It should lead from the link that the administrator is shown to an account of the visitor's own."""
     sign_in(page, service, "root")
-    open_view(page, "Administration")
+    open_tab(page, "Administration", "Users")
     invitations = section(page, "Invitations")
     # By the keyboard: a list above that has just loaded moves the button away from under a click.
     invitations.get_by_role("button", name="Create invitation").press("Enter")
@@ -320,7 +333,7 @@ def test_emails_verify_an_address_and_replace_a_password(service: Service, page:
 
 def test_everything_is_taken_along_and_the_account_deleted(service: Service, page: Page) -> None:
     register(page, service, "leaving")
-    open_view(page, "Account")
+    open_tab(page, "Account", "Your data")
     leaving = section(page, "Export or delete your account")
     with page.expect_download() as download:
         leaving.get_by_role("link", name="Download my data").click()

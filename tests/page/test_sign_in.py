@@ -34,6 +34,20 @@ def test_whoever_registers_is_signed_in(service: Service, page: Page) -> None:
     expect(page.get_by_role("alert")).to_contain_text("password is wrong")
 
 
+def test_the_rules_are_there_before_an_error(service: Service, page: Page) -> None:
+    """It should describe both fields of a new account, and neither of an account that exists."""
+    page.goto(service.url)
+    expect(page.get_by_label("Password")).to_have_accessible_description("")
+    page.get_by_role("link", name="Create account").click()
+    expect(page.get_by_role("heading", name="Create account")).to_be_focused()
+    expect(page.get_by_label("Username", exact=True)).to_have_accessible_description(
+        "Up to 64 characters, without a colon."
+    )
+    expect(page.get_by_label("Password")).to_have_accessible_description("At least 8 characters.")
+    page.go_back()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
 def test_a_visitor_on_this_machine_is_told_of_the_link(service: Service, page: Page) -> None:
     page.goto(service.url)
     expect(page.get_by_text("Open the link that the service printed")).to_be_visible()
@@ -59,5 +73,5 @@ def test_without_a_mail_server_the_page_promises_no_emails(service: Service, pag
     page.context.clear_cookies()
     page.goto(service.url)
     page.reload()
-    expect(page.get_by_role("button", name="Create account")).to_be_visible()
+    expect(page.get_by_role("link", name="Create account")).to_be_visible()
     expect(forgotten).to_have_count(0)

@@ -62,3 +62,8 @@ export function sessionEnded(): void {
 export function sendsEmail(): boolean {
   return document.querySelector<HTMLMetaElement>('meta[name="video2mp3-email"]')?.content !== "no";
 }
+
+/** Returns the least number of characters of a new password; the service writes it into the page. */
+export function passwordLength(): number {
+  return Number(document.querySelector<HTMLMetaElement>('meta[name="video2mp3-password-length"]')?.content);
+}

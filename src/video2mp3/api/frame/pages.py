@@ -18,6 +18,7 @@ FOLDER = Path(__file__).parents[1] / "page"
 router = APIRouter(prefix="/page", include_in_schema=False)
 
 _EMAIL = "{email}"  # whether emails are sent, "yes" or "no" (web/src/session.svelte.ts)
+_MIN_LENGTH = "{password-length}"  # of a new password, the fewest characters
 _NONCE = "{nonce}"  # what the build leaves where the response's own nonce has to be (web/vite.config.ts)
 _CSP = (
     "default-src 'none'; script-src 'self' 'nonce-{nonce}'; style-src 'self' 'nonce-{nonce}'; connect-src 'self'; "
@@ -39,7 +40,7 @@ _MEDIA_TYPES = {
 }
 
 
-def page_response(*, sends_email: bool) -> Response:
+def page_response(*, sends_email: bool, password_min_length: int) -> Response:
     """Returns the page with a new nonce; if it has not been built, a sentence that says so."""
     try:
         template = (FOLDER / "index.html").read_text(encoding="utf-8")
@@ -47,8 +48,10 @@ def page_response(*, sends_email: bool) -> Response:
         return HTMLResponse(f"<!doctype html><title>video2mp3</title><p>{_NOT_BUILT}</p>", 503)
     nonce = secrets.token_urlsafe(16)
     headers = {"Cache-Control": "no-store", "Content-Security-Policy": _CSP.replace(_NONCE, nonce)}
-    page = template.replace(_NONCE, nonce).replace(_EMAIL, "yes" if sends_email else "no")
-    return HTMLResponse(page, headers=headers)
+    filled = {_NONCE: nonce, _EMAIL: "yes" if sends_email else "no", _MIN_LENGTH: str(password_min_length)}
+    for place, value in filled.items():
+        template = template.replace(place, value)
+    return HTMLResponse(template, headers=headers)
 
 
 def message_page(title: str, sentence: str, status: int, prefix: str) -> HTMLResponse:

@@ -37,7 +37,9 @@ class Registration(BaseModel):
 def read_root(request: Request, services: CurrentServices) -> Response:
     """Returns a greeting; browsers get the page."""
     if prefers_html(request):
-        response = page_response(sends_email=bool(services.settings.smtp_host))
+        response = page_response(
+            sends_email=bool(services.settings.smtp_host), password_min_length=services.settings.password_min_length
+        )
     else:
         response = JSONResponse({"msg": "running."})
     response.headers["Vary"] = "Accept"
