@@ -134,6 +134,10 @@ test-newest: tools ## Run what talks to servers against RabbitMQ 4 and MySQL 9, 
 	servers=$$(bash tests/newest_servers.sh) && env $$servers \
 	  $(BIN)/pytest tests/servers tests/queue tests/database tests/jobs tests/acceptance tests/chaos $(ARGS)
 
+.PHONY: schema-fixture
+schema-fixture: tools ## Write tests/database/releases/VERSION: tables and rows of this version, which later versions have to open
+	@$(BIN)/python -m tests.database.releases.write
+
 .PHONY: formats
 formats: $(BENCH) ## Convert what the newest ffmpeg writes with each encoder into each container, and write docs/formats.md (ten minutes)
 	.venv-bench/bin/python -m tests.engine.format_pairs $(ARGS)

@@ -70,6 +70,9 @@ class Settings(BaseSettings):
     storage_url: str = Field("", description="file:///folder or s3://bucket/prefix (empty: disk in data_dir).")
 
     s3_endpoint_url: str = Field("", description="Address of an S3 server other than Amazon's.")
+    s3_public_endpoint_url: str = Field(
+        "", description="Address of that server for clients, if it differs (for redirected downloads)."
+    )
     s3_region: str = Field("us-east-1", description="Region of the bucket.")
     s3_access_key_id: str = Field("", description="S3 access key (empty: the machine's own role).")
     s3_secret_access_key: SecretStr = Field(SecretStr(""), description="S3 secret key.")
@@ -205,7 +208,15 @@ class Settings(BaseSettings):
         _ports(text) if info.field_name == "allowed_ports" else _networks(text)
         return text
 
-    @field_validator("database_url", "queue_url", "storage_url", "s3_endpoint_url", "public_url", "traces_url")
+    @field_validator(
+        "database_url",
+        "queue_url",
+        "storage_url",
+        "s3_endpoint_url",
+        "s3_public_endpoint_url",
+        "public_url",
+        "traces_url",
+    )
     @classmethod
     def _is_url(cls, text: str, info: ValidationInfo) -> str:
         if text:

@@ -73,6 +73,7 @@ def open_storage(settings: Settings) -> Storage:
         return ObjectStorage(
             url,
             endpoint_url=settings.s3_endpoint_url or None,
+            public_endpoint_url=settings.s3_public_endpoint_url or None,
             region=settings.s3_region,
             access_key_id=settings.s3_access_key_id or None,
             secret_access_key=settings.s3_secret_access_key.get_secret_value() or None,

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from tests.api.conftest import PASSWORD, Serve
+from tests.servers import Bucket
 from tests.servers.programs import missing
 from video2mp3.api.frame import pages
 from video2mp3.api.frame.services import Services
@@ -52,6 +53,23 @@ def test_each_page_has_a_nonce_of_its_own_and_allows_nothing_inline(folder: Path
     assert "{nonce}" not in first.text
     assert first.headers["Cache-Control"] == "no-store"
     assert not re.search(r'(?:src|href)="(?:\w+:|/)', first.text), "every address is relative, for prefixes"
+
+
+@pytest.mark.parametrize("public_url", [None, "https://s3.example.org:8443"], ids=["one address", "two addresses"])
+def test_it_may_play_from_the_store_only_where_downloads_are_redirected(
+    public_url: str | None, folder: Path, services: Services, serve: Serve, bucket: Bucket, tmp_path: Path
+) -> None:
+    storage = replace(bucket, public_endpoint_url=public_url).open(tmp_path / "scratch")
+    redirecting = services.settings.model_copy(update={"redirect_downloads": True})
+    policies = []
+    for settings in (services.settings, redirecting):
+        url = serve(replace(services, storage=storage, settings=settings))
+        policies.append(httpx.get(url, headers=HTML).headers["Content-Security-Policy"])
+    without = re.sub("nonce-[^']+", "", policies[0])
+    origin = public_url or bucket.endpoint_url
+    assert "media-src 'self' blob:; " in without
+    with_store = without.replace("media-src 'self' blob:; ", f"media-src 'self' blob: {origin}; ")
+    assert re.sub("nonce-[^']+", "", policies[1]) == with_store
 
 
 def test_scripts_are_sent_compressed_and_kept_for_ever(folder: Path, client: httpx.Client) -> None:

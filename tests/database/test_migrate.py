@@ -37,7 +37,7 @@ def _compare_type(
     return False if isinstance(our_type, JSON) and isinstance(inspected_type, mysql.LONGTEXT) else None
 
 
-def _differences(connection: Connection) -> list[object]:
+def differences(connection: Connection) -> list[object]:
     context = MigrationContext.configure(connection, opts={"compare_type": _compare_type})
     return list(compare_metadata(context, Base.metadata))
 
@@ -45,10 +45,10 @@ def _differences(connection: Connection) -> list[object]:
 def test_a_migrated_database_has_exactly_the_tables_of_the_code(database: Database) -> None:
     migrate.upgrade(database)
     with database.engine.connect() as connection:
-        assert _differences(connection) == []
+        assert differences(connection) == []
         # The comparison can see a difference.
         connection.execute(text("DROP INDEX ix_jobs_expiry" + ("" if database.dialect == "sqlite" else " ON jobs")))
-        assert len(_differences(connection)) == 1
+        assert len(differences(connection)) == 1
 
 
 def test_columns_have_the_same_definition_as_those_that_the_code_would_create(database: Database) -> None:

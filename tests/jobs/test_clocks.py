@@ -9,7 +9,7 @@ import pytest
 
 from tests.servers.programs import missing
 
-_LIBRARY = Path(f"/usr/lib/{os.uname().machine}-linux-gnu/faketime/libfaketimeMT.so.1")
+LIBRARY = Path(f"/usr/lib/{os.uname().machine}-linux-gnu/faketime/libfaketimeMT.so.1")
 
 _BEGIN = """
 import sys
@@ -70,7 +70,7 @@ with database.write() as session:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    if not _LIBRARY.exists():
+    if not LIBRARY.exists():
         missing("libfaketime (make tools)")
     (tmp_path / "clock").write_text("+0s")
     return tmp_path
@@ -79,7 +79,7 @@ def folder(tmp_path: Path) -> Path:
 def run(program: str, folder: Path, *arguments: str) -> list[str]:
     """Runs a process whose clock is ahead of ours by what the file says; its monotonic clock is ours."""
     env = os.environ | {
-        "LD_PRELOAD": str(_LIBRARY),
+        "LD_PRELOAD": str(LIBRARY),
         "FAKETIME_TIMESTAMP_FILE": str(folder / "clock"),
         "FAKETIME_NO_CACHE": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",

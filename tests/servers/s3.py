@@ -23,6 +23,7 @@ class Bucket:
     region: str
     access_key_id: str
     secret_access_key: str
+    public_endpoint_url: str | None = None
 
     @property
     def name(self) -> str:
@@ -33,6 +34,7 @@ class Bucket:
         return ObjectStorage(
             self.url,
             endpoint_url=self.endpoint_url,
+            public_endpoint_url=self.public_endpoint_url,
             region=self.region,
             access_key_id=self.access_key_id,
             secret_access_key=self.secret_access_key,

@@ -49,6 +49,9 @@ class Storage(Protocol):
         Does not check whether the object exists.
         """
 
+    def public_origin(self) -> str | None:
+        """Returns the origin of signed URLs, such as `https://s3.example.org`; None if the storage has no URLs."""
+
     def delete(self, key: str) -> None:
         """Deletes the object; does nothing when there is none."""
 

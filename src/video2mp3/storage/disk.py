@@ -90,6 +90,9 @@ class DiskStorage:
                 size_bytes -= len(part)
             return parts[0] if len(parts) == 1 else b"".join(parts)
 
+    def public_origin(self) -> None:
+        """A folder has no URLs."""
+
     def signed_url(self, key: str, lifetime_s: int) -> None:
         """See `Storage`: a disk has no URLs."""
 

@@ -1,6 +1,5 @@
 """The storage in an object store: S3 and what speaks like it, Google Cloud Storage, Azure Blob Storage."""
 
-import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -10,13 +9,14 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 import obstore
-from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
+from obstore.exceptions import BaseError
 from obstore.store import from_url
 
-from video2mp3.errors import ConfigurationError, NotFound, StorageFull, StorageUnavailable, Video2mp3Error
+from video2mp3.errors import ConfigurationError, NotFound, StorageFull, StorageUnavailable
 from video2mp3.storage import StoredObject
 from video2mp3.storage.keys import check_key, new_check_key, split_prefix
 from video2mp3.storage.private import make_folder
+from video2mp3.storage.refusals import http_status, translate
 
 if TYPE_CHECKING:
     from obstore import SignCapableStore
@@ -54,11 +54,14 @@ class ObjectStorage:
         *,
         scratch_folder: Path,
         endpoint_url: str | None = None,
+        public_endpoint_url: str | None = None,
         region: str | None = None,
         access_key_id: str | None = None,
         secret_access_key: str | None = None,
     ) -> None:
         """Prepares the client; connects only when first used.
+
+        Signed URLs lead to `public_endpoint_url`, if it is given: clients may reach the store by another address.
 
         Raises:
             ConfigurationError: when the URL, or the keys, cannot be right.
@@ -68,15 +71,10 @@ class ObjectStorage:
         self._name = f"The object store at {address.hostname}" if address.hostname else "The object store"
         options: dict[str, Any] = {"retry_config": _RETRIES}
         if urlsplit(url).scheme == "s3":
-            options["config"] = {
-                name: value for name, value in (("endpoint", endpoint_url), ("region", region)) if value is not None
-            }
-            if access_key_id and secret_access_key:
-                # Not in `config`: the library would combine it with a session token from the environment.
-                keys = {"access_key_id": access_key_id, "secret_access_key": secret_access_key}
-                options["credential_provider"] = lambda: {**keys, "token": None, "expires_at": None}
-            elif access_key_id or secret_access_key:
-                raise ConfigurationError("The S3 access key and the S3 secret key belong together: set both, or none.")
+            options |= _credentials(access_key_id, secret_access_key)
+            # One object is deleted at a time, and not every store has DeleteObjects.
+            config = {"endpoint": endpoint_url, "region": region, "disable_bulk_delete": True}
+            options["config"] = {name: value for name, value in config.items() if value is not None}
         client: ClientConfig = {
             "allow_http": (endpoint_url or "").startswith("http:"),
             "connect_timeout": _CONNECT_TIMEOUT,
@@ -85,6 +83,11 @@ class ObjectStorage:
         # The read timeout includes the time for sending the request, so it does not suit uploads.
         self._puts = _open(url, client_options=client, **options)
         self._store = _open(url, client_options={**client, "read_timeout": _SILENCE_TIMEOUT}, **options)
+        self._signing = self._store
+        if public_endpoint_url and "config" in options:
+            public = options["config"] | {"endpoint": public_endpoint_url}
+            self._signing = _open(url, **{**options, "config": public})
+        self._public_origin: str | None = None
         self._room = threading.BoundedSemaphore(_FILES_AT_ONCE)
         # If this fails, `check` reports why.
         with suppress(OSError):
@@ -105,7 +108,7 @@ class ObjectStorage:
                 )
         except NotFound as error:
             what = "The bucket was deleted" if path.exists() else "The scratch file to store was deleted"
-            raise StorageUnavailable(f"{what}.") from error
+            raise StorageUnavailable(reason=f"{what}.") from error
         except StorageFull:
             path.unlink(missing_ok=True)
             raise
@@ -125,7 +128,7 @@ class ObjectStorage:
                     return bytes(obstore.get_range(self._store, key, start=offset_bytes, length=size_bytes))
             except BaseError as error:
                 # Object stores answer 416 if a range begins at or after the object's end.
-                if _http_status(error) != 416:
+                if http_status(error) != 416:
                     raise
         self.size_bytes(key)
         return b""
@@ -133,8 +136,15 @@ class ObjectStorage:
     def signed_url(self, key: str, lifetime_s: int) -> str:
         """See `Storage`."""
         with self._errors():
-            store = cast("SignCapableStore", self._store)
+            store = cast("SignCapableStore", self._signing)
             return obstore.sign(store, "GET", check_key(key), timedelta(seconds=lifetime_s))
+
+    def public_origin(self) -> str:
+        """See `Storage`. The library knows the rules for hosts of each store, so it is asked for a URL."""
+        if self._public_origin is None:
+            parts = urlsplit(self.signed_url(new_check_key(), 1))
+            self._public_origin = f"{parts.scheme}://{parts.netloc}"
+        return self._public_origin
 
     def delete(self, key: str) -> None:
         """See `Storage`."""
@@ -162,7 +172,7 @@ class ObjectStorage:
             self._write_scratch(scratch)
             self.put_file(key, scratch)
             if self.read(key, 0, 100) != b"video2mp3":
-                raise StorageUnavailable(f"{self._name} does not return what was stored.")
+                raise StorageUnavailable(reason=f"{self._name} does not return what was stored.")
             self.delete(key)
         finally:
             with suppress(OSError):
@@ -174,7 +184,7 @@ class ObjectStorage:
             path.write_bytes(b"video2mp3")
         except OSError as error:
             raise StorageUnavailable(
-                f"The scratch folder {self.scratch_folder} cannot be written to: {error.strerror}."
+                reason=f"The scratch folder {self.scratch_folder} cannot be written to: {error.strerror}."
             ) from error
 
     def close(self) -> None:
@@ -185,27 +195,18 @@ class ObjectStorage:
         try:
             yield
         except (BaseError, OSError) as error:
-            raise self._translate(error) from error
-
-    def _translate(self, error: Exception) -> Video2mp3Error:
-        text, status = str(error), _http_status(error)
-        if "NoSuchBucket" in text:
-            return StorageUnavailable("The bucket does not exist.")
-        if isinstance(error, FileNotFoundError):
-            return NotFound()
-        if status == 507 or "QuotaExceeded" in text:
-            return StorageFull()
-        if isinstance(error, PermissionDeniedError | UnauthenticatedError) or status in (401, 403):
-            return StorageUnavailable(f"{self._name} rejects the access keys, or denies them this operation.")
-        if status is None and "error sending request" in text:
-            return StorageUnavailable(f"{self._name} cannot be reached.")
-        return StorageUnavailable(f"{self._name} does not answer as it should.")
+            raise translate(error, self._name) from error
 
 
-def _http_status(error: Exception) -> int | None:
-    # The library reports the status only as text.
-    found = re.search(r"status code: (\d{3})", str(error))
-    return int(found[1]) if found else None
+def _credentials(access_key_id: str | None, secret_access_key: str | None) -> dict[str, Any]:
+    """Returns the library's option for these keys; nothing if there are none."""
+    if access_key_id and secret_access_key:
+        # Not in `config`: the library would combine it with a session token from the environment.
+        keys = {"access_key_id": access_key_id, "secret_access_key": secret_access_key}
+        return {"credential_provider": lambda: {**keys, "token": None, "expires_at": None}}
+    if access_key_id or secret_access_key:
+        raise ConfigurationError("The S3 access key and the S3 secret key belong together: set both, or none.")
+    return {}
 
 
 def _open(url: str, **options: Any) -> "ObjectStore":

@@ -1,6 +1,7 @@
 """Results and originals as downloads."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -15,7 +16,7 @@ from video2mp3.api.frame.range_response import Download, serve
 from video2mp3.api.frame.services import CurrentServices, Services
 from video2mp3.database.tables import Job, Upload
 from video2mp3.engine.options import MAX_SEGMENTS
-from video2mp3.errors import Conflict, Expired, NotFinished, NotFound, UploadDeleted, Video2mp3Error
+from video2mp3.errors import Conflict, Expired, NotFinished, NotFound, StorageUnavailable, UploadDeleted, Video2mp3Error
 from video2mp3.jobs import lifecycle
 from video2mp3.jobs.results import StoredResult, chosen_name, media_type, result_name, result_suffix, segments_of
 from video2mp3.uploads import UploadSource, clean_name
@@ -116,6 +117,15 @@ def serve_result(
 
 def _renamed(download: Download, name: str | None, suffix: str) -> Download:
     return download if name is None else replace(download, name=chosen_name(clean_name(name, "audio"), suffix))
+
+
+def redirect_origin(services: Services) -> str | None:
+    """Returns the origin that downloads are redirected to; None if they are not, or if no URL can be signed now."""
+    if not services.settings.redirect_downloads:
+        return None
+    with suppress(StorageUnavailable):
+        return services.storage.public_origin()
+    return None
 
 
 def result_of(job: Job, services: Services) -> Download:

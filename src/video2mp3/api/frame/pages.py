@@ -18,11 +18,12 @@ FOLDER = Path(__file__).parents[1] / "page"
 router = APIRouter(prefix="/page", include_in_schema=False)
 
 _EMAIL = "{email}"  # whether emails are sent, "yes" or "no" (web/src/session.svelte.ts)
+_MEDIA = "{media}"  # the origin that MP3s come from besides the service, after a blank
 _MIN_LENGTH = "{password-length}"  # of a new password, the fewest characters
 _NONCE = "{nonce}"  # what the build leaves where the response's own nonce has to be (web/vite.config.ts)
 _CSP = (
     "default-src 'none'; script-src 'self' 'nonce-{nonce}'; style-src 'self' 'nonce-{nonce}'; connect-src 'self'; "
-    "img-src 'self' data: blob:; media-src 'self' blob:; font-src 'self'; manifest-src 'self'; "
+    "img-src 'self' data: blob:; media-src 'self' blob:{media}; font-src 'self'; manifest-src 'self'; "
     "worker-src 'self' blob:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 PLAIN_CSP = (
@@ -40,14 +41,18 @@ _MEDIA_TYPES = {
 }
 
 
-def page_response(*, sends_email: bool, password_min_length: int) -> Response:
-    """Returns the page with a new nonce; if it has not been built, a sentence that says so."""
+def page_response(*, sends_email: bool, password_min_length: int, media_origin: str | None = None) -> Response:
+    """Returns the page with a new nonce; if it has not been built, a sentence that says so.
+
+    The page may play MP3s from `media_origin` besides its own origin.
+    """
     try:
         template = (FOLDER / "index.html").read_text(encoding="utf-8")
     except FileNotFoundError:
         return HTMLResponse(f"<!doctype html><title>video2mp3</title><p>{_NOT_BUILT}</p>", 503)
     nonce = secrets.token_urlsafe(16)
-    headers = {"Cache-Control": "no-store", "Content-Security-Policy": _CSP.replace(_NONCE, nonce)}
+    policy = _CSP.replace(_NONCE, nonce).replace(_MEDIA, f" {media_origin}" if media_origin else "")
+    headers = {"Cache-Control": "no-store", "Content-Security-Policy": policy}
     filled = {_NONCE: nonce, _EMAIL: "yes" if sends_email else "no", _MIN_LENGTH: str(password_min_length)}
     for place, value in filled.items():
         template = template.replace(place, value)

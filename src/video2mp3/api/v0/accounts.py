@@ -14,6 +14,7 @@ from video2mp3.api.accounts import routes as accounts
 from video2mp3.api.accounts import sessions
 from video2mp3.api.auth.credentials import check_credentials
 from video2mp3.api.auth.identity import CurrentUser
+from video2mp3.api.conversions.downloads import redirect_origin
 from video2mp3.api.frame.pages import page_response, prefers_html
 from video2mp3.api.frame.schemas import Message, Username
 from video2mp3.api.frame.services import CurrentServices
@@ -38,7 +39,9 @@ def read_root(request: Request, services: CurrentServices) -> Response:
     """Returns a greeting; browsers get the page."""
     if prefers_html(request):
         response = page_response(
-            sends_email=bool(services.settings.smtp_host), password_min_length=services.settings.password_min_length
+            sends_email=bool(services.settings.smtp_host),
+            password_min_length=services.settings.password_min_length,
+            media_origin=redirect_origin(services),
         )
     else:
         response = JSONResponse({"msg": "running."})

@@ -38,7 +38,7 @@ def _examine(settings: Settings, copy: Settings) -> bool:
         "sandbox": lambda: _check_sandbox(settings),
         "database": lambda: check_database(copy),
         "broker": lambda: _check_queue(settings),
-        "storage": lambda: _check_storage(copy),
+        "storage": lambda: check_storage(copy),
         "email": lambda: _check_email(settings),
     }
     for risk in risks(settings):
@@ -153,7 +153,8 @@ def _check_queue(settings: Settings) -> str:
     return "RabbitMQ" if queue.durable else "in this process"
 
 
-def _check_storage(settings: Settings) -> str:
+def check_storage(settings: Settings) -> str:
+    """Writes to the storage; returns what was done. Raises Video2mp3Error with what is wrong."""
     storage = open_storage(settings)
     try:
         storage.check()
