@@ -12,6 +12,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 RUNTIME := .venv/.runtime-installed
 DEV := .venv/.dev-installed
 BENCH := .venv-bench/.installed
+CHECKS := .venv-dist/.installed
+SITE := .venv-site/.installed
 NODE := .venv-web/.installed
 NPM := web/npm --loglevel=error
 MODULES := web/node_modules/.installed
@@ -117,9 +119,22 @@ test-image: tools ## Build the image on Debian's packages; run it, compose.yaml 
 	bash tests/newest_servers.sh
 	TESTS_IMAGE=1 $(BIN)/pytest tests/image -s $(ARGS)
 
+.PHONY: test-install
+test-install: tools ## Install the package in fresh Debian 12 and 13, with pip, pipx and uv, and use it offline (root; five minutes)
+	TESTS_INSTALL=1 $(BIN)/pytest tests/install/test_fresh_systems.py -s $(ARGS)
+
+.PHONY: test-pythons
+test-pythons: tools ## Run the core tests under the Pythons of Debian trixie and sid (root; half an hour)
+	$(BIN)/python -m tests.install.pythons $(ARGS)
+
 .PHONY: screenshots
 screenshots: tools page ## Take docs/screenshots: the page in Chromium (half a minute)
 	$(BIN)/python -m tests.page.screenshots
+
+.PHONY: docs-site
+docs-site: $(DEV) $(SITE) ## Build the documents as a site, in build/site/html; a link that leads nowhere is an error
+	@$(BIN)/python -m tests.site.staging build/site
+	@.venv-site/bin/zensical build --strict --clean --config-file build/site/zensical.toml
 
 .PHONY: screen
 screen: tools ## Record docs/convert.svg: a conversion in a terminal (half a minute)
@@ -170,6 +185,10 @@ dist: $(RUNTIME) $(PAGE) ## Build the package in dist/: an sdist with the built 
 	@$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist dist/*.tar.gz
 	@ls dist
 
+.PHONY: check-dist
+check-dist: dist $(CHECKS) ## Build the package, and check its metadata and README as the package index does
+	@.venv-dist/bin/twine check --strict dist/*
+
 .PHONY: formula
 formula: ## Write build/video2mp3.rb, a Homebrew formula for what is in dist/ (REPOSITORY=owner/name)
 	@test -n "$(REPOSITORY)" || { echo "Say which: make formula REPOSITORY=owner/name" >&2; exit 1; }
@@ -210,13 +229,18 @@ format: $(DEV) $(MODULES) ## Format the code
 
 .PHONY: lock
 lock: $(DEV) ## Pin the newest dependencies, with hashes, in requirements/*.txt
-	@for name in runtime build dev bench web; do \
+	@for name in runtime build dev bench web windows dist site; do \
 	  $(BIN)/pip-compile --quiet --upgrade --no-header --strip-extras --allow-unsafe --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links requirements/$$name.in --output-file requirements/$$name.txt; done
+	@$(MAKE) --no-print-directory wheels
+
+.PHONY: wheels
+wheels: $(DEV) ## Look up the wheels that each system and Python gets of what is pinned, in requirements/wheels.txt (minutes)
+	$(BIN)/python -m tests.supply.wheels
 
 .PHONY: clean
 clean: ## Remove .venv and all caches; keeps data/
-	rm -rf .venv .venv-bench .venv-web .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/postman/node_modules tests/tus/node_modules \
+	rm -rf .venv .venv-bench .venv-dist .venv-site .venv-web .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/postman/node_modules tests/tus/node_modules \
 	  web/node_modules src/video2mp3/api/page build dist src/*.egg-info
 
 .venv/bin/python:
@@ -242,10 +266,10 @@ $(BENCH): .venv/bin/python requirements/runtime.txt requirements/build.txt requi
 	@.venv-bench/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(NODE): .venv/bin/python requirements/web.txt
-	@echo "Installing Node in .venv-web …"
-	@.venv/bin/python -m venv .venv-web
-	@.venv-web/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/web.txt
+$(NODE) $(CHECKS) $(SITE): .venv-%/.installed: .venv/bin/python requirements/%.txt
+	@echo "Installing what requirements/$*.txt pins in .venv-$* …"
+	@.venv/bin/python -m venv .venv-$*
+	@.venv-$*/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/$*.txt
 	@touch $@
 
 $(MODULES): $(NODE) web/package.json web/package-lock.json

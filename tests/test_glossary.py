@@ -166,6 +166,13 @@ FORMER = (
         "sandbox_ok, request_failed, response_aborted, message_invalid, job_poll_failed",
         'log.info("sandbox_holds")',
     ),
+    # The name video2mp3 on the package index belongs to another project
+    Former(
+        r"\b(?:pip3?|pipx|uv pip|uv tool|uv) (?:install|add|run) (?:-\S+ )*['\"]?video2mp3\b(?!-service)"
+        r"|\buvx (?:--from )?['\"]?video2mp3\b(?!-service)",
+        "video2mp3-service",
+        "pip install video2mp3",
+    ),
     # Plain English
     Former(r"(?i)\bthe seed(?:'s)?\b|\btutorial\b|\bthe first version\b", "the v0 API", "the tutorial's calls"),
     Former(

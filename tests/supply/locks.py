@@ -11,10 +11,10 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 PARTS = ("base", "client", "service")
 """What `requirements/runtime.in` consists of: the dependencies of a package, and of its extras."""
-PYTHON = ("runtime", "build", "dev", "bench")
+PYTHON = ("runtime", "build", "dev", "bench", "web", "windows", "dist", "site")
 NPM = tuple(sorted(path.relative_to(ROOT) for path in (ROOT / "web").glob("package-lock.json")))
 
-_PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)==(\S+?)(?:\s*;[^\\]*)?\s*\\?$")
+_PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)==(\S+?)(?:\s*;\s*([^\\]*?))?\s*\\?$")
 _HASH = re.compile(r"^\s+--hash=sha256:([0-9a-f]{64})\s*\\?$")
 _VIA = re.compile(r"^\s+#\s+(?:via\s+)?(.*)$")
 # How packages name their licences that do not use the identifiers of SPDX.
@@ -37,6 +37,8 @@ class Pin:
     version: str
     sha256: list[str] = field(default_factory=list)
     wanted_by: list[str] = field(default_factory=list)
+    marker: str = ""
+    """The systems that it is installed on, as pip reads it; empty: all."""
 
 
 def python_pins(name: str) -> list[Pin]:
@@ -44,7 +46,7 @@ def python_pins(name: str) -> list[Pin]:
     pins: list[Pin] = []
     for number, line in enumerate((ROOT / "requirements" / f"{name}.txt").read_text().splitlines(), 1):
         if match := _PIN.match(line):
-            pins.append(Pin(match[1], match[2]))
+            pins.append(Pin(match[1], match[2], marker=match[3] or ""))
         elif match := _HASH.match(line):
             pins[-1].sha256.append(match[1])
         elif match := _VIA.match(line):
