@@ -127,6 +127,10 @@ test-install: tools ## Install the package in fresh Debian 12 and 13, with pip, 
 test-pythons: tools ## Run the core tests under the Pythons of Debian trixie and sid (root; half an hour)
 	$(BIN)/python -m tests.install.pythons $(ARGS)
 
+.PHONY: keep-alive
+keep-alive: tools ## Send a request every 5 s through nginx and Caddy, 600 times: none may be lost (50 minutes; REQUESTS=…)
+	TESTS_KEEP_ALIVE=$(or $(REQUESTS),600) $(BIN)/pytest tests/proxies/test_keep_alive.py -k long_intervals $(ARGS)
+
 .PHONY: screenshots
 screenshots: tools page ## Take docs/screenshots: the page in Chromium (half a minute)
 	$(BIN)/python -m tests.page.screenshots

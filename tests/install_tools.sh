@@ -15,6 +15,8 @@ declare -A package_of=(
   [/usr/bin/faketime]=faketime
   [/usr/share/unicode/Scripts.txt]=unicode-data
   [/usr/sbin/nginx]=nginx-light
+  [/usr/bin/caddy]=caddy
+  [/usr/bin/openssl]=openssl
   [/usr/bin/promtool]=prometheus
   ["/usr/lib/$(uname -m)-linux-gnu/libatomic.so.1"]=libatomic1 # Playwright's Node needs it
 )

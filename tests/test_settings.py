@@ -184,13 +184,25 @@ def test_a_mistyped_variable_stops_the_start(variable: str, said: str, monkeypat
 def test_what_kubernetes_sets_for_services_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     """It should start beside services whose names begin with `video2mp3`, though Kubernetes names variables so."""
     for name, value in {
+        "SERVICE_HOST": "10.0.0.1",
+        "SERVICE_PORT": "8000",
+        "SERVICE_PORT_HTTP": "8000",
+        "PORT": "tcp://10.0.0.1:8000",
+        "PORT_8000_TCP": "tcp://10.0.0.1:8000",
+        "PORT_8000_TCP_PROTO": "tcp",
+        "METRICS_PORT": "tcp://10.0.0.1:9464",
+        # Links of Docker.
+        "NAME": "/web/video2mp3",
+        "ENV_PATH": "/usr/bin",
+        "PORT_8000_TCP_START": "tcp://10.0.0.1:8000",
         "API_SERVICE_HOST": "10.0.0.1",
         "API_SERVICE_PORT_HTTP": "8000",
         "API_PORT": "tcp://10.0.0.1:8000",
         "API_PORT_8000_TCP_ADDR": "10.0.0.1",
     }.items():
         monkeypatch.setenv(f"VIDEO2MP3_{name}", value)
-    load_settings()
+    settings = load_settings()
+    assert (settings.port, settings.metrics_port) == (8000, 0)
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ _MAX_S = 316_224_000
 """Ten years. Times in the database are microseconds in 64 bits, so sums of these stay far from their end."""
 _MAX_BYTES = 2**60
 _MAX_COUNT = 10**9
+_LINK = re.compile("(tcp|udp|sctp)://")
 _EXAMPLES = {
     "database_url": "mysql+pymysql://user:password@host/database",
     "queue_url": "amqp://user:password@host/",
@@ -79,6 +80,9 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
+    keep_alive_s: int = Field(
+        180, ge=1, le=_MAX_S, description="How long idle connections stay open; longer than a proxy keeps them."
+    )
     public_url: str = Field("", description="The service's public address, for links (empty: host and port).")
     allowed_hosts: str = Field(
         "", description="Host names of this service, such as a.example,*.b.example (empty: see docs/operations.md)."
@@ -223,6 +227,13 @@ class Settings(BaseSettings):
             _check_url(text, example=_EXAMPLES.get(str(info.field_name)))
         return text
 
+    @field_validator("port", "metrics_port", "smtp_port", mode="before")
+    @classmethod
+    def _is_no_service_link(cls, value: object, info: ValidationInfo) -> object:
+        # In Kubernetes, a service named video2mp3 or video2mp3-metrics sets the variable to tcp://10.0.0.1:8000.
+        is_link = isinstance(value, str) and _LINK.match(value)
+        return cls.model_fields[str(info.field_name)].default if is_link else value
+
     @field_validator("data_dir")
     @classmethod
     def _is_folder(cls, folder: Path) -> Path:
@@ -296,9 +307,10 @@ def _check_variables() -> None:
 
 
 def _is_service_link(name: str, value: str) -> bool:
-    """Returns whether Kubernetes set the variable for a service whose name begins with `video2mp3`."""
-    link = r"_SERVICE_(HOST|PORT(_\w+)?)|_PORT_\d+_(TCP|UDP|SCTP)(_PROTO|_PORT|_ADDR)?"
-    return re.search(f"({link})$", name) is not None or re.match("(tcp|udp|sctp)://", value) is not None
+    """Returns whether Kubernetes, or a link of Docker, set the variable for a service named `video2mp3…`."""
+    named = r"(_SERVICE_(HOST|PORT(_\w+)?)|_PORT_\d+_(TCP|UDP|SCTP)(_PROTO|_PORT|_ADDR|_START|_END)?|_ENV_\w+)$"
+    link = re.search(named, name) or _LINK.match(value)
+    return link is not None or (name.endswith("_NAME") and value.startswith("/"))
 
 
 def load_settings(**overrides: object) -> Settings:

@@ -13,6 +13,7 @@ from video2mp3.api.frame.services import Services
 from video2mp3.database.tables import Job
 from video2mp3.errors import NoAudio
 from video2mp3.jobs.lifecycle import NORMAL
+from video2mp3.telemetry import metrics
 
 
 def find_job(services: Services) -> Job | None:
@@ -91,3 +92,17 @@ def test_a_wrong_option_is_told_before_the_file_is_sent(ada: SignedIn, services:
         answer = line.recv(65536).decode()
     assert answer.startswith("HTTP/1.1 422")
     assert stored(services) == NOTHING
+
+
+def test_a_client_that_repeats_its_request_is_not_waited_for(ada: SignedIn, services: Services, url: str) -> None:
+    """It should end the request when the client goes away, and leave the conversion to the next request."""
+    before = metrics.HTTP_IN_PROGRESS._value.get()
+    with socket.create_connection((urlsplit(url).hostname or "", urlsplit(url).port or 0), timeout=10) as line:
+        head = f"PUT /v1/mp3 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ada.access_token}\r\nIdempotency-Key: k\r\n"
+        line.sendall(f"{head}Content-Length: {len(VIDEO)}\r\n\r\n".encode() + VIDEO)
+        job = wait_for_job(services, "queued")
+    wait_until(lambda: metrics.HTTP_IN_PROGRESS._value.get() == before, 15, "the request to end")
+    wait_for_job(services, "queued")
+    finish(services, job.id, b"an MP3")
+    repeated = ada.http.put("/v1/mp3", content=VIDEO, headers={"Idempotency-Key": "k"})
+    assert (repeated.status_code, repeated.content) == (200, b"an MP3")

@@ -93,6 +93,58 @@ def test_a_body_may_take_longer_than_a_head(url: str, monkeypatch: pytest.Monkey
         assert b" 422 " in answer(connection)[:20]
 
 
+@pytest.mark.parametrize("last", ["HTTP/1.0\r\n", "HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"], ids=["1.0", "1.1"])
+def test_a_refusal_reaches_a_client_that_sends_its_whole_body_first(url: str, ada: SignedIn, last: str) -> None:
+    """It should not be lost to a reset, which a connection that is closed with bytes unread sends."""
+    head = f"POST /v1/uploads {last}Authorization: Bearer {ada.access_token}\r\nContent-Length: {2**40}\r\n\r\n"
+    with connected(url) as connection:
+        connection.sendall(head.encode())
+        for _ in range(200):
+            connection.sendall(bytes(100_000))
+        received = b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert received.startswith(b"HTTP/1.1 413 ")
+    assert b'"upload_too_large"' in received
+
+
+def test_the_rest_of_a_refused_body_is_discarded_for_a_while(
+    url: str, ada: SignedIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "LINGER_S", 0.2)
+    with connected(url) as connection:
+        assert send_endlessly(connection, head_of(ada, "POST", "/v1/uploads", 2**40), bytes(100)) < 10_000_000
+
+
+def test_a_client_that_stops_in_a_refused_body_is_given_up(
+    url: str, ada: SignedIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = BoundedHeadProtocol.connection_made
+
+    def keep_shortly(self: BoundedHeadProtocol, transport: BaseTransport) -> None:
+        made(self, transport)
+        self.timeout_keep_alive = 0.3  # type: ignore[assignment]
+
+    monkeypatch.setattr(BoundedHeadProtocol, "connection_made", keep_shortly)
+    with connected(url) as connection:
+        connection.sendall(head_of(ada, "POST", "/v1/uploads", 2**40).replace(b"Connection: close\r\n", b""))
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 413 ")
+        connection.sendall(b"more")
+        assert answer(connection) == b""
+
+
+def test_http_1_0_has_no_chunks(url: str, ada: SignedIn, services: Services) -> None:
+    """It should end the body of an unknown length with the connection, and name the length of another one."""
+    job_id = convert(ada.http)
+    finish(services, job_id, b"an MP3")
+    for path, begin, end in (("events", b"id: finished-100\ndata: {", b"}\n\n"), ("mp3", b"an MP3", b"an MP3")):
+        with connected(url) as connection:
+            head = f"GET /v1/conversions/{job_id}/{path} HTTP/1.0\r\nAuthorization: Bearer {ada.access_token}\r\n\r\n"
+            connection.sendall(head.encode())
+            headers, _, body = answer(connection).partition(b"\r\n\r\n")
+        assert b"transfer-encoding" not in headers.lower()
+        assert body.startswith(begin)
+        assert body.endswith(end)
+
+
 def head_of(ada: SignedIn, method: str, path: str, size_bytes: int) -> bytes:
     return (
         f"{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ada.access_token}\r\n"

@@ -90,6 +90,8 @@ def test_no_container_may_do_more_than_it_needs(overlay: list[Manifest]) -> None
         if container in pod["containers"]:
             assert {"startupProbe", "readinessProbe", "livenessProbe"} <= set(container), name
         assert not pod.get("hostNetwork"), name
+        # A Service named video2mp3 would set VIDEO2MP3_PORT otherwise.
+        assert pod["enableServiceLinks"] is False, name
         assert not any("hostPath" in volume for volume in pod.get("volumes", [])), name
 
 

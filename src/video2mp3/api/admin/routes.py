@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from video2mp3.accounts import audit, names
@@ -224,13 +224,15 @@ def read_job(job_id: ItemId, services: CurrentServices) -> AdminJob:
 
 
 @router.post("/jobs/{job_id}/retry", status_code=202)
-def retry_job(job_id: ItemId, user: CurrentAdmin, services: CurrentServices, response: Response) -> AdminJob:
+def retry_job(
+    request: Request, job_id: ItemId, user: CurrentAdmin, services: CurrentServices, response: Response
+) -> AdminJob:
     """Creates a new conversion from one that failed or was canceled, for the same user, regardless of limits."""
     with services.database.write() as session:
         job = AdminJob.of(administration.retry_job(session, job_id))
         audit.record(session, "job.retried", by=user.user_id, about=job_id)
     services.wake()
-    response.headers["Location"] = f"/v1/admin/jobs/{job.id}"
+    response.headers["Location"] = f"{request.scope.get('root_path', '')}/v1/admin/jobs/{job.id}"
     return job
 
 

@@ -95,7 +95,6 @@ async def _convert(
     if idempotency_key is not None:
         incoming = IncomingUpload(services, user.user_id, name=name, declared_size_bytes=declared, with_sha256=True)
         job = await _convert_once(request, services, incoming, spec, idempotency_key, earlier)
-        await watcher.wait_for_end(job, _INTERVAL_S)
     else:
         requested = RequestedMp3(services, user.user_id, spec)
         incoming = IncomingUpload(services, user.user_id, name=name, declared_size_bytes=declared, observer=requested)
@@ -103,7 +102,10 @@ async def _convert(
         assert requested.job is not None
         job = requested.job
         services.wake()
-        await _wait_for_end(request, services, watcher, job)
+    if not await _ends_before_disconnect(request, watcher, job):
+        if idempotency_key is None:
+            await run_in_threadpool(_cancel, services, job)
+        raise Canceled("The client disconnected.")
     return await run_transfer(partial(_answer, request, services, job))
 
 
@@ -164,18 +166,20 @@ class RequestedMp3:
 def _answer(request: Request, services: Services, job: Job) -> Response:
     with services.database.read() as session:
         job = lifecycle.find(session, job.id, job.user_id)
-    return serve(request, result_of(job, services), {"Content-Location": f"/v1/conversions/{job.id}/mp3"})
+    return serve(
+        request,
+        result_of(job, services),
+        {"Content-Location": f"{request.scope.get('root_path', '')}/v1/conversions/{job.id}/mp3"},
+    )
 
 
-async def _wait_for_end(request: Request, services: Services, watcher: JobWatcher, job: Job) -> None:
-    """Waits for the job's end; if the client disconnects first, cancels the job."""
+async def _ends_before_disconnect(request: Request, watcher: JobWatcher, job: Job) -> bool:
+    """Waits for the job's end, or until the client disconnects; returns whether the job has ended."""
     ended = asyncio.create_task(watcher.wait_for_end(job, _INTERVAL_S))
     gone = asyncio.create_task(wait_for_disconnect(request))
     try:
         await asyncio.wait({ended, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if not ended.done():
-            await run_in_threadpool(_cancel, services, job)
-            raise Canceled("The client disconnected.")
+        return ended.done()
     finally:
         ended.cancel()
         gone.cancel()

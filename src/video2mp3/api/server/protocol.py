@@ -8,13 +8,15 @@ import socket
 import struct
 import sys
 from asyncio import BaseTransport, TimerHandle, Transport
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import structlog
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from video2mp3.api.server.connections import HEALTH_HEAD_TIMEOUT_S, Admission, Connections, HealthOnly
 from video2mp3.api.server.peers import PEER, Peer
+from video2mp3.api.server.response_end import ClosingTransport, delimit_by_close
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -28,6 +30,10 @@ HEAD_TIMEOUT_S = 30.0
 UNREAD_TIMEOUT_S = 60.0
 """Longest time in which a client reads no byte of a waiting response. As long as a body may pause: a client on a poor
 connection reads something within that time, and can continue an aborted download with a range request.
+"""
+LINGER_S = 30.0
+"""Longest time for which the rest of a body is discarded behind the response that refuses it. If a connection is closed
+with bytes unread, the client gets a reset, which can take the response from it (RFC 9112, section 9.6).
 """
 _LOOKS = 4
 """So often a connection is looked at in that time."""
@@ -44,6 +50,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     _head_timeout_s: float | None = None
     _address: str | None = None
     _reader_timer: TimerHandle | None = None
+    _linger_timer: TimerHandle | None = None
     _taken = 0
     _took_at_s = 0.0
 
@@ -73,18 +80,22 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Ends the timers."""
         self._end_head()
-        if self._reader_timer is not None:
-            self._reader_timer.cancel()
+        for timer in (self._reader_timer, self._linger_timer):
+            if timer is not None:
+                timer.cancel()
         self._connections.end_silence(self)
         self._connections.remove(self._address)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Counts the bytes of a head that has not ended."""
+        if self._linger_timer is not None:
+            return
         self._head_bytes += len(data)
         super().data_received(data)
         if self._in_head and self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
             self._refuse(431, "Request Header Fields Too Large")
+        self._expect_next_request()
 
     def on_message_begin(self) -> None:
         """The first byte of a request has arrived."""
@@ -97,6 +108,9 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         self._end_head()
         self._connections.end_silence(self)
         super().on_headers_complete()
+        self.cycle.transport = ClosingTransport(self.transport, partial(self._close_behind, self.cycle))
+        if self.scope["http_version"] == "1.0":
+            delimit_by_close(self.cycle)
 
     def on_response_complete(self) -> None:
         """The response is written; unless a request waits already, the connection is silent again."""
@@ -107,6 +121,21 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     def end_silent(self) -> None:
         """Closes this silent connection in favor of a new one."""
         self.transport.close()
+
+    def _close_behind(self, cycle: RequestResponseCycle) -> None:
+        """Closes the connection behind a response; if its request still arrives, only for writing at first."""
+        if not (cycle.response_complete and cycle.more_body):
+            self.transport.close()
+        elif self._linger_timer is None:
+            self.transport.write_eof()
+            self._linger_timer = self.loop.call_later(LINGER_S, self.transport.close)
+
+    def _expect_next_request(self) -> None:
+        """Limits the wait behind a refused body: uvicorn stops its timer when more of the body arrives."""
+        is_idle = self.cycle is not None and self.cycle.response_complete and not self._in_head
+        if is_idle and self.timeout_keep_alive_task is None and not self.transport.is_closing():
+            timer = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+            self.timeout_keep_alive_task = timer
 
     def _look_at_reader(self) -> None:
         taken, now_s = _bytes_taken(self._descriptor, self.transport), self.loop.time()

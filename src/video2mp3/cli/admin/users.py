@@ -70,10 +70,12 @@ def sign_in_link(
 ) -> None:
     """Print a link that signs a browser in once, within a day.
 
-    Its address is VIDEO2MP3_PUBLIC_URL, or VIDEO2MP3_HOST and VIDEO2MP3_PORT. Without a name, it is for the user of
-    this machine where only this machine reaches the service; else for the administrator of a new service.
+    Its address is the one of the `serve` that runs with the same data; else VIDEO2MP3_PUBLIC_URL, or VIDEO2MP3_HOST and
+    VIDEO2MP3_PORT. Without a name, it is for the user of this machine where only this machine reaches the service; else
+    for the administrator of a new service.
     """
     from video2mp3.accounts import audit, sign_ins, users
+    from video2mp3.cli.roles.database_lock import recorded_url
     from video2mp3.settings import load_settings
 
     settings = load_settings()
@@ -88,7 +90,7 @@ def sign_in_link(
             raise NotFound("There is no such account." if username else "There are accounts: name one of them.")
         secret = sign_ins.make_link(session, user)
         audit.record(session, "sign_in_link.created", by=None, about=user.id)
-    typer.echo(f"{settings.effective_public_url}/sign-in?token={secret}")
+    typer.echo(f"{recorded_url(settings) or settings.effective_public_url}/sign-in?token={secret}")
 
 
 @app.command("list")

@@ -106,6 +106,7 @@ def run_http(
         server_header=False,
         # Otherwise any client could forge the address in the log.
         proxy_headers=False,
+        timeout_keep_alive=settings.keep_alive_s,
         # Without a limit, one open download would block the shutdown forever.
         timeout_graceful_shutdown=max(1, settings.drain_grace_s),
     )
@@ -149,11 +150,15 @@ def _print_set_up_link(settings: Settings, backends: Backends, url: str) -> None
         user = users.set_up_user(session)
         secret = sign_ins.make_link(session, user) if user else None
     if secret:
-        # A browser cannot open the wildcard address.
-        reached = settings.public_url.rstrip("/") or url.replace("//0.0.0.0:", "//localhost:").replace(
-            "//[::]:", "//localhost:"
-        )
+        reached = reached_url(settings, url)
         typer.echo(f"Open this link once to sign in as the administrator: {reached}/sign-in?token={secret}")
+
+
+def reached_url(settings: Settings, url: str) -> str:
+    """Returns the public URL, without a slash at the end; without one, the URL of the address that is listened on."""
+    # A browser cannot open the wildcard address.
+    local = url.replace("//0.0.0.0:", "//localhost:").replace("//[::]:", "//localhost:")
+    return settings.public_url.rstrip("/") or local
 
 
 def _own_command(settings: Settings) -> str:

@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 
 from video2mp3 import __version__, uploads
 from video2mp3.accounts import audit, invitations, one_time_tokens, sign_ins, signing_keys, throttling
+from video2mp3.cli.roles import database_lock
 from video2mp3.cli.roles.descriptors import raise_descriptor_limit
 from video2mp3.database import migrate as migrations
 from video2mp3.database.gauges import PoolGauges
@@ -44,7 +45,11 @@ def serve(settings: Settings) -> None:
 
     raise_descriptor_limit()
     require_sandbox(allow_unsandboxed=settings.allow_unsandboxed)
-    with http_server.listen(settings) as listener, open_backends(settings) as backends:
+    with (
+        http_server.listen(settings) as listener,
+        open_backends(settings) as backends,
+        database_lock.hold_alone(settings) as record_url,
+    ):
         migrations.upgrade(backends.database)
         migrations.require_usable(backends.database)
         if backends.database.dialect == "sqlite":
@@ -59,9 +64,13 @@ def serve(settings: Settings) -> None:
             try:
                 trust_loopback = http_server.trusts_loopback(settings)
                 app = http_server.make_app(settings, backends, housekeeping, trust_loopback=trust_loopback)
-                print_started = partial(http_server.print_started, settings, backends)
+
+                def on_started(url: str) -> None:
+                    record_url(http_server.reached_url(settings, url))
+                    http_server.print_started(settings, backends, url)
+
                 _catch_repeated_signal()
-                http_server.run_http(settings, app, listener, print_started, worker.drain)
+                http_server.run_http(settings, app, listener, on_started, worker.drain)
             finally:
                 worker.drain()
                 worker.join()
@@ -77,6 +86,7 @@ def api(settings: Settings) -> None:
         http_server.listen(settings) as listener,
         # The API accepts jobs without the queue: their rows wait for the relay.
         open_backends(settings, with_tables=True, needs_queue=False) as backends,
+        database_lock.hold_with_others(settings),
         _telemetry("api", settings, backends, BacklogGauges(backends.database)),
         _housekeeping(settings, backends) as housekeeping,
     ):
@@ -91,6 +101,7 @@ def worker(settings: Settings) -> None:
     require_sandbox(allow_unsandboxed=settings.allow_unsandboxed)
     with (
         open_backends(settings, with_tables=True) as backends,
+        database_lock.hold_with_others(settings),
         _telemetry("worker", settings, backends),
         _housekeeping(settings, backends) as housekeeping,
     ):
@@ -107,6 +118,7 @@ def notifier(settings: Settings) -> None:
     raise_descriptor_limit()
     with (
         open_backends(settings, with_tables=True) as backends,
+        database_lock.hold_with_others(settings),
         _telemetry("notifier", settings, backends),
         _housekeeping(settings, backends) as housekeeping,
         _notifier(settings, backends, housekeeping),

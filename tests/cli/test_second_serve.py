@@ -1,0 +1,33 @@
+"""A second process on the SQLite database of a `serve` that runs, and commands beside it."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.service import embedded
+from tests.cli.test_commands import run
+from tests.servers import SMTPServer
+
+
+@pytest.mark.parametrize("role", [["serve", "--port", "0"], ["worker"]], ids=["serve", "worker"])
+def test_serve_uses_its_database_alone(tmp_path: Path, smtp: SMTPServer, role: list[str]) -> None:
+    """It should refuse others in one sentence, as a start ends the claims of earlier processes."""
+    with embedded(tmp_path, smtp) as service:
+        folder = Path(service.env["VIDEO2MP3_DATA_DIR"])
+        second = run(tmp_path, *role, VIDEO2MP3_DATA_DIR=str(folder))
+        assert (second.returncode, second.stderr.splitlines()[-1]) == (
+            1,
+            f"video2mp3: Another process of this service uses {folder / 'video2mp3.db'}; stop it, "
+            "or choose another folder with --data-dir (VIDEO2MP3_DATA_DIR).",
+        )
+        # A killed process leaves nothing that has to be removed.
+        service.roles["serve"].kill()
+        service.start("again", "serve", "--port", "0").wait_for_output("listens on")
+
+
+def test_a_sign_in_link_leads_to_the_port_of_serve(tmp_path: Path, smtp: SMTPServer) -> None:
+    """It should name the port of a flag, which no other command knows; without `serve`, that of the settings."""
+    with embedded(tmp_path, smtp) as service:
+        data = {"VIDEO2MP3_DATA_DIR": service.env["VIDEO2MP3_DATA_DIR"]}
+        assert run(tmp_path, "sign-in-link", **data).stdout.startswith(f"{service.url}/sign-in?token=")
+    assert run(tmp_path, "sign-in-link", **data).stdout.startswith("http://127.0.0.1:8000/sign-in?token=")
