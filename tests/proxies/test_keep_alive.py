@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -51,7 +52,7 @@ def second_statuses(found: list[tuple[httpx.Client, Relay]]) -> list[tuple[str, 
     for client, _ in found:
         assert post(client) == 422
     for _, relay in found:
-        wait_until(lambda relay=relay: relay.closed_by, 30, "an end to close the idle connection")
+        wait_until(partial(bool, relay.closed_by), 30, "an end to close the idle connection")
     return [(relay.closed_by[0], post(client)) for client, relay in found]
 
 
