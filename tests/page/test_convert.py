@@ -58,11 +58,11 @@ def test_a_dropped_video_becomes_an_mp3_to_hear_and_to_keep(
     expect(row(page)).to_have_attribute("data-phase", "finished", timeout=WAIT_MS)
     expect(page).to_have_title("✓ 1 MP3 is ready · video2mp3")
 
-    expect(page.get_by_role("slider", name="Position in My talk.mp4")).to_be_visible()
-    page.get_by_role("button", name="Play My talk.mp4").click()
+    expect(page.get_by_role("slider", name="Position in My talk.mp3")).to_be_visible()
+    page.get_by_role("button", name="Play My talk.mp3").click()
     wait_until(lambda: audio(page, "currentTime") > 0.1, 20, "the sound to play")
     assert abs(audio(page, "duration") - 60) < 0.1
-    page.get_by_role("slider", name="Position in My talk.mp4").press("End")
+    page.get_by_role("slider", name="Position in My talk.mp3").press("End")
     wait_until(lambda: audio(page, "currentTime") > 59, 20, "the end to be reached by a key")
 
     with page.expect_download() as download:
@@ -165,8 +165,8 @@ def test_many_files_are_converted_in_order_and_fetched_as_one(service: Service, 
     with page.expect_download() as download:
         page.get_by_role("link", name="Download all 6 (ZIP)").click()
     assert download.value.suggested_filename == "conversions.zip"
-    row(page).first.get_by_role("button", name="Play Talk 1.mp4").click()
-    expect(page.get_by_role("slider", name="Position in Talk 1.mp4")).to_be_visible()
+    row(page).first.get_by_role("button", name="Play Talk 1.mp3").click()
+    expect(page.get_by_role("slider", name="Position in Talk 1.mp3")).to_be_visible()
     page.get_by_role("button", name="Clear finished").click()
     expect(row(page)).to_have_count(0)
 

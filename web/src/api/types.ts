@@ -39,6 +39,7 @@ export interface Segment {
 }
 
 export interface Result {
+  name: string;
   media_type: "audio/mpeg" | "application/zip";
   size_bytes: number;
   sha256: string;
