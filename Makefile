@@ -141,7 +141,7 @@ docs-site: $(DEV) $(SITE) ## Build the documents as a site, in build/site/html; 
 	@.venv-site/bin/zensical build --strict --clean --config-file build/site/zensical.toml
 
 .PHONY: screen
-screen: tools ## Record docs/convert.svg: a conversion in a terminal (half a minute)
+screen: tools ## Record docs/convert.svg: a folder is converted in a terminal (half a minute)
 	$(BIN)/python -m tests.screen
 
 .PHONY: bench
@@ -182,8 +182,13 @@ bench-sign-ins: tools ## Measure whether a failed sign-in takes as long for a na
 bench-renewals: $(DEV) ## Measure what it costs to replace the process that conversions are forked from
 	$(BIN)/python -m benchmarks.renewals
 
+.PHONY: man
+man: $(RUNTIME) ## Write man/video2mp3.1, the manual page, from the help of all commands
+	@mkdir -p man
+	@$(BIN)/python -m video2mp3.cli.man_page >man/video2mp3.1
+
 .PHONY: dist
-dist: $(RUNTIME) $(PAGE) ## Build the package in dist/: an sdist with the built page, and the wheel from it
+dist: $(RUNTIME) $(PAGE) man ## Build the package in dist/: an sdist with the built page, and the wheel from it
 	@rm -rf dist build/lib build/bdist.* src/*.egg-info
 	@$(BIN)/python -c 'from setuptools.build_meta import build_sdist; build_sdist("dist")' >/dev/null
 	@$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist dist/*.tar.gz
@@ -245,7 +250,7 @@ wheels: $(DEV) ## Look up the wheels that each system and Python gets of what is
 .PHONY: clean
 clean: ## Remove .venv and all caches; keeps data/
 	rm -rf .venv .venv-bench .venv-dist .venv-site .venv-web .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/postman/node_modules tests/tus/node_modules \
-	  web/node_modules src/video2mp3/api/page build dist src/*.egg-info
+	  web/node_modules src/video2mp3/api/page build dist man src/*.egg-info
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "video2mp3 needs Python 3.11 or newer; name one with PYTHON=…" >&2; exit 1; }

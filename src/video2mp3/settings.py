@@ -18,8 +18,16 @@ from video2mp3.errors import ConfigurationError
 from video2mp3.wording import invalid_value, unknown_name
 
 _PREFIX = "VIDEO2MP3_"
-CLIENT_VARIABLES = frozenset({"VIDEO2MP3_SERVER", "VIDEO2MP3_TOKEN"})
-"""What `video2mp3 push` reads on the same machine."""
+_FLAGS = (
+    "CONFIG SERVER TOKEN "
+    "OUTPUT FORCE SKIP_EXISTING KEEP_TIMES THREADS JOBS JSON QUIET VERBOSE "
+    "BITRATE VBR ABR PRESET CHANNELS SAMPLE_RATE COPY LOUDNESS FADE_IN FADE_OUT "
+    "START END TRACK SPLIT SILENCE SILENCE_DB TIMING FAIL_ON_DAMAGE "
+    "TITLE ARTIST ALBUM DATE GENRE COMMENT TRACK_NUMBER KEEP_TAGS KEEP_PRIVATE_TAGS "
+    "COVER COVER_AT COVER_FILE CHAPTERS ID3_VERSION"
+)
+COMMAND_LINE_VARIABLES = frozenset(_PREFIX + name for name in _FLAGS.split())
+"""What `video2mp3 convert` and `push` read on the same machine (docs/command-line.md)."""
 _MAX_S = 316_224_000
 """Ten years. Times in the database are microseconds in 64 bits, so sums of these stay far from their end."""
 _MAX_BYTES = 2**60
@@ -296,7 +304,7 @@ def is_loopback(host: str) -> bool:
 def _check_variables() -> None:
     """Raises ConfigurationError if a variable looks like a setting but is none: it would be ignored."""
     known = {_variable(name) for name in Settings.model_fields}
-    known |= {f"{name}_FILE" for name in known} | CLIENT_VARIABLES
+    known |= {f"{name}_FILE" for name in known} | COMMAND_LINE_VARIABLES
     unknown = [
         name
         for name, value in sorted(os.environ.items())

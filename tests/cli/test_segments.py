@@ -49,7 +49,7 @@ def test_a_file_is_split_into_numbered_mp3s(folder: Path) -> None:
 def test_all_tracks_are_mp3s_with_their_numbers(folder: Path) -> None:
     two_tracks(folder / "film.mkv")
     result = video2mp3("film.mkv", "--track", "all", "-o", "there/", folder=folder)
-    assert result.stdout.startswith("film.mkv -> there/film-track1.mp3 … there/film-track2.mp3 (2 segments, ")
+    assert result.stdout.startswith("film.mkv -> there/film-track1.mp3 … there/film-track2.mp3 (2 tracks, ")
     result = video2mp3("film.mkv", "--track", "all", "--split", "1", "-o", "both.mp3", "--json", folder=folder)
     line = json.loads(result.stdout)
     assert line["outputs"] == [f"both-track{track}-0{segment}.mp3" for track in (1, 2) for segment in (1, 2)]

@@ -148,4 +148,4 @@ def test_a_second_track_is_told_and_left_out(tmp_path: Path) -> None:
     report = converted(video, tmp_path / "out.mp3")
     assert report.samples == 44100
     assert [track.language for track in report.tracks] == [None, "ger"] or report.tracks[1].language == "deu"
-    assert report.warnings == ("Only track 1 of 2 audio tracks is converted.",)
+    assert report.warnings == ("Only track 1 of 2 audio tracks is converted: it is the default.",)

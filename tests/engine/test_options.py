@@ -9,6 +9,7 @@ from tests.engine.converting import by_ffprobe, converted, make
 from tests.engine.decoders import samples_decoded
 from tests.engine.sounds import write_wav
 from video2mp3.engine import Options, ResolvedOptions
+from video2mp3.engine.options import MODES
 from video2mp3.engine.presets import PRESETS
 from video2mp3.errors import InvalidOption
 
@@ -21,7 +22,8 @@ def test_options_survive_as_plain_values() -> None:
         Options(preset="voice", track="deu", keep_private_tags=True),
     ):
         assert Options.from_dict(options.as_dict()) == options
-        assert options.resolved().requested() == options.as_dict()
+        default = {} if set(MODES) & options.as_dict().keys() else {"preset": "standard"}
+        assert options.resolved().requested() == default | options.as_dict()
     assert Options().as_dict() == {}
     assert Options.from_dict({"bitrate_kbps": None, "keep_tags": None}) == Options()
 
@@ -29,9 +31,14 @@ def test_options_survive_as_plain_values() -> None:
 def test_a_preset_is_applied_once_and_defaults_are_filled_in() -> None:
     podcast = Options(preset="podcast", channels=1).resolved()
     assert (podcast.bitrate_kbps, podcast.loudness_lufs, podcast.start_s, podcast.channels) == (128, -16, 0.0, 1)
-    assert Options().resolved().bitrate_kbps == 192
+    standard = Options().resolved()
+    assert (standard.preset, standard.vbr_quality, standard.bitrate_kbps) == ("standard", 2, None)
     assert Options(vbr_quality=2).resolved().bitrate_kbps is None
-    assert Options(track="2", split="600").resolved().requested() == {"track": 2, "split": 600.0}
+    assert Options(copy=True, track="2", split="600").resolved().requested() == {
+        "copy": True,
+        "track": 2,
+        "split": 600.0,
+    }
 
 
 def test_resolved_options_survive_as_json() -> None:

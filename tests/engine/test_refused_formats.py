@@ -8,9 +8,17 @@ from pathlib import Path
 import pytest
 
 from tests.engine.converting import converted, make
-from video2mp3.engine.child.refusals.soundless import _has_unknown_ts_stream
+from video2mp3.engine.child.refusals.soundless import _ts_stream_types
 from video2mp3.engine.refused_formats import REFUSED, SIGNATURE_BYTES, RefusedFormat
-from video2mp3.errors import EmptyAudio, EncryptedAudio, IncompleteFile, MediaError, ReferenceMovie, UnsupportedFormat
+from video2mp3.errors import (
+    EmptyAudio,
+    EncryptedAudio,
+    IncompleteFile,
+    MediaError,
+    ReferenceMovie,
+    UndecodableAudio,
+    UnsupportedFormat,
+)
 
 SIGNED = [
     pytest.param(refused, signature, id=f"{refused.what}-{signature[1][:12]!r}")
@@ -89,7 +97,13 @@ REASONS: dict[str, tuple[Callable[[bytes], bytes], type[MediaError], str]] = {
     "index damaged": (lambda data: data.replace(b"trak", b"kart"), MediaError, "no audio track"),
     "protected track": (lambda data: data.replace(b"mp4a", b"drms"), EncryptedAudio, "encrypted"),
     "protected by its brand": (lambda data: data.replace(b"isom", b"M4P ", 1), EncryptedAudio, "iTunes"),
-    "data elsewhere": (lambda data: with_data_elsewhere(data), ReferenceMovie, "points to other files"),
+    "data elsewhere": (lambda data: with_data_elsewhere(data), ReferenceMovie, "in another file, another!, that"),
+    "MP4's data elsewhere": (
+        lambda data: with_data_elsewhere(without_data(data), b"isom"),
+        ReferenceMovie,
+        "another file, another!",
+    ),
+    "no description": (lambda data: data.replace(b"stsd", b"free"), UnsupportedFormat, "stsd is missing or empty"),
     "reference movie": (lambda data: REFERENCE, ReferenceMovie, "points to other files"),
     "zeros": (lambda data: bytes(len(data)), UnsupportedFormat, "only zeros"),
     "nothing": (lambda data: b"", UnsupportedFormat, "0 bytes"),
@@ -97,10 +111,16 @@ REASONS: dict[str, tuple[Callable[[bytes], bytes], type[MediaError], str]] = {
 }
 
 
-def with_data_elsewhere(movie: bytes) -> bytes:
-    """Lets the track of an old QuickTime movie refer to the data of another file."""
+def without_data(movie: bytes) -> bytes:
+    start = movie.index(b"mdat")
+    end = start - 4 + int.from_bytes(movie[start - 4 : start], "big")
+    return movie[: start + 4] + bytes(end - start - 4) + movie[end:]
+
+
+def with_data_elsewhere(movie: bytes, brand: bytes = b"qt  ") -> bytes:
+    """Lets the track of an old QuickTime movie, or of another brand, refer to the data of another file."""
     entry = b"\0\0\0\x14url \0\0\0\0another!"
-    changed = bytearray(movie.replace(b"\0\0\0\x0curl \0\0\0\x01", entry).replace(b"ftypisom", b"ftypqt  "))
+    changed = bytearray(movie.replace(b"\0\0\0\x0curl \0\0\0\x01", entry).replace(b"ftypisom", b"ftyp" + brand))
     for kind in (b"moov", b"trak", b"mdia", b"minf", b"dinf", b"dref"):
         place = changed.index(kind) - 4
         changed[place : place + 4] = (int.from_bytes(changed[place : place + 4], "big") + 8).to_bytes(4, "big")
@@ -113,6 +133,64 @@ def test_a_file_that_gives_no_sound_is_refused_with_the_reason(kind: str, movie:
     found = refusal_of(change(movie), tmp_path)
     assert isinstance(found, error), found
     assert said in found.detail
+
+
+WIDEVINE, PLAYREADY = "edef8ba979d64acea3c827dcd51d21ed", "9a04f07998404286ab92e65be0885f95"
+
+
+@pytest.mark.parametrize(
+    ("systems", "said"),
+    [((), "encrypted (DRM), so"), ((WIDEVINE,), "(DRM: Widevine), so"), ((WIDEVINE, PLAYREADY), "PlayReady, Widevine")],
+)
+def test_encryption_is_named_with_its_systems(systems: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    """It should be the common encryption of streaming services."""
+    scheme = ["-encryption_scheme", "cenc-aes-ctr", "-encryption_key", "0" * 32, "-encryption_kid", "1" * 32]
+    path = make(tmp_path / "a.mp4", "-f", "lavfi", "-i", "sine=duration=1", "-c:a", "aac", *scheme)
+    data = path.read_bytes()
+    place = data.index(b"moov") - 4
+    end = place + int.from_bytes(data[place : place + 4], "big")
+    boxes = b"".join(b"\0\0\0\x20pssh" + bytes(4) + bytes.fromhex(system) + bytes(4) for system in systems)
+    size = (end - place + len(boxes)).to_bytes(4, "big")
+    error = refusal_of(data[:place] + size + data[place + 4 : end] + boxes + data[end:], tmp_path)
+    assert isinstance(error, EncryptedAudio)
+    assert said in error.detail
+
+
+def with_stream_type(data: bytes, kind: int) -> bytes:
+    """Gives the sound of a transport stream another type, and bytes that are not of its codec."""
+    packets = [bytearray(data[place : place + 188]) for place in range(0, len(data), 188)]
+    for packet in packets:
+        start = 5 + packet[4] if packet[3] & 0x20 else 4
+        table = packet[start + 1 :]
+        if table[:1] == b"\x02" and packet[1] & 0x40:  # the program map
+            end = 3 + (int.from_bytes(table[1:3], "big") & 0xFFF)
+            table[12] = kind
+            table[end - 4 : end] = crc_of(table[: end - 4]).to_bytes(4, "big")
+            packet[start + 1 :] = table
+        elif (int.from_bytes(packet[1:3], "big") & 0x1FFF) == 0x100:
+            start += 14 if packet[1] & 0x40 else 0
+            packet[start:] = bytes((byte * 7 + 3) & 0x7F for byte in range(188 - start))
+    return b"".join(packets)
+
+
+def crc_of(data: bytes) -> int:
+    """CRC-32/MPEG-2. Source: ISO/IEC 13818-1, annex A."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte << 24
+        for _ in range(8):
+            crc = (crc << 1 ^ (0x04C11DB7 if crc >> 31 else 0)) & 0xFFFFFFFF
+    return crc
+
+
+@pytest.mark.parametrize(
+    ("kind", "codec"), [(0x2D, "MPEG-H 3D Audio"), (0x2E, "MPEG-H 3D Audio"), (0x86, "DTS-HD"), (0x85, "DTS-HD")]
+)
+def test_audio_of_a_transport_stream_without_a_decoder_is_named(kind: int, codec: str, tmp_path: Path) -> None:
+    data = make(tmp_path / "a.ts", "-f", "lavfi", "-i", "sine=duration=3", "-c:a", "mp2").read_bytes()
+    error = refusal_of(with_stream_type(data, kind), tmp_path)
+    assert isinstance(error, UndecodableAudio)
+    assert f"There is no decoder for {codec}" in error.detail
 
 
 def scrambled_ts(data: bytes) -> bytes:
@@ -161,4 +239,4 @@ def test_copy_protection_is_told_from_damage(kind: str, tmp_path: Path) -> None:
 def test_a_transport_stream_may_end_within_a_packet(rest: bytes) -> None:
     """It should be looked through as far as it has whole packets."""
     head = b"G" + bytes(187) + rest
-    assert not _has_unknown_ts_stream(lambda offset, size: head[offset : offset + size])
+    assert not _ts_stream_types(lambda offset, size: head[offset : offset + size])

@@ -30,7 +30,7 @@ class Case:
     options: dict[str, Any] = field(default_factory=dict)
 
 
-ONE_OF_TWO = "Only track 2 of 2 audio tracks"
+ONE_OF_TWO = "Only track 2 of 2 audio tracks is converted: track 1 "
 CASES = (
     Case("second-audio-appears-late.vob", 20.0),
     Case("video-starts-late.flv", 20.0),
@@ -49,9 +49,9 @@ CASES = (
     Case("formats/one-frame.dv", 0.04),
     Case("formats/x.wv", 3.0),
     Case("formats/x.tta", 3.0),
-    Case("first-nopackets.ts", 3.0, track=2, warning=ONE_OF_TWO),
-    Case("iphone-apac1.mov", 3.0, track=2, warning=ONE_OF_TWO),
-    Case("commentary-first-default-second.mkv", 3.0, track=2, warning=ONE_OF_TWO),
+    Case("first-nopackets.ts", 3.0, track=2, warning=ONE_OF_TWO + "is empty."),
+    Case("iphone-apac1.mov", 3.0, track=2, warning=ONE_OF_TWO + "cannot be decoded."),
+    Case("commentary-first-default-second.mkv", 3.0, track=2, warning=ONE_OF_TWO + "is a commentary."),
     Case("commentary-first-default-second.mkv", 3.0, options={"track": 1}),
     Case("language-deu-eng.ts", 2.0, options={"track": "eng"}),
     Case("language-deu-eng.ts", 2.0, options={"track": "de"}),

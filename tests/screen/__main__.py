@@ -1,5 +1,6 @@
-"""Converts three videos in a terminal, and draws what that shows: `make screen`."""
+"""Converts a folder of videos in a terminal, and draws what that shows: `make screen`."""
 
+import os
 import shlex
 import sys
 import tempfile
@@ -10,9 +11,20 @@ from tests.media import make_video
 from tests.screen.drawing import draw
 from tests.screen.recording import record
 
-COMMAND = "video2mp3 convert keynote.mp4 panel.mkv workshop.webm --vbr 2"
-LENGTHS_S = {"keynote.mp4": 900, "panel.mkv": 600, "workshop.webm": 420}
+COMMAND = "video2mp3 convert recordings -o mp3/"
+LENGTHS_S = {"keynote.mp4": 900, "friday/panel.mkv": 600, "friday/workshop.webm": 420}
+ENVIRONMENT = {"VIDEO2MP3_CONFIG": os.devnull}
 PICTURE = Path(__file__).parents[2] / "docs" / "convert.svg"
+
+
+def prepared(folder: Path) -> Path:
+    """Returns the folder of the videos, with one that has its MP3 and a file that is no video: both are skipped."""
+    recordings = folder / "recordings"
+    (recordings / "friday").mkdir(parents=True)
+    (folder / "mp3").mkdir()
+    for name in ("recordings/welcome.mp4", "mp3/welcome.mp3", "recordings/schedule.pdf"):
+        (folder / name).touch()
+    return recordings
 
 
 def main() -> None:
@@ -20,14 +32,15 @@ def main() -> None:
     program = Path(sys.executable).with_name("video2mp3")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        recordings = prepared(folder)
         loop = make_video(folder / "loop.mkv", 10)
         for file, seconds in LENGTHS_S.items():
             sound = ("-c:a", "libopus") if file.endswith("webm") else ("-c:a", "aac")
             picture = ("-vn",) if file.endswith("webm") else ("-c:v", "copy")
             looped = ("-stream_loop", "-1", "-i", str(loop), "-t", str(seconds))
-            make(folder / file, *looped, *picture, *sound, "-af", "aresample=async=1000", "-b:a", "96k")
+            make(recordings / file, *looped, *picture, *sound, "-af", "aresample=async=1000", "-b:a", "96k")
         loop.unlink()
-        frames = record([str(program), *shlex.split(COMMAND)[1:]], folder, {})
+        frames = record([str(program), *shlex.split(COMMAND)[1:]], folder, ENVIRONMENT)
     PICTURE.write_text(draw(COMMAND, frames))
     print(f"{PICTURE}: {len(frames)} screens, {PICTURE.stat().st_size / 1000:.0f} kB")
     print("\n".join(frames[len(frames) // 2].text))

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.engine.sounds import wav_with
-from tests.screen.__main__ import COMMAND, LENGTHS_S, PICTURE
+from tests.screen.__main__ import COMMAND, ENVIRONMENT, LENGTHS_S, PICTURE, prepared
 from tests.screen.drawing import PALETTE, draw
 from tests.screen.recording import Frame, Run, record
 
@@ -70,11 +70,12 @@ def test_the_picture_shows_the_program_as_it_is(tmp_path: Path) -> None:
     """It should show the words that the same command shows now."""
     sound = wav_with(random.Random(1).randbytes(48_000 * 2 * 20), rate_hz=48_000)
     program, *arguments = shlex.split(COMMAND)
+    recordings = prepared(tmp_path)
     for name in LENGTHS_S:
-        (tmp_path / name).write_bytes(sound)
-    frames = record([str(Path(sys.executable).with_name(program)), *arguments], tmp_path, {}, interval_s=0.05)
+        (recordings / name).write_bytes(sound)
+    frames = record([str(Path(sys.executable).with_name(program)), *arguments], tmp_path, ENVIRONMENT, interval_s=0.05)
     seen = shapes(run.text for frame in frames for row in frame.rows for run in row if not BARS.search(run.text))
-    assert {"NAME", "files", "%", "->", "(9:9,", "kB)"} <= seen
+    assert {"recordings/NAME", "files", "%", "->", "(9:9,", "kB)", "skipped,", "converted,"} <= seen
     assert seen - {"--:--"} <= shapes(words(PICTURE.read_text()))
 
 

@@ -1,6 +1,7 @@
 // The user's preferences, stored in this browser.
 
 import type { Options } from "./api/types";
+import { DEFAULT_PRESET } from "./options/presets";
 
 const STORED = "video2mp3.preferences";
 
@@ -13,7 +14,7 @@ export interface Preferences {
   lookFirst: boolean;
 }
 
-const DEFAULTS: Preferences = { options: { preset: "standard" }, soundOnly: true, lookFirst: false };
+const DEFAULTS: Preferences = { options: { preset: DEFAULT_PRESET }, soundOnly: true, lookFirst: false };
 
 /** Parses stored preferences; missing or invalid ones get their defaults. */
 export function read(text: string | null): Preferences {

@@ -75,7 +75,7 @@ def main() -> None:
     # The process ends with all its objects; collecting them first would take a service 0.4 s of CPU.
     atexit.register(gc.freeze)
     try:
-        app()
+        app(prog_name="video2mp3")
     except Video2mp3Error as error:
         print(f"video2mp3: {error}", file=sys.stderr)
         sys.exit(1)

@@ -9,12 +9,13 @@ from typing import Annotated, Any
 
 import typer
 
-from video2mp3.cli.flags import OUTPUT, FlagsCommand, Force, Inputs, Output, takes_options, with_flags
+from video2mp3.cli.flags import OUTPUT, Force, Inputs, Output, takes_options, with_flags
 from video2mp3.cli.local.convert_files import ConvertSettings, Task, convert_files
 from video2mp3.cli.local.files import existing_output
 from video2mp3.cli.local.inputs import STANDARD_INPUT, Input, input_of
 from video2mp3.cli.local.output_paths import STANDARD_OUTPUT, folders_to_watch, is_given_folder, pair_outputs
 from video2mp3.cli.local.watch import Watch
+from video2mp3.cli.options_command import OptionsCommand
 from video2mp3.cli.terminal import complain, shown, stop
 from video2mp3.engine import Limits, Options, ResolvedOptions
 from video2mp3.engine.cpus import available_cpus
@@ -59,7 +60,7 @@ Quiet = Annotated[bool, _switch("Print errors only.", "-q", "--quiet")]
 Verbose = Annotated[bool, _switch("Print also what was found, and how fast it was.", "-v", "--verbose")]
 
 
-@app.command(cls=FlagsCommand)
+@app.command(cls=OptionsCommand)
 @takes_options
 def convert_command(  # noqa: PLR0913 each parameter is a flag
     files: Inputs,
@@ -80,6 +81,8 @@ def convert_command(  # noqa: PLR0913 each parameter is a flag
 
     TIME is written as 90, 1:30 or 1:02:03.5. Several MP3s of one file are named talk-01.mp3 or talk-track1.mp3. Files
     are converted in parallel, as far as the cores allow. Files of a folder that already have an MP3 are skipped.
+    A flag that is not given has the value of its variable, such as VIDEO2MP3_BITRATE, else that in
+    ~/.config/video2mp3/config.toml (docs/command-line.md); without any bitrate or quality, the preset is standard.
     Exit status: 0 all converted or skipped, 1 some failed, 2 wrong usage.
 
     \b
@@ -99,7 +102,12 @@ def convert_command(  # noqa: PLR0913 each parameter is a flag
         output = STANDARD_OUTPUT
     if output == STANDARD_OUTPUT:
         _check_standard_output(inputs, chosen)
-    tasks = [] if watch else _tasks(inputs, output, chosen, skip_existing=skip_existing, make_folders=not dry_run)
+    tasks: list[Task] = []
+    if output == STANDARD_OUTPUT:
+        tasks = [Task(inputs[0], Path(output))]
+    elif not watch:
+        pairs = pair_outputs(inputs, output, chosen, make_folders=not dry_run, quiet=quiet)
+        tasks = [Task(one, target, skip_existing or one.folder is not None) for one, target in pairs]
     if dry_run:
         _print_plan(tasks, chosen, force)
         return
@@ -127,15 +135,6 @@ def convert_command(  # noqa: PLR0913 each parameter is a flag
         complain("", str(totals))
     if totals.failed:
         raise typer.Exit(1)
-
-
-def _tasks(
-    inputs: Sequence[Input], output: str | None, options: ResolvedOptions, *, skip_existing: bool, make_folders: bool
-) -> list[Task]:
-    if output == STANDARD_OUTPUT:
-        return [Task(inputs[0], Path(output))]
-    pairs = pair_outputs(inputs, output, options, make_folders=make_folders)
-    return [Task(one, target, skip_existing or one.folder is not None) for one, target in pairs]
 
 
 def _check_standard_output(inputs: Sequence[Input], options: ResolvedOptions) -> None:

@@ -44,7 +44,26 @@ class LateCommands(TyperGroup):
         if self.get_command(ctx, args[0]) is None and (meant := command_meant(args[0])):
             ctx.fail(f"No such command {args[0]!r}. Did you mean {meant!r}?")
         name, command, arguments = super().resolve_command(ctx, args)
+        return name, command if name is None else self.whole(name), arguments
+
+    def whole(self, name: str) -> Any:
+        """Returns a command with all its flags."""
+        command: Any = self.commands[name]
         if name in _LATE:
             command = get_command(import_module(f"video2mp3.cli.{name}").app)
             command.name = name
-        return name, command, arguments
+        _hide_types(command)
+        return command
+
+
+def _hide_types(command: Any) -> None:
+    """Lets the help of arguments show no types of Python, such as <list[str]>, behind their names."""
+    for parameter in command.params:
+        if parameter.param_type_name == "argument" and not parameter.type_descriptor.is_choice:
+            parameter.display_type_rich = _no_type
+    for inner in getattr(command, "commands", {}).values():
+        _hide_types(inner)
+
+
+def _no_type(ctx: Any) -> None:
+    """Returns no type."""

@@ -45,7 +45,13 @@ def login(
                 client.sign_in(user, secret)
                 name, secret = user, client.create_api_key(f"push on {platform.node() or 'a computer'}"[:60], _SCOPES)
     except ClientError as error:
-        complain("", error.detail)
+        is_wrong_key = user is None and error.status == 401
+        complain(
+            "",
+            f"{shown(server)} does not accept this API key; its account's page creates one."
+            if is_wrong_key
+            else error.detail,
+        )
         raise typer.Exit(1) from None
     _store(server, secret)
     complain("", f"signed in to {shown(server)} as {shown(name)}")

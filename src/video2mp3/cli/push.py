@@ -1,14 +1,14 @@
 """`video2mp3 push`: converts local files with a remote service."""
 
-import os
 from typing import Annotated, Any
 
 import typer
 
-from video2mp3.cli.flags import OUTPUT, FlagsCommand, Force, takes_options, with_flags
+from video2mp3.cli.flags import OUTPUT, Force, takes_options, with_flags
 from video2mp3.cli.local.inputs import input_of
 from video2mp3.cli.local.output_paths import STANDARD_OUTPUT, pair_outputs
-from video2mp3.cli.saved_keys import DEFAULT_SERVER, SERVER_VARIABLE, key_for, usual_server
+from video2mp3.cli.options_command import OptionsCommand
+from video2mp3.cli.saved_keys import DEFAULT_SERVER, key_for, usual_server
 from video2mp3.cli.terminal import complain, read_password, stop
 from video2mp3.engine import Options
 from video2mp3.errors import InvalidOption
@@ -32,7 +32,7 @@ LocalOutput = Annotated[
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
-@app.command(cls=FlagsCommand)
+@app.command(cls=OptionsCommand)
 @takes_options
 def push_command(
     files: LocalInputs,
@@ -42,7 +42,7 @@ def push_command(
         typer.Option(
             "--server",
             metavar="URL",
-            help=f"Address of the service (default: {SERVER_VARIABLE}, else that of `login`, else {DEFAULT_SERVER}).",
+            help=f"Address of the service (default: VIDEO2MP3_SERVER, else that of `login`, else {DEFAULT_SERVER}).",
             rich_help_panel=_SERVICE,
         ),
     ] = None,
@@ -63,7 +63,8 @@ def push_command(
 
     The command uploads the files one after the other, then downloads the MP3s; several MP3s of one file come as a ZIP.
     After Ctrl-C or a dropped connection, the same command resumes. An API key comes from the variable VIDEO2MP3_TOKEN
-    or from `video2mp3 login`. Exit status: 0 all converted, 1 some failed, 2 wrong usage.
+    or from `video2mp3 login`; other flags that are not given come from variables, such as VIDEO2MP3_PRESET, or from
+    ~/.config/video2mp3/config.toml (docs/command-line.md). Exit status: 0 all converted, 1 some failed, 2 wrong usage.
 
     \b
     Examples:
@@ -88,7 +89,7 @@ def push_command(
     # Imported late: the HTTP library takes a while to load, and other commands do not need it.
     from video2mp3.cli.push_files import push
 
-    server = server or os.environ.get(SERVER_VARIABLE) or usual_server()
+    server = server or usual_server()
     access: str | tuple[str, str] | None = key_for(server)
     if user is not None:
         access = (user, read_password("password", from_stdin=password_stdin))

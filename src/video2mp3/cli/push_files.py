@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from video2mp3.cli.local.files import check_target, open_source
+from video2mp3.cli.local.files import check_target, made_folder, open_source
 from video2mp3.cli.terminal import complain, reason, shown, size
 from video2mp3.client import Client, ClientError, Conversion
 from video2mp3.engine import ResolvedOptions
@@ -110,7 +110,8 @@ class _Push:
                 done = self._client.wait(sent.conversion.id, on_progress=lambda now: show(now.percent, 100))
             with _bar(bars, f"{shown(sent.file)}: fetching") as show:
                 check_target(sent.target, sent.file, self._force)
-                self._client.download(done, sent.target, on_progress=show)
+                with made_folder(sent.target.parent):
+                    self._client.download(done, sent.target, on_progress=show)
             warnings = self._client.warnings(done.id)
         except (ClientError, Video2mp3Error, OSError) as error:
             self._fail(sent.file, error)

@@ -6,24 +6,20 @@ import os
 import tempfile
 from pathlib import Path
 
+from video2mp3.cli.config_folder import config_folder
 from video2mp3.errors import ConfigurationError
 
-SERVER_VARIABLE, TOKEN_VARIABLE = "VIDEO2MP3_SERVER", "VIDEO2MP3_TOKEN"
+TOKEN_VARIABLE = "VIDEO2MP3_TOKEN"  # noqa: S105 a name
 DEFAULT_SERVER = "http://localhost:8000"
 
 
 def key_file() -> Path:
-    """Returns the file, where the XDG Base Directory Specification puts it.
+    """Returns the file.
 
     Raises:
         ConfigurationError: this user has no home folder.
     """
-    base = os.environ.get("XDG_CONFIG_HOME", "")
-    try:
-        folder = Path(base) if Path(base).is_absolute() else Path.home() / ".config"
-    except RuntimeError:
-        raise ConfigurationError("This user has no home folder; name a folder with XDG_CONFIG_HOME.") from None
-    return folder / "video2mp3" / "keys.json"
+    return config_folder() / "keys.json"
 
 
 def load_keys() -> dict[str, str]:

@@ -14,12 +14,11 @@ from typing import Any, ClassVar
 from video2mp3.engine.mp3.frames import RATES_HZ
 from video2mp3.engine.mp3.id3 import ID3_VERSIONS
 from video2mp3.engine.option_schema import check, declare, kinds_of, number_of
-from video2mp3.engine.presets import PRESETS, described
+from video2mp3.engine.presets import DEFAULT_PRESET, PRESETS, described
 from video2mp3.errors import InvalidOption
 
 BITRATES_KBPS = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 192, 224, 256, 320)
 """Every bitrate of MPEG-1, MPEG-2 and MPEG-2.5 layer III."""
-DEFAULT_BITRATE_KBPS = 192
 MAX_TITLE_LENGTH = 300
 MAX_COMMENT_LENGTH = 2000
 MAX_COVER_BYTES = 5_000_000
@@ -42,7 +41,7 @@ _VERSION = 1
 """Of resolved options as JSON."""
 _DATE = re.compile(r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
-_BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class Options:
     bitrate_kbps: int | None = declare(
         None,
         "Constant bitrate (CBR) in kbit/s; where the sample rate does not have it, the nearest that it has. "
-        "Of bitrate_kbps, vbr_quality, average_kbps and preset one at most; none: 192 kbit/s CBR.",
+        f"Of bitrate_kbps, vbr_quality, average_kbps and preset one at most; none: the preset {DEFAULT_PRESET}.",
         enum=[*BITRATES_KBPS, None],
     )
     vbr_quality: int | None = declare(
@@ -255,11 +254,11 @@ class Options:
 
     def resolved(self) -> "ResolvedOptions":
         """Applies the preset and fills in the defaults."""
+        has_mode = self.copy or any(getattr(self, mode) is not None for mode in MODES)
+        preset = self.preset if has_mode else DEFAULT_PRESET
         values: dict[str, Any] = {option.name: option.default for option in fields(self)}
         values |= dict.fromkeys(("start_s", "fade_in_s", "fade_out_s"), 0.0)
-        values |= {**PRESETS.get(self.preset or "", {}), **self.as_dict()}
-        if all(values[mode] is None for mode in ("bitrate_kbps", "vbr_quality", "average_kbps")):
-            values["bitrate_kbps"] = DEFAULT_BITRATE_KBPS
+        values |= {**PRESETS.get(preset or "", {}), **self.as_dict(), "preset": preset}
         values["track"] = self.track if (number := number_of(self.track)) is None else int(number)
         values["split"] = self.split if (length_s := _interval_s(self.split)) is None else length_s
         return ResolvedOptions(**values)
@@ -272,7 +271,7 @@ class ResolvedOptions:
     preset: str | None
     """Only its name: what it stands for is in the other fields."""
     bitrate_kbps: int | None
-    """Exactly one of bitrate_kbps, vbr_quality and average_kbps is set."""
+    """One of bitrate_kbps, vbr_quality and average_kbps is set, unless MP3 is copied."""
     vbr_quality: int | None
     average_kbps: int | None
     channels: int | str | None
@@ -335,7 +334,8 @@ class ResolvedOptions:
     def requested(self) -> dict[str, Any]:
         """Returns what was asked for, as plain values for `Options.from_dict`; what has its default is left out."""
         default = Options(preset=self.preset).resolved()
-        given = {name: value for name, value in self._set() if value != getattr(default, name)}
+        modes = MODES if self.preset is None else ()
+        given = {name: value for name, value in self._set() if name in modes or value != getattr(default, name)}
         return given if self.preset is None else {"preset": self.preset, **given}
 
     def as_json(self) -> dict[str, Any]:
@@ -390,7 +390,7 @@ def value_of_text(name: str, text: str) -> Any:
     for kind in kinds_of(next(option for option in fields(Options) if option.name == name)):
         with suppress(KeyError, ValueError):
             if kind is bool:
-                return _BOOLEANS[text.lower()]
+                return BOOLEANS[text.lower()]
             if kind in (int, float):
                 return kind(text)
     return text

@@ -13,6 +13,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 """`voice`: one speaker, as small as is good to listen to. `podcast`: plays everywhere, as loud as others.
 `standard`: cannot be told from the source by most ears, as LAME's V2. `high`: LAME's V0. `max`: the most that MP3
 has."""
+DEFAULT_PRESET = "standard"
+"""What applies where neither a preset nor a bitrate or quality is given: on the page, in the API and in commands."""
 
 
 def described() -> str:

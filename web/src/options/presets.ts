@@ -4,6 +4,8 @@ import type { Options } from "../api/types";
 
 export const PRESETS = ["voice", "podcast", "standard", "high", "max"] as const;
 export type Preset = (typeof PRESETS)[number];
+/** The preset that applies where nothing else is chosen; the service and the command line have the same. */
+export const DEFAULT_PRESET: Preset = "standard";
 
 /** The options that control encoding. A preset replaces all of them. */
 export const QUALITY = [

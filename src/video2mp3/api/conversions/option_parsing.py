@@ -7,6 +7,7 @@ from pydantic import TypeAdapter
 
 from video2mp3.engine import Options, ResolvedOptions
 from video2mp3.engine.options import require_known, value_of_text
+from video2mp3.engine.presets import DEFAULT_PRESET
 from video2mp3.errors import InvalidOption
 
 _NOT_OVER_HTTP = "cover_picture"
@@ -15,7 +16,7 @@ _schema = TypeAdapter(Options).json_schema()
 OPTIONS_SCHEMA: dict[str, Any] = {
     **_schema,
     "properties": {name: schema for name, schema in _schema["properties"].items() if name != _NOT_OVER_HTTP},
-    "description": "Options; none: CBR 192 kbit/s.",
+    "description": f"Options; none: the preset {DEFAULT_PRESET}.",
 }
 """The JSON schema of all options."""
 OPTION_NAMES = frozenset(OPTIONS_SCHEMA["properties"])

@@ -13,7 +13,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from video2mp3.cli.local.files import check_before, existing_output, no_room, outputs_of, place, temporary_file
+from video2mp3.cli.local.files import (
+    check_before,
+    existing_output,
+    made_folder,
+    no_room,
+    outputs_of,
+    place,
+    temporary_file,
+)
 from video2mp3.cli.local.inputs import Input, opened
 from video2mp3.cli.local.output_paths import STANDARD_OUTPUT
 from video2mp3.cli.local.progress import Display, OnProgress, display
@@ -140,17 +148,18 @@ def _report_result(task: Task, future: "Future[Converted]", settings: ConvertSet
         outputs = {"outputs": [str(output) for output in done.outputs]} if in_segments else {}
         print(json.dumps({**facts, **outputs, "report": done.report.as_dict()}), file=results, flush=True)
     elif not settings.quiet:
-        print(f"{name} -> {_summary(done, in_segments)}", file=results, flush=True)
+        print(f"{name} -> {_summary(done, settings.options)}", file=results, flush=True)
         if settings.verbose:
             print(f"  {_details(done)}", file=results, flush=True)
 
 
-def _summary(done: Converted, in_segments: bool) -> str:
+def _summary(done: Converted, options: ResolvedOptions) -> str:
     """Returns the names and facts of the outputs as text."""
     number = len(done.outputs)
     names = " … ".join(shown(output) for output in (done.outputs[0], done.outputs[-1])[:number])
-    segments = f"{number} segment{'s' if number > 1 else ''}, " if in_segments else ""
-    return f"{names} ({segments}{clock(done.report.duration_s)}, {size(done.report.size_bytes)})"
+    kind = "track" if options.split is None else "segment"
+    count = f"{number} {kind}{'s' if number > 1 else ''}, " if options.makes_segments else ""
+    return f"{names} ({count}{clock(done.report.duration_s)}, {size(done.report.size_bytes)})"
 
 
 def _details(done: Converted) -> str:
@@ -193,7 +202,7 @@ def _write(
                 _to_standard_output(sink)
             return Converted(report, [task.target], time.monotonic() - started_s)
         check_before(task.target, task.given.file, settings.options, settings.force)
-        with temporary_file(task.target) as written:
+        with made_folder(task.target.parent), temporary_file(task.target) as written:
             try:
                 with written.open("w+b") as sink:
                     report = write(sink)

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from video2mp3.cli.terminal import reason, shown
+from video2mp3.cli.terminal import complain, reason, shown
 from video2mp3.engine import FileSource, Report, ResolvedOptions, Segment
 from video2mp3.engine.file_names import MAX_NAME_BYTES, fitted
 from video2mp3.engine.segment_names import MAX_SUFFIX_BYTES, first_suffix_pattern, segment_suffixes
@@ -121,6 +121,29 @@ def earlier_output(target: Path, options: ResolvedOptions) -> Path | None:
     folder = target.parent
     found = [path for path in folder.iterdir() if first.fullmatch(path.name)] if kind_of(folder) is not None else []
     return min(found, default=None)
+
+
+@contextlib.contextmanager
+def made_folder(folder: Path) -> Iterator[None]:
+    """Creates a folder that is missing, and says so after the with block; if that fails, deletes it again.
+
+    Raises:
+        InvalidRequest: it cannot be created.
+    """
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidRequest(f"The folder {shown(folder)} cannot be created: {reason(error)}.") from None
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):  # other files are in it meanwhile
+            for one in missing:
+                one.rmdir()
+        raise
+    if missing:
+        complain(shown(folder), "the folder is new")
 
 
 @contextlib.contextmanager

@@ -24,7 +24,12 @@ STANDARD_OUTPUT = "-"
 
 
 def pair_outputs(
-    inputs: Sequence[Input], wanted: str | None, options: ResolvedOptions, *, make_folders: bool = True
+    inputs: Sequence[Input],
+    wanted: str | None,
+    options: ResolvedOptions,
+    *,
+    make_folders: bool = True,
+    quiet: bool = False,
 ) -> list[tuple[Input, Path]]:
     """Returns each input, and each media file of a folder, with its output; all outputs differ.
 
@@ -33,8 +38,9 @@ def pair_outputs(
         wanted: the value of --output: a file, a folder, a name with fields in braces, or None.
         options: what names with fields can tell.
         make_folders: create the folders that are missing, unless one file is named.
+        quiet: do not print which files of folders are skipped.
     """
-    found = [item for one in inputs for item in (_inside(one.file) if is_given_folder(one) else [one])]
+    found = [item for one in inputs for item in (_inside(one.file, quiet) if is_given_folder(one) else [one])]
     output = Path(wanted) if wanted else None
     if wanted and is_template(wanted):
         pairs = _unique([(one, (filled(wanted, one.file, options),)) for one in found])
@@ -154,9 +160,10 @@ def is_given_folder(one: Input) -> bool:
     return one.origin is None and is_folder(one.file)
 
 
-def _inside(folder: Path) -> list[Input]:
+def _inside(folder: Path, quiet: bool) -> list[Input]:
     files, skipped = media_files(folder)
-    report_skipped(folder, skipped)
+    if not quiet:
+        report_skipped(folder, skipped)
     if not files:
         complain(shown(folder), "warning: There are no media files in this folder.")
     return [Input(path, folder=folder) for path in files]

@@ -38,7 +38,7 @@ from video2mp3.engine.mp4_extract import messages as extract_messages
 from video2mp3.engine.options import ResolvedOptions
 from video2mp3.engine.sandbox import confine
 from video2mp3.engine.source import RangeReader, SourceFile
-from video2mp3.errors import CorruptAudio, EmptyAudio, MediaError, NoAudio
+from video2mp3.errors import CorruptAudio, EmptyAudio, EncryptedAudio, MediaError, NoAudio, UndecodableAudio
 
 PROGRESS_INTERVAL_S = 0.2
 _PICTURE_S = 1e-6
@@ -128,7 +128,13 @@ def answer(
     except Exception as error:
         if file.failed:  # then the error says nothing about the file
             raise OSError("the source could not be read") from None
-        if isinstance(error, MediaError) and type(error) in (NoAudio, EmptyAudio, CorruptAudio):
+        if isinstance(error, MediaError) and type(error) in (
+            NoAudio,
+            EmptyAudio,
+            CorruptAudio,
+            EncryptedAudio,
+            UndecodableAudio,
+        ):
             raise better_reason(error, file.look_at, size_bytes) from error
         raise
 
@@ -195,6 +201,7 @@ def _describe(media: Media) -> dict[str, Any]:
         "container": media.container,
         "tracks": [asdict(track) for track in media.tracks],
         "default_track": media.default_track + 1,
+        "empty_tracks": media.empty_tracks,
         "duration_s": media.duration_s,
         "chapters": [
             {**asdict(chapter), "title": (chapter.title or "")[:MAX_CHAPTER_TITLE]} for chapter in media.chapters

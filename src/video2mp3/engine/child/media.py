@@ -16,8 +16,9 @@ from video2mp3.engine.child.metadata.text_encoding import FALLBACK, MAC_ROMAN, T
 from video2mp3.engine.child.mixing import MixedTracks
 from video2mp3.engine.child.parts import Part, Parts, PartsDecoder
 from video2mp3.engine.child.pictures.attached import FRONT, is_picture, rank_of, rank_of_type
+from video2mp3.engine.child.refusals.mp4_reasons import quicktime_reference
 from video2mp3.engine.child.refusals.recognize import chosen_demuxer, demuxer_of, reason_not_opened, refuse_by_signature
-from video2mp3.engine.child.refusals.soundless import is_protected, is_quicktime_reference
+from video2mp3.engine.child.refusals.soundless import is_protected
 from video2mp3.engine.child.sample_reader import sample_reader
 from video2mp3.engine.child.timeline import Clock, StartClock
 from video2mp3.engine.containers import ogg
@@ -31,7 +32,7 @@ from video2mp3.engine.mp3.id3 import clean_text
 from video2mp3.engine.mp3.start import SEARCHED_BYTES, start_of_mp3
 from video2mp3.engine.report import MAX_CHAPTERS, TRACK_FLAGS, Chapter, Track
 from video2mp3.engine.source import SourceFile
-from video2mp3.errors import EncryptedAudio, NoAudio, ReferenceMovie, TrackNotFound, UndecodableAudio, UnsupportedFormat
+from video2mp3.errors import EncryptedAudio, NoAudio, TrackNotFound, UndecodableAudio, UnsupportedFormat
 
 PROBE_BYTES = 5_000_000
 ANALYZE_US = 5_000_000
@@ -74,8 +75,8 @@ class Media:
         refuse_by_signature(file.look_at)
         if is_protected(file.look_at):
             raise EncryptedAudio
-        if is_quicktime_reference(file.look_at, size_bytes):
-            raise ReferenceMovie
+        if reference := quicktime_reference(file.look_at, size_bytes):
+            raise reference
         self._link = _first_link(file, size_bytes)
         self._container = self._opened()
         if self.container == "mp3" and self._skip_garbage():
@@ -135,19 +136,27 @@ class Media:
 
         If possible, it is decodable, not empty, meant for everybody, and has the default flag, in this order.
         """
-        tracks = self.tracks
-        is_counted = any(stream.frames for stream in self.audio_streams)
+        tracks, empty = self.tracks, self.empty_tracks
 
         def rank(place: int) -> tuple[bool, bool, bool]:
             stream, track = self.audio_streams[place], tracks[place]
-            is_empty = not track.channels or (is_counted and not stream.frames)
             return (
-                is_empty or not track.decodable,
+                place + 1 in empty or not track.decodable,
                 bool(stream.disposition & _FOR_SOME),
                 not stream.disposition & Disposition.default,
             )
 
         return min(range(len(tracks)), key=rank, default=0)
+
+    @property
+    def empty_tracks(self) -> list[int]:
+        """The numbers of the audio tracks without any sound."""
+        is_counted = any(stream.frames for stream in self.audio_streams)
+        return [
+            number
+            for number, (stream, track) in enumerate(zip(self.audio_streams, self.tracks, strict=True), 1)
+            if not track.channels or (is_counted and not stream.frames)
+        ]
 
     @property
     def dependent_streams(self) -> int:

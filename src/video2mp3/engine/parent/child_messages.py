@@ -1,7 +1,7 @@
 """Parses the child's messages and validates every field, because hostile media may control the child."""
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
@@ -68,6 +68,13 @@ _NOTICEABLE_SILENCE_S = 0.3
 """Nobody hears that a recording begins a little late; the report has it all the same."""
 _MAX_PEAKS_TEXT = -(-2 * WAVEFORM_POINTS // 3) * 4
 """In base64."""
+_FOR_SOME = {
+    "comment": "is a commentary",
+    "visual_impaired": "is an audio description",
+    "hearing_impaired": "is for the hearing-impaired",
+}
+"""Why a track with this flag is not converted by default."""
+_MAX_REASONS = 3
 _TAGS = ("title", "artist", "album", "album_artist", "composer", "genre", "date", "track", "disc", "comment")
 _COVER_TYPES = ("image/jpeg", "image/png")
 _ERRORS: dict[str, type[Video2mp3Error]] = {
@@ -314,9 +321,9 @@ def _estimates(
     """Returns the estimated size of the MP3s and the estimated time; None if unknown."""
     duration_s = fields.optional_seconds_field("duration_s")
     first = fields.int_field("default_track") - 1
-    chosen = tracks[first : first + 1]
-    if options.all_tracks or options.mixes_tracks:
-        chosen = [track for track in tracks if track.decodable]
+    places = range(len(tracks)) if options.all_tracks or options.mixes_tracks else (first,)
+    with_sound = set(places) - {number - 1 for number in fields.int_list_field("empty_tracks")}
+    chosen = [track for place, track in enumerate(tracks) if place in with_sound and track.decodable]
     if options.mixes_tracks:
         chosen = sorted(chosen, key=lambda track: (track.duration_s or 0, track.channels))[-1:]
     lengths_s = [estimate.wanted_s(options, track.duration_s or duration_s) for track in chosen]
@@ -349,10 +356,29 @@ def _track_warnings(fields: Fields, chosen: int | str | None = None) -> tuple[st
     warnings = []
     continued = fields.int_list_field("tracks_continued")  # the same track with another PID
     if len(tracks) - len(continued) > 1 and chosen is None:
-        warnings.append(f"Only track {number} of {len(tracks)} audio tracks is converted.")
+        why = _why_chosen(tracks, number, fields.int_list_field("empty_tracks"))
+        warnings.append(f"Only track {number} of {len(tracks)} audio tracks is converted: {why}.")
     if dependent:
         warnings.append(f"The audio is immersive; only the first of its {dependent + 1} streams is converted.")
     return tuple(warnings)
+
+
+def _why_chosen(tracks: Sequence[Track], number: int, empty: Collection[int]) -> str:
+    """Returns why a track is converted rather than the others: what is wrong with those before it, or its flag."""
+    before = enumerate(tracks[: max(number - 1, 0)], 1)
+    reasons = [f"track {place} {why}" for place, track in before if (why := _why_not(track, place in empty))]
+    if reasons:
+        return ", ".join(reasons[:_MAX_REASONS])
+    flagged = any("default" in track.flags for track in tracks[max(number - 1, 0) : number])
+    return "it is the default" if flagged else "it comes first"
+
+
+def _why_not(track: Track, is_empty: bool) -> str | None:
+    if not track.decodable:
+        return "cannot be decoded"
+    if is_empty:
+        return "is empty"
+    return next((what for flag, what in _FOR_SOME.items() if flag in track.flags), None)
 
 
 def _chapter_warnings(fields: Fields) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Estimates the size of an MP3 and the time of its conversion."""
 
-from video2mp3.engine.options import DEFAULT_BITRATE_KBPS, ResolvedOptions
+from video2mp3.engine.options import ResolvedOptions
 
 _VBR_KBPS = (245, 225, 190, 175, 165, 130, 115, 100, 85, 65)
 """Average bitrate of each quality for stereo at 44.1 kHz, from LAME's documentation."""
@@ -27,7 +27,7 @@ def size_bytes(options: ResolvedOptions, channels: int, wanted_s: float) -> int:
         channels: channels of the source.
         wanted_s: the duration to convert.
     """
-    kbps: float = options.bitrate_kbps or options.average_kbps or DEFAULT_BITRATE_KBPS
+    kbps: float = options.bitrate_kbps or options.average_kbps or 0
     if options.vbr_quality is not None:
         mono = options.channels_for(channels) != 2
         kbps = _VBR_KBPS[options.vbr_quality] * (_MONO_SHARE if mono else 1)

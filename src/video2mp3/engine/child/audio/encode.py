@@ -4,7 +4,6 @@ from video2mp3.engine.child.audio.lame import JOINT_STEREO, MONO, VBR_ABR, VBR_M
 from video2mp3.engine.mp3.encoder_settings import EncoderSettings
 from video2mp3.engine.mp3.frames import bitrates_kbps, samples_per_frame
 from video2mp3.engine.mp3.info_tag import DECODER_DELAY, ENCODER_DELAY
-from video2mp3.engine.options import DEFAULT_BITRATE_KBPS
 
 
 def settings_for(
@@ -21,8 +20,8 @@ def settings_for(
         return EncoderSettings(sample_rate_hz, channels, None, None, average_kbps=average_kbps)
     if vbr_quality is not None:
         return EncoderSettings(sample_rate_hz, channels, None, vbr_quality)
-    wanted = bitrate_kbps or DEFAULT_BITRATE_KBPS
-    nearest = min(reversed(bitrates_kbps(sample_rate_hz)), key=lambda rate: abs(rate - wanted))
+    assert bitrate_kbps is not None  # options set one of the three
+    nearest = min(reversed(bitrates_kbps(sample_rate_hz)), key=lambda rate: abs(rate - bitrate_kbps))
     return EncoderSettings(sample_rate_hz, channels, nearest, None)
 
 

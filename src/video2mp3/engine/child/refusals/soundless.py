@@ -1,19 +1,16 @@
 """Says why nothing of a file could be decoded. Runs in the child: the input is hostile.
 
-Sources: ISO/IEC 14496-12 §8.7.2 (data references), Apple's QuickTime File Format (reference movies), the ASF
-specification §3.14 to §3.16 (encryption), ISO/IEC 13818-1 §2.4.3.3,
-§2.4.3.7 (scrambling control) and §2.4.4.9 (program map).
+Sources: the ASF specification §3.14 to §3.16 (encryption), ISO/IEC 13818-1 §2.4.3.3, §2.4.3.7 (scrambling control),
+§2.4.4.9 (program map) and table 2-34 (stream types); FFmpeg's libavformat/mpegts.c for the types that discs use.
 """
 
 from collections.abc import Iterator
-from itertools import islice
 
-from video2mp3.engine.containers import mp4
+from video2mp3.engine.child.refusals.mp4_reasons import mp4_reason
 from video2mp3.engine.containers.declared_size import declared_size
-from video2mp3.engine.containers.window import Malformed, Missing, ReadAt, Window
-from video2mp3.errors import CorruptAudio, EncryptedAudio, IncompleteFile, MediaError, ReferenceMovie, UndecodableAudio
+from video2mp3.engine.containers.window import ReadAt
+from video2mp3.errors import CorruptAudio, EncryptedAudio, IncompleteFile, MediaError, UndecodableAudio
 
-_MAX_STEPS = 10_000
 _HEAD_BYTES = 256 * 1024
 _TS_PACKET_BYTES = 188
 _PACK_START = b"\0\0\1\xba"
@@ -28,23 +25,38 @@ _ENCRYPTION = tuple(
     )
 )
 _DECODED_TYPES = frozenset((0x03, 0x04, 0x06, 0x0F, 0x11, 0x1C, *range(0x80, 0x89), 0xA1, 0xA2))
-_SELF_CONTAINED = 1
-_EMPTY_REFERENCE_BYTES = 12
-_MAX_REFERENCES = 10
+_UNDECODED_TYPES = {0x2D: "MPEG-H 3D Audio", 0x2E: "MPEG-H 3D Audio"}
+_OF_DISCS = {0x85: "DTS-HD", 0x86: "DTS-HD Master Audio", 0x88: "DTS-UHD", 0xA2: "DTS-HD"}
+"""Types that FFmpeg takes for audio only where the program map says that it is of a disc (HDMV)."""
 
 
 def better_reason(error: MediaError, read_at: ReadAt, size_bytes: int) -> MediaError:
     """Returns the error that explains why a file gave no sound; `error` itself if there is no better one."""
-    if _is_reference_movie(read_at, size_bytes):
-        return ReferenceMovie()
-    if _is_scrambled_ts(read_at):
-        return EncryptedAudio()
-    if isinstance(error, CorruptAudio) and _has_unknown_ts_stream(read_at):
-        return UndecodableAudio()
+    if reason := mp4_reason(read_at, size_bytes) or _ts_reason(error, read_at):
+        return reason
+    if type(error) in (EncryptedAudio, UndecodableAudio):
+        return error
     declared = declared_size(read_at, size_bytes)
     if declared is not None and declared > size_bytes:
         return IncompleteFile("The file was cut short before its audio begins; check that it was copied whole.")
     return error
+
+
+def _undecoded(types: set[int]) -> str | None:
+    """Returns the audio codec that a transport stream has, if it has none with a decoder."""
+    if types & (_DECODED_TYPES - _OF_DISCS.keys()):
+        return None
+    return next((codec for kind, codec in (_UNDECODED_TYPES | _OF_DISCS).items() if kind in types), None)
+
+
+def _ts_reason(error: MediaError, read_at: ReadAt) -> MediaError | None:
+    if _is_scrambled_ts(read_at):
+        return EncryptedAudio()
+    types = _ts_stream_types(read_at)
+    if codec := _undecoded(types):
+        return UndecodableAudio(f"There is no decoder for {codec}, the audio of this transport stream.")
+    is_guessed = isinstance(error, CorruptAudio) and types and not types & _DECODED_TYPES
+    return UndecodableAudio() if is_guessed else None
 
 
 def is_protected(read_at: ReadAt) -> bool:
@@ -68,13 +80,12 @@ def _is_scrambled_ts(read_at: ReadAt) -> bool:
     return sum(control >= 0x40 for control in with_payload) * 2 > len(with_payload)
 
 
-def _has_unknown_ts_stream(read_at: ReadAt) -> bool:
-    """Returns whether a transport stream has no stream of a type with a decoder; FFmpeg then guesses, often MP3."""
+def _ts_stream_types(read_at: ReadAt) -> set[int]:
+    """Returns the types of the streams of a transport stream; FFmpeg guesses for those it does not know, often MP3."""
     head = read_at(0, _HEAD_BYTES)
     whole = len(head) // _TS_PACKET_BYTES * _TS_PACKET_BYTES
     packets = (head[place : place + _TS_PACKET_BYTES] for place in range(0, whole, _TS_PACKET_BYTES))
-    types = {kind for packet in packets if packet[:1] == b"G" for kind in _stream_types(packet)}
-    return bool(types) and not types & _DECODED_TYPES
+    return {kind for packet in packets if packet[:1] == b"G" for kind in _stream_types(packet)}
 
 
 def _stream_types(packet: bytes) -> Iterator[int]:
@@ -104,49 +115,3 @@ def _is_scrambled_ps(read_at: ReadAt) -> bool:
         if len(pack) == _PACK_BYTES and pack[:4] == _PACK_START and pack[14:17] == b"\0\0\1" and pack[17] in _SOUND_IDS
     ]
     return sum(map(bool, marks)) * 2 > len(marks)
-
-
-def is_quicktime_reference(read_at: ReadAt, size_bytes: int) -> bool:
-    """Returns whether this is a QuickTime movie whose audio is in other files; FFmpeg may read noise from this one."""
-    head = read_at(0, 12)
-    is_quicktime = head[4:8] in mp4.TOP_LEVEL_KINDS and (head[4:8] != b"ftyp" or head[8:] == b"qt  ")
-    return is_quicktime and _is_reference_movie(read_at, size_bytes)
-
-
-def _is_reference_movie(read_at: ReadAt, size_bytes: int) -> bool:
-    if read_at(4, 4) not in mp4.TOP_LEVEL_KINDS:
-        return False
-    window = Window(read_at, size_bytes, size_bytes, _MAX_STEPS)
-    try:
-        moov = next(box for box in mp4.boxes(window, 0, size_bytes) if box.kind == b"moov")
-        inside = list(mp4.children(window, moov))
-        tracks = [box for box in inside if box.kind == b"trak" and _is_audio(window, box)]
-        if not tracks:
-            return any(box.kind == b"rmra" for box in inside)
-        return all(_is_elsewhere(window, track) for track in tracks)
-    except (Malformed, Missing, StopIteration):
-        return False
-
-
-def _is_audio(window: Window, track: mp4.Box) -> bool:
-    handler = _find(window, track, b"mdia", b"hdlr")
-    return window.read(handler.body + 8, 4) == b"soun"
-
-
-def _is_elsewhere(window: Window, track: mp4.Box) -> bool:
-    """Returns whether the data of a track is in another file."""
-    references = _find(window, track, b"mdia", b"minf", b"dinf", b"dref")
-    entries = list(islice(mp4.boxes(window, references.body + 8, references.end), _MAX_REFERENCES))
-    return bool(entries) and all(
-        entry.end - entry.start > _EMPTY_REFERENCE_BYTES and not window.read(entry.body, 4)[3] & _SELF_CONTAINED
-        for entry in entries
-    )
-
-
-def _find(window: Window, box: mp4.Box, *path: bytes) -> mp4.Box:
-    for kind in path:
-        found = next((child for child in mp4.children(window, box) if child.kind == kind), None)
-        if found is None:
-            raise Malformed
-        box = found
-    return box
