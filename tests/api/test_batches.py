@@ -68,7 +68,10 @@ def test_many_conversions_are_ordered_by_one_call(ada: SignedIn) -> None:
     }
     assert read(ada, batch) == batch
     jobs = [ada.http.get(f"/v1/conversions/{item['id']}").json() for item in batch["conversions"]]
-    assert [job["options"] for job in jobs] == [{"channels": 1, "bitrate_kbps": 64}, {"channels": 1}]
+    assert [job["options"] for job in jobs] == [
+        {"channels": 1, "bitrate_kbps": 64},
+        {"preset": "standard", "channels": 1},
+    ]
     of_batch = {(job["batch_id"], job["priority"], job["email_notifications"]) for job in jobs}
     assert of_batch == {(batch["id"], "low", False)}
 

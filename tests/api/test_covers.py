@@ -43,7 +43,7 @@ def test_so_does_a_form_and_a_put(ada: SignedIn, services: Services) -> None:
     fields = {"cover_upload_id": picture, "title": "Talk"}
     answer = ada.http.post("/v1/conversions", files={"file": ("talk.mp4", VIDEO)}, data=fields)
     assert (answer.status_code, answer.json()["cover_upload_id"]) == (202, picture)
-    assert answer.json()["options"] == {"title": "Talk"}
+    assert answer.json()["options"] == {"preset": "standard", "title": "Talk"}
     ada.http.delete(f"/v1/conversions/{answer.json()['id']}")
     ada.http.delete(f"/v1/conversions/{answer.json()['id']}")
     with on_the_first_job(services, lambda job_id: fail(services, job_id, NoAudio())):

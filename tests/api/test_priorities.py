@@ -26,7 +26,11 @@ def make_admin(services: Services, user: SignedIn) -> None:
 def test_users_choose_low_or_normal(ada: SignedIn, priority: str) -> None:
     assert order(ada, priority=priority).json()["priority"] == priority
     form = ada.http.post("/v1/conversions", files={"file": ("t.mp4", VIDEO)}, data={"priority": priority})
-    assert (form.status_code, form.json()["priority"], form.json()["options"]) == (202, priority, {})
+    assert (form.status_code, form.json()["priority"], form.json()["options"]) == (
+        202,
+        priority,
+        {"preset": "standard"},
+    )
 
 
 def test_high_is_for_administrators(ada: SignedIn, services: Services) -> None:

@@ -35,7 +35,7 @@ def test_it_tells_what_is_in_an_upload(ada: SignedIn, services: Services, sound:
         }
     ]
     assert (found["container"], found["duration_s"], found["chapters"], found["warnings"]) == ("wav", 2.0, [], [])
-    assert found["estimated_size_bytes"] == 48_000
+    assert found["estimated_size_bytes"] == 47_500
     assert found["estimated_time_s"] > 0
     assert stored(services) == before
 

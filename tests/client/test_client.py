@@ -142,7 +142,8 @@ def test_a_download_goes_on_where_the_line_broke(served: Served, line: Proxy, tm
             line.cut()
 
     with Client(f"http://127.0.0.1:{line.port}") as client:
-        done = client.wait(client.convert(client.upload(tmp_path / "long.wav")).id, timeout_s=120)
+        order = client.convert(client.upload(tmp_path / "long.wav"), options={"bitrate_kbps": 192})
+        done = client.wait(order.id, timeout_s=120)
         client.download(done, tmp_path / "long.mp3", on_progress=cut)
     assert not places
     assert sha256(tmp_path / "long.mp3") == done.data["result"]["sha256"]

@@ -165,7 +165,7 @@ def with_stream_type(data: bytes, kind: int) -> bytes:
         if table[:1] == b"\x02" and packet[1] & 0x40:  # the program map
             end = 3 + (int.from_bytes(table[1:3], "big") & 0xFFF)
             table[12] = kind
-            table[end - 4 : end] = crc_of(table[: end - 4]).to_bytes(4, "big")
+            table[end - 4 : end] = crc_of(bytes(table[: end - 4])).to_bytes(4, "big")
             packet[start + 1 :] = table
         elif (int.from_bytes(packet[1:3], "big") & 0x1FFF) == 0x100:
             start += 14 if packet[1] & 0x40 else 0

@@ -12,7 +12,7 @@ from tests.screen.drawing import draw
 from tests.screen.recording import record
 
 COMMAND = "video2mp3 convert recordings -o mp3/"
-LENGTHS_S = {"keynote.mp4": 900, "friday/panel.mkv": 600, "friday/workshop.webm": 420}
+LENGTHS_S = {"keynote.mp4": 360, "friday/panel.mkv": 240, "friday/workshop.webm": 180}
 ENVIRONMENT = {"VIDEO2MP3_CONFIG": os.devnull}
 PICTURE = Path(__file__).parents[2] / "docs" / "convert.svg"
 
