@@ -44,6 +44,25 @@ CASES: list[tuple[dict[str, object], str | None]] = [
     ({"public_url": "https://a.example", "host": "0.0.0.0"}, None),
     ({"public_url": "http://a.example", "host": "0.0.0.0"}, "PUBLIC_URL is not https"),
     ({"public_url": "http://video2mp3.localhost", "host": "0.0.0.0"}, None),
+    (
+        {
+            "redirect_downloads": True,
+            "public_url": "https://a.example",
+            "host": "0.0.0.0",
+            "s3_endpoint_url": "http://s3",
+        },
+        "set VIDEO2MP3_S3_PUBLIC_ENDPOINT_URL to https",
+    ),
+    (
+        {
+            "redirect_downloads": True,
+            "public_url": "https://a.example",
+            "host": "0.0.0.0",
+            "s3_endpoint_url": "http://s3",
+            "s3_public_endpoint_url": "https://s3.example",
+        },
+        None,
+    ),
     ({"allowed_hosts": "*"}, "ALLOWED_HOSTS=*"),
     ({"allowed_networks": "0.0.0.0/0"}, "ALLOWED_NETWORKS"),
 ]

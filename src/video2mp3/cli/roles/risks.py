@@ -104,6 +104,9 @@ def _clear_text(settings: Settings) -> Iterator[str]:
         yield "VIDEO2MP3_PUBLIC_URL is not https: passwords and tokens are sent in clear text; use TLS."
     if settings.smtp_security == "none" and settings.smtp_username and not _is_loopback(settings.smtp_host):
         yield "VIDEO2MP3_SMTP_SECURITY=none sends the mail server's password in clear text; use starttls or tls."
+    store = settings.s3_public_endpoint_url or settings.s3_endpoint_url
+    if settings.redirect_downloads and public.scheme == "https" and store.startswith("http:"):
+        yield "Downloads are redirected to http, which browsers block; set VIDEO2MP3_S3_PUBLIC_ENDPOINT_URL to https."
 
 
 def _unset_sender(settings: Settings) -> Iterator[str]:
