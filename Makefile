@@ -15,6 +15,7 @@ BENCH := .venv-bench/.installed
 CHECKS := .venv-dist/.installed
 SITE := .venv-site/.installed
 NODE := .venv-web/.installed
+CLIENTS := .venv-clients/.installed
 NPM := web/npm --loglevel=error
 MODULES := web/node_modules/.installed
 PAGE := src/video2mp3/api/page/.built
@@ -48,6 +49,7 @@ dev: $(DEV) ## Make .venv with what developing and testing need
 .PHONY: tools
 tools: $(DEV) ## Install the programs that the tests use (Debian packages, Postman's runner, a tus client), saying what
 	@bash tests/install_tools.sh $(BIN)
+	@$(MAKE) --no-print-directory $(CLIENTS) || echo "It could not be, so the test of generated Python clients is skipped."
 
 .PHONY: test
 test: tools page ## Run all tests against the tests' own RabbitMQ, MariaDB, S3 and SMTP servers; the page's own first
@@ -187,6 +189,13 @@ man: $(RUNTIME) ## Write man/video2mp3.1, the manual page, from the help of all 
 	@mkdir -p man
 	@$(BIN)/python -m video2mp3.cli.man_page >man/video2mp3.1
 
+.PHONY: clients
+clients: tools $(NODE) ## Generate and build clients/typescript from the API's description
+	@$(BIN)/python -c 'import json; from video2mp3.api.application import describe; print(json.dumps(describe("http://localhost:8000")))' \
+	  >clients/typescript/openapi.json
+	@$(NPM) --prefix ../clients/typescript run generate
+	@$(NPM) --prefix ../clients/typescript run build
+
 .PHONY: dist
 dist: $(RUNTIME) $(PAGE) man ## Build the package in dist/: an sdist with the built page, and the wheel from it
 	@rm -rf dist build/lib build/bdist.* src/*.egg-info
@@ -238,7 +247,7 @@ format: $(DEV) $(MODULES) ## Format the code
 
 .PHONY: lock
 lock: $(DEV) ## Pin the newest dependencies, with hashes, in requirements/*.txt
-	@for name in runtime build dev bench web windows dist site; do \
+	@for name in runtime build dev bench web windows dist site clients; do \
 	  $(BIN)/pip-compile --quiet --upgrade --no-header --strip-extras --allow-unsafe --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links requirements/$$name.in --output-file requirements/$$name.txt; done
 	@$(MAKE) --no-print-directory wheels
@@ -249,8 +258,8 @@ wheels: $(DEV) ## Look up the wheels that each system and Python gets of what is
 
 .PHONY: clean
 clean: ## Remove .venv and all caches; keeps data/
-	rm -rf .venv .venv-bench .venv-dist .venv-site .venv-web .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/postman/node_modules tests/tus/node_modules \
-	  web/node_modules src/video2mp3/api/page build dist man src/*.egg-info
+	rm -rf .venv .venv-bench .venv-clients .venv-dist .venv-site .venv-web .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/postman/node_modules tests/tus/node_modules clients/typescript/node_modules \
+	  web/node_modules clients/typescript/dist clients/typescript/src/generated src/video2mp3/api/page build dist man src/*.egg-info
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "video2mp3 needs Python 3.11 or newer; name one with PYTHON=…" >&2; exit 1; }
@@ -275,7 +284,7 @@ $(BENCH): .venv/bin/python requirements/runtime.txt requirements/build.txt requi
 	@.venv-bench/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(NODE) $(CHECKS) $(SITE): .venv-%/.installed: .venv/bin/python requirements/%.txt
+$(NODE) $(CHECKS) $(SITE) $(CLIENTS): .venv-%/.installed: .venv/bin/python requirements/%.txt
 	@echo "Installing what requirements/$*.txt pins in .venv-$* …"
 	@.venv/bin/python -m venv .venv-$*
 	@.venv-$*/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/$*.txt

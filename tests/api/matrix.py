@@ -162,6 +162,7 @@ OPEN: dict[str, Case] = {
     "GET /livez": Case(),
     "GET /readyz": Case(),
     "GET /docs": Case(),
+    "GET /llms.txt": Case(),
     "GET /.well-known/jwks.json": Case(),
     "GET /sign-in": Case(_sign_in, request={"params": {"token": "{token}"}}),
     "POST /v1/accounts": Case(_new_name, request=_NEW),

@@ -31,7 +31,11 @@ ALL_SCOPES = ["read", "convert"]
 def operations(services: Services) -> set[str]:
     """What the API's description has; with the HEAD routes, and what is not described."""
     described = create_app(services).openapi()["paths"]
-    hidden = {operation for operation in NEEDS if operation.startswith("HEAD ")} | {"GET /docs", "GET /sign-in"}
+    hidden = {operation for operation in NEEDS if operation.startswith("HEAD ")} | {
+        "GET /docs",
+        "GET /llms.txt",
+        "GET /sign-in",
+    }
     found = {f"{method.upper()} {path}" for path, methods in described.items() for method in methods}
     # The description does not say that a name may have slashes.
     return {operation.replace("{name}", "{name:path}") for operation in found} | hidden

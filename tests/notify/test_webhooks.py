@@ -27,6 +27,7 @@ from tests.outbound.listeners import Canary, answer, web_server
 from tests.outbound.test_exchange import guard_for
 from tests.servers import free_port, wait_until
 from tests.worker.system import System
+from video2mp3.api.description.webhook_events import BatchEvent, ConversionEvent
 from video2mp3.database import connection
 from video2mp3.database.clock import SECOND
 from video2mp3.database.tables import Notification, Webhook
@@ -53,8 +54,15 @@ class Receiver:
         answer(handler, self.status, Location="http://127.0.0.1/elsewhere")
 
     def verified(self, secret: str) -> list[dict[str, Any]]:
-        """What it was told, if it all was signed with that secret."""
-        return [Verifier(secret).verify(body, headers) for headers, body in self.told]
+        """What it was told, if it all was signed with that secret and is what OpenAPI describes."""
+        return [as_described(Verifier(secret).verify(body, headers)) for headers, body in self.told]
+
+
+def as_described(message: dict[str, Any]) -> dict[str, Any]:
+    """Returns the message, after a look whether it has the described fields and no others."""
+    kind = BatchEvent if message["type"] == "batch.ended" else ConversionEvent
+    assert json.loads(kind.model_validate(message).model_dump_json(exclude_unset=True)) == message
+    return message
 
 
 @contextmanager

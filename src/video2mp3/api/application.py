@@ -14,18 +14,18 @@ from video2mp3.api.accounts.open_exports import OpenExports
 from video2mp3.api.admin import routes as admin
 from video2mp3.api.admin import users as admin_users
 from video2mp3.api.auth import identity
-from video2mp3.api.auth.scopes import NEEDS
 from video2mp3.api.conversions import archives, batches, downloads, events, links, waveforms
 from video2mp3.api.conversions import media_info as probes
 from video2mp3.api.conversions import one_call as mp3
 from video2mp3.api.conversions import routes as conversions
 from video2mp3.api.conversions.event_streams import EventStreams
+from video2mp3.api.description import INTRODUCTION, TITLE, complete, operation_id, webhook_events
+from video2mp3.api.description import routes as docs
 from video2mp3.api.fairness.callers import Callers
 from video2mp3.api.fairness.rates import Rates
-from video2mp3.api.frame import docs, health, pages, problems
+from video2mp3.api.frame import health, pages, problems
 from video2mp3.api.frame.head import HeadAsGet
 from video2mp3.api.frame.parameters import require_known_query
-from video2mp3.api.frame.schemas import Problem
 from video2mp3.api.frame.services import Services
 from video2mp3.api.server.connections import Connections
 from video2mp3.api.server.prefix import Prefix, prefix_of
@@ -67,26 +67,10 @@ _ROUTERS = (
     docs.router,
 )
 
-_DESCRIPTION = """Converts video to MP3.
-
-Errors are problem details (RFC 9457, `application/problem+json`) with a stable `code`.
-
-`x-needs` is the permission that each call requires: none (`open`), a session or an API key with that scope (`read`,
-`convert`, `admin`), or a session (`account`)."""
-
 
 def create_app(services: Services) -> FastAPI:
     """Returns the application that serves the whole API with these services."""
-    app = _Application(
-        title="video2mp3",
-        version=__version__,
-        description=_DESCRIPTION,
-        # `frame/docs.py` needs no external resources; the framework's page loads its scripts from a CDN.
-        docs_url=None,
-        redoc_url=None,
-        # A redirect would lead to whatever the Host header names.
-        redirect_slashes=False,
-    )
+    app = _Application(services.settings.effective_public_url)
     app.state.services = services
     app.state.rates = Rates(services.settings)
     app.state.connections = Connections(services.settings.proxies)
@@ -100,7 +84,6 @@ def create_app(services: Services) -> FastAPI:
     app.state.callers = callers = Callers()
     app.state.readiness = health.ReadinessChecks(services)
     problems.install(app)
-    app.router.routes.extend(_routes())
     app.add_middleware(HeadAsGet)
     app.add_middleware(Tus)
     # The outermost but for the prefix: it surrounds every response.
@@ -113,8 +96,10 @@ def create_app(services: Services) -> FastAPI:
 @cache
 def _routes() -> list[BaseRoute]:
     """The routes of all applications: the framework takes 40 ms of CPU to make them ready for the first request."""
-    # Suppresses the framework's own 422; `openapi` describes the problems.
-    together = APIRouter(responses={"4XX": {}, "5XX": {}}, redirect_slashes=False)
+    # Suppresses the framework's own 422; the description has the problems.
+    together = APIRouter(
+        responses={"4XX": {}, "5XX": {}}, redirect_slashes=False, generate_unique_id_function=operation_id
+    )
     for router in _ROUTERS:
         # Health checks are not rate-limited.
         counted = [] if router is health.router else [Depends(identity.count_anonymous), Depends(require_known_query)]
@@ -123,34 +108,31 @@ def _routes() -> list[BaseRoute]:
     return together.routes
 
 
+def describe(public_url: str) -> dict[str, Any]:
+    """Returns the description of the API of a service with that address, without starting one."""
+    return _Application(public_url).openapi()
+
+
 class _Application(FastAPI):
+    def __init__(self, public_url: str) -> None:
+        super().__init__(
+            title=TITLE,
+            version=__version__,
+            description=INTRODUCTION,
+            webhooks=webhook_events.router,
+            # `description/routes.py` serves them, with our scripts; the framework's page loads its from a CDN.
+            openapi_url=None,
+            docs_url=None,
+            redoc_url=None,
+            # A redirect would lead to whatever the Host header names.
+            redirect_slashes=False,
+            root_path_in_servers=False,
+        )
+        self._public_url = public_url
+        self.router.routes.extend(_routes())
+
     def openapi(self) -> dict[str, Any]:
-        """Returns the description of the API, in which every call can answer with a problem."""
+        """Returns the description of the API."""
         if not self.openapi_schema:
-            schema = super().openapi()
-            _describe_problems(schema)
-            _describe_needs(schema)
-        assert self.openapi_schema is not None
+            self.openapi_schema = complete(super().openapi(), self._public_url)
         return self.openapi_schema
-
-
-def _describe_needs(schema: dict[str, Any]) -> None:
-    for path, operations in schema["paths"].items():
-        for method, operation in operations.items():
-            operation["x-needs"] = NEEDS.get(f"{method.upper()} {path}", "account")
-
-
-def _describe_problems(schema: dict[str, Any]) -> None:
-    template = "#/components/schemas/{model}"
-    described = Problem.model_json_schema(ref_template=template)
-    schemas = schema.setdefault("components", {}).setdefault("schemas", {})
-    schemas.update(described.pop("$defs"))
-    schemas["Problem"] = described
-    content = {problems.MEDIA_TYPE: {"schema": {"$ref": template.format(model="Problem")}}}
-    for operations in schema["paths"].values():
-        for operation in operations.values():
-            operation["responses"]["4XX"] = {
-                "description": "The request cannot be served as it is.",
-                "content": content,
-            }
-            operation["responses"]["5XX"] = {"description": "The service failed, or is not ready.", "content": content}

@@ -38,11 +38,7 @@ describe("the API's options", () => {
       brand_new: { type: "string", maxLength: 20, title: "Brand New" },
       preset: { type: "string" },
     };
-    const schema = { properties: { options: { properties } } };
-    const openapi = {
-      paths: { "/v1/conversions": { post: { requestBody: { content: { "application/json": { schema } } } } } },
-    };
-    const fields = fieldsIn(openapi);
+    const fields = fieldsIn({ components: { schemas: { ConversionOptions: { properties } } } });
     expect(fields.map(({ name, kind }) => [name, kind])).toEqual([
       ["start_s", "time"],
       ["vbr_quality", "integer"],
@@ -59,6 +55,10 @@ describe("the API's options", () => {
 
   it("have the bounds of the schema", () => {
     expect(fieldOf("channels", { type: "integer", minimum: 1, maximum: 2 })).toMatchObject({ min: 1, max: 2 });
+    const channels = {
+      anyOf: [{ type: "integer", enum: [1, 2] }, { type: "string", enum: ["left"] }, { type: "null" }],
+    };
+    expect(fieldOf("channels", channels)).toMatchObject({ kind: "choice", choices: [1, 2, "left", null] });
     expect(fieldOf("cover", { enum: ["source", "none"], default: "source" })).toMatchObject({ kind: "choice" });
   });
 });

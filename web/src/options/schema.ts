@@ -73,16 +73,23 @@ export function fieldOf(name: string, schema: Schema): OptionField {
     title: schema.title ?? name,
     description: schema.description ?? "",
     default: schema.default ?? null,
-    choices: schema.enum ?? [],
+    choices: choicesOf(schema),
     min: schema.minimum,
     max: schema.maximum,
     maxLength: schema.maxLength,
   };
 }
 
+/** Returns the allowed values; an option whose values are numbers and texts has an enumeration for each type. */
+function choicesOf(schema: Schema): OptionValue[] {
+  if (schema.enum) return schema.enum;
+  const listed = schema.anyOf?.flatMap((each) => each.enum ?? []) ?? [];
+  return listed.length ? [...listed, null] : [];
+}
+
 function kindOf(name: string, schema: Schema, types: (string | undefined)[]): Kind {
   if (name === "split" || name === "track") return name;
-  if (schema.enum) return "choice";
+  if (choicesOf(schema).length) return "choice";
   if (types.includes("boolean")) return "flag";
   if (TIMES.includes(name)) return "time";
   if (types.includes("integer")) return "integer";
@@ -102,14 +109,13 @@ export function grouped(fields: readonly OptionField[]): [Group, OptionField[]][
 }
 
 interface OpenApi {
-  paths: Record<string, { post?: { requestBody?: { content: Record<string, { schema: unknown }> } } }>;
+  components: { schemas: { ConversionOptions?: { properties: Record<string, Schema> } } };
 }
 
 /** Returns the options in an OpenAPI description. */
 export function fieldsIn(openapi: OpenApi): OptionField[] {
-  const body = openapi.paths["/v1/conversions"]?.post?.requestBody?.content["application/json"]?.schema;
-  const order = body as { properties?: { options?: { properties?: Record<string, Schema> } } } | undefined;
-  return Object.entries(order?.properties?.options?.properties ?? {}).map(([name, schema]) => fieldOf(name, schema));
+  const { ConversionOptions: options } = openapi.components.schemas;
+  return Object.entries(options?.properties ?? {}).map(([name, schema]) => fieldOf(name, schema));
 }
 
 let loading: Promise<OptionField[]> | undefined;

@@ -48,7 +48,7 @@ _PATIENCE_S = 300.0
 
 
 @router.get("/v1/me/export", response_class=Response, responses=ZIP_RESPONSES)
-async def export(request: Request, principal: CurrentUser, services: CurrentServices) -> Response:
+async def export_own_account(request: Request, principal: CurrentUser, services: CurrentServices) -> Response:
     """Returns everything that the service stores for the account, as a ZIP: `account.json`, and the files by their ids.
 
     It contains no secrets: no password, token or key, and no hash of one.

@@ -35,7 +35,7 @@ class PasswordReset(EmailedToken):
     new_password: SecretStr = Field(max_length=1024)
 
 
-@router.post("/v1/password-resets", status_code=202)
+@router.post("/v1/password-resets", status_code=202, response_class=Response)
 def request_password_reset(request: Request, asked: NewPasswordReset, services: CurrentServices) -> Response:
     """Sends an email to reset the password, if the account exists and has a verified address.
 
@@ -76,7 +76,7 @@ def reset_password(reset: PasswordReset, services: CurrentServices) -> Response:
     return Response(status_code=204)
 
 
-@router.post("/v1/email-verifications", status_code=202)
+@router.post("/v1/email-verifications", status_code=202, response_class=Response)
 def request_email_verification(request: Request, principal: CurrentUser, services: CurrentServices) -> Response:
     """Sends an email to the account's address, by which its owner verifies it.
 

@@ -54,8 +54,8 @@ def read_usage(principal: CurrentUser, services: CurrentServices) -> Usage:
     )
 
 
-@router.delete("", status_code=202)
-def delete_account(
+@router.delete("", status_code=202, response_class=Response)
+def delete_own_account(
     request: Request, deletion: DeleteAccountRequest, principal: CurrentUser, services: CurrentServices
 ) -> Response:
     """Deletes the caller's account. It is disabled at once, and its conversions are canceled; within minutes all its

@@ -18,7 +18,7 @@ router = APIRouter(route_class=SmallBodyRoute, tags=["accounts"])
 
 
 @router.post("/v1/accounts", status_code=201)
-def make_account(request: Request, new: NewAccount, services: CurrentServices) -> Account:
+def create_account(request: Request, new: NewAccount, services: CurrentServices) -> Account:
     """Creates an account."""
     invitation = new.invitation.get_secret_value() if new.invitation else ""
     password = new.password.get_secret_value()
@@ -26,7 +26,7 @@ def make_account(request: Request, new: NewAccount, services: CurrentServices) -
 
 
 @router.get("/v1/me")
-def read_me(principal: CurrentUser, services: CurrentServices) -> SignedInAccount:
+def read_own_account(principal: CurrentUser, services: CurrentServices) -> SignedInAccount:
     """Returns the caller's account."""
     with services.database.read() as session:
         account = account_json(require_user(session, principal))
@@ -34,7 +34,7 @@ def read_me(principal: CurrentUser, services: CurrentServices) -> SignedInAccoun
 
 
 @router.patch("/v1/me")
-def change_me(
+def change_own_account(
     request: Request, changes: AccountChanges, principal: CurrentUser, services: CurrentServices
 ) -> SignedInAccount:
     """Changes the caller's email address, or whether emails are sent. Another address asks for the password."""
@@ -58,7 +58,9 @@ def change_me(
 
 
 @router.put("/v1/me/password", status_code=204)
-def change_password(request: Request, new: NewPassword, principal: CurrentUser, services: CurrentServices) -> Response:
+def change_own_password(
+    request: Request, new: NewPassword, principal: CurrentUser, services: CurrentServices
+) -> Response:
     """Changes the caller's password, and ends all other sessions. API keys stay.
 
     An account without a password, such as the first administrator's, gets one.

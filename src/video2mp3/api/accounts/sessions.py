@@ -71,7 +71,7 @@ def refresh_session(request: Request, body: RefreshToken, services: CurrentServi
 
 
 @router.delete("/v1/sessions", status_code=204)
-def end_session(request: Request, services: CurrentServices, body: RefreshToken | None = None) -> Response:
+def end_current_session(request: Request, services: CurrentServices, body: RefreshToken | None = None) -> Response:
     """Ends the session of the refresh token or the browser's cookie."""
     cookie = request.cookies.get(session_cookie(request, services.settings).name)
     if body is None and cookie is not None:
@@ -101,7 +101,7 @@ def list_sessions(
 
 
 @router.delete("/v1/sessions/{session_id}", status_code=204)
-def end_one_session(session_id: ItemId, principal: CurrentUser, services: CurrentServices) -> Response:
+def end_session(session_id: ItemId, principal: CurrentUser, services: CurrentServices) -> Response:
     """Ends one of the caller's sessions at once, with all its tokens."""
     with services.database.write() as session:
         sign_ins.end_one(session, session_id, principal.user_id)

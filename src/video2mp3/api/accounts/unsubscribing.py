@@ -22,7 +22,7 @@ Signature = Annotated[str, Query(max_length=100, description="From the link.")]
 
 
 @router.get("", response_class=HTMLResponse)
-def ask_whether_to_unsubscribe(
+def read_unsubscribe_page(
     request: Request, user_id: UserId, signature: Signature, services: CurrentServices
 ) -> HTMLResponse:
     """Shows a page with a button. Changes nothing, because programs also open the links in emails."""

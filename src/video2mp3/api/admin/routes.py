@@ -281,7 +281,7 @@ def read_storage(services: CurrentServices) -> StorageJSON:
 
 
 @router.get("/audit")
-def list_audit(
+def list_audit_entries(
     services: CurrentServices,
     action: Action | None = None,
     user: Annotated[

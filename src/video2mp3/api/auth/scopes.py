@@ -20,6 +20,7 @@ _BY_NEED: Mapping[Need, str] = {
         GET /
         GET /docs
         GET /livez
+        GET /llms.txt
         GET /openapi.json
         GET /page/{path:path}
         GET /readyz

@@ -32,7 +32,7 @@ ZIP_RESPONSES: dict[int | str, dict[str, Any]] = {
 
 
 @router.get("/archive", response_class=Response, responses=ZIP_RESPONSES)
-def read_archive(
+def download_archive(
     request: Request,
     conversion_ids: Annotated[
         list[ItemId], Query(alias="id", min_length=1, max_length=MAX_RESULTS, description="Again for each conversion.")

@@ -180,7 +180,9 @@ def delete_batch(batch_id: ItemId, response: Response, user: CurrentUser, servic
 
 
 @router.get("/{batch_id}/archive", response_class=Response, responses=ZIP_RESPONSES)
-def read_batch_archive(request: Request, batch_id: ItemId, user: CurrentUser, services: CurrentServices) -> Response:
+def download_batch_archive(
+    request: Request, batch_id: ItemId, user: CurrentUser, services: CurrentServices
+) -> Response:
     """Returns the finished MP3s as one ZIP: those of all conversions, if the batch has ended."""
     with services.database.read() as session:
         batch = batches.find(session, batch_id, user.user_id)

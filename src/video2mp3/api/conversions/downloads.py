@@ -55,7 +55,7 @@ Segment = Annotated[int | None, Query(ge=1, le=MAX_SEGMENTS, description="One MP
 @router.head("/mp3", response_class=Response, include_in_schema=False)
 @router.get("/mp3", response_class=Response, responses=RANGE_RESPONSES)
 @in_transfer_thread
-def read_mp3(
+def download_mp3(
     request: Request,
     conversion_id: ItemId,
     user: CurrentUser,
@@ -74,7 +74,7 @@ def read_mp3(
 
 @router.get("/source", response_class=Response, responses=SOURCE_RESPONSES)
 @in_transfer_thread
-def read_source(request: Request, conversion_id: ItemId, user: CurrentUser, services: CurrentServices) -> Response:
+def download_source(request: Request, conversion_id: ItemId, user: CurrentUser, services: CurrentServices) -> Response:
     """Returns the file that is converted, as it was uploaded. Takes Range and If-None-Match."""
     with services.database.read() as session:
         job = lifecycle.find(session, conversion_id, user.user_id)

@@ -42,7 +42,7 @@ class LinkJSON(BaseModel):
 
 
 @router.post("/v1/conversions/{conversion_id}/links", status_code=201)
-def make_link(
+def create_link(
     request: Request, conversion_id: ItemId, new: NewLink, user: CurrentUser, services: CurrentServices
 ) -> LinkJSON:
     """Creates a link that downloads the result without an account, until it expires or the conversion is deleted."""
@@ -57,7 +57,7 @@ def make_link(
 
 @router.get("/v1/shared/{conversion_id}", response_class=Response, responses=RANGE_RESPONSES)
 @in_transfer_thread
-def read_shared(
+def download_shared_mp3(
     request: Request,
     conversion_id: ItemId,
     services: CurrentServices,

@@ -51,7 +51,7 @@ _DESCRIPTION: dict[str, Any] = {**RAW_BODY, "parameters": [*OPTION_PARAMETERS, _
 
 
 @router.put("", response_class=Response, responses=MP3_RESPONSES, openapi_extra=_DESCRIPTION)
-async def convert(
+async def convert_file(
     request: Request,
     user: CurrentUser,
     services: CurrentServices,
@@ -69,7 +69,7 @@ async def convert(
 
 
 @router.put("/{name:path}", response_class=Response, responses=MP3_RESPONSES, openapi_extra=_DESCRIPTION)
-async def convert_named(
+async def convert_named_file(
     request: Request,
     name: Annotated[str, Path(description="The file's name: `curl -T` appends it to an address that ends in `/`.")],
     user: CurrentUser,

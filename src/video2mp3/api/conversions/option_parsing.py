@@ -12,10 +12,23 @@ from video2mp3.errors import InvalidOption
 
 _NOT_OVER_HTTP = "cover_picture"
 """It is no text: clients upload it, and name the upload as `cover_upload_id`."""
+_TYPES = {"integer": int, "string": str}
+
+
+def _by_type(schema: dict[str, Any]) -> dict[str, Any]:
+    """Gives each type its own enumeration: generators of clients do not know one with numbers and texts."""
+    kinds = [kind["type"] for kind in schema.get("anyOf", [])]
+    if "enum" not in schema or not _TYPES.keys() <= set(kinds):
+        return schema
+    rest = {name: value for name, value in schema.items() if name != "enum"}
+    values = {kind: [value for value in schema["enum"] if isinstance(value, _TYPES[kind])] for kind in _TYPES}
+    return {**rest, "anyOf": [{"type": kind, **({"enum": values[kind]} if kind in values else {})} for kind in kinds]}
+
+
 _schema = TypeAdapter(Options).json_schema()
 OPTIONS_SCHEMA: dict[str, Any] = {
     **_schema,
-    "properties": {name: schema for name, schema in _schema["properties"].items() if name != _NOT_OVER_HTTP},
+    "properties": {name: _by_type(schema) for name, schema in _schema["properties"].items() if name != _NOT_OVER_HTTP},
     "description": f"Options; none: the preset {DEFAULT_PRESET}.",
 }
 """The JSON schema of all options."""

@@ -69,7 +69,7 @@ FORM_SCHEMA: dict[str, Any] = {
         **OPTIONS_SCHEMA["properties"],
         "cover_upload_id": {"type": "string", "description": "The picture for the front cover, from POST /v1/uploads."},
         "tag": {"type": "string", "maxLength": 255},
-        "priority": {"enum": list(PRIORITIES), "default": "normal", "description": _PRIORITY},
+        "priority": {"type": "string", "enum": list(PRIORITIES), "default": "normal", "description": _PRIORITY},
         "email_notifications": {"type": "boolean", "default": True, "description": _EMAIL_NOTIFICATIONS},
         "result_url": {"type": "string", "description": _RESULT_URL},
         "webhook_url": {"type": "string", "description": _WEBHOOK},

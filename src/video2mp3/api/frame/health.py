@@ -103,13 +103,13 @@ def _start(check: Callable[[], None]) -> Future[Exception | None]:
 
 
 @router.get("/livez")
-async def livez() -> Liveness:
+async def read_liveness() -> Liveness:
     """Whether the process answers."""
     return Liveness()
 
 
 @router.get("/readyz", response_model=Readiness, responses={503: {"model": Readiness, "description": "Not ready."}})
-async def readyz(request: Request) -> Response:
+async def read_readiness(request: Request) -> Response:
     """Whether requests can be served: the database and the storage answer, and no loop of this process is stalled.
 
     Without the queue, jobs are still accepted, because their rows wait for it. Its state is reported, but load

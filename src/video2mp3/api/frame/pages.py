@@ -30,7 +30,7 @@ PLAIN_CSP = (
     "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 """Content-Security-Policy of pages without scripts."""
-_NOT_BUILT = "The page has not been built: run `make page`. The API works, and is described at /docs."
+_NOT_BUILT = "The page has not been built: run `make page`. The API works, and is described at /llms.txt."
 _ENCODINGS = {"br": ".br", "gzip": ".gz"}
 _MEDIA_TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -46,17 +46,22 @@ def page_response(*, sends_email: bool, password_min_length: int, media_origin: 
 
     The page may play MP3s from `media_origin` besides its own origin.
     """
+    texts = {_EMAIL: "yes" if sends_email else "no", _MIN_LENGTH: str(password_min_length)}
+    return built_page("index.html", texts, media_origin)
+
+
+def built_page(name: str, texts: Mapping[str, str], media_origin: str | None = None) -> Response:
+    """Returns a built page with a new nonce, and with texts (HTML) in their places; the rest as `page_response`."""
     try:
-        template = (FOLDER / "index.html").read_text(encoding="utf-8")
+        page = (FOLDER / name).read_text(encoding="utf-8")
     except FileNotFoundError:
         return HTMLResponse(f"<!doctype html><title>video2mp3</title><p>{_NOT_BUILT}</p>", 503)
     nonce = secrets.token_urlsafe(16)
     policy = _CSP.replace(_NONCE, nonce).replace(_MEDIA, f" {media_origin}" if media_origin else "")
     headers = {"Cache-Control": "no-store", "Content-Security-Policy": policy}
-    filled = {_NONCE: nonce, _EMAIL: "yes" if sends_email else "no", _MIN_LENGTH: str(password_min_length)}
-    for place, value in filled.items():
-        template = template.replace(place, value)
-    return HTMLResponse(template, headers=headers)
+    for place, value in {_NONCE: nonce, **texts}.items():
+        page = page.replace(place, value)
+    return HTMLResponse(page, headers=headers)
 
 
 def message_page(title: str, sentence: str, status: int, prefix: str) -> HTMLResponse:
@@ -77,6 +82,11 @@ def prefers_html(request: Request) -> bool:
     """Returns whether the client accepts HTML and prefers it to JSON (RFC 9110, section 12.5.1)."""
     weights = _weights(request.headers.get("accept", ""))
     return weights.get("text/html", 0.0) > weights.get("application/json", 0.0)
+
+
+def accepts_encoding(request: Request, encoding: str) -> bool:
+    """Returns whether the client accepts a response with that content encoding."""
+    return _weights(request.headers.get("accept-encoding", "")).get(encoding, 0.0) > 0
 
 
 @router.get("/{path:path}")

@@ -46,7 +46,7 @@ _BODY = {
     "parameters": [
         {"name": name, "in": "header", "required": required, "schema": schema}
         for name, required, schema in (
-            ("Tus-Resumable", True, {"const": tus.VERSION}),
+            ("Tus-Resumable", True, {"type": "string", "enum": [tus.VERSION]}),
             ("Upload-Offset", True, _BYTES),
             ("Upload-Length", False, _BYTES),
             ("Upload-Checksum", False, {"type": "string"}),
@@ -101,7 +101,9 @@ def read_offset(upload_id: ItemId, user: CurrentUser, services: CurrentServices)
 
 
 @router.patch("/{upload_id}", status_code=204, response_class=Response, openapi_extra=_BODY)
-async def append(request: Request, upload_id: ItemId, user: CurrentUser, services: CurrentServices) -> Response:
+async def append_to_upload(
+    request: Request, upload_id: ItemId, user: CurrentUser, services: CurrentServices
+) -> Response:
     """Continues an upload at the offset that HEAD returns (tus protocol 1.0).
 
     If the connection drops, the bytes received so far are kept, unless they have to match a checksum.

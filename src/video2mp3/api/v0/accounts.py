@@ -24,7 +24,7 @@ from video2mp3.errors import InvalidCredentials
 # Only for the API's description: the framework's parser takes ASCII only.
 _BASIC = HTTPBase(scheme="basic", scheme_name="HTTPBasic", description="For /login only.", auto_error=False)
 
-router = APIRouter(route_class=SmallBodyRoute, tags=["compat"])
+router = APIRouter(route_class=SmallBodyRoute, tags=["v0"])
 
 
 class Registration(BaseModel):

@@ -15,7 +15,7 @@ from video2mp3.api.frame.range_response import serve
 from video2mp3.api.frame.services import CurrentServices
 from video2mp3.jobs import lifecycle
 
-router = APIRouter(tags=["compat"])
+router = APIRouter(tags=["v0"])
 
 
 class StoredVideo(BaseModel):

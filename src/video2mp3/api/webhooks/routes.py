@@ -171,7 +171,9 @@ def list_deliveries(
 
 
 @router.post("/{webhook_id}/deliveries/{delivery_id}/redeliver", status_code=202)
-def redeliver(webhook_id: ItemId, delivery_id: ItemId, user: CurrentUser, services: CurrentServices) -> DeliveryJSON:
+def retry_delivery(
+    webhook_id: ItemId, delivery_id: ItemId, user: CurrentUser, services: CurrentServices
+) -> DeliveryJSON:
     """Delivers again at once with the same id, whatever the outcome of earlier attempts."""
     with services.database.write() as session:
         webhook = webhooks.find(session, webhook_id, user.user_id)

@@ -1,0 +1,130 @@
+"""The description of the API: names, groups, examples, commands and errors of every call."""
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jsonschema
+import pytest
+
+from tests.api.conftest import SignedIn
+from tests.api.test_matrix import a_worker
+from tests.servers import require_program
+from video2mp3.api.application import describe
+from video2mp3.api.description.groups import GROUPS
+from video2mp3.api.frame.services import Services
+
+SERVER = "https://mp3.example.org"
+SCHEMA = describe(SERVER)
+OPERATIONS: list[dict[str, Any]] = [
+    {**operation, "method": method, "path": path}
+    for section in ("paths", "webhooks")
+    for path, operations in SCHEMA[section].items()
+    for method, operation in operations.items()
+]
+CALLS = [operation for operation in OPERATIONS if operation["path"].startswith("/")]
+
+
+def examples() -> Iterator[tuple[str, Any, Any]]:
+    """Yields where an example is, its schema and itself."""
+    for operation in OPERATIONS:
+        name = operation["operationId"]
+        places = {"body": operation.get("requestBody", {}), **operation["responses"]}
+        for place, described in places.items():
+            for content in described.get("content", {}).values():
+                if "example" in content:
+                    yield f"{name} {place}", content["schema"], content["example"]
+        for parameter in operation.get("parameters", []):
+            if "example" in parameter:
+                yield f"{name} {parameter['name']}", parameter["schema"], parameter["example"]
+    for name, example in SCHEMA["components"]["examples"].items():
+        yield name, {"$ref": "#/components/schemas/Problem"}, example["value"]
+
+
+def test_every_call_has_a_short_name_a_sentence_and_a_group() -> None:
+    names = [operation["operationId"] for operation in OPERATIONS]
+    assert len(set(names)) == len(names)
+    assert [name for name in names if not re.fullmatch(r"[a-z][a-zA-Z0-9]{3,30}", name)] == []
+    assert {"createConversion", "downloadMp3", "convertFile", "conversionEnded"} <= set(names)
+    assert [operation["path"] for operation in OPERATIONS if not 10 < len(operation["summary"]) < 130] == []
+    assert {tag for operation in CALLS for tag in operation["tags"]} == set(GROUPS)
+
+
+def test_calls_come_in_the_order_of_use_and_those_of_v0_last() -> None:
+    groups = list(dict.fromkeys(operation["tags"][0] for operation in CALLS))
+    assert groups == [tag["name"] for tag in SCHEMA["tags"]] == list(GROUPS)
+    assert (groups[0], groups[-1]) == ("conversions", "v0")
+
+
+def test_examples_are_what_their_schemas_allow() -> None:
+    """It should be so of every example; every JSON body should have one."""
+    found = list(examples())
+    assert len(found) > 150
+    shared = _local(SCHEMA["components"]["schemas"])
+    wrong = [
+        f"{place}: {error.message}"
+        for place, schema, example in found
+        for error in jsonschema.Draft202012Validator({**_local(schema), "$defs": shared}).iter_errors(example)
+    ]
+    assert wrong == []
+    with_body = {
+        o["operationId"] for o in OPERATIONS if "application/json" in o.get("requestBody", {}).get("content", {})
+    }
+    assert with_body <= {place.removesuffix(" body") for place, _, _ in found}
+
+
+def _local(schema: Any) -> Any:
+    return json.loads(json.dumps(schema).replace("#/components/schemas/", "#/$defs/"))
+
+
+def test_every_command_is_one_that_the_service_understands(
+    url: str, services: Services, ada: SignedIn, tmp_path: Path
+) -> None:
+    """It should succeed, or fail as described since the example's ids are nobody's: never for its form."""
+    require_program("curl")
+    (tmp_path / "talk.mp4").write_bytes(b"not really a video")
+    calls = [operation for operation in CALLS if operation["operationId"] != "deleteOwnAccount"]
+    commands = [operation["x-codeSamples"][0]["source"] for operation in calls]
+    script = "\n".join(f"{command} -o answer -w '%{{http_code}}\\n'" for command in commands)
+    with a_worker(services):
+        done = subprocess.run(
+            ["bash", "-c", script.replace(SERVER, url)],
+            cwd=tmp_path,
+            env={"TOKEN": ada.access_token, "PATH": "/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+    statuses = done.stdout.split()
+    assert len(statuses) == len(calls), done.stderr
+    unexpected = {
+        operation["operationId"]: status
+        for operation, status in zip(calls, statuses, strict=True)
+        if status not in operation["responses"] or status in ("405", "415", "422")
+    }
+    assert unexpected == {}
+    assert sum(status.startswith("2") for status in statuses) >= 20
+
+
+def test_the_text_for_language_models_has_every_call(client: httpx.Client) -> None:
+    answer = client.get("/llms.txt")
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert answer.text.startswith("# video2mp3\n\n> Converts video to MP3")
+    assert [o["path"] for o in CALLS if f"`{o['method'].upper()} {o['path']}`" not in answer.text] == []
+    assert re.findall(r"\{\w+\}", answer.text.partition("## Links")[0]) == []
+
+
+@pytest.mark.parametrize("kind", ["audio/mpeg", "application/zip"])
+def test_files_are_described_as_generators_read_them(kind: str) -> None:
+    found = [
+        o["responses"]["200"]["content"][kind]
+        for o in CALLS
+        if kind in o["responses"].get("200", {}).get("content", {})
+    ]
+    assert len(found) >= 4
+    assert {json.dumps(content) for content in found} == {'{"schema": {"type": "string", "format": "binary"}}'}
