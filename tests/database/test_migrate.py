@@ -152,6 +152,40 @@ def test_a_database_of_a_newer_version_is_refused(database: Database) -> None:
             refused(database)
 
 
+def _set_revision(database: Database, revision: str) -> None:
+    with database.write() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
+
+
+def test_a_database_of_a_newer_version_is_used_where_that_says_so(database: Database) -> None:
+    """It should be possible to start again during an upgrade, and to go back to this version after one."""
+    migrate.upgrade(database)
+    number = migrate.head()[:4]
+    newer = f"{int(number) + 1:04}"
+    _set_revision(database, f"{newer}-{number}")
+    migrate.upgrade(database)
+    migrate.require_usable(database)
+    assert migrate.current(database) == f"{newer}-{number}"
+    _set_revision(database, f"{newer}-{newer}")
+    for refused in (migrate.require_usable, migrate.upgrade):
+        with pytest.raises(ConfigurationError, match="newer video2mp3"):
+            refused(database)
+
+
+@pytest.mark.parametrize(
+    ("revision", "own", "is_usable"),
+    [
+        ("0007-0005", "0005-0001", True),
+        ("0007-0005", "0006-0005", True),
+        ("0007-0005", "0004-0001", False),
+        ("0007", "0006-0001", False),
+        ("0003-0001", "0005-0001", False),
+    ],
+)
+def test_a_revision_names_the_oldest_that_works_with_it(revision: str, own: str, is_usable: bool) -> None:
+    assert migrate.is_newer_and_usable(revision, own) == is_usable
+
+
 def test_who_waits_for_a_migration_on_sqlite_has_more_patience_than_a_writer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

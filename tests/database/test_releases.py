@@ -44,11 +44,14 @@ def release(request: pytest.FixtureRequest) -> Release:
 def test_a_database_of_a_release_is_opened(release: Release, database: Database, rows: str, tmp_path: Path) -> None:
     """It should sign its users in, list and send what they have, and convert what waits."""
     release.create_tables(database)
+    revision = migrate.current(database)
     if rows == "from before the upgrade":
         release.insert_rows(database)
     migrate.upgrade(database)
     migrate.require_usable(database)
     if rows != "from before the upgrade":
+        if release != RELEASES[-1] and not migrate.is_newer_and_usable(migrate.head(), revision or ""):
+            pytest.skip("Replicas of this release do not run beside this version.")
         release.insert_rows(database)
     _use(System(database, MemoryQueue(), release.store_objects(tmp_path / "storage")), release, tmp_path)
 
@@ -90,11 +93,17 @@ def test_a_migrated_database_of_a_release_has_the_tables_of_the_code(release: Re
         assert differences(connection) == []
 
 
-def test_migrations_since_the_last_release_only_add(database: Database) -> None:
-    RELEASES[-1].create_tables(database)
-    before = tables_of(database)
+def test_tables_keep_what_replicas_of_a_release_need_where_their_revision_says_so(
+    release: Release, database: Database
+) -> None:
+    """It should hold for the last release in any case: its replicas run beside new ones during an upgrade."""
+    release.create_tables(database)
+    before, revision = tables_of(database), migrate.current(database)
+    assert revision is not None
     migrate.upgrade(database)
-    assert contractions(before, tables_of(database)) == []
+    is_promised = revision == migrate.head() or migrate.is_newer_and_usable(migrate.head(), revision)
+    assert is_promised or release != RELEASES[-1]
+    assert not is_promised or contractions(before, tables_of(database)) == []
 
 
 def drop_table(op: Operations) -> None:

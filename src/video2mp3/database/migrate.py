@@ -1,8 +1,12 @@
 """Brings the tables to a revision; safe when many processes start at once.
 
+A revision is a number, and the oldest number whose version works with its tables: `0007-0005`. So replicas of an older
+version start beside newer ones, and an upgrade can be rolled back without the tables.
+
 Alembic is loaded only where there is something to bring: it would be a twelfth of an API process's memory.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,19 +30,22 @@ _LOCK_WAITS = 30
 
 
 def upgrade(database: Database, revision: str = "head") -> None:
-    """Brings the tables up to `revision`; does nothing when they are there already.
+    """Brings the tables up to `revision`; does nothing when they are there already, or newer and usable.
 
     Raises:
         DatabaseUnavailable: when the database does not answer, or another process migrates for 10 minutes.
-        ConfigurationError: when the database is of a newer version of video2mp3.
+        ConfigurationError: when the database is of a newer version whose tables this version cannot use.
     """
-    if revision == "head" and current(database) == head():
+    if revision == "head" and _is_current(current(database)):
         return
     from alembic import command
 
     with _exclusively(database) as connection:
-        _require_known(_revision(connection))
-        command.upgrade(_config(connection), revision)
+        found = _revision(connection)
+        _require_known(found)
+        # Another process may have been faster.
+        if revision != "head" or not _is_current(found):
+            command.upgrade(_config(connection), revision)
 
 
 def downgrade(database: Database, revision: str) -> None:
@@ -61,8 +68,12 @@ def head() -> str:
 
 
 def revisions() -> list[str]:
-    """Returns all that this version knows, the oldest first: the scripts are named `v0001_what_it_does.py`."""
-    return sorted(path.name[1:5] for path in (_MIGRATIONS / "versions").glob("v*.py"))
+    """Returns all that this version knows, the oldest first.
+
+    The script of the revision `0007-0005` is named `v0007_since_0005_what_it_does.py`.
+    """
+    names = [re.match(r"v(\d{4})(?:_since_(\d{4}))?_", path.name) for path in (_MIGRATIONS / "versions").glob("v*.py")]
+    return sorted("-".join(filter(None, name.groups())) for name in names if name)
 
 
 class TablesOutdated(ConfigurationError):
@@ -70,16 +81,16 @@ class TablesOutdated(ConfigurationError):
 
 
 def require_current(database: Database) -> None:
-    """Returns when the tables are those of this version.
+    """Returns when the tables are those of this version, or newer and usable.
 
     Raises:
         TablesOutdated: saying what to do.
-        ConfigurationError: when the database is of a newer version of video2mp3.
+        ConfigurationError: when the database is of a newer version whose tables this version cannot use.
         DatabaseUnavailable: when the database does not answer.
     """
     revision = current(database)
     _require_known(revision)
-    if revision != head():
+    if not _is_current(revision):
         found = f"at revision {revision}" if revision else "empty"
         raise TablesOutdated(
             f"VIDEO2MP3_DATABASE_URL: the database is {found}, and {head()} is needed; run: video2mp3 migrate"
@@ -99,8 +110,19 @@ def require_usable(database: Database) -> None:
     check_write(database)
 
 
+def _is_current(revision: str | None) -> bool:
+    return revision is not None and (revision == head() or is_newer_and_usable(revision, head()))
+
+
+def is_newer_and_usable(revision: str, own: str) -> bool:
+    """Returns whether a version whose newest revision is `own` works with the tables of a newer one."""
+    number, _, since = revision.partition("-")
+    own_number = own.partition("-")[0]
+    return number > own_number and bool(since) and since <= own_number
+
+
 def _require_known(revision: str | None) -> None:
-    if revision is not None and revision not in revisions():
+    if revision is not None and revision not in revisions() and not _is_current(revision):
         raise ConfigurationError(
             f"VIDEO2MP3_DATABASE_URL: the database is at revision {revision}, which this version does not know; "
             "it belongs to a newer video2mp3."
