@@ -23,7 +23,7 @@ cd ..
 
 def run(release: str, arguments: str) -> None:
     """Prints what pytest prints; raises CalledProcessError where a test fails."""
-    folder = debian(release, _PACKAGES)
+    folder = debian(release, _PACKAGES, f"{release}-tests")
     with tempfile.TemporaryDirectory() as name:
         shared = Path(name)
         shared.chmod(0o755)

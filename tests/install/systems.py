@@ -63,9 +63,9 @@ class System:
         return result.stdout
 
 
-def debian(release: str, packages: str) -> Path:
-    """Returns the folder with that release of Debian, which is made if it is not there yet."""
-    folder = CACHE / release
+def debian(release: str, packages: str, name: str) -> Path:
+    """Returns the folder `name` of the cache, with that release of Debian; it is made if it is not there yet."""
+    folder = CACHE / name
     subprocess.run(["bash", ROOT / "tests" / "debian_root.sh", folder, release, packages], check=True)
     return folder
 

@@ -39,7 +39,7 @@ def built() -> Path:
 @pytest.fixture(scope="module", params=["bookworm", "trixie"])
 def fresh(request: pytest.FixtureRequest, built: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The folder of a Debian release, and one with the wheels for its Python and a video."""
-    folder = debian(request.param, PACKAGES)
+    folder = debian(request.param, PACKAGES, request.param)
     shared = tmp_path_factory.mktemp(request.param)
     shared.chmod(0o755)
     fetch_wheels(python_of(folder), shared, "runtime", "build", "dist")

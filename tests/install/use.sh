@@ -5,8 +5,10 @@ video2mp3 convert talk.mp4 --force
 video2mp3 doctor
 video2mp3 serve --port 8000 >serve.log 2>&1 &
 trap 'kill %1' EXIT
-# Asked again each second until somebody listens.
-curl -fsS --retry 60 --retry-connrefused --retry-delay 1 localhost:8000/readyz -o /dev/null
+until grep -q "listens on http://" serve.log; do
+  kill -0 %1 || { cat serve.log; exit 1; }
+  sleep 0.2
+done
 curl -fsS -H 'Accept: text/html' localhost:8000/ -o page.html
 script=$(grep -oE 'page/assets/[^"]+\.js' page.html | head -1)
 curl -fsS "localhost:8000/$script" -o page.js
