@@ -23,16 +23,20 @@ def mail_server() -> Iterator[SMTPServer]:
 def service(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, mail_server: SMTPServer
 ) -> Iterator[Service]:
-    """A running service, of each kind; shared by a module's tests, which do it no harm."""
+    """A running service, of each kind; shared by a module's tests, which do it no harm.
+
+    The tests of the main job start it as users do.
+    """
+    is_cold = request.module.__name__.endswith("test_main_job")
     folder = tmp_path_factory.mktemp(request.param)
     if request.param == "embedded":
-        with embedded(folder, mail_server) as service:
+        with embedded(folder, mail_server, is_cold=is_cold) as service:
             yield service
         return
     mariadb: MariaDBServer = request.getfixturevalue("mariadb")
     rabbitmq: RabbitMQServer = request.getfixturevalue("rabbitmq")
     s3: S3Server = request.getfixturevalue("s3")
-    with distributed(folder, mail_server, mariadb, rabbitmq, s3) as service:
+    with distributed(folder, mail_server, mariadb, rabbitmq, s3, is_cold=is_cold) as service:
         yield service
 
 

@@ -1,18 +1,25 @@
-"""Starts the tests' own programs with the libraries in memory: reading them takes half the CPU of a start.
+"""Starts programs with what they import in memory already: reading that takes most of the CPU of a start.
 
-A process that has read the libraries, and nothing of video2mp3, forks one process for each start. So a program changes
-what it likes before it imports it. The acceptance tests start `video2mp3` as its users do, without this.
+Two processes have read it: one the libraries alone, for the tests' own programs, which change what they like of
+video2mp3 before they import it; the other video2mp3 too. They fork one process for each start. Tests of the start
+itself, and one of each kind of service, start `python -m video2mp3` as its users do.
 """
 
-import multiprocessing
+import atexit
+import io
+import multiprocessing.forkserver
 import os
 import runpy
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
+from multiprocessing import popen_forkserver
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Protocol
+from unittest import mock
 
 _LIBRARIES = [
     "aio_pika",
@@ -28,12 +35,41 @@ _LIBRARIES = [
     "sqlalchemy.dialects.sqlite",
     "sqlalchemy.orm",
     "structlog",
+    "tests.acceptance.preloaded",
     "typer",
     "uvicorn.protocols.http.httptools_impl",
     "uvicorn.protocols.websockets.auto",
 ]
-_context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(_LIBRARIES)
+_PROGRAM = [
+    "video2mp3.cli.admin.db",
+    "video2mp3.cli.roles.doctor",
+    "video2mp3.cli.roles.health",
+    "video2mp3.cli.roles.http_server",
+    "video2mp3.database.migrate",
+    "video2mp3.queue.rabbitmq",
+]
+
+
+def _server(modules: list[str]) -> multiprocessing.forkserver.ForkServer:
+    server = multiprocessing.forkserver.ForkServer()
+    server.set_forkserver_preload(modules)
+    return server
+
+
+_LIBRARIES_SERVER = _server(_LIBRARIES)
+_PROGRAM_SERVER = _server([*_LIBRARIES, *_PROGRAM])
+
+
+class _Forked(ForkServerProcess):
+    """A process of the one server or of the other."""
+
+    @staticmethod
+    def _Popen(process_obj: "_Forked") -> popen_forkserver.Popen:  # type: ignore[override] # noqa: N802
+        command: list[str] = process_obj._args[0]  # type: ignore[attr-defined]
+        server = _PROGRAM_SERVER if command[0] == "video2mp3" else _LIBRARIES_SERVER
+        connect = "connect_to_new_process"
+        with mock.patch.object(multiprocessing.forkserver, connect, server.connect_to_new_process):
+            return popen_forkserver.Popen(process_obj)
 
 
 class Process(Protocol):
@@ -51,13 +87,15 @@ class Process(Protocol):
 
 
 class PreloadedProcess:
-    """A `python -m MODULE ARGUMENTS` that begins with the libraries in memory."""
+    """A `python -m MODULE ARGUMENTS` that begins with what it imports in memory."""
 
-    def __init__(self, command: list[str], env: Mapping[str, str], folder: Path, output: Path, log: Path) -> None:
+    def __init__(
+        self, command: list[str], env: Mapping[str, str], folder: Path, output: Path, log: Path, stdin: bytes = b""
+    ) -> None:
         """Starts it; `command` is the module and its arguments, `output` and `log` take stdout and stderr."""
         output.write_bytes(b"")
         log.touch()
-        self._process = _context.Process(target=_run, args=(command, dict(env), folder, output, log))
+        self._process = _Forked(target=_run, args=(command, dict(env), folder, output, log, stdin))
         self._process.start()
         assert self._process.pid is not None
         self.pid = self._process.pid
@@ -86,16 +124,51 @@ class PreloadedProcess:
         self.send_signal(signal.SIGKILL)
 
 
-def _run(command: list[str], env: dict[str, str], folder: Path, output: Path, log: Path) -> None:
+def run(
+    arguments: Sequence[str], env: Mapping[str, str], folder: Path, stdin: bytes = b""
+) -> "subprocess.CompletedProcess[bytes]":
+    """Runs `video2mp3` in a folder to its end."""
+    command = ["video2mp3", *arguments]
+    with tempfile.TemporaryDirectory() as place:
+        output, log = Path(place) / "stdout", Path(place) / "stderr"
+        process = PreloadedProcess(command, env, folder, output, log, stdin)
+        try:
+            status = process.wait(60)
+        finally:
+            process.kill()
+        return subprocess.CompletedProcess(command, status, output.read_bytes(), log.read_bytes())
+
+
+def run_text(
+    arguments: Sequence[str], env: Mapping[str, str], folder: Path, stdin: str = ""
+) -> "subprocess.CompletedProcess[str]":
+    """The same, with texts; each end of a line is a line feed."""
+    result = run(arguments, env, folder, stdin.encode())
+    stdout, stderr = (io.TextIOWrapper(io.BytesIO(output)).read() for output in (result.stdout, result.stderr))
+    return subprocess.CompletedProcess(result.args, result.returncode, stdout, stderr)
+
+
+def _run(command: list[str], env: dict[str, str], folder: Path, output: Path, log: Path, stdin: bytes) -> None:
     for path, descriptor in ((output, 1), (log, 2)):
-        opened = os.open(path, os.O_WRONLY | os.O_APPEND)
-        os.dup2(opened, descriptor)
-        os.close(opened)
+        _become(descriptor, os.open(path, os.O_WRONLY | os.O_APPEND))
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    given = os.memfd_create("stdin")
+    os.write(given, stdin)
+    os.lseek(given, 0, os.SEEK_SET)
+    _become(0, given)
+    sys.stdin = os.fdopen(0, closefd=False)
     os.environ.clear()
     os.environ.update(env)
     os.chdir(folder)
     sys.argv = command[:]
     sys.path[0:0] = [str(folder), *env.get("PYTHONPATH", "").split(":")]
-    runpy.run_module(command[0], run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module(command[0], run_name="__main__", alter_sys=True)
+    finally:
+        atexit._run_exitfuncs()
+
+
+def _become(descriptor: int, opened: int) -> None:
+    os.dup2(opened, descriptor)
+    os.close(opened)

@@ -14,7 +14,7 @@ from typing import Protocol
 
 import httpx
 
-from tests.acceptance.preloaded import PreloadedProcess, Process
+from tests.acceptance.preloaded import PreloadedProcess, Process, run_text
 from tests.servers import Bucket, MariaDBServer, RabbitMQServer, S3Server, SMTPServer, wait_until
 from tests.servers.programs import starts_server
 
@@ -24,20 +24,32 @@ _user_numbers = itertools.count(1)
 
 
 class Role:
-    """One `video2mp3` process; its output goes to files in `folder`. `module` is the program that is run."""
+    """One `video2mp3` process; its output goes to files in `folder`.
+
+    `module` is the program that is run; `is_cold`: the interpreter is started for it, as it is for users.
+    """
 
     def __init__(
-        self, folder: Path, name: str, arguments: list[str], env: Mapping[str, str], module: str = "video2mp3"
+        self,
+        folder: Path,
+        name: str,
+        arguments: list[str],
+        env: Mapping[str, str],
+        module: str = "video2mp3",
+        *,
+        is_cold: bool = False,
     ) -> None:
         starts_server()
         self.name = name
         self.log = folder / f"{name}.log"
         self.output = folder / f"{name}.out"
-        self.process = self._started([module, *arguments], env, folder)
+        command = [module, *arguments]
+        if is_cold:
+            self.process = self._started(command, env, folder)
+        else:
+            self.process = PreloadedProcess(command, env, folder, self.output, self.log)
 
     def _started(self, command: list[str], env: Mapping[str, str], folder: Path) -> Process:
-        if command[0].startswith("tests."):
-            return PreloadedProcess(command, env, folder, self.output, self.log)
         with self.log.open("ab") as log, self.output.open("wb") as output:
             return subprocess.Popen([sys.executable, "-m", *command], stdout=output, stderr=log, env=env, cwd=folder)
 
@@ -89,6 +101,8 @@ class Service:
     mail_server: MailServer
     urls: list[str] = field(default_factory=list)
     roles: dict[str, Role] = field(default_factory=dict)
+    is_cold: bool = False
+    """See `Role`."""
 
     @property
     def url(self) -> str:
@@ -97,7 +111,7 @@ class Service:
 
     def start(self, name: str, *arguments: str) -> Role:
         """Starts one more process."""
-        role = self.roles[name] = Role(self.folder, name, list(arguments), self.env)
+        role = self.roles[name] = Role(self.folder, name, list(arguments), self.env, is_cold=self.is_cold)
         return role
 
     def is_whole(self) -> bool:
@@ -200,13 +214,28 @@ def backends_env(database_url: str, queue_url: str, bucket: Bucket) -> dict[str,
 
 def migrate(env: Mapping[str, str]) -> None:
     """Makes the tables."""
-    subprocess.run([sys.executable, "-m", "video2mp3", "migrate"], env=env, check=True, capture_output=True)
+    command_line(["migrate"], env)
+
+
+def command_line(arguments: Sequence[str], env: Mapping[str, str], stdin: str = "") -> str:
+    """Runs `video2mp3`, which has to end well; returns what it prints."""
+    result = run_text(arguments, env, Path.cwd(), stdin)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def add_administrator(service: "Service", username: str) -> None:
+    """Makes the account."""
+    command_line(["user", "add", username, "--admin", "--password-stdin"], service.env, PASSWORD)
 
 
 @contextmanager
-def embedded(folder: Path, smtp: SMTPServer, env: Mapping[str, str] | None = None) -> Iterator[Service]:
+def embedded(
+    folder: Path, smtp: SMTPServer, env: Mapping[str, str] | None = None, *, is_cold: bool = False
+) -> Iterator[Service]:
     """`video2mp3 serve` with SQLite, memory and disk."""
-    with _stopping(Service(folder, base_env(folder) | mail_env(smtp) | dict(env or {}), smtp)) as service:
+    settings = base_env(folder) | mail_env(smtp) | dict(env or {})
+    with _stopping(Service(folder, settings, smtp, is_cold=is_cold)) as service:
         role = service.start("serve", "serve", "--port", "0")
         service.urls.append(role.wait_for_output(r"listens on (http://\S+)")[1])
         yield service
@@ -223,11 +252,12 @@ def distributed(
     apis: int = 2,
     workers: int = 2,
     env: Mapping[str, str] | None = None,
+    is_cold: bool = False,
 ) -> Iterator[Service]:
     """`api`, `worker` and `notifier` as processes of their own on MariaDB, RabbitMQ and S3."""
     rabbitmq.clear()
     settings = backends_env(mariadb.new_database(), rabbitmq.url, s3.new_bucket()) | dict(env or {})
-    service = Service(folder, base_env(folder) | mail_env(smtp) | settings, smtp)
+    service = Service(folder, base_env(folder) | mail_env(smtp) | settings, smtp, is_cold=is_cold)
     migrate(service.env)
     with _stopping(service):
         for number in range(1, workers + 1):

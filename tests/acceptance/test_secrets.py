@@ -1,11 +1,10 @@
 """Secrets of the settings and of users are in no log, error, metric or list of processes, nor said by doctor."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import httpx
 
+from tests.acceptance.preloaded import run_text
 from tests.acceptance.service import PASSWORD, Service, base_env, embedded
 from tests.servers import SMTPServer
 from tests.servers.programs import free_port
@@ -44,13 +43,12 @@ def test_planted_secrets_are_found_nowhere(tmp_path: Path, mail_server: SMTPServ
     """It should be so at the level that logs everything; the search finds one that was planted there."""
     port = free_port()
     env = {**SETTINGS, "VIDEO2MP3_LOG_LEVEL": "debug", "VIDEO2MP3_METRICS_PORT": str(port)}
-    with embedded(tmp_path, mail_server, env | {"VIDEO2MP3_REQUIRE_LOGIN": "true"}) as service:
+    settings = env | {"VIDEO2MP3_REQUIRE_LOGIN": "true"}
+    with embedded(tmp_path, mail_server, settings, is_cold=True) as service:  # its command line is looked into
         secrets, told = used(service, f"http://127.0.0.1:{port}/metrics")
         (process,) = [role.process for role in service.roles.values()]
         command = Path(f"/proc/{process.pid}/cmdline").read_text()
-        doctor = subprocess.run(
-            [sys.executable, "-m", "video2mp3", "doctor"], env=service.env, capture_output=True, text=True, check=False
-        )
+        doctor = run_text(["doctor"], service.env, tmp_path)
     everything = service.logs() + told + command + doctor.stdout + doctor.stderr
     assert "request" in service.logs()
     assert "video2mp3_" in told
@@ -65,9 +63,8 @@ def test_urls_of_parts_that_do_not_answer_are_told_without_their_passwords(tmp_p
         ("DATABASE_URL", "mysql+pymysql://ada:planted-password@127.0.0.1:1/video2mp3"),
         ("QUEUE_URL", "amqp://ada:planted-password@127.0.0.1:1/"),
     ):
-        command = [sys.executable, "-m", "video2mp3", "migrate"]
         env = base_env(tmp_path) | {f"VIDEO2MP3_{name}": url, "VIDEO2MP3_LOG_LEVEL": "debug"}
-        failed = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=120)
+        failed = run_text(["migrate"], env, tmp_path)
         assert failed.returncode != 0
         assert name in failed.stderr
         assert "planted-password" not in failed.stdout + failed.stderr

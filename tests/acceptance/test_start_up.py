@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.acceptance.preloaded import run_text
 from tests.acceptance.service import PASSWORD, base_env, embedded
 from tests.servers import SMTPServer, free_port
 
@@ -36,14 +37,7 @@ def test_a_wrong_setting_is_one_sentence(setting: str, value: str, tmp_path: Pat
         setting: value.format(port=free_port()),
     }
     arguments = ["serve"] if setting == "VIDEO2MP3_PORT" else ["serve", "--port", "0"]
-    result = subprocess.run(
-        [sys.executable, "-m", "video2mp3", *arguments],
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    result = run_text(arguments, env, tmp_path)
     assert result.returncode == 1
     sentences = [line for line in result.stderr.splitlines() if line.startswith("video2mp3: ")]
     assert len(sentences) == 1, result.stderr
@@ -89,14 +83,7 @@ def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
 def test_no_command_tells_a_piece_of_the_password(command: str, tmp_path: Path) -> None:
     """It should say in one sentence which setting is wrong, whatever was called."""
     url = f"mysql+pymysql://user:hun@ter2:x@127.0.0.1:{free_port()}/video2mp3"
-    result = subprocess.run(
-        [sys.executable, "-m", "video2mp3", *command.split()],
-        env=base_env(tmp_path) | {"VIDEO2MP3_DATABASE_URL": url},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    result = run_text(command.split(), base_env(tmp_path) | {"VIDEO2MP3_DATABASE_URL": url}, tmp_path)
     assert result.returncode == 1
     assert len(result.stderr.splitlines()) == 1
     assert "VIDEO2MP3_DATABASE_URL" in result.stderr

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.preloaded import run_text
 from tests.acceptance.service import base_env
 from tests.servers import free_port
 from video2mp3.accounts import passwords, users
@@ -15,15 +16,14 @@ from video2mp3.database.connection import Database
 
 def run(folder: Path, *arguments: str, stdin: str = "", **env: str) -> "subprocess.CompletedProcess[str]":
     """Runs `video2mp3` with its data in a folder."""
-    return subprocess.run(
-        [sys.executable, "-m", "video2mp3", *arguments],
-        env=base_env(folder) | env,
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return run_text(arguments, base_env(folder) | env, Path.cwd(), stdin)
+
+
+def run_cold(folder: Path, *arguments: str, **env: str) -> "subprocess.CompletedProcess[str]":
+    """The same, with an interpreter that is started for it, as it is for users."""
+    command = [sys.executable, "-m", "video2mp3", *arguments]
+    env = base_env(folder) | env
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_doctor_finds_a_new_machine_well(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.acceptance.service import Role, base_env
-from tests.cli.test_commands import run
+from tests.cli.test_commands import run, run_cold
 from tests.servers import free_port, wait_until
 from video2mp3 import supervision
 from video2mp3.jobs.housekeeping.relay import Relay
@@ -77,7 +77,7 @@ def test_a_role_that_serves_metrics_is_asked_for_its_loops_alone(role: str, tmp_
     try:
         process.wait_for_output("ready")
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        result = run(tmp_path, "health", role, **away)
+        result = run_cold(tmp_path, "health", role, **away)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
     finally:
         process.stop()

@@ -1,20 +1,18 @@
 """`video2mp3 probe` as people start it."""
 
 import json
+import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.acceptance.preloaded import run_text
 from tests.engine.converting import make
-
-WAIT_S = 60.0
 
 
 def probe(*arguments: str, folder: Path) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "video2mp3", "probe", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=WAIT_S, check=False)
+    return run_text(["probe", *arguments], os.environ, folder)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.preloaded import run_text
 from tests.cli.test_commands import run
 from tests.databases import new_sqlite
 from tests.jobs.objects import put
@@ -105,8 +106,7 @@ def test_a_storage_that_does_not_answer_is_no_damage(tmp_path: Path, database: D
     env = {**os.environ, "VIDEO2MP3_DATA_DIR": str(tmp_path / "data"), "VIDEO2MP3_STORAGE_URL": "s3://bucket/prefix"}
     env |= {"VIDEO2MP3_S3_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_EC2_METADATA_DISABLED": "true"}
     env |= {"VIDEO2MP3_S3_ACCESS_KEY_ID": "key", "VIDEO2MP3_S3_SECRET_ACCESS_KEY": "secret"}
-    command = [sys.executable, "-m", "video2mp3", "admin", "verify"]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
+    done = run_text(["admin", "verify"], env, tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
     assert "cannot be reached" in done.stderr
 

@@ -31,12 +31,22 @@ def noise(path: Path, *filters: str, seconds: int = 12) -> Path:
     return make(path, *sources, "-filter_complex", graph)
 
 
+@pytest.fixture(scope="module")
+def noises(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """A quiet one and a loud one."""
+    folder = tmp_path_factory.mktemp("noises")
+    return [
+        noise(folder / f"{name}.wav", f"volume={gain}dB", seconds=5) for name, gain in (("quiet", -20), ("loud", -3))
+    ]
+
+
 @pytest.mark.parametrize("lufs", [-23, -16.5])
 @pytest.mark.parametrize("options", [{}, {"channels": 1}, {"vbr_quality": 4, "sample_rate_hz": 24000}])
-def test_the_loudness_is_the_one_asked_for(lufs: float, options: dict[str, object], tmp_path: Path) -> None:
+def test_the_loudness_is_the_one_asked_for(
+    lufs: float, options: dict[str, object], noises: list[Path], tmp_path: Path
+) -> None:
     """It should raise a quiet sound and lower a loud one to within 0.3 LU, whatever the encoder is told."""
-    for name, gain in (("quiet", "volume=-20dB"), ("loud", "volume=-3dB")):
-        source = noise(tmp_path / f"{name}.wav", gain)
+    for source in noises:
         report = converted(source, tmp_path / "a.mp3", loudness_lufs=lufs, **options)
         found_lufs, peak_dbtp = heard(tmp_path / "a.mp3")
         assert report.loudness is not None

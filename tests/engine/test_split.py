@@ -7,7 +7,7 @@ import pytest
 from mutagen.id3 import ID3
 
 from tests.engine.converting import converted, make
-from tests.engine.decoders import pcm_by_ffmpeg, pcm_by_mpg123, samples_decoded
+from tests.engine.decoders import pcms_by_ffmpeg, pcms_by_mpg123, samples_decoded
 from video2mp3.engine import Report, Segment
 from video2mp3.errors import TooManySegments
 
@@ -70,10 +70,10 @@ def assert_joined_equal_the_whole(source: Path, folder: Path, **options: Any) ->
     report = converted(source, folder / "split.mp3", **options, **split)
     files = segments_of(report, folder / "split.mp3")
     frame_bytes = 2 * whole.mp3_channels
-    for decoder in (pcm_by_ffmpeg, pcm_by_mpg123):
-        decoded = [decoder(file) for file in files]
+    for decoder in (pcms_by_ffmpeg, pcms_by_mpg123):
+        wanted, *decoded = decoder(folder / "whole.mp3", *files)
         assert [len(pcm) // frame_bytes for pcm in decoded] == [segment.samples for segment in report.segments]
-        joined, wanted = b"".join(decoded), decoder(folder / "whole.mp3")
+        joined = b"".join(decoded)
         assert len(joined) == len(wanted)
         assert joined == wanted, f"{decoder.__name__}: not the same"
     return report.segments

@@ -1,13 +1,11 @@
 """Takes docs/screenshots (`make screenshots`): the page of somebody who has dropped three videos."""
 
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.acceptance.service import PASSWORD, Service, embedded
+from tests.acceptance.service import PASSWORD, Service, add_administrator, embedded
 from tests.media import make_video
 from tests.page.conftest import FLAGS
 from tests.page.test_convert import WAIT_MS, drop, row, slow_line
@@ -63,8 +61,7 @@ def main() -> None:
     mail_server = SMTPServer()
     mail_server.start()
     with tempfile.TemporaryDirectory() as name, embedded(Path(name), mail_server) as service, sync_playwright() as tool:
-        command = [sys.executable, "-m", "video2mp3", "user", "add", "ada", "--admin", "--password-stdin"]
-        subprocess.run(command, input=PASSWORD, text=True, env=service.env, check=True, capture_output=True)
+        add_administrator(service, "ada")
         browser = tool.chromium.launch(executable_path=require_program("chromium"), args=FLAGS)
         shoot(browser, service, Path(name))
         browser.close()

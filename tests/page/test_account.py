@@ -1,8 +1,6 @@
 """One's own account, and what administrators see."""
 
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -10,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import FilePayload, Locator, Page, Route, expect
 
-from tests.acceptance.service import PASSWORD, Service, emails_to, embedded
+from tests.acceptance.service import PASSWORD, Service, add_administrator, emails_to, embedded
 from tests.media import corpus_file
 from tests.outbound.listeners import answer, web_server
 from tests.page.axe import barriers
@@ -44,8 +42,7 @@ def service(tmp_path_factory: pytest.TempPathFactory, receiver: int) -> Iterator
     mail_server.start()
     env = {"VIDEO2MP3_ALLOWED_NETWORKS": "127.0.0.0/8", "VIDEO2MP3_ALLOWED_PORTS": f"{receiver}"}
     with embedded(tmp_path_factory.mktemp("account"), mail_server, env) as service:
-        command = [sys.executable, "-m", "video2mp3", "user", "add", "root", "--admin", "--password-stdin"]
-        subprocess.run(command, input=PASSWORD, text=True, env=service.env, check=True, capture_output=True)
+        add_administrator(service, "root")
         yield service
     mail_server.close()
 

@@ -1,8 +1,6 @@
 """How the page looks and how soon: nobody is shut out, nothing is cut off on a phone, and little has to be loaded."""
 
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, FilePayload, Page, Response, expect
 
-from tests.acceptance.service import PASSWORD, Service, embedded
+from tests.acceptance.service import PASSWORD, Service, add_administrator, embedded
 from tests.engine.converting import make
 from tests.media import corpus_file
 from tests.page.axe import barriers
@@ -33,8 +31,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     mail_server = SMTPServer()
     mail_server.start()
     with embedded(tmp_path_factory.mktemp("looks"), mail_server) as service:
-        command = [sys.executable, "-m", "video2mp3", "user", "add", "root", "--admin", "--password-stdin"]
-        subprocess.run(command, input=PASSWORD, text=True, env=service.env, check=True, capture_output=True)
+        add_administrator(service, "root")
         yield service
     mail_server.close()
 

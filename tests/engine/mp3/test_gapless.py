@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from mutagen.mp3 import MP3
 
-from tests.engine.decoders import pcm_by_ffmpeg, pcm_by_mpg123, samples_decoded
+from tests.engine.decoders import pcm_by_ffmpeg, pcm_by_mpg123, pcms_by_ffmpeg, pcms_by_mpg123
 from tests.engine.sounds import tone
 from video2mp3.engine.child.audio.encode import Encoder, lead_in_samples, settings_for
 from video2mp3.engine.mp3.check import check_mp3
@@ -39,16 +39,23 @@ def make_mp3(path: Path, pcm: bytes, rate_hz: int, channels: int, mode: str, sam
 @pytest.mark.parametrize("rate_hz", RATES_HZ)
 def test_two_decoders_give_out_exactly_the_samples(rate_hz: int, channels: int, mode: str, tmp_path: Path) -> None:
     case = RATES_HZ.index(rate_hz) + channels + list(MODES).index(mode)
-    for samples in (AWKWARD_LENGTHS[case % len(AWKWARD_LENGTHS)], AWKWARD_LENGTHS[(case + 4) % len(AWKWARD_LENGTHS)]):
-        path = make_mp3(tmp_path / "tone.mp3", tone(samples, channels, rate_hz), rate_hz, channels, mode, samples)
-        assert samples_decoded(path, channels) == (samples, samples)
+    lengths = [AWKWARD_LENGTHS[(case + more) % len(AWKWARD_LENGTHS)] for more in (0, 4)]
+    paths = [
+        make_mp3(tmp_path / f"{samples}.mp3", tone(samples, channels, rate_hz), rate_hz, channels, mode, samples)
+        for samples in lengths
+    ]
+    for decode in (pcms_by_ffmpeg, pcms_by_mpg123):
+        assert [len(pcm) // (2 * channels) for pcm in decode(*paths)] == lengths
 
 
 @pytest.mark.parametrize("rate_hz", [8000, 22050, 44100])
-@pytest.mark.parametrize("samples", AWKWARD_LENGTHS)
-def test_every_awkward_length_is_exact(samples: int, rate_hz: int, tmp_path: Path) -> None:
-    path = make_mp3(tmp_path / "tone.mp3", tone(samples, 2, rate_hz), rate_hz, 2, "cbr192", samples)
-    assert samples_decoded(path, 2) == (samples, samples)
+def test_every_awkward_length_is_exact(rate_hz: int, tmp_path: Path) -> None:
+    paths = [
+        make_mp3(tmp_path / f"{samples}.mp3", tone(samples, 2, rate_hz), rate_hz, 2, "cbr192", samples)
+        for samples in AWKWARD_LENGTHS
+    ]
+    for decode in (pcms_by_ffmpeg, pcms_by_mpg123):
+        assert [len(pcm) // 4 for pcm in decode(*paths)] == list(AWKWARD_LENGTHS)
 
 
 @pytest.mark.parametrize("rate_hz", RATES_HZ)
