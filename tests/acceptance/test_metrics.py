@@ -7,7 +7,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.acceptance.service import Role, Service, embedded, notifications_to, wait_for_end
+from tests.acceptance.service import Role, Service, base_env, embedded, migrate, notifications_to, wait_for_end
 from tests.acceptance.test_traces import TRACE_ID, check_lines, convert
 from tests.servers import SMTPServer, free_port, wait_until
 
@@ -99,8 +99,9 @@ def test_metrics_are_on_their_own_port_alone(measured: tuple[Service, str]) -> N
 
 
 def test_a_port_that_is_taken_is_one_clear_sentence(measured: tuple[Service, str], tmp_path: Path) -> None:
-    service, url = measured
-    env = service.env | {"VIDEO2MP3_METRICS_PORT": str(httpx.URL(url).port)}
+    _, url = measured
+    env = base_env(tmp_path) | {"VIDEO2MP3_METRICS_PORT": str(httpx.URL(url).port)}
+    migrate(env)
     second = Role(tmp_path, "second", ["notifier"], env | {"VIDEO2MP3_QUEUE_URL": "memory://"})
     assert second.process.wait(60) != 0
     (line,) = second.log.read_text().splitlines()

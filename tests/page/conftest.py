@@ -10,6 +10,9 @@ from tests.servers import SMTPServer, require_program
 from tests.servers.programs import missing
 from video2mp3.api.frame import pages
 
+# A busy machine takes longer than Playwright's five seconds.
+expect.set_options(timeout=30_000)
+
 # As root and without a network Chromium needs all of these.
 FLAGS = [
     "--no-sandbox",
