@@ -11,7 +11,7 @@ from tests.proxies.lines import BELOW_A_PATH, Layout, proxy
 from tests.servers import SMTPServer, free_port
 from tests.servers.proxies import ProxyServer
 
-MAX_UPLOAD_BYTES = 8_000_000
+MAX_UPLOAD_BYTES = 5_000_000
 
 
 class Places:

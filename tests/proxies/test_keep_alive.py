@@ -17,6 +17,7 @@ from tests.proxies.conftest import Places
 from tests.proxies.lines import PROGRAMS, proxy, section
 from tests.proxies.relay import Relay
 from tests.servers import SMTPServer, wait_until
+from tests.servers.proxies import ProxyServer
 from video2mp3.settings import Settings
 
 REQUESTS = int(os.environ.get("TESTS_KEEP_ALIVE", "0"))
@@ -84,9 +85,10 @@ def test_the_default_is_longer_than_what_proxies_have_by_default() -> None:
 @pytest.mark.timeout(REQUESTS * INTERVAL_S + 120)
 def test_requests_at_long_intervals_are_all_answered(places: Places) -> None:
     """It should answer each, of as many as TESTS_KEEP_ALIVE says, on connections that were idle for five seconds."""
+    servers = [places.proxy(program) for program in PROGRAMS]
 
-    def statuses(program: str) -> list[int]:
-        with places.proxy(program).client("/mp3/") as client:
+    def statuses(server: ProxyServer) -> list[int]:
+        with server.client("/mp3/") as client:
             found = []
             for _ in range(REQUESTS):
                 found.append(post(client))
@@ -94,4 +96,4 @@ def test_requests_at_long_intervals_are_all_answered(places: Places) -> None:
             return found
 
     with ThreadPoolExecutor(len(PROGRAMS)) as pool:
-        assert list(pool.map(statuses, PROGRAMS)) == [[422] * REQUESTS] * len(PROGRAMS)
+        assert list(pool.map(statuses, servers)) == [[422] * REQUESTS] * len(PROGRAMS)

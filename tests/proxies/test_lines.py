@@ -131,7 +131,7 @@ def test_refusals_of_large_bodies_arrive(
     """It should be what curl gets, which sends at once, each time."""
     server, large = refusing, tmp_path / "large"
     with large.open("wb") as file:
-        file.truncate(MAX_UPLOAD_BYTES * 5)
+        file.truncate(MAX_UPLOAD_BYTES * 4)
     with places.service().user() as user:
         token = user.headers["Authorization"]
     command = ["curl", "-sk", "-o", "/dev/null", "-w", "%{http_code} ", "--http1.1", "-X", "POST", "-T", str(large)]
