@@ -17,6 +17,7 @@ class Video2mp3 < Formula
     system(*pip, "--require-hashes", "-r", "requirements/build.txt", "-r", "requirements/runtime.txt")
     system(*pip, "--no-deps", "--no-build-isolation", buildpath)
     bin.install_symlink libexec/"bin/video2mp3"
+    man1.install_symlink libexec/"share/man/man1/video2mp3.1"
     generate_completions_from_executable(bin/"video2mp3", shell_parameter_format: :typer)
   end
 

@@ -59,6 +59,7 @@ def test_variables_win_over_what_is_stored(served: Served, home: Path) -> None:
 def test_a_key_is_tried_before_it_is_stored(served: Served, home: Path) -> None:
     done = run(served, home, "login", served.url, "--password-stdin", stdin="v2m_wrong\n")
     assert done.returncode == 1
+    assert done.stderr == f"video2mp3: {served.url} does not accept this API key; its account's page creates one.\n"
     assert not (home / "config").exists()
     assert "API key; use --password-stdin" in run(served, home, "login", served.url).stderr
 

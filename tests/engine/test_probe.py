@@ -85,6 +85,16 @@ def test_a_file_without_a_known_length_has_no_estimates(tmp_path: Path) -> None:
     assert (probed(write_wav(tmp_path / "a.wav", 44100)).estimated_time_s or 0) > 0
 
 
+def test_tracks_that_give_no_sound_have_no_estimates(tmp_path: Path) -> None:
+    """It should estimate only what a conversion would give."""
+    source = make(tmp_path / "a.mov", "-f", "lavfi", "-i", "sine=d=1", "-c:a", "pcm_s16le")
+    assert (probed(source).estimated_size_bytes or 0) > 0
+    source.write_bytes(source.read_bytes().replace(b"sowt", b"apac"))
+    found = probed(source)
+    assert [track.decodable for track in found.tracks] == [False]
+    assert (found.estimated_size_bytes, found.estimated_time_s) == (None, None)
+
+
 def test_a_file_that_was_cut_short_is_warned_of(tmp_path: Path) -> None:
     source = write_wav(tmp_path / "a.wav", 44100)
     assert probed(source).warnings == ()

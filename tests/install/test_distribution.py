@@ -84,11 +84,12 @@ def service(
             process.terminate()
 
 
-def test_the_wheel_has_the_page_and_its_licenses(built: tuple[Path, Path]) -> None:
+def test_the_wheel_has_the_page_its_licenses_and_the_manual_page(built: tuple[Path, Path]) -> None:
     names = zipfile.ZipFile(built[1]).namelist()
     assert built[1].name.startswith("video2mp3_service-")
     assert "video2mp3/api/page/index.html" in names
     assert any(name.endswith(".dist-info/licenses/LICENSES/page.md") for name in names)
+    assert any(name.endswith(".data/data/share/man/man1/video2mp3.1") for name in names)
     assert not any(name.startswith("tests/") for name in names)
 
 

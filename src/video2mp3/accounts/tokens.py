@@ -94,7 +94,9 @@ def verify(session: Session, token: str) -> Bearer:
         if int(claims["exp"]) <= time.time() - EXPIRY_LEEWAY_S:
             raise jwt.ExpiredSignatureError
     except jwt.InvalidTokenError:
-        raise Unauthenticated("The access token is invalid or has expired; sign in again.") from None
+        raise Unauthenticated(
+            "The access token or API key is invalid or has expired; sign in again, or create a new key."
+        ) from None
     return Bearer(str(claims["sub"]), str(claims["sid"]))
 
 
