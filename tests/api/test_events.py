@@ -2,7 +2,7 @@ import asyncio
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
-from tests.api.conftest import SignedIn
+from tests.api.conftest import Serve, SignedIn
 from tests.api.stored import claim, convert, fail, finish
 from tests.servers import wait_until
 from video2mp3.api.application import create_app
@@ -26,15 +26,17 @@ from video2mp3.database.connection import Database
 from video2mp3.errors import DatabaseUnavailable, NoAudio
 from video2mp3.jobs import lifecycle
 
+ALL = "/v1/conversions/events"
+
 
 class Follower:
-    """Reads a conversion's events in a thread, as they come."""
+    """Reads a conversion's events, or those of all, in a thread, as they come."""
 
-    def __init__(self, http: httpx.Client, job_id: str) -> None:
+    def __init__(self, http: httpx.Client, job_id: str | None = None) -> None:
         self.lines: list[str] = []
         self.ended = threading.Event()
         self._http = http
-        self._path = f"/v1/conversions/{job_id}/events"
+        self._path = f"/v1/conversions/{job_id}/events" if job_id else ALL
         self._thread = threading.Thread(target=self._read)
 
     @property
@@ -166,6 +168,82 @@ def test_nothing_is_asked_when_nobody_follows(ada: SignedIn, services: Services)
     assert queries == []
 
 
+@contextmanager
+def all_events(http: httpx.Client) -> Iterator[Callable[..., list[dict[str, Any]]]]:
+    """The stream of all conversions. The function reads until it has seen these ids with their states, or types."""
+    with http.stream("GET", ALL) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        lines = answer.iter_lines()
+
+        def read_to(*wanted: tuple[str, str]) -> list[dict[str, Any]]:
+            found: list[dict[str, Any]] = []
+            missing, kind = set(wanted), ""
+            for line in lines:
+                name, _, value = line.partition(": ")
+                if name == "event":
+                    kind = value
+                elif name == "data":
+                    found.append({"state": kind} | json.loads(value))
+                    kind = ""
+                    missing.discard((found[-1]["id"], found[-1]["state"]))
+                    if not missing:
+                        return found
+            raise AssertionError(found)
+
+        yield read_to
+
+
+def test_one_stream_has_all_conversions_of_a_user(ada: SignedIn, bob: SignedIn, services: Services) -> None:
+    """It should have those that are there, those that come later and each one's end, but nobody else's."""
+    first, ended = convert(ada.http), convert(ada.http)
+    finish(services, ended)
+    fail(services, convert(bob.http), NoAudio())
+    with all_events(ada.http) as read_to:
+        # What ended while a client was reconnecting, too.
+        assert len(read_to((first, "queued"), (ended, "finished"))) == 2
+        second = convert(ada.http)
+        read_to((second, "queued"))
+        claimed = claim(services, second)
+        with services.database.write() as session:
+            lifecycle.heartbeat(session, claimed, percent=40, done_s=12.5)
+        (*_, event) = read_to((second, "processing"))
+        assert (event["percent"], event["done_s"], event["error"]) == (40, 12.5, None)
+        with services.database.write() as session:
+            lifecycle.release(session, claimed)
+        fail(services, second, NoAudio())
+        (*_, event) = read_to((second, "failed"))
+        assert event["error"] == {"code": "no_audio", "retryable": False}
+        between = convert(ada.http)
+        finish(services, between)  # perhaps between two looks
+        read_to((between, "finished"))
+        with services.database.write() as session:
+            session.delete(lifecycle.find(session, first, ada.user_id))
+        (*_, event) = read_to((first, "deleted"))
+        assert event == {"id": first, "state": "deleted"}
+
+
+def test_the_stream_of_all_is_for_its_user(ada: SignedIn, client: httpx.Client) -> None:
+    """It should take a key that may read, and nobody unknown."""
+    assert client.get(ALL).status_code == 401
+    made = ada.http.post("/v1/api-keys", json={"name": "reader", "scopes": ["read"]}).raise_for_status().json()
+    job_id = convert(ada.http)
+    with (
+        httpx.Client(base_url=ada.http.base_url, headers={"Authorization": f"Bearer {made['key']}"}) as reader,
+        all_events(reader) as read_to,
+    ):
+        assert len(read_to((job_id, "queued"))) == 1
+
+
+def test_all_streams_count_together(ada: SignedIn, services: Services, serve: Serve) -> None:
+    settings = services.settings.model_copy(update={"max_user_event_streams": 2})
+    headers = {"Authorization": f"Bearer {ada.access_token}"}
+    job_id = convert(ada.http)
+    with httpx.Client(base_url=serve(replace(services, settings=settings)), headers=headers) as http:
+        with http.stream("GET", ALL), http.stream("GET", f"/v1/conversions/{job_id}/events"):
+            answer = http.get(ALL)
+        assert (answer.status_code, answer.json()["code"]) == (429, "too_many_event_streams")
+
+
 class RestartedDatabase(Database):
     """A database that is away for some questions."""
 
@@ -199,7 +277,8 @@ def test_a_client_that_goes_away_is_forgotten(ada: SignedIn, services: Services)
     job_id = convert(ada.http)
     with counted_queries(services) as queries:
         with ada.http.stream("GET", f"/v1/conversions/{job_id}/events") as answer:
-            assert next(answer.iter_lines()).startswith("id: ")
+            lines = answer.iter_lines()  # without it the response would be closed
+            assert next(lines).startswith("id: ")
             wait_until(lambda: len(queries) >= 1, 15, "a query")
 
         def quiet() -> bool:
@@ -219,10 +298,11 @@ def test_streams_end_when_the_server_is_about_to_end(services: Services) -> None
     port = server.servers[0].sockets[0].getsockname()[1]
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as http:
         job_id = convert(http)
-        with Follower(http, job_id) as follower:
-            follower.wait_for(("queued", 0))
+        with Follower(http, job_id) as follower, Follower(http) as follower_of_all:
+            for each in (follower, follower_of_all):
+                each.wait_for(("queued", 0))
             server.should_exit = True
-        assert follower.states[-1] == ("queued", 0)
+        assert follower.states[-1] == follower_of_all.states[-1] == ("queued", 0)
     thread.join(30)
     assert not thread.is_alive()
 

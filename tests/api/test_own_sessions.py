@@ -179,14 +179,15 @@ def test_a_disabled_account_is_out_by_every_way(
     }
 
 
+@pytest.mark.parametrize("path", ["/v1/conversions/{job_id}/events", "/v1/conversions/events"])
 def test_a_stream_of_events_ends_soon_when_an_account_is_shut(
-    root: SignedIn, ada: SignedIn, monkeypatch: pytest.MonkeyPatch
+    root: SignedIn, ada: SignedIn, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It should go on until then."""
     monkeypatch.setattr(events, "_HEARTBEAT_S", 0.3)
     job_id = convert(ada.http)
     heartbeats, shut_after = 0, 4
-    with ada.http.stream("GET", f"/v1/conversions/{job_id}/events", timeout=60) as stream:
+    with ada.http.stream("GET", path.format(job_id=job_id), timeout=60) as stream:
         for line in stream.iter_lines():
             heartbeats += line.startswith(":")
             if heartbeats == shut_after:

@@ -108,6 +108,8 @@ CALLS = [
 OWN = {
     ("POST", "/v1/uploads"),
     ("GET", "/v1/conversions"),
+    # It does not end: tests/api/test_events.py.
+    ("GET", "/v1/conversions/events"),
     ("PUT", "/v1/mp3"),
     ("PUT", "/v1/mp3/{name:path}"),
     ("POST", "/upload_video"),

@@ -22,6 +22,8 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # A host of plain http, as in a local network: a context that is not secure.
+    "--host-resolver-rules=MAP lan 127.0.0.1",
 ]
 
 

@@ -1,7 +1,7 @@
 """The first minute: a video is dropped, followed, heard and kept; and what happens when something comes between."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,11 +32,21 @@ def drop(page: Page, *files: Path | FilePayload) -> None:
 @contextmanager
 def slow_line(page: Page, bytes_per_s: int) -> Iterator[None]:
     """Within it the page sends so many bytes a second."""
-    session = page.context.new_cdp_session(page)
-    slow = {"offline": False, "latency": 5, "downloadThroughput": -1, "uploadThroughput": bytes_per_s}
-    session.send("Network.emulateNetworkConditions", slow)
+    limit = limit_line(page, bytes_per_s)
     yield
-    session.send("Network.emulateNetworkConditions", {**slow, "latency": 0, "uploadThroughput": -1})
+    limit(-1)
+
+
+def limit_line(page: Page, bytes_per_s: int) -> Callable[[int], None]:
+    """From now on the page sends so many bytes a second; the returned function sets another limit, or none by -1."""
+    session = page.context.new_cdp_session(page)
+
+    def limit(bytes_per_s: int) -> None:
+        line = {"offline": False, "latency": 0 if bytes_per_s < 0 else 5, "downloadThroughput": -1}
+        session.send("Network.emulateNetworkConditions", {**line, "uploadThroughput": bytes_per_s})
+
+    limit(bytes_per_s)
+    return limit
 
 
 def audio(page: Page, what: str) -> float:

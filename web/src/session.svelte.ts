@@ -1,8 +1,9 @@
-// Who is signed in.
+// Who is signed in: the same account in all tabs of this browser.
 
 import { call, Problem } from "./api/client";
 import type { Me } from "./api/types";
-import { clear } from "./queue/queue.svelte";
+import { clear, leave } from "./queue/queue.svelte";
+import { onTabMessage, postToTabs } from "./tabs/channel";
 
 let me = $state<Me | null>(null);
 let isKnown = $state(false);
@@ -29,13 +30,27 @@ export async function refreshSession(): Promise<void> {
     const found = await call<Me>("GET", "v1/me");
     // Local programs need no sign-in, but browsers do: any site can make a browser send requests.
     isAtOwnMachine = found.signed_in_by === "loopback";
-    me = isAtOwnMachine ? null : found;
+    await become(isAtOwnMachine ? null : found);
   } catch (problem) {
     if (!(problem instanceof Problem) || problem.status !== 401) throw problem;
-    me = null;
+    await become(null);
   }
-  isKnown = true;
 }
+
+async function become(found: Me | null): Promise<void> {
+  const isNews = !isKnown || me?.id !== found?.id;
+  // The queue stays where a session has ended by itself: its user signs in again.
+  if (found) await leave(found.id);
+  me = found;
+  isKnown = true;
+  if (isNews) postToTabs(me?.id ?? null, { kind: "session" });
+}
+
+// Another tab has signed in or out. The service knows whether that is still so.
+onTabMessage((message, userId) => {
+  if (message.kind !== "session" || !isKnown || userId === (me?.id ?? null)) return;
+  refreshSession().catch(() => {}); // unreachable: the next call says so
+});
 
 export async function signIn(username: string, password: string): Promise<void> {
   await call("POST", "v1/sessions?cookie=true", { username, password });
@@ -50,12 +65,12 @@ export async function signOut(): Promise<void> {
     // The session has already ended, which is the goal.
     if (!(problem instanceof Problem) || problem.status !== 401) throw problem;
   }
-  me = null;
+  await become(null);
 }
 
 /** Call this when the API answers any call with "not signed in". */
 export function sessionEnded(): void {
-  me = null;
+  void become(null);
 }
 
 /** Returns whether the service sends emails; it writes "no" into the page where it has no mail server. */

@@ -1,14 +1,10 @@
 // One file in the queue.
 
+import { Problem } from "../api/client";
 import type { Conversion, Options, Progress } from "../api/types";
-import type { Kept } from "./kept";
+import { TAB } from "../tabs/channel";
+import type { Kept, Row, Trouble } from "./kept";
 import { isBusy, isEnded, percentOf, phaseOf, type Phase, type Standing, type Step } from "./phase";
-
-export interface Trouble {
-  code: string;
-  detail: string;
-  retryable: boolean;
-}
 
 /** The upload of a file. */
 export interface Upload {
@@ -25,9 +21,15 @@ export class Entry implements Standing {
   readonly lastModified: number;
   /** The chosen file; null if the browser no longer has it. */
   file = $state.raw<File | null>(null);
+  /** What is uploaded of the file, as soon as it is known: the file or its audio. */
+  content: File | null = null;
   options = $state.raw<Options>({});
-  /** Whether the upload waits for the user's choice of options. */
+  /** Whether the conversion waits for the user's choice of options. */
   isHeldBack = $state(false);
+  /** The tab that has the file and sends it; null if none has to. */
+  sender = $state<string | null>(null);
+  /** When this tab last heard of it, if another one sends it. */
+  heardMs = 0;
 
   step = $state<Step>("next");
   uploadId = $state<string | null>(null);
@@ -49,6 +51,10 @@ export class Entry implements Standing {
     if (file instanceof File) this.file = file;
   }
 
+  /** Whether another tab has the file. */
+  get isElsewhere(): boolean {
+    return this.sender !== null && this.sender !== TAB;
+  }
   get state() {
     return this.conversion?.state ?? null;
   }
@@ -81,17 +87,45 @@ export class Entry implements Standing {
     return (this.upload.sizeBytes - this.sentBytes) / this.speedBps;
   }
 
+  /** Shows why a step failed. */
+  fail(error: unknown): void {
+    const [code, detail] = error instanceof Problem ? [error.code, error.message] : ["unexpected", String(error)];
+    this.trouble = { code, detail, retryable: true };
+  }
+
   kept(): Kept {
+    const { id, name, size, lastModified, options, isHeldBack, step, sender, uploadId, upload } = this;
+    const conversionId = this.conversion?.id ?? null;
     return {
-      id: this.id,
-      name: this.name,
-      sizeBytes: this.size,
-      lastModified: this.lastModified,
-      options: this.options,
-      uploadId: this.uploadId,
-      upload: this.upload,
-      isSent: this.step === "sent",
-      conversionId: this.conversion?.id ?? null,
+      id,
+      name,
+      sizeBytes: size,
+      lastModified,
+      options,
+      isHeldBack,
+      step,
+      sender,
+      uploadId,
+      upload,
+      conversionId,
     };
+  }
+  row(): Row {
+    const { sentBytes, speedBps, takenPercent, trouble } = this;
+    return { ...this.kept(), sentBytes, speedBps, takenPercent, trouble };
+  }
+  /** Takes over what another tab reports or what was stored. */
+  take(row: Kept & Partial<Row>): void {
+    this.options = row.options;
+    this.isHeldBack = row.isHeldBack;
+    this.step = row.step;
+    this.sender = row.sender;
+    this.uploadId = row.uploadId;
+    this.upload = row.upload;
+    this.sentBytes = row.sentBytes ?? 0;
+    this.speedBps = row.speedBps ?? null;
+    this.takenPercent = row.takenPercent ?? 0;
+    this.trouble = row.trouble ?? null;
+    this.heardMs = performance.now();
   }
 }

@@ -2,6 +2,7 @@
 // small enough to be copied, are in IndexedDB. Each account has its own list.
 
 import type { Options } from "../api/types";
+import type { Step } from "./phase";
 
 export interface Kept {
   id: string;
@@ -9,11 +10,29 @@ export interface Kept {
   sizeBytes: number;
   lastModified: number;
   options: Options;
+  /** Whether the conversion waits for the user's choice of options. */
+  isHeldBack: boolean;
+  step: Step;
+  /** The tab that has the file and sends it; null if none has to. */
+  sender: string | null;
   uploadId: string | null;
   /** The uploaded file: the whole file or its audio. */
   upload: { sizeBytes: number; hash: string; isSound: boolean } | null;
-  isSent: boolean;
   conversionId: string | null;
+}
+
+/** What tabs report to each other about an entry. */
+export interface Row extends Kept {
+  sentBytes: number;
+  speedBps: number | null;
+  takenPercent: number;
+  trouble: Trouble | null;
+}
+
+export interface Trouble {
+  code: string;
+  detail: string;
+  retryable: boolean;
 }
 
 const LIST = "video2mp3.queue";

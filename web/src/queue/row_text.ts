@@ -40,7 +40,13 @@ export function figuresOf(entry: Entry): string {
   const { phase, upload, progress, conversion } = entry;
   if (phase === "uploading" && upload) {
     const sent = t("figures.sent", { sent: bytes(entry.sentBytes), size: bytes(upload.sizeBytes) });
-    return joined([sent, entry.speedBps && `${bytes(entry.speedBps)}/s`, left(entry.sendingEtaS), alongside(entry)]);
+    return joined([
+      elsewhere(entry),
+      sent,
+      entry.speedBps && `${bytes(entry.speedBps)}/s`,
+      left(entry.sendingEtaS),
+      alongside(entry),
+    ]);
   }
   if (phase === "processing") {
     const speed = progress?.speed
@@ -54,7 +60,7 @@ export function figuresOf(entry: Entry): string {
     const chosen = tracks > 1 && conversion.options.track === undefined && t("figures.tracks", { tracks });
     return joined([bytes(conversion.result.size_bytes), saved, chosen]);
   }
-  return "";
+  return elsewhere(entry);
 }
 
 /** Returns what failed and what to do; empty if nothing failed. */
@@ -69,6 +75,10 @@ export function troubleOf(entry: Entry): string {
 /** Returns by how many percent the upload is smaller than the file. */
 export function savedPercent(entry: Entry): number {
   return entry.upload && entry.size ? 100 * (1 - entry.upload.sizeBytes / entry.size) : 0;
+}
+
+function elsewhere(entry: Entry): string {
+  return entry.isElsewhere ? t("figures.elsewhere") : "";
 }
 
 function alongside(entry: Entry): string {

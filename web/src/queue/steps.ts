@@ -8,16 +8,15 @@ import { makeUpload, uploadAddress } from "./uploads";
 
 export interface Surroundings {
   isSoundWanted(): boolean;
-  /** Stores the uploaded file, so that a reload of the page can resume. */
+  /** Stores the file, then what is uploaded of it, so that a reload of the page can resume. */
   hold(entry: Entry, file: File): void;
   /** Called when the stored state of the entry has to change. */
   changed(): void;
-  follow(entry: Entry): void;
 }
 
-/** Whether a retry can succeed when another upload or conversion of the account has ended. */
-export function needsRoom(problem: Problem): boolean {
-  return problem.status === 429 || problem.code === "overloaded";
+/** Whether a retry can succeed without the user: when another upload or conversion of the account has ended, or online. */
+export function canWait(problem: Problem): boolean {
+  return problem.status === 429 || problem.code === "overloaded" || problem.code === "no_connection";
 }
 
 /**
@@ -27,12 +26,13 @@ export function needsRoom(problem: Problem): boolean {
  */
 export async function advance(entry: Entry, surroundings: Surroundings): Promise<void> {
   const { signal } = entry.stopper;
-  const file = await fileToSend(entry, surroundings);
+  if (entry.file) surroundings.hold(entry, entry.file);
+  const file = (entry.content ??= await fileToSend(entry, surroundings));
   signal.throwIfAborted();
   entry.step = "uploading";
   entry.uploadId ??= await makeUpload(entry.name, file.size, signal);
   surroundings.changed();
-  surroundings.hold(entry, file);
+  if (file !== entry.file) surroundings.hold(entry, file);
   if (!entry.conversion && !entry.isHeldBack) {
     // The same key creates no second conversion if the response was lost.
     const extras = { signal, headers: { "Idempotency-Key": `page-${entry.uploadId}` } };
@@ -40,7 +40,6 @@ export async function advance(entry: Entry, surroundings: Surroundings): Promise
     entry.conversion = await call<Conversion>("POST", "v1/conversions", order, extras);
     surroundings.changed();
   }
-  surroundings.follow(entry);
   const { sendFile } = await import("./sender");
   signal.throwIfAborted();
   const speedometer = new Speedometer();

@@ -48,6 +48,7 @@ _BY_NEED: Mapping[Need, str] = {
         GET /v1/batches/{batch_id}/archive
         GET /v1/conversions
         GET /v1/conversions/archive
+        GET /v1/conversions/events
         GET /v1/conversions/{conversion_id}
         GET /v1/conversions/{conversion_id}/events
         GET /v1/conversions/{conversion_id}/mp3

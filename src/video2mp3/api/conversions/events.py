@@ -2,9 +2,9 @@
 
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Depends, FastAPI, Header, Request, Response
 from fastapi.responses import StreamingResponse
@@ -26,6 +26,7 @@ from video2mp3.telemetry import metrics
 router = APIRouter(prefix="/v1/conversions", tags=["conversions"])
 
 _HEARTBEAT_S = 15.0
+_Change = TypeVar("_Change")
 
 
 def get_watcher(request: Request, services: CurrentServices) -> JobWatcher:
@@ -53,6 +54,24 @@ _EVENT = {
     "required": ["data"],
     "properties": {"id": {"type": "string"}, "data": {"type": "string", "contentMediaType": "application/json"}},
 }
+
+
+@router.get(
+    "/events",
+    response_class=StreamingResponse,
+    responses={200: {"description": "The events.", "content": {"text/event-stream": {"schema": _EVENT}}}},
+)
+async def follow_conversions(
+    user: CurrentUser, services: CurrentServices, watcher: Annotated[JobWatcher, Depends(get_watcher)]
+) -> Response:
+    """Sends the events of all the caller's conversions, also of those that are created later.
+
+    At once it sends an event for each conversion that has not ended or ended within the last minute, so a client that
+    reconnects misses none. An event of the type `deleted` has only the `id`. The stream does not end by itself.
+    """
+    changes = watcher.changes_of_user(user.user_id, heartbeat_s=_HEARTBEAT_S)
+    is_allowed = partial(is_still_signed_in, services, user)
+    return _CountedStream(_events(changes, _user_events, watcher, is_allowed), user.user_id)
 
 
 @router.get(
@@ -84,7 +103,9 @@ async def follow_conversion(
     if status.ended and last_event_id == _event_id(status):
         # An EventSource reconnects after every end; this status stops it.
         return Response(status_code=204)
-    return _CountedStream(_events(job, watcher, partial(is_still_signed_in, services, user)), user.user_id)
+    changes = watcher.changes(job, heartbeat_s=_HEARTBEAT_S)
+    is_allowed = partial(is_still_signed_in, services, user)
+    return _CountedStream(_events(changes, partial(_event, job.id), watcher, is_allowed), user.user_id)
 
 
 class _CountedStream(StreamingResponse):
@@ -106,20 +127,36 @@ class _CountedStream(StreamingResponse):
             await problem(scope, receive, send)
 
 
-async def _events(job: Job, watcher: JobWatcher, is_allowed: Callable[[], bool]) -> AsyncIterator[str]:
+async def _events(
+    changes: AsyncIterator[_Change | None],
+    text: Callable[[_Change], str],
+    watcher: JobWatcher,
+    is_allowed: Callable[[], bool],
+) -> AsyncIterator[str]:
     asked_at_s = time.monotonic()
-    async for status in watcher.changes(job, heartbeat_s=_HEARTBEAT_S):
+    async for change in changes:
         # At each heartbeat, so within a minute: otherwise a stream could outlive its session by hours.
         if time.monotonic() - asked_at_s >= _HEARTBEAT_S:
             if not await run_in_threadpool(is_allowed):
                 return
             asked_at_s = time.monotonic()
-        yield ": still here\n\n" if status is None else _event(job.id, status)
+        yield ": still here\n\n" if change is None else text(change)
         if watcher.closed:
             return
 
 
+def _user_events(statuses: Mapping[str, JobStatus | None]) -> str:
+    return "".join(
+        f"event: deleted\ndata: {json.dumps({'id': job_id})}\n\n" if status is None else _data(job_id, status)
+        for job_id, status in statuses.items()
+    )
+
+
 def _event(job_id: str, status: JobStatus) -> str:
+    return f"id: {_event_id(status)}\n{_data(job_id, status)}"
+
+
+def _data(job_id: str, status: JobStatus) -> str:
     error = error_class(status.error_code) if status.error_code and status.state == "failed" else None
     data = {
         "id": job_id,
@@ -130,7 +167,7 @@ def _event(job_id: str, status: JobStatus) -> str:
         "eta_s": _eta_s(status),
         "error": error and {"code": error.code, "retryable": error.retryable},
     }
-    return f"id: {_event_id(status)}\ndata: {json.dumps(data)}\n\n"
+    return f"data: {json.dumps(data)}\n\n"
 
 
 def _event_id(status: JobStatus) -> str:

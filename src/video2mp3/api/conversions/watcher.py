@@ -1,12 +1,15 @@
 """Watches jobs for all clients of this process: one periodic query serves all of them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from contextvars import Context
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, Row, Select, func, select, union_all
 from starlette.concurrency import run_in_threadpool
 
 from video2mp3.database.clock import SECOND, now
@@ -17,6 +20,11 @@ from video2mp3.supervision import Watchdog
 
 _INTERVAL_S = 1.0
 _STALL_AFTER_S = 30.0
+# A user's client learns of a conversion that ended while it was reconnecting.
+_RECENTLY_S = 60
+_UNENDED = ("waiting", "queued", "processing")
+# The share of the time that queries for the conversions of users may take: a user may have a thousand in the queue.
+_USER_QUERIES_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,35 @@ class _Watch:
             self.news.set()
 
 
+class _UserWatch:
+    """One client's interest in all jobs of a user: of each the newest status, never a backlog."""
+
+    interval_s = _INTERVAL_S
+
+    def __init__(self, user_id: str, statuses: Mapping[str, JobStatus]) -> None:
+        self.user_id = user_id
+        self.news = asyncio.Event()
+        self._statuses: Mapping[str, JobStatus] = {}
+        self._changed: dict[str, JobStatus | None] = {}
+        self.tell(statuses)
+
+    def tell(self, statuses: Mapping[str, JobStatus]) -> None:
+        before, self._statuses = self._statuses, statuses
+        for job_id, status in statuses.items():
+            if _visible(status) != _visible(before.get(job_id)):
+                self._changed[job_id] = status
+        for job_id in before.keys() - statuses.keys():
+            # One that ended is not listed for long; any other has been deleted.
+            if not before[job_id].ended:
+                self._changed[job_id] = None
+        if self._changed:
+            self.news.set()
+
+    def take(self) -> dict[str, JobStatus | None]:
+        changed, self._changed = self._changed, {}
+        return changed
+
+
 class JobWatcher:
     """Follows jobs in the database. Used from one event loop; queries only while a client watches."""
 
@@ -60,7 +97,8 @@ class JobWatcher:
         self.closed = False
         """True when the server is about to end: streams should end, too."""
         self._database = database
-        self._watches: set[_Watch] = set()
+        self._watches: set[_Watch | _UserWatch] = set()
+        self._users_due_at_s = 0.0
         self._task: asyncio.Task[None] | None = None
         self._in_a_hurry = asyncio.Event()
         # The clients wait for this loop, so no error ends it.
@@ -77,17 +115,34 @@ class JobWatcher:
         self._add(watch)
         try:
             while True:
-                try:
-                    await asyncio.wait_for(watch.news.wait(), heartbeat_s)
-                except TimeoutError:
+                if not await _is_told(watch.news, heartbeat_s):
                     yield None
                     continue
-                watch.news.clear()
                 if watch.status is None:
                     return
                 yield watch.status
                 if watch.status.ended:
                     return
+        finally:
+            self._watches.discard(watch)
+
+    async def changes_of_user(
+        self, user_id: str, *, heartbeat_s: float
+    ) -> AsyncIterator[Mapping[str, JobStatus | None] | None]:
+        """Yields the changed statuses of a user's jobs, by id; None instead of a status means that the job was deleted.
+
+        Yields at once the jobs that have not ended or ended within the last minute. Does not end. Yields None after
+        `heartbeat_s` seconds without a change.
+        """
+        statuses = await run_in_threadpool(_query_users, self._database, [user_id])
+        watch = _UserWatch(user_id, statuses[user_id])
+        self._add(watch)
+        try:
+            while True:
+                if not await _is_told(watch.news, heartbeat_s):
+                    yield None
+                    continue
+                yield watch.take()
         finally:
             self._watches.discard(watch)
 
@@ -102,7 +157,7 @@ class JobWatcher:
         for watch in self._watches:
             watch.news.set()
 
-    def _add(self, watch: _Watch) -> None:
+    def _add(self, watch: _Watch | _UserWatch) -> None:
         hurry = all(watch.interval_s < other.interval_s for other in self._watches)
         self._watches.add(watch)
         if self._task is None or self._task.done():
@@ -131,9 +186,27 @@ class JobWatcher:
 
     async def _ask(self) -> None:
         watches = list(self._watches)
-        statuses = await run_in_threadpool(_query, self._database, sorted({watch.job_id for watch in watches}))
-        for watch in watches:
-            watch.tell(statuses.get(watch.job_id))
+        jobs = [watch for watch in watches if isinstance(watch, _Watch)]
+        users = [watch for watch in watches if isinstance(watch, _UserWatch)]
+        if jobs:
+            statuses = await run_in_threadpool(_query, self._database, sorted({watch.job_id for watch in jobs}))
+            for watch in jobs:
+                watch.tell(statuses.get(watch.job_id))
+        asked_at_s = time.monotonic()
+        if users and asked_at_s >= self._users_due_at_s:
+            of_users = await run_in_threadpool(_query_users, self._database, sorted({each.user_id for each in users}))
+            self._users_due_at_s = asked_at_s + (time.monotonic() - asked_at_s) / _USER_QUERIES_SHARE
+            for each in users:
+                each.tell(of_users[each.user_id])
+
+
+async def _is_told(news: asyncio.Event, timeout_s: float) -> bool:
+    try:
+        await asyncio.wait_for(news.wait(), timeout_s)
+    except TimeoutError:
+        return False
+    news.clear()
+    return True
 
 
 def status_of(job: Job) -> JobStatus:
@@ -147,17 +220,36 @@ def _visible(status: JobStatus | None) -> tuple[object, ...] | None:
 
 
 def _query(database: Database, job_ids: Sequence[str]) -> dict[str, JobStatus]:
-    until = func.coalesce(Job.ended_at, now())
-    columns = (Job.id, Job.state, Job.percent, Job.done_s, Job.started_at, Job.error_code, until)
     with database.read() as session:
-        rows = session.execute(select(*columns).where(Job.id.in_(job_ids))).all()
-    return {
-        job_id: JobStatus(
-            state=state,
-            percent=100 if state == "finished" else percent,
-            done_s=done_s,
-            elapsed_s=(until - started_at) / SECOND if started_at else 0.0,
-            error_code=error_code,
-        )
-        for job_id, state, percent, done_s, started_at, error_code, until in rows
-    }
+        rows = session.execute(_select(Job.id.in_(job_ids))).all()
+    return {row.id: _status(row) for row in rows}
+
+
+def _query_users(database: Database, user_ids: Sequence[str]) -> Mapping[str, dict[str, JobStatus]]:
+    """Returns the jobs that have not ended or ended within the last minute, by user and id; none for other users."""
+    of_users = Job.user_id.in_(user_ids)
+    # In one statement, so that no job ends between two of them; each half has an index.
+    unended = _select(of_users, Job.state.in_(_UNENDED))
+    ended = _select(of_users, Job.state.in_(ENDED), Job.ended_at > now() - _RECENTLY_S * SECOND)
+    with database.read() as session:
+        rows = session.execute(union_all(unended, ended)).all()
+    statuses: dict[str, dict[str, JobStatus]] = defaultdict(dict)
+    for row in rows:
+        statuses[row.user_id][row.id] = _status(row)
+    return statuses
+
+
+def _select(*where: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
+    until = func.coalesce(Job.ended_at, now()).label("until")
+    columns = (Job.id, Job.user_id, Job.state, Job.percent, Job.done_s, Job.started_at, Job.error_code, until)
+    return select(*columns).where(*where)
+
+
+def _status(row: Row[*tuple[Any, ...]]) -> JobStatus:
+    return JobStatus(
+        state=row.state,
+        percent=100 if row.state == "finished" else row.percent,
+        done_s=row.done_s,
+        elapsed_s=(row.until - row.started_at) / SECOND if row.started_at else 0.0,
+        error_code=row.error_code,
+    )

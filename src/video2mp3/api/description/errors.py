@@ -46,6 +46,7 @@ _OWN: Mapping[str, Kinds] = {
     "createConversion": (*_FILE, e.MissingFile, *_SUBMIT),
     "retryConversion": (e.Conflict, e.UploadDeleted, e.TooManyJobs, e.QuotaExceeded),
     "followConversion": (e.TooManyEventStreams,),
+    "followConversions": (e.TooManyEventStreams,),
     "downloadMp3": (*_RESULT, e.RangeNotSatisfiable),
     "downloadSharedMp3": (*_RESULT, e.RangeNotSatisfiable, e.LinkExpired),
     "downloadSource": (e.UploadDeleted, e.Conflict, e.RangeNotSatisfiable, e.StoredDataDamaged, *_STORE),

@@ -98,10 +98,10 @@ def _operations(paths: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any
 
 
 def _place(item: tuple[str, dict[str, Any]]) -> tuple[int, bool]:
-    """Returns by what paths are sorted; the archive's route has to come before others, but is the last to be used."""
+    """Returns by what paths are sorted; two routes have to come before others, but are the last to be used."""
     path, operations = item
     group = next(iter(operations.values()))["tags"][0]
-    return list(GROUPS).index(group), path.endswith("/archive")
+    return list(GROUPS).index(group), path.endswith(("/archive", "/conversions/events"))
 
 
 def _summarize(operation: dict[str, Any]) -> None:

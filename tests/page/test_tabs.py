@@ -1,0 +1,121 @@
+"""Several tabs of one browser: one event stream for all, one queue in all, and none of them hangs."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
+
+from tests.acceptance.service import PASSWORD, Service
+from tests.engine.converting import make
+from tests.page.conftest import make_account, register
+from tests.page.test_convert import WAIT_MS, drop, limit_line, row, slow_line
+
+TABS = 7
+# A browser opens six connections to one host. A request that gets none of them waits as long as they are open.
+ANSWER_MS = 10_000
+
+RECORD = """() => {
+  window.seen = new Set();
+  const look = () => document.querySelectorAll("li .state").forEach((state) => seen.add(state.innerText.trim()));
+  new MutationObserver(look).observe(document.body, { childList: true, subtree: true, characterData: true });
+}"""
+"""The tab remembers all states that its rows show."""
+
+ASK = """async (timeoutMs) => {
+  const answer = await fetch("v1/me", { signal: AbortSignal.timeout(timeoutMs) });
+  return answer.status;
+}"""
+
+
+@pytest.fixture(scope="module")
+def long_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Half an hour of sound, whose conversion takes some seconds."""
+    folder = tmp_path_factory.mktemp("long")
+    noise = ("-f", "lavfi", "-i", "anoisesrc=color=pink:duration=30:sample_rate=48000")
+    short = make(folder / "short.m4a", *noise, "-c:a", "aac")
+    return make(folder / "Long.m4a", "-stream_loop", "59", "-i", str(short), "-c", "copy")
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """A fresh browser profile."""
+    context = browser.new_context(locale="en")
+    context.set_default_timeout(WAIT_MS)
+    yield context
+    context.close()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "lan"])
+def test_seven_tabs_show_one_queue_and_answer(
+    service: Service, context: BrowserContext, long_file: Path, host: str
+) -> None:
+    """It should be so on plain http, too, where there are no Web Locks; and go on when the sending tab crashes."""
+    url = f"http://{host}:{urlsplit(service.url).port}"
+    with service.user(f"tabs-{host}") as user:
+        first = context.new_page()
+        first.goto(url)
+        assert first.evaluate("isSecureContext") is (host == "127.0.0.1")
+        sign_in(first, f"tabs-{host}")
+        others = _six_more(context, first, url, long_file)
+        with pytest.raises(Error):
+            first.goto("chrome://crash")
+        for tab in others:
+            expect(row(tab).and_(tab.locator("[data-phase=finished]"))).to_have_count(2, timeout=2 * WAIT_MS)
+            seen = tab.evaluate("[...seen]")
+            assert any(re.fullmatch(r"Converting [1-9]\d?%", state) for state in seen), seen
+            assert tab.evaluate(ASK, ANSWER_MS) == 200
+        jobs = user.get("/v1/conversions").json()["items"]
+    assert [(job["state"], int(job["result"]["duration_s"])) for job in jobs] == [("finished", 1800)] * 2
+
+
+def sign_in(page: Page, username: str) -> None:
+    page.get_by_label("Username", exact=True).fill(username)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    expect(page.get_by_role("heading", name="Drop a video, get an MP3")).to_be_visible()
+
+
+def _six_more(context: BrowserContext, first: Page, url: str, long_file: Path) -> list[Page]:
+    """Opens tabs while the first one sends two files; each shows that, and gets an answer of its own."""
+    copy = long_file.with_name("Second.m4a")
+    copy.write_bytes(long_file.read_bytes())
+    limit_line(first, 300_000)
+    drop(first, long_file, copy)
+    expect(row(first)).to_have_text([re.compile(r"Uploading [1-9]\d?%")] * 2, timeout=WAIT_MS)
+    others = []
+    for number in range(2, TABS + 1):
+        tab = context.new_page()
+        tab.goto(url, timeout=ANSWER_MS)
+        tab.evaluate(RECORD)
+        elsewhere = re.compile(r"Uploading [1-9]\d?%.*another tab", re.DOTALL)
+        expect(row(tab), f"tab {number}").to_have_text([elsewhere] * 2, timeout=ANSWER_MS)
+        assert tab.evaluate(ASK, ANSWER_MS) == 200, f"tab {number}"
+        others.append(tab)
+    return others
+
+
+def test_a_sign_out_ends_in_all_tabs(service: Service, context: BrowserContext, long_file: Path) -> None:
+    """It should stop an upload of another tab, and show the next account's queue in all tabs."""
+    first, second = context.new_page(), context.new_page()
+    register(first, service, "tabs-out")
+    second.goto(service.url)
+    with slow_line(second, 50_000):
+        drop(second, long_file)
+        expect(row(first)).to_contain_text("another tab")
+        first.get_by_role("link", name="Account").click()
+        first.get_by_role("button", name="Sign out").click()
+        for tab in (first, second):
+            expect(tab.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
+    first.goto(service.url)
+    make_account(first, "tabs-in")
+    expect(second.get_by_role("heading", name="Drop a video, get an MP3")).to_be_visible()
+    expect(row(second)).to_have_count(0)
+    drop(second, long_file)
+    for tab in (first, second):
+        expect(row(tab)).to_have_attribute("data-phase", "finished", timeout=2 * WAIT_MS)
+    row(first).get_by_role("button", name="from the list").click()
+    for tab in (first, second):
+        expect(row(tab)).to_have_count(0)
