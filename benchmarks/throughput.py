@@ -139,7 +139,7 @@ def _embedded(clip: Path, clips: int) -> Measured:
         folder, smtp = stack.enter_context(_folder()), _started(stack, SMTPServer())
         service = Service(folder, base_env(folder), smtp)
         group = stack.enter_context(_cpu_group())
-        stack.callback(service.stop)
+        stack.callback(service.kill)
         migrate(service.env)
         _start_api(service)
         with service.user("bench") as client:
@@ -158,7 +158,7 @@ def _spread(clip: Path, clips: int) -> Measured:
         env = backends_env(database.new_database(), broker.url, s3.new_bucket())
         service = Service(folder, base_env(folder) | env, smtp)
         group = stack.enter_context(_cpu_group())
-        stack.callback(service.stop)
+        stack.callback(service.kill)
         migrate(service.env)
         _start_api(service)
         with service.user("bench") as client:

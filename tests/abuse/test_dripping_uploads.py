@@ -49,6 +49,6 @@ def test_without_a_least_throughput_it_keeps_the_slot(start_service: StartServic
         upload = Upload(attacker, len(CONTENT), CONTENT[:1000])
         upload.append(CONTENT[1000:-HELD_BACK])
         wait_until(lambda: upload.conversion()["state"] == "processing", 60, "an early start")
-        end_s = time.monotonic() + 5
+        end_s = time.monotonic() + 3
         drip(upload, lambda: time.monotonic() > end_s)
         assert upload.conversion()["state"] == "processing"

@@ -2,8 +2,6 @@
 
 import base64
 import json
-import subprocess
-import sys
 import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +14,7 @@ import pytest
 from sqlalchemy import select
 
 from tests.abuse.conftest import StartService
-from tests.acceptance.service import Service, wait_for_end
+from tests.acceptance.service import Role, Service, wait_for_end
 from tests.servers import Bucket
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import Job, UploadChunk
@@ -71,10 +69,10 @@ class System:
 
     def verify(self) -> tuple[int, list[dict[str, Any]]]:
         """Runs `video2mp3 admin verify`; returns its exit status and what it printed."""
-        command = [sys.executable, "-m", "video2mp3", "admin", "verify", "--json"]
-        done = subprocess.run(command, env=self.service.env, capture_output=True, text=True, timeout=120)
-        assert done.returncode in (0, 1), done.stderr
-        return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
+        verify = Role(self.service.folder, "verify", ["admin", "verify", "--json"], self.service.env)
+        status = verify.process.wait(120)
+        assert status in (0, 1), verify.log.read_text()
+        return status, [json.loads(line) for line in verify.output.read_text().splitlines()]
 
 
 @pytest.fixture(params=["disk", "s3"])

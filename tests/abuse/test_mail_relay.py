@@ -71,9 +71,8 @@ def text_of(email: EmailMessage) -> str:
     return f"{email['Subject']} {content_of(email)} {content_of(email, 'html')}"
 
 
-def test_an_unverified_address_is_asked_whose_it_is_and_told_nothing(start_service: StartService) -> None:
-    with start_service() as service:
-        emails = abuse(service)
+def test_an_unverified_address_is_asked_whose_it_is_and_told_nothing(whole_service: Service) -> None:
+    emails = abuse(whole_service)
     assert {email["Subject"] for email in emails} == {"Is this your address?"}
     assert 1 <= len(emails) <= throttling.VERIFICATIONS_TO_ONE_ADDRESS
     assert not [email for email in emails if "evil" in text_of(email)]

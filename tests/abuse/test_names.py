@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from tests.abuse.conftest import StartService
+from tests.abuse.conftest import StartService, guest
 from tests.acceptance.service import PASSWORD, Service
 from video2mp3.accounts import names, users
 from video2mp3.database.connection import Database
@@ -22,15 +22,16 @@ def statuses(service: Service) -> list[int]:
     return [httpx.post(f"{service.url}/v1/accounts", json=account).status_code for account in accounts]
 
 
-def test_false_names_are_refused(start_service: StartService) -> None:
-    with start_service() as service, service.user("ada") as ada:
-        assert set(statuses(service)) == {422}
-        with service.user("ivi"):
+def test_false_names_are_refused(whole_service: Service) -> None:
+    with guest(whole_service, "ada") as ada:
+        assert set(statuses(whole_service)) == {422}
+        accounts = f"{whole_service.url}/v1/accounts"
+        with guest(whole_service, "ivi"):
             twin = {"username": "\u0456\u0475\u0456", "password": PASSWORD}
-            assert httpx.post(f"{service.url}/v1/accounts", json=twin).json()["code"] == "username_taken"
+            assert httpx.post(accounts, json=twin).json()["code"] == "username_taken"
         assert ada.get("/v1/me").json()["username"] == "ada"
         others = [{"username": "Ада", "password": PASSWORD}, {"username": "eve@example.org", "password": PASSWORD}]
-        assert [httpx.post(f"{service.url}/v1/accounts", json=other).status_code for other in others] == [201, 201]
+        assert [httpx.post(accounts, json=other).status_code for other in others] == [201, 201]
 
 
 def test_without_the_profile_they_are_taken(start_service: StartService) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from tests.abuse.conftest import StartService
+from tests.abuse.conftest import StartService, guest
 from tests.acceptance.service import Service, wait_for_end
 from tests.servers import wait_until
 from tests.worker.system import make_wav
@@ -79,9 +79,9 @@ def is_ready(service: Service) -> bool:
     return httpx.get(f"{service.url}/readyz").status_code == 200
 
 
-def test_the_number_is_refused(start_service: StartService) -> None:
+def test_the_number_is_refused(whole_service: Service) -> None:
     """It should name the option, and leave the other user's conversions alone."""
-    with start_service() as service, service.user() as mallory, service.user() as bob:
+    with guest(whole_service) as mallory, guest(whole_service) as bob:
         upload = mallory.post("/v1/uploads", params={"name": "a.wav"}, content=make_wav(1)).raise_for_status().json()
         body = {"upload_id": upload["id"], "options": {"end_s": TINY}}
         answer = mallory.post("/v1/conversions", json=body)

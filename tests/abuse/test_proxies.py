@@ -12,8 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.abuse.conftest import StartService
-from tests.acceptance.service import PASSWORD
+from tests.abuse.conftest import StartService, guest
+from tests.acceptance.service import PASSWORD, Service
 from tests.servers import free_port
 
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
@@ -77,28 +77,26 @@ def register(url: str, host: str | None = None) -> int:
 
 
 @pytest.mark.parametrize("more", ["", KEEPS_HOST], ids=["plain", "keeps-host"])
-def test_a_stranger_behind_nginx_is_nobody(start_service: StartService, tmp_path: Path, more: str) -> None:
-    with start_service() as service, nginx(tmp_path / "nginx", service.url, more) as proxied:
+def test_a_stranger_behind_nginx_is_nobody(whole_service: Service, tmp_path: Path, more: str) -> None:
+    with nginx(tmp_path / "nginx", whole_service.url, more) as proxied:
         for host in (None, "localhost", "127.0.0.1"):
             assert who_is(proxied, host)[0] == 401
             assert register(proxied, host) == 403
-        assert register(service.url) == 201
+        assert register(whole_service.url) == 201
         # Beside it: this machine's own user, and somebody with an account behind the proxy.
-        assert who_is(service.url) == (200, "local")
-        with service.user("ada") as ada:
+        assert who_is(whole_service.url) == (200, "local")
+        with guest(whole_service) as ada:
+            name = ada.get("/v1/me").json()["username"]
             ada.base_url = httpx.URL(proxied)
-            assert ada.get("/v1/me").json()["username"] == "ada"
+            assert ada.get("/v1/me").json()["username"] == name
 
 
-def test_another_account_of_the_machine_is_nobody(start_service: StartService) -> None:
+def test_another_account_of_the_machine_is_nobody(whole_service: Service) -> None:
     curl = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}"]
     nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-    with start_service() as service:
-        for prefix, status in (([], "200"), (nobody, "401"), ([], "200")):
-            called = subprocess.run(
-                [*prefix, *curl, f"{service.url}/v1/me"], capture_output=True, text=True, check=True
-            )
-            assert called.stdout == status
+    for prefix, status in (([], "200"), (nobody, "401"), ([], "200")):
+        command = [*prefix, *curl, f"{whole_service.url}/v1/me"]
+        assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == status
 
 
 def test_behind_a_public_url_nobody_is_local(start_service: StartService) -> None:

@@ -2,7 +2,8 @@
 
 import httpx
 
-from tests.abuse.conftest import StartService
+from tests.abuse.conftest import StartService, guest
+from tests.acceptance.service import Service
 from video2mp3.api.frame import health
 
 
@@ -14,9 +15,9 @@ def without_liveness() -> None:
             return
 
 
-def test_a_service_has_its_guards(start_service: StartService) -> None:
-    with start_service() as service, service.user() as user:
-        assert httpx.get(f"{service.url}/livez").status_code == 200
+def test_a_service_has_its_guards(whole_service: Service) -> None:
+    with guest(whole_service) as user:
+        assert httpx.get(f"{whole_service.url}/livez").status_code == 200
         assert user.get("/v1/me").status_code == 200
 
 

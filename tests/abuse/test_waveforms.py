@@ -7,9 +7,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.abuse.conftest import StartService
+from tests.abuse.conftest import StartService, guest
 from tests.abuse.flood import STALL_S, flood, run_in_shared_pool, wait_for_stall, worst_for_me
-from tests.acceptance.service import wait_for_end
+from tests.acceptance.service import Service, wait_for_end
 from tests.servers import require_program
 from video2mp3 import engine
 from video2mp3.api.conversions import waveforms
@@ -53,8 +53,8 @@ def copied(user: httpx.Client, mp3: Path) -> str:
     return job_id
 
 
-def test_another_user_is_not_held_up(start_service: StartService, long_mp3: Path) -> None:
-    with start_service() as service, service.user() as ada, service.user() as bob:
+def test_another_user_is_not_held_up(whole_service: Service, long_mp3: Path) -> None:
+    with guest(whole_service) as ada, guest(whole_service) as bob:
         path = f"/v1/conversions/{copied(ada, long_mp3)}/waveform"
         with flood(ada, "GET", path, [b""] * REQUESTS) as requests:
             assert worst_for_me(bob) < STALL_S

@@ -1,7 +1,7 @@
 """Starts programs with what they import in memory already: reading that takes most of the CPU of a start.
 
-Two processes have read it: one the libraries alone, for the tests' own programs, which change what they like of
-video2mp3 before they import it; the other video2mp3 too. They fork one process for each start. Tests of the start
+Two processes have read it: one the libraries alone, for the tests' programs that take a guard out of video2mp3 before
+other modules import it (`--without`); the other video2mp3 too. They fork one process for each start. Tests of the start
 itself, and one of each kind of service, start `python -m video2mp3` as its users do.
 """
 
@@ -45,8 +45,10 @@ _PROGRAM = [
     "video2mp3.cli.roles.doctor",
     "video2mp3.cli.roles.health",
     "video2mp3.cli.roles.http_server",
+    "video2mp3.cli.roles.server",
     "video2mp3.database.migrate",
     "video2mp3.queue.rabbitmq",
+    "video2mp3.storage.objects",
 ]
 
 
@@ -66,7 +68,7 @@ class _Forked(ForkServerProcess):
     @staticmethod
     def _Popen(process_obj: "_Forked") -> popen_forkserver.Popen:  # type: ignore[override] # noqa: N802
         command: list[str] = process_obj._args[0]  # type: ignore[attr-defined]
-        server = _PROGRAM_SERVER if command[0] == "video2mp3" else _LIBRARIES_SERVER
+        server = _LIBRARIES_SERVER if "--without" in command else _PROGRAM_SERVER
         connect = "connect_to_new_process"
         with mock.patch.object(multiprocessing.forkserver, connect, server.connect_to_new_process):
             return popen_forkserver.Popen(process_obj)

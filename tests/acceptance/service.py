@@ -15,8 +15,11 @@ from typing import Protocol
 import httpx
 
 from tests.acceptance.preloaded import PreloadedProcess, Process, run_text
+from tests.databases import new_sqlite
 from tests.servers import Bucket, MariaDBServer, RabbitMQServer, S3Server, SMTPServer, wait_until
 from tests.servers.programs import starts_server
+from video2mp3.database import migrate as migrations
+from video2mp3.database.connection import Database
 
 PASSWORD = "correct horse battery"
 _START_TIMEOUT_S = 60
@@ -137,10 +140,12 @@ class Service:
                 verify(self, client, email)
             yield client
 
-    def stop(self) -> None:
-        """Stops all processes."""
+    def kill(self) -> None:
+        """Ends all processes at once. An orderly end would wait for what a test has left; test_shutdown is about it."""
         for role in self.roles.values():
-            role.stop()
+            role.process.kill()
+        for role in self.roles.values():
+            role.process.wait()
 
 
 def wait_for_end(client: httpx.Client, job_id: str, timeout_s: float = 60) -> dict[str, object]:
@@ -184,9 +189,9 @@ def base_env(folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def _stopping(service: Service) -> Iterator[Service]:
+def _killing(service: Service) -> Iterator[Service]:
     with ExitStack() as stack:
-        stack.callback(service.stop)
+        stack.callback(service.kill)
         yield service
 
 
@@ -214,7 +219,12 @@ def backends_env(database_url: str, queue_url: str, bucket: Bucket) -> dict[str,
 
 def migrate(env: Mapping[str, str]) -> None:
     """Makes the tables."""
-    command_line(["migrate"], env)
+    if url := env.get("VIDEO2MP3_DATABASE_URL"):
+        database = Database(url)
+        migrations.upgrade(database)
+        database.close()
+    else:
+        make_tables(env)
 
 
 def command_line(arguments: Sequence[str], env: Mapping[str, str], stdin: str = "") -> str:
@@ -229,13 +239,22 @@ def add_administrator(service: "Service", username: str) -> None:
     command_line(["user", "add", username, "--admin", "--password-stdin"], service.env, PASSWORD)
 
 
+def make_tables(env: Mapping[str, str]) -> None:
+    """Makes the SQLite database that `serve` would make in its data folder, unless there is one, or another is set."""
+    path = Path(env["VIDEO2MP3_DATA_DIR"]) / "video2mp3.db"
+    if "VIDEO2MP3_DATABASE_URL" not in env and not path.exists():
+        new_sqlite(path)
+
+
 @contextmanager
 def embedded(
     folder: Path, smtp: SMTPServer, env: Mapping[str, str] | None = None, *, is_cold: bool = False
 ) -> Iterator[Service]:
     """`video2mp3 serve` with SQLite, memory and disk."""
     settings = base_env(folder) | mail_env(smtp) | dict(env or {})
-    with _stopping(Service(folder, settings, smtp, is_cold=is_cold)) as service:
+    if not is_cold:
+        make_tables(settings)
+    with _killing(Service(folder, settings, smtp, is_cold=is_cold)) as service:
         role = service.start("serve", "serve", "--port", "0")
         service.urls.append(role.wait_for_output(r"listens on (http://\S+)")[1])
         yield service
@@ -259,7 +278,7 @@ def distributed(
     settings = backends_env(mariadb.new_database(), rabbitmq.url, s3.new_bucket()) | dict(env or {})
     service = Service(folder, base_env(folder) | mail_env(smtp) | settings, smtp, is_cold=is_cold)
     migrate(service.env)
-    with _stopping(service):
+    with _killing(service):
         for number in range(1, workers + 1):
             service.start(f"worker-{number}", "worker", "--slots", "1")
         service.start("notifier", "notifier")

@@ -12,7 +12,9 @@ from tests.servers import SMTPServer, wait_until
 
 def test_sigterm_finishes_what_runs_and_ends_well(tmp_path: Path, mail_server: SMTPServer, long_talk: Path) -> None:
     """It should take no more, finish the running conversion, and end with status 0 and no child left."""
-    with embedded(tmp_path, mail_server, {"VIDEO2MP3_WORKER_SLOTS": "1"}) as service, service.user() as ada:
+    # The default is too short for a machine that is busy with other tests.
+    env = {"VIDEO2MP3_WORKER_SLOTS": "1", "VIDEO2MP3_DRAIN_GRACE_S": "100"}
+    with embedded(tmp_path, mail_server, env, is_cold=True) as service, service.user() as ada:
         with long_talk.open("rb") as video:
             first = ada.post("/v1/conversions", files={"file": video}).raise_for_status().json()
         upload_id = first["source"]["upload_id"]
@@ -21,7 +23,7 @@ def test_sigterm_finishes_what_runs_and_ends_well(tmp_path: Path, mail_server: S
 
         serve = service.roles["serve"]
         serve.process.send_signal(signal.SIGTERM)
-        assert serve.process.wait(40) == 0
+        assert serve.process.wait(120) == 0
         log = serve.log.read_text()
         assert f'"job_id": "{first["id"]}", "fence": 1' in log
         assert log.count('"event": "job_finished"') == 1
@@ -31,7 +33,8 @@ def test_sigterm_finishes_what_runs_and_ends_well(tmp_path: Path, mail_server: S
 
 def test_the_second_sigterm_ends_it_at_once(tmp_path: Path, mail_server: SMTPServer, long_talk: Path) -> None:
     """It should not wait for an answer that somebody waits for."""
-    with embedded(tmp_path, mail_server, {"VIDEO2MP3_WORKER_SLOTS": "1"}) as service, service.user() as ada:
+    env = {"VIDEO2MP3_WORKER_SLOTS": "1"}
+    with embedded(tmp_path, mail_server, env, is_cold=True) as service, service.user() as ada:
         with long_talk.open("rb") as video:
             job = ada.post("/v1/conversions", files={"file": video}).raise_for_status().json()
         wait_until(lambda: ada.get(job["links"]["self"]).json()["state"] == "processing", 30, "the conversion to run")

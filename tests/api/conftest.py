@@ -1,6 +1,8 @@
 """A real service for each test: uvicorn in a thread on a free port, SQLite, a folder, the queue in memory."""
 
+import asyncio
 import contextlib
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -69,6 +71,33 @@ def serving(services: Services) -> contextlib.AbstractContextManager[str]:
     return serving_app(create_app(services))
 
 
+class _Server(uvicorn.Server):
+    """Ends as soon as it is told and has nothing to do; uvicorn's own sleeps for a tenth of a second, several times."""
+
+    def end(self) -> None:
+        """Ends it; call this from another thread."""
+        self._loop.call_soon_threadsafe(self._ended.set)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
+        await super().startup(sockets)
+
+    async def main_loop(self) -> None:
+        await self.on_tick(0)
+        await self._ended.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for listener in self.servers:
+            listener.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        await asyncio.sleep(0)  # idle connections are closed then
+        if self.server_state.connections or self.server_state.tasks:
+            await super().shutdown(sockets)
+        else:
+            await self.lifespan.shutdown()
+
+
 @contextlib.contextmanager
 def serving_app(app: FastAPI) -> Iterator[str]:
     """An application; its URL. At the end it waits 2 s for requests that are under way."""
@@ -82,7 +111,7 @@ def serving_app(app: FastAPI) -> Iterator[str]:
         proxy_headers=False,
         timeout_graceful_shutdown=2,
     )
-    server = uvicorn.Server(config)
+    server = _Server(config)
     thread = threading.Thread(target=server.run, name="api-under-test")
     thread.start()
     try:
@@ -91,7 +120,7 @@ def serving_app(app: FastAPI) -> Iterator[str]:
             time.sleep(0.01)
         yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
-        server.should_exit = True
+        server.end()
         thread.join()
 
 

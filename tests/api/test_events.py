@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from tests.api.conftest import Serve, SignedIn
 from tests.api.stored import claim, convert, fail, finish
 from tests.servers import wait_until
+from video2mp3 import supervision
 from video2mp3.api.application import create_app
 from video2mp3.api.conversions import events
 from video2mp3.api.conversions.watcher import JobWatcher
@@ -258,7 +259,10 @@ class RestartedDatabase(Database):
             yield session
 
 
-def test_an_outage_is_one_line_in_the_log_and_followers_outlive_it(ada: SignedIn, services: Services) -> None:
+def test_an_outage_is_one_line_in_the_log_and_followers_outlive_it(
+    ada: SignedIn, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervision, "_FIRST_BACKOFF_S", 0.01)
     job_id = convert(ada.http)
     with services.database.read() as session:
         job = lifecycle.find(session, job_id, ada.user_id)

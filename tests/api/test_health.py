@@ -10,6 +10,7 @@ import structlog
 
 from tests.api.conftest import Serve
 from tests.servers import wait_until
+from video2mp3.api.frame import health
 from video2mp3.api.frame.services import Services
 from video2mp3.database.connection import Database
 from video2mp3.errors import QueueUnavailable
@@ -84,15 +85,16 @@ def test_a_database_without_an_answer_is_named(services: Services, serve: Serve)
 
 
 def test_a_dependency_that_hangs_is_reported_asked_once_and_back_when_it_answers(
-    services: Services, serve: Serve
+    services: Services, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(health, "_DEADLINE_S", 0.5)
     queue = SilentQueue()
     url = serve(replace(services, queue=queue))
     try:
         assert httpx.get(f"{url}/readyz", timeout=30).json()["dependencies"]["queue"] == "unavailable"
         assert httpx.get(f"{url}/livez").status_code == 200
         # Until an answer is not from memory: it took its time.
-        while httpx.get(f"{url}/readyz", timeout=30).elapsed.total_seconds() < 1:
+        while httpx.get(f"{url}/readyz", timeout=30).elapsed.total_seconds() < 0.4:
             time.sleep(0.1)
         assert queue.checks == 1
     finally:

@@ -68,6 +68,8 @@ class Cluster:
     database: Database
     storage: Storage
     network: ProxyNetwork
+    in_haste: bool
+    """All processes take a fraction of the usual times (see `program`)."""
     links: dict[str, Links] = field(default_factory=dict)
     options: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """What each process's program is told (see `program`)."""
@@ -80,10 +82,11 @@ class Cluster:
         kind = name.partition("-")[0]
         arguments = ["--slots", "1"] if kind == "worker" else ["--port", self._port(name)] if kind == "api" else []
         self.options[name] = options
+        haste = ["--haste"] if self.in_haste else []
         role = Role(
             self.service.folder,
             name,
-            [*options, "--", kind, *arguments],
+            [*haste, *options, "--", kind, *arguments],
             self.service.env | self._env(links) | self.special,
             "tests.chaos.program",
         )
@@ -243,6 +246,7 @@ def running(
     notifiers: int = 1,
     options: tuple[str, ...] = (),
     env: Mapping[str, str] | None = None,
+    in_haste: bool = False,
 ) -> Iterator[Cluster]:
     """Runs a cluster, each process with these options of the program, and with settings in `env` that win."""
     servers.rabbitmq.clear()
@@ -268,8 +272,9 @@ def running(
             database,
             DiskStorage(Path(disk)) if disk else bucket.open(folder / "scratch"),
             network,
+            in_haste,
         )
-        stack.callback(_end, service)
+        stack.callback(service.kill)
         names = [f"{kind}-{n + 1}" for kind, count in _counts(apis, workers, notifiers) for n in range(count)]
         for name in names:
             cluster.start(name, *options, wait=False)
@@ -279,12 +284,3 @@ def running(
 
 def _counts(apis: int, workers: int, notifiers: int) -> tuple[tuple[str, int], ...]:
     return ("api", apis), ("worker", workers), ("notifier", notifiers)
-
-
-def _end(service: Service) -> None:
-    """Ends all processes, also those that are stopped (SIGSTOP)."""
-    for role in service.roles.values():
-        if role.process.poll() is None:
-            role.process.kill()
-    for role in service.roles.values():
-        role.process.wait(30)

@@ -11,8 +11,11 @@ from typing import Any
 from tests.chaos.failpoints import Failpoints
 from tests.chaos.faults import FAULTS
 from video2mp3.cli import main
+from video2mp3.jobs.housekeeping import loops
 from video2mp3.jobs.housekeeping.relay import Relay
+from video2mp3.jobs.lifecycle import claims, states
 from video2mp3.queue.rabbitmq import RabbitQueue
+from video2mp3.worker import leases
 
 
 def _set_clock(offset_s: float) -> None:
@@ -43,6 +46,15 @@ def _announce_again_after(seconds: int) -> None:
     Relay.__init__ = init  # type: ignore[method-assign]
 
 
+def _hasten() -> None:
+    """Lets leases expire, and what is lost be noticed, in a fifth of the usual times."""
+    states.LEASE_S = 6
+    vars(claims)["FIRST_OUTAGE_BACKOFF_S"] = 1
+    leases.HEARTBEAT_S, leases.LOST_AFTER_S = 2.0, 5.0
+    loops.REAP_EVERY_S = 1.0
+    _announce_again_after(12)
+
+
 def run() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--failpoint", action="append", default=[], help="NAME:PASSAGE[:stop]")
@@ -50,8 +62,11 @@ def run() -> None:
     parser.add_argument("--clock", type=float, default=0, help="seconds that this process's clock is wrong by")
     parser.add_argument("--deliveries", type=int, default=1, help="how often each message is published")
     parser.add_argument("--announced", type=int, default=0, help="seconds until a message is published again")
+    parser.add_argument("--haste", action="store_true", help="take a fifth of the usual times")
     parser.add_argument("role", nargs="+")
     options = parser.parse_args()
+    if options.haste:
+        _hasten()
     if options.clock:
         _set_clock(options.clock)
     if options.deliveries > 1:

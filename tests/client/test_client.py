@@ -196,7 +196,8 @@ def test_the_same_key_makes_one_conversion(served: Served, tmp_path: Path) -> No
 
 def test_nobody_who_answers_is_an_error_after_several_tries(tmp_path: Path) -> None:
     (tmp_path / "talk.wav").write_bytes(b"x")
-    with Client(f"http://127.0.0.1:{free_port()}") as client, pytest.raises(ClientError) as away:
+    url = f"http://127.0.0.1:{free_port()}"
+    with Client(url) as client, pytest.raises(ClientError, match=f"^{url} does not answer") as away:
         client.upload(tmp_path / "talk.wav")
     assert (away.value.code, away.value.status, away.value.retryable) == ("unreachable", None, True)
     with pytest.raises(ClientError, match="must begin with https"):

@@ -3,12 +3,14 @@
 import json
 import subprocess
 import sys
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.client.conftest import Served
+from tests.outbound.listeners import answer, web_server
 from tests.worker.system import make_wav
 
 PASSWORD = "correct horse"
@@ -52,8 +54,15 @@ def test_variables_win_over_what_is_stored(served: Served, home: Path) -> None:
     assert done.returncode == 0
     wrong = run(served, home, "push", "talk.wav", VIDEO2MP3_SERVER=served.url, VIDEO2MP3_TOKEN="v2m_wrong")
     assert wrong.returncode == 1
-    nobody = run(served, home, "push", "talk.wav", VIDEO2MP3_SERVER="http://127.0.0.1:9")
-    assert "http://127.0.0.1:9 does not answer" in nobody.stderr
+    asked: list[str] = []
+
+    def refuse(handler: BaseHTTPRequestHandler) -> None:
+        asked.append(handler.path)
+        answer(handler, 404, b"")
+
+    with web_server(refuse) as port:
+        assert run(served, home, "push", "talk.wav", VIDEO2MP3_SERVER=f"http://127.0.0.1:{port}").returncode == 1
+    assert asked
 
 
 def test_a_key_is_tried_before_it_is_stored(served: Served, home: Path) -> None:
