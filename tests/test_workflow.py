@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.supply.wheels import PYTHONS
+from tests.supply.wheels import LOCKS, PYTHONS
 
 ROOT = Path(__file__).parents[1]
 GITHUB = ROOT / ".github"
@@ -87,6 +87,23 @@ def test_each_change_is_tested_on_every_python_and_processor() -> None:
     assert pythons == list(PYTHONS)
     oldest = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
     assert oldest == f">={pythons[0]}"
+
+
+@pytest.mark.parametrize(
+    ("job", "runner", "commands"),
+    [
+        ("macos", "macos-", ["video2mp3 doctor", "video2mp3 convert talk.aiff", "test -s talk.mp3"]),
+        ("windows", "windows-", ["video2mp3 push --help", "import Client", "video2mp3 convert talk.mp4"]),
+    ],
+)
+def test_systems_that_the_project_does_not_have_run_what_they_can(job: str, runner: str, commands: list[str]) -> None:
+    """It should install there what the lock files pin for that system (tests/supply/wheels.py)."""
+    found = workflow("ci.yml")["jobs"][job]
+    steps = "\n".join(step.get("run", "") for step in found["steps"])
+    assert found["runs-on"].startswith(runner)
+    assert [command for command in commands if command not in steps] == []
+    if "make install" not in steps:
+        assert set(re.findall(r"-r requirements/(\w+)\.txt", steps)) == set(LOCKS["Windows"])
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
