@@ -15,4 +15,4 @@ def test_the_page_learns_whether_emails_are_sent(ada: SignedIn) -> None:
     if not (pages.FOLDER / "index.html").exists():
         missing("the built page (make page)")
     page = ada.http.get("/", headers={"Accept": "text/html"})
-    assert '<meta name="video2mp3-email" content="no"' in page.text
+    assert "&quot;sends_email&quot;: false" in page.text

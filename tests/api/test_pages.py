@@ -105,7 +105,8 @@ def test_the_first_view_is_small(folder: Path, client: httpx.Client) -> None:
     ):
         first |= more
     assert len(first) >= 4
-    size_bytes = sum((folder / f"{path}.gz").stat().st_size for path in first)
+    compressed = ((folder / f"{path}.gz", folder / path) for path in first)  # a tiny file is only there as it is
+    size_bytes = sum(next(filter(Path.exists, both)).stat().st_size for both in compressed)
     assert size_bytes <= 150_000, sorted(first)
 
 

@@ -58,9 +58,9 @@ def test_without_a_mail_server_the_page_promises_no_emails(service: Service, pag
 
     def without_email(route: Route) -> None:
         answer = route.fetch()
-        assert 'name="video2mp3-email" content="yes"' in answer.text()
-        body = answer.text().replace('name="video2mp3-email" content="yes"', 'name="video2mp3-email" content="no"')
-        route.fulfill(response=answer, body=body)
+        sends, sends_not = (f"&quot;sends_email&quot;: {value}" for value in ("true", "false"))
+        assert sends in answer.text()
+        route.fulfill(response=answer, body=answer.text().replace(sends, sends_not))
 
     forgotten = page.get_by_text("Forgot your password?")
     page.goto(service.url)

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { bytes, clock, exactClock, parseClock, percent, roughly, until } from "./format";
+import { bytes, clock, exactClock, inDays, parseClock, percent, roughly, until } from "./format";
 
 describe("format", () => {
   it("writes sizes in powers of ten, with a digit where it matters", () => {
@@ -25,6 +25,15 @@ describe("format", () => {
     expect(parseClock("90")).toBe(90);
     expect(parseClock(" 1:30,5 ")).toBe(90.5);
     for (const wrong of ["", "a", "1:", "-3", "1:2:3:4"]) expect(parseClock(wrong)).toBeUndefined();
+  });
+
+  it("rounds a span to days, or to hours where that says more", () => {
+    expect([1, 3600, 86_400, 7 * 86_400].map((seconds) => inDays(seconds, "en"))).toEqual([
+      "1 hour",
+      "1 hour",
+      "24 hours",
+      "7 days",
+    ]);
   });
 
   it("says how long roughly", () => {

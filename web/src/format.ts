@@ -61,6 +61,18 @@ export function until(moment: string, now = Date.now(), language = currentLangua
   return format.format(Math.round(seconds / 60), "minute");
 }
 
+/** `7 days`, `12 hours`: a span of time, rounded. */
+export function inDays(seconds: number, language = currentLanguage()): string {
+  const [value, unit] = seconds >= 36 * 3600 ? [seconds / 86_400, "day"] : [seconds / 3600, "hour"];
+  const format = new Intl.NumberFormat(language, {
+    style: "unit",
+    unit,
+    unitDisplay: "long",
+    maximumFractionDigits: 0,
+  });
+  return format.format(Math.max(1, value));
+}
+
 export function dateTime(moment: string, language = currentLanguage()): string {
   return new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" }).format(new Date(moment));
 }

@@ -72,13 +72,3 @@ export async function signOut(): Promise<void> {
 export function sessionEnded(): void {
   void become(null);
 }
-
-/** Returns whether the service sends emails; it writes "no" into the page where it has no mail server. */
-export function sendsEmail(): boolean {
-  return document.querySelector<HTMLMetaElement>('meta[name="video2mp3-email"]')?.content !== "no";
-}
-
-/** Returns the least number of characters of a new password; the service writes it into the page. */
-export function passwordLength(): number {
-  return Number(document.querySelector<HTMLMetaElement>('meta[name="video2mp3-password-length"]')?.content);
-}

@@ -1,5 +1,6 @@
 """Serves the page that `make page` builds from web/."""
 
+import json
 import os
 import secrets
 from collections.abc import Mapping
@@ -17,9 +18,8 @@ FOLDER = Path(__file__).parents[1] / "page"
 
 router = APIRouter(prefix="/page", include_in_schema=False)
 
-_EMAIL = "{email}"  # whether emails are sent, "yes" or "no" (web/src/session.svelte.ts)
 _MEDIA = "{media}"  # the origin that MP3s come from besides the service, after a blank
-_MIN_LENGTH = "{password-length}"  # of a new password, the fewest characters
+_FACTS = "{facts}"  # what the page has to know of the settings, as JSON (web/src/facts.ts)
 _NONCE = "{nonce}"  # what the build leaves where the response's own nonce has to be (web/vite.config.ts)
 _CSP = (
     "default-src 'none'; script-src 'self' 'nonce-{nonce}'; style-src 'self' 'nonce-{nonce}'; connect-src 'self'; "
@@ -41,13 +41,14 @@ _MEDIA_TYPES = {
 }
 
 
-def page_response(*, sends_email: bool, password_min_length: int, media_origin: str | None = None) -> Response:
+def page_response(facts: Mapping[str, bool | int], media_origin: str | None = None) -> Response:
     """Returns the page with a new nonce; if it has not been built, a sentence that says so.
 
-    The page may play MP3s from `media_origin` besides its own origin.
+    Args:
+        facts: what the page has to know of the settings.
+        media_origin: from which the page may play MP3s, besides its own origin.
     """
-    texts = {_EMAIL: "yes" if sends_email else "no", _MIN_LENGTH: str(password_min_length)}
-    return built_page("index.html", texts, media_origin)
+    return built_page("index.html", {_FACTS: escape(json.dumps(facts))}, media_origin)
 
 
 def built_page(name: str, texts: Mapping[str, str], media_origin: str | None = None) -> Response:

@@ -20,6 +20,7 @@ from video2mp3.api.frame.schemas import Message, Username
 from video2mp3.api.frame.services import CurrentServices
 from video2mp3.api.frame.small_bodies import SmallBodyRoute
 from video2mp3.errors import InvalidCredentials
+from video2mp3.settings import Settings
 
 # Only for the API's description: the framework's parser takes ASCII only.
 _BASIC = HTTPBase(scheme="basic", scheme_name="HTTPBasic", description="For /login only.", auto_error=False)
@@ -38,15 +39,19 @@ class Registration(BaseModel):
 def read_root(request: Request, services: CurrentServices) -> Response:
     """Returns a greeting; browsers get the page."""
     if prefers_html(request):
-        response = page_response(
-            sends_email=bool(services.settings.smtp_host),
-            password_min_length=services.settings.password_min_length,
-            media_origin=redirect_origin(services),
-        )
+        response = page_response(_facts(services.settings), redirect_origin(services))
     else:
         response = JSONResponse({"msg": "running."})
     response.headers["Vary"] = "Accept"
     return response
+
+
+def _facts(settings: Settings) -> dict[str, bool | int]:
+    return {
+        "sends_email": bool(settings.smtp_host),
+        "password_min_length": settings.password_min_length,
+        "result_retention_s": settings.result_retention_s,
+    }
 
 
 @router.post("/register")

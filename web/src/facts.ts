@@ -1,0 +1,13 @@
+// What the service has written into the page of its settings.
+
+interface Facts {
+  sends_email: boolean;
+  /** The fewest characters of a new password. */
+  password_min_length: number;
+  /** How long MP3s are kept, in seconds. */
+  result_retention_s: number;
+}
+
+export const facts = JSON.parse(
+  document.querySelector<HTMLMetaElement>('meta[name="video2mp3"]')?.content ?? "{}",
+) as Facts;
