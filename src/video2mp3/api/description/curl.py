@@ -53,7 +53,7 @@ def _credentials(operation: Mapping[str, Any]) -> Iterator[str]:
     if "HTTPBearer" in schemes:
         yield '-H "Authorization: Bearer $TOKEN"'
     elif "HTTPBasic" in schemes:
-        yield "-u 'ada:correct horse battery'"
+        yield "-u 'ada:correct horse battery staple'"
 
 
 def _output(operation: Mapping[str, Any]) -> Iterator[str]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 _ID = "6d0f6a1be1b44a7e9c1f0a5f3c2d7e81"
+_PASSWORD = "correct horse battery staple"  # noqa: S105 - nobody's
 _UPLOAD_ID = "9a4c2f1d0b3e4c5d8e7f6a5b4c3d2e1f"
 _SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 _TIME = "2026-01-31T12:00:00Z"
@@ -13,9 +14,9 @@ _NAMES: Mapping[str, Any] = {
     "upload_id": _UPLOAD_ID,
     "video_id": _UPLOAD_ID,
     "username": "ada",
-    "password": "correct horse battery",
-    "current_password": "correct horse battery",
-    "new_password": "staple battery horse",
+    "password": _PASSWORD,
+    "current_password": _PASSWORD,
+    "new_password": "another horse battery staple",
     "token": "Yq0c8p2nV1s",
     "refresh_token": "r1.8hJ2mQ",
     "signature": "b9cV4hZ1",
@@ -62,14 +63,14 @@ _REQUESTS: Mapping[str, dict[str, Any]] = {
     "changeUser": {"disabled": True},
     "createBatch": {"items": [{"upload_id": _UPLOAD_ID}, {"source": {"url": "https://example.org/talk.mp4"}}]},
     "createConversion": {"upload_id": _UPLOAD_ID, "options": {"bitrate_kbps": 128, "title": "A talk"}},
-    "changeOwnPassword": {"current_password": "correct horse battery", "new_password": "staple battery horse"},
-    "deleteOwnAccount": {"password": "correct horse battery"},
+    "changeOwnPassword": {"current_password": _PASSWORD, "new_password": "another horse battery staple"},
+    "deleteOwnAccount": {"password": _PASSWORD},
     "createApiKey": {"name": "my program", "scopes": ["convert"]},
     "createWebhook": {"url": "https://example.org/hook", "events": ["conversion.finished", "conversion.failed"]},
     "requestPasswordReset": {"username": "ada"},
 }
 """Bodies of requests whose schema requires too few fields to be an example."""
-_STRINGS = {"date-time": _TIME, "password": "correct horse battery", "uri-reference": "/docs#not_found"}
+_STRINGS = {"date-time": _TIME, "password": _PASSWORD, "uri-reference": "/docs#not_found"}
 
 
 class Examples:

@@ -22,7 +22,7 @@ curl -fsS -T talk.mp4 {SERVER}/v1/mp3/ -o talk.mp3
 From elsewhere, sign in first. Programs use an API key (`createApiKey`, or the page) instead of the token:
 
 ```sh
-TOKEN=$(curl -fsS {SERVER}/v1/sessions --json '{{"username": "ada", "password": "correct horse battery"}}' |
+TOKEN=$(curl -fsS {SERVER}/v1/sessions --json '{{"username": "ada", "password": "correct horse battery staple"}}' |
   python3 -c 'import json, sys; print(json.load(sys.stdin)["access_token"])')
 ```
 
