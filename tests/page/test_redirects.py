@@ -68,9 +68,9 @@ def test_a_redirected_mp3_plays_and_a_lost_one_is_said(
     proxy.cut_after_bytes = 100_000
     proxy.refuse = expired
     page.get_by_role("button", name="Play My talk.mp4").click()
-    wait_until(lambda: audio(page, "currentTime") > 0.1, 20, "the sound to play")
+    wait_until(lambda: audio(page, "currentTime") > 0.1, 60, "the sound to play")
     page.get_by_role("slider", name="Position in My talk.mp4").press("End")
-    wait_until(lambda: audio(page, "ended"), 30, "the end to be loaded from the next address")
+    wait_until(lambda: audio(page, "ended"), 60, "the end to be loaded from the next address")
     assert signature(proxy.requests[-1]) != signature(proxy.requests[0])
     expect(row(page).get_by_role("alert")).to_have_count(0)
     assert all(request.headers["Origin"] is None for request in proxy.requests)
