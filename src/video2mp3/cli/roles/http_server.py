@@ -101,6 +101,7 @@ def run_http(
     config = uvicorn.Config(
         app,
         http=BoundedHeadProtocol,
+        ws="none",  # otherwise uvicorn serves them if some other program has installed a library for them
         log_config=None,
         access_log=False,
         server_header=False,
