@@ -17,6 +17,7 @@ from tests.servers import wait_until
 from tests.worker.system import make_wav
 
 CONTENT = make_wav(180)
+SHORT = make_wav(5)
 HELD_BACK = 300_000
 TUS = {"Tus-Resumable": "1.0.0"}
 
@@ -78,11 +79,11 @@ def test_the_client_is_told_what_waits_for_the_last_byte(
     service: Service, options: dict[str, object], reason: str | None
 ) -> None:
     with service.user() as http:
-        begun = http.post("/v1/uploads", headers={**TUS, "Upload-Length": str(len(CONTENT))})
+        begun = http.post("/v1/uploads", headers={**TUS, "Upload-Length": str(len(SHORT))})
         address = begun.headers["location"]
         order = {"upload_id": address.rpartition("/")[2], "options": options}
         assert http.post("/v1/conversions", json=order).json()["blocked_reason"] == reason
         headers = {**TUS, "Content-Type": "application/offset+octet-stream", "Upload-Offset": "0"}
-        http.patch(address, content=CONTENT, headers=headers).raise_for_status()
+        http.patch(address, content=SHORT, headers=headers).raise_for_status()
         job_id = http.get("/v1/conversions").json()["items"][0]["id"]
         assert wait_for_end(http, job_id)["state"] == "finished", json.dumps(order)

@@ -30,9 +30,9 @@ def with_gap(gap_s: float, start_s: float = 0) -> bytes:
     return webm(Plan((Run(0, 1, start_s), Run(1, 1, start_s + 1 + gap_s)), video_at_s=0.0))
 
 
-@pytest.mark.parametrize("content", [with_gap(DAY_S), with_gap(9 * YEAR_S), with_gap(1, 2 * DAY_S)], ids=len)
-def test_silence_beyond_the_limit_is_refused_before_it_is_made(content: bytes, tmp_path: Path) -> None:
-    assert outcome(content, tmp_path) == "audio_too_long"
+@pytest.mark.parametrize(("gap_s", "start_s"), [(DAY_S, 0), (9 * YEAR_S, 0), (1, 2 * DAY_S)])
+def test_silence_beyond_the_limit_is_refused_before_it_is_made(gap_s: float, start_s: float, tmp_path: Path) -> None:
+    assert outcome(with_gap(gap_s, start_s), tmp_path) == "audio_too_long"
     assert (tmp_path / "out.mp3").stat().st_size < 10**5
 
 

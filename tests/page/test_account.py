@@ -179,6 +179,7 @@ def test_a_webhook_tells_its_deliveries_and_sends_them_again(
     register(page, service, "webhooks")
     open_tab(page, "Account", "Webhooks")
     webhooks = section(page, "Webhooks")
+    expect(webhooks).to_contain_text("No webhooks.")  # what loads would move the form from under a click
     webhooks.get_by_label("URL").fill("http://10.0.0.1/")
     webhooks.get_by_role("button", name="Add").click()
     expect(webhooks.get_by_role("alert")).to_contain_text("private network")

@@ -22,8 +22,8 @@ from tests.servers import require_program, wait_until
 
 @pytest.fixture(scope="module")
 def talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A video of three minutes."""
-    return make_video(tmp_path_factory.mktemp("talk") / "Talk.mp4", 180)
+    """A video of a minute."""
+    return make_video(tmp_path_factory.mktemp("talk") / "Talk.mp4", 60)
 
 
 def sound_bytes(path: Path) -> int:
@@ -153,7 +153,7 @@ def test_an_upload_and_its_conversion_survive_a_restart_of_the_service(
 ) -> None:
     """It should go on where it was, with nothing pressed, and end as one whole MP3."""
     register(page, service, "restart")
-    with slow_line(page, 400_000):
+    with slow_line(page, 130_000):
         drop(page, talk)
         expect(row(page)).to_have_text(re.compile(r"Uploading [1-9]\d?%"), timeout=WAIT_MS)
         service.roles["serve"].stop()
@@ -161,7 +161,7 @@ def test_an_upload_and_its_conversion_survive_a_restart_of_the_service(
         service.start("serve", "serve", "--port", port).wait_for_output(r"listens on http://\S+")
     expect(row(page)).to_have_attribute("data-phase", "finished", timeout=2 * WAIT_MS)
     jobs = page.request.get(f"{service.url}/v1/conversions").json()["items"]
-    assert [job["result"]["duration_s"] for job in jobs] == [180.0]
+    assert [job["result"]["duration_s"] for job in jobs] == [60.0]
 
 
 def test_a_second_user_sees_nothing_of_the_first(service: Service, page: Page) -> None:
