@@ -82,7 +82,7 @@ def small_disk(tmp_path: Path) -> Iterator[None]:
 
 def test_a_job_whose_zip_has_no_room_waits_and_leaves_nothing(small_disk: None, embedded: System) -> None:
     """It should go back to the queue uncounted: the upload and the MP3s had room, the ZIP beside them has none."""
-    job = embedded.submit(make_wav(5), options={"split": 1})
+    job = embedded.submit(make_wav(5), options={"split": 1, "bitrate_kbps": 192})
 
     def given_back() -> bool:
         row = read_job(embedded.database, job.id)
