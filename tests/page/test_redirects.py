@@ -55,7 +55,7 @@ def test_a_redirected_mp3_plays_and_a_lost_one_is_said(
     expect(row(page)).to_have_attribute("data-phase", "finished", timeout=WAIT_MS)
 
     proxy.refuse = lambda _: EXPIRED
-    page.get_by_role("button", name="Play My talk.mp4").click()
+    page.get_by_role("button", name="Play My talk.mp3").click()
     expect(row(page).get_by_role("alert")).to_contain_text("The MP3 could not be loaded", timeout=WAIT_MS)
 
     # The connection ends early, and the address has expired when the browser asks for the rest: for minutes, if it may.
@@ -67,9 +67,9 @@ def test_a_redirected_mp3_plays_and_a_lost_one_is_said(
 
     proxy.cut_after_bytes = 100_000
     proxy.refuse = expired
-    page.get_by_role("button", name="Play My talk.mp4").click()
+    page.get_by_role("button", name="Play My talk.mp3").click()
     wait_until(lambda: audio(page, "currentTime") > 0.1, 60, "the sound to play")
-    page.get_by_role("slider", name="Position in My talk.mp4").press("End")
+    page.get_by_role("slider", name="Position in My talk.mp3").press("End")
     wait_until(lambda: audio(page, "ended"), 60, "the end to be loaded from the next address")
     assert signature(proxy.requests[-1]) != signature(proxy.requests[0])
     expect(row(page).get_by_role("alert")).to_have_count(0)
