@@ -137,7 +137,7 @@ def _embedded(clip: Path, clips: int) -> Measured:
     """The API takes all before the process that converts is there: one without slots takes them."""
     with ExitStack() as stack:
         folder, smtp = stack.enter_context(_folder()), _started(stack, SMTPServer())
-        service = Service(folder, base_env(folder), smtp)
+        service = Service(folder, base_env(folder), smtp, is_cold=True)
         group = stack.enter_context(_cpu_group())
         stack.callback(service.kill)
         migrate(service.env)
@@ -156,7 +156,7 @@ def _spread(clip: Path, clips: int) -> Measured:
         folder, smtp = stack.enter_context(_folder()), _started(stack, SMTPServer())
         database, broker, s3 = (_started(stack, server) for server in (MariaDBServer(), RabbitMQServer(), S3Server()))
         env = backends_env(database.new_database(), broker.url, s3.new_bucket())
-        service = Service(folder, base_env(folder) | env, smtp)
+        service = Service(folder, base_env(folder) | env, smtp, is_cold=True)
         group = stack.enter_context(_cpu_group())
         stack.callback(service.kill)
         migrate(service.env)
