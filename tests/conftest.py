@@ -1,6 +1,7 @@
 """Fixtures that every area's tests share: real servers, and each protocol with all of its backends."""
 
 import functools
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -17,6 +18,8 @@ from video2mp3.queue.rabbitmq import RabbitQueue
 from video2mp3.storage import Storage
 from video2mp3.storage.disk import DiskStorage
 
+# The config.toml of whoever runs the tests does not apply to them.
+os.environ["VIDEO2MP3_CONFIG"] = os.devnull
 # Each client would parse the 140 certificates of public authorities: 25 ms of CPU, for servers without a certificate.
 httpx_transport.create_ssl_context = functools.cache(httpx_transport.create_ssl_context)  # type: ignore[attr-defined]
 
