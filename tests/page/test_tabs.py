@@ -6,12 +6,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Dialog, Error, Page, expect
 
 from tests.acceptance.service import PASSWORD, Service
 from tests.engine.converting import make
+from tests.media import make_video
 from tests.page.conftest import make_account, register
-from tests.page.test_convert import WAIT_MS, drop, limit_line, row, slow_line
+from tests.page.test_convert import WAIT_MS, drop, held_files, limit_line, row, slow_line
+from tests.servers import wait_until
 
 TABS = 7
 # A browser opens six connections to one host. A request that gets none of them waits as long as they are open.
@@ -23,6 +25,9 @@ RECORD = """() => {
   new MutationObserver(look).observe(document.body, { childList: true, subtree: true, characterData: true });
 }"""
 """The tab remembers all states that its rows show."""
+
+HOLD_READS = "() => { Blob.prototype.arrayBuffer = () => new Promise(() => {}); }"
+"""Files are never read, so their sound is being extracted for ever."""
 
 ASK = """async (timeoutMs) => {
   const answer = await fetch("v1/me", { signal: AbortSignal.timeout(timeoutMs) });
@@ -119,3 +124,39 @@ def test_a_sign_out_ends_in_all_tabs(service: Service, context: BrowserContext, 
     row(first).get_by_role("button", name="from the list").click()
     for tab in (first, second):
         expect(row(tab)).to_have_count(0)
+
+
+def test_a_reload_keeps_a_row_whose_sound_is_being_extracted(
+    service: Service, context: BrowserContext, tmp_path: Path
+) -> None:
+    """It should ask before the file is lost, and go on with the stored file."""
+    page = context.new_page()
+    register(page, service, "tabs-reload")
+    page.evaluate(HOLD_READS)
+    drop(page, make_video(tmp_path / "Talk.mp4", 20))
+    expect(row(page)).to_contain_text("Extracting the audio")
+    wait_until(lambda: held_files(page) == 1, 20, "the browser to hold the file")
+    asked: list[str] = []
+
+    def leave(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.accept()
+
+    page.on("dialog", leave)
+    page.reload()
+    assert asked == ["beforeunload"]
+    expect(row(page)).to_have_attribute("data-phase", "finished", timeout=2 * WAIT_MS)
+
+
+def test_a_file_that_is_dropped_offline_is_sent_when_the_connection_is_back(
+    service: Service, context: BrowserContext, tmp_path: Path
+) -> None:
+    page = context.new_page()
+    register(page, service, "tabs-offline")
+    page.wait_for_function("() => performance.getEntriesByType('resource').some(({ name }) => /sender/.test(name))")
+    page.wait_for_load_state("networkidle")
+    context.set_offline(True)
+    drop(page, make_video(tmp_path / "Talk.mp4", 2))
+    expect(row(page)).to_have_attribute("data-phase", "next")
+    context.set_offline(False)
+    expect(row(page)).to_have_attribute("data-phase", "finished", timeout=2 * WAIT_MS)
