@@ -24,7 +24,7 @@ def test_it_begins_with_the_quick_start_and_asks_no_other_host(page: Page, servi
     open_docs(page, service)
     assert [url for url in asked if not url.startswith((service.url, "data:", "blob:"))] == []
     expect(page.locator(".info h2").first).to_have_text("Quick start")
-    expect(page.locator(".info code").filter(has_text="curl").first).to_contain_text(f"{service.url}/v1/mp3/")
+    expect(page.locator(".info pre > code").first).to_contain_text(f"{service.url}/v1/mp3/")
     assert page.locator(".opblock-tag").evaluate_all("(all) => all.map((each) => each.dataset.tag)") == list(GROUPS)
 
 
