@@ -26,7 +26,7 @@ from video2mp3.database import migrate
 from video2mp3.jobs import batches, lifecycle, messages, workers
 from video2mp3.jobs.housekeeping import loops, periodic_tasks, relay, sweeper
 from video2mp3.jobs.lifecycle import states
-from video2mp3.notify import event_loop
+from video2mp3.notify import account_emails, event_loop
 from video2mp3.notify.loop import NotifierLoop
 from video2mp3.outbox import claims, notifications
 from video2mp3.queue import VIDEO_QUEUE, memory
@@ -156,6 +156,9 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     """What takes minutes takes moments."""
     monkeypatch.setattr(supervision, "FAILING_S", 0.3)
     monkeypatch.setattr(supervision, "_FIRST_BACKOFF_S", 0.02)
+    monkeypatch.setattr(loops, "RELAY_EVERY_S", 0.1)
+    monkeypatch.setattr(transfers, "_EVERY_S", 0.1)
+    monkeypatch.setattr(account_emails, "_LOOK_EVERY_S", 0.1)
     monkeypatch.setattr(loops, "REAP_EVERY_S", 0.2)
     monkeypatch.setattr(loops, "SWEEP_EVERY_S", 0.2)
     monkeypatch.setattr(loops, "ORPHANS_EVERY_S", 0)

@@ -1,3 +1,3 @@
-from tests.worker.conftest import embedded, system
+from tests.worker.conftest import embedded, soon, system
 
-__all__ = ["embedded", "system"]
+__all__ = ["embedded", "soon", "system"]

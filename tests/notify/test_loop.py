@@ -20,6 +20,8 @@ from video2mp3.outbound import Guard
 from video2mp3.outbox import notifications
 from video2mp3.outbox.notifications import Outcome
 
+pytestmark = pytest.mark.usefixtures("soon")
+
 PUBLIC_URL = "https://mp3.example.org"
 
 

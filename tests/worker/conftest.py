@@ -7,9 +7,20 @@ from tests.databases import MariaDBDatabases, new_sqlite
 from tests.servers import Bucket, RabbitMQServer
 from tests.worker.system import System
 from video2mp3.database.connection import Database
+from video2mp3.jobs.housekeeping import loops
 from video2mp3.queue.memory import MemoryQueue
 from video2mp3.queue.rabbitmq import RabbitQueue
 from video2mp3.storage.disk import DiskStorage
+from video2mp3.worker import leases, transfers
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the loops look for every second, they look for ten times a second; heartbeats come twice a second."""
+    monkeypatch.setattr(loops, "RELAY_EVERY_S", 0.1)
+    monkeypatch.setattr(transfers, "_EVERY_S", 0.1)
+    monkeypatch.setattr(leases, "HEARTBEAT_S", 0.5)
+    monkeypatch.setattr(leases, "PROGRESS_S", 0.2)
 
 
 def _embedded(folder: Path) -> Iterator[System]:

@@ -6,14 +6,12 @@ from tests.jobs.rows import read_job
 from tests.servers import wait_until
 from tests.worker.system import System, make_wav
 from video2mp3.jobs import administration
-from video2mp3.worker import leases
+
+pytestmark = pytest.mark.usefixtures("soon")
 
 
-def test_a_worker_that_an_administrator_drains_finishes_however_long_it_takes(
-    system: System, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_worker_that_an_administrator_drains_finishes_however_long_it_takes(system: System) -> None:
     """It should take no more, know no grace, and say in its row when it is done; it goes on to live."""
-    monkeypatch.setattr(leases, "HEARTBEAT_S", 0.5)
     running = system.submit(make_wav(300))
     with system.running(drain_grace_s=0) as worker:
         system.wait_for(running.id, "processing")

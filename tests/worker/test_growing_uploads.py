@@ -12,6 +12,8 @@ from video2mp3 import uploads
 from video2mp3.database.tables import Job, Upload
 from video2mp3.jobs import lifecycle, workers
 
+pytestmark = pytest.mark.usefixtures("soon")
+
 SECONDS = 90
 CONTENT = make_wav(SECONDS)
 

@@ -19,6 +19,11 @@ from video2mp3.jobs.results import segments_of
 from video2mp3.queue import VIDEO_QUEUE
 from video2mp3.queue.memory import MemoryQueue
 
+pytestmark = pytest.mark.usefixtures("soon")
+
+LONG_S = 1200
+"""Takes long to convert: no test waits for its end."""
+
 
 def waveforms_of(system: System, job_id: str) -> dict[int, float]:
     """The lengths of the waveforms that are kept for a job, by the number of the MP3."""
@@ -168,7 +173,7 @@ def test_a_job_whose_upload_the_storage_has_lost_fails_after_some_tries(system: 
 
 
 def test_a_running_job_is_canceled_within_a_heartbeat(embedded: System) -> None:
-    job = embedded.submit(make_wav(3600))
+    job = embedded.submit(make_wav(LONG_S))
     with embedded.running():
         embedded.wait_for(job.id, "processing")
         with embedded.database.write() as session:
@@ -178,7 +183,7 @@ def test_a_running_job_is_canceled_within_a_heartbeat(embedded: System) -> None:
 
 
 def test_progress_is_written_while_a_job_runs(embedded: System) -> None:
-    job = embedded.submit(make_wav(3600))
+    job = embedded.submit(make_wav(LONG_S))
     with embedded.running():
 
         def progress() -> int:
@@ -190,7 +195,7 @@ def test_progress_is_written_while_a_job_runs(embedded: System) -> None:
 
 
 def test_a_worker_that_lost_its_job_stops_and_changes_nothing(embedded: System) -> None:
-    job = embedded.submit(make_wav(3600))
+    job = embedded.submit(make_wav(LONG_S))
     with embedded.running():
         embedded.wait_for(job.id, "processing")
         # As after a reaper's visit, and another worker's claim.
@@ -235,7 +240,7 @@ def test_a_draining_worker_finishes_what_runs_and_takes_no_more(system: System) 
 
 
 def test_what_a_draining_worker_cannot_finish_is_given_back_uncounted(system: System) -> None:
-    job = system.submit(make_wav(3600))
+    job = system.submit(make_wav(LONG_S))
     with system.running(drain_grace_s=0.5) as worker:
         system.wait_for(job.id, "processing")
         worker.drain()
@@ -247,7 +252,7 @@ def test_what_a_draining_worker_cannot_finish_is_given_back_uncounted(system: Sy
 
 
 def test_a_draining_worker_is_seen_to_drain_and_keeps_its_leases(embedded: System) -> None:
-    job = embedded.submit(make_wav(3600))
+    job = embedded.submit(make_wav(LONG_S))
     with embedded.running(drain_grace_s=30) as worker:
         embedded.wait_for(job.id, "processing")
         wait_until(lambda: [row.slots for row in embedded.workers()] == [1], 10, "the worker's row")
