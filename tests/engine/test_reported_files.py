@@ -76,7 +76,7 @@ def test_a_reported_file_is_converted_as_its_owner_expects(case: Case, tmp_path:
 
 @pytest.mark.parametrize("options", [{}, {"loudness_lufs": -16}, {"channels": 2}])
 def test_gains_for_the_player_are_kept_as_long_as_they_hold(options: dict[str, Any], tmp_path: Path) -> None:
-    converted(REPORTS / "replaygain-stale.mp3", tmp_path / "out.mp3", keep_private_tags=True, **options)
+    converted(reported("replaygain-stale.mp3"), tmp_path / "out.mp3", keep_private_tags=True, **options)
     tags = (tmp_path / "out.mp3").read_bytes()[:4096].replace(b"\0", b"").lower()  # UTF-16 in ID3v2.3
     assert (b"replaygain_track_gain" in tags) == (not options)
 
@@ -125,9 +125,7 @@ def _frequency(sound: Sequence[int], rate_hz: int) -> int:
 def test_every_tone_is_where_the_video_has_it(
     file: str, options: dict[str, Any], expected: list[int], tmp_path: Path
 ) -> None:
-    if not REPORTS.exists():
-        missing(f"the files from reports ({REPORTS})")
-    report = converted(REPORTS / file, tmp_path / "out.mp3", **options)
+    report = converted(reported(file), tmp_path / "out.mp3", **options)
     sound = values(tmp_path / "out.mp3")[:: report.mp3_channels]
     rate_hz = report.mp3_sample_rate_hz
     tones = tones_in(sound, rate_hz)
@@ -147,9 +145,7 @@ def test_every_tone_is_where_the_video_has_it(
 def test_chapters_hold_the_same_sound_as_in_the_video(
     options: dict[str, Any], expected: list[tuple[str, int, int]], tmp_path: Path
 ) -> None:
-    if not REPORTS.exists():
-        missing(f"the files from reports ({REPORTS})")
-    converted(REPORTS / "audio-starts-2s-later-chapters.mkv", tmp_path / "out.mp3", **options)
+    converted(reported("audio-starts-2s-later-chapters.mkv"), tmp_path / "out.mp3", **options)
     chapters = ID3(tmp_path / "out.mp3").getall("CHAP")  # type: ignore[no-untyped-call]
     found = [(str(chapter.sub_frames["TIT2"]), chapter.start_time, chapter.end_time) for chapter in chapters]
     assert found == expected
@@ -166,7 +162,7 @@ def test_a_track_that_gives_no_sound_is_refused_with_the_reason(
         "mpeg-h.mp4": lambda: corpus_file("mp4/sample_mpegh_mha1.mp4"),
         "encrypted.mp4": lambda: encrypted(tmp_path),
     }
-    path = made[file]() if file in made else REPORTS / file
+    path = made[file]() if file in made else reported(file)
     with pytest.raises(error):
         converted(path, tmp_path / "out.mp3")
 
