@@ -38,6 +38,8 @@ from video2mp3.outbox import webhooks
 from video2mp3.outbox.fair_window import WEBHOOKS
 from video2mp3.queue import MP3_QUEUE
 
+pytestmark = pytest.mark.usefixtures("soon")
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -40,6 +40,8 @@ from video2mp3.worker import fetching, leases, sending
 from video2mp3.worker.fetching import FetchLimits
 from video2mp3.worker.partial_fetches import PartialFetches
 
+pytestmark = pytest.mark.usefixtures("soon")
+
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 
 
