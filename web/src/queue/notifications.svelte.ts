@@ -23,6 +23,8 @@ export function titleOf(summary: Summary): string {
 /** Call this when nothing is in progress any more. */
 export function notifyDone(summary: Summary): void {
   if (permission !== "granted" || document.visibilityState === "visible") return;
-  const notification = new Notification(t("overall.done", { count: summary.finished }), { icon: "page/icon-192.png" });
+  // All hidden tabs notify; the tag makes one notification of theirs.
+  const shown = { icon: "page/icon-192.png", tag: "video2mp3" };
+  const notification = new Notification(t("overall.done", { count: summary.finished }), shown);
   notification.onclick = () => window.focus();
 }
