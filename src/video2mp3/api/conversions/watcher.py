@@ -240,7 +240,7 @@ def _query_users(database: Database, user_ids: Sequence[str]) -> Mapping[str, di
 
 
 def _select(*where: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
-    until = func.coalesce(Job.ended_at, now()).label("until")
+    until = func.coalesce(Job.ended_at, now()).label("until_at")
     columns = (Job.id, Job.user_id, Job.state, Job.percent, Job.done_s, Job.started_at, Job.error_code, until)
     return select(*columns).where(*where)
 
@@ -250,6 +250,6 @@ def _status(row: Row[*tuple[Any, ...]]) -> JobStatus:
         state=row.state,
         percent=100 if row.state == "finished" else row.percent,
         done_s=row.done_s,
-        elapsed_s=(row.until - row.started_at) / SECOND if row.started_at else 0.0,
+        elapsed_s=(row.until_at - row.started_at) / SECOND if row.started_at else 0.0,
         error_code=row.error_code,
     )
