@@ -5,14 +5,15 @@ import resource
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 
 from tests.abuse.conftest import StartService
 from tests.abuse.flood import flood
-from tests.acceptance.service import Service
-from tests.servers import wait_until
+from tests.acceptance.service import Service, embedded
+from tests.servers import SMTPServer, wait_until
 from video2mp3.api.conversions.event_streams import EventStreams
 from video2mp3.api.server.connections import Admission, Connections
 
@@ -106,11 +107,11 @@ def test_without_the_limits_nothing_answers(start_service: StartService) -> None
             wait_until(lambda: not is_alive(service), 20, "the health check to fail")
 
 
-def test_the_soft_limit_is_raised_at_the_start(start_service: StartService) -> None:
+def test_the_soft_limit_is_raised_at_the_start(tmp_path: Path, smtp: SMTPServer) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (512, hard))  # the service inherits it
     try:
-        with start_service() as service:
+        with embedded(tmp_path, smtp, is_cold=True) as service:
             found, _ = resource.prlimit(service.roles["serve"].process.pid, resource.RLIMIT_NOFILE)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
