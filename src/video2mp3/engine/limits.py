@@ -5,7 +5,10 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of one conversion. The parent kills a child that exceeds one."""
+    """Limits of one conversion.
+
+    The parent ends a child that takes too long, the kernel refuses it more memory, and the child refuses longer audio.
+    """
 
     max_audio_s: float = 24 * 3600.0
     """Longest audio in decoded seconds, independent of the duration that the file claims."""

@@ -75,7 +75,7 @@ class Lame:
             raise RuntimeError("LAME has no memory for an encoder")
         for name in _SILENCED:
             _function(name, ctypes.c_int, _Handle, _Handle)(self._handle, None)
-        # The info tag is written by `mp3/info_tag.py`, once the length is known.
+        # The info tag is written by `mp3/writer.py`, once the length is known.
         for name, value in {"num_channels": channels, **settings, "bWriteVbrTag": 0}.items():
             self._require(_SETTERS[name](self._handle, value), f"{name} {value}")
         self._require(_init_params(self._handle), f"these settings together: {settings}")
