@@ -49,6 +49,11 @@ def limit_line(page: Page, bytes_per_s: int) -> Callable[[int], None]:
     return limit
 
 
+def open_menu(page: Page) -> None:
+    """The menu of the only finished row."""
+    row(page).get_by_role("button", name=re.compile("^More for ")).click()
+
+
 def audio(page: Page, what: str) -> float:
     value: float = page.evaluate(f"document.querySelector('audio').{what}")
     return value
@@ -86,8 +91,34 @@ def test_a_dropped_video_becomes_an_mp3_to_hear_and_to_keep(
 
     page.reload()
     expect(row(page)).to_have_attribute("data-phase", "finished")
-    row(page).get_by_role("button", name="Remove My talk.mp4 from the list").click()
+    open_menu(page)
+    page.get_by_role("button", name="Remove from the list").click()
     expect(row(page)).to_have_count(0)
+
+
+def test_an_mp3_is_renamed_before_it_is_downloaded(service: Service, page: Page) -> None:
+    """It should keep its new name after a reload, keep its suffix, and share a link from the row."""
+    register(page, service, "convert-name")
+    drop(page, corpus_file("mp4/sample.mp4"))
+    expect(row(page)).to_have_attribute("data-phase", "finished", timeout=WAIT_MS)
+    expect(row(page).locator(".name")).to_have_text("sample.mp3")
+    open_menu(page)
+    page.get_by_role("button", name="Rename").click()
+    field = page.get_by_label("New name of sample.mp3")
+    expect(field).to_have_value("sample")
+    field.press("Escape")
+    open_menu(page)
+    page.get_by_role("button", name="Rename").click()
+    field.fill("Größe 1")
+    field.press("Enter")
+    page.reload()
+    expect(row(page).locator(".name")).to_have_text("Größe 1.mp3")
+    with page.expect_download() as download:
+        row(page).get_by_role("link", name="Download Größe 1.mp3").click()
+    assert download.value.suggested_filename == "Größe 1.mp3"
+    open_menu(page)
+    page.get_by_role("button", name="Share").click()
+    expect(page.get_by_label("Link to Größe 1.mp3")).to_have_value(re.compile("/v1/shared/"))
 
 
 HOLD_LOOKS = """() => {
@@ -176,7 +207,7 @@ def test_many_files_are_converted_in_order_and_fetched_as_one(service: Service, 
     with page.expect_download() as download:
         page.get_by_role("link", name="Download all 6 (ZIP)").click()
     assert download.value.suggested_filename == "conversions.zip"
-    row(page).first.get_by_role("button", name="Play Talk 1.mp3").click()
+    row(page).first.get_by_role("button", name="Listen to Talk 1.mp3").click()
     expect(page.get_by_role("slider", name="Position in Talk 1.mp3")).to_be_visible()
     page.get_by_role("button", name="Clear finished").click()
     expect(row(page)).to_have_count(0)
@@ -189,6 +220,8 @@ def test_what_cannot_be_converted_is_explained(service: Service, page: Page) -> 
     expect(row(page).first).to_contain_text("This video has no audio", timeout=WAIT_MS)
     drop(page, FilePayload(name="empty.mp4", mimeType="video/mp4", buffer=b""))
     expect(row(page).nth(1)).to_contain_text("The file is empty.")
+    expect(page.get_by_role("heading", name="0 MP3s are ready, 2 failed")).to_be_visible()
+    expect(row(page).get_by_role("button", name="Change")).to_have_count(0)  # no option helps
 
 
 def test_several_mp3s_are_played_one_after_the_other_and_kept_together_or_alone(

@@ -8,7 +8,7 @@ from playwright.sync_api import FilePayload, Page, expect
 from tests.acceptance.service import Service
 from tests.media import corpus_file, make_video
 from tests.page.conftest import register
-from tests.page.test_convert import WAIT_MS, drop, row, slow_line
+from tests.page.test_convert import WAIT_MS, drop, open_menu, row, slow_line
 
 PASTE = """() => {
   const transfer = new DataTransfer();
@@ -72,7 +72,8 @@ def test_the_end_is_told_by_a_notification_only_where_it_was_asked_for(service: 
         if permission == "granted":
             page.wait_for_function("window.told.length > 0", timeout=WAIT_MS)
         told.append(page.evaluate("window.told"))
-        row(page).get_by_role("button", name=re.compile("from the list")).click()
+        open_menu(page)
+        page.get_by_role("button", name="Remove from the list").click()
         expect(row(page)).to_have_count(0)
     assert told == [[], ["1 MP3 is ready"]]
 

@@ -12,7 +12,7 @@ from tests.acceptance.service import PASSWORD, Service
 from tests.engine.converting import make
 from tests.media import make_video
 from tests.page.conftest import make_account, register
-from tests.page.test_convert import WAIT_MS, drop, held_files, limit_line, row, slow_line
+from tests.page.test_convert import WAIT_MS, drop, held_files, limit_line, open_menu, row, slow_line
 from tests.servers import wait_until
 
 TABS = 7
@@ -121,7 +121,8 @@ def test_a_sign_out_ends_in_all_tabs(service: Service, context: BrowserContext, 
     drop(second, long_file)
     for tab in (first, second):
         expect(row(tab)).to_have_attribute("data-phase", "finished", timeout=2 * WAIT_MS)
-    row(first).get_by_role("button", name="from the list").click()
+    open_menu(first)
+    first.get_by_role("button", name="Remove from the list").click()
     for tab in (first, second):
         expect(row(tab)).to_have_count(0)
 

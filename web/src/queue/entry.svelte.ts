@@ -31,6 +31,9 @@ export class Entry implements Standing {
   /** When this tab last heard of it, if another one sends it. */
   heardMs = 0;
 
+  /** What the user calls the MP3; null if it has the name that the service gave it. */
+  chosenName = $state<string | null>(null);
+
   step = $state<Step>("next");
   uploadId = $state<string | null>(null);
   upload = $state.raw<Upload | null>(null);
@@ -54,6 +57,9 @@ export class Entry implements Standing {
   /** Whether another tab has the file. */
   get isElsewhere(): boolean {
     return this.sender !== null && this.sender !== TAB;
+  }
+  get mp3Name(): string {
+    return this.chosenName ?? this.conversion?.result?.name ?? this.name;
   }
   get state() {
     return this.conversion?.state ?? null;
@@ -94,7 +100,7 @@ export class Entry implements Standing {
   }
 
   kept(): Kept {
-    const { id, name, size, lastModified, options, isHeldBack, step, sender, uploadId, upload } = this;
+    const { id, name, size, lastModified, options, isHeldBack, chosenName, step, sender, uploadId, upload } = this;
     const conversionId = this.conversion?.id ?? null;
     return {
       id,
@@ -103,6 +109,7 @@ export class Entry implements Standing {
       lastModified,
       options,
       isHeldBack,
+      chosenName,
       step,
       sender,
       uploadId,
@@ -118,6 +125,7 @@ export class Entry implements Standing {
   take(row: Kept & Partial<Row>): void {
     this.options = row.options;
     this.isHeldBack = row.isHeldBack;
+    this.chosenName = row.chosenName;
     this.step = row.step;
     this.sender = row.sender;
     this.uploadId = row.uploadId;

@@ -12,6 +12,8 @@ export interface Kept {
   options: Options;
   /** Whether the conversion waits for the user's choice of options. */
   isHeldBack: boolean;
+  /** What the user calls the MP3; null if it has the name that the service gave it. */
+  chosenName: string | null;
   step: Step;
   /** The tab that has the file and sends it; null if none has to. */
   sender: string | null;

@@ -21,6 +21,7 @@ export interface Standing {
 }
 
 export const ENDED: readonly Phase[] = ["finished", "failed", "canceled", "refused"];
+const FAILED: readonly Phase[] = ["failed", "refused"];
 const MINE: readonly Phase[] = ["taking", "uploading"];
 /** The share of the upload in the total progress: converting is faster than uploading. */
 const UPLOAD_SHARE = 0.7;
@@ -54,6 +55,7 @@ export interface Summary {
   total: number;
   ended: number;
   finished: number;
+  failed: number;
   busy: number;
   percent: number;
 }
@@ -67,6 +69,7 @@ export function summarize(standings: readonly (Standing & { size: number })[]): 
     total: standings.length,
     ended: standings.filter(isEnded).length,
     finished: standings.filter((each) => phaseOf(each) === "finished").length,
+    failed: standings.filter((each) => FAILED.includes(phaseOf(each))).length,
     busy: standings.filter(isBusy).length,
     percent: whole ? done / whole : 0,
   };

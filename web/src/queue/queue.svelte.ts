@@ -310,6 +310,12 @@ export async function cancelAll(): Promise<void> {
   for (const entry of entries.toReversed()) if (!entry.isEnded) await cancel(entry);
 }
 
+/** Names the MP3 for its download. */
+export function rename(entry: Entry, name: string): void {
+  entry.chosenName = name;
+  keep();
+}
+
 export function move(entry: Entry, places: number): void {
   entries = moved(entries, entry, places);
   keep();

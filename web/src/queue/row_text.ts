@@ -1,6 +1,6 @@
 // The texts of a row: a short state and one line of figures.
 
-import { bytes, decimal, percent, roughly } from "../format";
+import { bytes, clock, decimal, percent, roughly } from "../format";
 import { explainCode } from "../problems";
 import { t } from "../texts/texts";
 import type { Entry } from "./entry.svelte";
@@ -55,12 +55,20 @@ export function figuresOf(entry: Entry): string {
     return joined([speed, left(progress?.eta_s ?? null)]);
   }
   if (phase === "finished" && conversion?.result) {
-    const saved = upload?.isSound ? t("figures.saved", { percent: percent(savedPercent(entry)) }) : "";
-    const { tracks } = conversion.result;
-    const chosen = tracks > 1 && conversion.options.track === undefined && t("figures.tracks", { tracks });
-    return joined([bytes(conversion.result.size_bytes), saved, chosen]);
+    const { duration_s: durationS, size_bytes: sizeBytes } = conversion.result;
+    return joined([durationS && clock(durationS), bytes(sizeBytes)]);
   }
   return elsewhere(entry);
+}
+
+/** Returns what there is to know about a finished file besides its figures; empty if nothing. */
+export function noteOf({ conversion, upload, size }: Entry): string {
+  const saved = upload?.isSound ? 100 * (1 - upload.sizeBytes / size) : 0;
+  const tracks = conversion?.result?.tracks ?? 1;
+  return joined([
+    saved >= 1 && t("figures.saved", { percent: percent(saved) }),
+    tracks > 1 && conversion?.options.track === undefined && t("figures.tracks", { tracks }),
+  ]);
 }
 
 /** Returns what failed and what to do; empty if nothing failed. */
@@ -70,11 +78,6 @@ export function troubleOf(entry: Entry): string {
   }
   if (!entry.trouble || entry.trouble.code === "canceled") return "";
   return explainCode(entry.trouble.code, entry.trouble.detail);
-}
-
-/** Returns by how many percent the upload is smaller than the file. */
-export function savedPercent(entry: Entry): number {
-  return entry.upload && entry.size ? 100 * (1 - entry.upload.sizeBytes / entry.size) : 0;
 }
 
 function elsewhere(entry: Entry): string {
