@@ -62,7 +62,8 @@ class MariaDBServer:
 
     def _run(self, command: list[str]) -> None:
         command = inside(self._mysql_root, self._folder, command)
-        subprocess.run(command, check=True, capture_output=True, timeout=180)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
+        assert done.returncode == 0, f"{command[0]} ended with {done.returncode}: {done.stdout}{done.stderr}"
 
     @property
     def url(self) -> str:
@@ -72,7 +73,8 @@ class MariaDBServer:
     def _common_options(self) -> list[str]:
         # mariadbd refuses to run as root unless told so.
         as_user = ["--user=root"] if os.geteuid() == 0 else []
-        return [*as_user, f"--datadir={self._folder / 'data'}"]
+        # At its start, a server deletes the temporary tables of others that have the same folder for them.
+        return [*as_user, f"--datadir={self._folder / 'data'}", f"--tmpdir={self._folder}"]
 
     def start(self) -> None:
         """Starts the server on its port and waits until it answers."""
