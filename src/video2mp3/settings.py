@@ -199,9 +199,14 @@ class Settings(BaseSettings):
     )
 
     @property
+    def default_database(self) -> Path:
+        """The SQLite file, where no database is set."""
+        return self.data_dir.absolute() / "video2mp3.db"
+
+    @property
     def effective_database_url(self) -> str:
         """The database's URL, with the embedded default filled in."""
-        return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'video2mp3.db'}"
+        return self.database_url or f"sqlite:///{self.default_database}"
 
     @property
     def effective_storage_url(self) -> str:

@@ -97,6 +97,13 @@ def test_a_worker_is_asked_to_drain(tmp_path: Path, database: Database) -> None:
 
 
 def test_without_tables_it_says_what_to_do(tmp_path: Path) -> None:
+    database = tmp_path / "data" / "video2mp3.db"
+    result = run(tmp_path, "admin", "jobs")
+    assert result.returncode == 1
+    assert f"There is no service's data in {database.parent}; name its folder" in result.stderr
+    assert not database.exists()
+    database.parent.mkdir(exist_ok=True)
+    database.touch()
     result = run(tmp_path, "admin", "jobs")
     assert (result.returncode, "video2mp3 migrate" in result.stderr) == (1, True)
 

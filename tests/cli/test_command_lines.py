@@ -120,6 +120,7 @@ OUTPUTS = [
     ),
     Line("convert talk.wav --preset voice -o {preset}.mp3", 0, "-> voice.mp3", None, "voice.mp3"),
     Line("convert talk.wav --vbr 4 -o x{preset}.mp3", 0, "-> x.mp3", None, "x.mp3"),
+    Line("convert talk.wav --vbr 4 -o {stem}-{preset}.mp3", 0, "-> talk.mp3", None, "talk.mp3"),
 ]
 FOLDERS = [
     Line("convert a", 0, "a/talk.wav -> a/talk.mp3", None, "a/talk.mp3"),

@@ -64,7 +64,9 @@ def test_a_dropped_video_becomes_an_mp3_to_hear_and_to_keep(
 ) -> None:
     """It should need nothing but the file: show how far it is, play, and download the exact MP3, all on one page."""
     register(page, service, "convert")
-    expect(page.get_by_text("only the audio is uploaded. It is deleted after 7 days, and nobody else")).to_be_visible()
+    expect(
+        page.get_by_text("Uploads are kept for 24 hours, MP3s for 7 days, and no other user can see them.")
+    ).to_be_visible()
     with slow_line(page, 400_000):
         drop(page, video)
         expect(row(page)).to_have_text(

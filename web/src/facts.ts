@@ -4,6 +4,8 @@ interface Facts {
   sends_email: boolean;
   /** The fewest characters of a new password. */
   password_min_length: number;
+  /** How long uploads are kept after their last use, in seconds. */
+  upload_retention_s: number;
   /** How long MP3s are kept, in seconds. */
   result_retention_s: number;
 }

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 from collections.abc import Iterator
 from html import escape
 
@@ -44,12 +45,14 @@ def _errors_table() -> Iterator[str]:
     """Yields the table in which each error has its code as anchor: the `type` of problems leads there."""
     yield "<table><thead><tr><th>code<th>status<th>try again<th>meaning<tbody>"
     for error in sorted(_kinds(Video2mp3Error), key=lambda error: (error.status, error.code)):
-        again, detail = "yes" if error.retryable else "no", escape(error().detail)
+        again = "yes" if error.retryable else "no"
+        detail = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(error().detail))
         yield f'<tr id="{error.code}"><td><code>{error.code}</code><td>{error.status}<td>{again}<td>{detail}'
     yield "</table>"
 
 
 def _kinds(kind: type[Video2mp3Error]) -> Iterator[type[Video2mp3Error]]:
-    yield kind
+    if "code" in vars(kind):  # others have that of a class above
+        yield kind
     for below in kind.__subclasses__():
         yield from _kinds(below)

@@ -50,6 +50,7 @@ def _facts(settings: Settings) -> dict[str, bool | int]:
     return {
         "sends_email": bool(settings.smtp_host),
         "password_min_length": settings.password_min_length,
+        "upload_retention_s": settings.upload_retention_s,
         "result_retention_s": settings.result_retention_s,
     }
 

@@ -36,11 +36,17 @@ def open_database_and_storage() -> Iterator[tuple["Database", "Storage"]]:
 @contextmanager
 def _opened() -> Iterator[tuple["Database", "Settings"]]:
     from video2mp3.database import migrate
+    from video2mp3.errors import ConfigurationError
     from video2mp3.settings import load_settings
     from video2mp3.wiring import configure_logging, open_database
 
     settings = load_settings(log_level="error")
     configure_logging(settings)
+    if not settings.database_url and not settings.default_database.exists():  # else it would be created, empty
+        folder = settings.data_dir.absolute()
+        raise ConfigurationError(
+            f"There is no service's data in {folder}; name its folder, as in VIDEO2MP3_DATA_DIR=data after `make run`."
+        )
     database = open_database(settings)
     try:
         migrate.require_current(database)

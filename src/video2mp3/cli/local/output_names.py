@@ -16,6 +16,8 @@ FIELDS = {
 }
 """The fields and what they stand for; docs/options.md lists them."""
 _FIELD = re.compile(r"\{(\w*)\}")
+_WITH_SEPARATOR = re.compile(r"([ _-]?)\{(\w*)\}")
+"""The separator goes with a field that is empty."""
 
 
 def is_template(wanted: str) -> bool:
@@ -36,7 +38,7 @@ def filled(wanted: str, file: Path, options: ResolvedOptions) -> Path:
     for field in _FIELD.findall(wanted):
         if field not in values:
             stop(f"-o: there is no field {{{field}}}; the fields are {', '.join(f'{{{name}}}' for name in FIELDS)}.")
-    name = _FIELD.sub(lambda found: values[found[1]], wanted)
+    name = _WITH_SEPARATOR.sub(lambda found: found[1] + values[found[2]] if values[found[2]] else "", wanted)
     if Path(name).suffix.lower() != ".mp3":
         stop("-o: a name with fields ends in .mp3, as in '{folder}/{stem} {bitrate}.mp3'.")
     return Path(name)
