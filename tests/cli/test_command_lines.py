@@ -291,6 +291,18 @@ DEFAULTS = [
         config="threads = 2\nbitrate = 64",
     ),
     Line("convert talk.wav --dry-run", 0, "", "default: bitrate = 64 (", config="bitrate = 64"),
+    Line("convert talk.wav --vbr 4 --dry-run", 0, "", "default left out: bitrate = 64 (", config="bitrate = 64"),
+    Line(
+        "convert done/old.wav --skip-existing --dry-run", 0, "skipped", "left out: force = True", config="force = true"
+    ),
+    Line("convert done/old.wav --skip-existing", config="force = true"),
+    Line("VIDEO2MP3_SKIP_EXISTING=yes convert done/old.wav", config="force = true"),
+    Line("VIDEO2MP3_SKIP_EXISTING=yes convert done/old.wav -f", 0, "-> done/old.mp3"),
+    Line("convert done/old.wav -f --dry-run", 0, "overwritten", "left out: skip-ex", config="skip-existing = true"),
+    Line("convert talk.wav -v", 0, "  wav, track 1 (", None, "talk.mp3", config="quiet = true"),
+    Line("convert talk.wav -q", 0, None, None, "talk.mp3", config="json = true\nverbose = true"),
+    Line("convert done --json", 0, '"report": {', "1 converted, 1 skipped", "done/new.mp3", config="quiet = true"),
+    Line("VIDEO2MP3_QUIET=1 convert talk.wav -v", 0, '"report": {', None, "talk.mp3", config="json = true"),
     Line("VIDEO2MP3_CONFIG=my.toml convert talk.wav", 2, None, "VIDEO2MP3_CONFIG: there is no file my.toml."),
     Line("VIDEO2MP3_CONFIG=/dev/null convert talk.wav", 0, "talk.mp3", None, "talk.mp3", config="bitrat = 64"),
     Line(

@@ -1,6 +1,6 @@
 """A command with options: its flags have defaults, which the command line wins over."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import fields
 from typing import Any
@@ -15,6 +15,9 @@ from video2mp3.errors import InvalidOption
 
 KEYS = frozenset((*KEYS_OF_COMMANDS, *(flag_of(option.name)[2:] for option in fields(Options))))
 """The names of all flags that may have a default, without dashes."""
+
+_OPPOSITES = (("force", "skip_existing"), ("quiet", "verbose"), ("quiet", "as_json"))
+"""Switches of which one says the opposite of the other, by the names of their parameters."""
 
 
 class OptionsCommand(FlagsCommand):
@@ -34,12 +37,14 @@ class OptionsCommand(FlagsCommand):
                 error.param_hint = defaults[name].origin
             raise
         used = {name: default for name, default in defaults.items() if not _is_given(ctx, name)}
-        for option in _left_out(ctx, used):
-            ctx.params[option.name] = option.default if isinstance(option.default, bool) else None
-            del used[option.name]
+        left_out = {option.name: option.default for option in _left_out(ctx, used)}
+        left_out |= dict.fromkeys(_opposed(ctx, used), False)
+        for name, built_in in left_out.items():
+            ctx.params[name] = built_in if isinstance(built_in, bool) else None
         if ctx.params.get("dry_run"):
-            for default in used.values():
-                complain("", f"default: {default.key} = {shown(str(default.value))} ({default.origin})")
+            for name, default in used.items():
+                what = "default left out" if name in left_out else "default"
+                complain("", f"{what}: {default.key} = {shown(str(default.value))} ({default.origin})")
         return rest
 
     def _defaults(self, ctx: Any) -> dict[str, Default]:
@@ -72,6 +77,17 @@ def _left_out(ctx: Any, used: Mapping[str, Default]) -> list[Any]:
             else:
                 left_out.append(option)
     return left_out
+
+
+def _opposed(ctx: Any, used: Mapping[str, Default]) -> Iterator[str]:
+    """Yields the switches whose defaults are the opposite of a switch that wins over them."""
+    switches = dict.fromkeys(name for pair in _OPPOSITES for name in pair if ctx.params.get(name))
+    chosen = {name for name in switches if name not in used}
+    for from_file in (False, True):
+        level = [name for name in switches if name in used and used[name].from_file == from_file]
+        opposites = {one for pair in _OPPOSITES if chosen & set(pair) for one in pair} - chosen
+        yield from (name for name in level if name in opposites)
+        chosen |= set(level) - opposites
 
 
 def _fit(options: Mapping[str, Any]) -> bool:
