@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.running import run
 from tests.cli.test_convert import mp3s, video2mp3
 from tests.engine.decoders import samples_decoded
 from tests.engine.sounds import write_wav
@@ -44,6 +45,21 @@ def test_a_file_is_split_into_numbered_mp3s(folder: Path) -> None:
     assert found == [(RATE_HZ, RATE_HZ), (RATE_HZ, RATE_HZ), (RATE_HZ // 2, RATE_HZ // 2)]
     assert {(folder / name).stat().st_mode & 0o777 for name in mp3s(folder)} == {0o666 & ~os.umask(os.umask(0o022))}
     assert not list(folder.glob(".*"))
+
+
+@pytest.mark.parametrize(("split", "left"), [("2", "talk-03.mp3"), ("chapters", "talk-02.mp3, talk-03.mp3")])
+def test_segments_of_an_earlier_conversion_are_named(split: str, left: str, folder: Path) -> None:
+    """It should warn of them, and keep them: they may be another file's."""
+    first = run(folder, "convert", "talk.mp4", "--split", "1")
+    assert (first.returncode, first.stderr) == (0, "")
+    for name in ("talk-2024.mp3", "talks-04.mp3", "talk.mp3", "talk-track1.mp3"):
+        (folder / name).touch()
+    again = run(folder, "convert", "talk.mp4", "--split", split, "-f")
+    warning = f"video2mp3: talk.mp4: warning: Of an earlier conversion there are still {left}.\n"
+    assert again.returncode == 0
+    assert again.stderr.endswith(warning)
+    assert len(mp3s(folder)) == 7
+    assert run(folder, "convert", "talk.mp4", "--split", split, "-f", "-q").stderr == ""
 
 
 def test_all_tracks_are_mp3s_with_their_numbers(folder: Path) -> None:

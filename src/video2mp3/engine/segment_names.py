@@ -29,4 +29,13 @@ def segment_suffixes(tracks: Sequence[int], options: ResolvedOptions) -> list[st
 
 def first_suffix_pattern(options: ResolvedOptions) -> str:
     """Returns a pattern for the suffix of a track's first segment, for any number of segments."""
-    return (r"-track\d+" if options.all_tracks else "") + ("-0{1,2}1" if options.split is not None else "")
+    return _suffix_pattern(options, "0{1,2}1")
+
+
+def any_suffix_pattern(options: ResolvedOptions) -> str:
+    """Returns a pattern for the suffixes of all segments, for any number of them."""
+    return _suffix_pattern(options, r"\d{2,3}")
+
+
+def _suffix_pattern(options: ResolvedOptions, number: str) -> str:
+    return (r"-track\d+" if options.all_tracks else "") + (f"-{number}" if options.split is not None else "")

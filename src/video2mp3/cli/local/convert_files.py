@@ -18,6 +18,7 @@ from video2mp3.cli.local.files import (
     existing_output,
     made_folder,
     no_room,
+    other_segments,
     outputs_of,
     place,
     temporary_file,
@@ -28,6 +29,8 @@ from video2mp3.cli.local.progress import Display, OnProgress, display
 from video2mp3.cli.terminal import clock, complain, reason, shown, size
 from video2mp3.engine import Limits, Report, ResolvedOptions, convert
 from video2mp3.errors import Canceled, InvalidRequest, StorageFull, Video2mp3Error
+
+_NAMED_FILES = 5
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,8 @@ class Converted:
     outputs: Sequence[Path]
     """The paths of the MP3s, one for each segment of the report."""
     took_s: float
+    left: Sequence[Path] = ()
+    """Segments of an earlier conversion, which are beside the outputs still."""
 
 
 @dataclass
@@ -144,6 +149,8 @@ def _report_result(task: Task, future: "Future[Converted]", settings: ConvertSet
     if not settings.quiet:
         for warning in done.report.warnings:
             complain(name, f"warning: {warning}")
+        if done.left:
+            complain(name, f"warning: Of an earlier conversion there are still {_some(done.left)}.")
     if settings.as_json:
         outputs = {"outputs": [str(output) for output in done.outputs]} if in_segments else {}
         print(json.dumps({**facts, **outputs, "report": done.report.as_dict()}), file=results, flush=True)
@@ -151,6 +158,12 @@ def _report_result(task: Task, future: "Future[Converted]", settings: ConvertSet
         print(f"{name} -> {_summary(done, settings.options)}", file=results, flush=True)
         if settings.verbose:
             print(f"  {_details(done)}", file=results, flush=True)
+
+
+def _some(files: Sequence[Path]) -> str:
+    """Returns the names of the files, as far as a line has room for them."""
+    more = len(files) - _NAMED_FILES
+    return ", ".join(map(shown, files[:_NAMED_FILES])) + (f" and {more} more" if more > 0 else "")
 
 
 def _summary(done: Converted, options: ResolvedOptions) -> str:
@@ -214,7 +227,8 @@ def _write(
             place(written, report.segments, outputs, task.given.file, settings.force)
     if settings.keep_times and task.given.origin is None:
         _keep_times(task.given.file, outputs)
-    return Converted(report, outputs, time.monotonic() - started_s)
+    left = other_segments(task.target, outputs, settings.options)
+    return Converted(report, outputs, time.monotonic() - started_s, left)
 
 
 def _to_standard_output(mp3: BinaryIO) -> None:

@@ -7,13 +7,18 @@ import re
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from video2mp3.cli.terminal import complain, reason, shown
 from video2mp3.engine import FileSource, Report, ResolvedOptions, Segment
 from video2mp3.engine.file_names import MAX_NAME_BYTES, fitted
-from video2mp3.engine.segment_names import MAX_SUFFIX_BYTES, first_suffix_pattern, segment_suffixes
+from video2mp3.engine.segment_names import (
+    MAX_SUFFIX_BYTES,
+    any_suffix_pattern,
+    first_suffix_pattern,
+    segment_suffixes,
+)
 from video2mp3.errors import FileExists, InvalidRequest, NotFound, StorageFull
 
 _PIECE_SIZE_BYTES = 1024**2
@@ -117,10 +122,22 @@ def earlier_output(target: Path, options: ResolvedOptions) -> Path | None:
     """
     if not options.makes_segments:
         return None if kind_of(target) is None else target
-    first = re.compile(re.escape(_stem(target, options)) + first_suffix_pattern(options) + re.escape(target.suffix))
+    return min(_segments(target, options, first_suffix_pattern(options)), default=None)
+
+
+def other_segments(target: Path, outputs: Collection[Path], options: ResolvedOptions) -> list[Path]:
+    """Returns the segments that an earlier conversion to this target left beside the outputs, in order."""
+    if not options.makes_segments:
+        return []
+    with contextlib.suppress(OSError):  # the outputs are complete, and their folder need not be readable
+        return sorted(set(_segments(target, options, any_suffix_pattern(options))) - set(outputs))
+    return []
+
+
+def _segments(target: Path, options: ResolvedOptions, suffixes: str) -> list[Path]:
+    pattern = re.compile(re.escape(_stem(target, options)) + suffixes + re.escape(target.suffix))
     folder = target.parent
-    found = [path for path in folder.iterdir() if first.fullmatch(path.name)] if kind_of(folder) is not None else []
-    return min(found, default=None)
+    return [path for path in folder.iterdir() if pattern.fullmatch(path.name)] if kind_of(folder) is not None else []
 
 
 @contextlib.contextmanager
