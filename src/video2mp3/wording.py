@@ -52,11 +52,11 @@ def invalid_value(found: Mapping[str, Any]) -> str:
         return str(found["msg"])
 
 
-def unknown_name(name: str, known: Collection[str]) -> str:
-    """Returns a sentence about a name that is not known, with the nearest one."""
+def unknown_name(name: str, known: Collection[str], least_similarity: float = 0.0) -> str:
+    """Returns a sentence about a name that is not known, with the nearest one that is so similar (0 to 1)."""
     # A long beginning that all names share would make all of them near.
     words = [name.lower(), *(one.lower() for one in known)]
     shared = sum(1 for _ in takewhile(lambda letters: len(set(letters)) == 1, zip(*words, strict=False)))
     by_rest = {one[shared:].lower(): one for one in sorted(known)}
-    near = get_close_matches(name[shared:].lower(), by_rest, 1, 0.0)
+    near = get_close_matches(name[shared:].lower(), by_rest, 1, least_similarity)
     return f"There is no {name}" + (f"; the nearest is {by_rest[near[0]]}." if near else ".")

@@ -9,7 +9,7 @@ from typer.main import get_command
 
 from tests.cli.running import run
 from video2mp3.cli.config_folder import config_folder
-from video2mp3.cli.defaults import CONFIG_VARIABLE, nearest_variable, variable_of
+from video2mp3.cli.defaults import CONFIG_VARIABLE, KEYS_OF_ONE_RUN, nearest_variable, variable_of
 from video2mp3.cli.options_command import KEYS
 from video2mp3.engine import Options
 from video2mp3.engine.presets import DEFAULT_PRESET
@@ -23,9 +23,7 @@ def test_every_key_is_a_flag_of_a_command() -> None:
     commands = [get_command(import_module(f"video2mp3.cli.{name}").app) for name in ("convert", "push")]
     flags = {word for command in commands for parameter in command.params for word in parameter.opts}
     assert {f"--{key}" for key in KEYS} <= flags
-    assert {flag[2:] for flag in flags if flag.startswith("--")} - KEYS == {
-        "dry-run", "watch", "user", "password-stdin",
-    }  # fmt: skip
+    assert {flag[2:] for flag in flags if flag.startswith("--")} - KEYS == set(KEYS_OF_ONE_RUN)
 
 
 def test_the_service_knows_the_variables_of_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,10 +53,10 @@ def test_converting_without_a_terminal_loads_no_bars(sound: Path, arguments: lis
     assert (ended.returncode, ended.stderr.splitlines()[-1]) == (status, ENGINE)
 
 
-def test_values_that_are_wrong_are_refused_as_typer_words_it(sound: Path) -> None:
+def test_values_that_are_wrong_are_read_by_typer(sound: Path) -> None:
     """A control of the two tests above: it should find pydantic, which Typer loads for such values."""
     for flag, value, sentence in (
-        ("--threads", "2000", "Input should be less than or equal to 1024"),
+        ("--threads", "2000", "must be from 1 to 1024."),
         ("--start", "1x", "'1x' is not a time"),
     ):
         ended = started(sound.parent, "convert", "sound.wav", flag, value)

@@ -23,10 +23,14 @@ CONFIG_VARIABLE = "VIDEO2MP3_CONFIG"
 KEYS_OF_COMMANDS = (
     "output", "force", "skip-existing", "keep-times", "threads", "jobs", "json", "quiet", "verbose", "server",
 )  # fmt: skip
-"""The flags that may have a default, apart from the options. Others say what one run does, such as --dry-run."""
+"""The flags that may have a default, apart from the options."""
+KEYS_OF_ONE_RUN = ("dry-run", "watch", "user", "password-stdin")
+"""The other flags of the same commands."""
 _PREFIX = "VIDEO2MP3_"
 _NEAR = 0.8
 """Similarity of a misspelled variable. No setting of the service is that near to a variable of the command line."""
+_NEAR_KEY = 0.6
+"""Similarity of a misspelled key of the file."""
 _AT_LINE = re.compile(r"(.*) \(at (?:(line \d+), column \d+|end of document)\)")
 
 
@@ -97,8 +101,10 @@ def _read_file(known: Collection[str]) -> Iterator[Default]:
         place = f"{shown(file)}, line {_line_of(key, text)}"
         if isinstance(value, dict | list):
             stop(f"{place}: {shown(key)}: write each flag as a line KEY = VALUE, without tables and lists.")
+        if key in KEYS_OF_ONE_RUN:
+            stop(f"{place}: {key} has no default; give --{key} on the command line.")
         if key not in known:
-            stop(f"{place}: {unknown_name(shown(key), known)}")
+            stop(f"{place}: {unknown_name(shown(key), known, _NEAR_KEY)}")
         yield Default(key, str(value), f"{place}: {key}", from_file=True)
 
 
