@@ -41,7 +41,7 @@ page: $(PAGE) ## Build the page of web/, where it has changed
 
 .PHONY: page-if-possible
 page-if-possible:
-	@$(MAKE) --no-print-directory page || echo "The page could not be built, so the service runs without it; everything else works." >&2
+	@$(MAKE) --silent --no-print-directory page || echo "The page could not be built, so the service runs without it; everything else works." >&2
 
 .PHONY: dev
 dev: $(DEV) ## Make .venv with what developing and testing need
