@@ -33,7 +33,7 @@ def test_it_tells_what_is_in_a_file(folder: Path) -> None:
     assert lines[0] == "talk.mkv: matroska,webm, 1:15, “A [31m talk”"
     assert lines[1] == "  track 1: flac, 44100 Hz, mono, deu"
     assert lines[2] == "  chapter 1: 0:00 Hello"
-    assert lines[3].startswith("  as MP3: about 1.8 MB, in ")
+    assert lines[3].startswith("  as MP3: about 1.1 MB, in ")
     assert len(lines) == 4
 
 
@@ -43,7 +43,7 @@ def test_json_is_one_object_per_file(folder: Path) -> None:
     good, broken, nowhere = (json.loads(line) for line in result.stdout.splitlines())
     assert good["probe"]["tracks"][0]["language"] == "deu"
     assert good["probe"]["chapters"] == [{"start_s": 0.0, "end_s": 70.0, "title": "Hello"}]
-    assert good["probe"]["estimated_size_bytes"] == 75 * 24_000
+    assert good["probe"]["estimated_size_bytes"] == 75 * 14_250
     assert (broken["error"]["code"], nowhere["error"]["code"]) == ("unsupported_format", "not_found")
     assert "broken.mp4: This is a text file" in result.stderr
 

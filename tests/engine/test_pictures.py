@@ -169,7 +169,7 @@ def test_the_sound_is_the_same_as_without(folder: Path, tmp_path: Path) -> None:
             convert(source, sink, Options(cover="none", **options))
         without, with_cover = ((tmp_path / f"{name}.mp3").read_bytes() for name in ("without", "with"))
         audio = without[4096:]  # the tag is that long without a cover
-        assert len(audio) > 50_000
+        assert len(audio) > 30_000
         assert with_cover.endswith(audio)
 
 

@@ -103,7 +103,7 @@ REASONS: dict[str, tuple[Callable[[bytes], bytes], type[MediaError], str]] = {
         ReferenceMovie,
         "another file, another!",
     ),
-    "no description": (lambda data: data.replace(b"stsd", b"free"), UnsupportedFormat, "stsd is missing or empty"),
+    "no description": (lambda data: data.replace(b"stsd", b"free"), UndecodableAudio, "stsd is missing or empty"),
     "reference movie": (lambda data: REFERENCE, ReferenceMovie, "points to other files"),
     "zeros": (lambda data: bytes(len(data)), UnsupportedFormat, "only zeros"),
     "nothing": (lambda data: b"", UnsupportedFormat, "0 bytes"),

@@ -128,7 +128,7 @@ def test_twenty_files_at_once(service: Service, page: Page, tmp_path: Path) -> N
     register(page, service, "twenty")
     drop(page, *[FilePayload(name=f"Talk {n:02}.mp4", mimeType="video/mp4", buffer=video) for n in range(1, 21)])
     expect(page.get_by_role("heading", name="20 MP3s are ready")).to_be_visible(timeout=2 * WAIT_MS)
-    expect(row(page).locator(".name")).to_have_text([f"Talk {n:02}.mp4" for n in range(1, 21)])
+    expect(row(page).locator(".name")).to_have_text([f"Talk {n:02}.mp3" for n in range(1, 21)])
     expect(page).to_have_title(re.compile("20 MP3s"))
 
 

@@ -8,7 +8,7 @@ from itertools import islice
 
 from video2mp3.engine.containers import mp4
 from video2mp3.engine.containers.window import Malformed, Missing, ReadAt, Window
-from video2mp3.errors import EncryptedAudio, MediaError, ReferenceMovie, UnsupportedFormat
+from video2mp3.errors import EncryptedAudio, MediaError, ReferenceMovie, UndecodableAudio
 
 _MAX_STEPS = 10_000
 _SELF_CONTAINED = 1
@@ -54,7 +54,7 @@ def _reason(window: Window, index: list[mp4.Box]) -> MediaError | None:
     if all(codec in _ENCRYPTED for codec in codecs):
         return _encrypted(window, index)
     if not any(codecs):
-        return UnsupportedFormat(
+        return UndecodableAudio(
             "The index of this MP4 or MOV file does not say how its audio is coded (stsd is missing or empty), "
             "so it cannot be decoded; make the file again from its source."
         )
