@@ -61,9 +61,9 @@ export function figuresOf(entry: Entry): string {
   return elsewhere(entry);
 }
 
-/** Returns what there is to know about a finished file besides its figures; empty if nothing. */
-export function noteOf({ conversion, upload, size }: Entry): string {
-  const saved = upload?.isSound ? 100 * (1 - upload.sizeBytes / size) : 0;
+/** Returns what there is to know about a finished file besides its figures, and less among others; empty if nothing. */
+export function noteOf({ conversion, upload, size }: Entry, isAlone: boolean): string {
+  const saved = isAlone && upload?.isSound ? 100 * (1 - upload.sizeBytes / size) : 0;
   const tracks = conversion?.result?.tracks ?? 1;
   return joined([
     saved >= 1 && t("figures.saved", { percent: percent(saved) }),
