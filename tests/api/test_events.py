@@ -2,7 +2,7 @@ import asyncio
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -12,7 +12,7 @@ import pytest
 import structlog
 import uvicorn
 from fastapi import FastAPI
-from sqlalchemy import event
+from sqlalchemy import event, update
 from sqlalchemy.orm import Session
 
 from tests.api.conftest import Serve, SignedIn
@@ -20,10 +20,12 @@ from tests.api.stored import claim, convert, fail, finish
 from tests.servers import wait_until
 from video2mp3 import supervision
 from video2mp3.api.application import create_app
-from video2mp3.api.conversions import events
-from video2mp3.api.conversions.watcher import JobWatcher
+from video2mp3.api.conversions import events, watcher
+from video2mp3.api.conversions.watcher import JobStatus, JobWatcher
 from video2mp3.api.frame.services import Services
+from video2mp3.database.clock import SECOND
 from video2mp3.database.connection import Database
+from video2mp3.database.tables import Job
 from video2mp3.errors import DatabaseUnavailable, NoAudio
 from video2mp3.jobs import lifecycle
 
@@ -275,6 +277,34 @@ def test_an_outage_is_one_line_in_the_log_and_followers_outlive_it(
             assert database.questions_left == 0
     database.close()
     assert [line["event"] for line in logged] == ["loop_interrupted", "loop_recovered"] * 2
+
+
+def test_what_ended_in_a_long_outage_is_not_called_deleted(
+    ada: SignedIn, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervision, "_FIRST_BACKOFF_S", 0.01)
+    monkeypatch.setattr(watcher._UserWatch, "interval_s", 0.01)
+    finished, deleted, waiting = (convert(ada.http) for _ in range(3))
+    database = RestartedDatabase(services.settings.effective_database_url)
+
+    async def follow() -> Mapping[str, JobStatus | None] | None:
+        changes = JobWatcher(database).changes_of_user(ada.user_id, heartbeat_s=15)
+        assert set(await anext(changes) or ()) == {finished, deleted, waiting}
+        database.questions_left = 5
+        finish(services, finished)
+        with services.database.write() as session:
+            session.execute(update(Job).where(Job.id == finished).values(ended_at=Job.ended_at - 65 * SECOND))
+            session.delete(lifecycle.find(session, deleted, ada.user_id))
+        return await anext(changes)
+
+    changed = asyncio.run(follow())
+    assert database.questions_left == 0
+    database.close()
+    assert changed is not None
+    assert {job_id: status and status.state for job_id, status in changed.items()} == {
+        finished: "finished",
+        deleted: None,
+    }
 
 
 def test_a_client_that_goes_away_is_forgotten(ada: SignedIn, services: Services) -> None:

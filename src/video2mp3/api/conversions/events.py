@@ -67,7 +67,8 @@ async def follow_conversions(
     """Sends the events of all the caller's conversions, also of those that are created later.
 
     At once it sends an event for each conversion that has not ended or ended within the last minute, so a client that
-    reconnects misses none. An event of the type `deleted` has only the `id`. The stream does not end by itself.
+    reconnects within a minute misses no end. An event of the type `deleted` has only the `id`. The stream does not
+    end by itself.
     """
     changes = watcher.changes_of_user(user.user_id, heartbeat_s=_HEARTBEAT_S)
     is_allowed = partial(is_still_signed_in, services, user)

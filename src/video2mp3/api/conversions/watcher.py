@@ -73,15 +73,18 @@ class _UserWatch:
         self._changed: dict[str, JobStatus | None] = {}
         self.tell(statuses)
 
+    def missing(self, statuses: Mapping[str, JobStatus]) -> list[str]:
+        """Returns the jobs that had not ended and are not among these any more."""
+        before = self._statuses
+        return [job_id for job_id in before.keys() - statuses.keys() if not before[job_id].ended]
+
     def tell(self, statuses: Mapping[str, JobStatus]) -> None:
+        gone = self.missing(statuses)
         before, self._statuses = self._statuses, statuses
         for job_id, status in statuses.items():
             if _visible(status) != _visible(before.get(job_id)):
                 self._changed[job_id] = status
-        for job_id in before.keys() - statuses.keys():
-            # One that ended is not listed for long; any other has been deleted.
-            if not before[job_id].ended:
-                self._changed[job_id] = None
+        self._changed |= dict.fromkeys(gone)
         if self._changed:
             self.news.set()
 
@@ -189,15 +192,19 @@ class JobWatcher:
         jobs = [watch for watch in watches if isinstance(watch, _Watch)]
         users = [watch for watch in watches if isinstance(watch, _UserWatch)]
         if jobs:
-            statuses = await run_in_threadpool(_query, self._database, sorted({watch.job_id for watch in jobs}))
+            of_jobs = await run_in_threadpool(_query, self._database, sorted({watch.job_id for watch in jobs}))
             for watch in jobs:
-                watch.tell(statuses.get(watch.job_id))
+                watch.tell(of_jobs.get(watch.job_id))
         asked_at_s = time.monotonic()
         if users and asked_at_s >= self._users_due_at_s:
             of_users = await run_in_threadpool(_query_users, self._database, sorted({each.user_id for each in users}))
-            self._users_due_at_s = asked_at_s + (time.monotonic() - asked_at_s) / _USER_QUERIES_SHARE
             for each in users:
-                each.tell(of_users[each.user_id])
+                statuses = of_users[each.user_id]
+                # Deleted, or ended more than a minute ago, while the database did not answer.
+                if missing := each.missing(statuses):
+                    statuses = statuses | await run_in_threadpool(_query, self._database, missing)
+                each.tell(statuses)
+            self._users_due_at_s = asked_at_s + (time.monotonic() - asked_at_s) / _USER_QUERIES_SHARE
 
 
 async def _is_told(news: asyncio.Event, timeout_s: float) -> bool:
