@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import httpx
 import jsonschema
 import pytest
 
-from tests.api.conftest import SignedIn
+from tests.api.conftest import Serve, SignedIn
 from tests.api.test_matrix import a_worker
 from tests.servers import require_program
 from video2mp3.api.application import describe
@@ -111,6 +112,35 @@ def test_every_command_is_one_that_the_service_understands(
     }
     assert unexpected == {}
     assert sum(status.startswith("2") for status in statuses) >= 20
+
+
+@pytest.mark.parametrize("trust_loopback", [True, False])
+def test_the_quick_start_runs_as_it_is(
+    services: Services, serve: Serve, tmp_path: Path, *, trust_loopback: bool
+) -> None:
+    """It should do so where programs of this machine need no sign-in, and where every request needs one."""
+    require_program("curl")
+    (tmp_path / "talk.mp4").write_bytes(b"not really a video")
+    services = replace(services, trust_loopback=trust_loopback)
+    url = serve(services)
+    account = {"username": "ada", "password": "correct horse battery staple"}
+    httpx.post(f"{url}/v1/accounts", json=account).raise_for_status()
+    text = httpx.get(f"{url}/llms.txt").text.partition("## Errors")[0]
+    commands = re.findall(r"^```sh\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    assert len(commands) == 3
+    script = "set -e -o pipefail\n" + "mv talk.mp3 first.mp3\n".join(["".join(commands[:2]), commands[2]])
+    with a_worker(services, everything=True):
+        done = subprocess.run(
+            ["bash", "-c", script.replace(services.settings.effective_public_url, url)],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+    assert done.returncode == 0, done.stderr
+    assert '"state": "finished"' in done.stdout
+    assert (tmp_path / "first.mp3").read_bytes() == (tmp_path / "talk.mp3").read_bytes() != b""
 
 
 def test_the_text_for_language_models_has_every_call(client: httpx.Client) -> None:

@@ -62,15 +62,17 @@ def stage(services: Services, ada: SignedIn, root: SignedIn) -> Stage:
 
 
 @contextmanager
-def a_worker(services: Services) -> Iterator[None]:
-    """Finishes what clients wait for on the line."""
+def a_worker(services: Services, *, everything: bool = False) -> Iterator[None]:
+    """Finishes what clients wait for on the line, or everything."""
     ended = threading.Event()
 
     def run() -> None:
         while not ended.wait(0.02):
             with services.database.read() as session:
-                waited_for = (Job.state == "queued", Job.email_notifications.is_(False), Job.batch_id.is_(None))
-                found = session.scalars(select(Job).where(*waited_for)).all()
+                waited_for = (Job.email_notifications.is_(False), Job.batch_id.is_(None))
+                found = session.scalars(
+                    select(Job).where(Job.state == "queued", *(() if everything else waited_for))
+                ).all()
             for job in found:
                 # Several MP3s would have to be a real ZIP of them.
                 if job.options.makes_segments:

@@ -19,7 +19,7 @@ from video2mp3.api.conversions import media_info as probes
 from video2mp3.api.conversions import one_call as mp3
 from video2mp3.api.conversions import routes as conversions
 from video2mp3.api.conversions.event_streams import EventStreams
-from video2mp3.api.description import INTRODUCTION, TITLE, complete, operation_id, webhook_events
+from video2mp3.api.description import TITLE, complete, introduction, operation_id, webhook_events
 from video2mp3.api.description import routes as docs
 from video2mp3.api.fairness.callers import Callers
 from video2mp3.api.fairness.rates import Rates
@@ -70,7 +70,7 @@ _ROUTERS = (
 
 def create_app(services: Services) -> FastAPI:
     """Returns the application that serves the whole API with these services."""
-    app = _Application(services.settings.effective_public_url)
+    app = _Application(services.settings.effective_public_url, trust_loopback=services.trust_loopback)
     app.state.services = services
     app.state.rates = Rates(services.settings)
     app.state.connections = Connections(services.settings.proxies)
@@ -109,16 +109,16 @@ def _routes() -> list[BaseRoute]:
 
 
 def describe(public_url: str) -> dict[str, Any]:
-    """Returns the description of the API of a service with that address, without starting one."""
-    return _Application(public_url).openapi()
+    """Returns the description of the API of a service with that address, where all have to sign in; starts none."""
+    return _Application(public_url, trust_loopback=False).openapi()
 
 
 class _Application(FastAPI):
-    def __init__(self, public_url: str) -> None:
+    def __init__(self, public_url: str, *, trust_loopback: bool) -> None:
         super().__init__(
             title=TITLE,
             version=__version__,
-            description=INTRODUCTION,
+            description=introduction(trust_loopback=trust_loopback),
             webhooks=webhook_events.router,
             # `description/routes.py` serves them, with our scripts; the framework's page loads its from a CDN.
             openapi_url=None,

@@ -9,23 +9,32 @@ SERVER = "{server}"
 
 SUMMARY = "Converts video to MP3: send a file, or name a URL, and download the MP3."
 
-INTRODUCTION = f"""{SUMMARY}
-
-## Quick start
-
+_TOKEN = f"""\
+```sh
+TOKEN=$(curl -fsS {SERVER}/v1/sessions --json '{{"username": "ada", "password": "correct horse battery staple"}}' |
+  python3 -c 'import json, sys; print(json.load(sys.stdin)["access_token"])')
+```"""
+_HERE = f"""\
 On the machine that runs the service, one call is enough. The final slash makes `curl` send the file's name:
 
 ```sh
 curl -fsS -T talk.mp4 {SERVER}/v1/mp3/ -o talk.mp3
 ```
 
-From elsewhere, sign in first. Programs use an API key (`createApiKey`, or the page) instead of the token:
+Otherwise, sign in first. Programs use an API key (`createApiKey`, or the page) instead of the token:
+
+{_TOKEN}"""
+_SIGNED_IN = f"""\
+Sign in first. Programs use an API key (`createApiKey`, or the page) instead of the token:
+
+{_TOKEN}
+
+Then one call is enough. The final slash makes `curl` send the file's name:
 
 ```sh
-TOKEN=$(curl -fsS {SERVER}/v1/sessions --json '{{"username": "ada", "password": "correct horse battery staple"}}' |
-  python3 -c 'import json, sys; print(json.load(sys.stdin)["access_token"])')
-```
-
+curl -fsS -T talk.mp4 {SERVER}/v1/mp3/ -H "Authorization: Bearer $TOKEN" -o talk.mp3
+```"""
+_REST = f"""\
 Convert step by step, with progress: upload and convert in one form, follow the conversion, download the MP3.
 
 ```sh
@@ -45,7 +54,14 @@ answer {{common}}.
 
 `x-needs` says what a call requires: nothing (`open`), a session or an API key with that scope (`read`, `convert`,
 `admin`; `convert` includes `read`), or a session (`account`)."""
-"""The introduction, with `{{server}}` and `{{common}}` to be filled in."""
+
+
+def introduction(*, trust_loopback: bool) -> str:
+    """Returns the introduction, with `{server}` and `{common}` to be filled in.
+
+    With `trust_loopback`, programs of this machine need no sign-in.
+    """
+    return f"{SUMMARY}\n\n## Quick start\n\n{_HERE if trust_loopback else _SIGNED_IN}\n\n{_REST}"
 
 
 def llms_text(schema: dict[str, Any]) -> str:
