@@ -208,6 +208,7 @@ def configure_logging(settings: Settings) -> None:
     # These say at "info" what is our own business to say, or nothing of use.
     for chatty in ("uvicorn.error", "httpx", "uvicorn.access", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").addFilter(_is_not_of_upgrade)
     # It warns of each broken form, which is the sender's affair and is answered.
     logging.getLogger("python_multipart").setLevel(logging.ERROR)
     # Where traces cannot be sent, it warns of each retry, and says in the end that it gave up.
@@ -215,3 +216,11 @@ def configure_logging(settings: Settings) -> None:
     # They print a traceback for each lost connection, which our own code reports in a line.
     for noisy in ("aio_pika", "aiormq"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
+
+
+def _is_not_of_upgrade(record: logging.LogRecord) -> bool:
+    """Returns whether a line is another one than uvicorn's for each request that asks for a protocol such as h2c.
+
+    They advise to install a library for WebSockets, which this service does not speak. Its answer is that of HTTP/1.1.
+    """
+    return not record.getMessage().startswith(("Unsupported upgrade request", "No supported WebSocket library"))

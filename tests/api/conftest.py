@@ -104,6 +104,7 @@ def serving_app(app: FastAPI) -> Iterator[str]:
     config = uvicorn.Config(
         app,
         http=BoundedHeadProtocol,
+        ws="none",
         host="127.0.0.1",
         port=0,
         log_config=None,

@@ -1,5 +1,6 @@
 """Passwords and tokens reach no log, with the logging as it is set up for real and everything logged."""
 
+import json
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from tests.api.conftest import Serve
 from tests.api.test_problems import BrokenDatabase
+from tests.servers import wait_until
 from video2mp3.accounts import sign_ins, users
 from video2mp3.api.frame.services import Services
 from video2mp3.database.tables import User
@@ -88,8 +90,9 @@ def flow(url: str, services: Services) -> list[str]:
 
 def test_no_password_and_no_token_reaches_the_log(services: Services, serve: Serve, log: Log) -> None:
     secrets = flow(serve(services), services)
+    # The last line comes after its response.
+    wait_until(lambda: log.stream.getvalue().count('"event": "request"') >= 25, 15, "a line for each request")
     written = log.read()
-    assert written.count('"event": "request"') >= 25
     assert not [secret for secret in secrets if secret in written]
 
 
@@ -107,6 +110,17 @@ def test_a_fault_in_the_middle_logs_its_traceback_without_the_password(
     assert written.count("planted-fault") >= 5  # the tracebacks are there
     assert PASSWORD not in written
     assert "planted-token" not in written
+
+
+@pytest.mark.parametrize("protocol", ["h2c", "websocket", "x"])
+def test_a_protocol_that_is_not_spoken_is_no_matter_for_the_log(
+    services: Services, serve: Serve, log: Log, protocol: str
+) -> None:
+    """It should log the request alone: no advice to install a library, with which any client could fill the log."""
+    upgrade = {"Connection": "Upgrade", "Upgrade": protocol}
+    assert httpx.get(f"{serve(services)}/livez", headers=upgrade).status_code == 200
+    logging.getLogger("uvicorn.error").warning("Something else.")
+    assert [json.loads(line)["event"] for line in log.read().splitlines() if "warning" in line] == ["Something else."]
 
 
 def test_an_error_of_the_database_tells_no_values(services: Services) -> None:
