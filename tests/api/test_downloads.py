@@ -179,6 +179,8 @@ def test_the_file_name_is_harmless(ada: SignedIn, services: Services, name: str,
         ("v1.2", "v1.2.mp3"),
         ("Größe: 1/2", "2.mp3"),
         ("../..", "audio.mp3"),
+        (".mp3", "audio.mp3"),
+        (".. .mp3", "audio.mp3"),
         ("ö" * 255, "ö" * 125 + ".mp3"),
     ],
 )

@@ -97,7 +97,8 @@ def result_name(source_name: str, options: ResolvedOptions) -> str:
 
 def chosen_name(name: str, suffix: str) -> str:
     """Returns a name that the user chose for a download, with the suffix, unless it has it already."""
-    return fitted(name[: -len(suffix)] if name.lower().endswith(suffix) else name, suffix)
+    stem = name[: -len(suffix)] if name.lower().endswith(suffix) else name
+    return fitted(stem if stem.strip(" .") else "audio", suffix)
 
 
 def segment_names(source_name: str, options: ResolvedOptions, tracks: Sequence[int]) -> list[str]:
