@@ -7,7 +7,7 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from sqlalchemy.engine import make_url
@@ -25,7 +25,7 @@ def hold_alone(settings: Settings) -> Iterator[Callable[[str], None]]:
     """Holds the database until the end of the block; yields a function that records where the service is reached.
 
     Raises:
-        ConfigurationError: when another process holds it.
+        ConfigurationError: when another process holds it, or the system refuses the lock.
     """
     path = _path(settings)
     if path is None:
@@ -41,7 +41,7 @@ def hold_with_others(settings: Settings) -> Iterator[None]:
     """Holds the database together with others of its kind until the end of the block.
 
     Raises:
-        ConfigurationError: when `serve` holds it.
+        ConfigurationError: when `serve` holds it, or the system refuses the lock.
     """
     path = _path(settings)
     if path is None:
@@ -52,43 +52,64 @@ def hold_with_others(settings: Settings) -> Iterator[None]:
 
 
 def recorded_url(settings: Settings) -> str | None:
-    """Returns where the running `serve` is reached; None if none runs, or if its database is not SQLite."""
+    """Returns where the running `serve` is reached; None if none runs, if its database is no file of SQLite, or if the
+    system does not tell.
+    """
     path = _path(settings)
-    if path is None or not path.exists():
+    if path is None:
         return None
-    descriptor = os.open(path, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return path.read_text("utf-8") or None
-    finally:
-        os.close(descriptor)
+        with _opened(path, os.O_RDONLY) as descriptor:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return path.read_text("utf-8") or None
+    except OSError:
+        return None
     return None
 
 
 def _path(settings: Settings) -> Path | None:
     url = make_url(settings.effective_database_url)
-    if url.get_backend_name() != "sqlite" or not url.database:
+    if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:") or "uri" in url.query:
         return None
     return Path(f"{url.database}.lock").absolute()
 
 
 @contextmanager
 def _locked(path: Path, kind: int) -> Iterator[int]:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    with ExitStack() as stack:
+        try:
+            descriptor = stack.enter_context(_opened(path, os.O_RDWR | os.O_CREAT))
+            _lock(descriptor, kind, path)
+        except OSError as error:
+            raise ConfigurationError(
+                f"The lock {path} cannot be used ({error.strerror}); make it a file that this user may write, on a "
+                "file system with locks, or choose another folder with --data-dir (VIDEO2MP3_DATA_DIR)."
+            ) from None
+        yield descriptor
+
+
+@contextmanager
+def _opened(path: Path, flags: int) -> Iterator[int]:
+    descriptor = os.open(path, flags, 0o600)
     try:
-        deadline_s = time.monotonic() + _WAIT_S
-        while True:
-            try:
-                fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline_s:
-                    raise ConfigurationError(
-                        f"Another process of this service uses {path.with_suffix('')}; stop it, "
-                        "or choose another folder with --data-dir (VIDEO2MP3_DATA_DIR)."
-                    ) from None
-            time.sleep(_PAUSE_S)
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int, kind: int, path: Path) -> None:
+    deadline_s = time.monotonic() + _WAIT_S
+    while True:
+        try:
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline_s:
+                raise ConfigurationError(
+                    f"Another process of this service uses {path.with_suffix('')}; stop it, "
+                    "or choose another folder with --data-dir (VIDEO2MP3_DATA_DIR)."
+                ) from None
+        else:
+            return
+        time.sleep(_PAUSE_S)
