@@ -29,6 +29,9 @@ RECORD = """() => {
 HOLD_READS = "() => { Blob.prototype.arrayBuffer = () => new Promise(() => {}); }"
 """Files are never read, so their sound is being extracted for ever."""
 
+READ = re.compile(r"/v1/conversions/(?!events)[^/?]+$")
+"""The page reads one conversion."""
+
 ASK = """async (timeoutMs) => {
   const answer = await fetch("v1/me", { signal: AbortSignal.timeout(timeoutMs) });
   return answer.status;
@@ -102,10 +105,48 @@ def _six_more(context: BrowserContext, first: Page, url: str, long_file: Path) -
     return others
 
 
+HOLD_NO_FILES = "IDBObjectStore.prototype.put = () => { throw new DOMException('full'); }"
+"""The browser stores no file, as it does not store large ones."""
+
+
+def test_a_tab_that_a_dialog_blocks_keeps_its_uploads(
+    service: Service, context: BrowserContext, long_file: Path, tmp_path: Path
+) -> None:
+    """It should go on with them, and with later ones, although another tab took it for closed on plain http."""
+    url = f"http://lan:{urlsplit(service.url).port}"
+    context.add_init_script(HOLD_NO_FILES)
+    first, second = context.new_page(), context.new_page()
+    with service.user("tabs-blocked"):
+        first.goto(url)
+        sign_in(first, "tabs-blocked")
+        second.goto(url)
+        first.bring_to_front()
+        limit = limit_line(first, 50_000)
+        drop(first, long_file)
+        expect(row(second)).to_contain_text("another tab")
+        expect(row(first)).to_have_text(re.compile(r"Uploading [1-9]\d?%"), timeout=WAIT_MS)
+        with first.expect_event("dialog") as asked:
+            first.on("dialog", lambda dialog: None)  # it stays open
+            first.close(run_before_unload=True)
+        expect(row(second)).to_have_attribute("data-phase", "lost")
+        asked.value.dismiss()
+        elsewhere = re.compile(r"Uploading [1-9]\d?%.*another tab", re.DOTALL)
+        expect(row(first)).to_have_attribute("data-phase", "uploading")
+        expect(row(second)).to_have_text(elsewhere)
+        drop(first, make_video(tmp_path / "Later.mp4", 20))
+        expect(row(second).nth(1)).to_contain_text("another tab")
+        second.evaluate(RECORD)
+        limit(-1)
+        for tab in (first, second):
+            expect(row(tab).and_(tab.locator("[data-phase=finished]"))).to_have_count(2, timeout=2 * WAIT_MS)
+        assert not any("Interrupted" in state for state in second.evaluate("[...seen]"))
+
+
 def test_a_sign_out_ends_in_all_tabs(service: Service, context: BrowserContext, long_file: Path) -> None:
     """It should stop an upload of another tab, and show the next account's queue in all tabs."""
-    first, second = context.new_page(), context.new_page()
+    first = context.new_page()
     register(first, service, "tabs-out")
+    second = context.new_page()
     second.goto(service.url)
     with slow_line(second, 50_000):
         drop(second, long_file)
@@ -114,6 +155,7 @@ def test_a_sign_out_ends_in_all_tabs(service: Service, context: BrowserContext, 
         first.get_by_role("button", name="Sign out").click()
         for tab in (first, second):
             expect(tab.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
+    first.bring_to_front()
     first.goto(service.url)
     make_account(first, "tabs-in")
     expect(second.get_by_role("heading", name="Drop a video, get an MP3")).to_be_visible()
@@ -147,6 +189,32 @@ def test_a_reload_keeps_a_row_whose_sound_is_being_extracted(
     page.reload()
     assert asked == ["beforeunload"]
     expect(row(page)).to_have_attribute("data-phase", "finished", timeout=2 * WAIT_MS)
+
+
+def test_a_conversion_that_could_not_be_read_stays_in_the_queue(
+    service: Service, context: BrowserContext, tmp_path: Path
+) -> None:
+    """It should be read again by a retry and by a reload, and be there in other tabs all the time."""
+    page = context.new_page()
+    register(page, service, "tabs-unread")
+    other = context.new_page()
+    other.goto(service.url)
+    drop(page, make_video(tmp_path / "Talk.mp4", 2))
+    for tab in (page, other):
+        expect(row(tab)).to_have_attribute("data-phase", "finished", timeout=2 * WAIT_MS)
+    for again in ("Try again", "reload"):
+        page.route(READ, lambda route: route.fulfill(status=503, json={"code": "overloaded"}))
+        page.reload()
+        expect(row(page)).to_have_attribute("data-phase", "refused")
+        page.unroute(READ)
+        if again == "reload":
+            page.reload()
+        else:
+            page.get_by_role("button", name=again).click()
+        for tab in (page, other):
+            expect(row(tab)).to_have_attribute("data-phase", "finished")
+    other.reload()
+    expect(row(other)).to_have_attribute("data-phase", "finished")
 
 
 def test_a_file_that_is_dropped_offline_is_sent_when_the_connection_is_back(

@@ -28,6 +28,8 @@ export class Entry implements Standing {
   isHeldBack = $state(false);
   /** The tab that has the file and sends it; null if none has to. */
   sender = $state<string | null>(null);
+  /** How many times a tab has made itself the sender. */
+  turn = $state(0);
   /** When this tab last heard of it, if another one sends it. */
   heardMs = 0;
 
@@ -41,6 +43,8 @@ export class Entry implements Standing {
   speedBps = $state<number | null>(null);
   takenPercent = $state(0);
   conversion = $state.raw<Conversion | null>(null);
+  /** Of the stored or reported row, whose conversion may be unknown because it could not be read. */
+  conversionId = $state<string | null>(null);
   progress = $state.raw<Progress | null>(null);
   trouble = $state.raw<Trouble | null>(null);
   /** Aborts the current step. */
@@ -54,9 +58,9 @@ export class Entry implements Standing {
     if (file instanceof File) this.file = file;
   }
 
-  /** Whether another tab has the file. */
+  /** Whether another tab has the file. The sender of a lost file has ended, or is silent. */
   get isElsewhere(): boolean {
-    return this.sender !== null && this.sender !== TAB;
+    return this.sender !== null && this.sender !== TAB && this.step !== "lost";
   }
   get mp3Name(): string {
     return this.chosenName ?? this.conversion?.result?.name ?? this.name;
@@ -99,9 +103,25 @@ export class Entry implements Standing {
     this.trouble = { code, detail, retryable: true };
   }
 
+  forgetConversion(): void {
+    [this.conversion, this.conversionId] = [null, null];
+  }
+  /** Makes this tab the sender. */
+  claim(): void {
+    this.sender = TAB;
+    this.turn += 1;
+  }
+  /** Whether the tab that reports this row has not heard yet that this tab has become the sender. */
+  isAheadOf(row: Kept): boolean {
+    if (row.turn !== this.turn) return row.turn < this.turn;
+    // Of two tabs that did so at the same time, the one whose name comes first sends the file.
+    return this.sender === TAB && row.sender !== null && TAB < row.sender;
+  }
+
   kept(): Kept {
-    const { id, name, size, lastModified, options, isHeldBack, chosenName, step, sender, uploadId, upload } = this;
-    const conversionId = this.conversion?.id ?? null;
+    const { id, name, size, lastModified, options, isHeldBack, chosenName, step, sender, turn, uploadId, upload } =
+      this;
+    const conversionId = this.conversion?.id ?? this.conversionId;
     return {
       id,
       name,
@@ -112,6 +132,7 @@ export class Entry implements Standing {
       chosenName,
       step,
       sender,
+      turn,
       uploadId,
       upload,
       conversionId,
@@ -128,8 +149,10 @@ export class Entry implements Standing {
     this.chosenName = row.chosenName;
     this.step = row.step;
     this.sender = row.sender;
+    this.turn = row.turn;
     this.uploadId = row.uploadId;
     this.upload = row.upload;
+    this.conversionId = row.conversionId;
     this.sentBytes = row.sentBytes ?? 0;
     this.speedBps = row.speedBps ?? null;
     this.takenPercent = row.takenPercent ?? 0;

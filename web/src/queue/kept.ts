@@ -17,6 +17,8 @@ export interface Kept {
   step: Step;
   /** The tab that has the file and sends it; null if none has to. */
   sender: string | null;
+  /** How many times a tab has made itself the sender. */
+  turn: number;
   uploadId: string | null;
   /** The uploaded file: the whole file or its audio. */
   upload: { sizeBytes: number; hash: string; isSound: boolean } | null;

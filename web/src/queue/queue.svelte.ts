@@ -5,12 +5,12 @@ import { call, Problem } from "../api/client";
 import type { Conversion, Options } from "../api/types";
 import { preferences } from "../preferences.svelte";
 import { onTabMessage, TAB, postToTabs, type Message, type News } from "../tabs/channel";
-import { announceTab, isSuccessorOf, whenEnded } from "../tabs/senders";
+import { announceTab, heardFrom, whenEnded } from "../tabs/senders";
 import { Entry } from "./entry.svelte";
 import { Feed, isEnd } from "./feed";
 import * as kept from "./kept";
 import { moved, summarize } from "./phase";
-import { restored, takeOver } from "./restoring";
+import { readConversion, restored, takeOver } from "./restoring";
 import { advance, canWait, type Surroundings } from "./steps";
 import { Sync } from "./sync";
 import { dropUpload, storedBytes } from "./uploads";
@@ -44,7 +44,8 @@ const feed = new Feed((news) => {
 });
 
 announceTab();
-onTabMessage((message, userId) => {
+onTabMessage((message, userId, from) => {
+  heardFrom(from);
   if (message.kind === "cleared") void wipe();
   else if (owner && userId === owner) hear(message);
 });
@@ -119,13 +120,19 @@ function entryOf(conversionId: string): Entry | undefined {
 /** Takes over the row of another tab. */
 function takeRow(row: kept.Row, conversion: Conversion | null): void {
   let entry = entries.find((each) => each.id === row.id);
-  // It was reported before its sender ended, and this tab has gone on meanwhile.
-  if (entry && row.sender && isSuccessorOf(row.sender)) return;
+  if (row.sender === TAB) {
+    // This tab was silent for so long that another one gave up its file.
+    if (entry) sync.forget(entry);
+    postRows();
+    return;
+  }
+  if (entry?.isAheadOf(row)) return;
   if (entry?.sender === TAB && row.sender !== null) void halt(entry);
   entry ??= new Entry(row.id, { name: row.name, size: row.sizeBytes, lastModified: row.lastModified });
   const before = JSON.stringify(entry.kept());
   entry.take(row);
-  if (conversion?.id !== entry.conversion?.id) [entry.conversion, entry.progress] = [conversion, null];
+  // The other tab may have failed to read the conversion.
+  if (entry.conversion?.id !== row.conversionId) [entry.conversion, entry.progress] = [conversion, null];
   sync.isKnown(entry);
   if (!entries.includes(entry)) entries = [...entries, entry];
   succeed(row.sender);
@@ -152,7 +159,7 @@ export function add(files: readonly File[], options: Options = preferences.all.o
     const entry = new Entry(crypto.getRandomValues(new Uint32Array(2)).join("-"), file);
     entry.options = { ...options };
     entry.isHeldBack = preferences.all.lookFirst;
-    entry.sender = TAB;
+    entry.claim();
     if (file.size === 0) entry.trouble = { code: "empty_file", detail: "", retryable: false };
     added.push(entry);
   }
@@ -166,7 +173,7 @@ export function giveFile(entry: Entry, file: File): void {
   entry.trouble = null;
   if (kept.isSameFile(entry.kept(), file)) {
     [entry.file, entry.content] = [file, null];
-    entry.sender = TAB;
+    entry.claim();
     entry.step = "next";
     pump();
   } else {
@@ -262,8 +269,13 @@ async function halt(entry: Entry): Promise<void> {
   if (entry.step === "uploading" || entry.step === "paused") (await import("./sender")).stopSending(entry.id);
 }
 
-/** Retries the steps that failed. */
+/** Retries the steps that failed. The first one reads the conversion of a restored row. */
 export async function retry(entry: Entry): Promise<void> {
+  if (entry.conversionId && !entry.conversion) {
+    if (!(await readConversion(entry))) return remove(entry);
+    entry.trouble = null;
+    if (entry.step === "sent") return pump();
+  }
   const { conversion: failed, step } = entry;
   entry.trouble = null;
   entry.progress = null;
@@ -272,8 +284,13 @@ export async function retry(entry: Entry): Promise<void> {
   } else {
     const isThere = entry.uploadId !== null && !failed?.ended_at && (await storedBytes(entry.uploadId)) !== null;
     if (entry.step !== step) return; // it was given its file meanwhile, and runs
-    if (!isThere) [entry.uploadId, entry.conversion, entry.sentBytes] = [null, null, 0];
-    [entry.step, entry.sender] = entry.file ? ["next", TAB] : ["lost", null];
+    if (!isThere) {
+      [entry.uploadId, entry.sentBytes] = [null, 0];
+      entry.forgetConversion();
+    }
+    entry.step = entry.file ? "next" : "lost";
+    if (entry.file) entry.claim();
+    else entry.sender = null;
   }
   pump();
 }

@@ -26,6 +26,8 @@ export type Message =
   | { kind: "cancel"; id: string };
 
 interface Envelope {
+  /** The tab that sends the message. */
+  from: string;
   /** The account that the sender of the message is signed in to; null if it is not. */
   userId: string | null;
   message: Message;
@@ -35,10 +37,12 @@ interface Envelope {
 const channel = new BroadcastChannel(`video2mp3 ${globalThis.location?.pathname ?? ""}`);
 
 export function postToTabs(userId: string | null, message: Message): void {
-  channel.postMessage({ userId, message } satisfies Envelope);
+  channel.postMessage({ from: TAB, userId, message } satisfies Envelope);
 }
 
 /** Calls `handle` for each message of another tab. */
-export function onTabMessage(handle: (message: Message, userId: string | null) => void): void {
-  channel.addEventListener("message", ({ data }: MessageEvent<Envelope>) => handle(data.message, data.userId));
+export function onTabMessage(handle: (message: Message, userId: string | null, from: string) => void): void {
+  channel.addEventListener("message", ({ data }: MessageEvent<Envelope>) =>
+    handle(data.message, data.userId, data.from),
+  );
 }

@@ -3,9 +3,15 @@
 import { TAB } from "./channel";
 import { hold } from "./locks";
 
-/** This tab has these locks until it ends. */
+interface Wait {
+  act: () => void;
+  end: AbortController;
+}
+
+/** The tabs whose locks this tab has. */
 const held = new Set<string>();
-const awaited = new Set<string>();
+/** The tabs whose locks this tab has or waits for. */
+const waits = new Map<string, Wait>();
 const forever = new AbortController().signal;
 
 /** Call this before other tabs hear of this one. */
@@ -16,12 +22,22 @@ export function announceTab(): void {
 /** Calls `act` as soon as that tab has ended, in one of the others; at once, if this tab already takes its place. */
 export function whenEnded(tab: string, act: () => void): void {
   if (held.has(tab)) act();
-  if (tab === TAB || awaited.has(tab)) return;
-  awaited.add(tab);
-  hold(tab, TAB, forever, () => {
+  if (tab === TAB || waits.has(tab)) return;
+  const end = new AbortController();
+  waits.set(tab, { act, end });
+  hold(tab, TAB, end.signal, () => {
     held.add(tab);
     act();
   });
+}
+
+/** Takes note that a tab lives. If it was silent for so long that this one took its place, this one waits again. */
+export function heardFrom(tab: string): void {
+  const wait = waits.get(tab);
+  if (!wait || !held.delete(tab)) return;
+  waits.delete(tab);
+  wait.end.abort();
+  whenEnded(tab, wait.act);
 }
 
 /** Whether this tab takes the place of that one. */
