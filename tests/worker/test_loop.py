@@ -126,7 +126,7 @@ def test_messages_that_are_not_ours_are_put_aside(embedded: System) -> None:
 
 def test_a_message_is_acknowledged_while_its_job_runs(system: System) -> None:
     """It should hold nothing back: another consumer finds the queue empty even if this one dies."""
-    job = system.submit(make_wav(600))
+    job = system.submit(make_wav(LONG_S))
     with system.running():
         system.wait_for(job.id, "processing")
         consumer = system.queue.consumer(VIDEO_QUEUE)
