@@ -18,7 +18,7 @@ from video2mp3.queue.rabbitmq import RabbitQueue
 from video2mp3.storage import Storage
 from video2mp3.storage.disk import DiskStorage
 
-# The config.toml of whoever runs the tests does not apply to them.
+# The tests ignore the config.toml of the user who runs them.
 os.environ["VIDEO2MP3_CONFIG"] = os.devnull
 # Each client would parse the 140 certificates of public authorities: 25 ms of CPU, for servers without a certificate.
 httpx_transport.create_ssl_context = functools.cache(httpx_transport.create_ssl_context)  # type: ignore[attr-defined]

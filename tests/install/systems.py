@@ -1,6 +1,6 @@
 """Debian systems as somebody has them who just installed one: an ordinary user, no network, nothing of ours.
 
-What happens in a system is gone when it ends: it is a layer in memory over the folder that debootstrap made.
+Each system is a layer in memory over the folder that debootstrap made, so the kernel drops all changes when it ends.
 """
 
 import os

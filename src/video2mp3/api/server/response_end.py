@@ -42,6 +42,6 @@ def delimit_by_close(cycle: RequestResponseCycle) -> None:
                 cycle.chunked_encoding = False
         elif not is_delimited:
             cycle.expected_content_length = len(message.get("body", b""))
-        await send(message)  # type: ignore[arg-type]
+        await send(message)  # type: ignore[arg-type]  # uvicorn's types of messages are private
 
-    cycle.send = send_unchunked  # type: ignore[method-assign, assignment]
+    cycle.send = send_unchunked  # type: ignore[method-assign, assignment]  # for this response alone
