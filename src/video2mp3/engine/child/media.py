@@ -11,7 +11,6 @@ from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
 from video2mp3.engine.child.decode import TrackDecoder, out_of_memory
-from video2mp3.engine.child.metadata.languages import has_language
 from video2mp3.engine.child.metadata.text_encoding import FALLBACK, MAC_ROMAN, TagDecoder
 from video2mp3.engine.child.mixing import MixedTracks
 from video2mp3.engine.child.parts import Part, Parts, PartsDecoder
@@ -21,6 +20,17 @@ from video2mp3.engine.child.refusals.recognize import chosen_demuxer, demuxer_of
 from video2mp3.engine.child.refusals.soundless import is_protected
 from video2mp3.engine.child.sample_reader import sample_reader
 from video2mp3.engine.child.timeline import Clock, StartClock
+from video2mp3.engine.child.tracks import (
+    MAX_DURATION_S,
+    bounded,
+    default_place,
+    described,
+    empty_tracks,
+    is_dependent,
+    listed_streams,
+    place_of,
+    title_of,
+)
 from video2mp3.engine.containers import ogg
 from video2mp3.engine.containers.attached_pictures import MAX_PICTURE_BYTES, attached_pictures
 from video2mp3.engine.containers.declared_size import declared_size, info_tag_of
@@ -30,9 +40,9 @@ from video2mp3.engine.formats import DECODERS, FORMATS, MAX_STREAMS
 from video2mp3.engine.mp3.frames import parse_header
 from video2mp3.engine.mp3.id3 import clean_text
 from video2mp3.engine.mp3.start import SEARCHED_BYTES, start_of_mp3
-from video2mp3.engine.report import MAX_CHAPTERS, TRACK_FLAGS, Chapter, Track
+from video2mp3.engine.report import MAX_CHAPTERS, Chapter, Track
 from video2mp3.engine.source import SourceFile
-from video2mp3.errors import EncryptedAudio, NoAudio, TrackNotFound, UndecodableAudio, UnsupportedFormat
+from video2mp3.errors import EncryptedAudio, NoAudio, UndecodableAudio, UnsupportedFormat
 
 PROBE_BYTES = 5_000_000
 ANALYZE_US = 5_000_000
@@ -40,9 +50,6 @@ LATE_PROBE_BYTES = 64_000_000
 LATE_ANALYZE_US = 1_000_000_000
 """For FLV without audio in its first seconds: its tracks are described by their first packets, not by the header."""
 IO_BUFFER_BYTES = 128 * 1024
-MAX_DURATION_S = 10**7
-MAX_LANGUAGES_LENGTH = 64
-MAX_TRACK_TITLE_LENGTH = 100
 
 _TRANSPORT_FORMATS = ("mpegts", "mpeg")
 _TIMED_FORMATS = (*_TRANSPORT_FORMATS, "mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "flv", "ogg", "asf", "nut")
@@ -50,13 +57,9 @@ _TIMED_FORMATS = (*_TRANSPORT_FORMATS, "mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm
 _LATE_START_S = 10
 """A file that starts later was cut out of a longer recording: its clock begins with its first stream."""
 
-_FOR_SOME = Disposition.comment | Disposition.visual_impaired | Disposition.hearing_impaired
-"""Commentary, audio description, clear dialogue: tracks that most listeners do not want."""
 _CLAIMS_LATIN_1 = ("aac", "ac3", "aiff", "asf", "dsf", "mp3", "tta", "wav")
 """Containers with ID3v2 tags, or with Latin-1 in UTF-16. Their texts are often in the code page of a country."""
 _STILLS = Disposition.attached_pic | Disposition.timed_thumbnails
-_DEPENDENT = 1 << 19
-"""AV_DISPOSITION_DEPENDENT: a stream that belongs to another track, as in immersive audio."""
 
 
 class Media:
@@ -85,7 +88,7 @@ class Media:
         if self.container == "flv" and not self._container.streams.audio:
             self._container.close()
             self._container = self._opened(LATE_PROBE_BYTES, LATE_ANALYZE_US)
-        self.audio_streams = _audio_streams(self._container)
+        self.audio_streams = listed_streams(self._container)
         self._all_chapters = self._container.chapters()
         self._decoded = self._tag_decoder().decoded
 
@@ -128,40 +131,22 @@ class Media:
     @property
     def tracks(self) -> tuple[Track, ...]:
         """The audio tracks."""
-        return tuple(_track(stream, self._decoded(_title_of(stream))) for stream in self.audio_streams)
+        return tuple(described(stream, self._decoded(title_of(stream))) for stream in self.audio_streams)
 
     @property
     def default_track(self) -> int:
-        """Index of the audio track that is converted by default.
-
-        If possible, it is decodable, not empty, meant for everybody, and has the default flag, in this order.
-        """
-        tracks, empty = self.tracks, self.empty_tracks
-
-        def rank(place: int) -> tuple[bool, bool, bool]:
-            stream, track = self.audio_streams[place], tracks[place]
-            return (
-                place + 1 in empty or not track.decodable,
-                bool(stream.disposition & _FOR_SOME),
-                not stream.disposition & Disposition.default,
-            )
-
-        return min(range(len(tracks)), key=rank, default=0)
+        """Index of the audio track that is converted by default."""
+        return default_place(self.audio_streams, self.tracks)
 
     @property
     def empty_tracks(self) -> list[int]:
         """The numbers of the audio tracks without any sound."""
-        is_counted = any(stream.frames for stream in self.audio_streams)
-        return [
-            number
-            for number, (stream, track) in enumerate(zip(self.audio_streams, self.tracks, strict=True), 1)
-            if not track.channels or (is_counted and not stream.frames)
-        ]
+        return empty_tracks(self.audio_streams, self.tracks)
 
     @property
     def dependent_streams(self) -> int:
         """Number of streams that belong to the first track but are not mixed into it, as in immersive audio."""
-        return sum(1 for stream in self._container.streams.audio if stream.disposition & _DEPENDENT)
+        return sum(map(is_dependent, self._container.streams.audio))
 
     @property
     def has_video(self) -> bool:
@@ -197,7 +182,7 @@ class Media:
 
     def _tag_decoder(self) -> TagDecoder:
         tags, chapters = self._raw_tags, self._all_chapters[:MAX_CHAPTERS]
-        texts = [*tags, *tags.values(), *(_title_of(stream) for stream in self.audio_streams)]
+        texts = [*tags, *tags.values(), *(title_of(stream) for stream in self.audio_streams)]
         texts += [chapter["metadata"].get("title", "") for chapter in chapters]
         if self.container in _CLAIMS_LATIN_1:
             return TagDecoder(texts, FALLBACK, texts)
@@ -213,7 +198,7 @@ class Media:
     def duration_s(self) -> float | None:
         """Duration of the file, as it claims."""
         duration = self._container.duration
-        return _bounded(duration / 1e6) if duration else None
+        return bounded(duration / 1e6) if duration else None
 
     @property
     def zero_s(self) -> Fraction:
@@ -251,18 +236,7 @@ class Media:
         """
         if not self.audio_streams:
             raise NoAudio
-        if wanted in (None, "mix"):
-            return self.default_track
-        if str(wanted).isdecimal():
-            place = int(wanted) - 1
-            if place >= len(self.audio_streams):
-                raise TrackNotFound(f"There is no audio track {place + 1}; the file has {len(self.audio_streams)}.")
-            return place
-        for place, track in enumerate(self.tracks):
-            if track.language and has_language(track.language, str(wanted)):
-                return place
-        languages = ", ".join(track.language or "not told" for track in self.tracks)
-        raise TrackNotFound(f"No audio track has the language {wanted!r}; the languages are: {languages}.")
+        return self.default_track if wanted in (None, "mix") else place_of(self.tracks, str(wanted))
 
     def decoder(self, place: int = 0) -> TrackDecoder:
         """Returns the decoder of an audio track, found with `find_track`.
@@ -400,31 +374,3 @@ def _open(
 def _open_nothing(*_: object) -> Any:
     """Refuses to open files that the media refers to."""
     raise PermissionError("media may not open other files")
-
-
-def _audio_streams(container: InputContainer) -> list[AudioStream]:
-    streams = list(container.streams.audio)
-    return [stream for stream in streams if not stream.disposition & _DEPENDENT] or streams
-
-
-def _track(stream: AudioStream, title: str) -> Track:
-    context, language = stream.codec_context, stream.language or ""
-    duration = stream.duration * stream.time_base if stream.duration and stream.time_base else None
-    return Track(
-        codec=context.codec.canonical_name if context else "unknown",
-        language=clean_text(language, MAX_LANGUAGES_LENGTH) or None if language != "und" else None,
-        title=clean_text(title, MAX_TRACK_TITLE_LENGTH) or None,
-        flags=tuple(flag for flag in TRACK_FLAGS if stream.disposition & Disposition[flag]),
-        channels=context.layout.nb_channels if context else 0,
-        sample_rate_hz=context.sample_rate if context else 0,
-        duration_s=_bounded(float(duration)) if duration else None,
-        decodable=context is not None and context.codec.name in DECODERS,
-    )
-
-
-def _title_of(stream: AudioStream) -> str:
-    return stream.metadata.get("title") or stream.metadata.get("name", "")  # Matroska, MP4
-
-
-def _bounded(seconds: float) -> float | None:
-    return seconds if 0 < seconds < MAX_DURATION_S else None
