@@ -1,5 +1,6 @@
 // The page's texts in the user's language. To add a language, add a file beside en.json.
 
+import { become, current } from "./current.svelte";
 import type en from "./en.json";
 
 export type Key = keyof typeof en;
@@ -12,14 +13,11 @@ const STORED = "video2mp3.language";
 /** The available languages, as BCP 47 codes. */
 export const LANGUAGES = Object.keys(FILES).map((path) => path.slice("./".length, -".json".length));
 
-let texts: Texts = {};
-let language = "en";
-
 /** Loads the texts of the language that the user chose before, or that the browser prefers. */
 export async function loadTexts(wanted: readonly string[] = [chosenLanguage(), ...navigator.languages]): Promise<void> {
-  language = bestLanguage(wanted, LANGUAGES);
+  const language = bestLanguage(wanted, LANGUAGES);
   const file = FILES[`./${language}.json`];
-  if (file) texts = await file();
+  become(language, file ? await file() : {});
   document.documentElement.lang = language;
 }
 
@@ -32,14 +30,14 @@ export function bestLanguage(wanted: readonly string[], known: readonly string[]
   return "en";
 }
 
-/** Stores the language in this browser and reloads the page. */
-export function chooseLanguage(code: string): void {
+/** Shows the page in the language, and stores it in this browser. Throws if the texts cannot be loaded. */
+export async function chooseLanguage(code: string): Promise<void> {
+  await loadTexts([code]);
   localStorage.setItem(STORED, code);
-  location.reload();
 }
 
 export function currentLanguage(): string {
-  return language;
+  return current.language;
 }
 
 /**
@@ -47,12 +45,12 @@ export function currentLanguage(): string {
  * `key.one`, `key.other` and so on in the file, and `values.count` selects the form.
  */
 export function t(key: Key | PluralKey, values: Values = {}): string {
-  return fill(find(texts, key, values, language), values);
+  return fill(find(current.texts, key, values, current.language), values);
 }
 
 /** Returns the text of a key from outside, such as an error code; undefined if it does not exist. */
 export function textIfKnown(key: string, values: Values = {}): string | undefined {
-  const found = texts[key];
+  const found = current.texts[key];
   return found === undefined ? undefined : fill(found, values);
 }
 
