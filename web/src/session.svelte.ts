@@ -2,7 +2,7 @@
 
 import { call, Problem } from "./api/client";
 import type { Me } from "./api/types";
-import { clear, leave } from "./queue/queue.svelte";
+import { clear, leave } from "./queue/account";
 import { onTabMessage, postToTabs } from "./tabs/channel";
 
 let me = $state<Me | null>(null);

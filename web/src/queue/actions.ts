@@ -1,0 +1,141 @@
+// What the user does with the files of the list.
+
+import { call } from "../api/client";
+import type { Conversion, Options } from "../api/types";
+import { preferences } from "../preferences.svelte";
+import { postToTabs } from "../tabs/channel";
+import { Entry } from "./entry.svelte";
+import { isEnd } from "./feed";
+import * as kept from "./kept";
+import { keep, owner, queue, setEntries } from "./list.svelte";
+import { moved } from "./phase";
+import { readConversion } from "./restoring";
+import { pump, stop } from "./scheduler";
+import { drop, shareConversion } from "./sharing";
+import { dropUpload, storedBytes } from "./uploads";
+
+/** Adds files to the queue with these options. Returns their entries. */
+export function add(files: readonly File[], options: Options = preferences.all.options): Entry[] {
+  const added: Entry[] = [];
+  for (const file of files) {
+    const lost = queue.entries.find((entry) => entry.phase === "lost" && kept.isSameFile(entry.kept(), file));
+    if (lost) {
+      giveFile(lost, file);
+      continue;
+    }
+    const entry = new Entry(crypto.getRandomValues(new Uint32Array(2)).join("-"), file);
+    entry.options = { ...options };
+    entry.isHeldBack = preferences.all.lookFirst;
+    entry.claim();
+    if (file.size === 0) entry.trouble = { code: "empty_file", detail: "", retryable: false };
+    added.push(entry);
+  }
+  setEntries([...queue.entries, ...added]);
+  pump();
+  return added;
+}
+
+/** Resumes an entry whose file the browser had lost. */
+export function giveFile(entry: Entry, file: File): void {
+  entry.trouble = null;
+  if (kept.isSameFile(entry.kept(), file)) {
+    [entry.file, entry.content] = [file, null];
+    entry.claim();
+    entry.step = "next";
+    pump();
+  } else {
+    entry.trouble = { code: "other_file", detail: "", retryable: true };
+  }
+}
+
+export function pause(entry: Entry): void {
+  void import("./sender").then(({ pauseSending }) => pauseSending(entry.id, true));
+  entry.step = "paused";
+  entry.speedBps = null;
+  pump();
+}
+
+export function resume(entry: Entry): void {
+  void import("./sender").then(({ pauseSending }) => pauseSending(entry.id, false));
+  entry.step = "uploading";
+}
+
+/** Cancels an entry in any phase. The row stays and shows it. */
+export async function cancel(entry: Entry): Promise<void> {
+  if (entry.isElsewhere) {
+    postToTabs(owner.userId, { kind: "cancel", id: entry.id });
+    return;
+  }
+  await stop(entry);
+  const { conversion, uploadId } = entry;
+  if (conversion && !isEnd(conversion.state)) {
+    const canceled = await call<Conversion | null>("DELETE", `v1/conversions/${conversion.id}`);
+    // A running conversion is canceled within seconds; an event reports it.
+    if (canceled && entry.conversion?.id === conversion.id) shareConversion(canceled);
+  }
+  if (uploadId && entry.step !== "sent") await dropUpload(uploadId);
+  if (!conversion) entry.trouble = { code: "canceled", detail: "", retryable: true };
+  keep();
+}
+
+/** Retries the steps that failed. The first one reads the conversion of a restored row. */
+export async function retry(entry: Entry): Promise<void> {
+  if (entry.conversionId && !entry.conversion) {
+    if (!(await readConversion(entry))) return remove(entry);
+    entry.trouble = null;
+    if (entry.step === "sent") return pump();
+  }
+  const { conversion: failed, step } = entry;
+  entry.trouble = null;
+  entry.progress = null;
+  if (failed && isEnd(failed.state) && entry.step === "sent") {
+    shareConversion(await call<Conversion>("POST", `v1/conversions/${failed.id}/retry`));
+  } else {
+    const isThere = entry.uploadId !== null && !failed?.ended_at && (await storedBytes(entry.uploadId)) !== null;
+    if (entry.step !== step) return; // it was given its file meanwhile, and runs
+    if (!isThere) {
+      [entry.uploadId, entry.sentBytes] = [null, 0];
+      entry.forgetConversion();
+    }
+    entry.step = entry.file ? "next" : "lost";
+    if (entry.file) entry.claim();
+    else entry.sender = null;
+  }
+  pump();
+}
+
+/** Requests another conversion of the same upload, or the first one if it was held back. */
+export async function convertAgain(entry: Entry, options: Options, coverUploadId?: string): Promise<void> {
+  const body = { upload_id: entry.uploadId, options, ...(coverUploadId ? { cover_upload_id: coverUploadId } : {}) };
+  entry.conversion = await call<Conversion>("POST", "v1/conversions", body);
+  entry.options = options;
+  entry.progress = null;
+  entry.isHeldBack = false;
+  keep();
+}
+
+/** Removes an entry from the list of all tabs. Its conversion stays in the history. */
+export function remove(entry: Entry): void {
+  postToTabs(owner.userId, { kind: "removed", id: entry.id });
+  drop(entry);
+}
+
+export function removeEnded(): void {
+  for (const entry of queue.entries.filter((each) => each.isEnded)) remove(entry);
+}
+
+export async function cancelAll(): Promise<void> {
+  // From the end, so that no waiting entry starts meanwhile.
+  for (const entry of queue.entries.toReversed()) if (!entry.isEnded) await cancel(entry);
+}
+
+/** Names the MP3 for its download. */
+export function rename(entry: Entry, name: string): void {
+  entry.chosenName = name;
+  keep();
+}
+
+export function move(entry: Entry, places: number): void {
+  setEntries(moved(queue.entries, entry, places));
+  keep();
+}
