@@ -211,6 +211,9 @@ ITEMS: dict[str, Case] = {
     ),
     "DELETE /v1/uploads/{upload_id}": Case(_upload),
     "POST /v1/probe": Case(_upload, request={"json": {"upload_id": "{upload_id}"}}),
+    "POST /v1/split-preview": Case(
+        _upload, request={"json": {"upload_id": "{upload_id}", "options": {"split": "silence"}}}
+    ),
     "POST /v1/conversions": Case(_upload, request={"json": {"upload_id": "{upload_id}"}}),
     "POST /v1/batches": Case(_upload, request={"json": {"items": [{"upload_id": "{upload_id}"}]}}),
     "GET /v1/conversions/{conversion_id}": Case(_finished),

@@ -262,6 +262,8 @@ VALUES = [
     Line("convert talk.wav --bitrate 128 --vbr 2", 2, None, "--vbr: cannot be used together with --bitrate"),
     Line("convert talk.wav --channels 3", 2, None, "--channels: 3 is not one of 1, 2, left, right."),
     Line("convert talk.wav --cover-file none.jpg", 2, None, "'none.jpg' cannot be read: No such file"),
+    Line("convert talk.wav --chapters-file none.txt", 2, None, "'none.txt' cannot be read: No such file"),
+    Line("convert talk.wav --chapters-file talk.wav", 2, None, "'talk.wav' is not a text in UTF-8"),
     Line("convert talk.wav --silence 3", 2, None, "--silence: is only for --split silence."),
 ]
 NAME = "-o {stem}-{bitrate}.mp3"

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.options import resolved
+from video2mp3.engine.chapters import Chapter
 from video2mp3.engine.child.split_points import (
     PcmFormat,
     SilenceSplitPoints,
@@ -17,7 +18,6 @@ from video2mp3.engine.child.split_points import (
     split_points_for,
 )
 from video2mp3.engine.child.timeline import LeftOut
-from video2mp3.engine.report import Chapter
 
 RATE_HZ = 8000
 QUIET, LOUD = 20, 5000

@@ -14,7 +14,7 @@ from video2mp3.api.accounts.open_exports import OpenExports
 from video2mp3.api.admin import routes as admin
 from video2mp3.api.admin import users as admin_users
 from video2mp3.api.auth import identity
-from video2mp3.api.conversions import archives, batches, downloads, events, links, waveforms
+from video2mp3.api.conversions import archives, batches, downloads, events, links, split_preview, waveforms
 from video2mp3.api.conversions import media_info as probes
 from video2mp3.api.conversions import one_call as mp3
 from video2mp3.api.conversions import routes as conversions
@@ -57,6 +57,7 @@ _ROUTERS = (
     uploads.router,
     resumable.router,
     probes.router,
+    split_preview.router,
     webhooks.router,
     admin.router,
     admin_users.router,
@@ -81,6 +82,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.exports = data_export.new_executor()
     app.state.open_exports = OpenExports()
     app.state.probes = probes.new_executor()
+    app.state.split_previews = split_preview.new_executor()
     app.state.callers = callers = Callers()
     app.state.readiness = health.ReadinessChecks(services)
     problems.install(app)

@@ -16,7 +16,7 @@ from video2mp3.cli.suggestions import option_meant
 from video2mp3.engine import Options
 from video2mp3.engine.options import MODES, value_of_text
 
-_SHORT = {"vbr_quality": "vbr", "average_kbps": "abr", "cover_picture": "cover-file"}
+_SHORT = {"vbr_quality": "vbr", "average_kbps": "abr", "cover_picture": "cover-file", "own_chapters": "chapters-file"}
 _UNIT = re.compile(r"_(kbps|hz|s|lufs)$")
 _METAVARS = {"kbps": "KBPS", "hz": "HZ", "s": "TIME", "lufs": "LUFS"}
 _OTHER_METAVARS = {
@@ -27,6 +27,7 @@ _OTHER_METAVARS = {
     "channels": "1|2|left|right",
     "date": "DATE",
     "cover_picture": "FILE",
+    "own_chapters": "FILE",
     "track_number": "NUMBER",
 }
 _GROUPS = {
@@ -83,6 +84,7 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "loudness_lufs": values.lufs,
     "silence_db": values.decibels,
     "cover_picture": values.picture,
+    "own_chapters": values.chapter_lines,
     "split": values.split_at,
 }
 

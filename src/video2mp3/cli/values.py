@@ -5,6 +5,7 @@ from pathlib import Path
 
 import typer
 
+from video2mp3.engine.chapters import MAX_OWN_CHAPTERS_LENGTH
 from video2mp3.engine.options import MAX_COVER_BYTES, SPLITS
 
 # Python refuses to read thousands of digits.
@@ -45,6 +46,17 @@ def picture(path: str) -> bytes:
             return file.read(MAX_COVER_BYTES + 1)
     except OSError as error:
         raise typer.BadParameter(f"{path!r} cannot be read: {error.strerror}.") from None
+
+
+def chapter_lines(path: str) -> str:
+    """Returns the lines of a file, at most one character more than allowed."""
+    try:
+        with Path(path).open(encoding="utf-8-sig") as file:
+            return file.read(MAX_OWN_CHAPTERS_LENGTH + 1)
+    except OSError as error:
+        raise typer.BadParameter(f"{path!r} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise typer.BadParameter(f"{path!r} is not a text in UTF-8.") from None
 
 
 def kbps(text: str) -> int:

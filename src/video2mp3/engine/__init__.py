@@ -7,21 +7,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from video2mp3.engine.chapters import Chapter
     from video2mp3.engine.limits import Limits
     from video2mp3.engine.options import Options, ResolvedOptions
-    from video2mp3.engine.parent.calls import convert, find_mp4_audio, inspect_stream, probe, waveform
+    from video2mp3.engine.parent.calls import convert, find_mp4_audio, inspect_stream, plan_split, probe, waveform
     from video2mp3.engine.parent.self_test import SelfTest, self_test
     from video2mp3.engine.parent.zygote_client import prepare
-    from video2mp3.engine.report import Chapter, Probe, Progress, Report, Segment, Track, Waveform
+    from video2mp3.engine.report import PlannedSegment, Probe, Progress, Report, Segment, Track, Waveform
     from video2mp3.engine.source import FileSource, Source
 
 _NAMES = {
+    "chapters": ("Chapter",),
     "limits": ("Limits",),
     "options": ("Options", "ResolvedOptions"),
-    "parent.calls": ("convert", "find_mp4_audio", "inspect_stream", "probe", "waveform"),
+    "parent.calls": ("convert", "find_mp4_audio", "inspect_stream", "plan_split", "probe", "waveform"),
     "parent.self_test": ("SelfTest", "self_test"),
     "parent.zygote_client": ("prepare",),
-    "report": ("Chapter", "Probe", "Progress", "Report", "Segment", "Track", "Waveform"),
+    "report": ("PlannedSegment", "Probe", "Progress", "Report", "Segment", "Track", "Waveform"),
     "source": ("FileSource", "Source"),
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
@@ -31,6 +33,7 @@ __all__ = [
     "FileSource",
     "Limits",
     "Options",
+    "PlannedSegment",
     "Probe",
     "Progress",
     "Report",
@@ -43,6 +46,7 @@ __all__ = [
     "convert",
     "find_mp4_audio",
     "inspect_stream",
+    "plan_split",
     "prepare",
     "probe",
     "self_test",

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from typing import Any, ClassVar
 
+from video2mp3.engine.chapters import MAX_OWN_CHAPTERS, MAX_OWN_CHAPTERS_LENGTH, parse_chapters
 from video2mp3.engine.mp3.frames import RATES_HZ
 from video2mp3.engine.mp3.id3 import ID3_VERSIONS
 from video2mp3.engine.option_schema import check, declare, kinds_of, number_of
@@ -100,7 +101,7 @@ class Options:
     )
     split: float | str | None = declare(
         None,
-        "Make several MP3s that play without a gap: one for each of the source's chapters (chapters), one from each "
+        "Make several MP3s that play without a gap: one for each chapter (chapters), one from each "
         "silence to the next (silence), or each of so many seconds (a number); none: one MP3.",
         minimum=1,
         maximum=_MAX_TIME_S,
@@ -161,7 +162,13 @@ class Options:
         "WebP, AVIF, GIF or BMP becomes a JPEG of at most 1000 pixels a side.",
         maxLength=MAX_COVER_BYTES,
     )
-    chapters: bool = declare(True, "Write the source's chapters (CHAP and CTOC).")
+    chapters: bool = declare(True, "Write the chapters (CHAP and CTOC).")
+    own_chapters: str | None = declare(
+        None,
+        "Chapters to use instead of the source's, also for split chapters: on each line a time in the source and a "
+        f"title, such as 1:30 The interview; at most {MAX_OWN_CHAPTERS}. Each goes on to the next one.",
+        maxLength=MAX_OWN_CHAPTERS_LENGTH,
+    )
     id3_version: str = declare(
         ID3_VERSIONS[0], "Version of the ID3 tag: 2.3, which every player reads, or 2.4.", enum=[*ID3_VERSIONS]
     )
@@ -204,6 +211,10 @@ class Options:
             raise InvalidOption(
                 "timing: packed cannot be used together with track mix, which keeps the tracks aligned."
             )
+        if self.own_chapters is not None:
+            parse_chapters(self.own_chapters)
+            if not self.chapters:
+                raise InvalidOption("own_chapters: cannot be used where chapters is false.")
         if self.keep_private_tags and not self.keep_tags:
             raise InvalidOption("keep_private_tags: cannot be used where keep_tags is false.")
 
@@ -299,6 +310,8 @@ class ResolvedOptions:
     cover_at_s: float | None
     cover_picture: bytes | None
     chapters: bool
+    own_chapters: str | None
+    """Lines for `own_chapters.parse_chapters`."""
     id3_version: str
     loudness_lufs: float | None
     fade_in_s: float

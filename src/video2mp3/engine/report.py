@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from video2mp3.engine.chapters import Chapter
+
 WAVEFORM_POINTS = 1000
 """A waveform has this many points, or up to twice as many; fewer if the audio is shorter than two seconds."""
 MAX_CHAPTERS = 4000
@@ -51,15 +53,6 @@ class Track:
     duration_s: float | None
     decodable: bool
     """False if the engine has no decoder for this codec."""
-
-
-@dataclass(frozen=True)
-class Chapter:
-    """A chapter of a file. The title comes from the file: untrusted."""
-
-    start_s: float
-    end_s: float
-    title: str | None
 
 
 @dataclass(frozen=True)
@@ -118,6 +111,19 @@ class Segment:
     """Untrusted."""
     waveform: Waveform | None = None
     """Recorded while encoding; None if the MP3 was copied."""
+
+
+@dataclass(frozen=True)
+class PlannedSegment:
+    """One MP3 that a split would make."""
+
+    track: int
+    """The number of its track, from 1."""
+    start_s: float
+    """Start time in the source."""
+    duration_s: float
+    title: str | None
+    """Untrusted."""
 
 
 @dataclass(frozen=True)

@@ -61,13 +61,13 @@ HTTP_CONNECTIONS = Gauge("video2mp3_http_connections", "Connections that are ope
 EVENT_STREAMS = Gauge("video2mp3_event_streams", "Event streams that are open.", registry=REGISTRY)
 WORK_WAITING = Gauge(
     "video2mp3_request_work_waiting",
-    "Waveforms, probes and exports that wait for a thread of their executor.",
+    "Waveforms, probes, split previews and exports that wait for a thread of their executor.",
     ["executor"],
     registry=REGISTRY,
 )
 WORK_RUNNING = Gauge(
     "video2mp3_request_work_running",
-    "Waveforms, probes and exports that are being made.",
+    "Waveforms, probes, split previews and exports that are being made.",
     ["executor"],
     registry=REGISTRY,
 )

@@ -23,6 +23,8 @@ export function choose(options: Options, name: string, value: OptionValue, byDef
   if (OF_SILENCE.includes(name)) left = { ...left, split: "silence" };
   if (name === "keep_tags") left = without(left, ["keep_private_tags"]);
   if (name === "keep_private_tags") left = without(left, ["keep_tags"]);
+  if (name === "own_chapters") left = without(left, ["chapters"]);
+  if (name === "chapters") left = without(left, ["own_chapters"]);
   return { ...left, [name]: value };
 }
 

@@ -44,7 +44,7 @@ export const GROUPS = {
     "keep_private_tags",
     "id3_version",
   ],
-  cover: ["cover", "cover_at_s", "chapters"],
+  cover: ["cover", "cover_at_s", "chapters", "own_chapters"],
 } as const;
 GROUPS satisfies Record<string, readonly string[]>;
 export type Group = keyof typeof GROUPS | "other";

@@ -73,6 +73,7 @@ _BY_NEED: Mapping[Need, str] = {
         POST /v1/conversions/{conversion_id}/links
         POST /v1/conversions/{conversion_id}/retry
         POST /v1/probe
+        POST /v1/split-preview
         POST /v1/uploads
         POST /v1/webhooks
         POST /v1/webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver

@@ -42,7 +42,7 @@ async def probe_upload(order: NewProbe, request: Request, user: CurrentUser, ser
     The response comes at once; no conversion is queued. A file that is not media gets `unsupported_format`.
     """
     options = resolve(order.options)
-    await run_in_threadpool(_require_complete, services, order.upload_id, user.user_id)
+    await run_in_threadpool(require_complete, services, order.upload_id, user.user_id)
     executor: FairExecutor = request.app.state.probes
     work = partial(_probe, services, order.upload_id, options)
     key = (order.upload_id, json.dumps(order.options, sort_keys=True))
@@ -54,7 +54,8 @@ def new_executor() -> FairExecutor:
     return FairExecutor("probes", threads=2, per_user_threads=1, per_user_queue=50, queue=500)
 
 
-def _require_complete(services: Services, upload_id: str, user_id: str) -> None:
+def require_complete(services: Services, upload_id: str, user_id: str) -> None:
+    """Raises Conflict, NotFound or UploadDeleted unless all bytes of the upload are there."""
     with services.database.read() as session:
         if uploads.find(session, upload_id, user_id).state != "complete":
             raise Conflict("The upload is not complete yet.")

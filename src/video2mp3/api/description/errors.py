@@ -38,6 +38,9 @@ _MEDIA: Kinds = _family(e.MediaError)
 _RESULT: Kinds = (e.NotFinished, e.Canceled, e.Conflict, e.Expired, *_MEDIA, e.StoredDataDamaged, *_STORE)
 _ONE_CALL: Kinds = (*_FILE, *_SUBMIT, *_MEDIA, *_family(e.EngineError), e.Conflict)
 _WORK: Kinds = (e.TooManyWaiting, e.StillRunning)
+_INSPECT: Kinds = (
+    e.NotFound, e.Conflict, e.InvalidOption, e.UploadDeleted, *_MEDIA, *_family(e.EngineError), *_WORK,
+)  # fmt: skip
 _PASSWORD: Kinds = (e.TooManyAttempts, e.LoginOverloaded)
 
 _OWN: Mapping[str, Kinds] = {
@@ -58,7 +61,8 @@ _OWN: Mapping[str, Kinds] = {
     "createUpload": (*_FILE, *_TUS),
     "appendToUpload": (*_FILE, *_TUS, e.WrongOffset),
     "deleteUpload": (e.Conflict,),
-    "probeUpload": (e.NotFound, e.Conflict, e.InvalidOption, e.UploadDeleted, *_MEDIA, *_family(e.EngineError), *_WORK),
+    "probeUpload": _INSPECT,
+    "previewSplit": _INSPECT,
     "createBatch": _SUBMIT,
     "createWebhook": (e.UrlRejected, e.TooManyWebhooks),
     "createAccount": (e.UsernameTaken, e.InvitationNeeded, e.Forbidden, *_PASSWORD),

@@ -31,7 +31,11 @@ _SEND_FILES = (
     ("POST", "/upload"),
     ("POST", "/upload_video"),
 )
-KINDS: Mapping[tuple[str, str], str] = {**dict.fromkeys(_SEND_FILES, "uploads"), ("POST", "/v1/probe"): "probes"}
+KINDS: Mapping[tuple[str, str], str] = {
+    **dict.fromkeys(_SEND_FILES, "uploads"),
+    ("POST", "/v1/probe"): "probes",
+    ("POST", "/v1/split-preview"): "probes",
+}
 """The second policy that requests to these routes count against."""
 
 

@@ -1,7 +1,7 @@
 """The program of a process that was forked for one job: it decodes and encodes.
 
 The process reads one line of JSON from its socket, the job, and writes lines of JSON: `{"progress": …}` while it runs,
-`{"segment": …}` for each MP3, and finally `{"report": …}`, `{"probe": …}`, `{"waveform": …}`,
+`{"segment": …}` for each MP3, and finally `{"report": …}`, `{"plan": …}`, `{"probe": …}`, `{"waveform": …}`,
 `{"stream": …}`, `{"extract": …}` or `{"error": …}`. The parent trusts none of it.
 """
 
@@ -27,6 +27,7 @@ from video2mp3.engine.child.metadata.tags import tags_for
 from video2mp3.engine.child.mix_conversion import MixConversion
 from video2mp3.engine.child.pictures.cover import front_cover, with_cover_picture
 from video2mp3.engine.child.pipeline import Pipeline
+from video2mp3.engine.child.planning import PlanningPass
 from video2mp3.engine.child.refusals.soundless import better_reason
 from video2mp3.engine.child.stream_copy import StreamCopy
 from video2mp3.engine.containers.mp4_audio import find_audio
@@ -122,6 +123,8 @@ def answer(
             return {"waveform": measure(media, job["limits"]["max_audio_s"], _ProgressReporter(send).report)}
         if sink is None:  # the task is `probe`
             return {"probe": _probe(media, job)}
+        if job["task"] == "plan":
+            return {"plan": _plan(media, open_media, job, sink, pool, send)}
         return {"report": _convert(media, open_media, job, sink, pool, send)}
     except MemoryError:
         raise
@@ -236,7 +239,7 @@ def _convert(
         media.close()
         media = reopen()
     one = ConversionJob(reopen, sink, options, job["source"]["name"], job["limits"]["max_audio_s"], pool)
-    converter = _converter(media, one)
+    converter = _converter(media, one, _one_track)
     for done_s in converter.run():
         reporter.report(done_s, converter.total_s)
     for segment in converter.segments():
@@ -244,10 +247,29 @@ def _convert(
     return {**_describe(media), **converter.facts()}
 
 
-def _converter(media: Media, job: ConversionJob) -> Converter:
+def _plan(
+    media: Media, reopen: Callable[[], Media], job: Mapping[str, Any], sink: int, pool: EncoderPool, send: Send
+) -> bool:
+    """Sends the segments that a conversion would make; the sink takes what a copy writes."""
+    reporter = _ProgressReporter(send)
+    options = ResolvedOptions.from_json(job["options"])
+    one = ConversionJob(reopen, sink, options, job["source"]["name"], job["limits"]["max_audio_s"], pool)
+    converter = _converter(media, one, _plan_one_track)
+    for done_s in converter.run():
+        reporter.report(done_s, converter.total_s)
+    for segment in converter.segments():
+        send({"segment": segment})
+    return True
+
+
+def _converter(media: Media, job: ConversionJob, one_track: Callable[[Media, ConversionJob], Converter]) -> Converter:
     if job.options.all_tracks:
-        return AllTracks(media, job, _one_track)
-    return MixConversion(media, job, _one_track) if job.options.mixes_tracks else _one_track(media, job)
+        return AllTracks(media, job, one_track)
+    return MixConversion(media, job, one_track) if job.options.mixes_tracks else one_track(media, job)
+
+
+def _plan_one_track(media: Media, job: ConversionJob) -> Converter:
+    return StreamCopy(media, job) if job.options.copy else PlanningPass(media, job)
 
 
 def _one_track(media: Media, job: ConversionJob) -> Converter:

@@ -10,6 +10,7 @@ from av.container import InputContainer
 from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
+from video2mp3.engine.chapters import Chapter
 from video2mp3.engine.child.decode import TrackDecoder, out_of_memory
 from video2mp3.engine.child.metadata.text_encoding import FALLBACK, MAC_ROMAN, TagDecoder
 from video2mp3.engine.child.mixing import MixedTracks
@@ -40,7 +41,7 @@ from video2mp3.engine.formats import DECODERS, FORMATS, MAX_STREAMS
 from video2mp3.engine.mp3.frames import parse_header
 from video2mp3.engine.mp3.id3 import clean_text
 from video2mp3.engine.mp3.start import SEARCHED_BYTES, start_of_mp3
-from video2mp3.engine.report import MAX_CHAPTERS, Chapter, Track
+from video2mp3.engine.report import MAX_CHAPTERS, Track
 from video2mp3.engine.source import SourceFile
 from video2mp3.errors import EncryptedAudio, NoAudio, UndecodableAudio, UnsupportedFormat
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from av import AudioFrame
 
+from video2mp3.engine.chapters import chapters_to_use
 from video2mp3.engine.child.audio.encode import lead_in_samples, settings_for
 from video2mp3.engine.child.audio.fade import Fade
 from video2mp3.engine.child.audio.parallel import ParallelEncoder
@@ -19,7 +20,7 @@ from video2mp3.engine.child.media import Media
 from video2mp3.engine.child.metadata.output_metadata import OutputMetadata
 from video2mp3.engine.child.mixing import MixedTracks
 from video2mp3.engine.child.parts import PartsDecoder
-from video2mp3.engine.child.segments import SegmentsWriter, WrittenSegment
+from video2mp3.engine.child.segments import SegmentsPlan, SegmentsWriter, WrittenSegment
 from video2mp3.engine.child.split_points import PcmFormat, SplitPoints, split_points_for
 from video2mp3.engine.child.timeline import LeftOut
 from video2mp3.engine.mp3.info_tag import ENCODER_DELAY
@@ -82,7 +83,7 @@ class Pipeline:
         self._job = job
         self._options = options = job.options
         self._metadata = OutputMetadata(media, job)
-        self._chapters = media.chapters
+        self._chapters = chapters_to_use(job.options.own_chapters, media.chapters)
         self._track = media.find_track(options.track)
         self._streams = media.audio_streams
         self._decoder = media.mixed(options.sample_rate_hz) if options.mixes_tracks else media.decoder(self._track)
@@ -178,7 +179,7 @@ class Pipeline:
         ]
 
     def _written(self) -> Sequence[WrittenSegment]:
-        if isinstance(self._writer, SegmentsWriter):
+        if isinstance(self._writer, (SegmentsWriter, SegmentsPlan)):
             return self._writer.segments
         assert isinstance(self._writer, Mp3Writer)
         size_bytes, frames = self._writer.size_bytes, self._writer.frames

@@ -29,6 +29,31 @@ class WrittenSegment:
     frames: int
 
 
+class SegmentsPlan:
+    """Takes the place of `SegmentsWriter` where nothing is encoded."""
+
+    def __init__(self, split_points: SplitPoints, most: int) -> None:
+        self.segments: list[WrittenSegment] = []
+        """Without sizes and frames."""
+        self.points: list[SplitPoint] = []
+        self._split_points = split_points
+        self._most = most
+
+    def write(self, mp3: bytes) -> None:
+        """Drops it."""
+
+    def finish(self, samples: int, delay: int = ENCODER_DELAY) -> None:  # noqa: ARG002
+        """Plans the segments of so many samples per channel; raises TooManySegments."""
+        self.points = list(self._split_points.known)
+        if len(self.points) > self._most:
+            raise _too_many_segments(self._most)
+        ends = [*(point.at for point in self.points[1:]), samples]
+        self.segments = [
+            WrittenSegment(number, point.title, 0, 0, point.at, end - point.at, 0)
+            for number, (point, end) in enumerate(zip(self.points, ends, strict=True), 1)
+        ]
+
+
 class SegmentsWriter:
     """Takes frames like `Mp3Writer`, and writes one segment after the other.
 
@@ -97,7 +122,7 @@ class SegmentsWriter:
         if self._writer:
             self._end_segment(point.at, self._delay)
         if len(self.segments) >= self._most:
-            raise TooManySegments(f"This would make more than {self._most} MP3s; choose longer segments.")
+            raise _too_many_segments(self._most)
         self._begun = point
         start = self._recent.start_at(round(self._position(point.at)))
         self._delay = start.delay
@@ -123,3 +148,7 @@ class SegmentsWriter:
 
     def _position(self, sample: float) -> float:
         return sample + self.first_position
+
+
+def _too_many_segments(most: int) -> TooManySegments:
+    return TooManySegments(f"This would make more than {most} MP3s; choose longer segments.")

@@ -15,11 +15,11 @@ from fractions import Fraction
 from itertools import count
 from typing import Protocol
 
+from video2mp3.engine.chapters import Chapter
 from video2mp3.engine.child.audio.pcm import BYTES_PER_SAMPLE
 from video2mp3.engine.child.timeline import LeftOut
 from video2mp3.engine.mp3.frames import samples_per_frame
 from video2mp3.engine.options import ResolvedOptions
-from video2mp3.engine.report import Chapter
 
 _FULL_SCALE = 32768
 _LONGEST_TAIL_S = 60
@@ -85,7 +85,7 @@ def split_points_for(
 
     Args:
         options: with `split`.
-        chapters: the source's.
+        chapters: for `split` `chapters`.
         pcm: the format of the audio to split.
         left_out: the silence that is left out of the kept audio.
         gain_db: the gain that was applied to the source; the silence threshold refers to the source.
@@ -182,6 +182,23 @@ class TimeSplitPoints:
         if self._next == 0:
             self.known.append(SplitPoint(0, self._starts.title_at(self._passed)))
         self._next = None
+
+
+class KnownSplitPoints:
+    """Split points that an earlier pass over the same audio has found."""
+
+    def __init__(self, points: Sequence[SplitPoint]) -> None:
+        self.known = deque(points)
+        self.confirmed_until = math.inf
+
+    def take(self, pcm: bytes) -> None:
+        """Finds nothing more."""
+
+    def skip(self, samples: int) -> None:
+        """Finds nothing more."""
+
+    def finish(self) -> None:
+        """Finds nothing more."""
 
 
 class SilenceSplitPoints:

@@ -13,6 +13,7 @@ from typing import Any
 
 from av import Packet
 
+from video2mp3.engine.chapters import chapters_to_use
 from video2mp3.engine.child.audio.pcm import BYTES_PER_SAMPLE
 from video2mp3.engine.child.conversion_job import ConversionJob
 from video2mp3.engine.child.decode import SKIPPED_SAMPLES
@@ -46,7 +47,7 @@ class StreamCopy:
     def __init__(self, media: Media, job: ConversionJob) -> None:
         self._job = job
         self._metadata = OutputMetadata(media, job)
-        self._chapters = media.chapters
+        self._chapters = chapters_to_use(job.options.own_chapters, media.chapters)
         self._encoder = _known_encoder(media.mp3_encoder)
         self._track = media.find_track(job.options.track)
         self._decoder = media.decoder(self._track)

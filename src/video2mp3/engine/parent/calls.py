@@ -7,6 +7,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from video2mp3.engine.containers.streamability import MoreNeeded, StreamInfo
@@ -32,10 +33,17 @@ from video2mp3.engine.parent.child_messages import (
 )
 from video2mp3.engine.parent.fields import Fields
 from video2mp3.engine.parent.process import Child
-from video2mp3.engine.report import MAX_CHAPTERS, Probe, Progress, Report, Segment, Waveform
+from video2mp3.engine.report import MAX_CHAPTERS, PlannedSegment, Probe, Progress, Report, Segment, Waveform
 from video2mp3.engine.source import Source
 from video2mp3.engine.stages import Stages
-from video2mp3.errors import EngineCrashed, EngineError, ResultCheckFailed, StorageFull, UnsupportedFormat
+from video2mp3.errors import (
+    EngineCrashed,
+    EngineError,
+    InvalidOption,
+    ResultCheckFailed,
+    StorageFull,
+    UnsupportedFormat,
+)
 
 _NO_ROOM_BYTES = 16 * 1024**2
 
@@ -152,6 +160,49 @@ def probe(
     wanted = replace(resolved, cover_picture=None)  # it says nothing about the source, and is large
     found = _ask("probe", source, limits, options=wanted.as_json())
     return probe_of(found, resolved, threads, source.size_bytes)
+
+
+def plan_split(
+    source: Source,
+    options: Options | ResolvedOptions,
+    *,
+    limits: Limits = Limits(),  # noqa: B008 frozen
+) -> tuple[PlannedSegment, ...]:
+    """Returns the segments that `convert` would make with these options, to the sample; the audio is decoded for that.
+
+    Raises:
+        InvalidOption: the options have no `split`.
+        MediaError: this file cannot be converted so; see the subclasses.
+        EngineError: the child failed or exceeded its limits.
+        Unavailable, NotFound: the source raised it.
+    """
+    _refuse_empty(source)
+    resolved = _resolved(options)
+    if resolved.split is None:
+        raise InvalidOption("split: must say where to split.")
+    # What cannot move a cut, and takes time.
+    wanted = replace(resolved, cover="none", cover_at_s=None, cover_picture=None, loudness_lufs=None)
+    reported: list[ReportedSegment] = []
+    with (
+        Path(os.devnull).open("r+b", buffering=0) as sink,
+        Child(source, sink.fileno(), {"task": "plan", "options": wanted.as_json()}, limits) as child,
+    ):
+        for message in child.messages():
+            if "error" in message:
+                raise error_of(message)
+            if "segment" in message:
+                reported.append(segment_of(message["segment"]))
+                if len(reported) > MAX_SEGMENTS:
+                    raise EngineCrashed
+            if "plan" in message and reported:
+                return tuple(map(_planned, reported))
+    raise EngineCrashed
+
+
+def _planned(segment: ReportedSegment) -> PlannedSegment:
+    if not segment.sample_rate_hz:
+        raise EngineCrashed
+    return PlannedSegment(segment.track, segment.start_s, segment.samples / segment.sample_rate_hz, segment.title)
 
 
 def waveform(
@@ -303,7 +354,8 @@ def _report(fields: Fields, sink: VerifiedSink, options: ResolvedOptions) -> Rep
     if left_out := fields.int_list_field("tracks_left_out"):
         numbers = ", ".join(map(str, left_out))
         warnings.append(f"Audio tracks that gave nothing are left out: {numbers}.")
-    if options.split == "chapters" and not fields.list_field("chapters", MAX_CHAPTERS):
+    has_chapters = options.own_chapters is not None or fields.list_field("chapters", MAX_CHAPTERS)
+    if options.split == "chapters" and not has_chapters:
         warnings.append("The file has no chapters to split it by.")
     if damaged_packets:
         warnings.append(f"The file is damaged: {damaged_packets} packets of audio could not be decoded.")

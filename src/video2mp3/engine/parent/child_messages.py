@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
+from video2mp3.engine.chapters import Chapter
 from video2mp3.engine.containers.streamability import (
     MAX_DURATION_S,
     MAX_INDEX_BYTES,
@@ -20,7 +21,6 @@ from video2mp3.engine.report import (
     MAX_REPORTED_GAPS,
     TRACK_FLAGS,
     WAVEFORM_POINTS,
-    Chapter,
     Gap,
     Probe,
     Progress,

@@ -1,5 +1,7 @@
 """Loudness normalization in passes: measure the source, encode with the resulting gain, measure the MP3.
 
+The first pass also finds the split points: what is silent is said of the source, not of what a gain makes of it.
+
 Encoding raises the true peak, usually by 0.2 to 0.6 dB. If the peak then exceeds the limit, or the loudness is off, the
 audio is encoded once more with a corrected gain.
 
@@ -8,7 +10,7 @@ Source: EBU R 128 and its Tech 3343, for the gain and the limit.
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from video2mp3.engine.child.audio.loudness import (
@@ -21,6 +23,8 @@ from video2mp3.engine.child.audio.loudness import (
 from video2mp3.engine.child.conversion_job import ConversionJob
 from video2mp3.engine.child.media import Media
 from video2mp3.engine.child.pipeline import NoWriter, PcmEncoder, Pipeline, Writer
+from video2mp3.engine.child.segments import SegmentsPlan
+from video2mp3.engine.child.split_points import KnownSplitPoints, SplitPoint, SplitPoints
 
 TRUE_PEAK_LIMIT_DBTP = -1.0
 _PASSES = 3
@@ -118,6 +122,7 @@ class NormalizingPipeline:
     def _encode(self, before_s: float) -> Iterator[float]:
         os.lseek(self._job.sink, self._job.offset_bytes, os.SEEK_SET)
         self._encoding = _EncodingPass(self._job.open_media(), self._job, gain_db=self._gain_db)
+        self._encoding.points = self._measuring.points
         for done_s in self._encoding.run():
             yield (before_s + done_s) / _PASSES
 
@@ -130,9 +135,6 @@ class _MeasuringPass(Pipeline):
     """A pass that only measures the source."""
 
     meter: LoudnessMeter
-
-    def _make_split_points(self) -> None:
-        return None
 
     def _make_waveform_peaks(self) -> None:
         return None
@@ -149,13 +151,23 @@ class _MeasuringPass(Pipeline):
         return encoder
 
     def _make_writer(self) -> Writer:
-        return NoWriter()
+        return SegmentsPlan(self._split_points, self._job.max_segments) if self._split_points else NoWriter()
+
+    @property
+    def points(self) -> Sequence[SplitPoint]:
+        """The split points, once the pass has ended."""
+        return self._writer.points if isinstance(self._writer, SegmentsPlan) else ()
 
 
 class _EncodingPass(Pipeline):
     """A pass that encodes and measures the MP3."""
 
     mp3_meter: Mp3LoudnessMeter
+    points: Sequence[SplitPoint] = ()
+    """The split points that the measuring pass has found."""
+
+    def _make_split_points(self) -> SplitPoints | None:
+        return None if self._options.split is None else KnownSplitPoints(self.points)
 
     def _make_encoder(self) -> PcmEncoder:
         self.mp3_meter = Mp3LoudnessMeter(self._settings)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from video2mp3.engine.chapters import chapters_to_use
 from video2mp3.engine.child.conversion_job import ConversionJob
 from video2mp3.engine.child.media import Media
 from video2mp3.engine.child.metadata.tags import Tags, chapters_for, chapters_within, tags_for, tags_of_segment
@@ -21,7 +22,11 @@ class OutputMetadata:
         self._is_split = job.options.split is not None
         self._cover, self.unusable_picture = front_cover(job.options, media)
         self._tags = tags_for(job.options, media.tags, job.source_name)
-        self._chapters = [] if self._is_split else chapters_for(job.options, media.chapters)
+        self._chapters = (
+            []
+            if self._is_split
+            else chapters_for(job.options, chapters_to_use(job.options.own_chapters, media.chapters))
+        )
 
     def id3(self, number: int = 1, chapter_title: str | None = None, *, least_bytes: int = 0) -> bytes:
         """Returns the ID3 tag of an MP3.

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import PurePosixPath
 
+from video2mp3.engine.chapters import Chapter
 from video2mp3.engine.child.metadata.text_encoding import TagDecoder
 from video2mp3.engine.child.timeline import LeftOut
 from video2mp3.engine.mp3.id3 import MAX_TEXT_LENGTH, clean_text
 from video2mp3.engine.options import ResolvedOptions
-from video2mp3.engine.report import Chapter
 
 ENCODER_NAME = "video2mp3, LAME 4.0"
 _MAX_CHAPTER_END_S = 2**32 // 1000 - 1
@@ -123,18 +123,18 @@ def tags_of_segment(tags: Tags, track_number: int, number: int, chapter_title: s
     return replace(tags, texts=texts)
 
 
-def chapters_for(options: ResolvedOptions, source: Sequence[Chapter]) -> list[tuple[int, int, str]]:
+def chapters_for(options: ResolvedOptions, chapters: Sequence[Chapter]) -> list[tuple[int, int, str]]:
     """Returns start and end in milliseconds and title of the chapters that overlap the MP3.
 
     Args:
         options: of the conversion.
-        source: the source's chapters.
+        chapters: the source's, or the user's.
     """
     if not options.chapters:
         return []
     start_s = options.start_s
     end_s = _MAX_CHAPTER_END_S if options.end_s is None else options.end_s
-    cut = [(max(c.start_s, start_s) - start_s, min(c.end_s, end_s) - start_s, c.title or "") for c in source]
+    cut = [(max(c.start_s, start_s) - start_s, min(c.end_s, end_s) - start_s, c.title or "") for c in chapters]
     whole = [(round(1000 * start), round(1000 * end), title) for start, end, title in cut if start < end]
     return [chapter for chapter in whole if chapter[1] <= 1000 * _MAX_CHAPTER_END_S]
 
