@@ -9,6 +9,8 @@ import pytest
 
 from tests.telemetry.known import known_metrics
 from video2mp3 import errors
+from video2mp3.engine.child.refusals import recognize
+from video2mp3.engine.refused_formats import REFUSED
 from video2mp3.jobs import lifecycle
 from video2mp3.settings import Settings
 
@@ -73,6 +75,21 @@ def test_every_error_is_explained_on_the_page(path: Path) -> None:
     texts = json.loads(path.read_text())
     classes = [e for e in vars(errors).values() if isinstance(e, type) and issubclass(e, errors.Video2mp3Error)]
     assert [e.code for e in classes if not texts.get(f"errors.{e.code}")] == []
+    own = {"other_file", "file_lost", "bad_answer", "unexpected", "no_connection", "page_outdated"}
+    assert {key.removeprefix("errors.") for key in texts if key.startswith("errors.")} - {
+        e.code for e in classes
+    } == own
+
+
+def test_every_kind_of_refused_file_is_explained_on_the_page() -> None:
+    """It should know the sentences by their ends, have a text for each in every language, and none that is not said."""
+    known = json.loads((TEXTS.parent / "refusals.json").read_text())
+    said = {refused.advice for refused in REFUSED if not refused.protected}
+    assert said <= set(known.values())
+    source = Path(recognize.__file__).read_text()
+    assert [end for end in known.values() if end not in said and end not in source] == []
+    for path in TEXTS.glob("*.json"):
+        assert [key for key in known if f"refused.{key}" not in json.loads(path.read_text())] == [], path
 
 
 def test_every_error_has_a_code_of_its_own() -> None:

@@ -169,7 +169,7 @@ def test_a_second_user_sees_nothing_of_the_first(service: Service, page: Page) -
     register(page, service, "first")
     drop(page, FilePayload(name="Broken.mp4", mimeType="video/mp4", buffer=b"not a video at all" * 1000))
     drop(page, corpus_file("mp4/sample_video_only.mp4"))
-    expect(row(page).first).to_contain_text("This file is not converted: This is a text file", timeout=WAIT_MS)
+    expect(row(page).first).to_contain_text("This is a text file. Check that", timeout=WAIT_MS)
     expect(row(page).nth(1)).to_contain_text("This video has no audio", timeout=WAIT_MS)
     jobs = page.request.get(f"{service.url}/v1/conversions").json()["items"]
     assert len(jobs) == 2

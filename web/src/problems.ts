@@ -1,5 +1,6 @@
 import { Problem } from "./api/client";
 import { facts } from "./facts";
+import REFUSALS from "./refusals.json";
 import { t, textIfKnown, type Key, type Values } from "./texts/texts";
 
 /** The names of fields that forms send, and their rules. */
@@ -22,7 +23,14 @@ export function explain(error: unknown): string {
 export function explainCode(code: string, detail = ""): string {
   const option = code === "invalid_option" && textIfKnown(`option.${/^\w*/.exec(detail)?.[0]}`);
   if (option) return t("invalid.option", { option });
-  return textIfKnown(`errors.${code}`, { detail }) ?? (detail || t("errors.unexpected"));
+  if (code === "unsupported_format") return refusal(detail);
+  return textIfKnown(`errors.${code}`) ?? (detail || t("errors.unexpected"));
+}
+
+/** Returns what kind of file is not converted, which the code does not say, and what to do instead. */
+function refusal(detail: string): string {
+  const [kind] = Object.entries(REFUSALS).find(([, end]) => detail.endsWith(end)) ?? [];
+  return textIfKnown(`refused.${kind}`) ?? t("errors.unsupported_format");
 }
 
 function ruleOf(field: string): string[] {

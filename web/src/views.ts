@@ -1,0 +1,36 @@
+// The code of the views. Each loads with the first visit, and all of them while the browser is idle.
+
+import type { Component } from "svelte";
+import type { View } from "./route.svelte";
+
+export const LOADERS: Record<View, () => Promise<{ default: Component }>> = {
+  convert: () => import("./views/Convert.svelte"),
+  history: () => import("./views/History.svelte"),
+  account: () => import("./views/Account.svelte"),
+  admin: () => import("./views/Admin.svelte"),
+  "sign-in": () => import("./views/SignIn.svelte"),
+};
+
+/** What the next clicks and drops need. A drop works offline too. */
+const SOON: readonly (() => Promise<unknown>)[] = [
+  () => import("./sound/index"),
+  () => import("./queue/sender"),
+  () => import("./player/wave"),
+  LOADERS.history,
+  LOADERS.account,
+];
+
+/** Loads the rest of the page, one file at a time, while the browser has nothing else to do. */
+export async function loadWhenIdle(): Promise<void> {
+  for (const load of SOON) {
+    await idle();
+    await load().catch(() => {}); // offline, or a newer version: the click tells
+  }
+}
+
+function idle(): Promise<void> {
+  return new Promise((resolve) => {
+    if ("requestIdleCallback" in window) requestIdleCallback(() => resolve(), { timeout: 3000 });
+    else setTimeout(resolve, 500);
+  });
+}
