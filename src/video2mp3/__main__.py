@@ -8,6 +8,8 @@ from typing import NoReturn
 _CONVERTING = ("convert", "probe", "serve", "api", "worker")
 _HOLD_NOTHING = ("convert", "probe", "push")
 """Commands that leave nothing open that the interpreter would have to close at its end."""
+_BY_SIGNAL = 128
+"""Exit statuses above this say that a signal interrupted a command, whose threads may still delete their files."""
 _WINDOWS = (
     "video2mp3: `{command}` does not run on Windows. Run it in WSL 2 or in Docker (docs/install.md); "
     "`push` and the Python client run here."
@@ -28,7 +30,8 @@ def main() -> NoReturn:
     try:
         cli.main()
     except SystemExit as end:
-        if (command in _HOLD_NOTHING or command.startswith("-")) and isinstance(end.code, int):
+        holds_nothing = command in _HOLD_NOTHING or command.startswith("-")
+        if holds_nothing and isinstance(end.code, int) and end.code <= _BY_SIGNAL:
             _exit(end.code)
         raise
     sys.exit(0)

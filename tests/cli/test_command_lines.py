@@ -86,7 +86,7 @@ class Line:
 
 CONFIG = ".config/video2mp3/config.toml"
 NOT_FETCHED = "The URL cannot be fetched: "
-WRONG = "Error: Invalid value for "
+WRONG = "video2mp3: "
 OUTPUTS = [
     Line("convert talk.wav", 0, "talk.wav -> talk.mp3 (0:00, ", None, "talk.mp3"),
     Line("convert talk.wav -o x.mp3", 0, "talk.wav -> x.mp3 (0:00, ", None, "x.mp3"),
@@ -157,7 +157,7 @@ FOLDERS = [
     ),
     Line("convert none.mp4", 1, None, "video2mp3: none.mp4: There is no such file."),
     Line("convert .config", 1, None, "video2mp3: .config: There is no such file."),
-    Line("convert", 2, None, "Missing argument"),
+    Line("convert", 2, None, "video2mp3: Missing argument 'FILE|FOLDER|URL|-'. See `video2mp3 convert -h`."),
     Line("convert a -o talk.wav", 2, None, "-o talk.wav is a file, but there can be several outputs: name a folder."),
     Line("convert talk.wav --watch", 2, None, "--watch: talk.wav is not a folder."),
     Line("convert a --watch -o {stem}.mp3", 2, None, "--watch: -o must be a folder."),
@@ -190,13 +190,13 @@ SUGGESTIONS = [
     Line("https://example.com/talk", 2, None, "Did you mean 'video2mp3 convert https://example.com/talk'?"),
     Line("convrt talk.wav", 2, None, "No such command 'convrt'. Did you mean 'convert'?"),
     Line("user ad ada", 2, None, "No such command 'ad'. Did you mean 'add'?"),
-    Line("nonsense", 2, None, "No such command 'nonsense'."),
+    Line("nonsense", 2, None, "No such command 'nonsense'. See `video2mp3 -h`."),
     Line("convert --overwrite talk.wav", 2, None, "No such option: --overwrite. Did you mean --force?"),
     Line("convert --no-overwrites talk.wav", 2, None, "Did you mean --skip-existing?"),
     Line("convert --bitrat 128 talk.wav", 2, None, "No such option: --bitrat. Did you mean --bitrate?"),
     Line("convert --audio-quality 2 talk.wav", 2, None, "Did you mean --vbr?"),
     Line("convert -y talk.wav", 2, None, "No such option: -y. Did you mean --force?"),
-    Line("convert --nonsense talk.wav", 2, None, "No such option: --nonsense\n"),
+    Line("convert --nonsense talk.wav", 2, None, "No such option: --nonsense. See `video2mp3 convert -h`.\n"),
     Line("push --servr x talk.wav", 2, None, "No such option: --servr. Did you mean --server?"),
 ]
 OUTPUT_FLAGS = [
@@ -209,13 +209,13 @@ OUTPUT_FLAGS = [
     Line("convert talk.wav -q", 0, None, None, "talk.mp3"),
     Line("convert done -q", 0, None, None, "done/new.mp3"),
     Line("convert none.mp4 -q", 1, None, "There is no such file."),
-    Line("convert talk.wav -v", 0, "  wav, track 1 (pcm_s16le); 0 s in ", None, "talk.mp3"),
+    Line("convert talk.wav -v", 0, "  WAV/RF64/BWF, track 1 (pcm_s16le); 0 s in ", None, "talk.mp3"),
     Line("convert talk.wav --json", 0, '"output": "talk.mp3", "report": {', None, "talk.mp3"),
     Line("convert broken.mp4 --json", 1, '"error": {"code": "unsupported_format"', "This is a text file"),
     Line("convert a done -j 2 --threads 1", 0, "a/talk.mp3", "2 converted, 1 skipped", "a/talk.mp3 done/new.mp3"),
-    Line("convert talk.wav -j 0", 2, None, f"{WRONG}'-j' / '--jobs': must be from 1 to 64."),
-    Line("convert talk.wav --threads 9999", 2, None, f"{WRONG}'--threads': must be from 1 to 1024."),
-    Line("convert talk.wav --threads many", 2, None, "'--threads': 'many' is not a whole number; write one such as 3."),
+    Line("convert talk.wav -j 0", 2, None, f"{WRONG}--jobs: must be from 1 to 64."),
+    Line("convert talk.wav --threads 9999", 2, None, f"{WRONG}--threads: must be from 1 to 1024."),
+    Line("convert talk.wav --threads many", 2, None, "--threads: 'many' is not a whole number; write one such as 3."),
     Line("convert talk.wav --track-number 1/12", 2, None, "'1/12' is not a whole number; write one such as 3."),
     Line("convert talk.wav --track-number 0", 2, None, "--track-number: must be from 1 to 9999."),
     Line("convert talk.wav --dry-run", 0, "talk.wav -> talk.mp3\n"),
@@ -227,6 +227,13 @@ OUTPUT_FLAGS = [
     Line("convert talk.wav --keep-times", 0, "talk.mp3", None, "talk.mp3"),
     Line("convert talk.wav --split 0.05", 2, None, "--split: must be from 1 to 10000000."),
     Line("convert talk.wav --split 10:00", 0, "talk-01.mp3 (1 segment, 0:00, ", None, "talk-01.mp3"),
+    Line(
+        "convert talk.wav --fade-in 3 --fade-out 2",
+        0,
+        "-> talk.mp3",
+        "The fades take 5 s, but the MP3 only 0.1 s;",
+        "talk.mp3",
+    ),
     Line("convert talk.wav --track all", 0, "talk-track1.mp3 (1 track, 0:00, ", None, "talk-track1.mp3"),
 ]
 VALUES = [
@@ -248,14 +255,14 @@ VALUES = [
             "--fade-in .01",
         )
     ),
-    Line("convert talk.wav --bitrate much", 2, None, f"{WRONG}'--bitrate': 'much' cannot be read; write 128 or 128k."),
+    Line("convert talk.wav --bitrate much", 2, None, f"{WRONG}--bitrate: 'much' cannot be read; write 128 or 128k."),
     Line("convert talk.wav --bitrate 193", 2, None, "--bitrate: 193 is not one of 8, 16"),
-    Line("convert talk.wav --vbr best", 2, None, f"{WRONG}'--vbr': 'best' cannot be read; write 2 or V2."),
-    Line("convert talk.wav --abr 1e9", 2, None, f"{WRONG}'--abr': '1e9' cannot be read; write 128 or 128k."),
-    Line("convert talk.wav --sample-rate x", 2, None, "'--sample-rate': 'x' cannot be read; write 44100 or 44.1k."),
-    Line("convert talk.wav --loudness loud", 2, None, "'--loudness': 'loud' cannot be read; write -16 or -16LUFS."),
-    Line("convert talk.wav --silence-db x", 2, None, "'--silence-db': 'x' cannot be read; write -50 or -50dB."),
-    Line("convert talk.wav --start 1:60", 2, None, "'--start': '1:60' is not a time; write 90, 1:30 or 1:02:03.5."),
+    Line("convert talk.wav --vbr best", 2, None, f"{WRONG}--vbr: 'best' cannot be read; write 2 or V2."),
+    Line("convert talk.wav --abr 1e9", 2, None, f"{WRONG}--abr: '1e9' cannot be read; write 128 or 128k."),
+    Line("convert talk.wav --sample-rate x", 2, None, "--sample-rate: 'x' cannot be read; write 44100 or 44.1k."),
+    Line("convert talk.wav --loudness loud", 2, None, "--loudness: 'loud' cannot be read; write -16 or -16LUFS."),
+    Line("convert talk.wav --silence-db x", 2, None, "--silence-db: 'x' cannot be read; write -50 or -50dB."),
+    Line("convert talk.wav --start 1:60", 2, None, "--start: '1:60' is not a time; write 90, 1:30 or 1:02:03.5."),
     Line("convert talk.wav --split never", 2, None, "'never' is neither chapters nor silence nor a time such as 600"),
     Line("convert talk.wav --start 10 --end 5", 2, None, "--end: must be later than --start."),
     Line("convert talk.wav --preset best", 2, None, "--preset: 'best' is not one of voice, podcast, standard"),
@@ -304,7 +311,7 @@ DEFAULTS = [
     Line("VIDEO2MP3_SKIP_EXISTING=yes convert done/old.wav", config="force = true"),
     Line("VIDEO2MP3_SKIP_EXISTING=yes convert done/old.wav -f", 0, "-> done/old.mp3"),
     Line("convert done/old.wav -f --dry-run", 0, "overwritten", "left out: skip-ex", config="skip-existing = true"),
-    Line("convert talk.wav -v", 0, "  wav, track 1 (", None, "talk.mp3", config="quiet = true"),
+    Line("convert talk.wav -v", 0, "  WAV/RF64/BWF, track 1 (", None, "talk.mp3", config="quiet = true"),
     Line("convert talk.wav -q", 0, None, None, "talk.mp3", config="json = true\nverbose = true"),
     Line("convert done --json", 0, '"report": {', "1 converted, 1 skipped", "done/new.mp3", config="quiet = true"),
     Line("VIDEO2MP3_QUIET=1 convert talk.wav -v", 0, '"report": {', None, "talk.mp3", config="json = true"),
@@ -483,7 +490,7 @@ def test_an_interrupt_ends_the_wait_for_an_input(origin: str, tmp_path: Path) ->
             deadline_s = time.monotonic() + 60
             while not list(tmp_path.glob("video2mp3-*")):
                 assert time.monotonic() < deadline_s
-                time.sleep(0.05)
+                time.sleep(0.001)
             process.send_signal(signal.SIGINT)
             assert process.wait(60) == 130
         server.shutdown()

@@ -30,7 +30,7 @@ def test_it_tells_what_is_in_a_file(folder: Path) -> None:
     result = probe("talk.mkv", folder=folder)
     assert (result.returncode, result.stderr) == (0, "")
     lines = result.stdout.splitlines()
-    assert lines[0] == "talk.mkv: matroska,webm, 1:15, “A [31m talk”"
+    assert lines[0] == "talk.mkv: Matroska/WebM, 1:15, “A [31m talk”"
     assert lines[1] == "  track 1: flac, 44100 Hz, mono, deu"
     assert lines[2] == "  chapter 1: 0:00 Hello"
     assert lines[3].startswith("  as MP3: about 1.1 MB, in ")

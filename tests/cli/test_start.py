@@ -61,7 +61,7 @@ def test_values_that_are_wrong_are_read_by_typer(sound: Path) -> None:
     ):
         ended = started(sound.parent, "convert", "sound.wav", flag, value)
         assert ended.returncode == 2
-        assert f"Invalid value for '{flag}': {sentence}" in ended.stderr
+        assert f"video2mp3: {flag}: {sentence}" in ended.stderr
         assert CHECKS in ended.stderr.splitlines()[-1]
 
 

@@ -6,6 +6,7 @@ import os
 import sys
 
 import typer
+from typer.exceptions import TyperException
 
 from video2mp3 import __version__
 from video2mp3.cli import commands
@@ -14,6 +15,7 @@ from video2mp3.cli.admin import keys, users
 from video2mp3.cli.extras import what_to_install
 from video2mp3.cli.late import LateCommands, convert, formats, probe, push
 from video2mp3.cli.login import login, logout
+from video2mp3.cli.usage_errors import overview_in, sentence_about
 from video2mp3.errors import Video2mp3Error
 
 _USERS_FILES = frozenset({"convert", "probe", "push"})
@@ -71,11 +73,17 @@ def _root(
 
 
 def main() -> None:
-    """Runs the command line; a Video2mp3Error is one sentence on stderr and exit status 1."""
+    """Runs the command line. An error is one sentence on stderr; the exit status is 2 for wrong usage, else 1."""
     # The process ends with all its objects; collecting them first would take a service 0.4 s of CPU.
     atexit.register(gc.freeze)
     try:
-        app(prog_name="video2mp3")
+        status = app(prog_name="video2mp3", standalone_mode=False)
+    except TyperException as error:
+        print(overview_in(error) or f"video2mp3: {sentence_about(error)}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except typer.Abort:  # Ctrl-C or Ctrl-D where a password is asked for
+        print(file=sys.stderr)
+        sys.exit(130)
     except Video2mp3Error as error:
         print(f"video2mp3: {error}", file=sys.stderr)
         sys.exit(1)
@@ -86,3 +94,5 @@ def main() -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+    if isinstance(status, int):
+        sys.exit(status)

@@ -53,7 +53,15 @@ class LateCommands(TyperGroup):
             command = get_command(import_module(f"video2mp3.cli.{name}").app)
             command.name = name
         _hide_types(command)
+        _read_plainly(command)
         return command
+
+
+def _read_plainly(command: Any) -> None:
+    """Lets wrong numbers be described in the same words for all commands."""
+    read_without_pydantic(command.params)
+    for inner in getattr(command, "commands", {}).values():
+        _read_plainly(inner)
 
 
 def _hide_types(command: Any) -> None:

@@ -10,6 +10,7 @@ from video2mp3.cli.flags import FlagsCommand
 from video2mp3.cli.local.inputs import input_of, opened
 from video2mp3.cli.terminal import clock, complain, shown, size
 from video2mp3.engine import Probe, Track, probe
+from video2mp3.engine.formats import container_name
 from video2mp3.errors import Video2mp3Error
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -60,7 +61,7 @@ def _probe_one(file: str, as_json: bool) -> bool:
 def _lines(file: str, found: Probe) -> Iterator[str]:
     length = clock(found.duration_s) if found.duration_s else "length not known"
     title = f", “{shown(found.title)}”" if found.title else ""
-    yield f"{shown(file)}: {shown(found.container)}, {length}{title}"
+    yield f"{shown(file)}: {shown(container_name(found.container))}, {length}{title}"
     for number, track in enumerate(found.tracks, 1):
         yield f"  track {number}: {_track(track)}"
     for name, text in found.tags.items():

@@ -89,6 +89,13 @@ CONTAINERS = (
 )
 """The containers that are read."""
 
+
+def container_name(demuxer: str) -> str:
+    """Returns the name for people of what FFmpeg calls so, such as Matroska/WebM."""
+    names = [container.name for container in CONTAINERS if container.demuxer == demuxer]
+    return names[0].replace(", ", "/") if names else demuxer
+
+
 CODECS = (
     Codec("AAC", ("aac", "aac_latm")),
     Codec("MP1, MP2, MP3", ("mp1", "mp1float", "mp2", "mp2float", "mp3", "mp3float")),

@@ -102,7 +102,8 @@ class Options:
     split: float | str | None = declare(
         None,
         "Make several MP3s that play without a gap: one for each chapter (chapters), one from each "
-        "silence to the next (silence), or each of so many seconds (a number); none: one MP3.",
+        "silence to the next (silence), or each of so many seconds (a number; a rest of less than a second and "
+        "less than half of that joins the last); none: one MP3.",
         minimum=1,
         maximum=_MAX_TIME_S,
         maxLength=20,

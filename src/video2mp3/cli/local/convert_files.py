@@ -28,6 +28,7 @@ from video2mp3.cli.local.output_paths import STANDARD_OUTPUT
 from video2mp3.cli.local.progress import Display, OnProgress, display
 from video2mp3.cli.terminal import clock, complain, reason, shown, size
 from video2mp3.engine import Limits, Report, ResolvedOptions, convert
+from video2mp3.engine.formats import container_name
 from video2mp3.errors import Canceled, InvalidRequest, StorageFull, Video2mp3Error
 
 _NAMED_FILES = 5
@@ -179,7 +180,7 @@ def _details(done: Converted) -> str:
     """Returns what was converted, and how fast, as text."""
     report = done.report
     track = report.tracks[report.track - 1] if 0 < report.track <= len(report.tracks) else None
-    source = f"{report.container}, track {report.track}" + (f" ({track.codec})" if track else "")
+    source = f"{container_name(report.container)}, track {report.track}" + (f" ({track.codec})" if track else "")
     return f"{source}; {_length(report.duration_s)} in {done.took_s:.1f} s, {report.duration_s / done.took_s:.0f}×"
 
 

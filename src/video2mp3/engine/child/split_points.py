@@ -24,6 +24,8 @@ from video2mp3.engine.options import ResolvedOptions
 _FULL_SCALE = 32768
 _LONGEST_TAIL_S = 60
 """A longer silence at the end becomes a separate segment: frames must not be buffered without limit."""
+_SHORTEST_REST_S = 1
+"""What is left of the audio after equally long segments; a shorter rest belongs to the last of them."""
 _WINDOW = 512
 
 
@@ -95,8 +97,11 @@ def split_points_for(
         quiet = 10 ** ((options.silence_db + gain_db) / 20) * _FULL_SCALE
         return SilenceSplitPoints(pcm, options.silence_s, quiet, left_out)
     if options.split == "chapters":
-        return TimeSplitPoints(ChapterStarts(chapters, options.start_s, rate_hz), pcm, left_out)
-    return TimeSplitPoints(Intervals(Fraction(options.split or 0) * rate_hz), pcm, left_out)
+        starts = ChapterStarts(chapters, options.start_s, rate_hz)
+        return TimeSplitPoints(starts, pcm.frame_samples, pcm, left_out)
+    interval = Fraction(options.split or 0) * rate_hz
+    shortest = max(pcm.frame_samples, min(_SHORTEST_REST_S * rate_hz, math.floor(interval / 2)))
+    return TimeSplitPoints(Intervals(interval), shortest, pcm, left_out)
 
 
 class Starts(Protocol):
@@ -147,11 +152,12 @@ class ChapterStarts:
 
 
 class TimeSplitPoints:
-    """Split points at times that are known beforehand."""
+    """Split points at times that are known beforehand, with at least `shortest` samples between them and at the end."""
 
-    def __init__(self, starts: Starts, pcm: PcmFormat, left_out: LeftOut) -> None:
+    def __init__(self, starts: Starts, shortest: int, pcm: PcmFormat, left_out: LeftOut) -> None:
         self.known: deque[SplitPoint] = deque()
         self._starts = starts
+        self._shortest = shortest
         self._pcm = pcm
         self._left_out = left_out
         self._passed = 0
@@ -166,7 +172,7 @@ class TimeSplitPoints:
     def take(self, pcm: bytes) -> None:
         """Counts the samples."""
         self._passed += len(pcm) // self._pcm.bytes_per_sample
-        passed, least = self._left_out.position(self._passed), self._pcm.frame_samples
+        passed, least = self._left_out.position(self._passed), self._shortest
         while self._next is not None and self._left_out.position(self._next) + least <= passed:
             at = self._left_out.position(self._next)
             end = self._left_out.clock(at + least)  # what begins before is too short for a segment

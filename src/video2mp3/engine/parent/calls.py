@@ -366,6 +366,11 @@ def _report(fields: Fields, sink: VerifiedSink, options: ResolvedOptions) -> Rep
         )
     if truncated:
         warnings.append("The file ends too early: it was cut short, and so is the MP3.")
+    duration_s = sum(segment.duration_s for segment in segments)
+    if (fades_s := options.fade_in_s + options.fade_out_s) > duration_s:
+        warnings.append(
+            f"The fades take {fades_s:g} s, but the MP3 only {duration_s:.1f} s; shorter ones sound better."
+        )
     return Report(
         container=fields.str_field("container"),
         tracks=tracks_of(fields),
@@ -378,7 +383,7 @@ def _report(fields: Fields, sink: VerifiedSink, options: ResolvedOptions) -> Rep
         mp3_sample_rate_hz=sink.mp3s[0].sample_rate_hz,
         mp3_channels=sink.mp3s[0].channels,
         samples=sum(segment.samples for segment in segments),
-        duration_s=sum(segment.duration_s for segment in segments),
+        duration_s=duration_s,
         frames=sum(mp3.frames for mp3 in sink.mp3s),
         size_bytes=sum(segment.size_bytes for segment in segments),
         sha256=sink.sha256,
