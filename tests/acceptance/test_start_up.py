@@ -24,6 +24,7 @@ WRONG = [
     ("VIDEO2MP3_STORAGE_URL", "ftp://127.0.0.1/x"),
     ("VIDEO2MP3_STORAGE_URL", "file:///proc/nowhere"),
     ("VIDEO2MP3_PORT", "eighty"),
+    ("VIDEO2MP3_SMTP_FROM", "nobody"),
 ]
 
 
@@ -34,6 +35,7 @@ def test_a_wrong_setting_is_one_sentence(setting: str, value: str, tmp_path: Pat
         "VIDEO2MP3_S3_ENDPOINT_URL": f"http://127.0.0.1:{free_port()}",
         "VIDEO2MP3_S3_ACCESS_KEY_ID": "key",
         "VIDEO2MP3_S3_SECRET_ACCESS_KEY": "hunter2",
+        "VIDEO2MP3_SMTP_HOST": "127.0.0.1",
         setting: value.format(port=free_port()),
     }
     arguments = ["serve"] if setting == "VIDEO2MP3_PORT" else ["serve", "--port", "0"]

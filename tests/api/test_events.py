@@ -285,16 +285,25 @@ def test_what_ended_in_a_long_outage_is_not_called_deleted(
     monkeypatch.setattr(supervision, "_FIRST_BACKOFF_S", 0.01)
     monkeypatch.setattr(watcher._UserWatch, "interval_s", 0.01)
     finished, deleted, waiting = (convert(ada.http) for _ in range(3))
+    new: list[str] = []
     database = RestartedDatabase(services.settings.effective_database_url)
 
     async def follow() -> Mapping[str, JobStatus | None] | None:
-        changes = JobWatcher(database).changes_of_user(ada.user_id, heartbeat_s=15)
+        job_watcher = JobWatcher(database)
+        changes = job_watcher.changes_of_user(ada.user_id, heartbeat_s=15)
         assert set(await anext(changes) or ()) == {finished, deleted, waiting}
-        database.questions_left = 5
-        finish(services, finished)
+        database.questions_left = 1000
+        await asyncio.to_thread(wait_until, lambda: database.questions_left < 1000, 15, "the outage")
+        (watch,) = job_watcher._watches
+        assert isinstance(watch, watcher._UserWatch)
+        watch.asked_at_s -= 65  # so long ago was the last answer
+        new.append(convert(ada.http))
+        for job_id in (finished, *new):
+            finish(services, job_id)
         with services.database.write() as session:
-            session.execute(update(Job).where(Job.id == finished).values(ended_at=Job.ended_at - 65 * SECOND))
+            session.execute(update(Job).where(Job.id.in_([finished, *new])).values(ended_at=Job.ended_at - 65 * SECOND))
             session.delete(lifecycle.find(session, deleted, ada.user_id))
+        database.questions_left = 1
         return await anext(changes)
 
     changed = asyncio.run(follow())
@@ -303,6 +312,7 @@ def test_what_ended_in_a_long_outage_is_not_called_deleted(
     assert changed is not None
     assert {job_id: status and status.state for job_id, status in changed.items()} == {
         finished: "finished",
+        new[0]: "finished",
         deleted: None,
     }
 

@@ -77,7 +77,7 @@ FOREIGN: list[dict[str, str]] = [
 def test_a_program_on_this_machine_is_the_local_user(client: httpx.Client, headers: dict[str, str]) -> None:
     me = client.get("/v1/me", headers=headers)
     assert me.status_code == 200
-    assert (me.json()["username"], me.json()["signed_in_by"]) == ("local", "loopback")
+    assert (me.json()["username"], me.json()["signed_in_by"], me.json()["built_in"]) == ("local", "loopback", True)
     assert client.post("/validate", headers=headers).json() == {"username": "local"}
 
 
@@ -96,7 +96,8 @@ def test_whatever_another_site_or_a_proxy_sends_is_nobody(client: httpx.Client) 
 
 
 def test_a_token_still_says_who_one_is(client: httpx.Client, sign_in: SignIn) -> None:
-    assert sign_in("ada").http.get("/v1/me").json()["username"] == "ada"
+    me = sign_in("ada").http.get("/v1/me").json()
+    assert (me["username"], me["built_in"]) == ("ada", False)
     assert client.get("/v1/me").json()["username"] == "local"
 
 

@@ -174,6 +174,6 @@ def _notifications(jobs: dict[str, Job], notifications: Iterable[Notification]) 
 def _emails(cluster: Cluster, notifications: Iterable[Notification], *, exactly_once: bool) -> Iterator[str]:
     emails = Counter(str(email["Message-ID"]) for email in cluster.servers.smtp.messages)
     for notification in notifications:
-        count = emails[f"<{notification.id}@video2mp3>"]
+        count = emails[f"<{notification.id}@localhost>"]
         if count == 0 or (exactly_once and count > 1):
             yield f"{count} emails went out about job {notification.job_id}"

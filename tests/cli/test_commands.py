@@ -52,11 +52,15 @@ def test_doctor_finds_a_new_machine_well(tmp_path: Path) -> None:
         ("database", "VIDEO2MP3_DATABASE_URL", "mysql+pymysql://u:hunter2@127.0.0.1:{port}/x"),
         ("broker", "VIDEO2MP3_QUEUE_URL", "amqp://u:hunter2@127.0.0.1:{port}/"),
         ("storage", "VIDEO2MP3_STORAGE_URL", "file:///proc/nowhere"),
+        ("email", "VIDEO2MP3_SMTP_HOST", "127.0.0.1"),
+        ("email", "VIDEO2MP3_SMTP_FROM", "nobody"),
     ],
 )
 def test_doctor_names_what_is_wrong_and_checks_the_rest(part: str, setting: str, value: str, tmp_path: Path) -> None:
     """It should name the setting, check the other parts all the same, and end with status 1."""
-    result = run(tmp_path, "doctor", **{setting: value.format(port=free_port())})
+    port = str(free_port())
+    mail = {"VIDEO2MP3_SMTP_HOST": "127.0.0.1", "VIDEO2MP3_SMTP_PORT": port} if part == "email" else {}
+    result = run(tmp_path, "doctor", **mail | {setting: value.format(port=port)})
     assert result.returncode == 1
     (failure,) = [line for line in result.stdout.splitlines() if line.startswith("FAIL")]
     assert part in failure
@@ -77,8 +81,11 @@ def test_a_mistyped_setting_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("env", "said"),
     [
-        ({}, "anyone who reaches the service can create an account (it is not set, and only this machine"),
-        ({"VIDEO2MP3_HOST": "0.0.0.0"}, "by invitation, from an administrator or `video2mp3 user invite` (it is not"),
+        ({}, "anyone who reaches the service can create an account (VIDEO2MP3_REGISTRATION is not set, and only"),
+        (
+            {"VIDEO2MP3_HOST": "0.0.0.0"},
+            "by invitation, from an administrator or `video2mp3 user invite` (VIDEO2MP3_REG",
+        ),
         ({"VIDEO2MP3_REGISTRATION": "closed"}, "nobody; `video2mp3 user add NAME` creates accounts (VIDEO2MP3_REG"),
     ],
 )

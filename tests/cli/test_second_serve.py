@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.service import embedded
+from tests.acceptance.service import embedded, notifications_to
 from tests.cli.test_commands import run
-from tests.servers import SMTPServer
+from tests.servers import SMTPServer, wait_until
 
 
 @pytest.mark.parametrize("role", [["serve", "--port", "0"], ["worker"]], ids=["serve", "worker"])
@@ -25,9 +25,16 @@ def test_serve_uses_its_database_alone(tmp_path: Path, smtp: SMTPServer, role: l
         service.start("again", "serve", "--port", "0").wait_for_output("listens on")
 
 
-def test_a_sign_in_link_leads_to_the_port_of_serve(tmp_path: Path, smtp: SMTPServer) -> None:
-    """It should name the port of a flag, which no other command knows; without `serve`, that of the settings."""
+def test_links_lead_to_the_port_of_serve(tmp_path: Path, smtp: SMTPServer) -> None:
+    """It should be the one that `serve` listens on, which no other setting or command knows.
+
+    Without `serve`, a sign-in link has the port of the settings.
+    """
     with embedded(tmp_path, smtp) as service:
         data = {"VIDEO2MP3_DATA_DIR": service.env["VIDEO2MP3_DATA_DIR"]}
         assert run(tmp_path, "sign-in-link", **data).stdout.startswith(f"{service.url}/sign-in?token=")
+        with service.user(email="ada@example.org") as ada:
+            ada.post("/v1/conversions", files={"file": ("talk.mp4", b"no video")}).raise_for_status()
+            (email,) = wait_until(lambda: notifications_to(service, "ada@example.org"), 60, "the email")
+        assert email["List-Unsubscribe"].startswith(f"<{service.url}/v1/unsubscribe?")
     assert run(tmp_path, "sign-in-link", **data).stdout.startswith("http://127.0.0.1:8000/sign-in?token=")

@@ -35,7 +35,16 @@ _PLAIN = st.text("abcé019-_+=?!#$.'", min_size=1, max_size=20)
 _ADDRESSES = st.builds("{}@{}".format, _TEXTS | _PLAIN, _TEXTS | _PLAIN) | st.from_regex(
     r"[^\s@]{1,70}@[^\s@]{1,80}", fullmatch=True
 )
-_NAMES_OF_HEADERS = {"To", "Message-ID", "Date", "Auto-Submitted", "Subject", "Content-Type", "MIME-Version"}
+_NAMES_OF_HEADERS = {
+    "To",
+    "Message-ID",
+    "Date",
+    "Auto-Submitted",
+    "X-Auto-Response-Suppress",
+    "Subject",
+    "Content-Type",
+    "MIME-Version",
+}
 _ABOUT_CONVERSIONS = _NAMES_OF_HEADERS | {"List-Unsubscribe", "List-Unsubscribe-Post"}
 
 

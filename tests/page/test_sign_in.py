@@ -7,13 +7,22 @@ from tests.page.conftest import register
 
 
 def test_the_printed_link_signs_in_once(service: Service, page: Page) -> None:
-    """It should sign the browser in with the link that `serve` prints, and show the page again while that lasts."""
+    """It should sign the browser in with the link that `serve` prints, and show the page again while that lasts.
+
+    This machine's user has no password and cannot be deleted, so neither is offered.
+    """
     link = service.roles["serve"].wait_for_output(r"http://\S+/sign-in\?token=\S+")[0]
     convert = page.get_by_role("heading", name="Drop a video, get an MP3")
     for _ in range(2):
         page.goto(link)
         expect(convert).to_be_visible()
         assert "token" not in page.url
+    page.goto(f"{service.url}/#/account/security")
+    expect(page.get_by_role("heading", name="Active sessions")).to_be_visible()
+    expect(page.get_by_role("heading", name="Password")).to_have_count(0)
+    page.goto(f"{service.url}/#/account/data")
+    expect(page.get_by_role("link", name="Download my data")).to_be_visible()
+    expect(page.get_by_text("Delete my account")).to_have_count(0)
     page.context.clear_cookies()
     answer = page.goto(link)
     assert answer is not None

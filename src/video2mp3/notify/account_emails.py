@@ -71,7 +71,7 @@ class AccountEmails(Loop):
             return "failed"
         url = self._public_url + one_time_tokens.path(claimed.kind, claimed.token)
         # Each attempt is a separate email: its token is another, and mail programs pass over what they have seen.
-        message_id = f"{claimed.row_id}-{claimed.attempt}"
+        message_id = self._mailer.message_id(f"{claimed.row_id}-{claimed.attempt}")
         try:
             self._mailer.send(compose_account_email(claimed.kind, claimed.user.username, address, url, message_id))
         except EmailRejected as error:

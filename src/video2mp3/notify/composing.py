@@ -62,7 +62,10 @@ class _Content:
 
 
 def compose(job: Job, address: str, links: Links, message_id: str) -> EmailMessage:
-    """Writes the email about an ended job. `message_id` is the same for each attempt: a double can be recognized."""
+    """Writes the email about an ended job.
+
+    `message_id` (`Mailer.message_id`) is the same for each attempt: a double can be recognized.
+    """
     name = _one_line(job.source_name)
     content = _finished(job, name, links) if job.state == "finished" else _failed(job, name, links)
     message = _message(content, address, message_id, links.unsubscribe)
@@ -83,9 +86,11 @@ def compose_account_email(
 def _message(content: _Content, address: str, message_id: str, unsubscribe: str | None = None) -> EmailMessage:
     message = EmailMessage(policy=_POLICY)
     message["To"] = with_ascii_domain(address)
-    message["Message-ID"] = f"<{message_id}@video2mp3>"
+    message["Message-ID"] = f"<{message_id}>"
     message["Date"] = localtime()
     message["Auto-Submitted"] = "auto-generated"
+    # Exchange reads this in place of Auto-Submitted: without it, absent people send notes of their absence.
+    message["X-Auto-Response-Suppress"] = "All"
     # A file name with an encoded word (RFC 2047) in it: it would be decoded, and its line ends begin new headers.
     message["Subject"] = content.subject.replace("=?", "= ?")
     message.set_content(_text(content, unsubscribe))

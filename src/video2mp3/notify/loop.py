@@ -198,7 +198,7 @@ class NotifierLoop:
         elif not user.email_notifications:
             log.info("email_not_wanted", job_id=job.id, state=job.state)
         else:
-            self._mailer.send(compose(job, address, links, claimed.row_id))
+            self._mailer.send(compose(job, address, links, self._mailer.message_id(claimed.row_id)))
             log.info("email_sent", job_id=job.id, state=job.state)
         return Outcome("sent")
 

@@ -56,6 +56,10 @@ class Mailer:
         self._sender = parse_sender(sender)
         self._timeout_s = timeout_s
 
+    def message_id(self, unique: str) -> str:
+        """Returns a Message-ID (RFC 5322) with the sender's domain: filters for spam distrust ids without a host."""
+        return f"{unique}@{self._sender.domain}"
+
     def send(self, message: EmailMessage) -> None:
         """Sends one email; returns when the server has taken it.
 

@@ -20,6 +20,8 @@ export interface Me {
   role: "user" | "admin" | (string & {});
   created_at: string;
   signed_in_by: "token" | "cookie" | "loopback";
+  /** The account of this machine's user: it has no password and cannot be deleted. */
+  built_in: boolean;
 }
 
 export interface Page<T> {

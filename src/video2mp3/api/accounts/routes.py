@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from video2mp3.accounts import audit, invitations, names, passwords, sign_ins, throttling, users
 from video2mp3.api.auth.credentials import admit, check_own_password, request_verification
-from video2mp3.api.auth.identity import CurrentUser, client_address, require_user
+from video2mp3.api.auth.identity import CurrentUser, Principal, client_address, require_user
 from video2mp3.api.auth.loopback import is_from_this_machine
 from video2mp3.api.frame.schemas import Account, AccountChanges, NewAccount, NewPassword, SignedInAccount, moment
 from video2mp3.api.frame.services import CurrentServices, Services
@@ -29,8 +29,7 @@ def create_account(request: Request, new: NewAccount, services: CurrentServices)
 def read_own_account(principal: CurrentUser, services: CurrentServices) -> SignedInAccount:
     """Returns the caller's account."""
     with services.database.read() as session:
-        account = account_json(require_user(session, principal))
-    return SignedInAccount(**account.model_dump(), signed_in_by=principal.signed_in_by)
+        return _signed_in_account(require_user(session, principal), principal)
 
 
 @router.patch("/v1/me")
@@ -51,10 +50,10 @@ def change_own_account(
         wanted = changes.email_notifications if "email_notifications" in named else user.email_notifications
         users.change(session, user, email=email, email_notifications=wanted)
         audit.record(session, "account.updated", by=user.id)
-        account = account_json(user)
+        account = _signed_in_account(user, principal)
     if user.email != before.email:
         _verify(request, services, user)
-    return SignedInAccount(**account.model_dump(), signed_in_by=principal.signed_in_by)
+    return account
 
 
 @router.put("/v1/me/password", status_code=204)
@@ -128,6 +127,12 @@ def _verify(request: Request, services: Services, user: User) -> None:
         # Over the limit: the user can request it later.
         with suppress(TooManyAttempts):
             request_verification(request, services, user)
+
+
+def _signed_in_account(user: User, principal: Principal) -> SignedInAccount:
+    return SignedInAccount(
+        **account_json(user).model_dump(), signed_in_by=principal.signed_in_by, built_in=users.is_local(user)
+    )
 
 
 def account_json(user: User) -> Account:

@@ -80,7 +80,10 @@ def check_own_password(request: Request, services: Services, principal: Principa
     with services.database.read() as session:
         user = require_user(session, principal)
     if users.is_local(user):
-        raise Forbidden("The account of this machine's own user has no password, and cannot be deleted.")
+        raise Forbidden(
+            "The account of this machine's own user has no password, and cannot be deleted; an account that you "
+            "register can have both."
+        )
     if user.password_hash is None:
         return user
     try:

@@ -66,19 +66,20 @@ class _UserWatch:
 
     interval_s = _INTERVAL_S
 
-    def __init__(self, user_id: str, statuses: Mapping[str, JobStatus]) -> None:
+    def __init__(self, user_id: str, statuses: Mapping[str, JobStatus], asked_at_s: float) -> None:
         self.user_id = user_id
         self.news = asyncio.Event()
         self._statuses: Mapping[str, JobStatus] = {}
         self._changed: dict[str, JobStatus | None] = {}
-        self.tell(statuses)
+        self.tell(statuses, asked_at_s)
 
     def missing(self, statuses: Mapping[str, JobStatus]) -> list[str]:
         """Returns the jobs that had not ended and are not among these any more."""
         before = self._statuses
         return [job_id for job_id in before.keys() - statuses.keys() if not before[job_id].ended]
 
-    def tell(self, statuses: Mapping[str, JobStatus]) -> None:
+    def tell(self, statuses: Mapping[str, JobStatus], asked_at_s: float) -> None:
+        self.asked_at_s = asked_at_s
         gone = self.missing(statuses)
         before, self._statuses = self._statuses, statuses
         for job_id, status in statuses.items():
@@ -137,8 +138,9 @@ class JobWatcher:
         Yields at once the jobs that have not ended or ended within the last minute. Does not end. Yields None after
         `heartbeat_s` seconds without a change.
         """
-        statuses = await run_in_threadpool(_query_users, self._database, [user_id])
-        watch = _UserWatch(user_id, statuses[user_id])
+        asked_at_s = time.monotonic()
+        statuses = await run_in_threadpool(_query_users, self._database, [user_id], _RECENTLY_S)
+        watch = _UserWatch(user_id, statuses[user_id], asked_at_s)
         self._add(watch)
         try:
             while True:
@@ -197,13 +199,16 @@ class JobWatcher:
                 watch.tell(of_jobs.get(watch.job_id))
         asked_at_s = time.monotonic()
         if users and asked_at_s >= self._users_due_at_s:
-            of_users = await run_in_threadpool(_query_users, self._database, sorted({each.user_id for each in users}))
+            # While the database did not answer, jobs may have been created and ended.
+            unasked_s = asked_at_s - min(each.asked_at_s for each in users)
+            user_ids = sorted({each.user_id for each in users})
+            of_users = await run_in_threadpool(_query_users, self._database, user_ids, _RECENTLY_S + unasked_s)
             for each in users:
                 statuses = of_users[each.user_id]
-                # Deleted, or ended more than a minute ago, while the database did not answer.
+                # Deleted, or ended before that.
                 if missing := each.missing(statuses):
                     statuses = statuses | await run_in_threadpool(_query, self._database, missing)
-                each.tell(statuses)
+                each.tell(statuses, asked_at_s)
             self._users_due_at_s = asked_at_s + (time.monotonic() - asked_at_s) / _USER_QUERIES_SHARE
 
 
@@ -232,12 +237,12 @@ def _query(database: Database, job_ids: Sequence[str]) -> dict[str, JobStatus]:
     return {row.id: _status(row) for row in rows}
 
 
-def _query_users(database: Database, user_ids: Sequence[str]) -> Mapping[str, dict[str, JobStatus]]:
-    """Returns the jobs that have not ended or ended within the last minute, by user and id; none for other users."""
+def _query_users(database: Database, user_ids: Sequence[str], recently_s: float) -> Mapping[str, dict[str, JobStatus]]:
+    """Returns the jobs that have not ended or ended recently, by user and id; none for other users."""
     of_users = Job.user_id.in_(user_ids)
     # In one statement, so that no job ends between two of them; each half has an index.
     unended = _select(of_users, Job.state.in_(_UNENDED))
-    ended = _select(of_users, Job.state.in_(ENDED), Job.ended_at > now() - _RECENTLY_S * SECOND)
+    ended = _select(of_users, Job.state.in_(ENDED), Job.ended_at > now() - round(recently_s * SECOND))
     with database.read() as session:
         rows = session.execute(union_all(unended, ended)).all()
     statuses: dict[str, dict[str, JobStatus]] = defaultdict(dict)

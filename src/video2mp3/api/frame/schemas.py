@@ -105,6 +105,9 @@ class SignedInAccount(Account):
         description="How this request was authenticated. A browser at `loopback` has not signed in yet and can only "
         "read."
     )
+    built_in: bool = Field(
+        description="The account `local` of this machine's user: it has no password and cannot be deleted."
+    )
 
 
 class Tokens(BaseModel):

@@ -167,4 +167,9 @@ def check_storage(settings: Settings) -> str:
 
 def _check_email(settings: Settings) -> str:
     mailer = make_mailer(settings)
-    return mailer.check() if mailer else "no mail server is set, so none is sent"
+    if mailer is None:
+        return "no mail server is set, so none is sent"
+    try:
+        return mailer.check()
+    except Unavailable as error:
+        raise type(error)(f"{error} (VIDEO2MP3_SMTP_HOST)") from None

@@ -44,8 +44,11 @@ def make_app(settings: Settings, backends: Backends, housekeeping: Housekeeping,
 
 
 @contextmanager
-def listen(settings: Settings) -> Iterator[socket.socket]:
-    """Binds the address before anything else starts, so that a port in use is one clear sentence."""
+def listen(settings: Settings) -> Iterator[tuple[socket.socket, Settings]]:
+    """Binds the address before anything else starts, so that a port in use is one clear sentence.
+
+    Returns also the settings with the port that was bound, for links: port 0 lets the system choose one.
+    """
     try:
         family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
         listener = socket.socket(family, socket.SOCK_STREAM)
@@ -57,7 +60,7 @@ def listen(settings: Settings) -> Iterator[socket.socket]:
             "choose others with --host and --port (VIDEO2MP3_HOST, VIDEO2MP3_PORT; make run HOST=… PORT=…)."
         ) from None
     with listener:
-        yield listener
+        yield listener, settings.model_copy(update={"port": listener.getsockname()[1]})
 
 
 class _Server(uvicorn.Server):
@@ -96,7 +99,6 @@ def run_http(
 ) -> None:
     """Serves until SIGINT or SIGTERM; then calls `on_ending` and finishes the open requests."""
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
-    port = listener.getsockname()[1]
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     config = uvicorn.Config(
         app,
@@ -111,7 +113,7 @@ def run_http(
         # Without a limit, one open download would block the shutdown forever.
         timeout_graceful_shutdown=max(1, settings.drain_grace_s),
     )
-    server = _Server(config, app, lambda: on_started(f"http://{host}:{port}"), on_ending)
+    server = _Server(config, app, lambda: on_started(f"http://{host}:{settings.port}"), on_ending)
     server.run(sockets=[listener])
 
 

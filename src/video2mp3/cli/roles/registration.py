@@ -11,9 +11,9 @@ _WHO = {
 
 def registration_sentence(settings: Settings) -> str:
     """Returns a sentence that says who may register, and why."""
-    why = "it is not set, and others may reach the service"
+    why = "VIDEO2MP3_REGISTRATION is not set, and others may reach the service"
     if settings.registration:
         why = f"VIDEO2MP3_REGISTRATION={settings.registration}"
     elif settings.is_local:
-        why = "it is not set, and only this machine reaches the service"
+        why = "VIDEO2MP3_REGISTRATION is not set, and only this machine reaches the service"
     return f"{_WHO[settings.effective_registration]} ({why})"

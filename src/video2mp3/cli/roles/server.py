@@ -46,7 +46,7 @@ def serve(settings: Settings) -> None:
     raise_descriptor_limit()
     require_sandbox(allow_unsandboxed=settings.allow_unsandboxed)
     with (
-        http_server.listen(settings) as listener,
+        http_server.listen(settings) as (listener, settings),
         open_backends(settings) as backends,
         database_lock.hold_alone(settings) as record_url,
     ):
@@ -83,7 +83,7 @@ def api(settings: Settings) -> None:
     raise_descriptor_limit()
     require_sandbox(allow_unsandboxed=settings.allow_unsandboxed)  # the API probes uploads in the sandbox
     with (
-        http_server.listen(settings) as listener,
+        http_server.listen(settings) as (listener, settings),
         # The API accepts jobs without the queue: their rows wait for the relay.
         open_backends(settings, with_tables=True, needs_queue=False) as backends,
         database_lock.hold_with_others(settings),
