@@ -127,4 +127,4 @@ def test_no_password_or_token_reaches_a_log(service: Service, talk: Path) -> Non
 def test_operators_find_what_they_look_for(service: Service, route: str) -> None:
     """It should answer without a sign-in."""
     for url in service.urls:
-        assert httpx.get(f"{url}{route}").status_code == 200
+        assert httpx.get(f"{url}{route}", timeout=60).status_code == 200
