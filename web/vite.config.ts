@@ -10,8 +10,8 @@ export default defineConfig({
   // The service replaces this with the nonce of each response (src/video2mp3/api/frame/pages.py).
   html: { cspNonce: "{nonce}" },
   build: {
-    // The documentation of the API is a separate entry: the page loads nothing of it.
-    rolldownOptions: { input: ["index.html", "docs.html"], checks: { pluginTimings: false } },
+    // The documentation of the API and the page of a shared MP3 are separate entries: the page loads nothing of them.
+    rolldownOptions: { input: ["index.html", "docs.html", "share.html"], checks: { pluginTimings: false } },
     outDir: "../src/video2mp3/api/page",
     emptyOutDir: true,
     assetsDir: "page/assets",

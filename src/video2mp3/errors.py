@@ -346,6 +346,13 @@ class LinkExpired(Video2mp3Error):
     status = 410
 
 
+class LinkStopped(Video2mp3Error):
+    """The owner of the MP3 has stopped sharing it with this link."""
+
+    code = "link_stopped"
+    status = 410
+
+
 # -- Media: this file will not convert, now or later --------------------------------------------------
 
 

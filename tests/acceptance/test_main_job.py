@@ -11,6 +11,7 @@ import pytest
 from tests.acceptance.service import Service, notifications_to, wait_for_end
 from tests.media import corpus_file, make_video, samples_by_ffmpeg, samples_by_mpg123
 from tests.servers import wait_until
+from tests.shared_links import mp3_link_start
 
 
 def test_a_video_becomes_an_mp3_and_its_owner_gets_an_email(service: Service, talk: Path, tmp_path: Path) -> None:
@@ -37,10 +38,10 @@ def test_a_video_becomes_an_mp3_and_its_owner_gets_an_email(service: Service, ta
         email = wait_until(lambda: notifications_to(service, address), 20, "the email")[0]
         body = email.get_body(("plain",))
         assert body is not None
-        (link,) = re.findall(rf"http\S+/v1/shared/{job['id']}\S+", body.get_content())
+        (link,) = re.findall(rf"http\S+{mp3_link_start(job['id'])}\S+", body.get_content())
         # It leads to the service by its public name, and needs no sign-in.
         address = urlsplit(link)
-        assert httpx.get(f"{service.urls[-1]}{address.path}?{address.query}").content == mp3.content
+        assert httpx.get(f"{service.urls[-1]}{address.path}").content == mp3.content
 
 
 def follow(url: str, user: httpx.Client, job_id: str) -> dict[str, object]:

@@ -14,6 +14,7 @@ from video2mp3.accounts import links, sign_ins, users
 from video2mp3.api.frame.services import Services
 from video2mp3.database.clock import now
 from video2mp3.database.tables import Worker, new_id
+from video2mp3.engine.mp3.id3 import id3_tag
 from video2mp3.errors import NoAudio
 
 Ids = dict[str, str]
@@ -132,10 +133,15 @@ def _new_name(_stage: Stage) -> Ids:
     return {"new_name": f"n{new_id()}"}
 
 
-def _link(stage: Stage) -> Ids:
-    ids = _finished(stage)
-    made = stage.owner.http.post(f"/v1/conversions/{ids['conversion_id']}/links", json={}).raise_for_status().json()
-    return ids | dict(parse_qsl(urlsplit(made["url"]).query))
+def _link(stage: Stage, mp3: bytes = SOUND) -> Ids:
+    job_id = convert(stage.owner.http)
+    finish(stage.services, job_id, mp3)
+    made = stage.owner.http.post(f"/v1/conversions/{job_id}/links", json={}).raise_for_status().json()
+    return {"token": made["url"].rpartition("/")[2]}
+
+
+def _link_with_cover(stage: Stage) -> Ids:
+    return _link(stage, id3_tag({}, cover=("image/png", b"a picture")))
 
 
 def _unsubscribe(stage: Stage) -> Ids:
@@ -171,9 +177,10 @@ OPEN: dict[str, Case] = {
     "POST /v1/sessions": Case(_name, request={"json": _CREDENTIALS}),
     "POST /v1/sessions/refresh": Case(_session, request={"json": {"refresh_token": "{refresh_token}"}}),
     "DELETE /v1/sessions": Case(_session, request={"json": {"refresh_token": "{refresh_token}"}}),
-    "GET /v1/shared/{conversion_id}": Case(
-        _link, request={"params": {"expires": "{expires}", "signature": "{signature}"}}
-    ),
+    "GET /share/{token}": Case(_link),
+    "GET /v1/shared/{token}/cover": Case(_link_with_cover),
+    "GET /v1/shared/{token}/mp3": Case(_link),
+    "GET /v1/shared/{token}/waveform": Case(_link),
     "GET /v1/unsubscribe": Case(_unsubscribe, request={"params": {"user": "{user}", "signature": "{signature}"}}),
     "POST /v1/unsubscribe": Case(_unsubscribe, request={"params": {"user": "{user}", "signature": "{signature}"}}),
     "POST /v1/password-resets": Case(_name, request={"json": {"username": "{owner}"}}),
@@ -226,6 +233,7 @@ ITEMS: dict[str, Case] = {
     "GET /v1/conversions/{conversion_id}/report": Case(_finished),
     "GET /v1/conversions/{conversion_id}/waveform": Case(_finished),
     "POST /v1/conversions/{conversion_id}/links": Case(_finished, request={"json": {}}),
+    "DELETE /v1/conversions/{conversion_id}/links": Case(_finished),
     "GET /v1/conversions/archive": Case(_finished, request={"params": {"id": "{conversion_id}"}}),
     "GET /v1/batches/{batch_id}": Case(_batch),
     "DELETE /v1/batches/{batch_id}": Case(_batch),

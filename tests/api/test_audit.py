@@ -19,6 +19,7 @@ def test_what_a_user_does_is_told_with_the_request_s_id(root: SignedIn, ada: Sig
     finish(services, job_id)
     ada.http.patch("/v1/me", json={"email_notifications": False}).raise_for_status()
     link = ada.http.post(f"/v1/conversions/{job_id}/links", json={}, headers={"X-Request-Id": "the-link"})
+    ada.http.delete(f"/v1/conversions/{job_id}/links").raise_for_status()
     webhook_id = ada.http.post("/v1/webhooks", json={"url": "https://hooks.example.org/"}).json()["id"]
     ada.http.delete(f"/v1/webhooks/{webhook_id}").raise_for_status()
     ada.http.request("DELETE", "/v1/sessions", json={"refresh_token": ada.refresh_token}).raise_for_status()
@@ -28,6 +29,7 @@ def test_what_a_user_does_is_told_with_the_request_s_id(root: SignedIn, ada: Sig
         ("login.succeeded", None),
         ("account.updated", None),
         ("link.created", job_id),
+        ("links.stopped", job_id),
         ("webhook.created", webhook_id),
         ("webhook.deleted", webhook_id),
         ("session.ended", None),

@@ -7,12 +7,13 @@ from fastapi.routing import iter_route_contexts
 from tests.api.conftest import SignedIn, SignIn
 from tests.api.stored import convert, finish
 from tests.api.test_batches import made
-from tests.api.test_links import link
+from tests.api.test_links import link, token_of
 from tests.api.test_waveforms import SOUND
 from tests.api.test_webhooks import create
 from video2mp3.accounts import links
 from video2mp3.api.application import create_app
 from video2mp3.api.frame.services import Services
+from video2mp3.engine.mp3.id3 import id3_tag
 
 # Of each answer, and of the way that a body is sent.
 CHANGING = {"ratelimit", "x-request-id", "date", "transfer-encoding"}
@@ -29,16 +30,18 @@ def test_head_answers_as_get_does(root: SignedIn, services: Services) -> None:
     batch = made(root, 1)
     job_id = batch["conversions"][0]["id"]
     finish(services, job_id, SOUND)
+    finish(services, with_cover := convert(root.http), id3_tag({}, cover=("image/png", b"a picture")))
     upload_id = root.http.get(f"/v1/conversions/{job_id}").json()["source"]["upload_id"]
     ids = {"conversion_id": job_id, "job_id": job_id, "upload_id": upload_id, "video_id": upload_id}
     ids |= {"batch_id": batch["id"], "webhook_id": create(root)["id"]}
     ids["user_id"] = root.user_id
+    ids["token"] = token_of(link(root, job_id))
     with services.database.write() as session:
         unsubscribe = links.unsubscribe_path(session, root.user_id)
     given = {
         "/download": f"/download?fid={job_id}",
         "/v1/conversions/archive": f"/v1/conversions/archive?id={job_id}",
-        "/v1/shared/{conversion_id}": link(root, job_id),
+        "/v1/shared/{token}/cover": f"/v1/shared/{token_of(link(root, with_cover))}/cover",
         "/v1/unsubscribe": unsubscribe,
     }
     statuses = {}
@@ -53,7 +56,7 @@ def test_head_answers_as_get_does(root: SignedIn, services: Services) -> None:
         # How long the oldest waits is told to the microsecond, and how much room there is to the byte.
         exact = ("/v1/admin/queue", "/v1/admin/storage")
         changing = CHANGING | ({"content-length"} if path in exact else set())
-        changing |= {"content-security-policy"} if path == "/docs" else set()  # it has a nonce
+        changing |= {"content-security-policy"} if path in ("/docs", "/share/{token}") else set()  # it has a nonce
         expected, found = ({n: v for n, v in a.headers.items() if n not in changing} for a in (get, head))
         assert (head.status_code, found) == (get.status_code, expected), path
         statuses[path] = head.status_code

@@ -92,6 +92,7 @@ CALLS = [
     Call("GET", "/v1/conversions/{id}/source", "finished"),
     Call("GET", "/v1/conversions/{id}/report", "finished"),
     Call("POST", "/v1/conversions/{id}/links", "finished", json={}),
+    Call("DELETE", "/v1/conversions/{id}/links", "finished"),
     Call("GET", "/v1/conversions/archive", "finished", params={"id": "{id}"}),
     Call("GET", "/v1/batches/{id}", "batch"),
     Call("DELETE", "/v1/batches/{id}", "batch"),
@@ -130,7 +131,9 @@ OWN = {
     # It names two things: tests/api/test_webhooks.py.
     ("POST", "/v1/webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver"),
     # Who has the link needs no account: tests/api/test_links.py.
-    ("GET", "/v1/shared/{conversion_id}"),
+    ("GET", "/v1/shared/{token}/mp3"),
+    ("GET", "/v1/shared/{token}/waveform"),
+    ("GET", "/v1/shared/{token}/cover"),
 }
 
 

@@ -27,7 +27,7 @@ from video2mp3.notify.composing import Links, compose
 from video2mp3.notify.smtp import Mailer
 
 UNSUBSCRIBE = f"https://mp3.example.org/some/prefix/v1/unsubscribe?user={'b' * 32}&signature={'c' * 64}"
-LINKS = Links("https://mp3.example.org/v1/shared/aa", "https://mp3.example.org/v1/conversions/aa", UNSUBSCRIBE)
+LINKS = Links("https://mp3.example.org/v1/shared/aa/mp3", "https://mp3.example.org/v1/conversions/aa", UNSUBSCRIBE)
 LOGIN = {"username": "mp3", "password": "correct horse"}
 
 

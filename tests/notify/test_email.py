@@ -15,7 +15,7 @@ from video2mp3.notify.composing import Links, compose
 from video2mp3.notify.smtp import Mailer, address_of
 
 LINKS = Links(
-    result="https://mp3.example.org/v1/shared/aa?expires=1&signature=x",
+    result="https://mp3.example.org/v1/shared/aa/mp3",
     conversion="https://mp3.example.org/v1/conversions/aa",
     unsubscribe="https://mp3.example.org/v1/unsubscribe?user=bb&signature=y",
 )

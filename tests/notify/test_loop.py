@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 from tests.jobs.rows import claimed, finish, make_upload, make_user, notifications_of, seconds_from_now, submit
 from tests.notify.test_email import content_of
 from tests.servers import SMTPServer, free_port, wait_until
+from tests.shared_links import mp3_link_start
 from tests.worker.system import System, make_wav
 from video2mp3.database.tables import Job, Notification, User
 from video2mp3.errors import NoAudio
@@ -78,7 +79,7 @@ def test_the_owner_of_a_converted_video_gets_an_email_with_the_link(system: Syst
     with system.running(), running(system, _mailer(smtp.port)):
         email = smtp.wait_for_email(60)
         assert email["To"] == "anna@example.org"
-        assert f"{PUBLIC_URL}/v1/shared/{job.id}?" in content_of(email)
+        assert PUBLIC_URL + mp3_link_start(job.id) in content_of(email)
         assert _wait_for(system, job.id, "sent").sent_at is not None
 
 
@@ -140,7 +141,7 @@ def test_a_job_that_is_not_to_be_mailed_about_is_not(embedded: System, smtp: SMT
     with running(embedded, _mailer(smtp.port)):
         _wait_for(embedded, told.id, "sent")
     assert notifications_of(embedded.database, silent.id) == []
-    assert [f"/v1/shared/{told.id}" in content_of(email) for email in smtp.messages] == [True]
+    assert [mp3_link_start(told.id) in content_of(email) for email in smtp.messages] == [True]
 
 
 def test_who_has_unsubscribed_gets_no_email(embedded: System, smtp: SMTPServer) -> None:

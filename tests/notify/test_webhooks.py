@@ -26,6 +26,7 @@ from tests.notify.test_loop import PUBLIC_URL, running
 from tests.outbound.listeners import Canary, answer, web_server
 from tests.outbound.test_exchange import guard_for
 from tests.servers import free_port, wait_until
+from tests.shared_links import mp3_link_start
 from tests.worker.system import System
 from video2mp3.api.description.webhook_events import BatchEvent, ConversionEvent
 from video2mp3.database import connection
@@ -125,7 +126,7 @@ def assert_is_told(system: System, how: str) -> None:
     assert (delivery.status, delivery.attempts, delivery.problem) == (204, 1, None)
     assert ("result" in told["data"], "error" in told["data"]) == (how == "finished", how == "failed")
     if how == "finished":
-        assert told["data"]["result"]["url"].startswith(f"{PUBLIC_URL}/v1/shared/{job_id}?")
+        assert told["data"]["result"]["url"].startswith(PUBLIC_URL + mp3_link_start(job_id))
     if how == "failed":
         assert told["data"]["error"]["code"] == "no_audio"
     with pytest.raises(WebhookVerificationError):

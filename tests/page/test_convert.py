@@ -120,7 +120,7 @@ def test_an_mp3_is_renamed_before_it_is_downloaded(service: Service, page: Page)
     assert download.value.suggested_filename == "Größe 1.mp3"
     open_menu(page)
     page.get_by_role("button", name="Share").click()
-    expect(page.get_by_label("Link to Größe 1.mp3")).to_have_value(re.compile("/v1/shared/"))
+    expect(page.get_by_label("Link to Größe 1.mp3")).to_have_value(re.compile("/share/"))
 
 
 HOLD_LOOKS = """() => {

@@ -43,6 +43,7 @@ Action = Literal[
     "webhook.created",
     "webhook.deleted",
     "link.created",
+    "links.stopped",
     "job.retried",
     "job.canceled",
     "worker.drained",

@@ -7,7 +7,10 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import secrets
+import struct
+from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from sqlalchemy import select
@@ -20,20 +23,53 @@ from video2mp3.database.tables import Secret
 _NAME = "links"
 _RESULT = "result"
 _UNSUBSCRIBE = "unsubscribe"
+# A link to a result: the id of the job, the expiry, the serial; with the MAC 45 bytes, so base64 needs no padding.
+_PACKED = struct.Struct(">16sQI")
+_MAC_BYTES = 17
+_TOKEN = re.compile("[A-Za-z0-9_-]{60}")
 
 
-def result_path(session: Session, job_id: str, expires_s: int) -> str:
-    """Returns the path and query that download a job's result until `expires_s` (seconds since 1970).
+@dataclass(frozen=True)
+class ResultLink:
+    """What a link to a result says."""
+
+    job_id: str
+    expires_s: int
+    """Seconds since 1970."""
+    serial: int
+    """The job's `link_serial` when the link was made: the links of an earlier one have been stopped."""
+
+
+def result_token(session: Session, link: ResultLink) -> str:
+    """Returns the 60 characters that stand for a link.
 
     The first link creates the secret, so the session has to be able to write.
     """
-    signature = _sign(session, _RESULT, job_id, expires_s)
-    return f"/v1/shared/{job_id}?{urlencode({'expires': expires_s, 'signature': signature})}"
+    packed = _PACKED.pack(bytes.fromhex(link.job_id), link.expires_s, link.serial)
+    return _encoded(packed + _mac(_secret(session) or _new_secret(session), packed))
 
 
-def is_result_link(session: Session, signature: str, job_id: str, expires_s: int) -> bool:
-    """Returns whether `result_path` issued that signature for these values; does not check the expiry."""
-    return _is_genuine(session, signature, _RESULT, job_id, expires_s)
+def read_result_token(session: Session, token: str) -> ResultLink | None:
+    """Returns the link that `result_token` made the token of; None if it did not. Does not check the expiry."""
+    secret = _secret(session)
+    if secret is None or not _TOKEN.fullmatch(token):
+        return None
+    data = base64.urlsafe_b64decode(token)
+    packed, mac = data[: _PACKED.size], data[_PACKED.size :]
+    if not hmac.compare_digest(mac, _mac(secret, packed)):
+        return None
+    job_id, expires_s, serial = _PACKED.unpack(packed)
+    return ResultLink(job_id.hex(), expires_s, serial)
+
+
+def page_path(token: str) -> str:
+    """Returns the path of the page of a link."""
+    return f"/share/{token}"
+
+
+def mp3_path(token: str) -> str:
+    """Returns the path of the result of a link."""
+    return f"/v1/shared/{token}/mp3"
 
 
 def unsubscribe_path(session: Session, user_id: str) -> str:
@@ -59,9 +95,20 @@ def _is_genuine(session: Session, signature: str, purpose: str, *facts: str | in
 
 
 def _signature(secret: str, purpose: str, facts: tuple[str | int, ...]) -> str:
+    return _encoded(_digest(secret, purpose, facts))
+
+
+def _mac(secret: str, packed: bytes) -> bytes:
+    return _digest(secret, _RESULT, (packed.hex(),))[:_MAC_BYTES]
+
+
+def _digest(secret: str, purpose: str, facts: tuple[str | int, ...]) -> bytes:
     # As JSON, so that different lists never have the same text.
-    digest = hmac.digest(bytes.fromhex(secret), json.dumps([purpose, *facts]).encode(), hashlib.sha256)
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+    return hmac.digest(bytes.fromhex(secret), json.dumps([purpose, *facts]).encode(), hashlib.sha256)
+
+
+def _encoded(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def _secret(session: Session) -> str | None:

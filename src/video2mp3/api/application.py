@@ -14,7 +14,7 @@ from video2mp3.api.accounts.open_exports import OpenExports
 from video2mp3.api.admin import routes as admin
 from video2mp3.api.admin import users as admin_users
 from video2mp3.api.auth import identity
-from video2mp3.api.conversions import archives, batches, downloads, events, links, split_preview, waveforms
+from video2mp3.api.conversions import archives, batches, downloads, events, links, shared, split_preview, waveforms
 from video2mp3.api.conversions import media_info as probes
 from video2mp3.api.conversions import one_call as mp3
 from video2mp3.api.conversions import routes as conversions
@@ -54,6 +54,7 @@ _ROUTERS = (
     downloads.router,
     waveforms.router,
     links.router,
+    shared.router,
     uploads.router,
     resumable.router,
     probes.router,

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Dialect,
     ForeignKey,
     Index,
+    Integer,
     LargeBinary,
     SmallInteger,
     String,
@@ -399,6 +400,8 @@ class Job(Base):
     result_checksums: Mapped[bytes | None] = mapped_column(_Checksums, default=None, deferred=True)
     result_duration_s: Mapped[float | None] = mapped_column(default=None)
     report: Mapped[dict[str, Any] | None] = mapped_column(JSON, default=None)
+    # Part of each link to the result: links with an earlier one have been stopped (see `accounts/links.py`).
+    link_serial: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
     error_code: Mapped[Word | None] = mapped_column(default=None)
     error_detail: Mapped[str | None] = mapped_column(_LongText, default=None)
 

@@ -236,8 +236,9 @@ class NotifierLoop:
         return Receiver(batch.webhook_url, batch.webhook_secret), body
 
     def _links(self, session: Session, job: Job) -> Links:
+        link = accounts_links.ResultLink(job.id, (job.expires_at or 0) // SECOND, job.link_serial)
         return Links(
-            result=self._public_url + accounts_links.result_path(session, job.id, (job.expires_at or 0) // SECOND),
+            result=self._public_url + accounts_links.mp3_path(accounts_links.result_token(session, link)),
             conversion=f"{self._public_url}/v1/conversions/{job.id}",
             unsubscribe=self._public_url + accounts_links.unsubscribe_path(session, job.user_id),
         )

@@ -25,7 +25,10 @@ _BY_NEED: Mapping[Need, str] = {
         GET /page/{path:path}
         GET /readyz
         GET /sign-in
-        GET /v1/shared/{conversion_id}
+        GET /share/{token}
+        GET /v1/shared/{token}/cover
+        GET /v1/shared/{token}/mp3
+        GET /v1/shared/{token}/waveform
         GET /v1/unsubscribe
         GET /.well-known/jwks.json
         POST /login
@@ -82,6 +85,7 @@ _BY_NEED: Mapping[Need, str] = {
         PATCH /v1/uploads/{upload_id}
         DELETE /v1/batches/{batch_id}
         DELETE /v1/conversions/{conversion_id}
+        DELETE /v1/conversions/{conversion_id}/links
         DELETE /v1/uploads/{upload_id}
         DELETE /v1/webhooks/{webhook_id}
     """,

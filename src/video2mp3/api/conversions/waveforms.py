@@ -28,7 +28,7 @@ router = APIRouter(prefix="/v1/conversions", tags=["conversions"])
 _LIMITS = engine.Limits(wall_clock_s=300.0, no_progress_s=20.0)
 _PATIENCE_S = 60.0
 
-Format = Annotated[Literal["json", "svg"], Query(description="`svg`: a picture, 1000 points wide.")]
+Format = Literal["json", "svg"]
 _RESPONSES: dict[int | str, dict[str, Any]] = {200: {"content": {"image/svg+xml": {"schema": {"type": "string"}}}}}
 
 
@@ -47,18 +47,35 @@ async def read_waveform(
     user: CurrentUser,
     services: CurrentServices,
     segment: Segment = None,
-    format_: Annotated[Format, Query(alias="format")] = "json",
+    format_: Annotated[Format, Query(alias="format", description="`svg`: a picture, 1000 points wide.")] = "json",
 ) -> Any:
     """Returns the waveform of the MP3 as numbers, or as a picture.
 
     It is recorded with the MP3. If the MP3 was copied from the source instead of encoded, it is decoded at the first
     request for the waveform, which takes some seconds for each hour of audio.
     """
-    waveform, job = await run_in_threadpool(_find, services, conversion_id, user.user_id, segment)
+
+    def find() -> Job:
+        with services.database.read() as session:
+            return lifecycle.find(session, conversion_id, user.user_id)
+
+    return await waveform_response(request, services, await run_in_threadpool(find), segment, format_)
+
+
+async def waveform_response(
+    request: Request, services: Services, job: Job, segment: int | None, format_: Format = "json"
+) -> Response:
+    """Returns the waveform of a job's MP3; if it has to be measured, that counts as its owner's.
+
+    Raises:
+        InvalidRequest: when it is one of several, and which is not said.
+        Video2mp3Error: as `result_of` and `segment_of`, where there is no waveform.
+    """
+    waveform = await run_in_threadpool(_find, services, job, segment)
     if waveform is None:
         executor: FairExecutor = request.app.state.waveforms
         work = partial(_measure, services, job, segment)
-        waveform = await executor.run(request, user.user_id, work, patience_s=_PATIENCE_S, key=(job.id, segment or 0))
+        waveform = await executor.run(request, job.user_id, work, patience_s=_PATIENCE_S, key=(job.id, segment or 0))
     if format_ == "svg":
         return Response(_svg(waveform), media_type="image/svg+xml", headers=_HEADERS)
     return Response(_json(waveform), media_type="application/json", headers=_HEADERS)
@@ -72,19 +89,13 @@ def new_executor() -> FairExecutor:
 _HEADERS = {"Cache-Control": "private, max-age=3600"}
 
 
-def _find(services: Services, job_id: str, user_id: str, segment: int | None) -> tuple[Waveform | None, Job]:
-    """Returns the waveform, where there is one, and the job.
-
-    Raises:
-        InvalidRequest: when it is one of several, and which is not said.
-        Video2mp3Error: as `result_of` and `segment_of`, where there is no waveform.
-    """
+def _find(services: Services, job: Job, segment: int | None) -> Waveform | None:
+    """Returns the waveform, where there is one. Raises as `waveform_response`."""
     with services.database.read() as session:
-        job = lifecycle.find(session, job_id, user_id)
         waveform = session.get(Waveform, (job.id, segment or 0))
     if waveform is None:
         _download(services, job, segment)
-    return waveform, job
+    return waveform
 
 
 def _download(services: Services, job: Job, segment: int | None) -> Download:

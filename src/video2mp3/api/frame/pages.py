@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from html import escape
@@ -60,8 +61,9 @@ def built_page(name: str, texts: Mapping[str, str], media_origin: str | None = N
     nonce = secrets.token_urlsafe(16)
     policy = _CSP.replace(_NONCE, nonce).replace(_MEDIA, f" {media_origin}" if media_origin else "")
     headers = {"Cache-Control": "no-store", "Content-Security-Policy": policy}
-    for place, value in {_NONCE: nonce, **texts}.items():
-        page = page.replace(place, value)
+    places = {_NONCE: nonce, **texts}
+    # All at once: a text may have the name of a place in it.
+    page = re.sub("|".join(map(re.escape, places)), lambda found: places[found[0]], page)
     return HTMLResponse(page, headers=headers)
 
 

@@ -35,7 +35,7 @@ async def require_known_query(request: Request) -> None:
     The v0 API ignores unknown parameters, and links that users pass on get parameters of others, such as `utm_source`.
     """
     route = request.scope["route"]
-    if not isinstance(route, APIRoute) or not route.path.startswith("/v1/") or route.path in _SHARED:
+    if not isinstance(route, APIRoute) or not route.path.startswith("/v1/") or route.path.startswith(_SHARED):
         return
     if any(parameter["in"] == "query" for parameter in (route.openapi_extra or {}).get("parameters", [])):
         return  # it reads the query itself
@@ -45,7 +45,7 @@ async def require_known_query(request: Request) -> None:
             raise InvalidRequest(f"The query has a parameter that is not known. {unknown_name(name[:64], known)}")
 
 
-_SHARED = ("/v1/shared/{conversion_id}", "/v1/unsubscribe")
+_SHARED = ("/v1/shared/", "/v1/unsubscribe")
 
 
 def _query_names(dependant: Dependant) -> set[str]:

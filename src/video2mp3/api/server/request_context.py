@@ -28,6 +28,8 @@ log = structlog.get_logger()
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _MAX_PATH_LENGTH = 200
+# Links to a result: whoever has the rest of the path has the MP3.
+_SECRET_PATHS = re.compile(r"(/v1/shared/|/share/)[^/]+")
 
 BODY_PAUSE_S = 60.0
 """Longest silence in the middle of a body: without a limit, a request would wait forever on a dropped connection."""
@@ -177,7 +179,7 @@ def _log_request(scope: Scope, status: int | None, duration_s: float) -> None:
         "request",
         method=scope["method"],
         # Without the query, which may hold a one-time secret. Quoted, so that no client can forge a log line.
-        path=quote(scope["path"])[:_MAX_PATH_LENGTH],
+        path=quote(_SECRET_PATHS.sub(r"\1*", scope["path"]), safe="/*")[:_MAX_PATH_LENGTH],
         status=status,
         duration_ms=round(duration_s * 1000, 1),
         client=client[0] if client else None,

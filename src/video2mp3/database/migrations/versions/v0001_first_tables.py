@@ -261,6 +261,7 @@ def upgrade() -> None:
         sa.Column("result_size_bytes", sa.BigInteger(), nullable=True),
         sa.Column("result_duration_s", sa.Double(), nullable=True),
         sa.Column("report", sa.JSON(), nullable=True),
+        sa.Column("link_serial", sa.Integer(), server_default="0", nullable=False),
         sa.Column("error_code", _ascii(32), nullable=True),
         sa.Column("error_detail", _LONG_TEXT, nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),

@@ -1,0 +1,26 @@
+// What the service has written into the page of a link (src/video2mp3/api/conversions/shared.py).
+
+export interface Chapter {
+  start_s: number;
+  title: string | null;
+}
+
+export interface Shared {
+  token: string;
+  /** Of the file. */
+  name: string;
+  title: string | null;
+  artist: string | null;
+  album: string | null;
+  has_cover: boolean;
+  duration_s: number | null;
+  size_bytes: number;
+  expires_at: string;
+  chapters: Chapter[];
+  /** The MP3s in a ZIP; empty if the result is one MP3. */
+  segments: { number: number; name: string; title: string | null; duration_s: number }[];
+}
+
+export const shared = JSON.parse(
+  document.querySelector<HTMLMetaElement>('meta[name="share"]')?.content ?? "{}",
+) as Shared;
