@@ -36,6 +36,7 @@ _SUBMIT: Kinds = (
 )  # fmt: skip
 _MEDIA: Kinds = _family(e.MediaError)
 _RESULT: Kinds = (e.NotFinished, e.Canceled, e.Conflict, e.Expired, *_MEDIA, e.StoredDataDamaged, *_STORE)
+_SHARED: Kinds = (e.NotFound, e.LinkExpired, e.LinkStopped)
 _ONE_CALL: Kinds = (*_FILE, *_SUBMIT, *_MEDIA, *_family(e.EngineError), e.Conflict)
 _WORK: Kinds = (e.TooManyWaiting, e.StillRunning)
 _INSPECT: Kinds = (
@@ -51,7 +52,9 @@ _OWN: Mapping[str, Kinds] = {
     "followConversion": (e.TooManyEventStreams,),
     "followConversions": (e.TooManyEventStreams,),
     "downloadMp3": (*_RESULT, e.RangeNotSatisfiable),
-    "downloadSharedMp3": (*_RESULT, e.RangeNotSatisfiable, e.LinkExpired),
+    "downloadSharedMp3": (*_SHARED, *_RESULT, e.RangeNotSatisfiable),
+    "readSharedCover": (*_SHARED, *_RESULT),
+    "readSharedWaveform": (*_SHARED, *_RESULT, *_WORK),
     "downloadSource": (e.UploadDeleted, e.Conflict, e.RangeNotSatisfiable, e.StoredDataDamaged, *_STORE),
     "downloadArchive": (e.NotFound, *_RESULT),
     "downloadBatchArchive": _RESULT,

@@ -6,6 +6,7 @@ from typing import Any
 _ID = "6d0f6a1be1b44a7e9c1f0a5f3c2d7e81"
 _PASSWORD = "correct horse battery staple"  # noqa: S105 - nobody's
 _UPLOAD_ID = "9a4c2f1d0b3e4c5d8e7f6a5b4c3d2e1f"
+_LINK_TOKEN = "ZhalMMJCQqmHz4ZxTMK7YAAAAABrFWPsAAAAAOoaZux-2e1iJUKfUTUbjiX9"  # noqa: S105 - nobody's
 _SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 _TIME = "2026-01-31T12:00:00Z"
 _NAMES: Mapping[str, Any] = {
@@ -49,6 +50,8 @@ _FIELDS: Mapping[tuple[str, str], Any] = {
         ("Links", name): f"{_PATH}/{name}"
         for name in ("events", "mp3", "waveform", "source", "report", "links", "retry")
     },
+    ("Link", "url"): f"https://mp3.example.org/share/{_LINK_TOKEN}",
+    ("Link", "mp3_url"): f"https://mp3.example.org/v1/shared/{_LINK_TOKEN}/mp3",
     ("Result", "url"): f"{_PATH}/mp3",
     ("Result", "size_bytes"): 57600000,
     ("ApiKey", "name"): "my program",
