@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _MAX_PATH_LENGTH = 200
-# Links to a result: whoever has the rest of the path has the MP3.
+# Links to a result: a reader of the log must not get the MP3.
 _SECRET_PATHS = re.compile(r"(/v1/shared/|/share/)[^/]+")
 
 BODY_PAUSE_S = 60.0

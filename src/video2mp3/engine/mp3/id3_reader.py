@@ -8,16 +8,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from video2mp3.engine.mp3.id3 import clean_text
-from video2mp3.engine.options import MAX_COVER_BYTES
-from video2mp3.engine.report import MAX_CHAPTERS, Chapter
 
 HEADER_BYTES = 10
-MAX_TAG_BYTES = MAX_COVER_BYTES + 4_000_000
-"""A cover, and the most chapters with long titles."""
+MAX_TAG_BYTES = 9_000_000
+"""The largest cover, and the most chapters with long titles."""
 
 _CODECS = {0: "latin-1", 1: "utf-16", 3: "utf-8"}
 _PICTURES = ("image/jpeg", "image/png")
 _CHAPTER_TIMES_BYTES = 16
+
+
+@dataclass(frozen=True)
+class FoundChapter:
+    """A chapter of an MP3. Untrusted."""
+
+    start_s: float
+    title: str | None
 
 
 @dataclass(frozen=True)
@@ -26,7 +32,7 @@ class FoundTag:
 
     texts: dict[str, str]
     """By the names of their frames, such as `TIT2`; cleaned."""
-    chapters: tuple[Chapter, ...]
+    chapters: tuple[FoundChapter, ...]
     cover: tuple[str, bytes] | None
     """Media type (JPEG or PNG) and bytes of the picture."""
 
@@ -41,14 +47,14 @@ def tag_size(head: bytes) -> int:
 def read_tag(data: bytes) -> FoundTag:
     """Returns what a tag contains; frames of other kinds are skipped."""
     texts: dict[str, str] = {}
-    chapters: list[Chapter] = []
+    chapters: list[FoundChapter] = []
     cover: tuple[str, bytes] | None = None
     if tag_size(data[:HEADER_BYTES]):
         is_2_3 = data[3] == 3
         for frame_id, content in _frames(data[HEADER_BYTES:], is_2_3=is_2_3):
             if frame_id == "APIC":
                 cover = cover or _cover(content)
-            elif frame_id == "CHAP" and len(chapters) < MAX_CHAPTERS:
+            elif frame_id == "CHAP":
                 chapters += _chapter(content, is_2_3=is_2_3)
             elif frame_id.startswith("T") and frame_id != "TXXX":
                 texts.setdefault(frame_id, _text(content))
@@ -69,13 +75,12 @@ def _text(content: bytes) -> str:
     return clean_text(content[1:].decode(codec, "replace")) if codec else ""
 
 
-def _chapter(content: bytes, *, is_2_3: bool) -> Iterator[Chapter]:
+def _chapter(content: bytes, *, is_2_3: bool) -> Iterator[FoundChapter]:
     _, _, rest = content.partition(b"\0")
     if len(rest) < _CHAPTER_TIMES_BYTES:
         return
-    start_ms, end_ms = (int.from_bytes(rest[at : at + 4], "big") for at in (0, 4))
     titles = (_text(text) for name, text in _frames(rest[_CHAPTER_TIMES_BYTES:], is_2_3=is_2_3) if name == "TIT2")
-    yield Chapter(start_ms / 1000, end_ms / 1000, next(titles, None))
+    yield FoundChapter(int.from_bytes(rest[:4], "big") / 1000, next(titles, None))
 
 
 def _cover(content: bytes) -> tuple[str, bytes] | None:
