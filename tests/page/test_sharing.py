@@ -44,10 +44,10 @@ def talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def share(page: Page, service: Service, talk: Path) -> str:
     """Converts the video, opens the dialog of its row in the history, and returns the link."""
+    file = FilePayload(name="talk.mkv", mimeType="video/x-matroska", buffer=talk.read_bytes())
     page.request.post(
         f"{service.url}/v1/conversions",
-        multipart={"file": FilePayload(name="talk.mkv", mimeType="video/x-matroska", buffer=talk.read_bytes())}
-        | {"cover_at_s": "1"},  # type: ignore[dict-item]
+        multipart={"file": file, "cover_at_s": "1"},
         headers={"Origin": service.url},
     )
     page.get_by_role("link", name="History").click()
