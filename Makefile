@@ -52,9 +52,11 @@ tools: $(DEV) ## Install the programs that the tests use (Debian packages, Postm
 	@$(MAKE) --no-print-directory $(CLIENTS) || echo "It could not be, so the test of generated Python clients is skipped."
 
 .PHONY: test
-test: tools page ## Run all tests against the tests' own RabbitMQ, MariaDB, S3 and SMTP servers; the page's own first
-	$(if $(ARGS),,$(NPM) test)
-	$(BIN)/pytest --numprocesses=$(TEST_PROCESSES) --dist=loadfile --no-loadscope-reorder $(ARGS)
+test: tools page ## Run all tests against the tests' own RabbitMQ, MariaDB, S3 and SMTP servers; the page's own beside them
+	@mkdir -p build
+	@$(if $(ARGS),true,$(NPM) test >build/page-tests.log 2>&1) & page=$$!; \
+	$(BIN)/pytest --numprocesses=$(TEST_PROCESSES) --dist=loadfile --no-loadscope-reorder $(ARGS); status=$$?; \
+	wait $$page || { status=1; cat build/page-tests.log; }; exit $$status
 
 FAST := accounts database jobs outbound queue storage supply telemetry uploads
 .PHONY: test-fast

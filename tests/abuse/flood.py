@@ -1,6 +1,5 @@
 """Many requests of one user at the same time, and how another user fares meanwhile."""
 
-import select
 import socket
 import threading
 import time
@@ -24,14 +23,6 @@ class Flood:
 
     def __init__(self, connections: list[socket.socket]) -> None:
         self._connections = connections
-
-    def answered(self) -> list[str]:
-        """Returns the status lines and headers of the answers that have come so far."""
-        poll = select.poll()
-        for connection in self._connections:
-            poll.register(connection, select.POLLIN)
-        came = {descriptor for descriptor, _ in poll.poll(0)}
-        return [_head(one, time.monotonic() + 5) for one in self._connections if one.fileno() in came]
 
     def statuses(self, timeout_s: float) -> list[int]:
         """Waits for all answers and returns their statuses."""

@@ -21,7 +21,7 @@ from video2mp3.database.tables import Job
 from video2mp3.jobs import fair_queueing
 
 ENDED = ("finished", "failed", "canceled")
-LONG_S = 180
+LONG_S = 120
 
 
 def without_fair_queueing() -> None:
@@ -77,4 +77,4 @@ def test_a_clip_is_done_before_most_of_thirty_files_ahead_of_it(start_service: S
 def test_without_fair_queueing_the_clip_is_the_last(start_service: StartService, long: bytes) -> None:
     with start_service(without_fair_queueing, worker_slots=2) as service:
         # One may still be at work in the other slot.
-        assert left_when_the_clip_is_done(service, long, 12) <= 1
+        assert left_when_the_clip_is_done(service, long, 6) <= 1

@@ -9,6 +9,8 @@ from tests.acceptance.service import Service, distributed, embedded
 from tests.media import make_video
 from tests.servers import MariaDBServer, RabbitMQServer, S3Server, SMTPServer
 
+LONG_TALK_S = 240
+
 
 @pytest.fixture(scope="package")
 def mail_server() -> Iterator[SMTPServer]:
@@ -49,4 +51,4 @@ def talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def long_talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A video that takes some seconds to convert."""
-    return make_video(tmp_path_factory.mktemp("talk") / "long-talk.mp4", 400)
+    return make_video(tmp_path_factory.mktemp("talk") / "long-talk.mp4", LONG_TALK_S)

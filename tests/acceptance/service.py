@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from email.message import EmailMessage
@@ -14,6 +14,7 @@ from typing import Protocol
 
 import httpx
 
+from tests.abuse.program import arguments
 from tests.acceptance.preloaded import PreloadedProcess, Process, run_text
 from tests.databases import new_sqlite
 from tests.servers import Bucket, MariaDBServer, RabbitMQServer, S3Server, SMTPServer, wait_until
@@ -21,6 +22,7 @@ from tests.servers.programs import starts_server
 from video2mp3.database import migrate as migrations
 from video2mp3.database.connection import Database
 
+ROOT = Path(__file__).parents[2]
 PASSWORD = "correct horse battery"
 _START_TIMEOUT_S = 60
 _user_numbers = itertools.count(1)
@@ -248,14 +250,24 @@ def make_tables(env: Mapping[str, str]) -> None:
 
 @contextmanager
 def embedded(
-    folder: Path, smtp: SMTPServer, env: Mapping[str, str] | None = None, *, is_cold: bool = False
+    folder: Path,
+    smtp: SMTPServer,
+    env: Mapping[str, str] | None = None,
+    *,
+    is_cold: bool = False,
+    change: Callable[[], None] | None = None,
 ) -> Iterator[Service]:
-    """`video2mp3 serve` with SQLite, memory and disk."""
+    """`video2mp3 serve` with SQLite, memory and disk; `change` is called in it first (see `tests.abuse.program`)."""
     settings = base_env(folder) | mail_env(smtp) | dict(env or {})
     if not is_cold:
         make_tables(settings)
     with _killing(Service(folder, settings, smtp, is_cold=is_cold)) as service:
-        role = service.start("serve", "serve", "--port", "0")
+        if change is None:
+            role = service.start("serve", "serve", "--port", "0")
+        else:
+            command = arguments(["serve", "--port", "0"], change)
+            role = Role(folder, "serve", command, settings | {"PYTHONPATH": str(ROOT)}, "tests.abuse.program")
+            service.roles["serve"] = role
         service.urls.append(role.wait_for_output(r"listens on (http://\S+)")[1])
         yield service
 

@@ -110,14 +110,14 @@ def _some_are_finished(client: httpx.Client) -> bool:
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Long enough that one conversion runs while others wait."""
-    return make_video(tmp_path_factory.mktemp("clip") / "clip.mp4", 90)
+    return make_video(tmp_path_factory.mktemp("clip") / "clip.mp4", 45)
 
 
 def test_sqlite_and_a_folder(tmp_path: Path, clip: Path, mail_server: SMTPServer) -> None:
     backup_folder, old, new = (tmp_path / name for name in ("backup", "old", "new"))
     for folder in (backup_folder, old, new):
         folder.mkdir()
-    login = {"VIDEO2MP3_REQUIRE_LOGIN": "true"}
+    login = {"VIDEO2MP3_REQUIRE_LOGIN": "true", "VIDEO2MP3_WORKER_SLOTS": "1"}
     with embedded(old, mail_server, login) as service, service.user() as client:
         with Load(client, clip):
             wait_until(lambda: _some_are_finished(client), 120, "the first results")

@@ -16,7 +16,7 @@ from tests.acceptance.service import Service, wait_for_end
 from tests.servers import wait_until
 from tests.worker.system import make_wav
 
-CONTENT = make_wav(180)
+CONTENT = make_wav(120)
 SHORT = make_wav(5)
 HELD_BACK = 300_000
 TUS = {"Tus-Resumable": "1.0.0"}

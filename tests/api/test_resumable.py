@@ -6,6 +6,7 @@ import os
 import random
 import threading
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 
 import httpx
 import pytest
@@ -15,12 +16,19 @@ from tests.api.conftest import Serve, SignedIn
 from tests.api.stored import NOTHING, VIDEO, stored, upload
 from video2mp3.api.frame.services import Services
 from video2mp3.database.tables import Job, Upload
-from video2mp3.settings import Settings
+from video2mp3.settings import Settings, load_settings
 from video2mp3.uploads import UploadSource
 
+MIB = 1024**2
 TUS = {"Tus-Resumable": "1.0.0"}
 PAIRS = 100 if os.environ.get("TESTS_SOAK_UPLOADS") else 15
 BYTES = {**TUS, "Content-Type": "application/offset+octet-stream"}
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Limits in the default's proportions, of a size that fits on any disk."""
+    return load_settings(data_dir=tmp_path, max_upload_bytes=80 * MIB, max_user_bytes=1000 * MIB)
 
 
 def begin(http: httpx.Client, length: int | None = len(VIDEO), metadata: str = "") -> str:
@@ -185,12 +193,13 @@ def test_more_than_the_service_takes_is_refused(ada: SignedIn, services: Service
 def test_the_room_of_an_account_is_asked_before_a_byte_comes(
     ada: SignedIn, services: Services, settings: Settings
 ) -> None:
-    answer = ada.http.post("/v1/uploads", headers={**TUS, "Upload-Length": str(8 * 1024**3)})
+    largest = {**TUS, "Upload-Length": str(settings.max_upload_bytes)}
+    answer = ada.http.post("/v1/uploads", headers=largest)
     assert answer.status_code == 201
-    # What is declared counts: thirteen times 8 GiB are more than an account's 100 GiB.
+    # What is declared counts: thirteen times the largest are more than an account's room.
     for _ in range(11):
-        begin(ada.http, 8 * 1024**3)
-    refused = ada.http.post("/v1/uploads", headers={**TUS, "Upload-Length": str(8 * 1024**3)})
+        begin(ada.http, settings.max_upload_bytes)
+    refused = ada.http.post("/v1/uploads", headers=largest)
     assert code_of(refused) == (403, "quota_exceeded")
     # One that is gone on with is not counted twice.
     assert patch(ada.http, answer.headers["location"].rpartition("/")[2], 0, b"x").status_code == 204

@@ -26,17 +26,22 @@ def frames_of(path: Path, kind: str) -> list[Any]:
     return list(found.getall(kind))
 
 
-@pytest.fixture
-def jpeg(tmp_path: Path) -> bytes:
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("covers")
+
+
+@pytest.fixture(scope="module")
+def jpeg(folder: Path) -> bytes:
     """A picture with a place in it."""
-    plain = make(tmp_path / "plain.jpg", "-f", "lavfi", "-i", "testsrc=s=600x600", "-frames:v", "1").read_bytes()
+    plain = make(folder / "plain.jpg", "-f", "lavfi", "-i", "testsrc=s=600x600", "-frames:v", "1").read_bytes()
     return plain[:2] + EXIF + plain[2:]
 
 
-@pytest.fixture
-def song(tmp_path: Path, jpeg: bytes) -> Path:
+@pytest.fixture(scope="module")
+def song(folder: Path, jpeg: bytes) -> Path:
     """With a cover and three chapters of a second each."""
-    (tmp_path / "cover.jpg").write_bytes(jpeg)
+    (folder / "cover.jpg").write_bytes(jpeg)
     lines = [";FFMETADATA1"]
     for n in range(3):
         lines += [
@@ -46,10 +51,10 @@ def song(tmp_path: Path, jpeg: bytes) -> Path:
             f"END={n * 1000 + 1000}",
             f"title=Part {n + 1} ✓",
         ]
-    (tmp_path / "chapters").write_text("\n".join(lines))
-    inputs = ["-f", "lavfi", "-i", "sine=d=3", "-i", str(tmp_path / "cover.jpg"), "-i", str(tmp_path / "chapters")]
+    (folder / "chapters").write_text("\n".join(lines))
+    inputs = ["-f", "lavfi", "-i", "sine=d=3", "-i", str(folder / "cover.jpg"), "-i", str(folder / "chapters")]
     how = ["-map", "0:a", "-map", "1:v", "-map_chapters", "2", "-c:v", "copy", "-disposition:v", "attached_pic"]
-    return make(tmp_path / "song.m4a", *inputs, *how, "-c:a", "aac")
+    return make(folder / "song.m4a", *inputs, *how, "-c:a", "aac")
 
 
 def test_the_source_s_cover_is_kept_without_its_place(song: Path, jpeg: bytes, tmp_path: Path) -> None:

@@ -35,11 +35,12 @@ class Installation:
         self.versions.write_text("".join(f"{pin.name}=={pin.version}\n" for pin in python_pins("runtime")))
         self.env = {name: value for name, value in os.environ.items() if not name.startswith("VIDEO2MP3_")}
         self.env |= {"HOME": str(folder), "VIDEO2MP3_DATA_DIR": str(folder / "data")}
-        subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True)
 
     def install(self, *packages: str) -> None:
-        pip = [str(self.bin / "pip"), "--disable-pip-version-check", "--quiet"]
-        pip += ["install", "--constraint", str(self.versions)]
+        """Compiles nothing: the few modules that are used here are compiled as they are imported."""
+        pip = [sys.executable, "-m", "pip", "--python", str(self.bin / "python"), "--disable-pip-version-check"]
+        pip += ["--quiet", "install", "--no-compile", "--constraint", str(self.versions)]
         subprocess.run([*pip, *packages], check=True, capture_output=True, cwd=self.folder)
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from tests.databases import new_sqlite
 from tests.jobs.rows import make_upload, submit
 from tests.options import resolved
 from video2mp3.database.clock import SECOND, now
@@ -100,6 +101,12 @@ def documented() -> set[Step]:
         for name in re.findall(rf"(?<!a )\b({names})\b", by):
             steps.add((before, after, name))
     return steps
+
+
+@pytest.fixture
+def database_url(tmp_path: Path) -> str:
+    """SQLite alone: test_lifecycle calls the functions on each kind of database."""
+    return new_sqlite(tmp_path / "video2mp3.db")
 
 
 @pytest.fixture

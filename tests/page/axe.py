@@ -2,7 +2,7 @@
 
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from playwright.sync_api import Page
 
@@ -11,11 +11,17 @@ from tests.servers.programs import missing
 AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 
 
-def barriers(page: Page) -> list[str]:
-    """What axe finds wrong with the page as it is now, in light and in dark: rule and place."""
+Scheme = Literal["light", "dark"]
+
+
+def barriers(page: Page, *schemes: Scheme) -> list[str]:
+    """What axe finds wrong with the page as it is now, by default in light and in dark: rule and place."""
     found: list[str] = []
-    for scheme in ("light", "dark"):
+    both: tuple[Scheme, Scheme] = ("light", "dark")
+    for scheme in schemes or both:
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        # Scripts hear of another scheme in the next frame.
+        page.evaluate("new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)))")
         if not page.evaluate("'axe' in window"):
             page.evaluate(_axe())
         violations: list[dict[str, Any]] = page.evaluate("axe.run().then(({ violations }) => violations)")

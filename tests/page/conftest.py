@@ -1,11 +1,14 @@
 """The page in a real browser: Debian's Chromium, driven by Playwright."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.acceptance.service import PASSWORD, Service, embedded
+from tests.engine.converting import make
+from tests.page.progress import tell_often
 from tests.servers import SMTPServer, require_program
 from tests.servers.programs import missing
 from video2mp3.api.frame import pages
@@ -42,6 +45,26 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     with embedded(tmp_path_factory.mktemp("page"), mail_server) as service:
         yield service
     mail_server.close()
+
+
+@pytest.fixture(scope="module")
+def service_that_tells_progress_often(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The same, for tests that look at a running conversion."""
+    mail_server = SMTPServer()
+    mail_server.start()
+    with embedded(tmp_path_factory.mktemp("page"), mail_server, change=tell_often) as service:
+        yield service
+    mail_server.close()
+
+
+LONG_S = 300
+
+
+def long_sound(path: Path) -> Path:
+    """Makes a file of LONG_S of sound; its conversion takes a second or more."""
+    noise = ("-f", "lavfi", "-i", "anoisesrc=color=pink:duration=30:sample_rate=48000")
+    short = make(path.with_name("short.m4a"), *noise, "-c:a", "aac")
+    return make(path, "-stream_loop", str(LONG_S // 30 - 1), "-i", str(short), "-c", "copy")
 
 
 @pytest.fixture(scope="package")

@@ -15,9 +15,14 @@ from playwright.sync_api import FilePayload, Page, expect
 from tests.acceptance.service import Service
 from tests.engine.converting import converted, make
 from tests.media import corpus_file, make_video
-from tests.page.conftest import make_account, register
+from tests.page.conftest import long_sound, make_account, register
 from tests.page.test_convert import WAIT_MS, drop, row, slow_line
 from tests.servers import require_program, wait_until
+
+
+@pytest.fixture(scope="module")
+def service(service_that_tells_progress_often: Service) -> Service:
+    return service_that_tells_progress_often
 
 
 @pytest.fixture(scope="module")
@@ -134,12 +139,8 @@ def test_twenty_files_at_once(service: Service, page: Page, tmp_path: Path) -> N
 
 def test_a_conversion_goes_on_while_the_page_is_loaded_again(service: Service, page: Page, tmp_path: Path) -> None:
     """It should show how far it is before and after, and end."""
-    short = make(
-        tmp_path / "short.m4a", "-f", "lavfi", "-i", "anoisesrc=color=pink:duration=30:sample_rate=48000", "-c:a", "aac"
-    )
-    long = make(tmp_path / "Long.m4a", "-stream_loop", "59", "-i", str(short), "-c", "copy")
     register(page, service, "reload")
-    drop(page, long)
+    drop(page, long_sound(tmp_path / "Long.m4a"))
     expect(row(page)).to_have_text(re.compile(r"Converting [1-9]\d?%.*playback speed", re.DOTALL), timeout=WAIT_MS)
     page.reload()
     expect(row(page)).to_have_text(re.compile(r"Converting [1-9]\d?%"), timeout=WAIT_MS)

@@ -9,9 +9,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Dialog, Error, Page, expect
 
 from tests.acceptance.service import PASSWORD, Service
-from tests.engine.converting import make
 from tests.media import make_video
-from tests.page.conftest import make_account, register
+from tests.page.conftest import LONG_S, long_sound, make_account, register
 from tests.page.test_convert import WAIT_MS, drop, held_files, limit_line, open_menu, row, slow_line
 from tests.servers import wait_until
 
@@ -39,12 +38,14 @@ ASK = """async (timeoutMs) => {
 
 
 @pytest.fixture(scope="module")
+def service(service_that_tells_progress_often: Service) -> Service:
+    return service_that_tells_progress_often
+
+
+@pytest.fixture(scope="module")
 def long_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Half an hour of sound, whose conversion takes some seconds."""
-    folder = tmp_path_factory.mktemp("long")
-    noise = ("-f", "lavfi", "-i", "anoisesrc=color=pink:duration=30:sample_rate=48000")
-    short = make(folder / "short.m4a", *noise, "-c:a", "aac")
-    return make(folder / "Long.m4a", "-stream_loop", "59", "-i", str(short), "-c", "copy")
+    """Five minutes of sound, whose conversion takes a second or more."""
+    return long_sound(tmp_path_factory.mktemp("long") / "Long.m4a")
 
 
 @pytest.fixture
@@ -76,7 +77,7 @@ def test_seven_tabs_show_one_queue_and_answer(
             assert any(re.fullmatch(r"Converting [1-9]\d?%", state) for state in seen), seen
             assert tab.evaluate(ASK, ANSWER_MS) == 200
         jobs = user.get("/v1/conversions").json()["items"]
-    assert [(job["state"], int(job["result"]["duration_s"])) for job in jobs] == [("finished", 1800)] * 2
+    assert [(job["state"], int(job["result"]["duration_s"])) for job in jobs] == [("finished", LONG_S)] * 2
 
 
 def sign_in(page: Page, username: str) -> None:
@@ -90,7 +91,7 @@ def _six_more(context: BrowserContext, first: Page, url: str, long_file: Path) -
     """Opens tabs while the first one sends two files; each shows that, and gets an answer of its own."""
     copy = long_file.with_name("Second.m4a")
     copy.write_bytes(long_file.read_bytes())
-    limit_line(first, 300_000)
+    limit_line(first, 20_000)
     drop(first, long_file, copy)
     expect(row(first)).to_have_text([re.compile(r"Uploading [1-9]\d?%")] * 2, timeout=WAIT_MS)
     others = []
@@ -121,7 +122,7 @@ def test_a_tab_that_a_dialog_blocks_keeps_its_uploads(
         sign_in(first, "tabs-blocked")
         second.goto(url)
         first.bring_to_front()
-        limit = limit_line(first, 50_000)
+        limit = limit_line(first, 20_000)
         drop(first, long_file)
         expect(row(second)).to_contain_text("another tab")
         expect(row(first)).to_have_text(re.compile(r"Uploading [1-9]\d?%"), timeout=WAIT_MS)
@@ -133,7 +134,7 @@ def test_a_tab_that_a_dialog_blocks_keeps_its_uploads(
         elsewhere = re.compile(r"Uploading [1-9]\d?%.*another tab", re.DOTALL)
         expect(row(first)).to_have_attribute("data-phase", "uploading")
         expect(row(second)).to_have_text(elsewhere)
-        drop(first, make_video(tmp_path / "Later.mp4", 20))
+        drop(first, make_video(tmp_path / "Later.mp4", 2))
         expect(row(second).nth(1)).to_contain_text("another tab")
         second.evaluate(RECORD)
         limit(-1)
@@ -142,13 +143,15 @@ def test_a_tab_that_a_dialog_blocks_keeps_its_uploads(
         assert not any("Interrupted" in state for state in second.evaluate("[...seen]"))
 
 
-def test_a_sign_out_ends_in_all_tabs(service: Service, context: BrowserContext, long_file: Path) -> None:
+def test_a_sign_out_ends_in_all_tabs(
+    service: Service, context: BrowserContext, long_file: Path, tmp_path: Path
+) -> None:
     """It should stop an upload of another tab, and show the next account's queue in all tabs."""
     first = context.new_page()
     register(first, service, "tabs-out")
     second = context.new_page()
     second.goto(service.url)
-    with slow_line(second, 50_000):
+    with slow_line(second, 20_000):
         drop(second, long_file)
         expect(row(first)).to_contain_text("another tab")
         first.get_by_role("link", name="Account").click()
@@ -160,7 +163,7 @@ def test_a_sign_out_ends_in_all_tabs(service: Service, context: BrowserContext, 
     make_account(first, "tabs-in")
     expect(second.get_by_role("heading", name="Drop a video, get an MP3")).to_be_visible()
     expect(row(second)).to_have_count(0)
-    drop(second, long_file)
+    drop(second, make_video(tmp_path / "Talk.mp4", 2))
     for tab in (first, second):
         expect(row(tab)).to_have_attribute("data-phase", "finished", timeout=2 * WAIT_MS)
     open_menu(first)

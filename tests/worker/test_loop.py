@@ -227,7 +227,7 @@ def test_a_late_finish_deletes_its_own_object(embedded: System, monkeypatch: pyt
 
 
 def test_a_draining_worker_finishes_what_runs_and_takes_no_more(system: System) -> None:
-    running = system.submit(make_wav(300))
+    running = system.submit(make_wav(150))
     waiting = system.submit(make_wav(0.5))
     with system.running() as worker:
         system.wait_for(running.id, "processing")
@@ -307,7 +307,7 @@ def test_an_mp3_waits_for_a_storage_that_is_away_for_a_moment(embedded: System) 
 
 
 def test_a_database_that_is_away_for_a_moment_costs_nothing(distributed: System, mariadb: MariaDBServer) -> None:
-    job = distributed.submit(make_wav(900))
+    job = distributed.submit(make_wav(250))
     with distributed.running():
         scratch = distributed.storage.scratch_folder
         wait_until(lambda: any(path.stat().st_size for path in scratch.iterdir()), 30, "the first bytes of the MP3")
