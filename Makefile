@@ -182,6 +182,10 @@ bench-uploads: tools ## Measure uploads of 5 GB and 200 slow clients, and how so
 bench-sign-ins: tools ## Measure whether a failed sign-in takes as long for a name that nobody has (a minute)
 	$(BIN)/python -m benchmarks.sign_ins
 
+.PHONY: bench-page
+bench-page: tools page ## Measure how soon the page can be used, with an empty cache (half a minute)
+	$(BIN)/python -m benchmarks.first_view
+
 .PHONY: bench-renewals
 bench-renewals: $(DEV) ## Measure what it costs to replace the process that conversions are forked from
 	$(BIN)/python -m benchmarks.renewals

@@ -13,24 +13,13 @@ from tests.engine.converting import make
 from tests.media import corpus_file
 from tests.page.axe import barriers
 from tests.page.conftest import register
+from tests.page.first_view import OBSERVED, first_view
 from tests.page.test_convert import WAIT_MS, drop, row
 from tests.servers import SMTPServer, wait_until
 
 PHONE = {"width": 320, "height": 640}
 LANGUAGES = ("de", "en", "es", "fr")
 FIRST_VIEW_BYTES = 60_000
-OBSERVED = """([type, part]) => new Promise((resolve) =>
-  new PerformanceObserver((list) => list.getEntries().some(({ name }) => name.includes(part)) && resolve()).observe(
-    { type, buffered: true }))"""
-"""Waits for an entry of the browser's timeline."""
-FIRST_SCRIPTS = """() => {
-  const [mark] = performance.getEntriesByName("interactive");
-  const scripts = performance.getEntriesByType("resource").filter(
-    ({ name, startTime }) => name.endsWith(".js") && startTime < mark.startTime);
-  const sum = (key) => scripts.reduce((total, script) => total + script[key], 0);
-  return [scripts.length, sum("encodedBodySize"), sum("decodedBodySize")];
-}"""
-"""Scripts until the page could be used: their number, their bytes on the line and their bytes."""
 VIEWS = (
     *("", "history", "account", "account/security", "account/keys", "account/webhooks", "account/data"),
     *("admin", "admin/conversions", "admin/users", "admin/audit"),
@@ -100,17 +89,13 @@ def test_the_first_view_is_small(service: Service, browser: Browser) -> None:
     context = browser.new_context(locale="en")
     page = context.new_page()
     told: list[str] = []
-    page.on("console", lambda message: told.append(message.text))
+    context.on("console", lambda message: told.append(message.text))
     sign_in_as_root(page, service)
-    page.goto("about:blank")
-    context.new_cdp_session(page).send("Network.clearBrowserCache")
-    page.goto(service.url)
-    page.evaluate(OBSERVED, ["mark", "interactive"])
-    first, compressed, whole = page.evaluate(FIRST_SCRIPTS)
-    print(f"first view: {first} files, {compressed} bytes of script for {whole}")
-    assert 10_000 < compressed <= FIRST_VIEW_BYTES
-    assert compressed < whole / 2
-    page.evaluate(OBSERVED, ["resource", "/wave-"])
+    first = first_view(context, service.url)
+    print(first)
+    assert 10_000 < first.compressed_bytes <= FIRST_VIEW_BYTES
+    assert first.compressed_bytes < first.script_bytes / 2
+    context.pages[-1].evaluate(OBSERVED, ["resource", "/wave-"])
     assert [text for text in told if "Content Security" in text] == []
     context.close()
 
