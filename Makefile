@@ -241,7 +241,7 @@ lint: $(DEV) $(MODULES) ## Check style, format and the import rule
 	$(NPM) run lint
 
 .PHONY: types
-types: $(DEV) $(MODULES) ## Check the types
+types: $(DEV) $(MODULES) clients ## Check the types
 	$(BIN)/mypy
 	$(NPM) run check
 
