@@ -66,6 +66,18 @@ def test_a_copy_of_a_file_has_its_frames_and_its_sound(kind: str, folder: Path, 
     assert report.samples * 2 * report.channels == len(made)
 
 
+def test_a_copy_ends_where_the_edit_list_of_its_mp4_does(folder: Path, tmp_path: Path) -> None:
+    """It should do so as a conversion does. ffmpeg before version 9 writes no edit list that ends within a frame."""
+    source = make(tmp_path / "a.mp4", "-i", str(source_of("CBR 128", folder)), "-c:a", "copy")
+    data = bytearray(source.read_bytes())
+    movie, edits = data.index(b"mvhd"), data.index(b"elst")
+    ticks_per_s = int.from_bytes(data[movie + 16 : movie + 20])
+    data[edits + 12 : edits + 16] = (5 * ticks_per_s).to_bytes(4)
+    source.write_bytes(data)
+    samples = [converted(source, tmp_path / "a.mp3", copy=copy).samples for copy in (True, False)]
+    assert samples == [5 * 44_100, 5 * 44_100]
+
+
 @pytest.mark.parametrize("container", CONTAINERS)
 @pytest.mark.parametrize("kind", ["CBR 128", "VBR mono"])
 def test_a_copy_of_a_container_s_track_sounds_as_the_track(

@@ -106,7 +106,7 @@ def test_a_loudness_that_cannot_be_reached_has_its_reason(tmp_path: Path) -> Non
 
 def test_the_source_may_be_of_another_rate_and_layout(tmp_path: Path) -> None:
     source = make(
-        tmp_path / "a.mkv", "-f", "lavfi", "-i", "anoisesrc=color=pink:d=8:r=96000", "-ac", "6", "-c:a", "flac"
+        tmp_path / "a.mkv", "-f", "lavfi", "-i", "anoisesrc=color=pink:seed=1:d=8:r=96000", "-ac", "6", "-c:a", "flac"
     )
     report = converted(source, tmp_path / "a.mp3", preset="podcast")
     assert report.encoder["bitrate_kbps"] == 128

@@ -226,18 +226,21 @@ class TrackDecoder:
         Encoders fill up their last frame; the edit list of an MP4 or the `fact` chunk of a WAV says by how much. ffmpeg
         cuts it off in some of these cases since version 9, the libraries that PyAV brings do not yet.
         """
-        excess = self._beyond_edit_list(last) if "mp4" in self._container.format.name else 0
+        excess = 0
+        if last.pts is not None and last.time_base:
+            end_s = last.pts * last.time_base + Fraction(last.samples, last.sample_rate)
+            excess = self.beyond_edit_list(end_s, last.sample_rate)
         if self.declared_samples is not None and not self.codec.startswith("pcm_"):
             excess = self.samples + last.samples - self.declared_samples
         return excess if 0 < excess < last.samples else 0
 
-    def _beyond_edit_list(self, last: AudioFrame) -> int:
-        if not self._stream.frames or not self._stream.duration or last.pts is None or not last.time_base:
+    def beyond_edit_list(self, end_s: Fraction, sample_rate_hz: int) -> int:
+        """Returns how many of the samples before a time lie behind the end of an MP4's edit list."""
+        if "mp4" not in self._container.format.name or not self._stream.frames or not self._stream.duration:
             return 0  # fragmented: the duration is not from the edit list
-        beyond_s = last.pts * last.time_base + Fraction(last.samples, last.sample_rate)
-        excess_s = beyond_s - self._stream.duration * _time_base(self._stream)
+        excess_s = end_s - self._stream.duration * _time_base(self._stream)
         is_exact = self.codec in _EXACTLY_TRIMMED_CODECS
-        return round(excess_s * last.sample_rate) if is_exact or excess_s > _EDIT_LIST_ERROR_S else 0
+        return max(round(excess_s * sample_rate_hz), 0) if is_exact or excess_s > _EDIT_LIST_ERROR_S else 0
 
     def compare_with_declared_duration(self, sample_rate_hz: int) -> None:
         """Marks the file as truncated if the track ends too early."""

@@ -67,6 +67,8 @@ class StreamCopy:
         self._zero = 0
         """The position of the file's zero."""
         self._skipped, self._discarded = 0, 0
+        self._end_s = Fraction(0)
+        """Where the last packet ends on the file's clock."""
         self._found, self._passed, self._decoded_samples = 0, 0, 0
         self._first, self._end = 0, math.inf
         """The range of samples to keep."""
@@ -151,7 +153,11 @@ class StreamCopy:
 
     def _silence_before(self, packet: "Packet[Any]", data: bytes) -> float:
         header, frames = frames_in(data)
-        if header is None or self._decoder.clock is None:
+        if header is None:
+            return 0.0
+        if packet.pts is not None and packet.time_base:
+            self._end_s = packet.pts * packet.time_base + Fraction(frames * header.samples, header.sample_rate_hz)
+        if self._decoder.clock is None:
             return 0.0
         return self._decoder.clock.take(packet.pts, frames * header.samples, header.sample_rate_hz)
 
@@ -279,6 +285,7 @@ class StreamCopy:
 
     def _finish(self) -> None:
         frame_samples = self._header.samples
+        self._discarded = max(self._discarded, self._decoder.beyond_edit_list(self._end_s, self._header.sample_rate_hz))
         self._discarded = min(self._discarded, _HELD_FRAMES * frame_samples)
         if self._passed < self._end:  # no end was requested, or the held frames come before it
             self._decoder.compare_with_declared_duration(self._header.sample_rate_hz)
