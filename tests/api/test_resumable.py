@@ -67,7 +67,7 @@ def test_the_service_says_what_it_speaks(client: httpx.Client) -> None:
         answer = client.options(path)
         assert answer.status_code == 204
         assert answer.headers["tus-version"] == "1.0.0"
-        assert answer.headers["tus-max-size"] == str(8 * 1024**3)
+        assert answer.headers["tus-max-size"] == str(80 * MIB)
         assert set(answer.headers["tus-checksum-algorithm"].split(",")) == {"sha1", "sha256", "md5"}
         assert set(answer.headers["tus-extension"].split(",")) == {
             "creation",

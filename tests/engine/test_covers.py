@@ -65,6 +65,7 @@ def test_the_source_s_cover_is_kept_without_its_place(song: Path, jpeg: bytes, t
     assert b"Exif" not in picture.data
     assert b"Lavc" not in picture.data
     (tmp_path / "out.jpg").write_bytes(picture.data)
+    (tmp_path / "cover.jpg").write_bytes(jpeg)
     pixels = [
         make(tmp_path / f"{name}.rgb", "-i", str(tmp_path / f"{name}.jpg"), "-f", "rawvideo")
         for name in ("out", "cover")
