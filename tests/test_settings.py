@@ -31,9 +31,9 @@ def test_messages_name_what_chose_a_part(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 def test_a_setting_may_stand_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """It should be read without its last newline, be known as a setting, and yield to a flag."""
-    for name, text in {"SMTP_PASSWORD": "correct horse\n", "PORT": "8001\n"}.items():
-        (tmp_path / name).write_text(text)
-        monkeypatch.setenv(f"VIDEO2MP3_{name}_FILE", str(tmp_path / name))
+    for variable, text in {"VIDEO2MP3_SMTP_PASSWORD_FILE": "correct horse\n", "video2mp3_port_file": "8001\n"}.items():
+        (tmp_path / variable).write_text(text)
+        monkeypatch.setenv(variable, str(tmp_path / variable))
     settings = load_settings()
     assert (settings.smtp_password.get_secret_value(), settings.port) == ("correct horse", 8001)
     assert load_settings(port=8002).port == 8002
@@ -210,6 +210,11 @@ def test_what_kubernetes_sets_for_services_is_no_setting(monkeypatch: pytest.Mon
     [
         ("PUBLIC_URL", "mp3.example.org", "it has no scheme; it is written like https://example.org"),
         ("PUBLIC_URL", "https://bücher.example", "xn--"),
+        ("PUBLIC_URL", "https://mp3.example.org/?a=b", "no user, ? or #"),
+        ("PUBLIC_URL", "https://mp3.example.org/#/", "no user, ? or #"),
+        ("PUBLIC_URL", "https://me:secret@mp3.example.org", "no user, ? or #"),
+        ("ALLOWED_HOSTS", "https://mp3.example.org", "without a scheme and a port"),
+        ("ALLOWED_HOSTS", "*.example.org, mp3.example.org:8443", "without a scheme and a port"),
         ("S3_ENDPOINT_URL", "minio:9000", "it has no scheme"),
         ("STORAGE_URL", "/srv/video2mp3", "file:///folder or s3://bucket/prefix"),
         ("DATABASE_URL", "db.example/video2mp3", "mysql+pymysql://user:password@host/database"),
@@ -235,7 +240,7 @@ def test_a_wrong_value_is_one_sentence(name: str, text: str, said: str, monkeypa
 
 
 def test_blanks_around_a_value_are_none_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VIDEO2MP3_PUBLIC_URL", " https://mp3.example.org/ ")
+    monkeypatch.setenv("VIDEO2MP3_PUBLIC_URL", " HTTPS://mp3.example.org/ ")
     monkeypatch.setenv("VIDEO2MP3_QUEUE_URL", "memory:// ")
     settings = load_settings()
     assert (settings.effective_public_url, settings.queue_url) == ("https://mp3.example.org", "memory://")

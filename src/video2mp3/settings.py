@@ -33,6 +33,7 @@ _MAX_S = 316_224_000
 _MAX_BYTES = 2**60
 _MAX_COUNT = 10**9
 _LINK = re.compile("(tcp|udp|sctp)://")
+_HOST_NAME = re.compile(r"\*|(\*\.)?[a-z0-9_.-]+|\[[0-9a-f:.]+\]", re.IGNORECASE)
 _EXAMPLES = {
     "database_url": "mysql+pymysql://user:password@host/database",
     "queue_url": "amqp://user:password@host/",
@@ -236,8 +237,21 @@ class Settings(BaseSettings):
     )
     @classmethod
     def _is_url(cls, text: str, info: ValidationInfo) -> str:
-        if text:
-            _check_url(text, example=_EXAMPLES.get(str(info.field_name)))
+        if not text:
+            return text
+        name = str(info.field_name)
+        _check_url(text, example=_EXAMPLES.get(name))
+        if name == "public_url":
+            _check_base(text)
+        # Schemes are compared in many places.
+        scheme, separator, rest = text.partition("://")
+        return scheme.lower() + separator + rest
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _has_host_names(cls, text: str) -> str:
+        if not all(_HOST_NAME.fullmatch(name.strip()) for name in text.split(",") if name.strip()):
+            raise ValueError("host names are written like a.example or *.b.example, without a scheme and a port")
         return text
 
     @field_validator("port", "metrics_port", "smtp_port", mode="before")
@@ -342,8 +356,8 @@ def load_settings(**overrides: object) -> Settings:
 
 def secret_files() -> list[tuple[str, str]]:
     """Returns the variables that name files with settings, and the paths of these files."""
-    variables = [f"{_variable(name)}_FILE" for name in Settings.model_fields]
-    return [(variable, os.environ[variable]) for variable in variables if os.environ.get(variable)]
+    variables = {f"{_variable(name)}_FILE" for name in Settings.model_fields}
+    return [(name, path) for name, path in os.environ.items() if path and name.upper() in variables]
 
 
 def _check_url(text: str, *, example: str | None) -> None:
@@ -375,6 +389,13 @@ def _check_url(text: str, *, example: str | None) -> None:
         raise ValueError("its host is written in ASCII (xn--…), and its path with percent signs")
 
 
+def _check_base(text: str) -> None:
+    """Raises ValueError if a URL cannot be the beginning of links."""
+    parts = urlsplit(text)
+    if "?" in text or "#" in text or "@" in parts.netloc:
+        raise ValueError("links begin with it, so it has a host and a path alone: no user, ? or #")
+
+
 def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
     try:
         return tuple(ip_network(word.strip()) for word in text.split(",") if word.strip())
@@ -395,12 +416,13 @@ def _ports(text: str) -> frozenset[int]:
 def _read_files() -> dict[str, object]:
     """Returns the settings that are in files, without surrounding whitespace."""
     found: dict[str, object] = {}
+    given = {name.upper(): value for name, value in os.environ.items() if value}  # settings are read in any case too
     for name in Settings.model_fields:
         variable = f"{_variable(name)}_FILE"
-        path = os.environ.get(variable)
+        path = given.get(variable)
         if not path:
             continue
-        if os.environ.get(_variable(name)):
+        if _variable(name) in given:
             raise ConfigurationError(f"{_variable(name)} and {variable} are both set; keep one.")
         try:
             found[name] = Path(path).read_text("utf-8").strip()

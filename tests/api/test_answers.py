@@ -43,6 +43,8 @@ def test_a_mistyped_query_is_refused_with_the_nearest_name(ada: SignedIn) -> Non
     assert answer.status_code == 422
     assert "There is no stat; the nearest is state." in detail_of(answer, "invalid_request")
     assert ada.http.get("/v1/conversions", params={"state": "done"}).status_code == 422
+    twice = ada.http.get("/v1/conversions?state=finished&state=failed")
+    assert "state more than once" in detail_of(twice, "invalid_request")
     assert "There is no x." in detail_of(ada.http.get("/v1/me", params={"x": "1"}), "invalid_request")
     # Links that are passed on get parameters of others; the v0 API takes any.
     shared = ada.http.get(f"/v1/shared/{'a' * 60}/mp3", params={"utm_source": "y"})
@@ -108,6 +110,9 @@ def test_a_browser_gets_a_page_where_there_is_nothing(ada: SignedIn, client: htt
         assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
         assert '<a href="/">' in answer.text
         assert ada.http.get(path).headers["content-type"] == "application/problem+json"
+    wrong = ada.http.get("/v1/conversions?limit=many", headers=PAGE)
+    assert "query.limit: It has to be a whole number." in wrong.text
+    assert "; /v1/me has no slash" in detail_of(ada.http.get("/v1/me/"), "not_found")
     unauthenticated = client.get("/v1/me", headers=PAGE)
     assert (unauthenticated.status_code, "WWW-Authenticate" in unauthenticated.headers) == (401, True)
 

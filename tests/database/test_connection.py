@@ -1,14 +1,17 @@
 """What goes wrong with a database becomes an error of ours, which says what to do."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import pymysql
 import pytest
 from sqlalchemy import text
 from sqlalchemy.pool import QueuePool
 
+from video2mp3.database import refusals
 from video2mp3.database.connection import Database
 from video2mp3.errors import ConfigurationError, DatabaseFull, DatabaseUnavailable
 
@@ -75,6 +78,26 @@ def test_a_request_that_gets_no_connection_in_time_may_come_again(
         with pytest.raises(DatabaseUnavailable, match="in use"), database.read():
             pass
     database.check()
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (1015, "Can't lock file (errno: 165 - Table is read only)"),
+        (1036, "Table 'jobs' is read only"),
+        (1047, "WSREP has not yet prepared node for application use"),
+        (1290, "The MySQL server is running with the --read-only option so it cannot execute this statement"),
+        (1792, "Cannot execute statement in a READ ONLY transaction."),
+        (1836, "Running in read-only mode"),
+        (1874, "InnoDB is in read only mode."),
+    ],
+)
+def test_a_server_that_takes_no_writes_is_left(number: int, text: str) -> None:
+    """It should be said why, and the connection dropped; servers say it in many words, by the setting that is on."""
+    error = pymysql.OperationalError(number, text)
+    assert refusals.is_read_only(error)
+    assert re.match(r"The database server (is read-only|has left its cluster)", str(refusals.unavailable(error)))
+    assert not refusals.is_read_only(pymysql.OperationalError(1015, "Can't lock file (errno: 11)"))
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ class Server:
     """Takes emails, and keeps what was said to it."""
 
     sender: str = "250 fine"
+    recipient: str = "250 fine"
     port: int = field(default_factory=free_port)
     bodies: list[bytes] = field(default_factory=list)
     envelopes: list[tuple[str, str, list[str]]] = field(default_factory=list)
@@ -44,6 +45,10 @@ class Server:
         envelope.mail_from = address
         envelope.mail_options.extend(options)
         return self.sender
+
+    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:  # noqa: N802
+        envelope.rcpt_tos.append(address)
+        return self.recipient
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
         self.bodies.append(envelope.content)
@@ -148,6 +153,32 @@ def test_a_sender_that_this_server_refuses_loses_no_email() -> None:
             send(server)
         with pytest.raises(EmailUnavailable, match=r"VIDEO2MP3_SMTP_FROM, mp3@example\.org \(553 not your domain\)"):
             server.mailer().check()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "553 5.7.1 <mp3@example.org>: Sender address rejected: not owned by user mp3",
+        "550 5.1.8 <mp3@example.org>: Sender address rejected: Domain not found",
+        "530 5.7.0 Authentication required",
+        "550 relay not permitted",
+    ],
+)
+def test_a_sender_that_is_refused_with_the_recipient_loses_no_email(answer: str) -> None:
+    """It should be told from a mailbox that does not exist: by default, Postfix refuses a sender only then."""
+    with running(Server(recipient=answer)) as server:
+        with pytest.raises(EmailUnavailable):
+            send(server)
+        with pytest.raises(EmailUnavailable, match="rejects the sender of VIDEO2MP3_SMTP_FROM"):
+            server.mailer().check()
+
+
+@pytest.mark.parametrize("answer", ["550 5.1.1 <anna@example.org>: Recipient address rejected", "550 no such mailbox"])
+def test_a_mailbox_that_does_not_exist_is_no_fault_of_the_sender(answer: str) -> None:
+    with running(Server(recipient=answer)) as server:
+        with pytest.raises(EmailRejected):
+            send(server)
+        assert "takes emails from mp3@example.org" in server.mailer().check()
 
 
 @pytest.fixture(scope="module")

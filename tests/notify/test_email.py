@@ -150,7 +150,14 @@ def test_a_mail_that_is_not_wanted_is_refused_for_good() -> None:
         mailer.send(compose(_job(), "anna@example.org", LINKS, "n1"))
 
 
-@pytest.mark.parametrize("answers", [{"recipient": "450 greylisted"}, {"data": "451 try later"}])
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {"recipient": "450 greylisted"},
+        {"data": "451 try later"},
+        {"data": "550 5.7.26 This sender is not authenticated"},
+    ],
+)
 def test_a_server_that_is_busy_is_asked_again(answers: dict[str, str]) -> None:
     with _server(_Answers(**answers)) as mailer, pytest.raises(EmailUnavailable):
         mailer.send(compose(_job(), "anna@example.org", LINKS, "n1"))

@@ -1,5 +1,6 @@
 """Email: to whom, and how it is sent (RFC 5321)."""
 
+import re
 import smtplib
 import socket
 import ssl
@@ -13,6 +14,10 @@ from video2mp3.errors import EmailRejected, EmailUnavailable
 from video2mp3.notify.addresses import parse_sender
 
 _MAX_ANSWER_LENGTH = 200
+# Enhanced status codes (RFC 3463): the sender's address, its right to send, its login. An operator can mend these.
+_ABOUT_SENDER = re.compile(r"5\.(1\.[78]|7\.\d+)\b")
+_ENHANCED = re.compile(r"5\.\d+\.\d+\b")
+_WORDS_ABOUT_SENDER = re.compile(r"sender|relay|authenticat|not authori[sz]ed|log ?in", re.IGNORECASE)
 
 
 def address_of(user: User) -> str | None:
@@ -79,9 +84,15 @@ class Mailer:
         """
         with self._session() as server:
             server.ehlo_or_helo_if_needed()
-            code, answer = server.mail(self._sender.addr_spec)
-            if code != 250:
-                raise smtplib.SMTPSenderRefused(code, answer, self._sender.addr_spec)
+            sender = self._sender.addr_spec
+            code, answer = server.mail(sender)
+            is_refused = code != 250
+            if not is_refused:
+                # Postfix and others say only now what they have against a sender, which may have no mailbox there.
+                code, answer = server.rcpt(sender)
+                is_refused = code >= 500 and not _is_about_recipient(code, answer)
+            if is_refused:
+                raise smtplib.SMTPSenderRefused(code, answer, sender)
         security = {"starttls": "STARTTLS", "tls": "TLS", "none": "no encryption"}[self._security]
         login = f"signed in as {self._username}" if self._username else "without a login"
         return f"{self._host}:{self._port}, {security}, {login}, takes emails from {self._sender.addr_spec}"
@@ -117,12 +128,12 @@ class Mailer:
         try:
             server.send_message(message)
         except smtplib.SMTPRecipientsRefused as error:
-            # 4xx: greylisting, a full mailbox; 5xx: there is no such mailbox.
-            if all(code >= 500 for code, _ in error.recipients.values()):
+            # 4xx: greylisting, a full mailbox; 5xx: there is no such mailbox, or something about the sender.
+            if all(code >= 500 and _is_about_recipient(code, answer) for code, answer in error.recipients.values()):
                 raise EmailRejected from error
             raise
         except smtplib.SMTPDataError as error:
-            if error.smtp_code >= 500:
+            if error.smtp_code >= 500 and not _ABOUT_SENDER.match(_text(error.smtp_error)):
                 raise EmailRejected from error
             raise
         except smtplib.SMTPNotSupportedError as error:
@@ -163,9 +174,22 @@ def _answer(error: smtplib.SMTPResponseException) -> str:
 
 def _line(code: int, answer: bytes | str) -> str:
     """Returns a server's answer as one printable line of bounded length."""
-    text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
-    words = " ".join("".join(c if c.isprintable() else " " for c in f"{code} {text}").split())
+    words = " ".join("".join(c if c.isprintable() else " " for c in f"{code} {_text(answer)}").split())
     return words[:_MAX_ANSWER_LENGTH].rstrip(".")
+
+
+def _text(answer: bytes | str) -> str:
+    return answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
+
+
+def _is_about_recipient(code: int, answer: bytes | str) -> bool:
+    """Returns whether a refusal of a recipient concerns that recipient alone, not the sender or the connection."""
+    text = _text(answer)
+    if code < 500 or code == 530:  # now is not the time, or a login is missing (RFC 4954)
+        return False
+    if _ENHANCED.match(text):
+        return not _ABOUT_SENDER.match(text)
+    return not _WORDS_ABOUT_SENDER.search(text)
 
 
 def _leave(server: smtplib.SMTP) -> None:

@@ -1,7 +1,7 @@
 """Parameters that several routes share."""
 
 import re
-from typing import Annotated
+from typing import Annotated, get_origin
 
 from fastapi import Query, Request
 from fastapi.dependencies.models import Dependant
@@ -30,7 +30,7 @@ Cursor = Annotated[str | None, Query(pattern="^[0-9a-f]{32}$")]
 
 
 async def require_known_query(request: Request) -> None:
-    """Raises InvalidRequest for a query parameter that the route does not have: a mistyped filter would show all.
+    """Raises InvalidRequest for a query parameter that the route does not have, or has once: a filter would be ignored.
 
     The v0 API ignores unknown parameters, and links that users pass on get parameters of others, such as `utm_source`.
     """
@@ -39,15 +39,20 @@ async def require_known_query(request: Request) -> None:
         return
     if any(parameter["in"] == "query" for parameter in (route.openapi_extra or {}).get("parameters", [])):
         return  # it reads the query itself
-    known = _query_names(route.dependant)
+    is_list = _query_parameters(route.dependant)
     for name in request.query_params:
-        if name not in known:
-            raise InvalidRequest(f"The query has a parameter that is not known. {unknown_name(name[:64], known)}")
+        if name not in is_list:
+            raise InvalidRequest(f"The query has a parameter that is not known. {unknown_name(name[:64], is_list)}")
+        if not is_list[name] and len(request.query_params.getlist(name)) > 1:
+            raise InvalidRequest(f"The query has {name} more than once; send one request for each.")
 
 
 _SHARED = ("/v1/shared/", "/v1/unsubscribe")
 
 
-def _query_names(dependant: Dependant) -> set[str]:
-    below = (_query_names(dependency) for dependency in dependant.dependencies)
-    return {parameter.alias for parameter in dependant.query_params}.union(*below)
+def _query_parameters(dependant: Dependant) -> dict[str, bool]:
+    """Returns the names of the query's parameters, and whether they may be repeated."""
+    found = {each.alias: get_origin(each.field_info.annotation) is list for each in dependant.query_params}
+    for dependency in dependant.dependencies:
+        found |= _query_parameters(dependency)
+    return found

@@ -93,13 +93,19 @@ async def _on_error(request: Request, error: Exception) -> Response:
 
 
 def _answer(
-    request: Request, error: Video2mp3Error, *, status: int | None = None, headers: Mapping[str, str] | None = None
+    request: Request,
+    error: Video2mp3Error,
+    *,
+    status: int | None = None,
+    headers: Mapping[str, str] | None = None,
+    field_errors: Sequence[FieldError] = (),
 ) -> Response:
     """Returns the problem; browsers that open an address get it as a page."""
-    response = problem_response(request, error, status=status, headers=headers)
+    response = problem_response(request, error, status=status, headers=headers, field_errors=field_errors)
     if request.method != "GET" or not prefers_html(request):
         return response
-    page = message_page(_title(error.code), error.detail, response.status_code, request.scope.get("root_path", ""))
+    sentence = " ".join(f"{each.field}: {each.message}" for each in field_errors) or error.detail
+    page = message_page(_title(error.code), sentence, response.status_code, request.scope.get("root_path", ""))
     for name in ("WWW-Authenticate", "Retry-After"):
         if name in response.headers:
             page.headers[name] = response.headers[name]
@@ -108,7 +114,7 @@ def _answer(
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    return problem_response(request, errors.InvalidRequest(), field_errors=_field_errors(error.errors()))
+    return _answer(request, errors.InvalidRequest(), field_errors=_field_errors(error.errors()))
 
 
 def _field_errors(found: Sequence[Any]) -> list[FieldError]:
@@ -129,9 +135,17 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     kind = _BY_STATUS.get(error.status_code, errors.InvalidRequest if error.status_code < 500 else Video2mp3Error)
     if error.status_code < 400:
         return Response(status_code=error.status_code, headers=error.headers)
-    detail = "There is nothing at this address." if error.status_code == 404 else None
+    detail = _nothing_at(request) if error.status_code == 404 else None
     headers = {"Allow": _allowed(request)} if error.status_code == 405 else error.headers
     return _answer(request, kind(detail), status=error.status_code, headers=headers)
+
+
+def _nothing_at(request: Request) -> str:
+    shorter = request.scope["path"].rstrip("/")
+    sentence = "There is nothing at this address"
+    if shorter not in ("", request.scope["path"]) and methods_of(request.app, shorter):
+        return f"{sentence}; {shorter} has no slash at its end."
+    return f"{sentence}."
 
 
 def _allowed(request: Request) -> str:
