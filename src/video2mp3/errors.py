@@ -318,6 +318,13 @@ class UrlRejected(Video2mp3Error):
     status = 422
 
 
+class UrlSourcesDisabled(Video2mp3Error):
+    """This service does not convert files at URLs; upload the file."""
+
+    code = "url_sources_disabled"
+    status = 403
+
+
 class UnsupportedMediaType(Video2mp3Error):
     """This address does not accept the Content-Type of the request."""
 
@@ -543,6 +550,13 @@ class SourceRefused(Video2mp3Error):
     """The server that the URL names refuses access to the file; signed links expire."""
 
     code = "source_refused"
+    status = 422
+
+
+class SourceIsPage(Video2mp3Error):
+    """The URL leads to a web page; use the link of the media file itself, such as one that ends in .mp4."""
+
+    code = "source_is_page"
     status = 422
 
 

@@ -160,6 +160,7 @@ class Settings(BaseSettings):
         1024**3, ge=0, le=_MAX_BYTES, description="Free disk space that uploads leave; results leave half of it."
     )
 
+    url_sources: bool = Field(True, description="Convert files at URLs; false: only uploaded files.")
     allowed_networks: str = Field("", description="Private networks that users' URLs may lead to, such as 10.0.0.0/8.")
     allowed_ports: str = Field("80,443", description="Ports that users' URLs may name.")
     fetch_timeout_s: int = Field(

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.api.conftest import SignedIn, SignIn
+from tests.api.conftest import Serve, SignedIn, SignIn
 from tests.api.stored import NOTHING, fail, stored, upload
 from video2mp3.api.frame.services import Services
 from video2mp3.database.tables import Job
@@ -46,6 +46,14 @@ def test_a_url_is_ordered_as_an_upload_is(ada: SignedIn, services: Services) -> 
     with services.database.read() as session:
         row = session.get_one(Job, job["id"])
     assert (row.source_url, row.result_url) == (URL, RESULT_URL)
+
+
+def test_an_operator_can_take_files_alone(services: Services, serve: Serve) -> None:
+    alone = replace(services, settings=services.settings.model_copy(update={"url_sources": False}), trust_loopback=True)
+    with httpx.Client(base_url=serve(alone), timeout=30) as http:
+        answer = order(http)
+        assert (answer.status_code, answer.json()["code"]) == (403, "url_sources_disabled")
+        assert "&quot;takes_urls&quot;: false" in http.get("/", headers={"Accept": "text/html"}).text
 
 
 def send_form(http: httpx.Client, key: str | None = None, **fields: str) -> httpx.Response:

@@ -25,6 +25,7 @@ from video2mp3.database.tables import Job, Upload
 from video2mp3.errors import (
     Canceled,
     QuotaExceeded,
+    SourceIsPage,
     SourceNotFound,
     SourceRefused,
     UploadDeleted,
@@ -58,6 +59,7 @@ class FileServer:
     requests: list[tuple[str, str | None]] = field(default_factory=list)
     """Path and Range."""
     on_request: Callable[[], None] = lambda: None
+    content_type: str = ""
     with_ranges: bool = True
     with_length: bool = True
     sent_bytes: int = 0
@@ -92,6 +94,8 @@ class FileServer:
         start, end = part or (0, len(self.content))
         handler.send_response(206 if part else 200)
         handler.send_header("ETag", self.etag)
+        if self.content_type:
+            handler.send_header("Content-Type", self.content_type)
         if part:
             handler.send_header("Content-Range", f"bytes {start}-{end - 1}/{len(self.content)}")
         if self.with_length:
@@ -237,6 +241,14 @@ def test_what_a_server_refuses_is_not_asked_for_again(
         assert len(server.requests) == 1
     assert not raised.value.retryable
     assert "secret" not in raised.value.detail
+
+
+def test_a_page_is_no_file(embedded: System) -> None:
+    """It should be refused at its head, and not be asked for again."""
+    with serving(b"<p>Watch it here", content_type="text/html; charset=utf-8") as server:
+        with pytest.raises(SourceIsPage):
+            fetch(embedded, claimed(embedded, order(embedded, server.url).id), server.limits())
+        assert len(server.requests) == 1
 
 
 def test_a_server_that_fails_is_asked_again_later(embedded: System) -> None:

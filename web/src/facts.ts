@@ -6,6 +6,8 @@ interface Facts {
   password_min_length: number;
   /** How long uploads are kept after their last use, in seconds. */
   upload_retention_s: number;
+  /** Whether the service converts files at URLs. */
+  takes_urls: boolean;
   /** How long MP3s are kept, in seconds. */
   result_retention_s: number;
 }

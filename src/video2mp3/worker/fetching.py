@@ -20,6 +20,7 @@ from video2mp3.errors import (
     EngineError,
     NotFound,
     QuotaExceeded,
+    SourceIsPage,
     SourceNotFound,
     SourceRefused,
     Unreachable,
@@ -45,6 +46,7 @@ _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)")
 _INDEX_LIMIT_S = 120.0
 # Each search takes a process and its memory. While two run, further files are fetched completely.
 _indexes = threading.BoundedSemaphore(2)
+_PAGE_TYPES = ("text/html", "application/xhtml+xml")
 _MP4_SUFFIXES = (".mp4", ".m4v", ".mov")
 
 
@@ -96,6 +98,7 @@ def fetch(  # noqa: PLR0913 - what it works on, and what its lease answers
         UrlRejected: when the URL leads to a private network.
         Unreachable: when the server does not answer or aborts; a later attempt may succeed.
         SourceNotFound, SourceRefused: when the server does not serve the file.
+        SourceIsPage: when the server serves a web page.
         UploadTooLarge, QuotaExceeded: when the file exceeds a limit.
         UploadDeleted: when the lease was lost, or the user deleted the upload.
         Canceled: when the work must stop.
@@ -339,6 +342,8 @@ def _require_given(incoming: Incoming) -> None:
     """Raises if the response is neither the file nor a range of it."""
     status = incoming.status
     if status in (200, 206):
+        if incoming.headers.get("content-type", "").lower().startswith(_PAGE_TYPES):
+            raise SourceIsPage
         return
     # 416: the file is now shorter than the received bytes.
     if is_transient(status) or status == 416:

@@ -23,7 +23,7 @@ export function add(files: readonly File[], options: Options = preferences.all.o
       giveFile(lost, file);
       continue;
     }
-    const entry = new Entry(crypto.getRandomValues(new Uint32Array(2)).join("-"), file);
+    const entry = new Entry(newId(), file);
     entry.options = { ...options };
     entry.isHeldBack = preferences.all.lookFirst;
     entry.claim();
@@ -33,6 +33,23 @@ export function add(files: readonly File[], options: Options = preferences.all.o
   setEntries([...queue.entries, ...added]);
   pump();
   return added;
+}
+
+/** Adds files that the service downloads from these URLs. */
+export function addLinks(links: readonly { url: string; name: string }[]): void {
+  const added = links.map(({ url, name }) => {
+    const entry = new Entry(newId(), { name, size: 0, lastModified: 0 });
+    entry.url = url;
+    entry.options = { ...preferences.all.options };
+    entry.claim();
+    return entry;
+  });
+  setEntries([...queue.entries, ...added]);
+  pump();
+}
+
+function newId(): string {
+  return crypto.getRandomValues(new Uint32Array(2)).join("-");
 }
 
 /** Resumes an entry whose file the browser had lost. */
@@ -97,8 +114,8 @@ export async function retry(entry: Entry): Promise<void> {
       [entry.uploadId, entry.sentBytes] = [null, 0];
       entry.forgetConversion();
     }
-    entry.step = entry.file ? "next" : "lost";
-    if (entry.file) entry.claim();
+    entry.step = entry.isAvailable ? "next" : "lost";
+    if (entry.isAvailable) entry.claim();
     else entry.sender = null;
   }
   pump();
@@ -106,7 +123,8 @@ export async function retry(entry: Entry): Promise<void> {
 
 /** Requests another conversion of the same upload, or the first one if it was held back. */
 export async function convertAgain(entry: Entry, options: Options, coverUploadId?: string): Promise<void> {
-  const body = { upload_id: entry.uploadId, options, ...(coverUploadId ? { cover_upload_id: coverUploadId } : {}) };
+  const uploadId = entry.uploadId ?? entry.conversion?.source.upload_id;
+  const body = { upload_id: uploadId, options, ...(coverUploadId ? { cover_upload_id: coverUploadId } : {}) };
   entry.conversion = await call<Conversion>("POST", "v1/conversions", body);
   entry.options = options;
   entry.progress = null;

@@ -23,6 +23,8 @@ export class Entry implements Standing {
   file = $state.raw<File | null>(null);
   /** What is uploaded of the file, as soon as it is known: the file or its audio. */
   content: File | null = null;
+  /** Where the service downloads the file from; null if the browser has it. */
+  url: string | null = null;
   options = $state.raw<Options>({});
   /** Whether the conversion waits for the user's choice of options. */
   isHeldBack = $state(false);
@@ -61,6 +63,10 @@ export class Entry implements Standing {
   /** Whether another tab has the file. The sender of a lost file has ended, or is silent. */
   get isElsewhere(): boolean {
     return this.sender !== null && this.sender !== TAB && this.step !== "lost";
+  }
+  /** Whether the entry can start: its file is here, or at a URL. */
+  get isAvailable(): boolean {
+    return this.file !== null || this.url !== null;
   }
   get mp3Name(): string {
     return this.chosenName ?? this.conversion?.result?.name ?? this.name;
@@ -119,7 +125,7 @@ export class Entry implements Standing {
   }
 
   kept(): Kept {
-    const { id, name, size, lastModified, options, isHeldBack, chosenName, step, sender, turn, uploadId, upload } =
+    const { id, name, size, lastModified, url, options, isHeldBack, chosenName, step, sender, turn, uploadId, upload } =
       this;
     const conversionId = this.conversion?.id ?? this.conversionId;
     return {
@@ -127,6 +133,7 @@ export class Entry implements Standing {
       name,
       sizeBytes: size,
       lastModified,
+      url,
       options,
       isHeldBack,
       chosenName,
@@ -144,6 +151,7 @@ export class Entry implements Standing {
   }
   /** Takes over what another tab reports or what was stored. */
   take(row: Kept & Partial<Row>): void {
+    this.url = row.url ?? null;
     this.options = row.options;
     this.isHeldBack = row.isHeldBack;
     this.chosenName = row.chosenName;

@@ -9,6 +9,8 @@ export interface Kept {
   name: string;
   sizeBytes: number;
   lastModified: number;
+  /** Where the service downloads the file from; null if the browser has it. */
+  url: string | null;
   options: Options;
   /** Whether the conversion waits for the user's choice of options. */
   isHeldBack: boolean;

@@ -63,7 +63,7 @@ export async function takeOver(entry: Entry): Promise<void> {
       entry.forgetConversion();
     }
   }
-  if (!file) {
+  if (!file && entry.url === null) {
     entry.step = "lost";
     return;
   }

@@ -21,7 +21,7 @@ export function stateOf(entry: Entry): string {
     case "ready":
       return t("state.ready");
     case "queued":
-      return t("state.queued");
+      return t(entry.url !== null && entry.state === "waiting" ? "state.fetching" : "state.queued");
     case "processing":
       return t("state.processing", { percent: percent(entry.percent) });
     case "finished":

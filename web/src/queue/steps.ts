@@ -25,6 +25,7 @@ export function canWait(problem: Problem): boolean {
  * Throws a Problem, or the reason of its AbortController.
  */
 export async function advance(entry: Entry, surroundings: Surroundings): Promise<void> {
+  if (entry.url !== null) return convertFromUrl(entry, entry.url, surroundings);
   const { signal } = entry.stopper;
   if (entry.file) surroundings.hold(entry, entry.file);
   const file = (entry.content ??= await fileToSend(entry, surroundings));
@@ -50,6 +51,15 @@ export async function advance(entry: Entry, surroundings: Surroundings): Promise
   entry.step = "sent";
   entry.speedBps = null;
   surroundings.changed();
+}
+
+/** Requests the conversion of a file that the service downloads. */
+async function convertFromUrl(entry: Entry, url: string, { changed }: Surroundings): Promise<void> {
+  const extras = { signal: entry.stopper.signal, headers: { "Idempotency-Key": `page-${entry.id}` } };
+  const order = { source: { url }, options: entry.options };
+  entry.conversion = await call<Conversion>("POST", "v1/conversions", order, extras);
+  entry.step = "sent";
+  changed();
 }
 
 /** Returns the extracted audio if it is wanted, possible and, for a resumed upload, unchanged; else the file. */

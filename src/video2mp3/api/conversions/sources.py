@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from video2mp3.api.frame.services import Services
+from video2mp3.errors import UrlSourcesDisabled
 from video2mp3.jobs.sources import RemoteSource
 from video2mp3.uploads import clean_name
 
@@ -26,7 +27,14 @@ Source = Annotated[UrlSource, WithJsonSchema(UrlSource.model_json_schema())]
 
 
 def remote_source(services: Services, source: UrlSource) -> RemoteSource:
-    """Returns the file as a job's source; raises UrlRejected if its URL is never allowed."""
+    """Returns the file as a job's source.
+
+    Raises:
+        UrlSourcesDisabled: when the operator has switched it off.
+        UrlRejected: when the URL is never allowed.
+    """
+    if not services.settings.url_sources:
+        raise UrlSourcesDisabled
     validate_url(services, source.url)
     return RemoteSource(source.url, clean_name(source.name or unquote(PurePosixPath(urlsplit(source.url).path).name)))
 

@@ -31,7 +31,8 @@ _FILE: Kinds = (
 )  # fmt: skip
 _TUS: Kinds = (e.InvalidUploadHeader, e.WrongTusVersion, e.ChecksumMismatch)
 _SUBMIT: Kinds = (
-    e.NotFound, e.InvalidOption, e.UploadDeleted, e.TooManyJobs, e.UrlRejected, e.Forbidden, e.QuotaExceeded,
+    e.NotFound, e.InvalidOption, e.UploadDeleted, e.TooManyJobs, e.UrlRejected, e.UrlSourcesDisabled, e.Forbidden,
+    e.QuotaExceeded,
     e.IdempotencyKeyReused,
 )  # fmt: skip
 _MEDIA: Kinds = _family(e.MediaError)

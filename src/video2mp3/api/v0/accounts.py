@@ -51,6 +51,7 @@ def _facts(settings: Settings) -> dict[str, bool | int]:
         "sends_email": bool(settings.smtp_host),
         "password_min_length": settings.password_min_length,
         "upload_retention_s": settings.upload_retention_s,
+        "takes_urls": settings.url_sources,
         "result_retention_s": settings.result_retention_s,
     }
 
