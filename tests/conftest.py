@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 
 import pytest
 from httpx._transports import default as httpx_transport
+from hypothesis import settings as hypothesis_settings
 
 from tests.databases import MariaDBDatabases, new_sqlite
 from tests.servers import Bucket, MariaDBServer, RabbitMQServer, S3Server, SMTPServer
@@ -21,6 +22,9 @@ from video2mp3.storage.disk import DiskStorage
 
 # The tests ignore the config.toml of the user who runs them.
 os.environ["VIDEO2MP3_CONFIG"] = os.devnull
+# A busy machine takes longer than its 200 ms for one example.
+hypothesis_settings.register_profile("unhurried", deadline=None)
+hypothesis_settings.load_profile("unhurried")
 # Each client would parse the 140 certificates of public authorities: 25 ms of CPU, for servers without a certificate.
 httpx_transport.create_ssl_context = functools.cache(httpx_transport.create_ssl_context)  # type: ignore[attr-defined]
 
