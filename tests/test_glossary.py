@@ -13,7 +13,8 @@ SEARCHED = (
     *("src", "web", "docs", "deploy", "README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"),
     *("Makefile", "Dockerfile", "compose.yaml", "calls.json"),
 )
-SKIPPED = ("node_modules", "__pycache__", "page/assets", "package-lock.json")
+# French has "e-mail".
+SKIPPED = ("texts/fr.json", "node_modules", "__pycache__", "page/assets", "package-lock.json")
 SUFFIXES = ("", ".css", ".env", ".html", ".json", ".md", ".py", ".sh", ".svelte", ".toml", ".ts", ".yaml", ".yml")
 
 LONGEST_MEAN = 25  # words in a sentence, on average over a document

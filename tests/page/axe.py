@@ -24,12 +24,15 @@ def barriers(page: Page, *schemes: Scheme) -> list[str]:
         page.evaluate("new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)))")
         if not page.evaluate("'axe' in window"):
             page.evaluate(_axe())
-        violations: list[dict[str, Any]] = page.evaluate("axe.run().then(({ violations }) => violations)")
+        violations: list[dict[str, Any]] = page.evaluate(_RUN)
         for violation in violations:
             places = "; ".join(f"{node['target']} {node['failureSummary']}" for node in violation["nodes"][:3])
             found.append(f"{scheme}, {violation['id']}: {places}")
     page.emulate_media(color_scheme=None, reduced_motion=None)
     return found
+
+
+_RUN = "axe.run({ resultTypes: ['violations'] }).then(({ violations }) => violations)"
 
 
 @cache

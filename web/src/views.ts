@@ -24,7 +24,7 @@ const SOON: readonly (() => Promise<unknown>)[] = [
 export async function loadWhenIdle(): Promise<void> {
   for (const load of SOON) {
     await idle();
-    await load().catch(() => {}); // offline, or a newer version: the click tells
+    await load().catch(() => {}); // offline, or a newer version: the click reports it
   }
 }
 

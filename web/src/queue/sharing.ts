@@ -1,4 +1,4 @@
-// One list in all tabs of this browser: what this tab tells the others of its rows, and takes over from theirs.
+// One list in all tabs of this browser: what this tab reports to the others of its rows, and takes over from theirs.
 
 import type { Conversion } from "../api/types";
 import { postToTabs, TAB, type News } from "../tabs/channel";
@@ -16,7 +16,7 @@ export const sync = new Sync();
 /** Follows the conversions of the list. */
 export const feed = new Feed(share);
 
-/** Tells the other tabs what has changed in the rows of this one. */
+/** Reports to the other tabs what has changed in the rows of this one. */
 export function postRows(): void {
   for (const message of sync.changes(queue.entries)) postToTabs(owner.userId, message);
 }

@@ -23,7 +23,7 @@ _DEPENDENT = 1 << 19
 
 
 def listed_streams(container: InputContainer) -> list[AudioStream]:
-    """Returns the audio streams that are tracks of their own; if there is none, all audio streams."""
+    """Returns the audio streams that are separate tracks; if there is none, all audio streams."""
     streams = list(container.streams.audio)
     return [stream for stream in streams if not is_dependent(stream)] or streams
 
