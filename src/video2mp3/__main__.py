@@ -3,6 +3,7 @@
 import atexit
 import os
 import sys
+from io import TextIOWrapper
 from typing import NoReturn
 
 _CONVERTING = ("convert", "probe", "serve", "api", "worker")
@@ -18,6 +19,7 @@ _WINDOWS = (
 
 def main() -> NoReturn:
     """Runs the command line; what conversions are forked from loads at the same time as the flags and the server."""
+    _complete_streams()
     command = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if sys.platform == "win32" and command not in ("push", "login", "logout") and not command.startswith("-"):
         sys.exit(_WINDOWS.format(command=command))
@@ -35,6 +37,21 @@ def main() -> NoReturn:
             _exit(end.code)
         raise
     sys.exit(0)
+
+
+def _complete_streams() -> None:
+    """Opens standard streams that are closed, and lets them print characters that the locale does not have as `?`.
+
+    Otherwise the next file that is opened would get their descriptor, and errors would be written into it. As in GNU's
+    programs, reading closed standard input and writing closed standard output fail.
+    """
+    streams = (("stdin", "r", os.O_WRONLY), ("stdout", "w", os.O_RDONLY), ("stderr", "w", os.O_WRONLY))
+    for descriptor, (name, mode, flags) in enumerate(streams):
+        if getattr(sys, name) is None:
+            os.dup2(os.open(os.devnull, flags), descriptor)
+            setattr(sys, name, open(descriptor, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+        elif name != "stdin" and isinstance(getattr(sys, name), TextIOWrapper):
+            getattr(sys, name).reconfigure(errors="replace")
 
 
 def _exit(status: int) -> None:

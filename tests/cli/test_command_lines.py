@@ -20,8 +20,11 @@ import pytest
 from tests.cli.running import run, run_line
 from tests.engine.decoders import samples_decoded
 from tests.engine.sounds import write_wav
+from video2mp3.cli.local.convert_files import ConvertSettings, Task, convert_files
+from video2mp3.cli.local.inputs import input_of
 from video2mp3.cli.local.output_names import FIELDS
 from video2mp3.cli.saved_keys import key_file, load_keys
+from video2mp3.engine import Limits, Options
 from video2mp3.errors import ConfigurationError
 
 SAMPLES = 4000
@@ -31,7 +34,7 @@ SAMPLES = 4000
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder in which each line is typed."""
     folder = tmp_path_factory.mktemp("template")
-    for name in ("talk.wav", "a/talk.wav", "b/talk.wav", "b/song.wav", "b/c/deep.wav"):
+    for name in ("talk.wav", "-talk.wav", "a/talk.wav", "b/talk.wav", "b/song.wav", "b/c/deep.wav"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         write_wav(folder / name, SAMPLES)
     (folder / "b/notes.txt").write_text("notes")
@@ -196,6 +199,9 @@ SUGGESTIONS = [
     Line("convert --bitrat 128 talk.wav", 2, None, "No such option: --bitrat. Did you mean --bitrate?"),
     Line("convert --audio-quality 2 talk.wav", 2, None, "Did you mean --vbr?"),
     Line("convert -y talk.wav", 2, None, "No such option: -y. Did you mean --force?"),
+    Line("convert -talk.wav", 2, None, "Did you mean the file ./-talk.wav?"),
+    Line("convert ''", 2, None, "video2mp3: An argument is empty; is the variable set that it comes from?"),
+    Line("convert talk.wav -o ''", 2, None, "video2mp3: -o: the name is empty; is the variable set that it comes"),
     Line("convert --nonsense talk.wav", 2, None, "No such option: --nonsense. See `video2mp3 convert -h`.\n"),
     Line("push --servr x talk.wav", 2, None, "No such option: --servr. Did you mean --server?"),
 ]
@@ -469,8 +475,61 @@ def test_a_reader_that_ends_early_is_no_traceback(folder: Path) -> None:
     assert done.stderr == b"video2mp3: talk.wav: The MP3 cannot be written to standard output: broken pipe.\n"
 
 
+@pytest.mark.parametrize(
+    ("command", "status", "said"),
+    [
+        ("convert talk.wav -o x.mp3 --fade-in 9 2>&- | grep -c -- '->'", 0, b"1\n"),
+        ("convert talk.wav -o - --fade-in 9 2>&- | head --bytes=3", 0, b"ID3"),
+        ("convert - 2>&1 <&-", 1, b"video2mp3: -: Standard input cannot be read or stored: bad file descriptor.\n"),
+        ("probe talk.wav 2>&1 >&-", 1, b"video2mp3: Standard output cannot be written to: bad file descriptor.\n"),
+        (
+            "probe talk.wav 2>&1 >/dev/full",
+            1,
+            b"video2mp3: Standard output cannot be written to: no space left on device.\n",
+        ),
+        ("formats 2>&1 >/dev/full", 1, b"video2mp3: Standard output cannot be written to: no space left on device.\n"),
+        (
+            "convert talk.wav none.wav --fade-in 9 -o new/ 2>/dev/full | cut -d'(' -f1",
+            1,
+            b"talk.wav -> new/talk.mp3 \n",
+        ),
+        (
+            "convert talk.wav -v -o x.mp3 | tail --lines=1 | cut --characters=-37",
+            0,
+            b"  WAV/RF64/BWF, track 1 (pcm_s16le); \n",
+        ),
+    ],
+)
+def test_streams_that_are_closed_or_full_or_know_few_characters_are_no_traceback(
+    command: str, status: int, said: bytes, folder: Path
+) -> None:
+    """It should also not write errors into the MP3, as it would if that got the descriptor of standard error."""
+    shell = f"set -o pipefail; {sys.executable} -m video2mp3 {command}"
+    env = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(["bash", "-c", shell], cwd=folder, env=env, stdout=subprocess.PIPE, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (status, said)
+
+
+def test_a_file_that_another_run_converts_meanwhile_is_skipped(folder: Path) -> None:
+    """It should be no failure where an MP3 that was there before would be skipped."""
+    target = folder / "talk.mp3"
+
+    def is_stale() -> bool:
+        target.touch()
+        return False
+
+    task = Task(input_of(str(folder / "talk.wav")), target, skip_existing=True, is_stale=is_stale)
+    totals = convert_files([task], ConvertSettings(Options().resolved(), Limits(), 1))
+    assert (totals.skipped, totals.failed, target.stat().st_size) == (1, 0, 0)
+
+
 class Endless(BaseHTTPRequestHandler):
+    """A server that sends a byte now and then, or nothing."""
+
     def do_GET(self) -> None:
+        if self.path == "/silent.mp4":
+            self.rfile.read()  # until the client has gone
+            return
         self.send_response(200)
         self.end_headers()
         with contextlib.suppress(OSError):
@@ -479,11 +538,11 @@ class Endless(BaseHTTPRequestHandler):
                 threading.Event().wait(0.05)
 
 
-@pytest.mark.parametrize("origin", ["-", "url"])
+@pytest.mark.parametrize("origin", ["-", "talk.mp4", "silent.mp4"])
 def test_an_interrupt_ends_the_wait_for_an_input(origin: str, tmp_path: Path) -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), Endless) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        given = origin if origin == "-" else f"http://127.0.0.1:{server.server_port}/talk.mp4"
+        given = origin if origin == "-" else f"http://127.0.0.1:{server.server_port}/{origin}"
         command = [sys.executable, "-m", "video2mp3", "convert", given, "-o", str(tmp_path / "out.mp3")]
         env = os.environ | {"TMPDIR": str(tmp_path)}
         with subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:

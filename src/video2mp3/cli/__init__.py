@@ -1,6 +1,7 @@
 """The command line `video2mp3`: one module for each group of commands."""
 
 import atexit
+import errno
 import gc
 import os
 import sys
@@ -15,9 +16,12 @@ from video2mp3.cli.admin import keys, users
 from video2mp3.cli.extras import what_to_install
 from video2mp3.cli.late import LateCommands, convert, formats, probe, push
 from video2mp3.cli.login import login, logout
+from video2mp3.cli.terminal import complain, reason
 from video2mp3.cli.usage_errors import overview_in, sentence_about
 from video2mp3.errors import Video2mp3Error
 
+_OUTPUT_FAILED = (errno.EBADF, errno.EIO, errno.ENOSPC)
+"""What printing fails with, apart from broken pipes; files that cannot be written have other errors."""
 _USERS_FILES = frozenset({"convert", "probe", "push"})
 
 app = typer.Typer(
@@ -78,19 +82,29 @@ def main() -> None:
     atexit.register(gc.freeze)
     try:
         status = app(prog_name="video2mp3", standalone_mode=False)
+        sys.stdout.flush()
     except TyperException as error:
-        print(overview_in(error) or f"video2mp3: {sentence_about(error)}", file=sys.stderr)
+        if overview := overview_in(error):
+            typer.echo(overview, err=True)
+        else:
+            complain("", sentence_about(error))
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.filename is not None or error.errno not in _OUTPUT_FAILED:
+            raise
+        complain("", f"Standard output cannot be written to: {reason(error)}.")
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 not written at the end again
+        sys.exit(1)
     except typer.Abort:  # Ctrl-C or Ctrl-D where a password is asked for
         print(file=sys.stderr)
         sys.exit(130)
     except Video2mp3Error as error:
-        print(f"video2mp3: {error}", file=sys.stderr)
+        complain("", str(error))
         sys.exit(1)
     except ModuleNotFoundError as missing:
         if (sentence := what_to_install(sys.argv[1:], missing)) is None:
             raise
-        print(f"video2mp3: {sentence}", file=sys.stderr)
+        complain("", sentence)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -12,7 +12,7 @@ from typer.core import TyperCommand
 
 from video2mp3.cli import values
 from video2mp3.cli.plain_values import read_without_pydantic
-from video2mp3.cli.suggestions import option_meant
+from video2mp3.cli.suggestions import file_meant, option_meant
 from video2mp3.engine import Options
 from video2mp3.engine.options import MODES, value_of_text
 
@@ -146,6 +146,7 @@ class FlagsCommand(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Reads the arguments; the error about an unknown option names the one that was probably meant."""
+        given = list(args)  # Typer takes them out of the list
         try:
             return super().parse_args(ctx, args)
         except typer.BadParameter:
@@ -153,7 +154,7 @@ class FlagsCommand(TyperCommand):
         except Exception as error:
             if hasattr(error, "possibilities") and hasattr(error, "message"):
                 known = [name for parameter in self.get_params(ctx) for name in parameter.opts]
-                meant = option_meant(error.option_name, known)  # type: ignore[attr-defined]
+                meant = option_meant(error.option_name, known) or file_meant(given)  # type: ignore[attr-defined]
                 error.possibilities = None
                 error.message += f". Did you mean {meant}?" if meant else ""
             raise

@@ -31,6 +31,11 @@ def option_meant(given: str, known: Iterable[str]) -> str | None:
     return next(iter(get_close_matches(given, known, n=1, cutoff=0.75)), None)
 
 
+def file_meant(arguments: Iterable[str]) -> str | None:
+    """Returns how to write the first argument that names a file and looks like an option."""
+    return next((f"the file ./{one}" for one in arguments if one.startswith("-") and Path(one).is_file()), None)
+
+
 def command_meant(given: str) -> str | None:
     """Returns the command for a word that names a file or a URL instead."""
     is_file = (Path(given).suffix and not given.startswith("-")) or Path(given).exists()

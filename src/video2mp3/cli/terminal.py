@@ -1,6 +1,7 @@
 """Prints text on a terminal without control characters."""
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -13,8 +14,9 @@ def shown(text: Path | str) -> str:
 
 
 def complain(name: str, sentence: str) -> None:
-    """Prints one line on standard error."""
-    print(": ".join(part for part in ("video2mp3", name, sentence) if part), file=sys.stderr, flush=True)
+    """Prints one line on standard error. If that cannot be written to, the exit status has to do."""
+    with suppress(OSError):
+        print(": ".join(part for part in ("video2mp3", name, sentence) if part), file=sys.stderr, flush=True)
 
 
 def stop(sentence: str) -> NoReturn:

@@ -29,7 +29,7 @@ from video2mp3.cli.local.progress import Display, OnProgress, display
 from video2mp3.cli.terminal import clock, complain, reason, shown, size
 from video2mp3.engine import Limits, Report, ResolvedOptions, convert
 from video2mp3.engine.formats import container_name
-from video2mp3.errors import Canceled, InvalidRequest, StorageFull, Video2mp3Error
+from video2mp3.errors import Canceled, FileExists, InvalidRequest, StorageFull, Video2mp3Error
 
 _NAMED_FILES = 5
 
@@ -119,7 +119,12 @@ def convert_files(tasks: Sequence[Task], settings: ConvertSettings) -> Totals:
 
 def _convert_one(task: Task, settings: ConvertSettings, bars: Display, stopping: threading.Event) -> Converted:
     with bars.bar(task.given.file) as on_progress:
-        return _write(task, settings, on_progress, lambda: stopping.is_set() or task.is_stale())
+        try:
+            return _write(task, settings, on_progress, lambda: stopping.is_set() or task.is_stale())
+        except FileExists:
+            if task.skip_existing:  # another run has converted it meanwhile
+                raise _Exists from None
+            raise
 
 
 def _report_result(task: Task, future: "Future[Converted]", settings: ConvertSettings, totals: Totals) -> None:

@@ -9,11 +9,13 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty, Queue
+from threading import Thread
 from typing import IO
 from urllib.parse import unquote, urlsplit
 
 from video2mp3.cli.local.files import open_source
-from video2mp3.cli.terminal import reason
+from video2mp3.cli.terminal import reason, stop
 from video2mp3.engine import FileSource
 from video2mp3.errors import Canceled, InvalidRequest
 
@@ -21,6 +23,8 @@ STANDARD_INPUT = "-"
 _URL = re.compile(r"https?://", re.IGNORECASE)
 _NOT_IN_NAMES = re.compile(r"[/\\\x00-\x1f\x7f]+")
 _PIECE_SIZE_BYTES = 1024**2
+_PIECES = 4
+"""Pieces of a download that may wait to be stored."""
 _TIMEOUT_S = 60
 _TICK_S = 0.2
 """Longest time until standard input is not waited for any more."""
@@ -42,7 +46,9 @@ class Input:
 
 
 def input_of(text: str) -> Input:
-    """Returns the input that an argument names."""
+    """Returns the input that an argument names. Ends the program if it is empty."""
+    if not text:  # the folder of the shell, as a path
+        stop("An argument is empty; is the variable set that it comes from?")
     if text == STANDARD_INPUT:
         return Input(Path("stdin"), text)
     if _URL.match(text):
@@ -100,21 +106,54 @@ def _copy_standard_input(file: IO[bytes], should_stop: Callable[[], bool]) -> No
     try:
         _copy(read, file, should_stop)
     except OSError as error:
-        raise InvalidRequest(f"Standard input cannot be stored: {reason(error)}.") from None
+        raise InvalidRequest(f"Standard input cannot be read or stored: {reason(error)}.") from None
 
 
 def _fetch(url: str, file: IO[bytes], should_stop: Callable[[], bool]) -> None:
+    """Downloads in a thread of its own, which nobody waits for: a server that is silent keeps it waiting."""
+    pieces: Queue[bytes | InvalidRequest] = Queue(_PIECES)
+    Thread(target=_download, args=(url, pieces), daemon=True).start()
+
+    def read() -> bytes:
+        while not should_stop():
+            with contextlib.suppress(Empty):
+                piece = pieces.get(timeout=_TICK_S)
+                if isinstance(piece, InvalidRequest):
+                    raise piece
+                return piece
+        raise Canceled
+
+    try:
+        _copy(read, file, should_stop)
+    except OSError as error:
+        raise InvalidRequest(f"The download cannot be stored: {reason(error)}.") from None
+
+
+def _download(url: str, pieces: "Queue[bytes | InvalidRequest]") -> None:
+    """Passes the pieces on, and an empty one or an error at the end."""
+    try:
+        for piece in _pieces_of(url):
+            pieces.put(piece)
+        pieces.put(b"")
+    except InvalidRequest as error:
+        pieces.put(error)
+
+
+def _pieces_of(url: str) -> Iterator[bytes]:
     from http.client import HTTPException  # loaded for URLs only
     from urllib.error import HTTPError
     from urllib.request import Request, urlopen
 
     from video2mp3 import __version__
 
+    received = 0
     try:
         request = Request(url, headers={"User-Agent": f"video2mp3/{__version__}"})  # noqa: S310 http and https only
         with urlopen(request, timeout=_TIMEOUT_S) as response:  # noqa: S310
             promised = response.headers.get("Content-Length")
-            _copy(lambda: response.read1(_PIECE_SIZE_BYTES), file, should_stop)
+            while piece := response.read1(_PIECE_SIZE_BYTES):
+                received += len(piece)
+                yield piece
     except HTTPError as error:
         raise InvalidRequest(f"The server answered {error.code} ({error.reason}).") from None
     except (HTTPException, ValueError) as error:
@@ -123,5 +162,5 @@ def _fetch(url: str, file: IO[bytes], should_stop: Callable[[], bool]) -> None:
         cause = getattr(error, "reason", error)
         why = reason(cause) if isinstance(cause, OSError) else str(cause)
         raise InvalidRequest(f"The URL cannot be fetched: {why}.") from None
-    if promised is not None and promised.isdigit() and file.tell() < int(promised):
-        raise InvalidRequest(f"The download ended after {file.tell()} of {promised} bytes; try again.")
+    if promised is not None and promised.isdigit() and received < int(promised):
+        raise InvalidRequest(f"The download ended after {received} of {promised} bytes; try again.")

@@ -40,6 +40,8 @@ def pair_outputs(
         make_folders: create the folders that are missing, unless one file is named.
         quiet: do not print which files of folders are skipped.
     """
+    if wanted == "":
+        stop("-o: the name is empty; is the variable set that it comes from?")
     found = [item for one in inputs for item in (_inside(one.file, quiet) if is_given_folder(one) else [one])]
     output = Path(wanted) if wanted else None
     if wanted and is_template(wanted):
