@@ -26,7 +26,7 @@ def test_a_video_is_converted_below_a_path(page: Page, tmp_path: Path) -> None:
         expect(page.get_by_role("heading", name="Drop a video, get an MP3")).to_be_visible()
         page.locator("#files").set_input_files(make_video(tmp_path / "talk.mp4", 2))
         expect(page.locator("li[data-phase='finished']")).to_be_visible(timeout=60_000)
-        expect(page.get_by_role("slider", name="Position in talk.mp3").locator("canvas").first).to_be_visible(
+        expect(page.get_by_role("slider", name="Position in talk.mp3").locator("path").first).to_be_visible(
             timeout=30_000
         )
         with page.expect_download() as download:

@@ -79,7 +79,7 @@ def test_a_link_leads_to_a_page_that_plays_until_it_is_stopped(
     assert visitor.title() == title
     expect(visitor.get_by_role("img", name="Cover")).to_have_js_property("complete", value=True)
     assert visitor.get_by_role("img", name="Cover").evaluate("image => image.naturalWidth") > 0
-    expect(visitor.get_by_role("slider").locator("canvas").first).to_be_visible(timeout=WAIT_MS)
+    expect(visitor.get_by_role("slider").locator("path").first).to_be_visible(timeout=WAIT_MS)
     visitor.get_by_role("button", name="Middle").click()
     expect(visitor.get_by_role("slider")).to_have_attribute("aria-valuenow", re.compile("[123]"))
     with visitor.expect_download() as download:

@@ -24,7 +24,11 @@ describe("format", () => {
     for (const seconds of [0, 1.5, 61.125, 3723.5]) expect(parseClock(exactClock(seconds))).toBe(seconds);
     expect(parseClock("90")).toBe(90);
     expect(parseClock(" 1:30,5 ")).toBe(90.5);
-    for (const wrong of ["", "a", "1:", "-3", "1:2:3:4"]) expect(parseClock(wrong)).toBeUndefined();
+    expect(["1m30s", "90 s", "1h 2m", "2 min", "1:2:3", "90:00"].map(parseClock)).toEqual([
+      90, 90, 3720, 120, 3723, 5400,
+    ]);
+    for (const wrong of ["", "a", "1:", "-3", "1:2:3:4", "1:60", "1:60:00", "1:007", "h", "5 m 3", "٣", "1e3", "NaN"])
+      expect(parseClock(wrong)).toBeUndefined();
   });
 
   it("rounds a span to days, or to hours where that says more", () => {

@@ -44,9 +44,12 @@ export function exactClock(seconds: number): string {
   return fraction ? `${text}.${String(fraction).padStart(3, "0").replace(/0+$/, "")}` : text;
 }
 
-/** Parses `90`, `1:30` or `1:02:03.5`; undefined if the text is not a time. */
+/** Parses `90`, `1:30`, `1:02:03.5` or `1m 30s`; undefined if the text is not a time. */
 export function parseClock(text: string): number | undefined {
-  const match = /^(?:(?:(\d{1,4}):)?(\d{1,4}):)?(\d{1,7}(?:[.,]\d{1,9})?)$/.exec(text.trim());
+  const typed = text.trim();
+  const match =
+    /^(?:(?:(\d{1,4}):(?=[0-5]?\d:))?(\d{1,4}):(?=[0-5]?\d(?:\D|$)))?(\d{1,7}(?:[.,]\d{1,9})?)$/.exec(typed) ??
+    /^(?=\d)(?:(\d{1,4}) ?h)? ?(?:(\d{1,4}) ?m(?:in)?)? ?(?:(\d{1,7}(?:[.,]\d{1,9})?) ?s)?$/i.exec(typed);
   if (!match) return undefined;
   const [, hours = "0", minutes = "0", seconds = "0"] = match;
   return Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds.replace(",", "."));

@@ -15,7 +15,7 @@ export const LOADERS: Record<View, () => Promise<{ default: Component }>> = {
 const SOON: readonly (() => Promise<unknown>)[] = [
   () => import("./sound/index"),
   () => import("./queue/sender"),
-  () => import("./player/wave"),
+  () => import("./player/Trimming.svelte"),
   LOADERS.history,
   LOADERS.account,
 ];

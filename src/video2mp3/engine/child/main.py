@@ -44,8 +44,8 @@ from video2mp3.errors import CorruptAudio, EmptyAudio, EncryptedAudio, MediaErro
 PROGRESS_INTERVAL_S = 0.2
 _PICTURE_S = 1e-6
 """Progress per decoded video frame, so that the search for the cover counts as progress."""
-MAX_CHAPTER_TITLE = 70
-"""All titles together must fit into one message."""
+_CHAPTER_TITLES = 280_000
+"""Characters of all titles together, which fit into one message; of 4000 chapters each has 70."""
 Send = Callable[[Mapping[str, Any]], None]
 
 
@@ -200,6 +200,7 @@ def _probe(media: Media, job: Mapping[str, Any]) -> dict[str, Any]:
 
 def _describe(media: Media) -> dict[str, Any]:
     """Returns what the head of the file says: the end of an upload may still be on its way."""
+    longest_title = _CHAPTER_TITLES // max(len(media.chapters), 1)
     return {
         "container": media.container,
         "tracks": [asdict(track) for track in media.tracks],
@@ -207,7 +208,7 @@ def _describe(media: Media) -> dict[str, Any]:
         "empty_tracks": media.empty_tracks,
         "duration_s": media.duration_s,
         "chapters": [
-            {**asdict(chapter), "title": (chapter.title or "")[:MAX_CHAPTER_TITLE]} for chapter in media.chapters
+            {**asdict(chapter), "title": (chapter.title or "")[:longest_title]} for chapter in media.chapters
         ],
         "chapters_left_out": media.chapters_left_out,
         "title": media.title,
