@@ -2,7 +2,13 @@
 
 import type * as api from "../../../clients/typescript/src/generated/types.gen";
 
-export type { PlannedSegment, Probe, Result, Segment, Waveform } from "../../../clients/typescript/src/generated/types.gen";
+export type {
+  PlannedSegment,
+  Probe,
+  Result,
+  Segment,
+  Waveform,
+} from "../../../clients/typescript/src/generated/types.gen";
 
 export type State = api.Conversion["state"];
 export type Me = api.SignedInAccount;
