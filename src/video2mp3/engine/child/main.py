@@ -207,9 +207,7 @@ def _describe(media: Media) -> dict[str, Any]:
         "default_track": media.default_track + 1,
         "empty_tracks": media.empty_tracks,
         "duration_s": media.duration_s,
-        "chapters": [
-            {**asdict(chapter), "title": (chapter.title or "")[:longest_title]} for chapter in media.chapters
-        ],
+        "chapters": [{**asdict(chapter), "title": (chapter.title or "")[:longest_title]} for chapter in media.chapters],
         "chapters_left_out": media.chapters_left_out,
         "title": media.title,
         "has_video": media.has_video,
