@@ -1,12 +1,16 @@
 """A second process on the SQLite database of a `serve` that runs, and commands beside it."""
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.acceptance.service import embedded, notifications_to
 from tests.cli.test_commands import run
+from tests.jobs.rows import change_job, claimed, make_user, read_job, submit
 from tests.servers import SMTPServer, wait_until
+from video2mp3.database.clock import SECOND, now
+from video2mp3.database.connection import Database
 
 
 @pytest.mark.parametrize("role", [["serve", "--port", "0"], ["worker"]], ids=["serve", "worker"])
@@ -20,9 +24,14 @@ def test_serve_uses_its_database_alone(tmp_path: Path, smtp: SMTPServer, role: l
             f"video2mp3: Another process of this service uses {folder / 'video2mp3.db'}; stop it, "
             "or choose another folder with --data-dir (VIDEO2MP3_DATA_DIR).",
         )
-        # A killed process leaves nothing that has to be removed.
+        # A killed process leaves nothing that has to be removed, and no claim that holds, whatever the clock says.
         service.roles["serve"].kill()
-        service.start("again", "serve", "--port", "0").wait_for_output("listens on")
+        with closing(Database(f"sqlite:///{folder / 'video2mp3.db'}")) as database:
+            job_id = submit(database, make_user(database)).id
+            claimed(database, job_id)
+            change_job(database, job_id, lease_until=now() + 3600 * SECOND)
+            service.start("again", "serve", "--port", "0").wait_for_output("listens on")
+            wait_until(lambda: read_job(database, job_id).state != "processing", 60, "the claim to end")
 
 
 def test_links_lead_to_the_port_of_serve(tmp_path: Path, smtp: SMTPServer) -> None:
