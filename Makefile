@@ -132,7 +132,7 @@ test-pythons: tools ## Run the core tests under the Pythons of Debian trixie and
 	$(BIN)/python -m tests.install.pythons $(ARGS)
 
 .PHONY: keep-alive
-keep-alive: tools ## Send a request every 5 s through nginx and Caddy, 600 times: none may be lost (50 minutes; REQUESTS=…)
+keep-alive: tools ## Send six requests every 5 s through nginx and Caddy, 600 in all: none may be lost (nine minutes; REQUESTS=…)
 	TESTS_KEEP_ALIVE=$(or $(REQUESTS),600) $(BIN)/pytest tests/proxies/test_keep_alive.py -k long_intervals $(ARGS)
 
 .PHONY: screenshots

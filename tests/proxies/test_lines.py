@@ -16,9 +16,9 @@ import pytest
 from tests.acceptance.service import PASSWORD, Service, emails_to, wait_for_end
 from tests.media import make_video
 from tests.proxies.conftest import MAX_UPLOAD_BYTES, Places
-from tests.proxies.lines import BELOW_A_PATH, DOCUMENT, LAYOUTS, PROGRAMS, Layout, blocks, proxy
+from tests.proxies.lines import BELOW_A_PATH, LAYOUTS, PROGRAMS, Layout, blocks, proxy
 from tests.servers import wait_until
-from tests.servers.proxies import Caddy, Nginx, ProxyServer, version_of
+from tests.servers.proxies import ProxyServer
 
 TUS = {"Tus-Resumable": "1.0.0"}
 REFUSALS = 30
@@ -231,12 +231,3 @@ def test_the_document_says_one_thing_about_nginx() -> None:
         "location / {",
         "    proxy_pass http://video2mp3;",
     ]
-
-
-def test_the_table_of_compatibility_has_the_versions_that_run_here() -> None:
-    table = (DOCUMENT.parent / "compatibility.md").read_text("utf-8")
-    for program in (Nginx, Caddy):
-        major_minor = ".".join(version_of(program).split(".")[:2])
-        assert re.search(
-            rf"^\| proxy \| {program.program} \| {re.escape(major_minor)} \|", table, re.MULTILINE | re.IGNORECASE
-        )

@@ -2,7 +2,6 @@
 
 import functools
 import os
-import re
 import socket
 import ssl
 import subprocess
@@ -123,15 +122,6 @@ class Caddy(ProxyServer):
             _CADDY.format(folder=self.folder, port=self.port, http_port=free_port(), sites=self._sites)
         )
         self._start("run", "--config", str(configuration), "--adapter", "caddyfile")
-
-
-def version_of(proxy: type[ProxyServer]) -> str:
-    """The program's version."""
-    command = {"nginx": ["-v"], "caddy": ["version"]}[proxy.program]
-    found = subprocess.run([require_program(proxy.program), *command], capture_output=True, text=True, check=True)
-    match = re.search(r"\d+(\.\d+)+", found.stdout + found.stderr)
-    assert match
-    return match[0]
 
 
 class _NamedTransport(httpx.HTTPTransport):
