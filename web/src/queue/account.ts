@@ -1,7 +1,6 @@
 // Whose queue it is: it is restored at sign-in, stays stored for its account, and is deleted at sign-out.
 
 import { postToTabs, TAB } from "../tabs/channel";
-import type { Entry } from "./entry.svelte";
 import * as kept from "./kept";
 import { owner, queue, setEntries } from "./list.svelte";
 import { restored } from "./restoring";
@@ -14,10 +13,10 @@ export async function restore(userId: string): Promise<void> {
   await leave(userId);
   owner.userId = userId;
   postToTabs(userId, { kind: "hello" });
-  const found = await Promise.all(kept.keptList(userId).map(restored));
+  const found = await restored(kept.keptList(userId));
   if (owner.userId !== userId) return;
   const known = new Set(queue.entries.map((entry) => entry.id));
-  const added = found.filter((entry): entry is Entry => entry !== null && !known.has(entry.id));
+  const added = found.filter((entry) => !known.has(entry.id));
   // The other tabs know these; what was stored may be older than what they know.
   for (const entry of added) sync.isKnown(entry);
   setEntries([...added, ...queue.entries]);

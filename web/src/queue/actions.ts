@@ -9,7 +9,7 @@ import { isEnd } from "./feed";
 import * as kept from "./kept";
 import { keep, owner, queue, setEntries } from "./list.svelte";
 import { moved } from "./phase";
-import { readConversion } from "./restoring";
+import { readConversions } from "./restoring";
 import { pump, stop } from "./scheduler";
 import { drop, shareConversion } from "./sharing";
 import { dropUpload, storedBytes } from "./uploads";
@@ -65,6 +65,15 @@ export function giveFile(entry: Entry, file: File): void {
   }
 }
 
+/** Uploads the file of a failed conversion again, because the service has lost it. */
+export function sendAgain(entry: Entry, file: File): void {
+  if (kept.isSameFile(entry.kept(), file)) {
+    [entry.uploadId, entry.upload, entry.sentBytes, entry.progress] = [null, null, 0, null];
+    entry.forgetConversion();
+  }
+  giveFile(entry, file);
+}
+
 export function pause(entry: Entry): void {
   void import("./sender").then(({ pauseSending }) => pauseSending(entry.id, true));
   entry.step = "paused";
@@ -98,11 +107,12 @@ export async function cancel(entry: Entry): Promise<void> {
 /** Retries the steps that failed. The first one reads the conversion of a restored row. */
 export async function retry(entry: Entry): Promise<void> {
   if (entry.conversionId && !entry.conversion) {
-    if (!(await readConversion(entry))) return remove(entry);
+    if (!(await readConversions([entry])).length) return remove(entry);
     entry.trouble = null;
     if (entry.step === "sent") return pump();
   }
   const { conversion: failed, step } = entry;
+  if (entry.trouble?.code === "invalid_option") entry.options = { ...preferences.all.options };
   entry.trouble = null;
   entry.progress = null;
   if (failed && isEnd(failed.state) && entry.step === "sent") {
@@ -125,9 +135,8 @@ export async function retry(entry: Entry): Promise<void> {
 export async function convertAgain(entry: Entry, options: Options, coverUploadId?: string): Promise<void> {
   const uploadId = entry.uploadId ?? entry.conversion?.source.upload_id;
   const body = { upload_id: uploadId, options, ...(coverUploadId ? { cover_upload_id: coverUploadId } : {}) };
-  entry.conversion = await call<Conversion>("POST", "v1/conversions", body);
+  entry.follow(await call<Conversion>("POST", "v1/conversions", body));
   entry.options = options;
-  entry.progress = null;
   entry.isHeldBack = false;
   keep();
 }

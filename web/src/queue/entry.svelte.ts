@@ -4,6 +4,7 @@ import { Problem } from "../api/client";
 import type { Conversion, Options, Progress } from "../api/types";
 import { TAB } from "../tabs/channel";
 import type { Kept, Row, Trouble } from "./kept";
+import { isRetryable } from "./remedies";
 import { isBusy, isEnded, percentOf, phaseOf, type Phase, type Standing, type Step } from "./phase";
 
 /** The upload of a file. */
@@ -30,7 +31,7 @@ export class Entry implements Standing {
   isHeldBack = $state(false);
   /** The tab that has the file and sends it; null if none has to. */
   sender = $state<string | null>(null);
-  /** How many times a tab has made itself the sender. */
+  /** How many times a tab has made itself the sender, or has converted the file again. */
   turn = $state(0);
   /** When this tab last heard of it, if another one sends it. */
   heardMs = 0;
@@ -47,6 +48,10 @@ export class Entry implements Standing {
   conversion = $state.raw<Conversion | null>(null);
   /** Of the stored or reported row, whose conversion may be unknown because it could not be read. */
   conversionId = $state<string | null>(null);
+  /** While a finished file is converted again: the conversion whose MP3 stays until the new one is there. */
+  previous = $state.raw<Conversion | null>(null);
+  /** The same of `previous`. */
+  previousId = $state<string | null>(null);
   progress = $state.raw<Progress | null>(null);
   trouble = $state.raw<Trouble | null>(null);
   /** Aborts the current step. */
@@ -69,13 +74,27 @@ export class Entry implements Standing {
     return this.file !== null || this.url !== null;
   }
   get mp3Name(): string {
-    return this.chosenName ?? this.conversion?.result?.name ?? this.name;
+    return this.chosenName ?? this.converted?.result?.name ?? this.name;
+  }
+  /** The conversion whose MP3 the row offers. */
+  get converted(): Conversion | null {
+    return this.conversion?.state === "finished" ? this.conversion : this.previous;
+  }
+  /** Why there is no new MP3, if converting again has failed or was canceled and the previous MP3 stays. */
+  get failedAgain(): Conversion | null {
+    const { conversion, previous } = this;
+    return previous && (conversion?.state === "failed" || conversion?.state === "canceled") ? conversion : null;
   }
   get state() {
-    return this.conversion?.state ?? null;
+    return this.failedAgain ? "finished" : (this.conversion?.state ?? null);
   }
-  get hasProblem(): boolean {
-    return this.trouble !== null;
+  /** Of the MP3; null if there is none yet or its duration is unknown. */
+  get durationS(): number | null {
+    return this.converted?.result?.duration_s ?? null;
+  }
+  /** Of the MP3, or of the file if there is none yet. */
+  get sizeBytes(): number {
+    return this.converted?.result?.size_bytes ?? this.size;
   }
   get sent(): number {
     if (this.step === "sent") return 1;
@@ -106,9 +125,32 @@ export class Entry implements Standing {
   /** Shows why a step failed. */
   fail(error: unknown): void {
     const [code, detail] = error instanceof Problem ? [error.code, error.message] : ["unexpected", String(error)];
-    this.trouble = { code, detail, retryable: true };
+    this.trouble = { code, detail, retryable: isRetryable(code) };
   }
 
+  /** Takes over what is known of the conversion. */
+  learn(conversion: Conversion): void {
+    this.conversion = conversion;
+    if (conversion.state === "finished") this.forgetPrevious();
+  }
+  /** Follows another conversion of the same upload. A finished MP3 stays until that has finished, too. */
+  follow(conversion: Conversion): void {
+    if (this.conversion?.state === "finished") this.previous = this.conversion;
+    this.turn += 1;
+    this.progress = null;
+    this.learn(conversion);
+  }
+  /** Takes note that the conversion was deleted. Returns false if nothing is left. */
+  fallBack(): boolean {
+    const { previous } = this;
+    if (!previous) return false;
+    this.forgetPrevious();
+    [this.conversion, this.conversionId, this.progress] = [previous, previous.id, null];
+    return true;
+  }
+  forgetPrevious(): void {
+    [this.previous, this.previousId] = [null, null];
+  }
   forgetConversion(): void {
     [this.conversion, this.conversionId] = [null, null];
   }
@@ -121,13 +163,17 @@ export class Entry implements Standing {
   isAheadOf(row: Kept): boolean {
     if (row.turn !== this.turn) return row.turn < this.turn;
     // Of two tabs that did so at the same time, the one whose name comes first sends the file.
-    return this.sender === TAB && row.sender !== null && TAB < row.sender;
+    if (row.sender !== null) return this.sender === TAB && TAB < row.sender;
+    // Of two that converted it again at the same time, the later conversion counts.
+    const conversionId = this.conversion?.id ?? this.conversionId;
+    return conversionId !== null && row.conversionId !== null && conversionId > row.conversionId;
   }
 
   kept(): Kept {
     const { id, name, size, lastModified, url, options, isHeldBack, chosenName, step, sender, turn, uploadId, upload } =
       this;
     const conversionId = this.conversion?.id ?? this.conversionId;
+    const previousId = this.previous?.id ?? this.previousId;
     return {
       id,
       name,
@@ -143,6 +189,7 @@ export class Entry implements Standing {
       uploadId,
       upload,
       conversionId,
+      previousId,
     };
   }
   row(): Row {
@@ -161,6 +208,7 @@ export class Entry implements Standing {
     this.uploadId = row.uploadId;
     this.upload = row.upload;
     this.conversionId = row.conversionId;
+    this.previousId = row.previousId;
     this.sentBytes = row.sentBytes ?? 0;
     this.speedBps = row.speedBps ?? null;
     this.takenPercent = row.takenPercent ?? 0;

@@ -37,7 +37,7 @@ function hear(message: Message): void {
       postAllRows();
       break;
     case "row":
-      takeRow(message.row, message.conversion);
+      takeRow(message.row, message);
       break;
     case "removed":
       if (entry) drop(entry);

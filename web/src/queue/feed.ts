@@ -2,14 +2,16 @@
 // because a browser opens six connections to one host over HTTP/1.1. What stays quiet is looked up in the list.
 
 import { address, call, Problem } from "../api/client";
-import type { Conversion, Page, Progress, State } from "../api/types";
+import type { Conversion, Progress, State } from "../api/types";
 import { TAB, type News } from "../tabs/channel";
 import { hold } from "../tabs/locks";
+import { conversionsById } from "./lookup";
 
 const LOOK_EVERY_MS = 2000;
 /** The stream reports changes within a second or two; a conversion that is quiet for longer may have been missed. */
 const QUIET_MS = 15_000;
 const AGAIN_AFTER_MS = 3000;
+const DELETED = { status: 404, code: "not_found" };
 
 export class Feed {
   readonly #onNews: (news: News) => void;
@@ -69,7 +71,7 @@ export class Feed {
     stream.onmessage = ({ data }: MessageEvent<string>) => this.#took(JSON.parse(data) as Progress);
     stream.addEventListener("deleted", ({ data }: MessageEvent<string>) => {
       const { id } = JSON.parse(data) as { id: string };
-      this.#onNews({ kind: "gone", id, status: 404, code: "not_found" });
+      this.#onNews({ kind: "gone", id, ...DELETED });
     });
     // Browsers reconnect after a lost connection, but not after an error response.
     stream.onerror = () => {
@@ -102,12 +104,10 @@ export class Feed {
     if (!quiet.length || this.#isLooking) return;
     this.#isLooking = true;
     try {
-      const { items } = await call<Page<Conversion>>("GET", "v1/conversions?limit=100");
-      const found = new Map(items.map((item) => [item.id, item]));
+      const found = await conversionsById(quiet);
       for (const id of quiet) {
         const conversion = found.get(id);
-        if (conversion) this.#onNews({ kind: "conversion", conversion });
-        else await this.#read(id);
+        this.#onNews(conversion ? { kind: "conversion", conversion } : { kind: "gone", id, ...DELETED });
       }
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;

@@ -19,12 +19,14 @@ export interface Kept {
   step: Step;
   /** The tab that has the file and sends it; null if none has to. */
   sender: string | null;
-  /** How many times a tab has made itself the sender. */
+  /** How many times a tab has made itself the sender, or has converted the file again. */
   turn: number;
   uploadId: string | null;
   /** The uploaded file: the whole file or its audio. */
   upload: { sizeBytes: number; hash: string; isSound: boolean } | null;
   conversionId: string | null;
+  /** While the file is converted again: the conversion whose MP3 stays until the new one is there. */
+  previousId: string | null;
 }
 
 /** What tabs report to each other about an entry. */
@@ -42,12 +44,16 @@ export interface Trouble {
 }
 
 const LIST = "video2mp3.queue";
-const MAX_KEPT = 200;
+const MAX_KEPT = 2000;
 /** The browser copies each stored file; copying larger files would be noticeable. */
 const MAX_FILE_BYTES = 256 * 1024 * 1024;
 
 export function keepList(userId: string, items: readonly Kept[]): void {
-  localStorage.setItem(`${LIST}.${userId}`, JSON.stringify(items.slice(0, MAX_KEPT)));
+  try {
+    localStorage.setItem(`${LIST}.${userId}`, JSON.stringify(items.slice(0, MAX_KEPT)));
+  } catch {
+    // The browser's storage is full. The list as it was last stored stays, and this tab goes on.
+  }
 }
 
 export function keptList(userId: string): Kept[] {

@@ -4,7 +4,7 @@ import { isBusy, moved, percentOf, phaseOf, Speedometer, summarize, type Standin
 const standing = (changes: Partial<Standing>): Standing => ({
   step: "next",
   state: null,
-  hasProblem: false,
+  trouble: null,
   sent: 0,
   percent: 0,
   ...changes,
@@ -21,11 +21,17 @@ describe("the phase of a file", () => {
 
   it("is the conversion's end, whatever the page was doing", () => {
     expect(phaseOf(standing({ step: "uploading", state: "canceled" }))).toBe("canceled");
-    expect(phaseOf(standing({ step: "uploading", state: "failed", hasProblem: true }))).toBe("failed");
+    expect(phaseOf(standing({ step: "uploading", state: "failed", trouble: { code: "no_connection" } }))).toBe(
+      "failed",
+    );
   });
 
   it("is refused where something went wrong before", () => {
-    expect(phaseOf(standing({ step: "uploading", hasProblem: true }))).toBe("refused");
+    expect(phaseOf(standing({ step: "uploading", trouble: { code: "no_connection" } }))).toBe("refused");
+  });
+
+  it("is canceled, not refused, where the user has canceled before there was a conversion", () => {
+    expect(phaseOf(standing({ step: "uploading", trouble: { code: "canceled" } }))).toBe("canceled");
   });
 });
 

@@ -13,7 +13,8 @@ export type Phase =
 export interface Standing {
   step: Step;
   state: State | null;
-  hasProblem: boolean;
+  /** What failed before the conversion was created, by its code. */
+  trouble: { code: string } | null;
   /** From 0 to 1. */
   sent: number;
   /** Of the conversion. */
@@ -21,14 +22,14 @@ export interface Standing {
 }
 
 export const ENDED: readonly Phase[] = ["finished", "failed", "canceled", "refused"];
-const FAILED: readonly Phase[] = ["failed", "refused"];
+export const FAILED: readonly Phase[] = ["failed", "refused"];
 const MINE: readonly Phase[] = ["taking", "uploading"];
 /** The share of the upload in the total progress: converting is faster than uploading. */
 const UPLOAD_SHARE = 0.7;
 
-export function phaseOf({ step, state, hasProblem }: Standing): Phase {
+export function phaseOf({ step, state, trouble }: Standing): Phase {
   if (state === "finished" || state === "failed" || state === "canceled") return state;
-  if (hasProblem) return "refused";
+  if (trouble) return trouble.code === "canceled" ? "canceled" : "refused";
   if (step !== "sent") return step;
   if (state === null) return "ready";
   return state === "waiting" ? "queued" : state;
@@ -56,6 +57,7 @@ export interface Summary {
   ended: number;
   finished: number;
   failed: number;
+  canceled: number;
   busy: number;
   percent: number;
 }
@@ -70,6 +72,7 @@ export function summarize(standings: readonly (Standing & { size: number })[]): 
     ended: standings.filter(isEnded).length,
     finished: standings.filter((each) => phaseOf(each) === "finished").length,
     failed: standings.filter((each) => FAILED.includes(phaseOf(each))).length,
+    canceled: standings.filter((each) => phaseOf(each) === "canceled").length,
     busy: standings.filter(isBusy).length,
     percent: whole ? done / whole : 0,
   };

@@ -1,36 +1,47 @@
 // Restores what a tab had stored or was sending when it was closed, loaded again or crashed.
 
-import { call, Problem } from "../api/client";
 import type { Conversion } from "../api/types";
 import { isSuccessorOf } from "../tabs/senders";
 import { Entry } from "./entry.svelte";
 import { isEnd } from "./feed";
 import { heldFile, type Kept } from "./kept";
+import { conversionsById } from "./lookup";
 import { storedBytes } from "./uploads";
 
-/** Returns a stored entry with its conversion; null if that was deleted. */
-export async function restored(stored: Kept): Promise<Entry | null> {
-  const { id, name, sizeBytes, lastModified } = stored;
-  const entry = new Entry(id, { name, size: sizeBytes, lastModified });
-  entry.take(stored);
-  try {
-    return (await readConversion(entry)) ? entry : null;
-  } catch (error) {
-    entry.fail(error);
+/** Returns the stored entries whose conversions were not deleted. */
+export async function restored(stored: readonly Kept[]): Promise<Entry[]> {
+  const entries = stored.map((each) => {
+    const entry = new Entry(each.id, { name: each.name, size: each.sizeBytes, lastModified: each.lastModified });
+    entry.take(each);
     return entry;
+  });
+  try {
+    return await readConversions(entries);
+  } catch (error) {
+    for (const entry of entries) if (entry.conversionId) entry.fail(error);
+    return entries;
   }
 }
 
-/** Reads the conversion of a stored entry, if it has one. Returns false if that was deleted. Throws a Problem. */
-export async function readConversion(entry: Entry): Promise<boolean> {
-  try {
-    if (entry.conversionId) entry.conversion = await call<Conversion>("GET", `v1/conversions/${entry.conversionId}`);
-  } catch (error) {
-    if (error instanceof Problem && error.status === 404) return false;
-    throw error;
+/** Reads the conversions of stored entries. Returns the entries whose conversions were not deleted. Throws a Problem. */
+export async function readConversions(entries: readonly Entry[]): Promise<Entry[]> {
+  const ids = entries.flatMap(({ conversionId, previousId }) => [conversionId, previousId]);
+  const found = await conversionsById(ids.filter((id) => id !== null));
+  return entries.filter((entry) => takeConversions(entry, found));
+}
+
+/** Returns false if the entry's conversions were deleted. */
+function takeConversions(entry: Entry, found: ReadonlyMap<string, Conversion>): boolean {
+  const { conversionId, previousId } = entry;
+  const previous = previousId === null ? undefined : found.get(previousId);
+  if (previous) entry.previous = previous;
+  else entry.forgetPrevious();
+  const conversion = conversionId === null ? undefined : found.get(conversionId);
+  if (conversion) entry.learn(conversion);
+  else if (conversionId !== null && !entry.fallBack()) return false;
+  if (entry.step === "sent" || (entry.conversion && isEnd(entry.conversion.state))) {
+    [entry.step, entry.sender] = ["sent", null];
   }
-  const { step, conversion } = entry;
-  if (step === "sent" || (conversion && isEnd(conversion.state))) [entry.step, entry.sender] = ["sent", null];
   return true;
 }
 

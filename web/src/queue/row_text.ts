@@ -29,7 +29,7 @@ export function stateOf(entry: Entry): string {
     case "canceled":
       return t("state.canceled");
     case "refused":
-      return entry.trouble?.code === "canceled" ? t("state.canceled") : t("state.refused");
+      return t("state.refused");
     case "failed":
       return t("state.failed");
   }
@@ -37,7 +37,7 @@ export function stateOf(entry: Entry): string {
 
 /** Returns the figures below the state: speed, time left, size. Empty if there are none. */
 export function figuresOf(entry: Entry): string {
-  const { phase, upload, progress, conversion } = entry;
+  const { phase, upload, progress, converted } = entry;
   if (phase === "uploading" && upload) {
     const sent = t("figures.sent", { sent: bytes(entry.sentBytes), size: bytes(upload.sizeBytes) });
     return joined([
@@ -54,21 +54,29 @@ export function figuresOf(entry: Entry): string {
       : "";
     return joined([speed, left(progress?.eta_s ?? null)]);
   }
-  if (phase === "finished" && conversion?.result) {
-    const { duration_s: durationS, size_bytes: sizeBytes } = conversion.result;
+  if (phase === "finished" && converted?.result) {
+    const { duration_s: durationS, size_bytes: sizeBytes } = converted.result;
     return joined([durationS && clock(durationS), bytes(sizeBytes)]);
   }
   return elsewhere(entry);
 }
 
 /** Returns what there is to know about a finished file besides its figures, and less among others; empty if nothing. */
-export function noteOf({ conversion, upload, size }: Entry, isAlone: boolean): string {
+export function noteOf({ converted, upload, size }: Entry, isAlone: boolean): string {
   const saved = isAlone && upload?.isSound ? 100 * (1 - upload.sizeBytes / size) : 0;
-  const tracks = conversion?.result?.tracks ?? 1;
+  const tracks = converted?.result?.tracks ?? 1;
   return joined([
     saved >= 1 && t("figures.saved", { percent: percent(saved) }),
-    tracks > 1 && conversion?.options.track === undefined && t("figures.tracks", { tracks }),
+    tracks > 1 && converted?.options.track === undefined && t("figures.tracks", { tracks }),
   ]);
+}
+
+/** Returns what became of converting a finished file again, as long as its previous MP3 stays; empty if it does not. */
+export function againOf({ failedAgain, previous }: Entry): string {
+  if (!previous) return "";
+  if (!failedAgain) return t("again.keeps");
+  const { error } = failedAgain;
+  return error ? t("again.failed", { why: explainCode(error.code, error.detail) }) : t("again.canceled");
 }
 
 /** Returns what failed and what to do; empty if nothing failed. */

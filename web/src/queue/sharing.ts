@@ -46,17 +46,25 @@ export function take(news: News): void {
   } else if (news.kind === "conversion") {
     const entry = entryOfConversion(news.conversion.id);
     if (!entry) return;
-    entry.conversion = news.conversion;
+    entry.learn(news.conversion);
     if (isEnd(news.conversion.state)) pump();
   } else {
     const entry = entryOfConversion(news.id);
-    if (entry && news.status === 404) drop(entry);
-    else if (entry) entry.trouble = { code: news.code, detail: "", retryable: true };
+    if (!entry) forgetPrevious(news.id);
+    else if (news.status === 404) entry.fallBack() || drop(entry);
+    else entry.trouble = { code: news.code, detail: "", retryable: true };
   }
 }
 
+function forgetPrevious(conversionId: string): void {
+  queue.entries.find((entry) => entry.previous?.id === conversionId)?.forgetPrevious();
+}
+
 /** Takes over the row of another tab. */
-export function takeRow(row: Row, conversion: Conversion | null): void {
+export function takeRow(
+  row: Row,
+  { conversion, previous }: { conversion: Conversion | null; previous: Conversion | null },
+): void {
   let entry = entryWithId(row.id);
   if (row.sender === TAB) {
     // This tab was silent for so long that another one gave up its file.
@@ -71,6 +79,7 @@ export function takeRow(row: Row, conversion: Conversion | null): void {
   entry.take(row);
   // The other tab may have failed to read the conversion.
   if (entry.conversion?.id !== row.conversionId) [entry.conversion, entry.progress] = [conversion, null];
+  if (entry.previous?.id !== row.previousId) entry.previous = previous;
   sync.isKnown(entry);
   if (!queue.entries.includes(entry)) setEntries([...queue.entries, entry]);
   succeed(row.sender);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { Conversion, State } from "../api/types";
 import { TAB } from "../tabs/channel";
 import { Entry } from "./entry.svelte";
 import { Sync } from "./sync";
@@ -7,6 +8,10 @@ function entryOf(sender: string | null) {
   const entry = new Entry("1", { name: "Talk.mp4", size: 10, lastModified: 0 });
   entry.sender = sender;
   return entry;
+}
+
+function conversionOf(id: string, state: State) {
+  return { id, state } as Conversion;
 }
 
 describe("what other tabs are told of a row", () => {
@@ -59,5 +64,49 @@ describe("a row of another tab", () => {
     expect(again.kept().conversionId).toBe("c1");
     again.forgetConversion();
     expect(again.kept().conversionId).toBeNull();
+  });
+
+  it("has the same conversion in two tabs that convert it again at the same time", () => {
+    const [one, other] = [entryOf(null), entryOf(null)];
+    for (const [entry, id] of [
+      [one, "c2"],
+      [other, "c3"],
+    ] as const) {
+      entry.learn(conversionOf("c1", "finished"));
+      entry.follow(conversionOf(id, "queued"));
+    }
+    expect([one.isAheadOf(other.kept()), other.isAheadOf(one.kept())]).toEqual([false, true]);
+  });
+});
+
+describe("a file that is converted again", () => {
+  function again(state: State) {
+    const entry = entryOf(null);
+    entry.step = "sent";
+    entry.learn(conversionOf("c1", "finished"));
+    entry.follow(conversionOf("c2", "queued"));
+    entry.learn(conversionOf("c2", state));
+    return entry;
+  }
+
+  it("offers its MP3 until the new one is there", () => {
+    expect(again("processing")).toMatchObject({ phase: "processing", converted: { id: "c1" }, failedAgain: null });
+    expect(again("finished")).toMatchObject({ phase: "finished", converted: { id: "c2" }, previous: null });
+  });
+
+  it.each(["failed", "canceled"] as const)("offers it further if the new conversion has %s", (state) => {
+    const entry = again(state);
+    expect(entry).toMatchObject({ phase: "finished", converted: { id: "c1" }, failedAgain: { id: "c2" } });
+    expect(entry.kept()).toMatchObject({ conversionId: "c2", previousId: "c1" });
+    entry.follow(conversionOf("c3", "queued"));
+    expect(entry).toMatchObject({ phase: "queued", converted: { id: "c1" }, failedAgain: null });
+  });
+
+  it("offers it further if the new conversion is deleted", () => {
+    const entry = again("failed");
+    expect(entry.fallBack()).toBe(true);
+    expect(entry).toMatchObject({ phase: "finished", conversion: { id: "c1" }, failedAgain: null });
+    expect(entry.kept()).toMatchObject({ conversionId: "c1", previousId: null });
+    expect(entry.fallBack()).toBe(false);
   });
 });

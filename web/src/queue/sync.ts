@@ -15,7 +15,7 @@ export class Sync {
       const text = JSON.stringify(row);
       if (this.#posted.get(entry.id) === text) continue;
       this.#posted.set(entry.id, text);
-      messages.push({ kind: "row", row, conversion: entry.conversion });
+      messages.push({ kind: "row", row, conversion: entry.conversion, previous: entry.previous });
     }
     return messages;
   }

@@ -20,7 +20,7 @@ export type Message =
   | { kind: "cleared" }
   /** A new tab asks for all rows that are not stored. */
   | { kind: "hello" }
-  | { kind: "row"; row: Row; conversion: Conversion | null }
+  | { kind: "row"; row: Row; conversion: Conversion | null; previous: Conversion | null }
   | { kind: "removed"; id: string }
   /** Asks the tab that sends the file. */
   | { kind: "cancel"; id: string };
