@@ -1,5 +1,6 @@
 // The service's API for its own page: URLs are relative, and the browser's cookie signs the user in.
 
+import { checkConnection } from "../connection.svelte";
 import type { ProblemBody } from "./types";
 
 /** An error from the service, or a connection failure (code `no_connection`). */
@@ -59,6 +60,7 @@ export async function send(method: Method, path: string, body?: unknown, extras:
     response = await fetch(address(path), init);
   } catch (error) {
     if (extras.signal?.aborted) throw error;
+    void checkConnection();
     throw new Problem(0, {});
   }
   if (!response.ok) throw new Problem(response.status, await problemBody(response));

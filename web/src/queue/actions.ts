@@ -116,7 +116,7 @@ export async function retry(entry: Entry): Promise<void> {
   entry.trouble = null;
   entry.progress = null;
   if (failed && isEnd(failed.state) && entry.step === "sent") {
-    shareConversion(await call<Conversion>("POST", `v1/conversions/${failed.id}/retry`));
+    entry.follow(await call<Conversion>("POST", `v1/conversions/${failed.id}/retry`));
   } else {
     const isThere = entry.uploadId !== null && !failed?.ended_at && (await storedBytes(entry.uploadId)) !== null;
     if (entry.step !== step) return; // it was given its file meanwhile, and runs

@@ -137,7 +137,7 @@ export class Entry implements Standing {
   follow(conversion: Conversion): void {
     if (this.conversion?.state === "finished") this.previous = this.conversion;
     this.turn += 1;
-    this.progress = null;
+    [this.progress, this.conversionId] = [null, null];
     this.learn(conversion);
   }
   /** Takes note that the conversion was deleted. Returns false if nothing is left. */

@@ -1,6 +1,7 @@
 // Connects the queue with the other tabs, the service's events, the network and the window. Imported once, for its effects.
 
 import { onTabMessage, TAB, type Message } from "../tabs/channel";
+import { checkConnection } from "../connection.svelte";
 import { announceTab, heardFrom } from "../tabs/senders";
 import { wipe } from "./account";
 import { cancel } from "./actions";
@@ -16,6 +17,7 @@ onTabMessage((message, userId, from) => {
   else if (owner.userId && userId === owner.userId) hear(message);
 });
 addEventListener("online", pumpNow);
+addEventListener("offline", () => void checkConnection());
 addEventListener("beforeunload", (event) => {
   // The browser asks whether to leave.
   if (queue.entries.some((entry) => entry.sender === TAB && !entry.isEnded)) event.preventDefault();

@@ -3,6 +3,7 @@
 
 import { address, call, Problem } from "../api/client";
 import type { Conversion, Progress, State } from "../api/types";
+import { checkConnection } from "../connection.svelte";
 import { TAB, type News } from "../tabs/channel";
 import { hold } from "../tabs/locks";
 import { conversionsById } from "./lookup";
@@ -75,6 +76,7 @@ export class Feed {
     });
     // Browsers reconnect after a lost connection, but not after an error response.
     stream.onerror = () => {
+      void checkConnection();
       if (stream.readyState === EventSource.CLOSED) setTimeout(() => this.#open(signal), AGAIN_AFTER_MS);
     };
   }

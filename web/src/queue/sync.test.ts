@@ -11,7 +11,7 @@ function entryOf(sender: string | null) {
 }
 
 function conversionOf(id: string, state: State) {
-  return { id, state } as Conversion;
+  return { id, state } as unknown as Conversion;
 }
 
 describe("what other tabs are told of a row", () => {
