@@ -1,8 +1,10 @@
 """A second process on the SQLite database of a `serve` that runs, and commands beside it."""
 
-from contextlib import closing
+import socket
+from contextlib import closing, suppress
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.acceptance.service import embedded, notifications_to
@@ -34,12 +36,21 @@ def test_serve_uses_its_database_alone(tmp_path: Path, smtp: SMTPServer, role: l
             wait_until(lambda: read_job(database, job_id).state != "processing", 60, "the claim to end")
 
 
+def has_ipv6() -> bool:
+    """Whether this machine has an IPv6 loopback address; containers often have none."""
+    with suppress(OSError), socket.socket(socket.AF_INET6) as probe:
+        probe.bind(("::1", 0))
+        return True
+    return False
+
+
 def test_links_lead_to_the_port_of_serve(tmp_path: Path, smtp: SMTPServer) -> None:
-    """It should be the one that `serve` listens on, which no other setting or command knows.
+    """It should be the one that `serve` listens on, which no other setting or command knows, with an IPv6 host too.
 
     Without `serve`, a sign-in link has the port of the settings.
     """
-    with embedded(tmp_path, smtp) as service:
+    with embedded(tmp_path, smtp, {"VIDEO2MP3_HOST": "::1"} if has_ipv6() else {}) as service:
+        assert httpx.get(f"{service.url}/readyz", timeout=60).status_code == 200
         data = {"VIDEO2MP3_DATA_DIR": service.env["VIDEO2MP3_DATA_DIR"]}
         assert run(tmp_path, "sign-in-link", **data).stdout.startswith(f"{service.url}/sign-in?token=")
         with service.user(email="ada@example.org") as ada:
