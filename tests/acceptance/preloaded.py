@@ -135,7 +135,7 @@ def run(
         output, log = Path(place) / "stdout", Path(place) / "stderr"
         process = PreloadedProcess(command, env, folder, output, log, stdin)
         try:
-            status = process.wait(60)
+            status = process.wait(120)
         finally:
             process.kill()
         return subprocess.CompletedProcess(command, status, output.read_bytes(), log.read_bytes())

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.acceptance.preloaded import run_text
 from tests.chaos.proxy import Proxy
 from tests.client.conftest import Served
 from tests.engine.converting import make
@@ -24,16 +25,8 @@ COMMAND = [sys.executable, "-m", "video2mp3", "push"]
 
 
 def push(served: Served, folder: Path, *arguments: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [*COMMAND, *arguments, "--server", served.url],
-        cwd=folder,
-        env=served.env | {"XDG_STATE_HOME": str(folder / "state")},
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    env = served.env | {"XDG_STATE_HOME": str(folder / "state")}
+    return run_text(["push", *arguments, "--server", served.url], env, folder, stdin)
 
 
 def remembered(folder: Path) -> list[Path]:

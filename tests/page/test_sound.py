@@ -73,6 +73,12 @@ def noisy_aac(noisy: Path) -> Path:
     )
 
 
+@pytest.fixture(scope="module")
+def noisy_vp8(noisy: Path) -> Path:
+    """The same with a picture that WebM takes: to encode it takes seconds."""
+    return make(noisy.with_name("vp8.mkv"), "-i", str(noisy), "-map", "0", "-c", "copy", *WEBM_VIDEO)
+
+
 ENCODERS = {
     "aac": ("-c:a", "aac"),
     "opus": ("-c:a", "libopus"),
@@ -102,11 +108,13 @@ def compare(whole: Path, taken: Path, folder: Path, **options: Any) -> tuple[int
 
 
 @pytest.mark.parametrize(("form", "codec"), CASES)
-def test_the_sound_alone_becomes_the_same_mp3(form: str, codec: str, noisy: Path, take: Take, tmp_path: Path) -> None:
+def test_the_sound_alone_becomes_the_same_mp3(
+    form: str, codec: str, noisy: Path, take: Take, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     """It should have the same bytes, tags and chapters among them, of all tracks, out of a fraction of the file."""
     whole, taken = tmp_path / f"whole.{form}", tmp_path / f"taken.{form}"
-    video = WEBM_VIDEO if form == "webm" else ("-c:v", "copy")
-    make(whole, "-i", str(noisy), "-map", "0", *video, *ENCODERS[codec], "-strict", "-2")
+    source = request.getfixturevalue("noisy_vp8") if form == "webm" else noisy
+    make(whole, "-i", str(source), "-map", "0", "-c:v", "copy", *ENCODERS[codec], "-strict", "-2")
     answer = take(whole, taken)
     assert answer["saved"] == whole.stat().st_size - taken.stat().st_size
     samples, difference = compare(whole, taken, tmp_path, track="all")
@@ -262,7 +270,7 @@ def test_damaged_files_end_nothing(noisy_aac: Path, take: Take, tmp_path: Path) 
     for form in ("mp4", "mkv"):
         content = make(tmp_path / f"whole.{form}", "-i", str(noisy_aac), "-c", "copy", "-t", "2").read_bytes()
         index = content.rindex(b"moov") if form == "mp4" else 0
-        for number in range(150):
+        for number in range(60):
             mutated = bytearray(content)
             for _ in range(generator.choice((1, 1, 2, 8))):
                 place = generator.randrange(index, len(content) if form == "mp4" else 4000)

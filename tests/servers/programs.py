@@ -22,6 +22,9 @@ _SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin",
 # Below those that the kernel gives to outgoing connections: one of them could take the port before a server does.
 _FIRST_PORT, _PORTS = 10_000, 20_000
 
+# Most conditions ask a service, which takes it and the test 10 ms of CPU.
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 0.15
+
 
 def missing(what: str) -> NoReturn:
     """Skips the test with one line; with CI=true, where everything has to be there, fails it."""
@@ -60,12 +63,14 @@ def wait_until(condition: Callable[[], T], timeout_s: float, what: str) -> T:
         AssertionError: when that did not come within `timeout_s` seconds; `what` names the thing waited for.
     """
     deadline = time.monotonic() + timeout_s
+    pause_s = _FIRST_PAUSE_S
     while True:
         if answer := condition():
             return answer
         if time.monotonic() > deadline:
             raise AssertionError(f"{what}: not within {timeout_s:g} s (last answer: {answer!r})")
-        time.sleep(0.05)
+        time.sleep(pause_s)
+        pause_s = min(1.2 * pause_s, _LONGEST_PAUSE_S)
 
 
 class ServerProcess:
