@@ -2,6 +2,7 @@
 
 import { call } from "../api/client";
 import type { OptionValue } from "../api/types";
+import { MODES } from "./presets";
 
 export type Kind = "choice" | "integer" | "number" | "time" | "flag" | "text" | "long_text" | "split" | "track";
 
@@ -19,18 +20,7 @@ export interface OptionField {
 }
 
 export const GROUPS = {
-  sound: [
-    "bitrate_kbps",
-    "vbr_quality",
-    "average_kbps",
-    "channels",
-    "sample_rate_hz",
-    "loudness_lufs",
-    "fade_in_s",
-    "fade_out_s",
-    "copy",
-    "fail_on_damage",
-  ],
+  sound: ["channels", "sample_rate_hz", "loudness_lufs", "fade_in_s", "fade_out_s", "fail_on_damage"],
   cut: ["start_s", "end_s", "track", "split", "silence_s", "silence_db", "timing"],
   tags: [
     "title",
@@ -44,13 +34,13 @@ export const GROUPS = {
     "keep_private_tags",
     "id3_version",
   ],
-  cover: ["cover", "cover_at_s", "chapters", "own_chapters"],
+  cover: ["chapters", "own_chapters"],
 } as const;
 GROUPS satisfies Record<string, readonly string[]>;
 export type Group = keyof typeof GROUPS | "other";
 
 /** Options that other controls set. */
-const ELSEWHERE = ["preset"];
+const ELSEWHERE = ["preset", ...MODES, "cover", "cover_at_s"];
 const TIMES = ["start_s", "end_s", "cover_at_s"];
 
 interface Schema {
@@ -97,7 +87,7 @@ function kindOf(name: string, schema: Schema, types: (string | undefined)[]): Ki
   return (schema.maxLength ?? 0) > 1000 ? "long_text" : "text";
 }
 
-/** Returns the fields by group. Fields that no group lists are in `other`. */
+/** Returns the fields by group. Fields that no group lists are in `other`. The cover has a control of its own. */
 export function grouped(fields: readonly OptionField[]): [Group, OptionField[]][] {
   const known = Object.entries(GROUPS).map(([group, names]): [Group, OptionField[]] => [
     group as Group,
@@ -105,7 +95,7 @@ export function grouped(fields: readonly OptionField[]): [Group, OptionField[]][
   ]);
   const named: readonly string[] = [...Object.values(GROUPS).flat(), ...ELSEWHERE];
   known.push(["other", fields.filter((field) => !named.includes(field.name))]);
-  return known.filter(([, found]) => found.length);
+  return known.filter(([group, found]) => found.length || group === "cover");
 }
 
 interface OpenApi {

@@ -2,6 +2,7 @@
 
 import { call } from "../api/client";
 import type { Conversion, Options } from "../api/types";
+import { requestOf } from "../options/request";
 import { preferences } from "../preferences.svelte";
 import { postToTabs } from "../tabs/channel";
 import { Entry } from "./entry.svelte";
@@ -132,9 +133,8 @@ export async function retry(entry: Entry): Promise<void> {
 }
 
 /** Requests another conversion of the same upload, or the first one if it was held back. */
-export async function convertAgain(entry: Entry, options: Options, coverUploadId?: string): Promise<void> {
-  const uploadId = entry.uploadId ?? entry.conversion?.source.upload_id;
-  const body = { upload_id: uploadId, options, ...(coverUploadId ? { cover_upload_id: coverUploadId } : {}) };
+export async function convertAgain(entry: Entry, options: Options): Promise<void> {
+  const body = requestOf({ upload_id: entry.sourceId }, options);
   entry.follow(await call<Conversion>("POST", "v1/conversions", body));
   entry.options = options;
   entry.isHeldBack = false;

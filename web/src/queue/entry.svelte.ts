@@ -2,6 +2,7 @@
 
 import { Problem } from "../api/client";
 import type { Conversion, Options, Progress } from "../api/types";
+import type { SoundTrack } from "../sound/index";
 import { TAB } from "../tabs/channel";
 import type { Kept, Row, Trouble } from "./kept";
 import { isRetryable } from "./remedies";
@@ -35,6 +36,9 @@ export class Entry implements Standing {
   turn = $state(0);
   /** When this tab last heard of it, if another one sends it. */
   heardMs = 0;
+
+  /** The audio tracks that the browser has found in the file; empty if it has not looked, or cannot read them. */
+  tracks = $state.raw<SoundTrack[]>([]);
 
   /** What the user calls the MP3; null if it has the name that the service gave it. */
   chosenName = $state<string | null>(null);
@@ -72,6 +76,10 @@ export class Entry implements Standing {
   /** Whether the entry can start: its file is here, or at a URL. */
   get isAvailable(): boolean {
     return this.file !== null || this.url !== null;
+  }
+  /** The upload that further conversions read: of the page, or what the service has downloaded. */
+  get sourceId(): string | null {
+    return this.uploadId ?? this.conversion?.source.upload_id ?? null;
   }
   get mp3Name(): string {
     return this.chosenName ?? this.converted?.result?.name ?? this.name;

@@ -2,7 +2,9 @@
 
 import { call, Problem } from "../api/client";
 import type { Conversion } from "../api/types";
+import { KEPT, requestOf } from "../options/request";
 import type { Entry } from "./entry.svelte";
+import { replaceConversion } from "./replacing";
 import { Speedometer } from "./phase";
 import { makeUpload, uploadAddress } from "./uploads";
 
@@ -25,9 +27,15 @@ export function canWait(problem: Problem): boolean {
  * Throws a Problem, or the reason of its AbortController.
  */
 export async function advance(entry: Entry, surroundings: Surroundings): Promise<void> {
-  if (entry.url !== null) return convertFromUrl(entry, entry.url, surroundings);
   const { signal } = entry.stopper;
   if (entry.file) surroundings.hold(entry, entry.file);
+  if (entry.file) entry.tracks = await (await import("../sound/index")).readTracks(entry.file);
+  if (needsCover(entry)) {
+    const { withCover } = await import("../options/covers");
+    entry.options = await withCover(entry.options, entry.file);
+    surroundings.changed();
+  }
+  if (entry.url !== null) return convertFromUrl(entry, entry.url, surroundings);
   const file = (entry.content ??= await fileToSend(entry, surroundings));
   signal.throwIfAborted();
   entry.step = "uploading";
@@ -37,9 +45,12 @@ export async function advance(entry: Entry, surroundings: Surroundings): Promise
   if (!entry.conversion && !entry.isHeldBack) {
     // The same key creates no second conversion if the response was lost.
     const extras = { signal, headers: { "Idempotency-Key": `page-${entry.uploadId}` } };
-    const order = { upload_id: entry.uploadId, options: entry.options };
+    const { options } = entry;
+    const order = requestOf({ upload_id: entry.uploadId }, options);
     entry.conversion = await call<Conversion>("POST", "v1/conversions", order, extras);
     surroundings.changed();
+    // The user has chosen others meanwhile.
+    if (entry.options !== options) await replaceConversion(entry, entry.options);
   }
   const { sendFile } = await import("./sender");
   signal.throwIfAborted();
@@ -56,7 +67,7 @@ export async function advance(entry: Entry, surroundings: Surroundings): Promise
 /** Requests the conversion of a file that the service downloads. */
 async function convertFromUrl(entry: Entry, url: string, { changed }: Surroundings): Promise<void> {
   const extras = { signal: entry.stopper.signal, headers: { "Idempotency-Key": `page-${entry.id}` } };
-  const order = { source: { url }, options: entry.options };
+  const order = requestOf({ source: { url } }, entry.options);
   entry.conversion = await call<Conversion>("POST", "v1/conversions", order, extras);
   entry.step = "sent";
   changed();
@@ -68,9 +79,8 @@ async function fileToSend(entry: Entry, { isSoundWanted }: Surroundings): Promis
   if (!file) throw new Problem(0, { code: "file_lost" });
   // The browser stored the extracted audio, not the video.
   if (upload && file.size === upload.sizeBytes) return file;
-  // The cover needs a frame of the video.
-  const needsPicture = typeof entry.options.cover_at_s === "number";
-  if (upload ? upload.isSound : isSoundWanted() && !needsPicture) {
+  // The service takes the frame that the browser cannot take.
+  if (upload ? upload.isSound : isSoundWanted() && !needsCover(entry)) {
     entry.step = "taking";
     const { takeSound } = await import("../sound/index");
     const taken = await takeSound(file, entry.stopper.signal, (percent) => (entry.takenPercent = percent));
@@ -86,4 +96,9 @@ async function fileToSend(entry: Entry, { isSoundWanted }: Surroundings): Promis
   if (upload && file.size !== upload.sizeBytes) throw new Problem(0, { code: "other_file" });
   entry.upload = { sizeBytes: file.size, hash: "", isSound: false };
   return file;
+}
+
+/** Whether the cover has yet to be made. The user makes that of a conversion that is held back. */
+function needsCover({ options, conversion, isHeldBack }: Entry): boolean {
+  return !conversion && (options.cover_upload_id === KEPT || (!isHeldBack && typeof options.cover_at_s === "number"));
 }

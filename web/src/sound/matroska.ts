@@ -26,7 +26,7 @@ const MAX_HEAD_BYTES = 12;
 const MAX_HEADERS_BYTES = 32 * 1024 ** 2;
 const MAX_BLOCK_BYTES = 16 * 1024 ** 2;
 
-interface Element {
+export interface Element {
   id: number;
   start: number;
   body: number;
@@ -124,6 +124,10 @@ export async function cutMatroska(
   const described = kept.map(([, entry]) => entry);
   headers[tracksPlace] = joined([written(TRACKS, lengthOf(described)), ...described]);
   return joined([head, written(SEGMENT, lengthOf(headers) + clustersBytes), ...headers]);
+}
+
+export function isMatroska(start: Uint8Array): boolean {
+  return start[0] === 0x1a && start[1] === 0x45 && start[2] === 0xdf && start[3] === 0xa3;
 }
 
 function scaleIn(info: Uint8Array, body: number): number {
@@ -224,12 +228,12 @@ async function headOfBlock(source: Source, element: Element): Promise<{ track: n
   return { track: value, offset: new DataView(head.buffer, head.byteOffset).getInt16(width) };
 }
 
-async function readElement(source: Source, start: number, limit: number): Promise<Element> {
+export async function readElement(source: Source, start: number, limit: number): Promise<Element> {
   const head = await source.read(start, Math.min(start + MAX_HEAD_BYTES, limit));
   return elementAt(head, 0, start, limit);
 }
 
-function* children(bytes: Uint8Array, start: number, end: number): Generator<Element> {
+export function* children(bytes: Uint8Array, start: number, end: number): Generator<Element> {
   for (let place = start; place < end;) {
     const element = elementAt(bytes, place, place, end);
     yield element;
@@ -266,7 +270,7 @@ function readNumber(bytes: Uint8Array, at: number): { value: number; width: numb
   return { value, width, unknown };
 }
 
-function unsigned(bytes: Uint8Array): number {
+export function unsigned(bytes: Uint8Array): number {
   return bytes.reduce((value, byte) => value * 256 + byte, 0);
 }
 

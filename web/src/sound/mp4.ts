@@ -27,7 +27,7 @@ const MDAT_HEAD_BYTES = 16;
 /** Where all sound starts this late, the video's start may be the zero of the file's clock, which is 10 s at most. */
 const LATE_S = 9;
 
-interface Box {
+export interface Box {
   kind: string;
   start: number;
   body: number;
@@ -242,7 +242,7 @@ function child(data: DataView, parent: Box, kind: string): Box {
   return first;
 }
 
-function* children(data: DataView, parent: Box): Generator<Box> {
+export function* children(data: DataView, parent: Box): Generator<Box> {
   for (let start = parent.body; start < parent.end;) {
     const box = readBox(data, start, parent.end);
     yield box;
@@ -251,7 +251,7 @@ function* children(data: DataView, parent: Box): Generator<Box> {
 }
 
 /** Reads the header of the box at `start`, which must end by `limit`; `at` is its offset in `data`. */
-function readBox(data: DataView, start: number, limit: number, at = start): Box {
+export function readBox(data: DataView, start: number, limit: number, at = start): Box {
   if (at + 8 > data.byteLength) throw new Unfit("a damaged box");
   let size = data.getUint32(at);
   let headSize = 8;
@@ -266,7 +266,7 @@ function readBox(data: DataView, start: number, limit: number, at = start): Box 
   return { kind: fourCharacters(data, at + 4), start, body: start + headSize, end: start + size };
 }
 
-function fourCharacters(data: DataView, at: number): string {
+export function fourCharacters(data: DataView, at: number): string {
   return String.fromCharCode(...[0, 1, 2, 3].map((number) => data.getUint8(at + number)));
 }
 
@@ -274,6 +274,6 @@ function ascii(text: string): Uint8Array {
   return new TextEncoder().encode(text);
 }
 
-function view(bytes: Uint8Array): DataView {
+export function view(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -1,6 +1,6 @@
 /** Extracts the audio of a video before the upload: nothing is decoded, only the video is left out. */
 
-import { cutMatroska } from "./matroska.ts";
+import { cutMatroska, isMatroska } from "./matroska.ts";
 import { findMp4Sound } from "./mp4.ts";
 import { readRanges, Source, Unfit } from "./source.ts";
 
@@ -48,10 +48,6 @@ export async function takeSound(
     if (error instanceof DOMException) return { why: "unreadable" };
     throw error;
   }
-}
-
-function isMatroska(start: Uint8Array): boolean {
-  return start[0] === 0x1a && start[1] === 0x45 && start[2] === 0xdf && start[3] === 0xa3;
 }
 
 type Head = Uint8Array<ArrayBuffer>;
