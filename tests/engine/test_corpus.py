@@ -14,7 +14,7 @@ import pytest
 from tests.engine.decoders import samples_decoded
 from tests.media import CORPUS
 from tests.servers.programs import missing
-from video2mp3.engine import FileSource, Report, convert
+from video2mp3.engine import FileSource, Report, convert, probe
 from video2mp3.errors import Video2mp3Error
 
 INDEX = CORPUS / "corpus.json"
@@ -152,6 +152,18 @@ def test_no_audio_and_no_media_are_told_apart(entry: dict[str, Any], outcomes: d
     assert_failed(
         outcomes[entry["path"]].result(), "undecodable_audio" if entry["path"] == UNDECODABLE_IN_TS else expected
     )
+
+
+@pytest.mark.parametrize(
+    "path",
+    [UNDECODABLE_IN_TS, "mp4/sample_video_only.mp4"] if ENTRIES else [],
+)
+def test_a_probe_says_of_a_file_without_sound_what_its_conversion_says(
+    path: str, outcomes: dict[str, Future[Outcome]]
+) -> None:
+    with FileSource(CORPUS / "corpus" / path) as source:
+        warnings = probe(source).warnings
+    assert warnings == (str(outcomes[path].result().result),)
 
 
 def assert_failed(outcome: Outcome, code: str) -> None:

@@ -122,7 +122,7 @@ def answer(
         if job["task"] == "waveform":
             return {"waveform": measure(media, job["limits"]["max_audio_s"], _ProgressReporter(send).report)}
         if sink is None:  # the task is `probe`
-            return {"probe": _probe(media, job)}
+            return {"probe": _probe(media, job) | {"no_sound": _why_no_sound(media, file, size_bytes)}}
         if job["task"] == "plan":
             return {"plan": _plan(media, open_media, job, sink, pool, send)}
         return {"report": _convert(media, open_media, job, sink, pool, send)}
@@ -196,6 +196,14 @@ def _probe(media: Media, job: Mapping[str, Any]) -> dict[str, Any]:
         "unusable_picture": unusable_picture,
         "cut_short": media.is_cut_short,
     }
+
+
+def _why_no_sound(media: Media, file: SourceFile, size_bytes: int) -> str | None:
+    """Returns what a conversion will say about a file that has no audio, or none with a decoder."""
+    if any(track.decodable for track in media.tracks):
+        return None
+    error = UndecodableAudio() if media.tracks else NoAudio()
+    return str(better_reason(error, file.look_at, size_bytes))[:300]
 
 
 def _describe(media: Media) -> dict[str, Any]:

@@ -292,10 +292,8 @@ def probe_of(values: object, options: ResolvedOptions, threads: int, size_bytes:
     fields = Fields(values)
     tracks = tracks_of(fields)
     warnings = []
-    if not tracks:
-        warnings.append(NoAudio().detail)
-    elif not any(track.decodable for track in tracks):
-        warnings.append(UndecodableAudio().detail)
+    if no_sound := fields.optional_str_field("no_sound"):
+        warnings.append(no_sound)
     if fields.bool_field("cut_short"):
         warnings.append("The file is shorter than it says: it was cut short, and the MP3 will be too.")
     duration_s = fields.optional_seconds_field("duration_s")
