@@ -171,3 +171,20 @@ def test_converting_again_keeps_the_mp3_until_the_next_one_is_there(tabs: tuple[
         expect(link).not_to_have_attribute("href", first, timeout=2 * WAIT_MS)
         expect(row(tab)).to_have_attribute("data-phase", "finished")
         expect(row(tab).get_by_text("previous MP3")).to_have_count(0)
+
+
+def test_a_conversion_survives_a_killed_and_a_stopped_service(service: Service, page: Page, long_file: Path) -> None:
+    """It should say that the connection is lost, come back by itself, and end as one MP3 with nothing pressed."""
+    register(page, service, "rows-restart")
+    lost = page.get_by_text("The connection to the service is lost.")
+    port = service.url.rsplit(":", 1)[1]
+    drop(page, long_file)
+    for end in (service.roles["serve"].kill, lambda: service.roles["serve"].stop()):
+        expect(row(page)).to_have_attribute("data-phase", "processing", timeout=2 * WAIT_MS)
+        end()
+        expect(lost).to_be_visible()
+        service.start("serve", "serve", "--port", port).wait_for_output(r"listens on http://\S+")
+        expect(lost).to_have_count(0)
+    expect(row(page)).to_have_attribute("data-phase", "finished", timeout=2 * WAIT_MS)
+    items = page.request.get(f"{service.url}/v1/conversions").json()["items"]
+    assert [item["state"] for item in items] == ["finished"]
