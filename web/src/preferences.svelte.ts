@@ -41,5 +41,9 @@ export const preferences = {
 
 export function prefer(changes: Partial<Preferences>): void {
   current = { ...current, ...changes };
-  localStorage.setItem(STORED, JSON.stringify(current));
+  try {
+    localStorage.setItem(STORED, JSON.stringify(current));
+  } catch {
+    // The browser's storage is full: they apply to this tab.
+  }
 }

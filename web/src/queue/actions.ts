@@ -11,13 +11,14 @@ import * as kept from "./kept";
 import { keep, owner, queue, setEntries } from "./list.svelte";
 import { moved } from "./phase";
 import { readConversions } from "./restoring";
-import { pump, stop } from "./scheduler";
+import { holdWaiting, pump, stop } from "./scheduler";
 import { drop, shareConversion } from "./sharing";
 import { dropUpload, storedBytes } from "./uploads";
 
 /** Adds files to the queue with these options. Returns their entries. */
 export function add(files: readonly File[], options: Options = preferences.all.options): Entry[] {
   const added: Entry[] = [];
+  if (!owner.userId) return added; // the user has signed out while a folder was read
   for (const file of files) {
     const lost = queue.entries.find((entry) => entry.phase === "lost" && kept.isSameFile(entry.kept(), file));
     if (lost) {
@@ -33,6 +34,7 @@ export function add(files: readonly File[], options: Options = preferences.all.o
   }
   setEntries([...queue.entries, ...added]);
   pump();
+  void holdWaiting();
   return added;
 }
 

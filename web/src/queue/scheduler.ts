@@ -13,7 +13,11 @@ const ROOM_AFTER_MS = 5000;
 /** A tab that sends a file reports it every second or so. Browsers freeze tabs, so the others do not wait forever. */
 const SILENT_MS = 15_000;
 
+/** The browser copies what it stores, so of the files that wait it stores so much. */
+const MAX_WAITING_BYTES = 1024 * 1024 * 1024;
+
 let roomTimer: ReturnType<typeof setTimeout> | undefined;
+const held = new WeakSet<Entry>();
 let silenceTimer: ReturnType<typeof setTimeout> | undefined;
 
 /** Stores the list, and starts the next entries up to the limit of parallel uploads. */
@@ -63,6 +67,19 @@ const surroundings: Surroundings = {
   hold: (entry, file) => void kept.holdFile(entry.id, file),
   changed: keep,
 };
+
+/** Stores the files that wait, in their order, so that they outlast a reload of the page as those in progress do. */
+export async function holdWaiting(): Promise<void> {
+  let bytes = 0;
+  for (const entry of queue.entries) {
+    if (entry.phase !== "next" || !entry.file) continue;
+    bytes += entry.size;
+    if (bytes > MAX_WAITING_BYTES) return;
+    // Meanwhile it may have been started or removed.
+    if (!held.has(entry) && queue.entries.includes(entry)) await kept.holdFile(entry.id, entry.file);
+    held.add(entry);
+  }
+}
 
 /** Stops the work on an entry. Its file stays stored. */
 export async function halt(entry: Entry): Promise<void> {
