@@ -106,7 +106,7 @@ def test_the_first_view_is_small(service: Service, browser: Browser) -> None:
     print(first)
     assert 10_000 < first.compressed_bytes <= FIRST_VIEW_BYTES
     assert first.compressed_bytes < first.script_bytes / 2
-    context.pages[-1].evaluate(OBSERVED, ["resource", "/wave-"])
+    context.pages[-1].evaluate(OBSERVED, ["resource", "/History-"])
     assert [text for text in told if "Content Security" in text] == []
     context.close()
 

@@ -11,11 +11,18 @@ export const LOADERS: Record<View, () => Promise<{ default: Component }>> = {
   "sign-in": () => import("./views/SignIn.svelte"),
 };
 
+export const CHANGE = () => import("./options/Change.svelte");
+export const FOR_ALL = () => import("./options/ForAll.svelte");
+export const SHARE = () => import("./history/Share.svelte");
+
 /** What the next clicks and drops need. A drop works offline too. */
 const SOON: readonly (() => Promise<unknown>)[] = [
   () => import("./sound/index"),
   () => import("./queue/sender"),
   () => import("./player/Trimming.svelte"),
+  CHANGE,
+  FOR_ALL,
+  SHARE,
   LOADERS.history,
   LOADERS.account,
 ];
