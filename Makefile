@@ -140,8 +140,8 @@ screenshots: tools page ## Take docs/screenshots: the page in Chromium (half a m
 	$(BIN)/python -m tests.page.screenshots
 
 .PHONY: docs-site
-docs-site: $(DEV) $(SITE) ## Build the documents as a site, in build/site/html; a link that leads nowhere is an error
-	@$(BIN)/python -m tests.site.staging build/site
+docs-site: $(SITE) ## Build the documents as a site, in build/site/html; a link that leads nowhere is an error
+	@.venv-site/bin/python -m tests.site.staging build/site
 	@.venv-site/bin/zensical build --strict --clean --config-file build/site/zensical.toml
 
 .PHONY: screen
