@@ -12,7 +12,7 @@ from video2mp3.api.description.groups import GROUPS
 
 
 def open_docs(page: Page, service: Service, fragment: str = "") -> None:
-    page.goto(f"{service.url}/docs{fragment}")
+    page.goto(f"{service.url}/docs{fragment}", timeout=WAIT_MS)
     expect(page.locator(".opblock").first).to_be_visible(timeout=WAIT_MS)
 
 
@@ -36,6 +36,11 @@ def test_it_is_complete_and_open_to_all_and_asks_no_other_host(browser: Browser,
     for width, scheme in looks:
         page.set_viewport_size({"width": width, "height": 900})
         assert overflow(page) <= 0
+        for inner in ("#errors", ".opblock-tag-section"):  # not hidden behind a scroll bar either
+            assert page.locator(inner).first.evaluate("(one) => one.scrollWidth - one.clientWidth") <= 0
+        expect(page.locator(".opblock-tag small").first).to_have_css(
+            "width", re.compile(r"^(2[5-9]\d|[3-9]\d\d|1\d{3})")
+        )
         assert barriers(page, scheme) == []
     assert [url for url in asked if not url.startswith((service.url, "data:", "blob:"))] == []
     expect(page.locator(".info h2").first).to_have_text("Quick start")
