@@ -231,6 +231,64 @@ def test_what_is_ready_is_cut_and_named_anew(service: Service, page: Page, tmp_p
     assert abs(job["options"]["start_s"] - 2.5) < 0.2
 
 
+@pytest.fixture(scope="module")
+def dubbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two seconds with a German and an English track; the second one is a commentary."""
+    tones = ("-f", "lavfi", "-i", "sine=300:d=2", "-f", "lavfi", "-i", "sine=900:d=2")
+    maps = ("-map", "0:v", "-map", "1:a", "-map", "2:a", "-c:v", "mpeg4", "-q:v", "2", "-c:a", "aac", "-ac:a:1", "2")
+    names = ("-metadata:s:a:0", "language=deu", "-metadata:s:a:1", "language=eng", "-metadata:s:a:1", "title=Ada")
+    flags = ("-disposition:a:0", "default", "-disposition:a:1", "comment")
+    path = tmp_path_factory.mktemp("dubbed") / "film.mkv"
+    return make(path, "-f", "lavfi", "-i", "testsrc=s=320x180:d=2", *tones, *maps, *names, *flags)
+
+
+def test_a_file_with_several_tracks_offers_all_of_them(service: Service, page: Page, dubbed: Path) -> None:
+    """It should say which one it takes, take another one during the upload, and afterwards make a further MP3."""
+    register(page, service, "options-tracks")
+    expect(page.get_by_text("The MP3 has the video's name and main audio track; you can rename it")).to_be_visible()
+    expect(page.get_by_text("no other user can see them")).to_be_visible()
+    expect(page.get_by_text("Uploads are kept for 24 hours")).to_be_visible()
+    page.route("**/v1/uploads/**", lambda route: None if route.request.method == "PATCH" else route.continue_())
+    page.locator("#files").set_input_files(dubbed)
+    row = page.locator("li[data-phase]")
+    expect(row).to_contain_text("2 audio tracks. In this MP3: German, mono.")
+    row.get_by_role("button", name="Choose another track").press("Enter")
+    expect(row.get_by_role("radio", name="1: German, mono (default)")).to_be_checked()
+    expect(row.get_by_role("radio")).to_have_count(4)
+    row.get_by_role("radio", name="2: English, “Ada”, commentary, stereo").check()
+    assert barriers(page, "light") == []
+    row.get_by_role("button", name="Convert", exact=True).click()
+    expect(row).to_contain_text("In this MP3: English, “Ada”, commentary, stereo.")
+    page.unroute("**/v1/uploads/**")  # which lets go on what is held
+    expect(row).to_have_attribute("data-phase", "finished", timeout=60_000)
+    jobs = page.request.get(f"{service.url}/v1/conversions").json()["items"]
+    assert [(job["state"], job["options"]["track"]) for job in jobs] == [("finished", 2)]
+
+    page.reload()
+    row.get_by_role("button", name="Convert another track").click()
+    row.get_by_role("radio", name="All tracks, mixed into one MP3").check()
+    row.get_by_role("button", name="Convert", exact=True).click()
+    expect(row).to_have_count(2)
+    expect(row.nth(1)).to_have_attribute("data-phase", "finished", timeout=60_000)
+    expect(row.nth(1).locator(".name")).to_have_text("film-mix.mp3")
+    expect(row.nth(0).locator(".name")).to_have_text("film.mp3")
+
+    page.get_by_role("radio", name="Voice").first.check(force=True)
+    expect(page.get_by_text("2 files have another quality.")).to_be_visible()
+    page.get_by_role("button", name="Convert 2 again").click()
+    expect(page.get_by_text("have another quality")).to_have_count(0)
+    jobs = page.request.get(f"{service.url}/v1/conversions").json()["items"]
+    assert sorted((job["options"]["preset"], str(job["options"]["track"])) for job in jobs[:2]) == [
+        ("voice", "2"),
+        ("voice", "mix"),
+    ]
+    for number in range(2):
+        expect(row.nth(number)).to_have_attribute("data-phase", "finished", timeout=60_000)
+    page.get_by_role("radio", name="High").first.check(force=True)
+    page.get_by_role("button", name="Keep as they are").click()
+    expect(page.get_by_text("have another quality")).to_have_count(0)
+
+
 def test_a_file_is_looked_into_before_it_is_converted(service: Service, page: Page) -> None:
     """It should say that there is no sound before anything is queued, where that was asked for."""
     register(page, service, "options-first")

@@ -4,7 +4,7 @@ import type { Probe, OptionValue } from "../api/types";
 import { currentLanguage, t, textIfKnown } from "../texts/texts";
 
 /** A track as the service or the browser has found it; the browser does not know what the service can decode. */
-type Track = Pick<Probe["tracks"][number], "language" | "title" | "flags" | "channels"> &
+export type Track = Pick<Probe["tracks"][number], "language" | "title" | "flags" | "channels"> &
   Partial<Pick<Probe["tracks"][number], "codec" | "decodable">>;
 
 /** Flags that say for whom a track is. */

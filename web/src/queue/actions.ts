@@ -143,6 +143,18 @@ export async function convertAgain(entry: Entry, options: Options): Promise<void
   keep();
 }
 
+/** Requests another MP3 of a finished file, in a row of its own. The name is null if the service names it. */
+export async function convertBeside(entry: Entry, options: Options, name: string | null): Promise<void> {
+  const body = requestOf({ upload_id: entry.sourceId }, options);
+  const conversion = await call<Conversion>("POST", "v1/conversions", body);
+  const other = new Entry(newId(), entry.file ?? entry);
+  [other.uploadId, other.upload, other.tracks] = [entry.sourceId, entry.upload, entry.tracks];
+  [other.step, other.options, other.chosenName] = ["sent", options, name];
+  other.learn(conversion);
+  setEntries(queue.entries.flatMap((each) => (each === entry ? [each, other] : [each])));
+  keep();
+}
+
 /** Removes an entry from the list of all tabs. Its conversion stays in the history. */
 export function remove(entry: Entry): void {
   postToTabs(owner.userId, { kind: "removed", id: entry.id });

@@ -62,13 +62,9 @@ export function figuresOf(entry: Entry): string {
 }
 
 /** Returns what there is to know about a finished file besides its figures, and less among others; empty if nothing. */
-export function noteOf({ converted, upload, size }: Entry, isAlone: boolean): string {
+export function noteOf({ upload, size }: Entry, isAlone: boolean): string {
   const saved = isAlone && upload?.isSound ? 100 * (1 - upload.sizeBytes / size) : 0;
-  const tracks = converted?.result?.tracks ?? 1;
-  return joined([
-    saved >= 1 && t("figures.saved", { percent: percent(saved) }),
-    tracks > 1 && converted?.options.track === undefined && t("figures.tracks", { tracks }),
-  ]);
+  return saved >= 1 ? t("figures.saved", { percent: percent(saved) }) : "";
 }
 
 /** Returns what became of converting a finished file again, as long as its previous MP3 stays; empty if it does not. */
