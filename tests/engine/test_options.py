@@ -111,7 +111,7 @@ def test_resolved_options_survive_as_json() -> None:
         ({"own_chapters": "9999999 a\n10000000"}, "own_chapters: line 2"),
         ({"own_chapters": "0:00 " + "x" * 301}, "own_chapters: the title in line 1 must not be longer than 300"),
         ({"own_chapters": "\n".join(map(str, range(1000)))}, "own_chapters: must not be more than 999 chapters"),
-        ({"own_chapters": "x" * 20_001}, "own_chapters: must not be longer than 20000"),
+        ({"own_chapters": "é" * 24_001}, "own_chapters: must not be longer than 48000 bytes"),
         ({"own_chapters": "0 a", "chapters": False}, "own_chapters: cannot be used where chapters is false"),
         ({"copy": True, "fade_in_s": 1}, "copy: cannot be used together with fade_in_s"),
     ],

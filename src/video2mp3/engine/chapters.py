@@ -13,8 +13,8 @@ from video2mp3.errors import InvalidOption
 
 MAX_OWN_CHAPTERS = 999
 """As many as a split may make MP3s."""
-MAX_OWN_CHAPTERS_LENGTH = 20_000
-"""Characters of all lines together, which fit into a body of 64 KiB; each conversion in a list of the API has them."""
+MAX_OWN_CHAPTERS_LENGTH = 48_000
+"""Bytes of all lines together in UTF-8, which fit into a request of 64 KiB."""
 
 _LINE = re.compile(r"(?:(?:(\d{1,4}):)?(\d{1,4}):)?(\d{1,7}(?:\.\d{1,9})?)(?:\s+(\S.*))?", re.ASCII)
 _END_S = 10.0**7
@@ -36,6 +36,8 @@ def parse_chapters(text: str) -> tuple[Chapter, ...]:
     Raises:
         InvalidOption: naming the first line that is not right.
     """
+    if len(text.encode(errors="replace")) > MAX_OWN_CHAPTERS_LENGTH:
+        raise InvalidOption(f"own_chapters: must not be longer than {MAX_OWN_CHAPTERS_LENGTH} bytes in UTF-8.")
     starts: list[tuple[float, str | None]] = []
     for number, line in enumerate(re.split(r"\r\n|\r|\n", text), 1):
         if not line.strip():

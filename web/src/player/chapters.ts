@@ -11,7 +11,7 @@ export interface Mark {
 
 export const MAX_CHAPTERS = 999;
 export const MAX_TITLE = 300;
-const MAX_TEXT = 20_000;
+const MAX_BYTES = 48_000;
 
 let lastId = 0;
 
@@ -27,7 +27,7 @@ export function sorted(marks: readonly Mark[]): Mark[] {
 /** Returns the lines that the API takes; empty if there are no chapters. */
 export function linesOf(marks: readonly Mark[]): string {
   return sorted(marks)
-    .map(({ start, title }) => `${exactClock(start)} ${title.replace(/\s+/g, " ").trim()}`.trim())
+    .map(({ start, title }) => `${exactClock(start)} ${title.replace(/\s+/g, " ").trim().slice(0, MAX_TITLE)}`.trim())
     .join("\n");
 }
 
@@ -45,5 +45,5 @@ export function troubleWith(marks: readonly Mark[], endS: number): "same" | "bey
   if (starts.size < marks.length) return "same";
   if (marks.some(({ start }) => start >= endS)) return "beyond";
   if (marks.length > MAX_CHAPTERS) return "many";
-  return [...linesOf(marks)].length > MAX_TEXT ? "long" : undefined;
+  return new TextEncoder().encode(linesOf(marks)).length > MAX_BYTES ? "long" : undefined;
 }

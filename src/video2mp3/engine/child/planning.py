@@ -34,9 +34,9 @@ class _NoEncoder:
         self.cpu_s = 0.0
 
     def encode(self, pcm: bytes) -> Iterator[bytes]:
-        """Counts PCM and yields nothing."""
+        """Counts PCM, and yields nothing of it to the plan, which looks whether there are too many segments."""
         self.samples += len(pcm) // self._bytes_per_sample
-        return iter(())
+        yield b""
 
     def finish(self, lead_in: int = 0) -> Iterator[bytes]:  # noqa: ARG002
         """Yields nothing."""

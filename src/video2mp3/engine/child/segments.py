@@ -39,14 +39,15 @@ class SegmentsPlan:
         self._split_points = split_points
         self._most = most
 
-    def write(self, mp3: bytes) -> None:
-        """Drops it."""
+    def write(self, mp3: bytes) -> None:  # noqa: ARG002
+        """Drops it; raises TooManySegments."""
+        if len(self._split_points.known) > self._most:
+            raise _too_many_segments(self._most)
 
     def finish(self, samples: int, delay: int = ENCODER_DELAY) -> None:  # noqa: ARG002
         """Plans the segments of so many samples per channel; raises TooManySegments."""
+        self.write(b"")
         self.points = list(self._split_points.known)
-        if len(self.points) > self._most:
-            raise _too_many_segments(self._most)
         ends = [*(point.at for point in self.points[1:]), samples]
         self.segments = [
             WrittenSegment(number, point.title, 0, 0, point.at, end - point.at, 0)
