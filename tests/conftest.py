@@ -28,9 +28,11 @@ hypothesis_settings.load_profile("unhurried")
 # Each client would parse the 140 certificates of public authorities: 25 ms of CPU, for servers without a certificate.
 httpx_transport.create_ssl_context = functools.cache(httpx_transport.create_ssl_context)  # type: ignore[attr-defined]
 
-# The files in them take longest: at the end of a run by several processes, none of them should be left alone.
-_FIRST_FOLDERS = ("chaos", "acceptance", "abuse", "described", "page", "worker", "client", "engine", "cli")
-
+# Where the files are that take longest: at the end of a run by several processes, none of them should be left alone.
+_FIRST = (
+    *("chaos", "acceptance", "abuse", "described", "page", "worker", "install", "test_loops.py"),
+    *("client", "engine", "mp3", "queue", "proxies", "api", "jobs", "cli"),
+)
 
 # What imports and collection make lives as long as the run: looking for garbage among it takes a sixth of their CPU.
 gc.disable()
@@ -43,9 +45,13 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts the folders first whose files take longest; what is in a folder keeps its order."""
-    ranks = {name: rank for rank, name in enumerate(_FIRST_FOLDERS)}
-    items.sort(key=lambda item: ranks.get(item.path.parent.name, len(ranks)))
+    """Puts the folders and files first that take longest; what is in a folder keeps its order."""
+    ranks = {name: rank for rank, name in enumerate(_FIRST)}
+
+    def rank(item: pytest.Item) -> int:
+        return ranks.get(item.path.name, ranks.get(item.path.parent.name, len(ranks)))
+
+    items.sort(key=rank)
 
 
 class _Server(Protocol):
