@@ -16,6 +16,8 @@ from tests.supply.wheels import Target
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "video2mp3-systems"
 USER = "ada"
+RELEASES = {"bookworm": ("12", "3.11"), "trixie": ("13", "3.13"), "sid": ("sid", "3.14")}
+"""The name of each release of Debian that the tests run, for people, and its Python."""
 
 _ENTER = """
 lower=$1 shared=$2
@@ -67,6 +69,7 @@ def debian(release: str, packages: str, name: str) -> Path:
     """Returns the folder `name` of the cache, with that release of Debian; it is made if it is not there yet."""
     folder = CACHE / name
     subprocess.run(["bash", ROOT / "tests" / "debian_root.sh", folder, release, packages], check=True)
+    assert python_of(folder) == RELEASES[release][1], "another Python: change RELEASES and docs/install.md"
     return folder
 
 

@@ -18,6 +18,7 @@ pytestmark = [
     pytest.mark.timeout(1200),
 ]
 
+FRESH = ("bookworm", "trixie")
 PACKAGES = "ca-certificates,curl,iproute2,pipx,python3,python3-venv"
 ALL = "video2mp3-service[service,client]"
 UV = "python3 -m venv /tmp/uv; /tmp/uv/bin/pip install uv"
@@ -36,7 +37,7 @@ def built() -> Path:
     return wheel
 
 
-@pytest.fixture(scope="module", params=["bookworm", "trixie"])
+@pytest.fixture(scope="module", params=FRESH)
 def fresh(request: pytest.FixtureRequest, built: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The folder of a Debian release, and one with the wheels for its Python and a video."""
     folder = debian(request.param, PACKAGES, request.param)
