@@ -21,6 +21,9 @@ INDEX = CORPUS / "corpus.json"
 ENTRIES: list[dict[str, Any]] = json.loads(INDEX.read_text()) if INDEX.exists() else []
 THREADS = 3
 
+# The first test waits until all files are converted, which takes minutes on a busy machine.
+pytestmark = pytest.mark.timeout(1500)
+
 NOT_MEDIA = {
     "drm/sample_fragmented_widevine.mp4": "pieces of a stream without their beginning (moov): no track is described",
     "mp4/sample_fragmented_sideloaded_track.mp4": "pieces of a stream without their beginning",
