@@ -13,10 +13,12 @@ export const LOADERS: Record<View, () => Promise<{ default: Component }>> = {
 
 export const CHANGE = () => import("./options/Change.svelte");
 export const FOR_ALL = () => import("./options/ForAll.svelte");
+export const LIST = () => import("./queue/List.svelte");
 export const SHARE = () => import("./history/Share.svelte");
 
 /** What the next clicks and drops need. A drop works offline too. */
 const SOON: readonly (() => Promise<unknown>)[] = [
+  LIST,
   () => import("./sound/index"),
   () => import("./queue/sender"),
   () => import("./player/Trimming.svelte"),
