@@ -134,6 +134,7 @@ def test_choices_for_all_files_are_remembered(service: Service, page: Page, talk
     page.get_by_label("Fade out").fill("0,5")
     page.get_by_label("Fade out").blur()
     expect(page.get_by_role("alert")).to_have_text("Enter a number between 0 and 60.")
+    expect(page.locator("summary", has_text="Other")).to_have_count(0)
     page.locator("summary", has_text="Cut").click()
     page.get_by_label("Start", exact=True).fill("2")
     page.get_by_label("End", exact=True).fill("1")
@@ -331,6 +332,16 @@ def test_an_own_picture_becomes_the_cover(service: Service, page: Page, talk: Pa
     assert size_of(cover) == (1000, 750)
     assert all(red > 200 > 50 > green + blue for red, green, blue in pixels_of(cover))
 
+    page.get_by_text("More options").click()
+    page.locator("summary", has_text="Cover").first.click()
+    page.get_by_text("A picture of yours").click()
+    page.locator("input[type='file'][accept^='image']").set_input_files(tmp_path / "fine.png")
+    expect(page.get_by_text("1 set")).to_be_visible()
+    page.reload()
+    expect(row).to_have_count(1)
+    convert(page, talk)
+    assert size_of(cover_in(page, service)) == (20, 10)
+
 
 def test_a_frame_of_each_video_becomes_its_cover(service: Service, page: Page, tmp_path: Path) -> None:
     """It should be taken by the browser, upright, or by the service of what the browser cannot show."""
@@ -356,3 +367,20 @@ def test_a_frame_of_each_video_becomes_its_cover(service: Service, page: Page, t
     open_change(row, "Cover")
     row.get_by_text("A frame of the video").click()
     expect(row.get_by_text("Your browser cannot show this video, so the service takes the frame.")).to_be_visible()
+
+    set_all(page)
+    expect(page.locator("li[data-phase]")).to_have_count(5)
+    row = convert(page, hevc).last
+    open_change(row, "Cover")
+    row.get_by_text("A frame of the video").click()
+    expect(row.get_by_text("Your browser cannot show this video. Choose a picture of yours instead")).to_be_visible()
+    row.get_by_role("button", name="Convert again").click()
+    expect(row.get_by_text("Choose a picture, or another cover.")).to_be_visible()
+
+    dark = ("-f", "lavfi", "-i", "color=black:s=320x180:d=1:r=10,tpad=stop_mode=add:stop_duration=2:color=lime")
+    late = make(tmp_path / "late.webm", *dark, "-c:v", "libvpx", "-f", "webm", "-map", "0:v")
+    sounding = make(tmp_path / "sounding.webm", "-i", str(late), *sound[:4], "-c:v", "copy", "-c:a", "libopus")
+    row = convert(page, sounding).last
+    open_change(row, "Cover")
+    row.get_by_text("A frame of the video").click()
+    expect(row.get_by_role("slider", name="Position", exact=True)).to_have_attribute("aria-valuetext", "0:01.45")

@@ -14,6 +14,11 @@ export const LOADERS: Record<View, () => Promise<{ default: Component }>> = {
 export const CHANGE = () => import("./options/Change.svelte");
 export const FOR_ALL = () => import("./options/ForAll.svelte");
 export const LIST = () => import("./queue/List.svelte");
+export const CUSTOM_QUALITY = () => import("./options/CustomQuality.svelte");
+export const FRAME = () => import("./options/Frame.svelte");
+export const OWN_PICTURE = () => import("./options/OwnPicture.svelte");
+export const RECONVERT = () => import("./options/Reconvert.svelte");
+export const TRACKS = () => import("./options/Tracks.svelte");
 export const SHARE = () => import("./history/Share.svelte");
 
 /** What the next clicks and drops need. A drop works offline too. */
@@ -24,6 +29,11 @@ const SOON: readonly (() => Promise<unknown>)[] = [
   () => import("./player/Trimming.svelte"),
   CHANGE,
   FOR_ALL,
+  CUSTOM_QUALITY,
+  FRAME,
+  OWN_PICTURE,
+  RECONVERT,
+  TRACKS,
   SHARE,
   LOADERS.history,
   LOADERS.account,

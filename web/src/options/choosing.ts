@@ -32,6 +32,11 @@ export function choose(options: Options, name: string, value: OptionValue, byDef
   return { ...left, [name]: value };
 }
 
+/** Returns the options with the cover of the file. */
+export function withoutCover(options: Options): Options {
+  return without(options, COVERS);
+}
+
 /** Returns the names of the options that cannot be set beside the others. */
 export function ruledOut(options: Options): string[] {
   return [

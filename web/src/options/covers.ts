@@ -2,7 +2,7 @@
 
 import type { Options } from "../api/types";
 import { heldFile, holdFile } from "../queue/kept";
-import { choose } from "./choosing";
+import { choose, withoutCover } from "./choosing";
 import { frameOf, uploadPicture } from "./pictures";
 import { KEPT } from "./request";
 
@@ -24,7 +24,7 @@ export async function keptCover(): Promise<File | null> {
  * A frame that the browser cannot take stays for the service, which then needs the whole video. Throws a Problem.
  */
 export async function withCover(options: Options, file: File | null): Promise<Options> {
-  const none = choose(choose(options, "cover", "source"), "cover", null);
+  const none = withoutCover(options);
   if (options.cover_upload_id === KEPT) {
     const picture = await keptCover();
     return picture ? choose(options, "cover_upload_id", await uploadPicture(picture)) : none;
