@@ -87,7 +87,7 @@ function kindOf(name: string, schema: Schema, types: (string | undefined)[]): Ki
   return (schema.maxLength ?? 0) > 1000 ? "long_text" : "text";
 }
 
-/** Returns the fields by group. Fields that no group lists are in `other`. The cover has a control of its own. */
+/** Returns the fields by group. Fields that no group lists are in `other`. The cover has a separate control. */
 export function grouped(fields: readonly OptionField[]): [Group, OptionField[]][] {
   const known = Object.entries(GROUPS).map(([group, names]): [Group, OptionField[]] => [
     group as Group,

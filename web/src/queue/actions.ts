@@ -143,7 +143,7 @@ export async function convertAgain(entry: Entry, options: Options): Promise<void
   keep();
 }
 
-/** Requests another MP3 of a finished file, in a row of its own. The name is null if the service names it. */
+/** Requests another MP3 of a finished file, in a separate row. The name is null if the service names it. */
 export async function convertBeside(entry: Entry, options: Options, name: string | null): Promise<void> {
   const body = requestOf({ upload_id: entry.sourceId }, options);
   const conversion = await call<Conversion>("POST", "v1/conversions", body);

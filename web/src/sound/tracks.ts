@@ -82,7 +82,7 @@ function channelsOfMp4(data: DataView, entry: Box): number {
   }
 }
 
-/** Returns the channels that an elementary stream descriptor tells; 0 if it tells none. Source: ISO/IEC 14496-1, -3. */
+/** Returns the channels that an elementary stream descriptor states; 0 if it states none. Source: ISO/IEC 14496-1, -3. */
 function channelsOfAac(data: DataView, start: number): number {
   /** Returns where the content of the descriptor with that tag starts. */
   const inside = (at: number, tag: number) => {

@@ -110,7 +110,7 @@ def _copy_standard_input(file: IO[bytes], should_stop: Callable[[], bool]) -> No
 
 
 def _fetch(url: str, file: IO[bytes], should_stop: Callable[[], bool]) -> None:
-    """Downloads in a thread of its own, which nobody waits for: a server that is silent keeps it waiting."""
+    """Downloads in a separate thread, which nobody waits for: a server that is silent keeps it waiting."""
     pieces: Queue[bytes | InvalidRequest] = Queue(_PIECES)
     Thread(target=_download, args=(url, pieces), daemon=True).start()
 
