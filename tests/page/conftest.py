@@ -99,6 +99,8 @@ def register(page: Page, service: Service, username: str) -> None:
 def make_account(page: Page, username: str) -> None:
     """The same, on the page as it is open."""
     page.get_by_role("link", name="Create account").click()
+    # Before that the same fields are those of the sign-in, and the password is cleared when the page changes.
+    expect(page.get_by_role("heading", name="Create account")).to_be_visible()
     page.get_by_label("Username", exact=True).fill(username)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Create account").click()

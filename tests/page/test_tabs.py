@@ -158,7 +158,6 @@ def test_a_sign_out_ends_in_all_tabs(
         first.get_by_role("button", name="Sign out").click()
         for tab in (first, second):
             expect(tab.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
-    first.bring_to_front()
     first.goto(service.url)
     make_account(first, "tabs-in")
     expect(second.get_by_role("heading", name="Drop a video, get an MP3")).to_be_visible()
