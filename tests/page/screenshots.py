@@ -8,10 +8,10 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tests.acceptance.service import PASSWORD, Service, add_administrator, embedded
 from tests.media import make_video
 from tests.page.conftest import FLAGS
+from tests.page.picture_sources import RECORD, SHOTS, digest
 from tests.page.test_convert import WAIT_MS, drop, row, slow_line
 from tests.servers import SMTPServer, require_program
 
-SHOTS = Path(__file__).parents[2] / "docs" / "screenshots"
 SIZES = {"desktop": {"width": 1000, "height": 860}, "phone": {"width": 390, "height": 780}}
 
 
@@ -66,6 +66,7 @@ def main() -> None:
         shoot(browser, service, Path(name))
         browser.close()
     mail_server.close()
+    RECORD.write_text(digest() + "\n")
 
 
 if __name__ == "__main__":
