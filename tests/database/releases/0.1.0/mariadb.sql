@@ -16,9 +16,9 @@ CREATE TABLE `audit_entries` (
   `request_id` varchar(64) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL,
   `detail` varchar(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   PRIMARY KEY (`id`),
-  KEY `ix_audit_entries_user_id` (`user_id`,`id`),
+  KEY `ix_audit_entries_subject_id` (`subject_id`,`id`),
   KEY `ix_audit_entries_at` (`at`),
-  KEY `ix_audit_entries_subject_id` (`subject_id`,`id`)
+  KEY `ix_audit_entries_user_id` (`user_id`,`id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 CREATE TABLE `invitations` (
   `id` varchar(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -65,8 +65,8 @@ CREATE TABLE `users` (
   `virtual_finish` bigint(20) NOT NULL DEFAULT 0,
   PRIMARY KEY (`id`),
   UNIQUE KEY `username_key` (`username_key`),
-  KEY `ix_users_virtual_finish` (`virtual_finish`),
   KEY `ix_users_virtual_start` (`virtual_start`),
+  KEY `ix_users_virtual_finish` (`virtual_finish`),
   KEY `ix_users_deleted_at` (`deleted_at`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 CREATE TABLE `workers` (
@@ -107,9 +107,9 @@ CREATE TABLE `batches` (
   `ended_at` bigint(20) DEFAULT NULL,
   PRIMARY KEY (`id`),
   UNIQUE KEY `uq_batches_idempotency` (`user_id`,`idempotency_key`),
-  KEY `ix_batches_user` (`user_id`,`id`),
   KEY `ix_batches_user_ended` (`user_id`,`ended_at`,`id`),
   KEY `ix_batches_ended` (`ended_at`,`id`),
+  KEY `ix_batches_user` (`user_id`,`id`),
   CONSTRAINT `batches_ibfk_1` FOREIGN KEY (`user_id`) REFERENCES `users` (`id`) ON DELETE CASCADE
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 CREATE TABLE `destinations` (
@@ -136,9 +136,9 @@ CREATE TABLE `one_time_tokens` (
   `used_at` bigint(20) DEFAULT NULL,
   PRIMARY KEY (`id`),
   UNIQUE KEY `secret_sha256` (`secret_sha256`),
-  KEY `ix_one_time_tokens_due` (`state`,`not_before`),
-  KEY `ix_one_time_tokens_expires_at` (`expires_at`),
   KEY `ix_one_time_tokens_user_id` (`user_id`),
+  KEY `ix_one_time_tokens_expires_at` (`expires_at`),
+  KEY `ix_one_time_tokens_due` (`state`,`not_before`),
   CONSTRAINT `one_time_tokens_ibfk_1` FOREIGN KEY (`user_id`) REFERENCES `users` (`id`) ON DELETE CASCADE
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 CREATE TABLE `sign_ins` (
@@ -156,9 +156,9 @@ CREATE TABLE `sign_ins` (
   `last_used_at` bigint(20) DEFAULT NULL,
   PRIMARY KEY (`id`),
   UNIQUE KEY `secret_sha256` (`secret_sha256`),
+  KEY `ix_sign_ins_expires_at` (`expires_at`),
   KEY `ix_sign_ins_family` (`family`),
   KEY `ix_sign_ins_user_id` (`user_id`),
-  KEY `ix_sign_ins_expires_at` (`expires_at`),
   CONSTRAINT `sign_ins_ibfk_1` FOREIGN KEY (`user_id`) REFERENCES `users` (`id`) ON DELETE CASCADE
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 CREATE TABLE `uploads` (
@@ -174,8 +174,8 @@ CREATE TABLE `uploads` (
   `active_at` bigint(20) NOT NULL DEFAULT 0,
   `stalls` smallint(6) NOT NULL DEFAULT 0,
   PRIMARY KEY (`id`),
-  KEY `ix_uploads_user_id` (`user_id`),
   KEY `ix_uploads_expires_at` (`expires_at`),
+  KEY `ix_uploads_user_id` (`user_id`),
   CONSTRAINT `uploads_ibfk_1` FOREIGN KEY (`user_id`) REFERENCES `users` (`id`) ON DELETE CASCADE
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 CREATE TABLE `jobs` (
@@ -217,6 +217,7 @@ CREATE TABLE `jobs` (
   `result_size_bytes` bigint(20) DEFAULT NULL,
   `result_duration_s` double DEFAULT NULL,
   `report` longtext DEFAULT NULL CHECK (json_valid(`report`)),
+  `link_serial` int(11) NOT NULL DEFAULT 0,
   `error_code` varchar(32) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL,
   `error_detail` longtext DEFAULT NULL,
   `created_at` bigint(20) NOT NULL,
@@ -225,17 +226,17 @@ CREATE TABLE `jobs` (
   `expires_at` bigint(20) DEFAULT NULL,
   PRIMARY KEY (`id`),
   UNIQUE KEY `uq_jobs_idempotency` (`user_id`,`idempotency_key`),
-  KEY `ix_jobs_cover_upload_id` (`cover_upload_id`),
-  KEY `ix_jobs_schedule` (`state`,`user_id`,`priority`,`id`),
-  KEY `ix_jobs_user_state` (`user_id`,`state`,`expires_at`,`result_size_bytes`),
-  KEY `ix_jobs_announced` (`state`,`announced_until`),
-  KEY `ix_jobs_batch_id` (`batch_id`),
-  KEY `ix_jobs_transfer` (`transfer`,`user_id`,`not_before`,`id`),
   KEY `ix_jobs_user` (`user_id`,`id`),
+  KEY `ix_jobs_batch_id` (`batch_id`),
   KEY `ix_jobs_user_ended` (`user_id`,`ended_at`,`id`),
-  KEY `ix_jobs_lease` (`state`,`lease_until`),
-  KEY `ix_jobs_upload_id` (`upload_id`),
+  KEY `ix_jobs_cover_upload_id` (`cover_upload_id`),
+  KEY `ix_jobs_user_state` (`user_id`,`state`,`expires_at`,`result_size_bytes`),
   KEY `ix_jobs_expiry` (`expires_at`),
+  KEY `ix_jobs_announced` (`state`,`announced_until`),
+  KEY `ix_jobs_lease` (`state`,`lease_until`),
+  KEY `ix_jobs_schedule` (`state`,`user_id`,`priority`,`id`),
+  KEY `ix_jobs_transfer` (`transfer`,`user_id`,`not_before`,`id`),
+  KEY `ix_jobs_upload_id` (`upload_id`),
   CONSTRAINT `jobs_ibfk_1` FOREIGN KEY (`upload_id`) REFERENCES `uploads` (`id`) ON DELETE SET NULL,
   CONSTRAINT `jobs_ibfk_2` FOREIGN KEY (`user_id`) REFERENCES `users` (`id`) ON DELETE CASCADE
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
@@ -291,8 +292,8 @@ CREATE TABLE `webhooks` (
   `created_at` bigint(20) NOT NULL,
   `disabled_at` bigint(20) DEFAULT NULL,
   PRIMARY KEY (`id`),
-  KEY `ix_webhooks_user` (`user_id`,`job_id`,`id`),
   KEY `ix_webhooks_job_id` (`job_id`),
+  KEY `ix_webhooks_user` (`user_id`,`job_id`,`id`),
   CONSTRAINT `webhooks_ibfk_1` FOREIGN KEY (`job_id`) REFERENCES `jobs` (`id`) ON DELETE CASCADE,
   CONSTRAINT `webhooks_ibfk_2` FOREIGN KEY (`user_id`) REFERENCES `users` (`id`) ON DELETE CASCADE
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;

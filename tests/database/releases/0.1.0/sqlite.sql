@@ -71,8 +71,8 @@ CREATE TABLE users (
 	UNIQUE (username_key)
 );
 CREATE INDEX ix_users_virtual_start ON users (virtual_start);
-CREATE INDEX ix_users_virtual_finish ON users (virtual_finish);
 CREATE INDEX ix_users_deleted_at ON users (deleted_at);
+CREATE INDEX ix_users_virtual_finish ON users (virtual_finish);
 CREATE TABLE workers (
 	id VARCHAR(32) NOT NULL,
 	host VARCHAR(255) NOT NULL,
@@ -113,9 +113,9 @@ CREATE TABLE batches (
 	FOREIGN KEY(user_id) REFERENCES users (id) ON DELETE CASCADE,
 	CONSTRAINT uq_batches_idempotency UNIQUE (user_id, idempotency_key)
 );
-CREATE INDEX ix_batches_user ON batches (user_id, id);
-CREATE INDEX ix_batches_user_ended ON batches (user_id, ended_at, id);
 CREATE INDEX ix_batches_ended ON batches (ended_at, id);
+CREATE INDEX ix_batches_user_ended ON batches (user_id, ended_at, id);
+CREATE INDEX ix_batches_user ON batches (user_id, id);
 CREATE TABLE one_time_tokens (
 	id VARCHAR(32) NOT NULL,
 	user_id VARCHAR(32),
@@ -134,9 +134,9 @@ CREATE TABLE one_time_tokens (
 	FOREIGN KEY(user_id) REFERENCES users (id) ON DELETE CASCADE,
 	UNIQUE (secret_sha256)
 );
-CREATE INDEX ix_one_time_tokens_due ON one_time_tokens (state, not_before);
-CREATE INDEX ix_one_time_tokens_expires_at ON one_time_tokens (expires_at);
 CREATE INDEX ix_one_time_tokens_user_id ON one_time_tokens (user_id);
+CREATE INDEX ix_one_time_tokens_expires_at ON one_time_tokens (expires_at);
+CREATE INDEX ix_one_time_tokens_due ON one_time_tokens (state, not_before);
 CREATE TABLE sign_ins (
 	id VARCHAR(32) NOT NULL,
 	user_id VARCHAR(32) NOT NULL,
@@ -155,8 +155,8 @@ CREATE TABLE sign_ins (
 	UNIQUE (secret_sha256)
 );
 CREATE INDEX ix_sign_ins_user_id ON sign_ins (user_id);
-CREATE INDEX ix_sign_ins_family ON sign_ins (family);
 CREATE INDEX ix_sign_ins_expires_at ON sign_ins (expires_at);
+CREATE INDEX ix_sign_ins_family ON sign_ins (family);
 CREATE TABLE uploads (
 	id VARCHAR(32) NOT NULL,
 	user_id VARCHAR(32) NOT NULL,
@@ -172,8 +172,8 @@ CREATE TABLE uploads (
 	PRIMARY KEY (id),
 	FOREIGN KEY(user_id) REFERENCES users (id) ON DELETE CASCADE
 );
-CREATE INDEX ix_uploads_user_id ON uploads (user_id);
 CREATE INDEX ix_uploads_expires_at ON uploads (expires_at);
+CREATE INDEX ix_uploads_user_id ON uploads (user_id);
 CREATE TABLE jobs (
 	id VARCHAR(32) NOT NULL,
 	user_id VARCHAR(32) NOT NULL,
@@ -213,6 +213,7 @@ CREATE TABLE jobs (
 	result_size_bytes BIGINT,
 	result_duration_s DOUBLE,
 	report JSON,
+	link_serial INTEGER DEFAULT '0' NOT NULL,
 	error_code VARCHAR(32),
 	error_detail TEXT,
 	created_at BIGINT NOT NULL,
@@ -224,17 +225,17 @@ CREATE TABLE jobs (
 	FOREIGN KEY(user_id) REFERENCES users (id) ON DELETE CASCADE,
 	CONSTRAINT uq_jobs_idempotency UNIQUE (user_id, idempotency_key)
 );
-CREATE INDEX ix_jobs_user ON jobs (user_id, id);
-CREATE INDEX ix_jobs_expiry ON jobs (expires_at);
-CREATE INDEX ix_jobs_upload_id ON jobs (upload_id);
-CREATE INDEX ix_jobs_batch_id ON jobs (batch_id);
-CREATE INDEX ix_jobs_user_ended ON jobs (user_id, ended_at, id);
+CREATE INDEX ix_jobs_cover_upload_id ON jobs (cover_upload_id);
 CREATE INDEX ix_jobs_user_state ON jobs (user_id, state, expires_at, result_size_bytes);
+CREATE INDEX ix_jobs_expiry ON jobs (expires_at);
+CREATE INDEX ix_jobs_announced ON jobs (state, announced_until);
 CREATE INDEX ix_jobs_lease ON jobs (state, lease_until);
 CREATE INDEX ix_jobs_schedule ON jobs (state, user_id, priority, id);
 CREATE INDEX ix_jobs_transfer ON jobs (transfer, user_id, not_before, id);
-CREATE INDEX ix_jobs_announced ON jobs (state, announced_until);
-CREATE INDEX ix_jobs_cover_upload_id ON jobs (cover_upload_id);
+CREATE INDEX ix_jobs_user_ended ON jobs (user_id, ended_at, id);
+CREATE INDEX ix_jobs_upload_id ON jobs (upload_id);
+CREATE INDEX ix_jobs_user ON jobs (user_id, id);
+CREATE INDEX ix_jobs_batch_id ON jobs (batch_id);
 CREATE TABLE upload_chunks (
 	upload_id VARCHAR(32) NOT NULL,
 	offset_bytes BIGINT NOT NULL,
@@ -265,9 +266,9 @@ CREATE TABLE notifications (
 	FOREIGN KEY(job_id) REFERENCES jobs (id) ON DELETE CASCADE,
 	CONSTRAINT uq_notifications_job_target UNIQUE (job_id, kind, target)
 );
-CREATE INDEX ix_notifications_announced ON notifications (state, announced_until);
-CREATE INDEX ix_notifications_turns ON notifications (state, user_id, destination, not_before, announced_until, id, job_id);
 CREATE INDEX ix_notifications_target ON notifications (target, id);
+CREATE INDEX ix_notifications_turns ON notifications (state, user_id, destination, not_before, announced_until, id, job_id);
+CREATE INDEX ix_notifications_announced ON notifications (state, announced_until);
 CREATE TABLE destinations (
 	user_id VARCHAR(32) NOT NULL,
 	host VARCHAR(255) NOT NULL,
@@ -298,6 +299,6 @@ CREATE TABLE webhooks (
 	FOREIGN KEY(job_id) REFERENCES jobs (id) ON DELETE CASCADE,
 	FOREIGN KEY(user_id) REFERENCES users (id) ON DELETE CASCADE
 );
-CREATE INDEX ix_webhooks_user ON webhooks (user_id, job_id, id);
 CREATE INDEX ix_webhooks_job_id ON webhooks (job_id);
+CREATE INDEX ix_webhooks_user ON webhooks (user_id, job_id, id);
 INSERT INTO alembic_version (version_num) VALUES ('0001');
