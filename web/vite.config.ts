@@ -1,10 +1,11 @@
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vitest/config";
 import { compressed } from "./compressed.ts";
+import { shell } from "./shell.ts";
 import { viewerLicenses } from "./viewer_licenses.ts";
 
 export default defineConfig({
-  plugins: [svelte(), viewerLicenses(), compressed()],
+  plugins: [svelte(), viewerLicenses(), shell(), compressed()],
   // Relative URLs, so that the page works behind any path prefix.
   base: "./",
   // The service replaces this with the nonce of each response (src/video2mp3/api/frame/pages.py).

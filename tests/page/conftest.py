@@ -1,6 +1,7 @@
 """The page in a real browser: Debian's Chromium, driven by Playwright."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,8 @@ def browser() -> Iterator[Browser]:
     executable = require_program("chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+        # It answers in the place of the service, past the routes of tests; test_installed.py allows it.
+        browser.new_context = partial(browser.new_context, service_workers="block")  # type: ignore[method-assign]
         yield browser
         browser.close()
 

@@ -2,15 +2,16 @@
 
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, expect
 
 from tests.acceptance.service import PASSWORD, embedded
 from tests.media import make_video
 from tests.servers import SMTPServer
 
 
-def test_a_video_is_converted_below_a_path(page: Page, tmp_path: Path) -> None:
+def test_a_video_is_converted_below_a_path(browser: Browser, tmp_path: Path) -> None:
     """It should sign in, upload, follow, play and download there, and ask for nothing above that path."""
+    page = browser.new_context(locale="en", service_workers="allow").new_page()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     mail_server = SMTPServer()
@@ -32,6 +33,8 @@ def test_a_video_is_converted_below_a_path(page: Page, tmp_path: Path) -> None:
         with page.expect_download() as download:
             page.get_by_role("link", name="Download").click()
         assert download.value.suggested_filename == "talk.mp3"
+        assert page.evaluate("async () => (await navigator.serviceWorker.ready).scope") == home
         page.goto("about:blank")
+        page.context.close()
     mail_server.close()
     assert [url for url in asked if not url.startswith((home, "about:", "blob:"))] == []

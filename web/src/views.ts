@@ -24,6 +24,7 @@ export const SHARE = () => import("./history/Share.svelte");
 /** What the next clicks and drops need. A drop works offline too. */
 const SOON: readonly (() => Promise<unknown>)[] = [
   LIST,
+  () => import("./installed/received.svelte").then(({ start }) => start()),
   () => import("./sound/index"),
   () => import("./queue/sender"),
   () => import("./player/Trimming.svelte"),

@@ -32,6 +32,11 @@ PLAIN_CSP = (
 )
 """Content-Security-Policy of pages without scripts."""
 _NOT_BUILT = "The page has not been built: run `make page`. The API works, and is described at /llms.txt."
+# Its scope is the whole page, not only its own folder; it requests the page's files.
+_SERVICE_WORKER = {
+    "Service-Worker-Allowed": "../",
+    "Content-Security-Policy": "default-src 'none'; connect-src 'self'; frame-ancestors 'none'",
+}
 _ENCODINGS = {"br": ".br", "gzip": ".gz"}
 _MEDIA_TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -114,6 +119,8 @@ class _Files(StaticFiles):
             "Cache-Control": "public, max-age=31536000, immutable" if is_named_by_content else "no-cache",
             "Vary": "Accept-Encoding",
         }
+        if path.name == "service-worker.js":
+            answered |= _SERVICE_WORKER
         if encoding := _encoding(path, _weights(headers.get("accept-encoding", ""))):
             path = path.with_name(path.name + _ENCODINGS[encoding])
             stat_result = path.stat()

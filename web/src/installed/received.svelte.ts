@@ -1,0 +1,78 @@
+// The installed app: registers its service worker, and takes the files and links that the system or other apps give it.
+
+import { showTrouble } from "../announcer.svelte";
+import { address } from "../api/client";
+import { facts } from "../facts";
+import { explain } from "../problems";
+import { restore } from "../queue/account";
+import { add } from "../queue/actions";
+import { takeLinks } from "../queue/links";
+import { session } from "../session.svelte";
+import { t } from "../texts/texts";
+
+interface Share {
+  files: File[];
+  text: string;
+}
+
+/** https://wicg.github.io/manifest-incubations/#launchqueue-interface */
+interface LaunchQueue {
+  setConsumer(consumer: (params: { files: readonly FileSystemFileHandle[] }) => void): void;
+}
+
+/** What is to be added as soon as somebody is signed in. */
+let waiting: Share[] = $state.raw([]);
+
+function receive(share: Share): void {
+  waiting = [...waiting, share];
+}
+
+function take({ files, text }: Share): void {
+  location.hash = "#/";
+  if (files.length) add(files);
+  // Apps put the address anywhere in a text.
+  const links = text.match(/https?:\/\/\S+/g) ?? [];
+  if (links.length && facts.takes_urls) takeLinks([...new Set(links)].join("\n"));
+  else if (!files.length) showTrouble(t(links.length ? "errors.url_sources_disabled" : "drop.nothing"));
+}
+
+$effect.root(() => {
+  $effect(() => {
+    if (!session.me || !waiting.length) return;
+    const shares = waiting;
+    waiting = [];
+    // Files are added to a list that is the user's.
+    restore(session.me.id)
+      .then(() => shares.forEach(take))
+      .catch((error: unknown) => showTrouble(explain(error)));
+  });
+});
+
+/** Returns what another app has shared, and forgets it. The service worker has stored it. */
+async function shared(): Promise<Share | null> {
+  const name = `video2mp3-received ${new URL(address("")).pathname}`;
+  const stored = await (await caches.open(name)).match(address("share-target"));
+  const form = await stored?.formData();
+  await caches.delete(name);
+  if (!form) return null;
+  const texts = ["url", "text", "title"].map((field) => form.get(field)).filter((text) => typeof text === "string");
+  const files = form.getAll("files").filter((file) => file instanceof File && file.size > 0);
+  return { files: files as File[], text: texts.join("\n") };
+}
+
+export async function start(): Promise<void> {
+  const { launchQueue } = window as unknown as { launchQueue?: LaunchQueue };
+  launchQueue?.setConsumer(({ files }) => {
+    if (files.length) {
+      void Promise.all(files.map((file) => file.getFile())).then((found) => receive({ files: found, text: "" }));
+    }
+  });
+  // Of secure contexts only.
+  if (!("serviceWorker" in navigator)) return;
+  if (new URLSearchParams(location.search).has("received")) {
+    history.replaceState(null, "", location.pathname + location.hash);
+    const share = await shared();
+    if (share) receive(share);
+  }
+  await navigator.serviceWorker.register(address("page/service-worker.js"), { scope: address("") });
+}
