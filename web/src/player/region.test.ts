@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { barsOf, pathOf } from "./bars";
 import { linesOf, mark, marksIn, troubleWith } from "./chapters";
-import { keyed, moved, withPart } from "./region";
+import { keyed, moved, spaced, withPart } from "./region";
 
 const KEPT = { start: 10, end: 20 };
 
@@ -42,6 +42,12 @@ describe("a section", () => {
     expect(press("ArrowRight", { ctrlKey: true })).toBe(10.1);
     expect(press("PageDown")).toBe(9);
     expect([press("Home"), press("End"), press("x")]).toEqual([9, 60, undefined]);
+  });
+});
+
+describe("what lies on the waveform", () => {
+  it("leaves room between the numbers of many chapters", () => {
+    expect(spaced([0, 1, 9, 10, 19, 25], (place) => place, 10)).toEqual([0, 10, 25]);
   });
 });
 

@@ -69,3 +69,13 @@ export function keyed(event: KeyboardEvent, seconds: number, bounds: Region): nu
   const place = places[event.key];
   return place === undefined ? undefined : exact(Math.min(bounds.end, Math.max(bounds.start, place)));
 }
+
+/** Leaves out what would be drawn closer than `least` to the one before it; both are in the unit of `placeOf`. */
+export function spaced<T>(items: readonly T[], placeOf: (item: T) => number, least: number): T[] {
+  let last = -Infinity;
+  return items.filter((item) => {
+    const isFree = placeOf(item) - last >= least;
+    if (isFree) last = placeOf(item);
+    return isFree;
+  });
+}
