@@ -1,5 +1,6 @@
 """Roles that start before the servers they use: they wait, and say what for."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,7 +58,10 @@ def test_the_wait_has_an_end(away: tuple[Proxy, dict[str, str]], tmp_path: Path)
 
 
 def test_an_api_starts_without_its_queue(mariadb: MariaDBServer, tmp_path: Path) -> None:
-    """It should answer and be ready, as it takes jobs without the queue; a worker should not start."""
+    """It should be ready, as it takes jobs without the queue, and print how the first administrator signs in.
+
+    A worker should not start.
+    """
     env = base_env(tmp_path) | {
         "VIDEO2MP3_DATABASE_URL": mariadb.new_database(),
         "VIDEO2MP3_QUEUE_URL": f"amqp://guest:guest@127.0.0.1:{free_port()}/",
@@ -67,6 +71,7 @@ def test_an_api_starts_without_its_queue(mariadb: MariaDBServer, tmp_path: Path)
     worker = Role(tmp_path, "worker", ["worker"], env)
     try:
         url = api.wait_for_output(r"listens on (http://\S+)")[1]
+        api.wait_for_output(rf"sign in as the administrator: {re.escape(url)}/sign-in\?token=\S+")
         ready = httpx.get(f"{url}/readyz", timeout=30)
         assert (ready.status_code, ready.json()["dependencies"]["queue"]) == (200, "unavailable")
         assert "started_without_queue" in api.log.read_text()
