@@ -78,6 +78,18 @@ def test_a_copy_ends_where_the_edit_list_of_its_mp4_does(folder: Path, tmp_path:
     assert samples == [5 * 44_100, 5 * 44_100]
 
 
+@pytest.mark.parametrize("delay_s", [0.04, 1.5])
+def test_a_delayed_track_of_an_mp4_keeps_its_end(delay_s: float, folder: Path, tmp_path: Path) -> None:
+    """The edit list begins with an empty edit, which FFmpeg's duration of the track does not have."""
+    source = source_of("CBR 128", folder)
+    mp4 = make(tmp_path / "a.mp4", "-itsoffset", str(delay_s), "-i", str(source), "-c:a", "copy")
+    samples = [converted(mp4, tmp_path / "a.mp3", copy=copy).samples for copy in (True, False)]
+    sound = 1152 * len(frames_of(source))
+    encoder_delay = 1105
+    lead = delay_s * 44_100 - encoder_delay if delay_s > 1 else 0  # a shorter one is no gap
+    assert samples == pytest.approx([lead + sound] * 2, abs=44_100 / 1000)  # the movie's ticks
+
+
 @pytest.mark.parametrize("container", CONTAINERS)
 @pytest.mark.parametrize("kind", ["CBR 128", "VBR mono"])
 def test_a_copy_of_a_container_s_track_sounds_as_the_track(

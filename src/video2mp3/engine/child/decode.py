@@ -238,7 +238,9 @@ class TrackDecoder:
         """Returns how many of the samples before a time lie behind the end of an MP4's edit list."""
         if "mp4" not in self._container.format.name or not self._stream.frames or not self._stream.duration:
             return 0  # fragmented: the duration is not from the edit list
-        excess_s = end_s - self._stream.duration * _time_base(self._stream)
+        # An empty edit, which delays the track, is not a part of the duration.
+        end = self._stream.duration + max(self._stream.start_time or 0, 0)
+        excess_s = end_s - end * _time_base(self._stream)
         is_exact = self.codec in _EXACTLY_TRIMMED_CODECS
         return max(round(excess_s * sample_rate_hz), 0) if is_exact or excess_s > _EDIT_LIST_ERROR_S else 0
 
