@@ -137,7 +137,7 @@ def _link(stage: Stage, mp3: bytes = SOUND) -> Ids:
     job_id = convert(stage.owner.http)
     finish(stage.services, job_id, mp3)
     made = stage.owner.http.post(f"/v1/conversions/{job_id}/links", json={}).raise_for_status().json()
-    return {"token": made["url"].rpartition("/")[2]}
+    return {"token": made["page_url"].rpartition("/")[2]}
 
 
 def _link_with_cover(stage: Stage) -> Ids:

@@ -243,7 +243,7 @@ def test_clients_are_sent_to_the_storage_where_that_is_set(
         renamed = http.get(f"/v1/conversions/{job_id}/mp3", params={"name": "mine"})
         assert (renamed.content, filename_of(renamed.headers["content-disposition"])) == (MP3, "mine.mp3")
         assert http.head(f"/v1/conversions/{job_id}/mp3").headers["content-length"] == str(len(MP3))
-        link = http.post(f"/v1/conversions/{job_id}/links", json={}).json()["mp3_url"]
+        link = http.post(f"/v1/conversions/{job_id}/links", json={}).json()["url"]
         assert httpx.get(link).status_code == 307
         with_link = httpx.get(link, follow_redirects=True, headers={"Range": "bytes=5-9"})
         assert (with_link.status_code, with_link.content) == (206, MP3[5:10])

@@ -31,7 +31,7 @@ def create_link(user: SignedIn, job_id: str, **json: int) -> dict[str, str]:
 
 
 def link(user: SignedIn, job_id: str, **json: int) -> str:
-    return create_link(user, job_id, **json)["mp3_url"]
+    return create_link(user, job_id, **json)["url"]
 
 
 def token_of(url: str) -> str:
@@ -66,9 +66,9 @@ def test_whoever_has_the_link_gets_the_mp3_without_an_account(ada: SignedIn, cli
 def test_a_link_tells_when_it_ends_and_ends_then(ada: SignedIn, client: httpx.Client, job_id: str) -> None:
     answer = create_link(ada, job_id, expires_in_s=1)
     assert answer["expires_at"].endswith("Z")
-    wait_until(lambda: client.get(answer["mp3_url"]).status_code == 410, 10, "the link's end")
-    assert refusal(client.get(answer["mp3_url"])) == (410, "link_expired")
-    page = client.get(answer["url"], headers=BROWSER)
+    wait_until(lambda: client.get(answer["url"]).status_code == 410, 10, "the link's end")
+    assert refusal(client.get(answer["url"])) == (410, "link_expired")
+    page = client.get(answer["page_url"], headers=BROWSER)
     assert (page.status_code, "This link has expired" in page.text) == (410, True)
     assert client.get(link(ada, job_id)).status_code == 200
 
@@ -106,12 +106,12 @@ def test_an_owner_stops_all_links_of_one_result(
     finish(services, other)
     stopped, kept = create_link(ada, job_id), link(ada, other)
     assert refusal(bob.http.delete(f"/v1/conversions/{job_id}/links")) == (404, "not_found")
-    assert client.get(stopped["mp3_url"]).status_code == 200
+    assert client.get(stopped["url"]).status_code == 200
     assert ada.http.delete(f"/v1/conversions/{job_id}/links").status_code == 204
     for what in ("mp3", "cover", "waveform"):
-        found = client.get(stopped["mp3_url"].removesuffix("mp3") + what, headers={"Range": "bytes=5-"})
+        found = client.get(stopped["url"].removesuffix("mp3") + what, headers={"Range": "bytes=5-"})
         assert refusal(found) == (410, "link_stopped")
-    page = client.get(stopped["url"], headers=BROWSER)
+    page = client.get(stopped["page_url"], headers=BROWSER)
     assert (page.status_code, "has stopped sharing" in page.text) == (410, True)
     assert [client.get(url).status_code for url in (kept, link(ada, job_id))] == [200, 200]
 
@@ -135,7 +135,7 @@ def test_the_page_of_a_link_shows_the_mp3_and_nothing_else(
     )
     job_id = convert(ada.http, "Talk <i>.mp4")
     finish(services, job_id, tag + b"sound")
-    url = create_link(ada, job_id)["url"]
+    url = create_link(ada, job_id)["page_url"]
     answer = client.get(url, headers=BROWSER)
     assert answer.status_code == 200
     facts = facts_of(answer.text)
@@ -163,8 +163,8 @@ def test_the_page_of_a_link_shows_the_mp3_and_nothing_else(
 def test_the_page_of_a_link_says_why_there_is_no_mp3(
     ada: SignedIn, client: httpx.Client, services: Services, job_id: str
 ) -> None:
-    waiting = client.get(create_link(ada, convert(ada.http))["url"], headers=BROWSER)
-    url = create_link(ada, job_id)["url"]
+    waiting = client.get(create_link(ada, convert(ada.http))["page_url"], headers=BROWSER)
+    url = create_link(ada, job_id)["page_url"]
     with services.database.write() as session:
         session.execute(update(Job).where(Job.id == job_id).values(result_key=None))
     expired = client.get(url, headers=BROWSER)

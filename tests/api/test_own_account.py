@@ -136,7 +136,7 @@ def test_an_account_ends_at_once_and_is_erased(
     done, running, waiting = convert(ada.http), convert(ada.http), convert(ada.http)
     finish(services, done)
     taken = claim(services, running)
-    link = ada.http.post(f"/v1/conversions/{done}/links", json={}).json()["mp3_url"]
+    link = ada.http.post(f"/v1/conversions/{done}/links", json={}).json()["url"]
     kept = convert(bob.http)
     of_bob = {"jobs": 1, "uploads": 1, "upload_chunks": 1, "objects": 1}
     assert client.get(link).status_code == 200

@@ -71,7 +71,7 @@ def test_every_view_is_open_to_all_and_fits_a_phone(service: Service, browser: B
     done = page.request.get(f"{service.url}/v1/conversions?state=finished").json()["items"][0]["id"]
     link = page.request.post(
         f"{service.url}/v1/conversions/{done}/links", data={}, headers={"Origin": service.url}
-    ).json()["url"]
+    ).json()["page_url"]
     for language in LANGUAGES:
         page.evaluate("(language) => localStorage.setItem('video2mp3.language', language)", language)
         page.goto(link)

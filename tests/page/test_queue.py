@@ -27,6 +27,8 @@ NOTIFICATIONS = """
   Object.defineProperty(document, "visibilityState", { get: () => "hidden" });
 """
 
+SHARE = "caches.open('video2mp3-received /').then((cache) => cache.put('./share-target', new Response('a video')))"
+"""What the service worker does with what another app shares."""
 KEPT = """async () => {
   const files = await new Promise((resolve, reject) => {
     const request = indexedDB.open("video2mp3", 1);
@@ -87,7 +89,9 @@ def test_nothing_of_the_queue_is_kept_after_a_sign_out(service: Service, page: P
         expect(row(page)).to_have_text(re.compile(r"Uploading [1-9]\d?%"), timeout=WAIT_MS)
         kept = page.evaluate(KEPT)
         assert (kept["files"], kept["lists"]) == (1, 1)
+        page.evaluate(SHARE)
         page.get_by_role("link", name="Account").click()
         page.get_by_role("button", name="Sign out").click()
         expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_visible(timeout=WAIT_MS)
     assert page.evaluate(KEPT) == {"files": 0, "lists": 0, "names": []}
+    assert page.evaluate("caches.keys()") == []

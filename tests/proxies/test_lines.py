@@ -89,9 +89,10 @@ def test_every_url_that_the_service_returns_works_there(
         wait_for_end(client, job["id"])
         for name in ("self", "events", "mp3", "waveform", "source", "report"):
             works(job["links"][name])
-        shared = client.post(client.base_url.join(job["links"]["links"]), json={}).raise_for_status().json()["url"]
-        assert shared.startswith(layout.public_url)
-        works(urlsplit(shared)._replace(scheme="", netloc="").geturl())
+        shared = client.post(client.base_url.join(job["links"]["links"]), json={}).raise_for_status().json()
+        for url in (shared["url"], shared["page_url"]):
+            assert url.startswith(layout.public_url)
+            works(urlsplit(url)._replace(scheme="", netloc="").geturl())
         sent = client.put("v1/mp3/talk.mp4", content=video).raise_for_status()
         works(sent.headers["content-location"])
         works(client.get("v1/nothing").json()["type"].partition("#")[0])

@@ -9,6 +9,7 @@ import { add } from "../queue/actions";
 import { takeLinks } from "../queue/links";
 import { session } from "../session.svelte";
 import { t } from "../texts/texts";
+import { receivedCache } from "./cache";
 
 interface Share {
   files: File[];
@@ -50,7 +51,7 @@ $effect.root(() => {
 
 /** Returns what another app has shared, and forgets it. The service worker has stored it. */
 async function shared(): Promise<Share | null> {
-  const name = `video2mp3-received ${new URL(address("")).pathname}`;
+  const name = receivedCache();
   const stored = await (await caches.open(name)).match(address("share-target"));
   const form = await stored?.formData();
   await caches.delete(name);

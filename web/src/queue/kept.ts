@@ -2,6 +2,7 @@
 // small enough to be copied, are in IndexedDB. Each account has its own list.
 
 import type { Options } from "../api/types";
+import { receivedCache } from "../installed/cache";
 import type { Step } from "./phase";
 
 export interface Kept {
@@ -75,10 +76,11 @@ export function isSameFile(kept: { name: string; sizeBytes: number; lastModified
   return kept.name === file.name && kept.sizeBytes === file.size && kept.lastModified === file.lastModified;
 }
 
-/** Deletes the stored queues of all accounts, at sign-out. */
+/** Deletes the stored queues of all accounts, and what other apps have shared and nobody has taken, at sign-out. */
 export async function forgetAll(): Promise<void> {
   for (const key of Object.keys(localStorage)) if (key.startsWith(`${LIST}.`)) localStorage.removeItem(key);
   await inFiles("readwrite", (files) => files.clear());
+  if ("caches" in window) await caches.delete(receivedCache());
 }
 
 /** Stores a file if it is small enough and the browser allows it. */

@@ -33,8 +33,8 @@ class NewLink(BaseModel):
 class LinkJSON(BaseModel):
     """A link to the result that needs no account."""
 
-    url: str = Field(description="A page that plays the MP3, with a button that downloads it.")
-    mp3_url: str = Field(description="The result itself.")
+    url: str = Field(description="The result itself.")
+    page_url: str = Field(description="A page that plays the MP3, with a button that downloads it.")
     expires_at: datetime
 
 
@@ -53,7 +53,7 @@ def create_link(
         audit.record(session, "link.created", by=user.user_id, about=conversion_id)
     base = base_url(request, services)
     return LinkJSON(
-        url=base + links.page_path(token), mp3_url=base + links.mp3_path(token), expires_at=moment(expires_s * SECOND)
+        url=base + links.mp3_path(token), page_url=base + links.page_path(token), expires_at=moment(expires_s * SECOND)
     )
 
 

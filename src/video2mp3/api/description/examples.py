@@ -50,8 +50,8 @@ _FIELDS: Mapping[tuple[str, str], Any] = {
         ("Links", name): f"{_PATH}/{name}"
         for name in ("events", "mp3", "waveform", "source", "report", "links", "retry")
     },
-    ("Link", "url"): f"https://mp3.example.org/share/{_LINK_TOKEN}",
-    ("Link", "mp3_url"): f"https://mp3.example.org/v1/shared/{_LINK_TOKEN}/mp3",
+    ("Link", "page_url"): f"https://mp3.example.org/share/{_LINK_TOKEN}",
+    ("Link", "url"): f"https://mp3.example.org/v1/shared/{_LINK_TOKEN}/mp3",
     ("Result", "url"): f"{_PATH}/mp3",
     ("Result", "size_bytes"): 57600000,
     ("ApiKey", "name"): "my program",
@@ -70,6 +70,7 @@ _REQUESTS: Mapping[str, dict[str, Any]] = {
     "deleteOwnAccount": {"password": _PASSWORD},
     "createApiKey": {"name": "my program", "scopes": ["convert"]},
     "createWebhook": {"url": "https://example.org/hook", "events": ["conversion.finished", "conversion.failed"]},
+    "previewSplit": {"upload_id": _UPLOAD_ID, "options": {"split": "chapters"}},
     "requestPasswordReset": {"username": "ada"},
 }
 """Bodies of requests whose schema requires too few fields to be an example."""
