@@ -80,7 +80,7 @@ def test_a_copy_ends_where_the_edit_list_of_its_mp4_does(folder: Path, tmp_path:
 
 @pytest.mark.parametrize("delay_s", [0.04, 1.5])
 def test_a_delayed_track_of_an_mp4_keeps_its_end(delay_s: float, folder: Path, tmp_path: Path) -> None:
-    """The edit list begins with an empty edit, which FFmpeg's duration of the track does not have."""
+    """The edit list begins with an empty edit, which FFmpeg's duration of the track may not have."""
     source = source_of("CBR 128", folder)
     mp4 = make(tmp_path / "a.mp4", "-itsoffset", str(delay_s), "-i", str(source), "-c:a", "copy")
     samples = [converted(mp4, tmp_path / "a.mp3", copy=copy).samples for copy in (True, False)]

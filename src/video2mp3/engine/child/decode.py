@@ -73,7 +73,7 @@ class TrackDecoder:
         self.clock = clock
         self._stream = stream
         self._largest_frame = 0
-        self._end_pts = 0
+        self._first_pts, self._end_pts = 0, 0
         self._has_packets = False
         self._broke_off = False
         self._is_cut_short = is_cut_short
@@ -193,6 +193,7 @@ class TrackDecoder:
                     self._end_pts = end_pts
                 if packet.size > 0 and not self._has_packets:
                     self._has_packets = True
+                    self._first_pts = packet.pts or 0
                     self._trim_start(packet)
                 is_jump = packet.is_discard and self._is_fragmented and (packet.pts or 0) >= 0
                 yield _kept(packet) if is_jump else packet
@@ -238,9 +239,9 @@ class TrackDecoder:
         """Returns how many of the samples before a time lie behind the end of an MP4's edit list."""
         if "mp4" not in self._container.format.name or not self._stream.frames or not self._stream.duration:
             return 0  # fragmented: the duration is not from the edit list
-        # An empty edit, which delays the track, is not a part of the duration.
-        end = self._stream.duration + max(self._stream.start_time or 0, 0)
-        excess_s = end_s - end * _time_base(self._stream)
+        if self._first_pts > 0 and self._end_pts - self._first_pts == self._stream.duration:
+            return 0  # an empty edit delays the track, and FFmpeg's duration is that of all packets without it
+        excess_s = end_s - self._stream.duration * _time_base(self._stream)
         is_exact = self.codec in _EXACTLY_TRIMMED_CODECS
         return max(round(excess_s * sample_rate_hz), 0) if is_exact or excess_s > _EDIT_LIST_ERROR_S else 0
 
