@@ -135,7 +135,7 @@ def test_the_files_of_the_questions_exist() -> None:
     """It should name no file under "Where is …" that is not there."""
     root = DOCS.parent
     table = (root / "ARCHITECTURE.md").read_text().split("\n## Where is …\n")[1].split("\n## ")[0]
-    paths = re.findall(r"`([\w/]+\.(?:py|ts))`", table)
+    paths = re.findall(r"`([\w/.-]+\.(?:css|js|json|py|svelte|ts))`", table)
     assert len(paths) > 15
     assert [
         path for path in paths if not any((top / path).is_file() for top in (root / "src" / "video2mp3", root))
