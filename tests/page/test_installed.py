@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Dialog, Page, expect
 
 from tests.acceptance.service import Service
 from tests.media import corpus_file
@@ -92,7 +92,17 @@ def test_the_shell_alone_is_stored_and_opens_offline(service: Service, app: Page
 
 
 def test_what_is_shared_with_the_app_becomes_rows(service: Service, app: Page) -> None:
-    """It should take a file and a link from a share, and files that the system opens with it, in the signed-in tab."""
+    """It should take a file and a link from a share, and files that the system opens with it, in the signed-in tab.
+
+    In a tab it should ask first: another site's form can post the same.
+    """
+    asked: list[str] = []
+
+    def accept(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        dialog.accept()
+
+    app.on("dialog", accept)
     video = list(corpus_file("mp4/sample.mp4").read_bytes())
     app.goto(service.url)
     app.evaluate(ACTIVE)
@@ -101,12 +111,19 @@ def test_what_is_shared_with_the_app_becomes_rows(service: Service, app: Page) -
     make_account(app, "shares")
     expect(row(app).filter(has_text="shared.mp3")).to_have_attribute("data-phase", "finished", timeout=WAIT_MS)
     expect(row(app).filter(has_text="router.mp4")).to_contain_text("private network", timeout=WAIT_MS)
+    names = "shared.mp4\nhttp://192.168.0.1/router.mp4"
+    assert asked == [f"Another app or web page sends this. Convert it?\n\n{names}"]
     app.evaluate(LAUNCH, ["opened.mp4", video])
     expect(row(app).filter(has_text="opened.mp3")).to_have_attribute("data-phase", "finished", timeout=WAIT_MS)
     app.evaluate(SHARE, ["only words", None])
     expect(app.get_by_role("alert")).to_contain_text("There is no video in it.")
     expect(row(app)).to_have_count(3)
+    assert len(asked) == 1
+    app.remove_listener("dialog", accept)
+    with app.expect_event("dialog", lambda dialog: dialog.dismiss() is None):
+        app.evaluate(SHARE, ["http://a.example/planted.mp4", video])
     assert app.url == f"{service.url}/#/"
+    expect(row(app)).to_have_count(3)
 
 
 def test_the_manifest_is_one_that_browsers_install(service: Service, app: Page) -> None:

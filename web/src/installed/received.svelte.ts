@@ -14,6 +14,8 @@ import { receivedCache } from "./cache";
 interface Share {
   files: File[];
   text: string;
+  /** Whether the user is asked first. */
+  isDoubtful: boolean;
 }
 
 /** https://wicg.github.io/manifest-incubations/#launchqueue-interface */
@@ -28,11 +30,13 @@ function receive(share: Share): void {
   waiting = [...waiting, share];
 }
 
-function take({ files, text }: Share): void {
+function take({ files, text, isDoubtful }: Share): void {
   location.hash = "#/";
-  if (files.length) add(files);
   // Apps put the address anywhere in a text.
   const links = text.match(/https?:\/\/\S+/g) ?? [];
+  const names = [...files.map(({ name }) => name), ...links].map((name) => name.slice(0, 100)).slice(0, 10);
+  if (isDoubtful && names.length && !confirm(`${t("drop.received")}\n\n${names.join("\n")}`)) return;
+  if (files.length) add(files);
   if (links.length && facts.takes_urls) takeLinks([...new Set(links)].join("\n"));
   else if (!files.length) showTrouble(t(links.length ? "errors.url_sources_disabled" : "drop.nothing"));
 }
@@ -58,14 +62,18 @@ async function shared(): Promise<Share | null> {
   if (!form) return null;
   const texts = ["url", "text", "title"].map((field) => form.get(field)).filter((text) => typeof text === "string");
   const files = form.getAll("files").filter((file) => file instanceof File && file.size > 0);
-  return { files: files as File[], text: texts.join("\n") };
+  // Any site can post a form to the share target. What the system shares opens the installed app's own window.
+  const isDoubtful = matchMedia("(display-mode: browser)").matches;
+  return { files: files as File[], text: texts.join("\n"), isDoubtful };
 }
 
 export async function start(): Promise<void> {
   const { launchQueue } = window as unknown as { launchQueue?: LaunchQueue };
   launchQueue?.setConsumer(({ files }) => {
     if (files.length) {
-      void Promise.all(files.map((file) => file.getFile())).then((found) => receive({ files: found, text: "" }));
+      void Promise.all(files.map((file) => file.getFile())).then((found) =>
+        receive({ files: found, text: "", isDoubtful: false }),
+      );
     }
   });
   // Of secure contexts only.
