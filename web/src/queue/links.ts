@@ -1,6 +1,6 @@
 // Links that the user pastes, drops or shares: the service downloads the files.
 
-import { showTrouble } from "../announcer.svelte";
+import { dismissTrouble, showTrouble } from "../announcer.svelte";
 import { t } from "../texts/texts";
 import { addLinks } from "./actions";
 
@@ -27,6 +27,7 @@ export function takeLinks(text: string): number {
   const [wrong] = lines.length ? links.filter((link) => typeof link === "string") : [t("link.none")];
   if (wrong) showTrouble(wrong);
   else if (lines.length > MAX_LINKS) showTrouble(t("link.too_many", { count: MAX_LINKS }));
+  else dismissTrouble();
   if (good.length) addLinks(good);
   return good.length;
 }
