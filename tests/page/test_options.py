@@ -15,7 +15,7 @@ from tests.acceptance.service import Service
 from tests.engine.converting import make
 from tests.media import corpus_file, make_video
 from tests.page.axe import barriers
-from tests.page.conftest import register
+from tests.page.conftest import make_account, register
 from video2mp3.api.conversions.option_parsing import OPTIONS_SCHEMA
 from video2mp3.engine.presets import PRESETS
 
@@ -341,6 +341,13 @@ def test_an_own_picture_becomes_the_cover(service: Service, page: Page, talk: Pa
     expect(row).to_have_count(1)
     convert(page, talk)
     assert size_of(cover_in(page, service)) == (20, 10)
+
+    # The next user of the browser has another list, and not this picture.
+    page.get_by_role("link", name="Account").click()
+    page.get_by_role("button", name="Sign out").first.click()
+    make_account(page, "options-picture-next")
+    convert(page, talk)
+    assert (20, 10) not in [size_of(picture) for picture in pictures_in(page, service)]
 
 
 def test_a_frame_of_each_video_becomes_its_cover(service: Service, page: Page, tmp_path: Path) -> None:

@@ -2,20 +2,25 @@
 
 import type { Options } from "../api/types";
 import { heldFile, holdFile } from "../queue/kept";
+import { owner } from "../queue/list.svelte";
 import { choose, withoutCover } from "./choosing";
 import { frameOf, uploadPicture } from "./pictures";
 import { KEPT } from "./request";
 
-let kept: File | null = null;
+/** Each account's own: another user of this browser, even of this tab, must not get it. */
+const place = () => `${KEPT}.${owner.userId}`;
+
+/** In private windows nothing is stored. */
+let kept: { place: string; picture: File } | null = null;
 
 export async function keepCover(picture: Blob): Promise<void> {
-  kept = new File([picture], "cover.jpg", { type: picture.type });
-  await holdFile(KEPT, kept);
+  kept = { place: place(), picture: new File([picture], "cover.jpg", { type: picture.type }) };
+  await holdFile(kept.place, kept.picture);
 }
 
 /** Returns the picture for all files; null if this browser no longer has it. */
 export async function keptCover(): Promise<File | null> {
-  return (kept ??= await heldFile(KEPT));
+  return kept?.place === place() ? kept.picture : heldFile(place());
 }
 
 /**
