@@ -89,7 +89,7 @@ def test_of_a_video_of_200_mb_hardly_more_than_its_sound_travels(service: Servic
         before = sum(sent)
         drop(page, whole)
         expect(row(page)).to_have_attribute("data-phase", "finished", timeout=WAIT_MS)
-        expect(row(page)).to_contain_text(re.compile(r"only the audio was uploaded: 9\d% less"))
+        expect(row(page)).to_contain_text(re.compile(r"Only the audio was uploaded: 9\d% less"))
         wire = sum(sent) - before
     sound = sound_bytes(whole)
     print(f"{whole.stat().st_size} bytes, {sound} of sound, {wire} on the wire")
