@@ -160,6 +160,17 @@ def test_the_page_of_a_link_shows_the_mp3_and_nothing_else(
     assert client.get(preview["og:audio"]).content == tag + b"sound"
 
 
+def test_the_page_of_an_mp3_with_thousands_of_long_chapters_stays_small(
+    ada: SignedIn, client: httpx.Client, services: Services
+) -> None:
+    """Whoever has the link may request it a thousand times a minute."""
+    job_id = convert(ada.http)
+    finish(services, job_id, id3_tag({}, chapters=[(at, at + 1, '"é🎧' * 100) for at in range(4000)]))
+    answer = client.get(create_link(ada, job_id)["page_url"], headers=BROWSER)
+    assert {len(chapter["title"]) for chapter in facts_of(answer.text)["chapters"]} == {25}
+    assert len(answer.content) < 1_000_000
+
+
 def test_the_page_of_a_link_says_why_there_is_no_mp3(
     ada: SignedIn, client: httpx.Client, services: Services, job_id: str
 ) -> None:

@@ -57,8 +57,8 @@ $effect.root(() => {
 async function shared(): Promise<Share | null> {
   const name = receivedCache();
   const stored = await (await caches.open(name)).match(address("share-target"));
-  const form = await stored?.formData();
   await caches.delete(name);
+  const form = await stored?.formData().catch(() => null); // what another site posts may be none
   if (!form) return null;
   const texts = ["url", "text", "title"].map((field) => form.get(field)).filter((text) => typeof text === "string");
   const files = form.getAll("files").filter((file) => file instanceof File && file.size > 0);

@@ -34,6 +34,8 @@ router = APIRouter(tags=["conversions"])
 
 # The address is a secret: neither search engines nor other sites get it.
 _SECRET = {"X-Robots-Tag": "noindex", "Referrer-Policy": "no-referrer"}
+_CHAPTER_TITLES = 100_000
+"""Characters of all titles together on a page: each visitor's request writes them."""
 # Pages of other sites may show it, too.
 _EMBEDDABLE = {**_SECRET, "Cross-Origin-Resource-Policy": "cross-origin"}
 _IMAGE_RESPONSES: dict[int | str, dict[str, Any]] = {
@@ -55,7 +57,7 @@ def read_share_page(request: Request, token: str, services: CurrentServices) -> 
         "share.html",
         {
             "./page/": "../page/",
-            "{share}": escape(json.dumps(_facts(job, token, expires_s, result, tag))),
+            "{share}": escape(json.dumps(_facts(job, token, expires_s, result, tag), ensure_ascii=False)),
             "{title}": escape(title),
             "{preview}": _preview(address, token, title, tag),
             "{mp3}": f"..{links.mp3_path(token)}",
@@ -137,6 +139,7 @@ def _tag_of(job: Job, services: Services) -> FoundTag:
 def _facts(job: Job, token: str, expires_s: int, result: Download, tag: FoundTag) -> dict[str, Any]:
     """Returns what the page shows (web/src/share/facts.ts). It has nothing else of the owner's."""
     segments = segments_of(job)
+    longest_title = _CHAPTER_TITLES // max(len(tag.chapters), 1)
     return {
         "token": token,
         "name": result.name,
@@ -147,7 +150,9 @@ def _facts(job: Job, token: str, expires_s: int, result: Download, tag: FoundTag
         "duration_s": job.result_duration_s,
         "size_bytes": result.size_bytes,
         "expires_at": moment(min(expires_s * SECOND, job.expires_at or expires_s * SECOND)).isoformat(),
-        "chapters": [{"start_s": chapter.start_s, "title": chapter.title} for chapter in tag.chapters],
+        "chapters": [
+            {"start_s": chapter.start_s, "title": (chapter.title or "")[:longest_title]} for chapter in tag.chapters
+        ],
         "segments": [
             {
                 "number": segment.number,
