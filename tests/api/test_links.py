@@ -1,8 +1,10 @@
 import base64
 import json
 import re
+from collections.abc import Mapping
 from html import unescape
-from typing import Any
+from pathlib import Path
+from typing import Any, get_type_hints
 
 import httpx
 import pytest
@@ -14,9 +16,11 @@ from tests.api.stored import convert, finish
 from tests.servers import wait_until
 from video2mp3.accounts import links
 from video2mp3.accounts.links import ResultLink
+from video2mp3.api.conversions import shared
 from video2mp3.api.frame.services import Services
 from video2mp3.database.tables import Job, Secret, User
 from video2mp3.engine.mp3.id3 import id3_tag
+from video2mp3.storage.checksums import BLOCK_BYTES, VerifiedObject
 
 DAY_S = 86_400
 PNG = b"\x89PNG\r\n\x1a\n and so on"
@@ -169,6 +173,61 @@ def test_the_page_of_an_mp3_with_thousands_of_long_chapters_stays_small(
     answer = client.get(create_link(ada, job_id)["page_url"], headers=BROWSER)
     assert {len(chapter["title"]) for chapter in facts_of(answer.text)["chapters"]} == {25}
     assert len(answer.content) < 1_000_000
+
+
+def test_the_page_of_a_link_does_not_read_the_picture(
+    ada: SignedIn, client: httpx.Client, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It should read the start of the MP3 only, and the cover in pieces; a part of it if a part is asked for."""
+    cover = bytes(range(256)) * 19_000
+    job_id = convert(ada.http)
+    finish(services, job_id, id3_tag({"TIT2": "Large"}, cover=("image/jpeg", cover)) + b"sound")
+    page_url = create_link(ada, job_id)["page_url"]
+    read: list[int] = []
+    stored_read = VerifiedObject.read
+
+    def counted(verified: VerifiedObject, storage: Any, start: int, size: int) -> bytes:
+        data = stored_read(verified, storage, start, size)
+        read.append(len(data))
+        return data
+
+    monkeypatch.setattr(VerifiedObject, "read", counted)
+    facts = facts_of(client.get(page_url, headers=BROWSER).text)
+    assert (facts["title"], facts["has_cover"]) == ("Large", True)
+    assert 0 < sum(read) <= BLOCK_BYTES
+    read.clear()
+    picture = client.get(f"/v1/shared/{facts['token']}/cover")
+    assert (picture.content, picture.headers["content-type"]) == (cover, "image/jpeg")
+    assert max(read) <= 2 * BLOCK_BYTES
+    read.clear()
+    part = client.get(f"/v1/shared/{facts['token']}/cover", headers={"Range": "bytes=256-511"})
+    assert (part.status_code, part.content) == (206, bytes(range(256)))
+    assert sum(read) <= BLOCK_BYTES
+
+
+def test_the_page_of_a_link_and_the_service_agree_on_its_facts() -> None:
+    """It should name the same fields with the same types in TypeScript as in Python."""
+    source = (Path(__file__).parents[2] / "web/src/share/facts.ts").read_text(encoding="utf-8")
+    interfaces = {
+        name: dict(re.findall(r"^  (\w+): (.+);$", body, re.MULTILINE))
+        for name, body in re.findall(r"interface (\w+) \{\n(.*?)^\}", source, re.MULTILINE | re.DOTALL)
+    }
+    types: tuple[type, ...] = (shared.SharedChapter, shared.SharedSegment, shared.Shared)
+    assert interfaces == {each.__name__: typescript_of(get_type_hints(each)) for each in types}
+
+
+def typescript_of(hints: Mapping[str, Any]) -> dict[str, str]:
+    names: dict[Any, str] = {
+        str: "string",
+        str | None: "string | null",
+        bool: "boolean",
+        int: "number",
+        float: "number",
+        float | None: "number | null",
+        list[shared.SharedChapter]: "SharedChapter[]",
+        list[shared.SharedSegment]: "SharedSegment[]",
+    }
+    return {field: names[hint] for field, hint in hints.items()}
 
 
 def test_the_page_of_a_link_says_why_there_is_no_mp3(

@@ -147,6 +147,12 @@ def test_it_can_be_installed(folder: Path, client: httpx.Client) -> None:
         assert (answer.status_code, answer.headers["Content-Type"]) == (200, icon["type"])
 
 
+def test_a_place_that_a_page_does_not_have_is_noticed(folder: Path) -> None:
+    assert pages.built_page("share.html", {"{title}": "A talk"}).status_code == 200
+    with pytest.raises(ValueError, match=r"share\.html has no \{titel\}"):
+        pages.built_page("share.html", {"{titel}": "A talk"})
+
+
 def test_without_a_page_the_service_says_how_to_get_one(folder: Path, client: httpx.Client) -> None:
     """It should be one sentence, while programs notice nothing."""
     shutil.rmtree(folder)

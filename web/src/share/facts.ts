@@ -1,11 +1,18 @@
-// What the service has written into the page of a link (src/video2mp3/api/conversions/shared.py).
+// What the service has written into the page of a link: the same types as in src/video2mp3/api/conversions/shared.py.
 
-export interface Chapter {
+interface SharedChapter {
   start_s: number;
   title: string | null;
 }
 
-export interface Shared {
+interface SharedSegment {
+  number: number;
+  name: string;
+  title: string | null;
+  duration_s: number;
+}
+
+interface Shared {
   token: string;
   /** Of the file. */
   name: string;
@@ -16,9 +23,9 @@ export interface Shared {
   duration_s: number | null;
   size_bytes: number;
   expires_at: string;
-  chapters: Chapter[];
+  chapters: SharedChapter[];
   /** The MP3s in a ZIP; empty if the result is one MP3. */
-  segments: { number: number; name: string; title: string | null; duration_s: number }[];
+  segments: SharedSegment[];
 }
 
 export const shared = JSON.parse(

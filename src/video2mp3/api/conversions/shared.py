@@ -1,8 +1,9 @@
 """What links lead to (see `accounts/links.py`): a page that plays a result, and the result, without an account."""
 
 import json
+from collections.abc import Iterator
 from html import escape
-from typing import Any
+from typing import Any, TypedDict
 
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import select
@@ -21,12 +22,13 @@ from video2mp3.api.conversions.links import base_url
 from video2mp3.api.conversions.waveforms import WaveformJSON, waveform_response
 from video2mp3.api.fairness.transfers import in_transfer_thread, run_transfer
 from video2mp3.api.frame import pages
-from video2mp3.api.frame.range_response import Download
+from video2mp3.api.frame.range_response import Download, serve
 from video2mp3.api.frame.schemas import moment
 from video2mp3.api.frame.services import CurrentServices, Services
 from video2mp3.database.clock import SECOND, now
 from video2mp3.database.tables import Job
-from video2mp3.engine.mp3.id3_reader import HEADER_BYTES, FoundTag, read_tag, tag_size
+from video2mp3.engine.mp3.id3_reader import FoundTag, read_tag
+from video2mp3.engine.report import MAX_CHAPTERS
 from video2mp3.errors import Expired, LinkExpired, LinkStopped, NotFound
 from video2mp3.jobs.results import segments_of
 
@@ -38,9 +40,45 @@ _CHAPTER_TITLES = 100_000
 """Characters of all titles together on a page: each visitor's request writes them."""
 # Pages of other sites may show it, too.
 _EMBEDDABLE = {**_SECRET, "Cross-Origin-Resource-Policy": "cross-origin"}
+_IMAGE_KINDS = ("image/jpeg", "image/png")
+_IMAGE_CONTENT = {"content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in _IMAGE_KINDS}}
 _IMAGE_RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: {"content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in ("image/jpeg", "image/png")}}
+    200: _IMAGE_CONTENT,
+    206: {**RANGE_RESPONSES[206], **_IMAGE_CONTENT},
+    304: RANGE_RESPONSES[304],
 }
+
+
+class SharedChapter(TypedDict):
+    """A chapter of the MP3."""
+
+    start_s: float
+    title: str | None
+
+
+class SharedSegment(TypedDict):
+    """One MP3 of several."""
+
+    number: int
+    name: str
+    title: str | None
+    duration_s: float
+
+
+class Shared(TypedDict):
+    """What the page of a link shows; it gets nothing else of the owner's. The same as in web/src/share/facts.ts."""
+
+    token: str
+    name: str
+    title: str | None
+    artist: str | None
+    album: str | None
+    has_cover: bool
+    duration_s: float | None
+    size_bytes: int
+    expires_at: str
+    chapters: list[SharedChapter]
+    segments: list[SharedSegment]
 
 
 @router.get("/share/{token}", include_in_schema=False)
@@ -50,7 +88,7 @@ def read_share_page(request: Request, token: str, services: CurrentServices) -> 
     with services.database.read() as session:
         job, expires_s = _shared_job(session, token)
     result = result_of(job, services)
-    tag = _tag_of(job, services)
+    tag = _tag_of(_tagged_mp3(job, services))
     title = tag.texts.get("TIT2") or result.name
     address = base_url(request, services)
     page = pages.built_page(
@@ -97,14 +135,21 @@ async def read_shared_waveform(
 
 @router.get("/v1/shared/{token}/cover", response_class=Response, responses=_IMAGE_RESPONSES)
 @in_transfer_thread
-def read_shared_cover(token: str, services: CurrentServices) -> Response:
+def read_shared_cover(request: Request, token: str, services: CurrentServices) -> Response:
     """Returns the cover of a link's MP3."""
     with services.database.read() as session:
         job, _ = _shared_job(session, token)
-    cover = _tag_of(job, services).cover
+    mp3 = _tagged_mp3(job, services)
+    cover = _tag_of(mp3).cover
     if cover is None:
         raise NotFound("The MP3 has no cover.")
-    return Response(cover[1], media_type=cover[0], headers={"Cache-Control": "private, max-age=3600", **_EMBEDDABLE})
+
+    def stream(start: int, end: int) -> Iterator[bytes]:
+        return mp3.stream(cover.start + start, cover.start + end)
+
+    picture = Download(mp3.name, cover.media_type, cover.end - cover.start, mp3.etag, stream)
+    headers = {"Cache-Control": "private, max-age=3600", "Content-Disposition": "inline"}
+    return serve(request, picture, {**headers, **_EMBEDDABLE})
 
 
 def _shared_job(session: Session, token: str) -> tuple[Job, int]:
@@ -129,15 +174,16 @@ def _shared_job(session: Session, token: str) -> tuple[Job, int]:
     return job, link.expires_s
 
 
-def _tag_of(job: Job, services: Services) -> FoundTag:
-    """Returns the tag of the MP3, or of the first one of several."""
-    mp3: Download = segment_of(job, 1, services) if segments_of(job) else result_of(job, services)
-    size_bytes = tag_size(b"".join(mp3.stream(0, min(HEADER_BYTES, mp3.size_bytes))))
-    return read_tag(b"".join(mp3.stream(0, min(size_bytes, mp3.size_bytes))))
+def _tagged_mp3(job: Job, services: Services) -> Download:
+    """Returns the MP3, or the first one of several."""
+    return segment_of(job, 1, services) if segments_of(job) else result_of(job, services)
 
 
-def _facts(job: Job, token: str, expires_s: int, result: Download, tag: FoundTag) -> dict[str, Any]:
-    """Returns what the page shows (web/src/share/facts.ts). It has nothing else of the owner's."""
+def _tag_of(mp3: Download) -> FoundTag:
+    return read_tag(lambda start, end: b"".join(mp3.stream(start, end)), mp3.size_bytes, MAX_CHAPTERS)
+
+
+def _facts(job: Job, token: str, expires_s: int, result: Download, tag: FoundTag) -> Shared:
     segments = segments_of(job)
     longest_title = _CHAPTER_TITLES // max(len(tag.chapters), 1)
     return {
@@ -151,7 +197,8 @@ def _facts(job: Job, token: str, expires_s: int, result: Download, tag: FoundTag
         "size_bytes": result.size_bytes,
         "expires_at": moment(min(expires_s * SECOND, job.expires_at or expires_s * SECOND)).isoformat(),
         "chapters": [
-            {"start_s": chapter.start_s, "title": (chapter.title or "")[:longest_title]} for chapter in tag.chapters
+            {"start_s": chapter.start_s, "title": chapter.title and chapter.title[:longest_title]}
+            for chapter in tag.chapters
         ],
         "segments": [
             {

@@ -58,7 +58,11 @@ def page_response(facts: Mapping[str, bool | int], media_origin: str | None = No
 
 
 def built_page(name: str, texts: Mapping[str, str], media_origin: str | None = None) -> Response:
-    """Returns a built page with a new nonce, and with texts (HTML) in their places; the rest as `page_response`."""
+    """Returns a built page with a new nonce, and with texts (HTML) in their places; the rest as `page_response`.
+
+    Raises:
+        ValueError: when the page has no such place.
+    """
     try:
         page = (FOLDER / name).read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -67,6 +71,8 @@ def built_page(name: str, texts: Mapping[str, str], media_origin: str | None = N
     policy = _CSP.replace(_NONCE, nonce).replace(_MEDIA, f" {media_origin}" if media_origin else "")
     headers = {"Cache-Control": "no-store", "Content-Security-Policy": policy}
     places = {_NONCE: nonce, **texts}
+    if missing := [place for place in places if place not in page]:
+        raise ValueError(f"{name} has no {', '.join(missing)}")
     # All at once: a text may have the name of a place in it.
     page = re.sub("|".join(map(re.escape, places)), lambda found: places[found[0]], page)
     return HTMLResponse(page, headers=headers)
