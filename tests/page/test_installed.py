@@ -14,9 +14,9 @@ from tests.page.test_convert import WAIT_MS, drop, row
 from video2mp3.api.frame import pages
 
 # As Chromium posts what another app shares.
-SHARE = """([text, bytes]) => {
+SHARE = """([text, bytes, action]) => {
   const form = document.createElement("form");
-  Object.assign(form, { method: "post", enctype: "multipart/form-data", action: "share-target" });
+  Object.assign(form, { method: "post", enctype: "multipart/form-data", action: action ?? "share-target" });
   const add = (name, type) => form.appendChild(Object.assign(document.createElement("input"), { name, type }));
   add("title", "text").value = "A talk";
   add("text", "text").value = text;
@@ -120,8 +120,10 @@ def test_what_is_shared_with_the_app_becomes_rows(service: Service, app: Page) -
     expect(row(app)).to_have_count(3)
     assert len(asked) == 1
     app.remove_listener("dialog", accept)
+    app.route("http://elsewhere.example/", lambda route: route.fulfill(content_type="text/html", body="<body>"))
+    app.goto("http://elsewhere.example/")
     with app.expect_event("dialog", lambda dialog: dialog.dismiss() is None):
-        app.evaluate(SHARE, ["http://a.example/planted.mp4", video])
+        app.evaluate(SHARE, ["http://a.example/planted.mp4", video, f"{service.url}/share-target"])
     assert app.url == f"{service.url}/#/"
     expect(row(app)).to_have_count(3)
 
