@@ -109,6 +109,27 @@ def test_links_become_rows_that_say_what_is_wrong(service: Service, page: Page, 
     expect(page.locator("li[data-phase]")).to_have_count(7)
 
 
+def test_a_link_waits_for_its_options_where_the_user_is_asked(service: Service, page: Page, web: str) -> None:
+    """It should say what is unknown, stay so after a reload, and be converted with the chosen options."""
+    register(page, service, "links-asked")
+    page.get_by_text("More options").click()
+    page.get_by_label("Ask before converting").check()
+    page.evaluate(PASTE, [f"{web}/talk.mp4", ""])
+    expect(row(page, "talk.mp4")).to_have_attribute("data-phase", "ready")
+    page.reload()
+    asked = row(page, "talk.mp4")
+    expect(asked).to_contain_text("its tracks and duration are unknown until then")
+    assert page.request.get(f"{service.url}/v1/conversions").json()["items"] == []
+    asked.locator("summary", has_text="Cut").click()
+    asked.get_by_label("Start", exact=True).fill("0:00.5")
+    asked.get_by_label("Start", exact=True).blur()
+    assert barriers(page) == []
+    asked.get_by_role("button", name="Convert", exact=True).click()
+    expect(row(page, "talk.mp3")).to_have_attribute("data-phase", "finished", timeout=WAIT_MS)
+    (job,) = page.request.get(f"{service.url}/v1/conversions").json()["items"]
+    assert job["options"]["start_s"] == 0.5
+
+
 def test_no_link_is_offered_where_the_service_takes_none(service: Service, page: Page) -> None:
     """It should show no field, and leave a pasted link alone."""
 

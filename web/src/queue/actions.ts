@@ -26,9 +26,7 @@ export function add(files: readonly File[], options: Options = preferences.all.o
       continue;
     }
     const entry = new Entry(newId(), file);
-    entry.options = { ...options };
-    entry.isHeldBack = preferences.all.lookFirst;
-    entry.claim();
+    prepare(entry, options);
     if (file.size === 0) entry.trouble = { code: "empty_file", detail: "", retryable: false };
     added.push(entry);
   }
@@ -43,12 +41,17 @@ export function addLinks(links: readonly { url: string; name: string }[]): void 
   const added = links.map(({ url, name }) => {
     const entry = new Entry(newId(), { name, size: 0, lastModified: 0 });
     entry.url = url;
-    entry.options = { ...preferences.all.options };
-    entry.claim();
+    prepare(entry, preferences.all.options);
     return entry;
   });
   setEntries([...queue.entries, ...added]);
   pump();
+}
+
+function prepare(entry: Entry, options: Options): void {
+  entry.options = { ...options };
+  entry.isHeldBack = preferences.all.lookFirst;
+  entry.claim();
 }
 
 function newId(): string {
@@ -136,7 +139,9 @@ export async function retry(entry: Entry): Promise<void> {
 
 /** Requests another conversion of the same upload, or the first one if it was held back. */
 export async function convertAgain(entry: Entry, options: Options): Promise<void> {
-  const body = requestOf({ upload_id: entry.sourceId }, options);
+  const { url, sourceId } = entry;
+  const source = url !== null && sourceId === null ? { source: { url } } : { upload_id: sourceId };
+  const body = requestOf(source, options);
   entry.follow(await call<Conversion>("POST", "v1/conversions", body));
   entry.options = options;
   entry.isHeldBack = false;

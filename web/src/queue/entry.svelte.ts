@@ -81,6 +81,10 @@ export class Entry implements Standing {
   get sourceId(): string | null {
     return this.uploadId ?? this.conversion?.source.upload_id ?? null;
   }
+  /** Whether the service has not downloaded the file yet, so that nobody knows its contents. */
+  get isUnfetched(): boolean {
+    return this.url !== null && this.sourceId === null;
+  }
   get mp3Name(): string {
     return this.chosenName ?? this.converted?.result?.name ?? this.name;
   }

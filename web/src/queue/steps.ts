@@ -64,11 +64,13 @@ export async function advance(entry: Entry, surroundings: Surroundings): Promise
   surroundings.changed();
 }
 
-/** Requests the conversion of a file that the service downloads. */
+/** Requests the conversion of a file that the service downloads, unless it is held back. */
 async function convertFromUrl(entry: Entry, url: string, { changed }: Surroundings): Promise<void> {
-  const extras = { signal: entry.stopper.signal, headers: { "Idempotency-Key": `page-${entry.id}` } };
-  const order = requestOf({ source: { url } }, entry.options);
-  entry.conversion = await call<Conversion>("POST", "v1/conversions", order, extras);
+  if (!entry.isHeldBack) {
+    const extras = { signal: entry.stopper.signal, headers: { "Idempotency-Key": `page-${entry.id}` } };
+    const order = requestOf({ source: { url } }, entry.options);
+    entry.conversion = await call<Conversion>("POST", "v1/conversions", order, extras);
+  }
   entry.step = "sent";
   changed();
 }
