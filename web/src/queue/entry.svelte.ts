@@ -4,7 +4,7 @@ import { Problem } from "../api/client";
 import type { Conversion, Options, Progress } from "../api/types";
 import type { SoundTrack } from "../sound/index";
 import { TAB } from "../tabs/channel";
-import type { Kept, Row, Trouble } from "./kept";
+import { assign, reportedOf, storedOf, type Kept, type Row } from "./fields";
 import { isRetryable } from "./remedies";
 import { isBusy, isEnded, percentOf, phaseOf, type Phase, type Standing, type Step } from "./phase";
 
@@ -14,6 +14,13 @@ export interface Upload {
   hash: string;
   /** Whether only the extracted audio is uploaded. */
   isSound: boolean;
+}
+
+/** Why an entry cannot go on. */
+export interface Trouble {
+  code: string;
+  detail: string;
+  retryable: boolean;
 }
 
 export class Entry implements Standing {
@@ -182,49 +189,17 @@ export class Entry implements Standing {
   }
 
   kept(): Kept {
-    const { id, name, size, lastModified, url, options, isHeldBack, chosenName, step, sender, turn, uploadId, upload } =
-      this;
+    const { id, name, size: sizeBytes, lastModified } = this;
     const conversionId = this.conversion?.id ?? this.conversionId;
     const previousId = this.previous?.id ?? this.previousId;
-    return {
-      id,
-      name,
-      sizeBytes: size,
-      lastModified,
-      url,
-      options,
-      isHeldBack,
-      chosenName,
-      step,
-      sender,
-      turn,
-      uploadId,
-      upload,
-      conversionId,
-      previousId,
-    };
+    return { id, name, sizeBytes, lastModified, ...storedOf(this), conversionId, previousId };
   }
   row(): Row {
-    const { sentBytes, speedBps, takenPercent, trouble } = this;
-    return { ...this.kept(), sentBytes, speedBps, takenPercent, trouble };
+    return { ...this.kept(), ...reportedOf(this) };
   }
   /** Takes over what another tab reports or what was stored. */
-  take(row: Kept & Partial<Row>): void {
-    this.url = row.url ?? null;
-    this.options = row.options;
-    this.isHeldBack = row.isHeldBack;
-    this.chosenName = row.chosenName;
-    this.step = row.step;
-    this.sender = row.sender;
-    this.turn = row.turn;
-    this.uploadId = row.uploadId;
-    this.upload = row.upload;
-    this.conversionId = row.conversionId;
-    this.previousId = row.previousId;
-    this.sentBytes = row.sentBytes ?? 0;
-    this.speedBps = row.speedBps ?? null;
-    this.takenPercent = row.takenPercent ?? 0;
-    this.trouble = row.trouble ?? null;
+  take(row: Kept | Row): void {
+    assign(this, row);
     this.heardMs = performance.now();
   }
 }

@@ -1,48 +1,8 @@
 // The stored queue, which survives a reload of the page: the list is in localStorage, the files, if
 // small enough to be copied, are in IndexedDB. Each account has its own list.
 
-import type { Options } from "../api/types";
 import { receivedCache } from "../installed/cache";
-import type { Step } from "./phase";
-
-export interface Kept {
-  id: string;
-  name: string;
-  sizeBytes: number;
-  lastModified: number;
-  /** Where the service downloads the file from; null if the browser has it. */
-  url: string | null;
-  options: Options;
-  /** Whether the conversion waits for the user's choice of options. */
-  isHeldBack: boolean;
-  /** What the user calls the MP3; null if it has the name that the service gave it. */
-  chosenName: string | null;
-  step: Step;
-  /** The tab that has the file and sends it; null if none has to. */
-  sender: string | null;
-  /** How many times a tab has made itself the sender, or has converted the file again. */
-  turn: number;
-  uploadId: string | null;
-  /** The uploaded file: the whole file or its audio. */
-  upload: { sizeBytes: number; hash: string; isSound: boolean } | null;
-  conversionId: string | null;
-  /** While the file is converted again: the conversion whose MP3 stays until the new one is there. */
-  previousId: string | null;
-}
-
-/** What tabs report to each other about an entry. */
-export interface Row extends Kept {
-  sentBytes: number;
-  speedBps: number | null;
-  takenPercent: number;
-  trouble: Trouble | null;
-}
-
-export interface Trouble {
-  code: string;
-  detail: string;
-  retryable: boolean;
-}
+import type { Kept } from "./fields";
 
 const LIST = "video2mp3.queue";
 const MAX_KEPT = 2000;

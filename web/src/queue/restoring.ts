@@ -4,7 +4,8 @@ import type { Conversion } from "../api/types";
 import { isSuccessorOf } from "../tabs/senders";
 import { Entry } from "./entry.svelte";
 import { isEnd } from "./feed";
-import { heldFile, type Kept } from "./kept";
+import type { Kept } from "./fields";
+import { heldFile } from "./kept";
 import { conversionsById } from "./lookup";
 import { storedBytes } from "./uploads";
 

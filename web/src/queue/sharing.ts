@@ -5,7 +5,7 @@ import { postToTabs, TAB, type News } from "../tabs/channel";
 import { whenEnded } from "../tabs/senders";
 import { Entry } from "./entry.svelte";
 import { Feed, isEnd } from "./feed";
-import type { Row } from "./kept";
+import type { Row } from "./fields";
 import { entryOfConversion, entryWithId, owner, queue, setEntries } from "./list.svelte";
 import { takeOver } from "./restoring";
 import { halt, pump, stop } from "./scheduler";

@@ -1,7 +1,7 @@
 // The tabs of this browser report to each other who is signed in, which files they send and what became of them.
 
 import type { Conversion, Progress } from "../api/types";
-import type { Row } from "../queue/kept";
+import type { Row } from "../queue/fields";
 
 /** This tab, until it is loaded again. */
 export const TAB = Array.from(crypto.getRandomValues(new Uint32Array(2)), (part) => part.toString(36)).join("");
