@@ -144,7 +144,7 @@ export class Entry implements Standing {
   /** Shows why a step failed. */
   fail(error: unknown): void {
     const [code, detail] = error instanceof Problem ? [error.code, error.message] : ["unexpected", String(error)];
-    this.trouble = { code, detail, retryable: isRetryable(code) };
+    this.trouble = { code, detail, retryable: isRetryable(error) };
   }
 
   /** Takes over what is known of the conversion. */

@@ -1,5 +1,6 @@
 // One list in all tabs of this browser: what this tab reports to the others of its rows, and takes over from theirs.
 
+import { Problem } from "../api/client";
 import type { Conversion } from "../api/types";
 import { postToTabs, TAB, type News } from "../tabs/channel";
 import { whenEnded } from "../tabs/senders";
@@ -52,7 +53,7 @@ export function take(news: News): void {
     const entry = entryOfConversion(news.id);
     if (!entry) forgetPrevious(news.id);
     else if (news.status === 404) entry.fallBack() || drop(entry);
-    else entry.trouble = { code: news.code, detail: "", retryable: true };
+    else entry.fail(new Problem(news.status, { code: news.code }));
   }
 }
 
