@@ -234,6 +234,8 @@ def test_a_split_shows_its_cuts_before_it_converts(service: Service, page: Page,
     expect(page.get_by_text("This makes 2 MP3s:")).to_be_visible()
     page.get_by_label("Minimum silence, seconds").fill("0.4")
     threshold = page.get_by_role("slider", name=re.compile("Quieter than"))
+    threshold.press("Home")  # the lowest that there is
+    expect(threshold).to_have_value("-96")
     threshold.fill("-5")  # the highest that there is, -10 dB
     threshold.fill("-40")
     expect(page.get_by_text("This makes 3 MP3s:")).to_be_visible()
