@@ -1,16 +1,16 @@
 // Labels of a file's audio tracks.
 
 import type { Probe, OptionValue } from "../api/types";
+import type { Choosable } from "../sound/default_track.ts";
 import { currentLanguage, t, textIfKnown } from "../texts/texts";
 
-/** A track as the service or the browser has found it; the browser does not know what the service can decode. */
-export type Track = Pick<Probe["tracks"][number], "language" | "title" | "flags" | "channels"> &
-  Partial<Pick<Probe["tracks"][number], "codec" | "decodable">>;
+/** A track as the service or the browser has found it. */
+export type Track = Choosable &
+  Pick<Probe["tracks"][number], "language" | "title"> &
+  Partial<Pick<Probe["tracks"][number], "codec">>;
 
 /** Flags that say for whom a track is. */
 const SHOWN_FLAGS = ["comment", "visual_impaired", "hearing_impaired", "original", "dub", "karaoke"];
-/** Tracks that are only converted if they are chosen, or if there is no other. */
-const ASIDE = ["comment", "visual_impaired", "hearing_impaired"];
 
 /** `English, “Director”, commentary, stereo, aac`: the properties that distinguish tracks. */
 export function trackName(track: Track): string {
@@ -31,13 +31,6 @@ export function trackChoices(tracks: readonly Track[]): [OptionValue, string][] 
   if (tracks.length < 2) return [];
   const single = tracks.map((track, index): [OptionValue, string] => [index + 1, `${index + 1}: ${trackName(track)}`]);
   return [[null, t("choice.track.first")], ...single, ["all", t("choice.track.all")], ["mix", t("choice.track.mix")]];
-}
-
-/** Returns the index of the track that is converted unless another one is chosen; the service chooses by the same rule. */
-export function defaultTrack(tracks: readonly Track[]): number {
-  const isMain = ({ flags, decodable }: Track) => decodable !== false && !ASIDE.some((flag) => flags.includes(flag));
-  const preferred = tracks.findIndex((track) => isMain(track) && track.flags.includes("default"));
-  return Math.max(0, preferred < 0 ? tracks.findIndex(isMain) : preferred);
 }
 
 function languageName(code: string | null): string {

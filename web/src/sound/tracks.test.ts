@@ -45,8 +45,9 @@ const TWO = [
 
 describe.skipIf(!hasFfmpeg)("the audio tracks of a video", { timeout: 60_000 }, () => {
   it("are those that the service finds", async () => {
-    const german = { language: "deu", title: null, channels: 1, flags: [] };
-    const english = { language: "eng", title: "Ada’s view", channels: 2, flags: ["default", "comment"] };
+    const usable = { decodable: true, isEmpty: false };
+    const german = { ...usable, language: "deu", title: null, channels: 1, flags: [] };
+    const english = { ...usable, language: "eng", title: "Ada’s view", channels: 2, flags: ["default", "comment"] };
     expect(await readTracks(await make("two.mkv", ...TWO))).toEqual([german, english]);
     // MP4 has no flag for commentary.
     const inMp4 = await readTracks(await make("two.mp4", ...TWO));

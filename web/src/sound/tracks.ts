@@ -7,6 +7,7 @@
 
 import { children as boxesIn, fourCharacters, readBox, view, type Box } from "./mp4.ts";
 import { children as elementsIn, isMatroska, readElement, unsigned, type Element } from "./matroska.ts";
+import DECODABLE from "./decodable.json" with { type: "json" };
 import { Source, Unfit } from "./source.ts";
 
 export interface SoundTrack {
@@ -16,6 +17,10 @@ export interface SoundTrack {
   channels: number;
   /** By ffmpeg's names. */
   flags: string[];
+  /** Whether the service has a decoder for it, as far as that is known. */
+  decodable: boolean;
+  /** Whether the index says that nothing is in it. */
+  isEmpty: boolean;
 }
 
 const MAX_HEAD_BYTES = 64 * 1024 ** 2;
@@ -50,10 +55,12 @@ async function ofMp4(source: Source): Promise<SoundTrack[]> {
 }
 
 function tracksOfIndex(data: DataView, index: Box): SoundTrack[] {
-  return [...boxesIn(data, index)].flatMap((track) => {
+  const tracks = [...boxesIn(data, index)].flatMap((track) => {
     const found = track.kind === "trak" ? find(data, track, "mdia", "hdlr") : undefined;
     return found && fourCharacters(data, found.body + 8) === "soun" ? [trackOfMp4(data, track)] : [];
   });
+  // The index of a fragmented file counts no samples at all.
+  return tracks.every(({ isEmpty }) => isEmpty) ? tracks.map((track) => ({ ...track, isEmpty: false })) : tracks;
 }
 
 function trackOfMp4(data: DataView, track: Box): SoundTrack {
@@ -61,13 +68,26 @@ function trackOfMp4(data: DataView, track: Box): SoundTrack {
   const media = find(data, track, "mdia", "mdhd");
   const description = find(data, track, "mdia", "minf", "stbl", "stsd");
   const name = find(data, track, "udta", "name");
+  const entry = description && readBox(data, description.body + 8, description.end);
   const isEnabled = header && data.getUint32(header.body) & 1;
   return {
     language: media ? languageOfMp4(data.getUint16(media.body + (data.getUint8(media.body) === 1 ? 32 : 20))) : null,
     title: name ? textOf(new Uint8Array(data.buffer, name.body, name.end - name.body)) : null,
-    channels: description ? channelsOfMp4(data, readBox(data, description.body + 8, description.end)) : 0,
+    channels: entry ? channelsOfMp4(data, entry) : 0,
     flags: isEnabled ? ["default"] : [],
+    decodable: !DECODABLE.not_in_mp4.includes(entry?.kind ?? ""),
+    isEmpty: samplesOfMp4(data, track) === 0,
   };
+}
+
+/** Returns how many samples a track has; undefined if it has no table of them. */
+function samplesOfMp4(data: DataView, track: Box): number | undefined {
+  const durations = find(data, track, "mdia", "minf", "stbl", "stts");
+  if (!durations) return undefined;
+  let samples = 0;
+  for (let runs = data.getUint32(durations.body + 4), run = 0; run < runs && samples === 0; run++)
+    samples = data.getUint32(durations.body + 8 + 8 * run);
+  return samples;
 }
 
 /** Returns the channels of a sample entry: AAC's own description counts more, because many entries say 2. */
@@ -111,6 +131,7 @@ function find(data: DataView, box: Box, ...path: string[]): Box | undefined {
 
 const [SEGMENT, TRACKS, CLUSTER, TRACK_ENTRY] = [0x18538067, 0x1654ae6b, 0x1f43b675, 0xae];
 const [TYPE, SOUND, NAME, LANGUAGE, LANGUAGE_BCP47] = [0x83, 2, 0x536e, 0x22b59c, 0x22b59d];
+const CODEC = 0x86;
 const [AUDIO, CHANNELS] = [0xe1, 0x9f];
 const FLAGS: [id: number, byDefault: number, name: string][] = [
   [0x88, 1, "default"],
@@ -149,6 +170,7 @@ function trackOfMatroska(bytes: Uint8Array, entry: Element): SoundTrack[] {
   if (numberOf(TYPE, 0) !== SOUND) return [];
   const audio = fields.get(AUDIO);
   const channels = audio && [...elementsIn(bytes, audio.body, audio.end)].find(({ id }) => id === CHANNELS);
+  const codec = textOf(bytesOf(CODEC)) ?? "";
   const language = textOf(bytesOf(LANGUAGE_BCP47)) ?? textOf(bytesOf(LANGUAGE)) ?? "eng";
   return [
     {
@@ -156,6 +178,9 @@ function trackOfMatroska(bytes: Uint8Array, entry: Element): SoundTrack[] {
       title: textOf(bytesOf(NAME)),
       channels: unsignedOr(channels && bytes.subarray(channels.body, channels.end), 1),
       flags: FLAGS.filter(([id, byDefault]) => numberOf(id, byDefault)).map(([, , name]) => name),
+      // Within A_MS/ACM and A_QUICKTIME, a further code names the codec; most of them can be decoded.
+      decodable: DECODABLE.matroska.some((known) => codec.startsWith(known)),
+      isEmpty: false,
     },
   ];
 }
