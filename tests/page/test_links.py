@@ -118,6 +118,7 @@ def test_a_link_waits_for_its_options_where_the_user_is_asked(service: Service, 
     expect(row(page, "talk.mp4")).to_have_attribute("data-phase", "ready")
     page.reload()
     asked = row(page, "talk.mp4")
+    expect(asked).to_contain_text("Not downloaded yet")
     expect(asked).to_contain_text("its tracks and duration are unknown until then")
     assert page.request.get(f"{service.url}/v1/conversions").json()["items"] == []
     asked.locator("summary", has_text="Cut").click()

@@ -19,7 +19,7 @@ export function stateOf(entry: Entry): string {
     case "lost":
       return t("state.lost", { percent: percent(100 * entry.sent) });
     case "ready":
-      return t("state.ready");
+      return t(entry.isUnfetched ? "state.unfetched" : "state.ready");
     case "queued":
       return t(entry.url !== null && entry.state === "waiting" ? "state.fetching" : "state.queued");
     case "processing":
