@@ -33,7 +33,7 @@ def test_an_account_is_made_and_signs_in(client: httpx.Client) -> None:
     assert (tokens["token_type"], tokens["expires_in"]) == ("Bearer", 900)
 
     me = client.get("/v1/me", headers={"Authorization": f"Bearer {tokens['access_token']}"})
-    assert me.json() == {**made.json(), "signed_in_by": "token"}
+    assert me.json() == {**made.json(), "signed_in_by": "token", "built_in": False}
 
 
 def test_two_users_are_two(ada: SignedIn, bob: SignedIn) -> None:

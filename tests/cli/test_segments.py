@@ -47,7 +47,7 @@ def test_a_file_is_split_into_numbered_mp3s(folder: Path) -> None:
     assert not list(folder.glob(".*"))
 
 
-@pytest.mark.parametrize(("split", "left"), [("2", "talk-03.mp3"), ("chapters", "talk-02.mp3, talk-03.mp3")])
+@pytest.mark.parametrize(("split", "left"), [("1.5", "talk-03.mp3"), ("chapters", "talk-02.mp3, talk-03.mp3")])
 def test_segments_of_an_earlier_conversion_are_named(split: str, left: str, folder: Path) -> None:
     """It should warn of them, and keep them: they may be another file's."""
     first = run(folder, "convert", "talk.mp4", "--split", "1")

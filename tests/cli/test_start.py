@@ -78,7 +78,7 @@ def test_output_that_cannot_be_written_is_a_failure(sound: Path) -> None:
         command = [sys.executable, "-m", "video2mp3", "probe", "sound.wav"]
         ended = subprocess.run(command, cwd=sound.parent, stdout=full, stderr=subprocess.PIPE, check=False)
     assert ended.returncode != 0
-    assert b"No space left" in ended.stderr
+    assert b"no space left" in ended.stderr
 
 
 _FIRST_PROCESS = """
