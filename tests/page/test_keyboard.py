@@ -34,7 +34,7 @@ def test_the_first_minute_needs_no_mouse(service: Service, page: Page, tmp_path:
     tab_to(page, page.get_by_label("Password"))
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="Drop a video, get an MP3")).to_be_visible()
+    expect(page.get_by_role("heading", name="Drop a video, get an MP3")).to_be_focused()
     privacy = "Uploads are kept for 24 hours, MP3s for 7 days, and no other user can see them."
     expect(page.get_by_text(privacy)).to_be_visible()  # how long is it kept, who can see it
     tab_to(page, page.get_by_role("button", name="Choose files"))

@@ -121,6 +121,7 @@ def test_a_link_waits_for_its_options_where_the_user_is_asked(service: Service, 
     expect(asked).to_contain_text("Not downloaded yet")
     expect(asked).to_contain_text("its tracks and duration are unknown until then")
     assert page.request.get(f"{service.url}/v1/conversions").json()["items"] == []
+    expect(asked).to_contain_text("Cut", timeout=WAIT_MS)  # the options come from the API's description
     asked.locator("summary", has_text="Cut").click()
     asked.get_by_label("Start", exact=True).fill("0:00.5")
     asked.get_by_label("Start", exact=True).blur()
