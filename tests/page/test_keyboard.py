@@ -9,7 +9,6 @@ from tests.engine.converting import make
 from tests.media import samples_by_ffmpeg
 from tests.page.test_convert import WAIT_MS, row
 
-
 INSTEAD_OF_THE_DIALOG = """document.querySelector("#files").addEventListener("click", (event) => {
   event.preventDefault();
   window.isAsked = true;
