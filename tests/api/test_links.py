@@ -167,7 +167,7 @@ def test_the_page_of_a_link_shows_the_mp3_and_nothing_else(
 def test_the_page_of_an_mp3_with_thousands_of_long_chapters_stays_small(
     ada: SignedIn, client: httpx.Client, services: Services
 ) -> None:
-    """Whoever has the link may request it a thousand times a minute."""
+    """A visitor can request the page of a link a thousand times a minute, so each response stays below 1 MB."""
     job_id = convert(ada.http)
     finish(services, job_id, id3_tag({}, chapters=[(at, at + 1, '"é🎧' * 100) for at in range(4000)]))
     answer = client.get(create_link(ada, job_id)["page_url"], headers=BROWSER)

@@ -257,7 +257,7 @@ def test_a_split_shows_its_cuts_before_it_converts(service: Service, page: Page,
 
 
 def test_what_is_gone_says_so_before_anything_is_changed(service: Service, page: Page, talk: Path) -> None:
-    """It should do so when the upload is gone from the start, and when it goes meanwhile."""
+    """It should say so if the upload is deleted before the user opens the trimming, or while the user trims."""
     open_trimming(page, talk)
     upload_id = last_job(page, service)["source"]["upload_id"]  # type: ignore[index]
     assert page.evaluate(f"fetch('v1/uploads/{upload_id}', {{method: 'DELETE'}}).then(({{ status }}) => status)") == 204

@@ -247,10 +247,7 @@ def _convert(
         media = reopen()
     one = ConversionJob(reopen, sink, options, job["source"]["name"], job["limits"]["max_audio_s"], pool)
     converter = _converter(media, one, _one_track)
-    for done_s in converter.run():
-        reporter.report(done_s, converter.total_s)
-    for segment in converter.segments():
-        send({"segment": segment})
+    _send_all(converter, reporter, send)
     return {**_describe(media), **converter.facts()}
 
 
@@ -258,15 +255,18 @@ def _plan(
     media: Media, reopen: Callable[[], Media], job: Mapping[str, Any], sink: int, pool: EncoderPool, send: Send
 ) -> bool:
     """Sends the segments that a conversion would make; the sink takes what a copy writes."""
-    reporter = _ProgressReporter(send)
     options = ResolvedOptions.from_json(job["options"])
     one = ConversionJob(reopen, sink, options, job["source"]["name"], job["limits"]["max_audio_s"], pool)
-    converter = _converter(media, one, _plan_one_track)
+    _send_all(_converter(media, one, _plan_one_track), _ProgressReporter(send), send)
+    return True
+
+
+def _send_all(converter: Converter, reporter: _ProgressReporter, send: Send) -> None:
+    """Sends the progress of a conversion or its plan, and then the segments."""
     for done_s in converter.run():
         reporter.report(done_s, converter.total_s)
     for segment in converter.segments():
         send({"segment": segment})
-    return True
 
 
 def _converter(media: Media, job: ConversionJob, one_track: Callable[[Media, ConversionJob], Converter]) -> Converter:
