@@ -1,6 +1,7 @@
 """Command lines as people type them: exit status, output, errors and files."""
 
 import contextlib
+import ctypes
 import functools
 import os
 import pwd
@@ -523,6 +524,12 @@ def test_a_file_that_another_run_converts_meanwhile_is_skipped(folder: Path) -> 
     assert (totals.skipped, totals.failed, target.stat().st_size) == (1, 0, 0)
 
 
+def signal_another_thread(pid: int, number: int) -> None:
+    """Interrupts no wait of the main thread, as a signal does that comes just before the wait."""
+    thread = next(int(task.name) for task in Path(f"/proc/{pid}/task").iterdir() if int(task.name) != pid)
+    assert ctypes.CDLL(None).tgkill(pid, thread, number) == 0
+
+
 class Endless(BaseHTTPRequestHandler):
     """A server that sends a byte now and then, or nothing."""
 
@@ -538,8 +545,11 @@ class Endless(BaseHTTPRequestHandler):
                 threading.Event().wait(0.05)
 
 
-@pytest.mark.parametrize("origin", ["-", "talk.mp4", "silent.mp4"])
-def test_an_interrupt_ends_the_wait_for_an_input(origin: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("origin", "wakes_main"), [("-", True), ("talk.mp4", True), ("silent.mp4", True), ("-", False)]
+)
+def test_an_interrupt_ends_the_wait_for_an_input(origin: str, wakes_main: bool, tmp_path: Path) -> None:
+    """It should do so too if the signal comes just before the main thread waits, or if another thread gets it."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Endless) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         given = origin if origin == "-" else f"http://127.0.0.1:{server.server_port}/{origin}"
@@ -550,7 +560,10 @@ def test_an_interrupt_ends_the_wait_for_an_input(origin: str, tmp_path: Path) ->
             while not list(tmp_path.glob("video2mp3-*")):
                 assert time.monotonic() < deadline_s
                 time.sleep(0.001)
-            process.send_signal(signal.SIGINT)
+            if wakes_main:
+                process.send_signal(signal.SIGINT)
+            else:
+                signal_another_thread(process.pid, signal.SIGINT)
             assert process.wait(60) == 130
         server.shutdown()
     assert not list(tmp_path.iterdir())

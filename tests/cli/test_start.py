@@ -103,3 +103,20 @@ def test_the_zygote_starts_before_all_else_and_ends_with_an_early_error(tmp_path
     assert loaded == []
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid), 0)
+
+
+def test_a_signal_that_another_thread_gets_ends_a_worker() -> None:
+    """It should do so as if it had come just before the main thread waits."""
+    script = """
+import signal, threading
+from video2mp3.cli.roles.server import _wait_for_signal
+
+def interrupt():
+    while signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        pass
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+threading.Thread(target=interrupt).start()
+_wait_for_signal()
+"""
+    assert subprocess.run([sys.executable, "-c", script], check=False, timeout=60).returncode == 0

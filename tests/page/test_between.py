@@ -38,6 +38,10 @@ def sound_bytes(path: Path) -> int:
     return sum(int(size.strip(",")) for size in sizes.split())
 
 
+# The page loads its other views while the browser is idle, this one at last.
+ALL_LOADED = "performance.getEntriesByType('resource').some(({ name }) => /Account-[^.]+[.]js$/.test(name))"
+
+
 @contextmanager
 def counting_relay(port: int) -> Iterator[tuple[int, list[int]]]:
     """Passes connections on to a server of this machine; its own port, and how many bytes went to it."""
@@ -86,6 +90,7 @@ def test_of_a_video_of_200_mb_hardly_more_than_its_sound_travels(service: Servic
     with counting_relay(int(service.url.rsplit(":", 1)[1])) as (port, sent):
         page.goto(f"http://127.0.0.1:{port}")
         make_account(page, "large")
+        wait_until(lambda: page.evaluate(ALL_LOADED), 60, "the page to have loaded all")
         before = sum(sent)
         drop(page, whole)
         expect(row(page)).to_have_attribute("data-phase", "finished", timeout=WAIT_MS)

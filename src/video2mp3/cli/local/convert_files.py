@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -32,6 +32,8 @@ from video2mp3.engine.formats import container_name
 from video2mp3.errors import Canceled, FileExists, InvalidRequest, StorageFull, Video2mp3Error
 
 _NAMED_FILES = 5
+_TICK_S = 0.2
+"""Longest time until an interrupt is noticed that came just before a wait."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,8 @@ def _report_result(task: Task, future: "Future[Converted]", settings: ConvertSet
     name, in_segments = shown(str(task.given)), settings.options.makes_segments
     facts: dict[str, Any] = {"source": str(task.given)} | ({} if in_segments else {"output": str(task.target)})
     results = sys.stderr if task.to_standard_output else sys.stdout
+    while not wait([future], _TICK_S).done:
+        pass  # Python handles a signal between two waits only, if another thread got it or none waited yet
     try:
         done = future.result()
     except Canceled:
