@@ -116,7 +116,7 @@ export class Entry implements Standing {
     return this.converted?.result?.size_bytes ?? this.size;
   }
   get sent(): number {
-    if (this.step === "sent") return 1;
+    if (this.step === "sent") return this.isUnfetched ? 0 : 1;
     return this.upload?.sizeBytes ? Math.min(1, this.sentBytes / this.upload.sizeBytes) : 0;
   }
   /** Of the conversion. */

@@ -33,6 +33,18 @@ describe("what other tabs are told of a row", () => {
   });
 });
 
+describe("a file at a URL", () => {
+  it("counts as sent once the service has downloaded it", () => {
+    const entry = entryOf(null);
+    [entry.url, entry.step] = ["https://example.com/talk.mp4", "sent"];
+    const conversion = { ...conversionOf("2", "waiting"), percent: 0 };
+    entry.learn({ ...conversion, source: { upload_id: null } } as Conversion);
+    expect(entry.overallPercent).toBe(0);
+    entry.learn({ ...conversion, source: { upload_id: "3" } } as Conversion);
+    expect(entry.overallPercent).toBe(70);
+  });
+});
+
 describe("a row of another tab", () => {
   it("is out of date until that tab hears that this one sends the file", () => {
     const [mine, former] = [entryOf("another"), entryOf("another")];
