@@ -128,8 +128,8 @@ test-install: tools ## Install the package in fresh Debian 12 and 13, with pip, 
 	TESTS_INSTALL=1 $(BIN)/pytest tests/install/test_fresh_systems.py -s $(ARGS)
 
 .PHONY: test-pythons
-test-pythons: tools ## Run the core tests under the Pythons of Debian trixie and sid (root; half an hour)
-	$(BIN)/python -m tests.install.pythons $(ARGS)
+test-pythons: tools ## Run the core tests under the Pythons of Debian trixie and sid (root; half an hour; RELEASES=sid: one of them)
+	$(BIN)/python -m tests.install.pythons "$(RELEASES)" --numprocesses=$(TEST_PROCESSES) --dist=loadfile $(ARGS)
 
 .PHONY: keep-alive
 keep-alive: tools ## Send six requests every 5 s through nginx and Caddy, 600 in all: none may be lost (nine minutes; REQUESTS=…)

@@ -25,8 +25,19 @@ SAMPLES = 110_250
 )
 def test_an_edit_list_cuts_off_padding(codec: str, suffix: str, tmp_path: Path) -> None:
     sound = f"sine=frequency=440:sample_rate={RATE_HZ}:duration={SAMPLES / RATE_HZ}"
-    source = make(tmp_path / f"a.{suffix}", "-f", "lavfi", "-i", sound, "-c:a", codec)
+    made = ["-f", "lavfi", "-i", sound, "-c:a", codec]
+    if codec == "libvorbis":  # ffmpeg 9 fails to encode it into an MP4, but copies it there
+        made = ["-i", str(make(tmp_path / "a.ogg", *made)), "-c", "copy"]
+    source = make(tmp_path / f"a.{suffix}", *made)
     assert converted(source, tmp_path / "a.mp3").samples == SAMPLES
+
+
+def ending_at(samples: int, source: Path) -> Path:
+    """Writes where the only edit of an MP4 ends, whose movie has a tick for each sample."""
+    data = bytearray(source.read_bytes())
+    struct.pack_into(">I", data, data.index(b"elst") + 12, samples)
+    source.write_bytes(data)
+    return source
 
 
 @pytest.mark.parametrize(("codec", "suffix"), [("ac3", "mp4"), ("pcm_s16le", "mov")])
@@ -34,16 +45,11 @@ def test_an_edit_list_cuts_off_padding(codec: str, suffix: str, tmp_path: Path) 
 def test_an_edit_list_may_end_within_the_last_packet(
     codec: str, suffix: str, cut: int, expected: int, tmp_path: Path
 ) -> None:
-    """It should not cut off what is only rounded."""
+    """It should not cut off what is only rounded. (ffmpeg 9 lets the list end with the sound, 5 with the packets.)"""
     sound = f"sine=frequency=440:sample_rate={RATE_HZ}:duration=1"
     source = make(tmp_path / f"a.{suffix}", "-f", "lavfi", "-i", sound, "-c:a", codec, "-movie_timescale", str(RATE_HZ))
-    whole = converted(source, tmp_path / "a.mp3").samples
-    data = bytearray(source.read_bytes())
-    place = data.index(b"elst") + 12
-    (duration,) = struct.unpack_from(">I", data, place)
-    struct.pack_into(">I", data, place, duration - cut)
-    source.write_bytes(data)
-    samples = converted(source, tmp_path / "a.mp3").samples
+    whole = converted(ending_at(2 * RATE_HZ, source), tmp_path / "a.mp3").samples
+    samples = converted(ending_at(whole - cut, source), tmp_path / "a.mp3").samples
     assert whole - samples == expected
 
 
