@@ -78,9 +78,9 @@ def follow(path: Path) -> int:
 
 
 def _hls_without_own_guard(ffmpeg: str) -> list[str]:
-    """Since version 7.1.1, ffmpeg follows playlists to few extensions only, unless it is told not to care."""
+    """Since version 7.1.1, ffmpeg takes only files with certain extensions for playlists, unless told otherwise."""
     told = subprocess.run([ffmpeg, "-h", "demuxer=hls"], check=True, capture_output=True, text=True).stdout
-    return ["-extension_picky", "0"] if "extension_picky" in told else []
+    return ["-f", "hls", *(["-extension_picky", "0"] if "extension_picky" in told else [])]
 
 
 @pytest.mark.parametrize("kind", FOLLOWED_BY_FFMPEG)
