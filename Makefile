@@ -152,10 +152,14 @@ screen: tools ## Record docs/convert.svg: a folder is converted in a terminal (h
 bench: $(BENCH) ## Compare the engine with ffmpeg and others, and write benchmarks/report/ (an hour; ARGS=--quick: minutes)
 	.venv-bench/bin/python -m benchmarks $(ARGS)
 
+# All that uses a database server or a broker; of what runs on SQLite or embedded too, only the others.
+WITH_SERVERS := servers queue database jobs accounts uploads worker notify telemetry acceptance chaos \
+  abuse/test_administrators.py abuse/test_names.py api/test_first_administrator.py test_loops.py
 .PHONY: test-newest
 test-newest: tools ## Run what talks to servers against RabbitMQ 4 and MySQL 9, from other Debian releases (root; 1.3 GB)
 	servers=$$(bash tests/newest_servers.sh) && env $$servers \
-	  $(BIN)/pytest tests/servers tests/queue tests/database tests/jobs tests/acceptance tests/chaos $(ARGS)
+	  $(BIN)/pytest --numprocesses=$(TEST_PROCESSES) --dist=loadfile --no-loadscope-reorder \
+	  -k "not sqlite and not embedded" $(WITH_SERVERS:%=tests/%) $(ARGS)
 
 .PHONY: schema-fixture
 schema-fixture: tools ## Write tests/database/releases/VERSION: tables and rows of this version, which later versions have to open

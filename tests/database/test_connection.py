@@ -136,3 +136,9 @@ def test_a_wrong_url_is_one_sentence_without_its_secrets(url: str) -> None:
     assert "ter2" not in raised.value.detail.replace("mysql+hunter2", "")
     assert raised.value.__cause__ is None
     assert raised.value.__suppress_context__ or raised.value.__context__ is None
+
+
+@pytest.mark.parametrize(("file", "said"), [("/nowhere", "cannot be read"), ("/etc/passwd", "holds no certificate")])
+def test_a_missing_certificate_is_told_from_a_file_that_is_none(file: str, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"the file that ssl_ca names {said}"):
+        Database(f"mysql+pymysql://user@127.0.0.1/db?ssl_ca={file}")

@@ -9,8 +9,6 @@ from video2mp3.database.connection import Database
 from video2mp3.database.tables import Base, PeriodicTask, new_id
 from video2mp3.errors import ConfigurationError
 
-_ENGINE = "InnoDB"
-
 
 def check_definitions(database: Database) -> None:
     """Compares the tables' engine and the texts' collations with those that were created (MySQL and MariaDB).
@@ -44,13 +42,14 @@ def check_create(database: Database) -> None:
 
 
 def _differences(session: Session, dialect: Dialect) -> Iterator[str]:
+    ours = Base.metadata.tables
     tables = "SELECT table_name, engine FROM information_schema.tables WHERE table_schema = DATABASE()"
     for table, engine in session.execute(text(tables)):
-        if table in Base.metadata.tables and engine != _ENGINE:
-            yield f"table {table} is of the engine {engine}; run ALTER TABLE {table} ENGINE = {_ENGINE}"
+        if table in ours and engine != (created := ours[table].kwargs[f"{dialect.name}_engine"]):
+            yield f"table {table} is of the engine {engine}; run ALTER TABLE {table} ENGINE = {created}"
     columns = "SELECT table_name, column_name, collation_name FROM information_schema.columns"
     for table, column, collation in session.execute(text(f"{columns} WHERE table_schema = DATABASE()")):
-        known = Base.metadata.tables.get(table)
+        known = ours.get(table)
         if known is None or column not in known.columns:
             continue
         created = getattr(known.columns[column].type.dialect_impl(dialect), "collation", None)

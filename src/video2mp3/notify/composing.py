@@ -16,19 +16,18 @@ from video2mp3.jobs.results import segments_of
 from video2mp3.notify.addresses import with_ascii_domain
 
 _MAX_NAME_LENGTH = 100
-# Mail programs read these byte by byte: an encoded word (RFC 2047) in them is no URL.
-_UNFOLDED = frozenset({"list-unsubscribe", "message-id"})
 
 
 class _Policy(EmailPolicy):
-    """Writes messages that every server can relay: headers with URLs on one line, and bodies in 7 bits.
+    """Writes messages that every server can relay: the header with a URL on one line, and bodies in 7 bits.
 
-    Python's own policy folds every header at 78 characters, and a URL that is longer becomes an encoded word.
+    Python's own policy folds headers at 78 characters, and a URL that is longer becomes an encoded word (RFC 2047):
+    mail programs, which read it byte by byte, find no URL then.
     """
 
     def fold(self, name: str, value: str) -> str:
-        """Writes a header; the ones with a URL or an id are not folded (RFC 5322 allows 998 characters)."""
-        if name.lower() in _UNFOLDED:
+        """Writes a header; the one with a URL is not folded (RFC 5322 allows 998 characters)."""
+        if name.lower() == "list-unsubscribe":
             return f"{name}: {value}{self.linesep}"
         return str(super().fold(name, value))
 
