@@ -3,7 +3,9 @@
 import json
 import re
 import subprocess
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,9 @@ import pytest
 from tests.api.conftest import Serve, SignedIn
 from tests.api.test_matrix import a_worker
 from tests.servers import require_program
+from video2mp3.api import application
 from video2mp3.api.application import describe
+from video2mp3.api.description import complete
 from video2mp3.api.description.groups import GROUPS
 from video2mp3.api.frame.services import Services
 
@@ -141,6 +145,29 @@ def test_the_quick_start_runs_as_it_is(
     assert done.returncode == 0, done.stderr
     assert '"state": "finished"' in done.stdout
     assert (tmp_path / "first.mp3").read_bytes() == (tmp_path / "talk.mp3").read_bytes() != b""
+
+
+def test_whoever_asks_while_the_description_is_made_gets_the_whole(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It should not be what the framework made of the routes, which lacks the options that the page shows."""
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def held(schema: dict[str, Any], server: str) -> dict[str, Any]:
+        begun.set()
+        assert goes_on.wait(60)
+        return complete(schema, server)
+
+    monkeypatch.setattr(application, "complete", held)
+    app = application.create_app(services)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(app.openapi)
+        assert begun.wait(60)
+        second = pool.submit(app.openapi)
+        wait([second], 0.2)
+        goes_on.set()
+        assert "ConversionOptions" in first.result()["components"]["schemas"]
+        assert "ConversionOptions" in second.result()["components"]["schemas"]
 
 
 def test_the_text_for_language_models_has_every_call(client: httpx.Client) -> None:

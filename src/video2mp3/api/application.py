@@ -1,5 +1,6 @@
 """The HTTP application."""
 
+import threading
 from functools import cache
 from typing import Any
 
@@ -132,10 +133,12 @@ class _Application(FastAPI):
             root_path_in_servers=False,
         )
         self._public_url = public_url
+        self._describing = threading.Lock()
         self.router.routes.extend(_routes())
 
     def openapi(self) -> dict[str, Any]:
-        """Returns the description of the API."""
-        if not self.openapi_schema:
-            self.openapi_schema = complete(super().openapi(), self._public_url)
-        return self.openapi_schema
+        """Returns the description of the API. Thread-safe."""
+        with self._describing:  # `super().openapi()` sets the same attribute, to a description that is incomplete
+            if not self.openapi_schema:
+                self.openapi_schema = complete(super().openapi(), self._public_url)
+            return self.openapi_schema
