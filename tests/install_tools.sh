@@ -10,6 +10,7 @@ declare -A package_of=(
   [/usr/bin/ffmpeg]=ffmpeg
   [/usr/bin/mpg123]=mpg123
   [/usr/bin/chromium]=chromium
+  [/usr/bin/chromium-headless-shell]=chromium-headless-shell
   [/usr/bin/curl]=curl
   [/usr/bin/unzip]=unzip
   [/usr/bin/faketime]=faketime

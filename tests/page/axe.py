@@ -19,7 +19,7 @@ def barriers(page: Page, *schemes: Scheme) -> list[str]:
     found: list[str] = []
     both: tuple[Scheme, Scheme] = ("light", "dark")
     for scheme in schemes or both:
-        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        page.emulate_media(color_scheme=scheme)
         # Scripts hear of another scheme in the next frame.
         page.evaluate("new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)))")
         if not page.evaluate("'axe' in window"):
@@ -28,7 +28,7 @@ def barriers(page: Page, *schemes: Scheme) -> list[str]:
         for violation in violations:
             places = "; ".join(f"{node['target']} {node['failureSummary']}" for node in violation["nodes"][:3])
             found.append(f"{scheme}, {violation['id']}: {places}")
-    page.emulate_media(color_scheme=None, reduced_motion=None)
+    page.emulate_media(color_scheme=None)
     return found
 
 
