@@ -11,7 +11,7 @@ import pytest
 from httpx._transports import default as httpx_transport
 from hypothesis import settings as hypothesis_settings
 
-from tests.databases import MariaDBDatabases, new_sqlite
+from tests.databases import MariaDBDatabases, new_sqlite, share_compiled_statements
 from tests.servers import Bucket, MariaDBServer, RabbitMQServer, S3Server, SMTPServer
 from video2mp3.database.connection import Database
 from video2mp3.queue import Queue
@@ -27,6 +27,7 @@ hypothesis_settings.register_profile("unhurried", deadline=None)
 hypothesis_settings.load_profile("unhurried")
 # Each client would parse the 140 certificates of public authorities: 25 ms of CPU, for servers without a certificate.
 httpx_transport.create_ssl_context = functools.cache(httpx_transport.create_ssl_context)  # type: ignore[attr-defined]
+share_compiled_statements()
 
 # Where the files are that take longest: at the end of a run by several processes, none of them should be left alone.
 _FIRST = (
