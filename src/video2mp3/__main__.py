@@ -28,10 +28,15 @@ def main() -> NoReturn:
 
         engine.prepare()
     from video2mp3 import cli
+    from video2mp3.cli.terminal import discard
 
     try:
         cli.main()
     except SystemExit as end:
+        try:
+            sys.stderr.flush()
+        except OSError:  # the exit status has to do
+            discard(sys.stderr)
         holds_nothing = command in _HOLD_NOTHING or command.startswith("-")
         if holds_nothing and isinstance(end.code, int) and end.code <= _BY_SIGNAL:
             _exit(end.code)
@@ -59,7 +64,6 @@ def _exit(status: int) -> None:
     atexit._run_exitfuncs()
     try:
         sys.stdout.flush()
-        sys.stderr.flush()
     except OSError:  # the regular end complains about that
         return
     os._exit(status)

@@ -16,7 +16,7 @@ from video2mp3.cli.admin import keys, users
 from video2mp3.cli.extras import what_to_install
 from video2mp3.cli.late import LateCommands, convert, formats, probe, push
 from video2mp3.cli.login import login, logout
-from video2mp3.cli.terminal import complain, reason
+from video2mp3.cli.terminal import complain, discard, reason
 from video2mp3.cli.usage_errors import overview_in, sentence_about
 from video2mp3.errors import Video2mp3Error
 
@@ -93,7 +93,7 @@ def main() -> None:
         if error.filename is not None or error.errno not in _OUTPUT_FAILED:
             raise
         complain("", f"Standard output cannot be written to: {reason(error)}.")
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 not written at the end again
+        discard(sys.stdout)
         sys.exit(1)
     except typer.Abort:  # Ctrl-C or Ctrl-D where a password is asked for
         print(file=sys.stderr)

@@ -1,9 +1,10 @@
 """Prints text on a terminal without control characters."""
 
+import os
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 import typer
 
@@ -17,6 +18,12 @@ def complain(name: str, sentence: str) -> None:
     """Prints one line on standard error. If that cannot be written to, the exit status has to do."""
     with suppress(OSError):
         print(": ".join(part for part in ("video2mp3", name, sentence) if part), file=sys.stderr, flush=True)
+
+
+def discard(stream: TextIO) -> None:
+    """Writes what a stream holds to nowhere. Otherwise Python 3.13 and newer complain about it at their end."""
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 no path
+        os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def stop(sentence: str) -> NoReturn:
