@@ -1,8 +1,8 @@
 """Starts programs with what they import in memory already: reading that takes most of the CPU of a start.
 
-Two processes have read it: one the libraries alone, for the tests' programs that take a guard out of video2mp3 before
-other modules import it (`--without`); the other video2mp3 too. They fork one process for each start. Tests of the start
-itself, and one of each kind of service, start `python -m video2mp3` as its users do.
+One process has read it, and forks another for each start. A test's program that takes a guard out of video2mp3
+(`--without`) replaces it after the import. Tests of the start itself, and one of each kind of service, start
+`python -m video2mp3` as its users do.
 """
 
 import atexit
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Protocol
 from unittest import mock
 
-_LIBRARIES = [
+_PRELOADED = [
     "aio_pika",
     "argon2",
     "cryptography.hazmat.primitives.asymmetric.ec",
@@ -39,8 +39,6 @@ _LIBRARIES = [
     "typer",
     "uvicorn.protocols.http.httptools_impl",
     "uvicorn.protocols.websockets.auto",
-]
-_PROGRAM = [
     "video2mp3.cli.admin.db",
     "video2mp3.cli.roles.doctor",
     "video2mp3.cli.roles.health",
@@ -49,28 +47,21 @@ _PROGRAM = [
     "video2mp3.database.migrate",
     "video2mp3.queue.rabbitmq",
     "video2mp3.storage.objects",
+    "tests.acceptance.quick_starts",
 ]
 
 
-def _server(modules: list[str]) -> multiprocessing.forkserver.ForkServer:
-    server = multiprocessing.forkserver.ForkServer()
-    server.set_forkserver_preload(modules)
-    return server
-
-
-_LIBRARIES_SERVER = _server(_LIBRARIES)
-_PROGRAM_SERVER = _server([*_LIBRARIES, *_PROGRAM])
+_SERVER = multiprocessing.forkserver.ForkServer()
+_SERVER.set_forkserver_preload(_PRELOADED)
 
 
 class _Forked(ForkServerProcess):
-    """A process of the one server or of the other."""
+    """A process of that server."""
 
     @staticmethod
     def _Popen(process_obj: "_Forked") -> popen_forkserver.Popen:  # type: ignore[override] # noqa: N802
-        command: list[str] = process_obj._args[0]  # type: ignore[attr-defined]
-        server = _LIBRARIES_SERVER if "--without" in command else _PROGRAM_SERVER
         connect = "connect_to_new_process"
-        with mock.patch.object(multiprocessing.forkserver, connect, server.connect_to_new_process):
+        with mock.patch.object(multiprocessing.forkserver, connect, _SERVER.connect_to_new_process):
             return popen_forkserver.Popen(process_obj)
 
 
