@@ -1,23 +1,24 @@
 """60 requests for the waveform of one long MP3: it should be measured once, and hold up nobody else."""
 
 import os
-import subprocess
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from tests.abuse.conftest import StartService, guest
 from tests.abuse.flood import STALL_S, flood, run_in_shared_pool, wait_for_stall, worst_for_me
+from tests.abuse.long_mp3 import make_long_mp3
+from tests.abuse.stopped import go_on, stop_engines
 from tests.acceptance.service import Service, wait_for_end
-from tests.servers import require_program
 from video2mp3 import engine
 from video2mp3.api.conversions import waveforms
 from video2mp3.api.frame.services import Services
 from video2mp3.database.tables import Job, Waveform
 from video2mp3.jobs.waveforms import row
 
-HOURS = 6 if os.environ.get("TESTS_ABUSE") else 1
+HOURS = 6.0 if os.environ.get("TESTS_ABUSE") else 0.2
 REQUESTS = 60
 
 
@@ -34,14 +35,7 @@ def without_executor() -> None:
 
 @pytest.fixture(scope="module")
 def long_mp3(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Frames of a minute, again and again; without a bit reservoir each can follow any."""
-    folder = tmp_path_factory.mktemp("long")
-    command = [require_program("ffmpeg"), "-v", "error", "-f", "lavfi", "-i", "sine=330:sample_rate=16000:duration=60"]
-    command += ["-c:a", "libmp3lame", "-b:a", "16k", "-reservoir", "0", "-write_xing", "0", "-id3v2_version", "0"]
-    subprocess.run([*command, str(folder / "minute.mp3")], check=True)
-    path = folder / "long.mp3"
-    path.write_bytes((folder / "minute.mp3").read_bytes() * (60 * HOURS))
-    return path
+    return make_long_mp3(tmp_path_factory.mktemp("long") / "long.mp3", round(60 * HOURS))
 
 
 def copied(user: httpx.Client, mp3: Path) -> str:
@@ -62,6 +56,20 @@ def test_another_user_is_not_held_up(whole_service: Service, long_mp3: Path) -> 
         assert ada.get(path).json()["duration_s"] == pytest.approx(HOURS * 3600, rel=0.01)
 
 
+def test_visitors_of_a_link_do_not_hold_up_the_owner(whole_service: Service, long_mp3: Path) -> None:
+    """It should measure the owner's waveforms, also of the same MP3, while a visitor's is measured without end."""
+    with guest(whole_service) as ada:
+        shared, own = copied(ada, long_mp3), copied(ada, long_mp3.with_name("minute.mp3"))
+        link = ada.post(f"/v1/conversions/{shared}/links", json={}).raise_for_status().json()["url"]
+        path = urlsplit(link).path.removesuffix("mp3") + "waveform"
+        with flood(ada, "GET", path, [b""]) as visits:
+            stopped = stop_engines(whole_service, 1)
+            for job_id in (own, shared):
+                ada.get(f"/v1/conversions/{job_id}/waveform", timeout=15).raise_for_status()
+            go_on(*stopped)
+            assert visits.statuses(60) == [200]
+
+
 def test_in_the_shared_pool_everybody_waits(start_service: StartService, long_mp3: Path) -> None:
     with (
         start_service(without_executor, drain_grace_s=1) as service,
@@ -70,5 +78,6 @@ def test_in_the_shared_pool_everybody_waits(start_service: StartService, long_mp
     ):
         path = f"/v1/conversions/{copied(ada, long_mp3)}/waveform"
         with flood(ada, "GET", path, [b""] * REQUESTS):
+            stop_engines(service, 2)
             wait_for_stall(bob)
-            service.roles["serve"].kill()  # its threads are busy for minutes
+            service.roles["serve"].kill()

@@ -127,8 +127,9 @@ async def read_shared_waveform(
         with services.database.read() as session:
             return _shared_job(session, token)[0]
 
-    # What has to be measured counts as the owner's.
-    response = await waveform_response(request, services, await run_transfer(find), segment)
+    job = await run_transfer(find)
+    # The visitors of an owner's links wait for each other, and do not hold up the owner.
+    response = await waveform_response(request, services, job, segment, f"visitors of {job.user_id}")
     response.headers.update(_SECRET)
     return response
 

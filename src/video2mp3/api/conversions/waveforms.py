@@ -59,13 +59,15 @@ async def read_waveform(
         with services.database.read() as session:
             return lifecycle.find(session, conversion_id, user.user_id)
 
-    return await waveform_response(request, services, await run_in_threadpool(find), segment, format_)
+    return await waveform_response(request, services, await run_in_threadpool(find), segment, user.user_id, format_)
 
 
 async def waveform_response(
-    request: Request, services: Services, job: Job, segment: int | None, format_: Format = "json"
+    request: Request, services: Services, job: Job, segment: int | None, caller: str, format_: Format = "json"
 ) -> Response:
-    """Returns the waveform of a job's MP3; if it has to be measured, that counts as its owner's.
+    """Returns the waveform of a job's MP3; if it has to be measured, that takes the caller's turn.
+
+    Callers share no measurement: nobody waits in the queue of another.
 
     Raises:
         InvalidRequest: when it is one of several, and which is not said.
@@ -75,15 +77,18 @@ async def waveform_response(
     if waveform is None:
         executor: FairExecutor = request.app.state.waveforms
         work = partial(_measure, services, job, segment)
-        waveform = await executor.run(request, job.user_id, work, patience_s=_PATIENCE_S, key=(job.id, segment or 0))
+        key = (caller, job.id, segment or 0)
+        waveform = await executor.run(request, caller, work, patience_s=_PATIENCE_S, key=key)
     if format_ == "svg":
         return Response(_svg(waveform), media_type="image/svg+xml", headers=_HEADERS)
     return Response(_json(waveform), media_type="application/json", headers=_HEADERS)
 
 
 def new_executor() -> FairExecutor:
-    """Returns the executor that measures waveforms: one per user at a time, so that other users need not wait."""
-    return FairExecutor("waveforms", threads=2, per_user_threads=1, per_user_queue=20, queue=200)
+    """Returns the executor that measures waveforms: one per user and one of the visitors of that user's links at a
+    time, so that other users need not wait.
+    """
+    return FairExecutor("waveforms", threads=3, per_user_threads=1, per_user_queue=20, queue=200)
 
 
 _HEADERS = {"Cache-Control": "private, max-age=3600"}
