@@ -10,10 +10,16 @@ import pytest
 from tests.abuse.program import arguments
 from tests.acceptance.service import PASSWORD, Role, Service, base_env, embedded, mail_env, make_tables
 from tests.servers import SMTPServer
+from video2mp3.accounts import throttling
 
 ROOT = Path(__file__).parents[2]
 
 StartService = Callable[..., AbstractContextManager[Service]]
+
+
+def with_many_registrations() -> None:
+    """No guard is taken out: the users of all tests come from one address."""
+    throttling.REGISTRATIONS = 10_000
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +27,7 @@ def whole_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]
     """A service with all its guards and its usual settings. Users are its `guest`s: they leave nothing behind."""
     smtp = SMTPServer()
     smtp.start()
-    with embedded(tmp_path_factory.mktemp("whole"), smtp) as service:
+    with embedded(tmp_path_factory.mktemp("whole"), smtp, change=with_many_registrations) as service:
         yield service
     smtp.close()
 

@@ -10,7 +10,6 @@ the attacker's port on loopback. The second user measures first undisturbed, the
 import argparse
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,12 +20,13 @@ from itertools import count, product
 from pathlib import Path
 
 from tests.abuse.attacks import ATTACKS
+from tests.abuse.long_mp3 import make_long_mp3
 from tests.abuse.program import arguments
 from tests.abuse.victim import Refused, Sample, TimedSMTPServer, Victim
 from tests.acceptance.service import Role, Service, base_env, mail_env
 from tests.media import make_video
 from tests.report import write
-from tests.servers import free_port, require_program
+from tests.servers import free_port
 
 _ROOT = Path(__file__).parents[2]
 _PREPARED_S = 120
@@ -52,9 +52,7 @@ def make_media(folder: Path, size: float = 1.0) -> Path:
     folder.mkdir(parents=True)
     make_video(folder / "short.mp4", 2)
     make_video(folder / "long.mp4", 600 * size)
-    sound = ["-f", "lavfi", "-i", f"anoisesrc=color=pink:sample_rate=8000:duration={21_600 * size:.0f}"]
-    encoded = ["-c:a", "libmp3lame", "-b:a", "8k", "-ac", "1", str(folder / "longest.mp3")]
-    subprocess.run([require_program("ffmpeg"), "-v", "error", *sound, *encoded], check=True)
+    make_long_mp3(folder / "longest.mp3", round(360 * size), "anoisesrc=color=pink:sample_rate=8000", "8k")
     return folder
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tests.abuse.conftest import StartService
+from tests.abuse.stopped import go_on, stop_engines
 from tests.acceptance.service import Service
 from tests.engine.converting import make
 from tests.servers import wait_until
@@ -21,7 +22,7 @@ from video2mp3.database.tables import Job
 from video2mp3.jobs import fair_queueing
 
 ENDED = ("finished", "failed", "canceled")
-LONG_S = 120
+LONG_S = 30
 
 
 def without_fair_queueing() -> None:
@@ -49,8 +50,11 @@ def left_when_the_clip_is_done(service: Service, long: bytes, puts: int) -> int:
     with service.user() as attacker, service.user() as other, ThreadPoolExecutor(puts) as pool:
         for number in range(puts):
             pool.submit(partial(attacker.put, "/v1/mp3", params={"name": f"{number}.m4a"}, content=long, timeout=600))
+        # None ends before all are there.
+        stopped = stop_engines(service, 2)
         wait_until(lambda: len(jobs_of(attacker)) == puts, 60, "all of one user's files")
-        assert len(unended(attacker)) > puts // 2, "the files are too short for this machine"
+        for pid in stopped:
+            go_on(pid)
         other.put("/v1/mp3", params={"name": "clip.wav"}, content=make_wav(2), timeout=600).raise_for_status()
         left = unended(attacker)
         for job in left:

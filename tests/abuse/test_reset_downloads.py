@@ -5,11 +5,9 @@ import os
 import selectors
 import socket
 import struct
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -17,8 +15,8 @@ import httpx
 import pytest
 
 from tests.abuse.conftest import StartService
+from tests.abuse.long_mp3 import make_long_mp3
 from tests.acceptance.service import wait_for_end
-from tests.servers import require_program
 from video2mp3.api.fairness import places, transfers
 from video2mp3.api.fairness.fair_threads import FairThreads
 from video2mp3.api.frame import range_response
@@ -71,12 +69,8 @@ def without_regard_for_cancellations() -> None:
 
 @pytest.fixture(scope="module")
 def mp3(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """An hour, so many pieces of storage: a minute again and again; without a bit reservoir frames follow any other."""
-    path: Path = tmp_path_factory.mktemp("hour") / "minute.mp3"
-    command = [require_program("ffmpeg"), "-v", "error", "-f", "lavfi", "-i", "sine=330:sample_rate=16000:duration=60"]
-    command += ["-c:a", "libmp3lame", "-b:a", "16k", "-reservoir", "0", "-write_xing", "0", "-id3v2_version", "0"]
-    subprocess.run([*command, str(path)], check=True)
-    return path.read_bytes() * 60
+    """7 MB, so many pieces of storage; of few frames, so that they are copied soon."""
+    return make_long_mp3(tmp_path_factory.mktemp("long") / "long.mp3", 6, bitrate="160k").read_bytes()
 
 
 def converted(user: httpx.Client, mp3: bytes) -> str:
@@ -119,7 +113,7 @@ def is_served(user: httpx.Client, path: str) -> bool:
 
 def test_downloads_go_on_after_resets(start_service: StartService, mp3: bytes) -> None:
     with start_service(with_slow_storage) as service, service.user() as ada, service.user() as bob:
-        path, his = converted(ada, mp3), converted(bob, mp3)
+        path, his = converted(ada, mp3), converted(bob, mp3[: len(mp3) // 6])
         for _ in range(ROUNDS):
             reset_downloads(ada, path)
         assert is_served(ada, path)

@@ -26,7 +26,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(scope="session")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> list[Clip]:
     """Short videos of different lengths."""
-    return make_clips(tmp_path_factory.mktemp("clips"), 1, 3, 6, 10)
+    return make_clips(tmp_path_factory.mktemp("clips"), *((1, 3, 6, 10) if LONG else (1, 3)))
 
 
 @pytest.fixture

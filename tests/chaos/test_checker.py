@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
+from sqlalchemy import update
+from sqlalchemy.orm import Session
 
 from tests.chaos.client import EITHER, Load
 from tests.chaos.clips import Clip
@@ -18,6 +20,8 @@ from tests.chaos.figures import record
 from tests.chaos.invariants import check
 from tests.chaos.processes import is_stopped
 from tests.servers import MariaDBServer, RabbitMQServer, S3Server, SMTPServer, wait_until
+from video2mp3.database.retrying import commit_with_retry
+from video2mp3.database.tables import Job
 from video2mp3.jobs import lifecycle
 
 _SOON_S = 120
@@ -65,10 +69,14 @@ def submit(load: Load, clips: Sequence[Clip]) -> str:
 
 
 def lose_lease(cluster: Cluster, job_id: str) -> None:
-    """Lets the lease be over at once, and the job be taken back."""
-    cluster.execute("UPDATE jobs SET lease_until = 1 WHERE id = :id", id=job_id)
-    with cluster.database.write() as session:
+    """Lets the lease be over at once, and the job be taken back: again after a deadlock with a process that reaps."""
+
+    def write(session: Session) -> bool:
+        session.execute(update(Job).where(Job.id == job_id).values(lease_until=1))
         lifecycle.reap(session)
+        return True
+
+    assert commit_with_retry(cluster.database, write)
 
 
 def wrong(cluster: Cluster, load: Load, job_id: str) -> list[str]:
@@ -189,7 +197,8 @@ def test_the_compare_and_set_of_the_finish_is_missed(cluster: Cluster, clips: Se
 def test_the_outbox_is_missed(run_cluster: RunCluster, clips: Sequence[Clip], guarded: bool) -> None:
     """It should see that a job whose message was lost in the broker is never done."""
     options = ("--announced", "1") if guarded else ("--without", "outbox")
-    with run_cluster(apis=1, workers=0, options=options) as cluster, Load(cluster, clips).signed_in() as load:
+    processes = {"apis": 1, "workers": 0, "notifiers": int(guarded)}
+    with run_cluster(**processes, options=options) as cluster, Load(cluster, clips).signed_in() as load:
         job_id = submit(load, clips)
         announced = "SELECT COUNT(*) FROM jobs WHERE announced_until > 0"
         wait_until(lambda: cluster.number(announced) == 1, _SOON_S, "the job to be announced")

@@ -49,7 +49,7 @@ def die_everywhere(cluster: Cluster, load: Load, places: Mapping[str, Sequence[s
         cluster.start(name)
         return len(todo)
 
-    for name in places:
+    for name in set(places) & set(cluster.names()):
         cluster.kill(name)
     with ThreadPoolExecutor(len(places)) as pool:
         running = [pool.submit(deaths, name) for name in places]

@@ -75,10 +75,10 @@ class Attacker:
     media: Path
     """A folder with `short.mp4`, `long.mp4` and `longest.mp3`."""
     size: float
-    """1: the whole attack; less: that share of its connections and bytes."""
+    """1: the whole attack; less: that share of its connections, bytes and conversions."""
 
     def count(self, whole: int) -> int:
-        """Returns the share of a number of connections or bytes."""
+        """Returns the share of a number of connections, bytes or conversions."""
         return max(1, int(whole * self.size))
 
     async def connect(self, receive_buffer_bytes: int | None = None) -> Connection:

@@ -23,7 +23,7 @@ async def puts(attacker: Attacker) -> AsyncIterator[None]:
 async def batches(attacker: Attacker) -> AsyncIterator[None]:
     """Batches of a hundred videos of ten minutes, four at once; where no more are taken, the last is canceled."""
     upload_id = await attacker.upload("long.mp4")
-    order = json.dumps({"items": [{"upload_id": upload_id}] * 100}).encode()
+    order = json.dumps({"items": [{"upload_id": upload_id}] * attacker.count(100)}).encode()
     yield
 
     async def submit(_: int) -> None:
