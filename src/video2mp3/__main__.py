@@ -3,11 +3,12 @@
 import atexit
 import os
 import sys
+import threading
 from io import TextIOWrapper
 from typing import NoReturn
 
 _CONVERTING = ("convert", "probe", "serve", "api", "worker")
-_HOLD_NOTHING = ("convert", "probe", "push")
+_HOLD_NOTHING = ("convert", "probe", "push", "serve", "api", "worker", "notifier", "migrate", "health")
 """Commands that leave nothing open that the interpreter would have to close at its end."""
 _BY_SIGNAL = 128
 """Exit statuses above this say that a signal interrupted a command, whose threads may still delete their files."""
@@ -32,6 +33,7 @@ def main() -> NoReturn:
 
     try:
         cli.main()
+        sys.exit(0)
     except SystemExit as end:
         try:
             sys.stderr.flush()
@@ -41,7 +43,6 @@ def main() -> NoReturn:
         if holds_nothing and isinstance(end.code, int) and end.code <= _BY_SIGNAL:
             _exit(end.code)
         raise
-    sys.exit(0)
 
 
 def _complete_streams() -> None:
@@ -60,7 +61,12 @@ def _complete_streams() -> None:
 
 
 def _exit(status: int) -> None:
-    """Ends the process without freeing its memory, which takes as long as a short file. Returns if output is lost."""
+    """Ends the process without freeing its memory, which takes as long as a short file.
+
+    Returns if output is lost, or a thread still works.
+    """
+    if any(not thread.daemon and thread is not threading.main_thread() for thread in threading.enumerate()):
+        return
     atexit._run_exitfuncs()
     try:
         sys.stdout.flush()

@@ -98,7 +98,7 @@ class _Popen(subprocess.Popen[bytes]):
     parts = ""
 
     def __init__(self, command: Sequence[str], **named: Any) -> None:
-        if "video2mp3.engine.child.zygote" in command:
+        if any("video2mp3.engine.child.zygote" in str(word) for word in command):
             start = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from tests.engine import other_systems as other"
             command = [command[0], "-c", f"{start}; other.zygote({self.parts!r}, sys.argv[1])", command[-1]]
         super().__init__(command, **named)

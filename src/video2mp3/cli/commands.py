@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from video2mp3.cli.loading import loading
+
 if TYPE_CHECKING:
     from video2mp3.settings import Settings
 
@@ -34,28 +36,32 @@ Role = Annotated[Literal["api", "worker", "notifier"], typer.Argument(help="Whic
 
 def serve(host: Host = None, port: Port = None, data_dir: DataDir = None, require_login: RequireLogin = False) -> None:
     """Run the API, a worker and the notifier in one process."""
-    from video2mp3.cli.roles import server
+    with loading():
+        from video2mp3.cli.roles import server
 
     server.serve(_settings(host=host, port=port, data_dir=data_dir, require_login=require_login or None))
 
 
 def api(host: Host = None, port: Port = None) -> None:
     """Run the HTTP API."""
-    from video2mp3.cli.roles import server
+    with loading():
+        from video2mp3.cli.roles import server
 
     server.api(_settings(host=host, port=port))
 
 
 def worker(slots: Slots = None) -> None:
     """Run a worker, which converts jobs; SIGTERM drains it."""
-    from video2mp3.cli.roles import server
+    with loading():
+        from video2mp3.cli.roles import server
 
     server.worker(_settings(worker_slots=slots))
 
 
 def notifier() -> None:
     """Run the notifier, which sends emails and webhooks."""
-    from video2mp3.cli.roles import server
+    with loading():
+        from video2mp3.cli.roles import server
 
     server.notifier(_settings())
 

@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 
 from video2mp3 import __version__, uploads
 from video2mp3.accounts import audit, invitations, one_time_tokens, sign_ins, signing_keys, throttling
+from video2mp3.cli.loading import loading
 from video2mp3.cli.roles import database_lock
 from video2mp3.cli.roles.descriptors import raise_descriptor_limit
 from video2mp3.database import migrate as migrations
@@ -41,7 +42,8 @@ _MAX_ENCODER_THREADS = 4
 
 def serve(settings: Settings) -> None:
     """Runs API, worker and notifier in one process."""
-    from video2mp3.cli.roles import http_server
+    with loading():
+        from video2mp3.cli.roles import http_server
 
     raise_descriptor_limit()
     require_sandbox(allow_unsandboxed=settings.allow_unsandboxed)
@@ -78,7 +80,8 @@ def serve(settings: Settings) -> None:
 
 def api(settings: Settings) -> None:
     """Runs the HTTP API."""
-    from video2mp3.cli.roles import http_server
+    with loading():
+        from video2mp3.cli.roles import http_server
 
     raise_descriptor_limit()
     require_sandbox(allow_unsandboxed=settings.allow_unsandboxed)  # the API probes uploads in the sandbox

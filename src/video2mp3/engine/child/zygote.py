@@ -1,4 +1,4 @@
-"""The zygote, from which every job's process is forked: ``python -I -m video2mp3.engine.child.zygote FD``.
+"""The zygote, from which every job's process is forked. `parent/zygote_client.py` starts it.
 
 It starts once with an empty environment, loads the media libraries, and then forks: 2 ms per job instead of 100. It
 never sees a job. The parent sends one byte and the job's descriptors through the control socket; the first descriptor
@@ -17,6 +17,7 @@ import select
 import signal
 import socket
 import sys
+from typing import NoReturn
 
 from video2mp3.engine.child.main import do_job
 from video2mp3.engine.child.warm_up import warm_up
@@ -27,8 +28,8 @@ _NICENESS = 10
 """Requests and other programs have precedence over conversions."""
 
 
-def main() -> None:
-    """Forks on request, until the parent ends."""
+def main() -> NoReturn:
+    """Forks on request until the parent ends, then ends too. Its argument is the control socket's descriptor."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the zygote and its children end with the parent
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps
@@ -36,9 +37,11 @@ def main() -> None:
     os.nice(_NICENESS)  # not before: the start of the service waits for the warm-up
     gc.collect()
     gc.freeze()  # otherwise each child's first collection would copy the memory that it shares with this process
+    gc.enable()
     with socket.socket(fileno=int(sys.argv[1])) as control, contextlib.suppress(ConnectionError):
         control.sendall(READY)
         _serve(control)
+    os._exit(0)  # the parent waits for the end, and a regular exit would take 40 ms
 
 
 def _serve(control: socket.socket) -> None:
@@ -88,8 +91,3 @@ def _pidfds(pid: int) -> list[int]:
         with contextlib.suppress(OSError, AttributeError):  # Python for an old C library has no such function
             return [os.pidfd_open(pid)]
     return []
-
-
-if __name__ == "__main__":
-    main()
-    os._exit(0)  # the parent waits for the end, and a regular exit would take 40 ms

@@ -24,6 +24,8 @@ START_TIMEOUT_S = 60.0
 """Time for loading the media libraries on a very busy machine."""
 RENEW_AFTER = 100
 """Processes per zygote. A renewal takes about 0.2 s of CPU time, so 2 ms per job (docs/robustness.md)."""
+_PROGRAM = "import gc; gc.disable(); from video2mp3.engine.child.zygote import main; main()"
+"""To look for garbage among what the imports make, which all stays, would take a tenth of the start's CPU time."""
 _ATTEMPTS = 3
 _NOT_STARTED = "The process that converts could not be started."
 _EXIT_TIMEOUT_S = 10.0
@@ -195,7 +197,7 @@ def _start() -> "_Started":
     with theirs:
         try:
             process = subprocess.Popen(
-                [sys.executable, "-I", "-m", "video2mp3.engine.child.zygote", str(theirs.fileno())],
+                [sys.executable, "-I", "-c", _PROGRAM, str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
