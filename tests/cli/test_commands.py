@@ -1,5 +1,6 @@
 """The commands apart from `convert` and those that serve."""
 
+import functools
 import re
 import subprocess
 import sys
@@ -12,6 +13,16 @@ from tests.acceptance.service import base_env
 from tests.servers import free_port
 from video2mp3.accounts import passwords, users
 from video2mp3.database.connection import Database
+
+SERVICE = ("video2mp3.cli.roles.http_server", "video2mp3.cli.roles.server")
+CLIENTS = ("video2mp3.queue.rabbitmq", "video2mp3.storage.objects", "alembic")
+
+
+@functools.cache
+def loaded_by(*names: str) -> set[str]:
+    """The modules of a process that imports these."""
+    program = f"import sys, {', '.join(names)}; print(*sys.modules)"
+    return set(subprocess.check_output([sys.executable, "-c", program], text=True).split())
 
 
 def run(folder: Path, *arguments: str, stdin: str = "", **env: str) -> "subprocess.CompletedProcess[str]":
@@ -126,27 +137,19 @@ def test_help_is_plain_and_whole(tmp_path: Path) -> None:
 
 def test_the_service_in_one_process_loads_no_client_of_other_servers() -> None:
     """It should leave their memory, and Alembic's where the tables are current, to those who need them."""
-    clients = ["aio_pika", "obstore", "alembic"]
-    imports = "import sys; from video2mp3.cli.roles import http_server, server; "
-    loaded = f"{imports}print([m for m in {clients} if m in sys.modules])"
-    everything = "import video2mp3.queue.rabbitmq, video2mp3.storage.objects, alembic; " + loaded
-    outputs = [subprocess.check_output([sys.executable, "-c", each], text=True) for each in (loaded, everything)]
-    assert outputs == ["[]\n", f"{clients}\n"]
+    clients = {"aio_pika", "obstore", "alembic"}
+    assert not clients & loaded_by(*SERVICE)
+    assert clients <= loaded_by(*SERVICE, *CLIENTS)
 
 
 def test_a_worker_and_a_notifier_load_no_web_framework() -> None:
     """It should leave its memory and its time to the roles that answer requests."""
-    for module, loaded in (("server", False), ("http_server", True)):
-        program = f"import sys, video2mp3.cli.roles.{module}; print('fastapi' in sys.modules)"
-        assert subprocess.check_output([sys.executable, "-c", program], text=True) == f"{loaded}\n"
+    assert "fastapi" not in loaded_by("video2mp3.cli.roles.server")
+    assert "fastapi" in loaded_by(*SERVICE)
 
 
-def test_converting_loads_no_server(tmp_path: Path) -> None:
+def test_converting_loads_no_server() -> None:
     """It should not make `convert` wait for the web framework, the database library, the broker's and the metrics'."""
-    servers = ["fastapi", "sqlalchemy", "aio_pika", "prometheus_client"]
-    loaded = f"import sys, video2mp3.cli; print([m for m in {servers} if m in sys.modules])"
-    result = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
-    assert result.stdout.strip() == "[]"
-    everything = loaded.replace("video2mp3.cli;", "video2mp3.cli.roles.http_server, video2mp3.queue.rabbitmq;")
-    result = subprocess.run([sys.executable, "-c", everything], capture_output=True, text=True, check=True)
-    assert result.stdout.strip() == str(servers)
+    servers = {"fastapi", "sqlalchemy", "aio_pika", "prometheus_client"}
+    assert not servers & loaded_by("video2mp3.cli")
+    assert servers <= loaded_by(*SERVICE, *CLIENTS)

@@ -1,7 +1,9 @@
 """Covers and chapters, as mutagen reads them back."""
 
+import functools
 import random
 import struct
+import tempfile
 import zlib
 from pathlib import Path
 from typing import Any
@@ -89,7 +91,8 @@ def test_a_png_loses_its_texts_and_nothing_else(tmp_path: Path) -> None:
 
 # -- a picture that is given ----------------------------------------------------------------------------
 
-TEST_PICTURE = ["-f", "lavfi", "-i", "testsrc=s=300x200", "-frames:v", "1"]
+ONE_PICTURE = ["-frames:v", "1"]
+TEST_PICTURE = ["-f", "lavfi", "-i", "testsrc=s=300x200", *ONE_PICTURE]
 
 
 @pytest.fixture
@@ -147,10 +150,9 @@ def jpeg_of(jpeg: bytes, width: int, height: int) -> bytes:
     return jpeg[:at] + struct.pack(">HH", height, width) + jpeg[at + 4 :]
 
 
-def test_what_is_no_whole_picture_is_refused(sound: Path, tmp_path: Path) -> None:
-    jpeg, png, gif, bmp, tiff = (
-        make(tmp_path / f"a.{kind}", *TEST_PICTURE).read_bytes() for kind in ("jpg", "png", "gif", "bmp", "tiff")
-    )
+def test_what_is_no_whole_picture_is_refused(pictures: dict[str, bytes], sound: Path, tmp_path: Path) -> None:
+    jpeg = make(tmp_path / "a.jpg", *TEST_PICTURE).read_bytes()
+    png, gif, bmp, tiff = (pictures[kind] for kind in ("png", "gif", "bmp", "tiff"))
     damaged = bytearray(png)
     damaged[-40] ^= 0xFF
     noise = random.Random(1).randbytes(200)
@@ -230,6 +232,7 @@ def test_chapters_move_with_the_start(song: Path, tmp_path: Path) -> None:
 
 # -- pictures of other kinds ----------------------------------------------------------------------------
 
+SHORT_SOUND = ["-f", "lavfi", "-i", "sine=d=0.2"]
 KINDS = {
     "png": "image/png",
     "gif": "image/gif",
@@ -244,18 +247,16 @@ KINDS = {
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     folder = tmp_path_factory.mktemp("pictures")
-    for kind in ("png", "gif", "bmp", "tiff", "webp"):
-        make(folder / f"a.{kind}", *TEST_PICTURE)
-    make(folder / "a.avif", *TEST_PICTURE, "-c:v", "libaom-av1", "-cpu-used", "8", "-still-picture", "1")
+    others = [word for kind in ("png", "gif", "bmp", "tiff", "webp") for word in (f"{folder}/a.{kind}", *ONE_PICTURE)]
+    still = ("-c:v", "libaom-av1", "-cpu-used", "8", "-still-picture", "1")
+    make(folder / "a.avif", *TEST_PICTURE, *others, *still)
     found = {path.suffix[1:]: path.read_bytes() for path in folder.iterdir()}
     return {**found, "heic": found["avif"].replace(b"ftypavif", b"ftypheic", 1)}
 
 
 @pytest.mark.parametrize("kind", ["gif", "bmp", "webp", "avif"])
-def test_a_given_picture_of_another_kind_becomes_a_jpeg(
-    kind: str, pictures: dict[str, bytes], sound: Path, tmp_path: Path
-) -> None:
-    assert_shows_the_test_picture(given(sound, pictures[kind]), pictures, tmp_path)
+def test_a_given_picture_of_another_kind_becomes_a_jpeg(kind: str, pictures: dict[str, bytes], sound: Path) -> None:
+    assert_shows_the_test_picture(given(sound, pictures[kind]), pictures)
 
 
 @pytest.mark.parametrize("container", ["mp3", "flac", "m4a", "mka"])
@@ -273,7 +274,7 @@ def test_a_cover_of_any_kind_is_a_jpeg_or_causes_a_warning(
     assert report.warnings == ()
     (picture,) = found
     assert (picture.mime, picture.type) == ("image/png" if kind == "png" else "image/jpeg", 3)
-    assert_shows_the_test_picture(picture.data, pictures, tmp_path)
+    assert_shows_the_test_picture(picture.data, pictures)
 
 
 @pytest.mark.parametrize("kind", ["png", "avif"])
@@ -284,7 +285,7 @@ def test_the_front_cover_is_preferred(kind: str, container: str, pictures: dict[
     song = with_pictures(tmp_path / f"song.{container}", [other, (0, *other[1:]), (3, KINDS[kind], pictures[kind])])
     converted(song, tmp_path / "a.mp3")
     (picture,) = frames_of(tmp_path / "a.mp3", "APIC")
-    assert_shows_the_test_picture(picture.data, pictures, tmp_path)
+    assert_shows_the_test_picture(picture.data, pictures)
 
 
 def test_a_damaged_cover_causes_a_warning_and_the_next_picture_is_used(
@@ -303,12 +304,26 @@ def too_wide(bmp: bytes) -> bytes:
     return bmp[:18] + struct.pack("<ii", 60_000, 60_000) + bmp[26:]
 
 
-def assert_shows_the_test_picture(picture: bytes, pictures: dict[str, bytes], folder: Path) -> None:
-    (folder / "found").write_bytes(picture)
-    (folder / "wanted").write_bytes(pictures["png"])
-    size = ["-vf", "scale=30:20", "-pix_fmt", "gray", "-f", "rawvideo"]
-    found, wanted = (make(folder / f"{n}.raw", "-i", str(folder / n), *size).read_bytes() for n in ("found", "wanted"))
+def assert_shows_the_test_picture(picture: bytes, pictures: dict[str, bytes]) -> None:
+    found, wanted = small_and_gray(picture), small_and_gray(pictures["png"])
     assert max(abs(a - b) for a, b in zip(found, wanted, strict=True)) < 30
+
+
+@functools.cache
+def small_and_gray(picture: bytes) -> bytes:
+    """A picture as ffmpeg sees it."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "picture").write_bytes(picture)
+        size = ["-vf", "scale=30:20", "-pix_fmt", "gray", "-f", "rawvideo"]
+        return make(folder / "picture.raw", "-i", str(folder / "picture"), *size).read_bytes()
+
+
+@functools.cache
+def plain_song(suffix: str) -> bytes:
+    """A fifth of a second without a picture."""
+    with tempfile.TemporaryDirectory() as folder:
+        return make(Path(folder, f"song{suffix}"), *SHORT_SOUND).read_bytes()
 
 
 def with_pictures(path: Path, attached: list[tuple[int, str, bytes]]) -> Path:
@@ -319,7 +334,10 @@ def with_pictures(path: Path, attached: list[tuple[int, str, bytes]]) -> Path:
         (path.parent / name).write_bytes(data)
         attach += ["-attach", str(path.parent / name)]
         attach += [f"-metadata:s:t:{number}", f"mimetype={media_type}", f"-metadata:s:t:{number}", f"filename={name}.x"]
-    make(path, "-f", "lavfi", "-i", "sine=d=0.2", *(attach if path.suffix == ".mka" else []))
+    if path.suffix == ".mka":
+        make(path, *SHORT_SOUND, *attach)
+    else:
+        path.write_bytes(plain_song(path.suffix))
     if path.suffix == ".mp3":
         tag: Any = ID3()  # type: ignore[no-untyped-call]
         for number, (kind, media_type, data) in enumerate(attached):

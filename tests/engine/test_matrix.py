@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.decoders import pcm_by_ffmpeg, samples_decoded
+from tests.engine.decoders import pcm_by_ffmpeg, pcm_by_mpg123
 from tests.servers import require_program
 from video2mp3.engine.child.audio.encode import Encoder, settings_for
 from video2mp3.engine.child.audio.parallel import Chunking, EncoderPool, ParallelEncoder, chunking_for
@@ -148,7 +148,7 @@ def test_chunks_make_the_same_as_a_sequential_encode(settings: EncoderSettings, 
     path, other = tmp_path / "a.mp3", tmp_path / "b.mp3"
     write(path, settings, mp3, samples)
     write(other, settings, sequential, samples)
-    assert samples_decoded(path, channels) == (samples, samples)
+    assert len(pcm_by_mpg123(path)) == 2 * channels * samples
     ours, theirs = decoded(path, channels, samples), decoded(other, channels, samples)
     source = array.array("h", pcm)
     for cut, _ in seams:

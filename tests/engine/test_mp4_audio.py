@@ -11,7 +11,7 @@ from video2mp3.engine.containers.mp4_audio import find_audio
 from video2mp3.engine.mp4_extract import Mp4Extract
 from video2mp3.errors import Video2mp3Error
 
-NOISE = ("-f", "lavfi", "-i", "nullsrc=s=320x180:r=25:d=6,geq=random(1)*255:128:128")
+NOISE = ("-f", "lavfi", "-i", "color=gray:s=320x180:r=25:d=6,noise=alls=100:allf=t+u")
 SOUND = ("-f", "lavfi", "-i", "sine=frequency=330:beep_factor=4:duration=6")
 CODECS = ("-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac")
 FLAGS = ("-disposition:a:0", "comment", "-metadata:s:a:0", "title=Director", "-disposition:a:1", "default")

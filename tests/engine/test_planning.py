@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.engine.converting import converted, make
-from tests.engine.sounds import write_wav
+from tests.engine.sounds import wav_with, write_wav
 from video2mp3.engine import FileSource, Options, PlannedSegment, plan_split
 from video2mp3.errors import InvalidOption, StartOutOfRange, TooManySegments
 
@@ -80,6 +80,7 @@ def test_a_plan_fails_as_the_conversion_does(
 
 
 def test_too_many_segments_are_refused_before_anything_is_made(tmp_path: Path) -> None:
-    source = FileSource(write_wav(tmp_path / "a.wav", 1200 * 8000, rate_hz=8000))
+    (tmp_path / "a.wav").write_bytes(wav_with(bytes(1200 * 2 * 8000)))
+    source = FileSource(tmp_path / "a.wav")
     with pytest.raises(TooManySegments, match="more than 999 MP3s"):
         plan_split(source, Options(split=1))

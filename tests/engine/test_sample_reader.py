@@ -16,7 +16,7 @@ from video2mp3.engine.child.sample_reader import SampleReader, sample_reader
 from video2mp3.engine.source import SourceFile
 from video2mp3.errors import Video2mp3Error
 
-NOISE = ("-f", "lavfi", "-i", "nullsrc=s=480x270:r=25:d=8,geq=random(1)*255:128:128")
+NOISE = ("-f", "lavfi", "-i", "color=gray:s=480x270:r=25:d=8,noise=alls=100:allf=t+u")
 SOUND = ("-f", "lavfi", "-i", "anoisesrc=seed=1:amplitude=0.3:duration=8")
 CODECS = ("-c:v", "libx264", "-preset", "ultrafast", "-qp", "10", "-c:a", "aac", "-ac", "2", "-b:a", "192k")
 _PAGE_BYTES = 4096

@@ -20,7 +20,9 @@ from video2mp3.engine.containers.streamability import (
     requires_full_input,
 )
 
-SECONDS = 120
+SECONDS = 30
+HIGH = ("-b:a", "320k")
+"""So that half a minute is more than is read ahead."""
 AS_IT_COMES = ["faststart.mp4", "fragmented.mp4", "talk.mkv", "talk.webm", "talk.ts", "talk.flv", "talk.avi"]
 AS_IT_COMES += ["talk.ogg", "talk.wav"]
 
@@ -29,22 +31,23 @@ AS_IT_COMES += ["talk.ogg", "talk.wav"]
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same video in all containers that can be converted as they come, and in some that cannot."""
     folder = tmp_path_factory.mktemp("containers")
-    source = make_video(folder / "faststart.mp4", SECONDS)
+    source = make_video(folder / "faststart.mp4", SECONDS, audio=("-c:a", "aac", *HIGH))
     kinds = {
         "fragmented.mp4": ["-c", "copy", "-movflags", "frag_keyframe+empty_moov+default_base_moof"],
         "late.mp4": ["-c", "copy"],
         "talk.mkv": ["-c", "copy"],
-        "talk.webm": ["-vn", "-c:a", "libopus"],
+        "talk.webm": ["-vn", "-c:a", "libopus", *HIGH],
         "talk.ts": ["-c", "copy"],
         "talk.flv": ["-c", "copy"],
-        "talk.avi": ["-c:v", "mpeg4", "-c:a", "libmp3lame"],
-        "talk.ogg": ["-vn", "-c:a", "libvorbis"],
+        "talk.avi": ["-c:v", "mpeg4", "-c:a", "libmp3lame", *HIGH],
+        "talk.ogg": ["-vn", "-c:a", "libvorbis", *HIGH],
         "talk.wav": ["-vn", "-c:a", "pcm_s16le"],
         "talk.mp3": ["-vn", "-c:a", "libmp3lame"],
     }
+    command = [require_program("ffmpeg"), "-v", "error", "-y", "-i", str(source)]
     for name, arguments in kinds.items():
-        command = [require_program("ffmpeg"), "-v", "error", "-y", "-i", str(source), *arguments, str(folder / name)]
-        subprocess.run(command, check=True)
+        command += [*arguments, str(folder / name)]
+    subprocess.run(command, check=True)
     wav = (folder / "talk.wav").read_bytes()
     (folder / "tagged.wav").write_bytes(wav + b"LIST" + (4).to_bytes(4, "little") + b"INFO")
     return folder

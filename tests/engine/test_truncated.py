@@ -12,7 +12,7 @@ from tests.servers import require_program
 from video2mp3.engine import FileSource, Report, convert
 from video2mp3.errors import UnsupportedFormat
 
-SECONDS = 8
+SECONDS = 3
 RATE_HZ = 44100
 
 CONTAINERS = {
@@ -20,7 +20,7 @@ CONTAINERS = {
     "fragmented.mp4": ["-c:a", "aac", "-movflags", "+frag_keyframe+empty_moov", "-frag_duration", "1000000"],
     "sound.mkv": ["-c:a", "ac3"],
     "sound.webm": ["-c:a", "libopus"],
-    "sound.ogg": ["-c:a", "libvorbis"],
+    "sound.ogg": ["-c:a", "libvorbis", "-page_duration", "200000"],
     "sound.flac": [],
     "sound.wav": [],
     "sound.aiff": [],

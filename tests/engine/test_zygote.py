@@ -30,14 +30,22 @@ def zygote() -> Iterator[Zygote]:
     zygote.close()
 
 
+@pytest.fixture(scope="module")
+def lasting() -> Iterator[Zygote]:
+    """One for all tests that leave it as it is."""
+    zygote = Zygote()
+    yield zygote
+    zygote.close()
+
+
 @pytest.fixture
-def fork(zygote: Zygote) -> Iterator[Callable[[], ChildHandle]]:
+def fork(lasting: Zygote) -> Iterator[Callable[[], ChildHandle]]:
     """Makes processes that wait for a job."""
     made: list[ChildHandle] = []
 
     def fork() -> ChildHandle:
         with tempfile.TemporaryFile() as file:
-            made.append(zygote.fork([file.fileno()]))
+            made.append(lasting.fork([file.fileno()]))
         return made[-1]
 
     yield fork
@@ -67,24 +75,26 @@ def test_one_zygote_serves_all_jobs() -> None:
     assert ZYGOTE.pid == before
 
 
-def test_every_job_has_a_fresh_process_in_a_session_of_its_own(zygote: Zygote, fork: Callable[[], ChildHandle]) -> None:
+def test_every_job_has_a_fresh_process_in_a_session_of_its_own(
+    lasting: Zygote, fork: Callable[[], ChildHandle]
+) -> None:
     pids = [fork().pid for _ in range(3)]
-    assert sorted(children_of(pid_of(zygote))) == sorted(pids)
+    assert sorted(children_of(pid_of(lasting))) == sorted(pids)
     wait_until(lambda: [os.getsid(pid) for pid in pids] == pids)
-    assert len({os.getsid(0), os.getsid(pid_of(zygote)), *pids}) == 5
+    assert len({os.getsid(0), os.getsid(pid_of(lasting)), *pids}) == 5
 
 
-def test_the_zygote_has_one_thread_and_no_environment(zygote: Zygote, fork: Callable[[], ChildHandle]) -> None:
+def test_the_zygote_has_one_thread_and_no_environment(lasting: Zygote, fork: Callable[[], ChildHandle]) -> None:
     fork()
-    assert len(list(Path(f"/proc/{zygote.pid}/task").iterdir())) == 1
-    assert Path(f"/proc/{zygote.pid}/environ").read_bytes() == b""
+    assert len(list(Path(f"/proc/{lasting.pid}/task").iterdir())) == 1
+    assert Path(f"/proc/{lasting.pid}/environ").read_bytes() == b""
 
 
-def test_the_kernel_ends_a_fork_first_where_memory_runs_out(zygote: Zygote, fork: Callable[[], ChildHandle]) -> None:
+def test_the_kernel_ends_a_fork_first_where_memory_runs_out(lasting: Zygote, fork: Callable[[], ChildHandle]) -> None:
     pid = fork().pid
     wait_until(lambda: Path(f"/proc/{pid}/oom_score_adj").read_text() == "500\n")
     own = Path("/proc/self/oom_score_adj").read_text()
-    assert Path(f"/proc/{zygote.pid}/oom_score_adj").read_text() == own != "500\n"
+    assert Path(f"/proc/{lasting.pid}/oom_score_adj").read_text() == own != "500\n"
 
 
 def test_a_fork_keeps_no_descriptor_but_its_own(fork: Callable[[], ChildHandle]) -> None:
@@ -123,12 +133,12 @@ def test_the_death_of_the_zygote_is_a_crash_of_its_jobs() -> None:
         convert(BytesSource(wav_with(tone(48_000 * 2) * 15, rate_hz=48_000), kill_the_zygote), sink)
 
 
-def test_a_process_can_be_killed_while_the_zygote_is_stopped(zygote: Zygote, fork: Callable[[], ChildHandle]) -> None:
+def test_a_process_can_be_killed_while_the_zygote_is_stopped(lasting: Zygote, fork: Callable[[], ChildHandle]) -> None:
     handle = fork()
-    os.kill(pid_of(zygote), signal.SIGSTOP)
+    os.kill(pid_of(lasting), signal.SIGSTOP)
     handle.kill()
     assert not is_running(handle.pid)
-    os.kill(pid_of(zygote), signal.SIGCONT)
+    os.kill(pid_of(lasting), signal.SIGCONT)
 
 
 def test_a_zygote_that_does_not_answer_is_replaced(zygote: Zygote, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,13 +172,13 @@ def test_the_error_says_why_it_does_not_start(zygote: Zygote, monkeypatch: pytes
         zygote.fork([])
 
 
-def test_what_the_caller_did_wrong_does_not_end_the_zygote(zygote: Zygote) -> None:
-    zygote.fork([]).close()
-    before = zygote.pid
+def test_what_the_caller_did_wrong_does_not_end_the_zygote(lasting: Zygote) -> None:
+    lasting.fork([]).close()
+    before = lasting.pid
     with pytest.raises(OSError, match="Bad file descriptor"):
-        zygote.fork([987_654])
-    zygote.fork([]).close()
-    assert zygote.pid == before
+        lasting.fork([987_654])
+    lasting.fork([]).close()
+    assert lasting.pid == before
 
 
 def test_many_threads_may_ask_while_zygotes_die() -> None:
@@ -189,9 +199,9 @@ def test_many_threads_may_ask_while_zygotes_die() -> None:
 
 
 def test_a_terminal_s_and_a_supervisor_s_signals_are_for_the_parent_alone(
-    zygote: Zygote, fork: Callable[[], ChildHandle]
+    lasting: Zygote, fork: Callable[[], ChildHandle]
 ) -> None:
-    pids = [fork().pid, pid_of(zygote)]
+    pids = [fork().pid, pid_of(lasting)]
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         for pid in pids:
             os.kill(pid, number)

@@ -61,15 +61,10 @@ def without_extras(installation: Installation, built: tuple[Path, Path]) -> Inst
     return installation
 
 
-@pytest.fixture(scope="module", params=["wheel", "sdist"])
-def service(
-    request: pytest.FixtureRequest, without_extras: Installation, built: tuple[Path, Path]
-) -> Iterator[tuple[Installation, str]]:
+@pytest.fixture(scope="module")
+def service(without_extras: Installation, built: tuple[Path, Path]) -> Iterator[tuple[Installation, str]]:
     """The installation with all extras, and the address where it serves."""
-    if request.param == "wheel":
-        without_extras.install(f"{built[1]}[client,service]")
-    else:
-        without_extras.install("--no-deps", "--force-reinstall", str(built[0]))
+    without_extras.install(f"{built[1]}[client,service]")
     command = [str(without_extras.bin / "video2mp3"), "serve", "--port", "0"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=without_extras.folder,
@@ -134,6 +129,21 @@ def test_it_serves_its_page_and_takes_what_is_pushed(service: tuple[Installation
     assert httpx.get(f"{url}/{script}").headers["content-type"].startswith("text/javascript")
     done = installation.run("push", "talk.mp4", "--server", url, "-o", "pushed.mp3", "--force")
     assert (done.returncode, (installation.folder / "pushed.mp3").read_bytes()[:3]) == (0, b"ID3"), done.stderr
+
+
+def test_the_sdist_installs_what_the_wheel_does(
+    installation: Installation, built: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """It should build with what it declares alone, and to the same files."""
+    installation.install("--no-deps", "--target", str(tmp_path), str(built[0]))
+    with zipfile.ZipFile(built[1]) as wheel:
+        packed = {name: wheel.read(name) for name in wheel.namelist() if name.startswith("video2mp3/")}
+    found = {
+        str(path.relative_to(tmp_path)): path.read_bytes()
+        for path in (tmp_path / "video2mp3").rglob("*")
+        if path.is_file()
+    }
+    assert found == packed
 
 
 def test_the_formula_names_the_sdist_by_its_hash(built: tuple[Path, Path]) -> None:
