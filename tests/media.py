@@ -21,7 +21,11 @@ def corpus_file(path: str) -> Path:
     return file
 
 
-def make_video(path: Path, seconds: float, *, rate_hz: int = 48_000, audio: tuple[str, ...] = ("-c:a", "aac")) -> Path:
+# Half of the CPU that the defaults take.
+_QUICK_AAC = ("-c:a", "aac", "-aac_coder", "fast", "-aac_is", "0", "-aac_ms", "0")
+
+
+def make_video(path: Path, seconds: float, *, rate_hz: int = 48_000, audio: tuple[str, ...] = _QUICK_AAC) -> Path:
     """Makes a small H.264 video with a changing stereo sound of exactly `seconds`, by its suffix's container.
 
     Debian's ffmpeg decodes up to a frame more from AAC: it does not cut off what the encoder filled the last one with.
