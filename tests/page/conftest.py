@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.acceptance.service import PASSWORD, Service, embedded
 from tests.engine.converting import make
-from tests.page.progress import tell_often
+from tests.page.progress import be_followed
 from tests.servers import SMTPServer, require_program
 from tests.servers.programs import missing
 from video2mp3.api.frame import pages
@@ -38,9 +38,9 @@ def built() -> None:
         missing("the built page (make page)")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """An embedded service."""
+    """An embedded service for all files of tests: each test has an account of its own."""
     mail_server = SMTPServer()
     mail_server.start()
     with embedded(tmp_path_factory.mktemp("page"), mail_server) as service:
@@ -48,24 +48,25 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     mail_server.close()
 
 
-@pytest.fixture(scope="module")
-def service_that_tells_progress_often(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """The same, for tests that look at a running conversion."""
+@pytest.fixture(scope="package")
+def followed_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The same, for tests that look at a running conversion (see `held`)."""
     mail_server = SMTPServer()
     mail_server.start()
-    with embedded(tmp_path_factory.mktemp("page"), mail_server, change=tell_often) as service:
+    env = {"VIDEO2MP3_DRAIN_GRACE_S": "2"}  # a held conversion does not end by itself
+    with embedded(tmp_path_factory.mktemp("page"), mail_server, env, change=be_followed) as service:
         yield service
     mail_server.close()
 
 
-LONG_S = 300
+LONG_S = 60
 
 
-def long_sound(path: Path) -> Path:
-    """Makes a file of LONG_S of sound; its conversion takes a second or more."""
-    noise = ("-f", "lavfi", "-i", "anoisesrc=color=pink:duration=30:sample_rate=48000")
-    short = make(path.with_name("short.m4a"), *noise, "-c:a", "aac")
-    return make(path, "-stream_loop", str(LONG_S // 30 - 1), "-i", str(short), "-c", "copy")
+@pytest.fixture(scope="package")
+def long_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """LONG_S of sound in 2 MB: a megabyte is read at a time, so progress is told before and after its middle."""
+    noise = ("-f", "lavfi", "-i", f"anoisesrc=color=pink:duration={LONG_S}:sample_rate=48000")
+    return make(tmp_path_factory.mktemp("long") / "Long.m4a", *noise, "-c:a", "aac", "-b:a", "280k")
 
 
 @pytest.fixture(scope="package")
@@ -99,13 +100,22 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 def register(page: Page, service: Service, username: str) -> None:
-    """Makes an account on the page, which signs it in."""
+    """Makes an account and opens the page with it; `make_account` does so as users do."""
+    account = {"username": username, "password": PASSWORD}
+    assert page.request.post(f"{service.url}/v1/accounts", data=account).ok
+    sign_in(page, service, username)
+
+
+def sign_in(page: Page, service: Service, username: str) -> None:
+    """Opens the page with an account, without its form."""
+    account = {"username": username, "password": PASSWORD}
+    assert page.request.post(f"{service.url}/v1/sessions?cookie=true", data=account).ok
     page.goto(service.url)
-    make_account(page, username)
+    expect(page.get_by_role("heading", name="Drop a video, get an MP3")).to_be_visible()
 
 
 def make_account(page: Page, username: str) -> None:
-    """The same, on the page as it is open."""
+    """Fills in the form for a new account on the page as it is open."""
     page.get_by_role("link", name="Create account").click()
     # Before that the same fields are those of the sign-in, and the password is cleared when the page changes.
     expect(page.get_by_role("heading", name="Create account")).to_be_visible()

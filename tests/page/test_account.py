@@ -12,7 +12,7 @@ from tests.acceptance.service import PASSWORD, Service, add_administrator, email
 from tests.media import corpus_file
 from tests.outbound.listeners import answer, web_server
 from tests.page.axe import barriers
-from tests.page.conftest import register
+from tests.page.conftest import make_account, register, sign_in
 from tests.servers import SMTPServer, wait_until
 
 
@@ -45,14 +45,6 @@ def service(tmp_path_factory: pytest.TempPathFactory, receiver: int) -> Iterator
         add_administrator(service, "root")
         yield service
     mail_server.close()
-
-
-def sign_in(page: Page, service: Service, username: str) -> None:
-    page.goto(service.url)
-    page.get_by_label("Username", exact=True).fill(username)
-    page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_role("button", name="Sign in", exact=True).click()
-    expect(page.get_by_role("link", name="Account")).to_be_visible()
 
 
 def open_view(page: Page, name: str) -> None:
@@ -107,7 +99,8 @@ def test_address_and_email_notifications_are_changed(service: Service, page: Pag
 
 
 def test_a_password_is_changed_and_other_sessions_end(service: Service, page: Page) -> None:
-    register(page, service, "password")
+    page.goto(service.url)
+    make_account(page, "password")
     with service.user("password-2"):
         pass
     other = page.request.post(f"{service.url}/v1/sessions", data={"username": "password", "password": PASSWORD})

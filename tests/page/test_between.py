@@ -15,14 +15,15 @@ from playwright.sync_api import FilePayload, Page, expect
 from tests.acceptance.service import Service
 from tests.engine.converting import converted, make
 from tests.media import corpus_file, make_video
-from tests.page.conftest import long_sound, make_account, register
+from tests.page.conftest import make_account, register
+from tests.page.progress import held, start_again
 from tests.page.test_convert import WAIT_MS, drop, row, slow_line
 from tests.servers import require_program, wait_until
 
 
 @pytest.fixture(scope="module")
-def service(service_that_tells_progress_often: Service) -> Service:
-    return service_that_tells_progress_often
+def service(followed_service: Service) -> Service:
+    return followed_service
 
 
 @pytest.fixture(scope="module")
@@ -142,13 +143,14 @@ def test_twenty_files_at_once(service: Service, page: Page, tmp_path: Path) -> N
     expect(page).to_have_title(re.compile("20 MP3s"))
 
 
-def test_a_conversion_goes_on_while_the_page_is_loaded_again(service: Service, page: Page, tmp_path: Path) -> None:
+def test_a_conversion_goes_on_while_the_page_is_loaded_again(service: Service, page: Page, long_file: Path) -> None:
     """It should show how far it is before and after, and end."""
     register(page, service, "reload")
-    drop(page, long_sound(tmp_path / "Long.m4a"))
-    expect(row(page)).to_have_text(re.compile(r"Converting [1-9]\d?%.*playback speed", re.DOTALL), timeout=WAIT_MS)
-    page.reload()
-    expect(row(page)).to_have_text(re.compile(r"Converting [1-9]\d?%"), timeout=WAIT_MS)
+    with held(service):
+        drop(page, long_file)
+        expect(row(page)).to_have_text(re.compile(r"Converting [1-9]\d?%.*playback speed", re.DOTALL), timeout=WAIT_MS)
+        page.reload()
+        expect(row(page)).to_have_text(re.compile(r"Converting [1-9]\d?%"), timeout=WAIT_MS)
     expect(row(page)).to_have_attribute("data-phase", "finished", timeout=2 * WAIT_MS)
     jobs = page.request.get(f"{service.url}/v1/conversions").json()["items"]
     assert len(jobs) == 1
@@ -163,8 +165,7 @@ def test_an_upload_and_its_conversion_survive_a_restart_of_the_service(
         drop(page, talk)
         expect(row(page)).to_have_text(re.compile(r"Uploading [1-9]\d?%"), timeout=WAIT_MS)
         service.roles["serve"].stop()
-        port = service.url.rsplit(":", 1)[1]
-        service.start("serve", "serve", "--port", port).wait_for_output(r"listens on http://\S+")
+        start_again(service)
     expect(row(page)).to_have_attribute("data-phase", "finished", timeout=2 * WAIT_MS)
     jobs = page.request.get(f"{service.url}/v1/conversions").json()["items"]
     assert [job["result"]["duration_s"] for job in jobs] == [60.0]
@@ -184,7 +185,8 @@ def test_a_second_user_sees_nothing_of_the_first(service: Service, page: Page) -
     expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
     wait_until(lambda: page.context.cookies() == [], 10, "the cookie to be gone")
 
-    register(page, service, "second")
+    page.goto(service.url)
+    make_account(page, "second")
     expect(row(page)).to_have_count(0)
     assert "Broken.mp4" not in page.evaluate("JSON.stringify({ ...localStorage })")
     assert page.request.get(f"{service.url}/v1/conversions").json()["items"] == []

@@ -9,7 +9,7 @@ from playwright.sync_api import FilePayload, Page, expect
 from tests.acceptance.service import Service
 from tests.media import make_video
 from tests.page.axe import barriers
-from tests.page.conftest import register
+from tests.page.conftest import make_account, register
 from tests.servers import wait_until
 
 
@@ -64,7 +64,7 @@ def test_nobody_sees_what_the_one_before_has_converted(service: Service, page: P
     expect(page.locator("li[data-phase='failed']")).to_contain_text("Secret.mp4", timeout=30_000)
     page.context.clear_cookies()
     page.reload()
-    register(page, service, "history-second")
+    make_account(page, "history-second")
     expect(page.get_by_text("Secret.mp4")).to_have_count(0)
     page.get_by_role("link", name="History").click()
     expect(page.get_by_text("No conversions yet")).to_be_visible()

@@ -8,10 +8,10 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.acceptance.service import Service
-from tests.engine.converting import make
 from tests.media import corpus_file
 from tests.page.axe import barriers
 from tests.page.conftest import register
+from tests.page.progress import held, start_again
 from tests.page.rows import restore_rows
 from tests.page.test_convert import WAIT_MS, drop, open_menu, row
 
@@ -27,6 +27,11 @@ def metrics(page: Page) -> dict[str, float]:
     session.send("HeapProfiler.collectGarbage")
     session.send("Performance.enable")
     return {each["name"]: each["value"] for each in session.send("Performance.getMetrics")["metrics"]}
+
+
+@pytest.fixture(scope="module")
+def service(followed_service: Service) -> Service:
+    return followed_service
 
 
 @pytest.fixture
@@ -94,15 +99,6 @@ def test_a_removed_row_passes_the_focus_on(page: Page, mixed: list[dict[str, Any
 # -- Converting again -------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def long_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Half an hour of sound, whose conversion takes some seconds."""
-    folder = tmp_path_factory.mktemp("long")
-    noise = ("-f", "lavfi", "-i", "anoisesrc=color=pink:duration=30:sample_rate=48000")
-    short = make(folder / "short.m4a", *noise, "-c:a", "aac")
-    return make(folder / "Long.m4a", "-stream_loop", "59", "-i", str(short), "-c", "copy")
-
-
 @pytest.fixture
 def tabs(service: Service, page: Page) -> tuple[Page, Page]:
     """Two tabs of one user."""
@@ -134,7 +130,9 @@ def start_too_late(route: Route) -> None:
     route.continue_(post_data={**order, "options": {**order["options"], "start_s": 5000}})
 
 
-def test_converting_again_keeps_the_mp3_until_the_next_one_is_there(tabs: tuple[Page, Page], long_file: Path) -> None:
+def test_converting_again_keeps_the_mp3_until_the_next_one_is_there(
+    service: Service, tabs: tuple[Page, Page], long_file: Path
+) -> None:
     """It should do so in all tabs and after a reload, and say why there is no new one."""
     page, other = tabs
     drop(page, long_file)
@@ -153,17 +151,18 @@ def test_converting_again_keeps_the_mp3_until_the_next_one_is_there(tabs: tuple[
         assert mp3_of(tab) == first
     assert page.request.head(first).status == 200
 
-    convert_again(page)
-    for tab in tabs:
-        expect(row(tab)).to_contain_text("This MP3 stays until the new one is ready.")
-        assert mp3_of(tab) == first
-    page.reload()
-    expect(name).to_have_text("Long.mp3")
-    assert mp3_of(page) == first
-    row(page).get_by_role("button", name="Cancel Long.m4a").click()
-    for tab in tabs:
-        expect(row(tab)).to_contain_text("The new conversion was canceled. This is still the previous MP3.")
-        assert mp3_of(tab) == first
+    with held(service):
+        convert_again(page)
+        for tab in tabs:
+            expect(row(tab)).to_contain_text("This MP3 stays until the new one is ready.")
+            assert mp3_of(tab) == first
+        page.reload()
+        expect(name).to_have_text("Long.mp3")
+        assert mp3_of(page) == first
+        row(page).get_by_role("button", name="Cancel Long.m4a").click()
+        for tab in tabs:
+            expect(row(tab)).to_contain_text("The new conversion was canceled. This is still the previous MP3.")
+            assert mp3_of(tab) == first
 
     row(other).get_by_role("button", name="Try again").click()
     for tab in tabs:
@@ -177,14 +176,14 @@ def test_a_conversion_survives_a_killed_and_a_stopped_service(service: Service, 
     """It should say that the connection is lost, come back by itself, and end as one MP3 with nothing pressed."""
     register(page, service, "rows-restart")
     lost = page.get_by_text("The connection to the service is lost.")
-    port = service.url.rsplit(":", 1)[1]
-    drop(page, long_file)
-    for end in (service.roles["serve"].kill, lambda: service.roles["serve"].stop()):
-        expect(row(page)).to_have_attribute("data-phase", "processing", timeout=2 * WAIT_MS)
-        end()
-        expect(lost).to_be_visible()
-        service.start("serve", "serve", "--port", port).wait_for_output(r"listens on http://\S+")
-        expect(lost).to_have_count(0)
+    with held(service):
+        drop(page, long_file)
+        for end in (service.roles["serve"].kill, lambda: service.roles["serve"].stop()):
+            expect(row(page)).to_have_attribute("data-phase", "processing", timeout=2 * WAIT_MS)
+            end()
+            expect(lost).to_be_visible()
+            start_again(service)
+            expect(lost).to_have_count(0)
     expect(row(page)).to_have_attribute("data-phase", "finished", timeout=2 * WAIT_MS)
     items = page.request.get(f"{service.url}/v1/conversions").json()["items"]
     assert [item["state"] for item in items] == ["finished"]

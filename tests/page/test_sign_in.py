@@ -3,7 +3,7 @@
 from playwright.sync_api import Page, Route, expect
 
 from tests.acceptance.service import PASSWORD, Service
-from tests.page.conftest import register
+from tests.page.conftest import make_account, register
 
 
 def test_the_printed_link_signs_in_once(service: Service, page: Page) -> None:
@@ -32,7 +32,8 @@ def test_the_printed_link_signs_in_once(service: Service, page: Page) -> None:
 
 def test_whoever_registers_is_signed_in(service: Service, page: Page) -> None:
     """It should stay so when the page is loaded again, and say what is wrong with a password."""
-    register(page, service, "page-user")
+    page.goto(service.url)
+    make_account(page, "page-user")
     page.reload()
     expect(page.get_by_role("heading", name="Drop a video, get an MP3")).to_be_visible()
     page.context.clear_cookies()

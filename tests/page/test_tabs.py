@@ -10,7 +10,8 @@ from playwright.sync_api import Browser, BrowserContext, Dialog, Error, Page, ex
 
 from tests.acceptance.service import PASSWORD, Service
 from tests.media import make_video
-from tests.page.conftest import LONG_S, long_sound, make_account, register
+from tests.page.conftest import LONG_S, make_account, register
+from tests.page.progress import held
 from tests.page.test_convert import WAIT_MS, drop, held_files, limit_line, open_menu, row, slow_line
 from tests.servers import wait_until
 
@@ -38,14 +39,8 @@ ASK = """async (timeoutMs) => {
 
 
 @pytest.fixture(scope="module")
-def service(service_that_tells_progress_often: Service) -> Service:
-    return service_that_tells_progress_often
-
-
-@pytest.fixture(scope="module")
-def long_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Five minutes of sound, whose conversion takes a second or more."""
-    return long_sound(tmp_path_factory.mktemp("long") / "Long.m4a")
+def service(followed_service: Service) -> Service:
+    return followed_service
 
 
 @pytest.fixture
@@ -69,8 +64,11 @@ def test_seven_tabs_show_one_queue_and_answer(
         assert first.evaluate("isSecureContext") is (host == "127.0.0.1")
         sign_in(first, f"tabs-{host}")
         others = _six_more(context, first, url, long_file)
-        with pytest.raises(Error):
-            first.goto("chrome://crash")
+        with held(service):
+            with pytest.raises(Error):
+                first.goto("chrome://crash")
+            for tab in others:
+                expect(row(tab).filter(has_text=re.compile(r"Converting [1-9]\d?%"))).not_to_have_count(0)
         for tab in others:
             expect(row(tab).and_(tab.locator("[data-phase=finished]"))).to_have_count(2, timeout=2 * WAIT_MS)
             seen = tab.evaluate("[...seen]")
