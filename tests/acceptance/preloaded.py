@@ -14,8 +14,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
-from multiprocessing import popen_forkserver
+from multiprocessing import connection, popen_forkserver
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Protocol
@@ -53,6 +54,9 @@ _PRELOADED = [
 
 _SERVER = multiprocessing.forkserver.ForkServer()
 _SERVER.set_forkserver_preload(_PRELOADED)
+# A process's status comes through a pipe, once, and every start looks for those that have come: of two threads that
+# read it at the same time, one finds the pipe at its end, and takes that for the status 255.
+_lock = threading.Lock()
 
 
 class _Forked(ForkServerProcess):
@@ -89,22 +93,25 @@ class PreloadedProcess:
         output.write_bytes(b"")
         log.touch()
         self._process = _Forked(target=_run, args=(command, dict(env), folder, output, log, stdin))
-        self._process.start()
+        with _lock:
+            self._process.start()
         assert self._process.pid is not None
         self.pid = self._process.pid
 
     @property
     def returncode(self) -> int | None:
-        return self._process.exitcode
+        return self.poll()
 
     def poll(self) -> int | None:
-        return self._process.exitcode
+        with _lock:
+            return self._process.exitcode
 
     def wait(self, timeout: float | None = None) -> int:
-        self._process.join(timeout)
-        if self._process.exitcode is None:
+        connection.wait([self._process.sentinel], timeout)
+        status = self.poll()
+        if status is None:
             raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
-        return self._process.exitcode
+        return status
 
     def send_signal(self, sig: int) -> None:
         if self.poll() is None:
