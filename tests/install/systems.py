@@ -36,6 +36,7 @@ chroot . useradd --create-home --shell /bin/bash ada
 pivot_root . mnt
 umount --lazy /mnt
 ip link set lo up
+trap '' CHLD  # process 1 has to: otherwise processes that nobody waits for stay as zombies
 exec sleep infinity
 """
 
@@ -53,7 +54,9 @@ class System:
         home = f"/home/{user}" if user != "root" else "/root"
         path = f"{home}/venv/bin:{home}/.local/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
         pip = ["PIP_NO_INDEX=1", "PIP_FIND_LINKS=/shared"]
-        environment = ["env", "-i", f"HOME={home}", f"USER={user}", "LANG=C.UTF-8", f"PATH={path}", *pip]
+        # Without the signals that this process ignores, as a background job of a shell ignores SIGINT.
+        clean = ["env", "--default-signal", "-i"]
+        environment = [*clean, f"HOME={home}", f"USER={user}", "LANG=C.UTF-8", f"PATH={path}", *pip]
         identity = ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups"]
         return [*self._enter, f"--wdns={home}", *identity, *environment, "bash", "-euo", "pipefail", "-c", command]
 

@@ -26,7 +26,7 @@ from video2mp3.cli.local.files import (
 from video2mp3.cli.local.inputs import Input, opened
 from video2mp3.cli.local.output_paths import STANDARD_OUTPUT
 from video2mp3.cli.local.progress import Display, OnProgress, display
-from video2mp3.cli.terminal import clock, complain, reason, shown, size
+from video2mp3.cli.terminal import clock, complain, discard, reason, shown, size
 from video2mp3.engine import Limits, Report, ResolvedOptions, convert
 from video2mp3.engine.formats import container_name
 from video2mp3.errors import Canceled, FileExists, InvalidRequest, StorageFull, Video2mp3Error
@@ -247,8 +247,7 @@ def _to_standard_output(mp3: BinaryIO) -> None:
         shutil.copyfileobj(mp3, sys.stdout.buffer)
         sys.stdout.buffer.flush()
     except OSError as error:
-        # Otherwise Python complains again when it closes standard output.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard(sys.stdout)
         raise InvalidRequest(f"The MP3 cannot be written to standard output: {reason(error)}.") from None
 
 
