@@ -9,7 +9,7 @@ from tests.acceptance.service import Service, distributed, embedded
 from tests.media import make_video
 from tests.servers import MariaDBServer, RabbitMQServer, S3Server, SMTPServer
 
-LONG_TALK_S = 240
+LONG_TALK_S = 120
 
 
 @pytest.fixture(scope="package")

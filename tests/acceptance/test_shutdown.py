@@ -34,7 +34,7 @@ def test_sigterm_finishes_what_runs_and_ends_well(tmp_path: Path, mail_server: S
 def test_the_second_sigterm_ends_it_at_once(tmp_path: Path, mail_server: SMTPServer, long_talk: Path) -> None:
     """It should not wait for an answer that somebody waits for."""
     env = {"VIDEO2MP3_WORKER_SLOTS": "1"}
-    with embedded(tmp_path, mail_server, env, is_cold=True) as service, service.user() as ada:
+    with embedded(tmp_path, mail_server, env) as service, service.user() as ada:
         with long_talk.open("rb") as video:
             job = ada.post("/v1/conversions", files={"file": video}).raise_for_status().json()
         wait_until(lambda: ada.get(job["links"]["self"]).json()["state"] == "processing", 30, "the conversion to run")

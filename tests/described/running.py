@@ -46,8 +46,8 @@ class Outcome:
         return {name for name, statuses in self.answers.items() if any(status >= 500 for status in statuses)}
 
 
-def run(url: str, stage: Stage, folder: Path, *, max_time_s: int, examples: int) -> Outcome:
-    """Runs schemathesis against the service; `stage.owner` has to be an administrator whose token lasts that long."""
+def run(url: str, stage: Stage, folder: Path, *limits: str) -> Outcome:
+    """Runs schemathesis against the service, with more of its options; `stage.owner` has to be an administrator."""
     answers = folder / "answers.txt"
     answers.touch()
     facts = folder / "facts.json"
@@ -56,7 +56,7 @@ def run(url: str, stage: Stage, folder: Path, *, max_time_s: int, examples: int)
         "--config-file", str(_HERE / "schemathesis.toml"), "run", f"{url}/openapi.json",
         "--checks", "all", "--exclude-checks", ",".join(_NOT), "--seed", "1",
         "--exclude-path", "/v1/conversions/events",  # it does not end: tests/api/test_events.py
-        "--max-time", str(max_time_s), "--max-examples", str(examples),
+        *limits,
         "--continue-on-failure", "--suppress-health-check", "all", "--request-timeout", "30", "--no-color",
         "--warnings", "off",
     ]  # fmt: skip
