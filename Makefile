@@ -128,7 +128,7 @@ test-install: tools ## Install the package in fresh Debian 12 and 13, with pip, 
 	TESTS_INSTALL=1 $(BIN)/pytest tests/install/test_fresh_systems.py -s $(ARGS)
 
 .PHONY: test-pythons
-test-pythons: tools ## Run the core tests under the Pythons of Debian trixie and sid (root; half an hour; RELEASES=sid: one of them)
+test-pythons: tools page ## Run the core tests under the Pythons of Debian trixie and sid (root; half an hour; RELEASES=sid: one of them)
 	$(BIN)/python -m tests.install.pythons "$(RELEASES)" --numprocesses=$(TEST_PROCESSES) --dist=loadfile $(ARGS)
 
 .PHONY: keep-alive
