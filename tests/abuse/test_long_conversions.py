@@ -15,7 +15,7 @@ from tests.engine.converting import make
 from tests.worker.system import make_wav
 from video2mp3.worker.loop import WorkerConfig, WorkerLoop
 
-HOURS = 4.0 if os.environ.get("TESTS_ABUSE") else 0.3
+HOURS = 1.0 if os.environ.get("TESTS_ABUSE") else 0.3
 
 
 def without_spare_slot() -> None:

@@ -103,29 +103,35 @@ def takes_over(cluster: Cluster, load: Load, clips: Sequence[Clip], *options: st
 def tries_to_take_over(cluster: Cluster, load: Load, clips: Sequence[Clip], *options: str) -> str | None:
     """The same; None if the first worker was stopped for so long that it gave the job up, on a busy machine."""
     stop = ("--failpoint", "before_finish:1:stop", *options)
-    with worker(cluster, "worker-1", *stop) as first:
+    with worker(cluster, "worker-1", *stop) as one, worker(cluster, "worker-2", *stop) as another:
+        pids = {"worker-1": one, "worker-2": another}
+
+        def stopped(count: int) -> list[str]:
+            names = [name for name, pid in pids.items() if is_stopped(pid)]
+            return names if len(names) == count else []
+
         job_id = submit(load, clips)
-        wait_until(lambda: is_stopped(first), _SOON_S, "the first worker to stop")
+        (first,) = wait_until(lambda: stopped(1), _SOON_S, "the first worker to stop")
         lose_lease(cluster, job_id)
-        with worker(cluster, "worker-2", *stop) as second:
-            wait_until(lambda: is_stopped(second), _SOON_S, "the second worker to stop")
-            discarded = len(cluster.log_events("worker-1", "result_discarded"))
-            os.kill(first, signal.SIGCONT)
+        wait_until(lambda: stopped(2), _SOON_S, "the second worker to stop")
+        discarded = len(cluster.log_events(first, "result_discarded"))
+        os.kill(pids.pop(first), signal.SIGCONT)
 
-            def has_tried() -> bool:
-                return (
-                    len(cluster.log_events("worker-1", "result_discarded")) > discarded
-                    or cluster.number("SELECT COUNT(*) FROM jobs WHERE id = :id AND state = 'finished'", id=job_id) == 1
-                )
+        def has_tried() -> bool:
+            return (
+                len(cluster.log_events(first, "result_discarded")) > discarded
+                or cluster.number("SELECT COUNT(*) FROM jobs WHERE id = :id AND state = 'finished'", id=job_id) == 1
+            )
 
-            try:
-                wait_until(has_tried, _GIVES_UP_S, "the first worker to finish")
-            except AssertionError:
-                lose_lease(cluster, job_id)
-                load.client().cancel(job_id)
-                return None
+        try:
+            wait_until(has_tried, _GIVES_UP_S, "the first worker to finish")
+        except AssertionError:
+            lose_lease(cluster, job_id)
+            load.client().cancel(job_id)
+            return None
+        for second in pids.values():
             os.kill(second, signal.SIGCONT)
-            wait_for_state(cluster, job_id, "finished")
+        wait_for_state(cluster, job_id, "finished")
     return job_id
 
 
