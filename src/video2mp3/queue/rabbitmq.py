@@ -230,6 +230,9 @@ class RabbitConsumer:
             if self._subscription is None:
                 self._subscription = await self._owner.broker.attempt(self._subscribe)
             await self._subscription.start()
+            if self._closed:
+                # `close` came before there was a subscription that it could end.
+                raise SubscriptionLost
             return self._subscription
 
     async def _subscribe(self, opened: Opened) -> Subscription:
