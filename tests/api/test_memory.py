@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 _PIECE = bytes(64 * 1024)
-_SIZE_BYTES = 300 * 1024**2
+_SIZE_BYTES = 128 * 1024**2
 
 
 class ServiceAlone:

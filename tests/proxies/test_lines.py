@@ -21,7 +21,7 @@ from tests.servers import wait_until
 from tests.servers.proxies import ProxyServer
 
 TUS = {"Tus-Resumable": "1.0.0"}
-REFUSALS = 30
+REFUSALS = 16
 
 every_program = pytest.mark.parametrize("program", PROGRAMS)
 

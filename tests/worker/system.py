@@ -1,5 +1,6 @@
 """A database, a queue and a storage that belong together, and what the tests of loops do with them."""
 
+import functools
 import io
 import math
 import wave
@@ -26,7 +27,7 @@ RATE_HZ = 48_000
 
 def make_wav(seconds: float) -> bytes:
     """A mono WAV file with a tone."""
-    samples = array("h", (int(8000 * math.sin(i / 20)) for i in range(RATE_HZ)))
+    second = _second()
     file = io.BytesIO()
     with wave.open(file, "wb") as audio:
         audio.setnchannels(1)
@@ -34,9 +35,14 @@ def make_wav(seconds: float) -> bytes:
         audio.setframerate(RATE_HZ)
         whole, part = divmod(round(seconds * RATE_HZ), RATE_HZ)
         for _ in range(whole):
-            audio.writeframes(samples.tobytes())
-        audio.writeframes(samples[:part].tobytes())
+            audio.writeframes(second)
+        audio.writeframes(second[: part * 2])
     return file.getvalue()
+
+
+@functools.cache
+def _second() -> bytes:
+    return array("h", (int(8000 * math.sin(i / 20)) for i in range(RATE_HZ))).tobytes()
 
 
 @dataclass(frozen=True)

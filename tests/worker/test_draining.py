@@ -12,7 +12,7 @@ pytestmark = pytest.mark.usefixtures("soon")
 
 def test_a_worker_that_an_administrator_drains_finishes_however_long_it_takes(system: System) -> None:
     """It should take no more, know no grace, and say in its row when it is done; it goes on to live."""
-    running = system.submit(make_wav(400))
+    running = system.submit(make_wav(250))
     with system.running(drain_grace_s=0) as worker:
         system.wait_for(running.id, "processing")
         wait_until(system.workers, 10, "the worker's row")

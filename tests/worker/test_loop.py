@@ -21,7 +21,7 @@ from video2mp3.queue.memory import MemoryQueue
 
 pytestmark = pytest.mark.usefixtures("soon")
 
-LONG_S = 1200
+LONG_S = 600
 """Takes long to convert: no test waits for its end."""
 
 
