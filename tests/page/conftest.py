@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.acceptance.service import PASSWORD, Service, embedded
 from tests.engine.converting import make
-from tests.page.progress import be_followed
+from tests.page.progress import be_followed, start_again
 from tests.servers import SMTPServer, require_program
 from tests.servers.programs import missing
 from video2mp3.api.frame import pages
@@ -39,24 +39,22 @@ def built() -> None:
 
 
 @pytest.fixture(scope="package")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """An embedded service for all files of tests: each test has an account of its own."""
-    mail_server = SMTPServer()
-    mail_server.start()
-    with embedded(tmp_path_factory.mktemp("page"), mail_server) as service:
-        yield service
-    mail_server.close()
-
-
-@pytest.fixture(scope="package")
-def followed_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """The same, for tests that look at a running conversion (see `held`)."""
+def one_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """An embedded service for all files of tests, whose conversions can be held: each test has accounts of its own."""
     mail_server = SMTPServer()
     mail_server.start()
     env = {"VIDEO2MP3_DRAIN_GRACE_S": "2"}  # a held conversion does not end by itself
     with embedded(tmp_path_factory.mktemp("page"), mail_server, env, change=be_followed) as service:
         yield service
     mail_server.close()
+
+
+@pytest.fixture(scope="module")
+def service(one_service: Service) -> Service:
+    """The same; it runs, whatever the file before has done to it."""
+    if not one_service.is_whole():
+        start_again(one_service)
+    return one_service
 
 
 LONG_S = 60

@@ -22,11 +22,6 @@ from tests.servers import require_program, wait_until
 
 
 @pytest.fixture(scope="module")
-def service(followed_service: Service) -> Service:
-    return followed_service
-
-
-@pytest.fixture(scope="module")
 def talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A video of a minute."""
     return make_video(tmp_path_factory.mktemp("talk") / "Talk.mp4", 60)

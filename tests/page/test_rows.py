@@ -29,11 +29,6 @@ def metrics(page: Page) -> dict[str, float]:
     return {each["name"]: each["value"] for each in session.send("Performance.getMetrics")["metrics"]}
 
 
-@pytest.fixture(scope="module")
-def service(followed_service: Service) -> Service:
-    return followed_service
-
-
 @pytest.fixture
 def mixed(request: pytest.FixtureRequest, service: Service, page: Page) -> list[dict[str, Any]]:
     """A finished and a failed conversion of a user who is signed in on the page."""

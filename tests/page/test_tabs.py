@@ -38,11 +38,6 @@ ASK = """async (timeoutMs) => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def service(followed_service: Service) -> Service:
-    return followed_service
-
-
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """A fresh browser profile."""
