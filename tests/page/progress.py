@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.abuse.program import arguments
 from tests.acceptance.service import ROOT, Role, Service
+from video2mp3.accounts import throttling
 from video2mp3.engine import source
 from video2mp3.worker import leases
 
@@ -15,8 +16,9 @@ _HOLD = Path("hold")
 
 
 def be_followed() -> None:
-    """Progress is told five times a second, and conversions wait where a test holds them."""
+    """Progress is told five times a second, conversions wait where a test holds them, and each test has accounts."""
     leases.PROGRESS_S = 0.2
+    throttling.REGISTRATIONS = 1000
     read = source.RangeServer._read
 
     def held_read(server: source.RangeServer, offset_bytes: int, size_bytes: int) -> bytes | None:
