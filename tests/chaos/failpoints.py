@@ -3,9 +3,13 @@
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from sqlalchemy.orm import Session
+
+from video2mp3.database.connection import Database
 from video2mp3.jobs import lifecycle
 from video2mp3.jobs.housekeeping.loops import Housekeeping
 from video2mp3.notify.loop import NotifierLoop
@@ -44,6 +48,8 @@ class Failpoints:
     def __init__(self, *specifications: str) -> None:
         """Each is `name:passage`, or `name:passage:stop` to be stopped (SIGSTOP) instead of killed."""
         self._lock = threading.Lock()
+        self._transactions = 0
+        self._transaction_ended = threading.Condition()
         self._passages: dict[str, int] = {}
         self._signals: dict[str, signal.Signals] = {}
         for specification in specifications:
@@ -57,11 +63,18 @@ class Failpoints:
             if name not in self._passages:
                 return
             self._passages[name] -= 1
-            if self._passages[name] == 0:
-                os.kill(os.getpid(), self._signals[name])
+            if self._passages[name] != 0:
+                return
+        if self._signals[name] == signal.SIGKILL:
+            os.kill(os.getpid(), signal.SIGKILL)
+        # A process that stands still would keep the locks of its other threads' transactions.
+        with self._transaction_ended:
+            self._transaction_ended.wait_for(lambda: self._transactions == 0)
+            os.kill(os.getpid(), self._signals[name])
 
     def install(self) -> None:
         """Puts the places into the classes and modules of this process."""
+        self._count_transactions()
         self._around(WorkerLoop, "_claim", "claim")
         self._around(NotifierLoop, "_claim", "claim")
         self._around(lifecycle, "claim", None, "in_claim")
@@ -74,6 +87,23 @@ class Failpoints:
         self._around(RabbitQueue, "publish", "publish")
         self._around(RabbitMessage, "ack", "ack")
         self._around(Mailer, "send", "send")
+
+    def _count_transactions(self) -> None:
+        original = Database._transaction
+
+        @contextmanager
+        def counted(database: Database, options: dict[str, Any]) -> Iterator[Session]:
+            with self._transaction_ended:
+                self._transactions += 1
+            try:
+                with original(database, options) as session:
+                    yield session
+            finally:
+                with self._transaction_ended:
+                    self._transactions -= 1
+                    self._transaction_ended.notify_all()
+
+        Database._transaction = counted  # type: ignore[assignment, method-assign]
 
     def _around(self, owner: Any, function: str, name: str | None, after: str | None = None) -> None:
         original: Callable[..., Any] = getattr(owner, function)
