@@ -6,6 +6,7 @@ One process has read it, and forks another for each start. A test's program that
 """
 
 import atexit
+import gc
 import io
 import multiprocessing.forkserver
 import os
@@ -149,6 +150,7 @@ def run_text(
 
 
 def _run(command: list[str], env: dict[str, str], folder: Path, output: Path, log: Path, stdin: bytes) -> None:
+    gc.freeze()  # else the first collection copies the memory that it shares with the process that it is forked from
     for path, descriptor in ((output, 1), (log, 2)):
         _become(descriptor, os.open(path, os.O_WRONLY | os.O_APPEND))
     for stream in (sys.stdout, sys.stderr):

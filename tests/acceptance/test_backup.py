@@ -40,7 +40,7 @@ def run_shell(script: str, **env: str) -> None:
     assert result.returncode == 0, result.stderr
 
 
-MOST_JOBS = 8
+MOST_JOBS = 6
 
 
 class Load:
