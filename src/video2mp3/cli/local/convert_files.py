@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -110,8 +110,13 @@ def convert_files(tasks: Sequence[Task], settings: ConvertSettings) -> Totals:
     totals = Totals()
     with display(len(tasks), quiet=settings.quiet) as bars, ThreadPoolExecutor(settings.jobs) as pool:
         try:
-            futures = [pool.submit(_convert_one, task, settings, bars, stopping) for task in tasks]
-            for task, future in zip(tasks, futures, strict=True):
+            running = [threading.Lock() for _ in tasks]
+            futures = []
+            for task, lock in zip(tasks, running, strict=True):
+                lock.acquire()
+                futures.append(pool.submit(_convert_one, task, settings, bars, stopping, lock))
+            for task, future, lock in zip(tasks, futures, running, strict=True):
+                _wait_for_release(lock)
                 _report_result(task, future, settings, totals)
             return totals
         finally:  # also when interrupted
@@ -119,23 +124,32 @@ def convert_files(tasks: Sequence[Task], settings: ConvertSettings) -> Totals:
             pool.shutdown(cancel_futures=True)
 
 
-def _convert_one(task: Task, settings: ConvertSettings, bars: Display, stopping: threading.Event) -> Converted:
-    with bars.bar(task.given.file) as on_progress:
-        try:
+def _convert_one(
+    task: Task, settings: ConvertSettings, bars: Display, stopping: threading.Event, running: threading.Lock
+) -> Converted:
+    """Converts a file; releases `running` at the end."""
+    try:
+        with bars.bar(task.given.file) as on_progress:
             return _write(task, settings, on_progress, lambda: stopping.is_set() or task.is_stale())
-        except FileExists:
-            if task.skip_existing:  # another run has converted it meanwhile
-                raise _Exists from None
-            raise
+    except FileExists:
+        if task.skip_existing:  # another run has converted it meanwhile
+            raise _Exists from None
+        raise
+    finally:
+        running.release()
+
+
+def _wait_for_release(lock: threading.Lock) -> None:
+    """Waits so that an interrupt leaves nothing locked that the other thread needs, as it can within a future."""
+    while not lock.acquire(timeout=_TICK_S):
+        pass  # Python handles a signal between two waits only, if another thread got it or none waited yet
 
 
 def _report_result(task: Task, future: "Future[Converted]", settings: ConvertSettings, totals: Totals) -> None:
-    """Waits for a file, counts it, and prints its result on standard output, or its error on standard error."""
+    """Counts a file, and prints its result on standard output, or its error on standard error."""
     name, in_segments = shown(str(task.given)), settings.options.makes_segments
     facts: dict[str, Any] = {"source": str(task.given)} | ({} if in_segments else {"output": str(task.target)})
     results = sys.stderr if task.to_standard_output else sys.stdout
-    while not wait([future], _TICK_S).done:
-        pass  # Python handles a signal between two waits only, if another thread got it or none waited yet
     try:
         done = future.result()
     except Canceled:
