@@ -2,13 +2,14 @@
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
 from tests.jobs.rows import change_job, finish, make_upload, make_user, read_job, submit
 from tests.jobs.taking import take_all
 from video2mp3.database.connection import Database
-from video2mp3.jobs import lifecycle
+from video2mp3.jobs import lifecycle, taking
 from video2mp3.jobs.housekeeping.relay import Relay
 from video2mp3.jobs.lifecycle import PRIORITIES, Claim
 from video2mp3.jobs.taking import take_next
@@ -166,6 +167,33 @@ def test_there_is_a_message_for_each_announced_job(database: Database, memory: M
     assert memory.depth(VIDEO_QUEUE) == 3
     taken += [take(database, message["job_id"]).job_id for message in take_all(memory)]
     assert sorted(taken) == sorted(jobs)
+
+
+@pytest.mark.parametrize("who_hands_on_first", ["first", "second"])
+def test_there_is_one_too_where_workers_take_the_jobs_of_each_other_s_messages(
+    who_hands_on_first: str, database: Database, memory: MemoryQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It should be so as well where the first of them takes a job that was not announced."""
+    anna = make_user(database)
+    retried, second, third = submit_many(database, anna, 3)
+    change_job(database, retried, not_before=9 * 10**15)
+    relay = Relay(database, memory)
+    assert relay.announce_due() == 2
+    change_job(database, retried, not_before=0)
+    hand_on, handed_on = taking._hand_on, []
+
+    def hand_on_in_that_order(*announcement: Any) -> None:
+        handed_on.append(announcement)
+        if len(handed_on) == 1:  # the first worker has claimed its job: meanwhile the second does so
+            assert take(database, third).job_id == second
+            for each in handed_on if who_hands_on_first == "first" else reversed(handed_on):
+                hand_on(*each)
+
+    monkeypatch.setattr(taking, "_hand_on", hand_on_in_that_order)
+    assert [message["job_id"] for message in take_all(memory)] == [second, third]
+    assert take(database, second).job_id == retried
+    assert relay.announce_due() == 1
+    assert [message["job_id"] for message in take_all(memory)] == [third]
 
 
 def test_workers_at_the_same_moment_take_different_jobs(database: Database) -> None:

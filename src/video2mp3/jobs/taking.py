@@ -1,7 +1,8 @@
 """Claims a job for a free slot."""
 
-from sqlalchemy import select
+from sqlalchemy import case, select
 
+from video2mp3.database.clock import now
 from video2mp3.database.connection import Database
 from video2mp3.database.statements import change
 from video2mp3.database.tables import Job
@@ -53,7 +54,16 @@ def _hand_on(database: Database, job_id: str, announced_until: int) -> None:
     """Moves the announcement of the claimed job to the job whose message led to the claim.
 
     So there are as many messages as announced jobs. If the claimed job had no message, the relay sends another one at
-    once. In a separate transaction, so that two workers that claim each other's jobs cannot deadlock.
+    once: for the job of this message, or, if another worker has claimed that meanwhile by the message of a third job,
+    for any announced one. An announcement only ever becomes shorter, because other workers hand on theirs at the same
+    time. In separate transactions, so that two workers that claim each other's jobs cannot deadlock.
     """
+    is_queued, is_later = Job.state == "queued", Job.announced_until > announced_until
+    shorter = case((is_later, announced_until), else_=Job.announced_until)
     with database.write() as session:
-        change(session, Job, job_id, Job.state == "queued", announced_until=announced_until)
+        if change(session, Job, job_id, is_queued, announced_until=shorter):
+            return
+    with database.write() as session:
+        other_id = session.scalar(select(Job.id).where(is_queued, is_later, now() >= announced_until).limit(1))
+        if other_id is not None:
+            change(session, Job, other_id, is_queued, announced_until=announced_until)
