@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from tests.abuse.conftest import StartService
-from tests.abuse.stopped import go_on, stop_engines
 from tests.acceptance.service import Service, wait_for_end
+from tests.chaos.processes import go_on, stop_engines
 from tests.engine.converting import make
 from tests.worker.system import make_wav
 from video2mp3.worker.loop import WorkerConfig, WorkerLoop
@@ -44,7 +44,7 @@ def states_when_the_clip_is_done(service: Service, long: Path, *, one_goes_on: b
     with service.user() as greedy, service.user() as other:
         upload_id = greedy.post("/v1/uploads", content=long.read_bytes()).raise_for_status().json()["id"]
         jobs = [convert(greedy, upload_id) for _ in range(3)]
-        stopped = stop_engines(service, 2)
+        stopped = stop_engines(service.roles["serve"].process.pid, 2)
         clip = other.post("/v1/uploads", content=make_wav(2)).raise_for_status().json()["id"]
         job_id = convert(other, clip)
         if one_goes_on:

@@ -11,8 +11,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tests.abuse.conftest import StartService
-from tests.abuse.stopped import go_on, stop_engines
 from tests.acceptance.service import Service
+from tests.chaos.processes import go_on, stop_engines
 from tests.engine.converting import make
 from tests.servers import wait_until
 from tests.worker.system import make_wav
@@ -51,7 +51,7 @@ def left_when_the_clip_is_done(service: Service, long: bytes, puts: int) -> int:
         for number in range(puts):
             pool.submit(partial(attacker.put, "/v1/mp3", params={"name": f"{number}.m4a"}, content=long, timeout=600))
         # None ends before all are there.
-        stopped = stop_engines(service, 2)
+        stopped = stop_engines(service.roles["serve"].process.pid, 2)
         wait_until(lambda: len(jobs_of(attacker)) == puts, 60, "all of one user's files")
         for pid in stopped:
             go_on(pid)

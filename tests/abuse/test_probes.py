@@ -8,7 +8,7 @@ import pytest
 
 from tests.abuse.conftest import StartService
 from tests.abuse.flood import STALL_S, flood, run_in_shared_pool, wait_for_stall, worst_for_me
-from tests.abuse.stopped import stop_engines
+from tests.chaos.processes import stop_engines
 from tests.engine.sounds import write_wav
 
 REQUESTS = 500
@@ -53,6 +53,6 @@ def test_in_the_shared_pool_everybody_waits(start_service: StartService, sound: 
     ):
         bodies = probes_of(ada.post("/v1/uploads", content=sound).json()["id"])
         with flood(ada, "POST", "/v1/probe", bodies):
-            stop_engines(service, 2)
+            stop_engines(service.roles["serve"].process.pid, 2)
             wait_for_stall(bob)
             service.roles["serve"].kill()

@@ -10,8 +10,8 @@ import pytest
 from tests.abuse.conftest import StartService, guest
 from tests.abuse.flood import STALL_S, flood, run_in_shared_pool, wait_for_stall, worst_for_me
 from tests.abuse.long_mp3 import make_long_mp3
-from tests.abuse.stopped import go_on, stop_engines
 from tests.acceptance.service import Service, wait_for_end
+from tests.chaos.processes import go_on, stop_engines
 from video2mp3 import engine
 from video2mp3.api.conversions import waveforms
 from video2mp3.api.frame.services import Services
@@ -63,7 +63,7 @@ def test_visitors_of_a_link_do_not_hold_up_the_owner(whole_service: Service, lon
         link = ada.post(f"/v1/conversions/{shared}/links", json={}).raise_for_status().json()["url"]
         path = urlsplit(link).path.removesuffix("mp3") + "waveform"
         with flood(ada, "GET", path, [b""]) as visits:
-            stopped = stop_engines(whole_service, 1)
+            stopped = stop_engines(whole_service.roles["serve"].process.pid, 1)
             for job_id in (own, shared):
                 ada.get(f"/v1/conversions/{job_id}/waveform", timeout=15).raise_for_status()
             go_on(*stopped)
@@ -78,6 +78,6 @@ def test_in_the_shared_pool_everybody_waits(start_service: StartService, long_mp
     ):
         path = f"/v1/conversions/{copied(ada, long_mp3)}/waveform"
         with flood(ada, "GET", path, [b""] * REQUESTS):
-            stop_engines(service, 2)
+            stop_engines(service.roles["serve"].process.pid, 2)
             wait_for_stall(bob)
             service.roles["serve"].kill()

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
-from sqlalchemy import text, update
 
 from tests.chaos.client import EITHER, Load
 from tests.chaos.clips import Clip
@@ -19,8 +18,6 @@ from tests.chaos.figures import record
 from tests.chaos.invariants import check
 from tests.chaos.processes import is_stopped
 from tests.servers import MariaDBServer, RabbitMQServer, S3Server, SMTPServer, wait_until
-from video2mp3.database.tables import Job
-from video2mp3.errors import DatabaseUnavailable
 from video2mp3.jobs import lifecycle
 
 _SOON_S = 120
@@ -69,27 +66,9 @@ def submit(load: Load, clips: Sequence[Clip]) -> str:
 
 def lose_lease(cluster: Cluster, job_id: str) -> None:
     """Lets the lease be over at once, and the job be taken back."""
-
-    def is_lost() -> bool:
-        try:
-            with cluster.database.write() as session:
-                session.execute(text("SET innodb_lock_wait_timeout = 2"))
-                session.execute(update(Job).where(Job.id == job_id).values(lease_until=1))
-                lifecycle.reap(session)
-        except DatabaseUnavailable:
-            end_idle_transactions(cluster)
-            return False
-        return True
-
-    wait_until(is_lost, _SOON_S, "the lease to be lost")
-
-
-def end_idle_transactions(cluster: Cluster) -> None:
-    """Lets go of the rows that a worker had locked for its heartbeat in the moment in which it was stopped."""
-    transactions = "information_schema.innodb_trx ON trx_mysql_thread_id = id"
-    idle = f"SELECT id FROM information_schema.processlist JOIN {transactions} WHERE command = 'Sleep' AND time >= 1"
-    for (connection,) in cluster.query(idle):
-        cluster.execute(f"KILL {connection}")
+    cluster.execute("UPDATE jobs SET lease_until = 1 WHERE id = :id", id=job_id)
+    with cluster.database.write() as session:
+        lifecycle.reap(session)
 
 
 def wrong(cluster: Cluster, load: Load, job_id: str) -> list[str]:

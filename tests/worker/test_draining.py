@@ -1,7 +1,10 @@
 """A drain that an administrator asks for; those by SIGTERM are in test_loop."""
 
+import os
+
 import pytest
 
+from tests.chaos.processes import go_on, stop_engines
 from tests.jobs.rows import read_job
 from tests.servers import wait_until
 from tests.worker.system import System, make_wav
@@ -12,12 +15,13 @@ pytestmark = pytest.mark.usefixtures("soon")
 
 def test_a_worker_that_an_administrator_drains_finishes_however_long_it_takes(system: System) -> None:
     """It should take no more, know no grace, and say in its row when it is done; it goes on to live."""
-    running = system.submit(make_wav(250))
+    running = system.submit(make_wav(600))
     with system.running(drain_grace_s=0) as worker:
-        system.wait_for(running.id, "processing")
+        stopped = stop_engines(os.getpid(), 1)
         wait_until(system.workers, 10, "the worker's row")
         with system.database.write() as session:
             assert administration.drain_worker(session, worker.worker_id).state == "draining"
+        go_on(*stopped)
         waiting = system.submit(make_wav(0.5))
 
         def state() -> str:

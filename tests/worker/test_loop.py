@@ -1,7 +1,9 @@
 import hashlib
 import io
 import json
+import os
 import threading
+import time
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest
 from sqlalchemy import delete, select
 from structlog.testing import capture_logs
 
+from tests.chaos.processes import go_on, stop_engines
 from tests.jobs.rows import change_job, claim, make_user, notifications_of, read_job, submit
 from tests.servers import MariaDBServer, RabbitMQServer, wait_until
 from tests.worker.system import RATE_HZ, System, make_wav
@@ -22,7 +25,7 @@ from video2mp3.queue.memory import MemoryQueue
 pytestmark = pytest.mark.usefixtures("soon")
 
 LONG_S = 600
-"""Takes long to convert: no test waits for its end."""
+"""Takes a second to convert, in which a test can stop it: none waits for its end."""
 
 
 def waveforms_of(system: System, job_id: str) -> dict[int, float]:
@@ -128,7 +131,7 @@ def test_a_message_is_acknowledged_while_its_job_runs(system: System) -> None:
     """It should hold nothing back: another consumer finds the queue empty even if this one dies."""
     job = system.submit(make_wav(LONG_S))
     with system.running():
-        system.wait_for(job.id, "processing")
+        stop_engines(os.getpid(), 1)
         consumer = system.queue.consumer(VIDEO_QUEUE)
         assert consumer.take(timeout_s=1) is None
         consumer.close()
@@ -175,21 +178,28 @@ def test_a_job_whose_upload_the_storage_has_lost_fails_after_some_tries(system: 
 def test_a_running_job_is_canceled_within_a_heartbeat(embedded: System) -> None:
     job = embedded.submit(make_wav(LONG_S))
     with embedded.running():
-        embedded.wait_for(job.id, "processing")
+        stop_engines(os.getpid(), 1)
         with embedded.database.write() as session:
             lifecycle.cancel(session, job.id, job.user_id)
         assert embedded.wait_for(job.id, "canceled", "finished", timeout_s=20).state == "canceled"
         assert embedded.keys() == set()
 
 
-def test_progress_is_written_while_a_job_runs(embedded: System) -> None:
+def test_progress_is_written_while_a_job_runs(embedded: System, monkeypatch: pytest.MonkeyPatch) -> None:
     job = embedded.submit(make_wav(LONG_S))
+    read = embedded.storage.read
+
+    def read_slowly(key: str, offset_bytes: int, size_bytes: int) -> bytes:
+        time.sleep(0.1)  # it takes seconds, on a quick machine too
+        return read(key, offset_bytes, size_bytes)
+
+    monkeypatch.setattr(embedded.storage, "read", read_slowly)
     with embedded.running():
 
         def progress() -> int:
             return read_job(embedded.database, job.id).percent
 
-        wait_until(progress, 60, "progress")
+        assert wait_until(progress, 60, "progress") < 100
         with embedded.database.write() as session:
             lifecycle.cancel(session, job.id, job.user_id)
 
@@ -197,7 +207,7 @@ def test_progress_is_written_while_a_job_runs(embedded: System) -> None:
 def test_a_worker_that_lost_its_job_stops_and_changes_nothing(embedded: System) -> None:
     job = embedded.submit(make_wav(LONG_S))
     with embedded.running():
-        embedded.wait_for(job.id, "processing")
+        stop_engines(os.getpid(), 1)
         # As after a reaper's visit, and another worker's claim.
         change_job(embedded.database, job.id, state="queued", not_before=0)
         other = claim(embedded.database, job.id, "other")
@@ -227,11 +237,12 @@ def test_a_late_finish_deletes_its_own_object(embedded: System, monkeypatch: pyt
 
 
 def test_a_draining_worker_finishes_what_runs_and_takes_no_more(system: System) -> None:
-    running = system.submit(make_wav(150))
+    running = system.submit(make_wav(LONG_S))
     waiting = system.submit(make_wav(0.5))
     with system.running() as worker:
-        system.wait_for(running.id, "processing")
+        stopped = stop_engines(os.getpid(), 1)
         worker.drain()
+        go_on(*stopped)
         assert worker.join(60)
     assert read_job(system.database, running.id).state == "finished"
     row = read_job(system.database, waiting.id)
@@ -242,7 +253,7 @@ def test_a_draining_worker_finishes_what_runs_and_takes_no_more(system: System) 
 def test_what_a_draining_worker_cannot_finish_is_given_back_uncounted(system: System) -> None:
     job = system.submit(make_wav(LONG_S))
     with system.running(drain_grace_s=0.5) as worker:
-        system.wait_for(job.id, "processing")
+        stop_engines(os.getpid(), 1)
         worker.drain()
         assert worker.join(30)
     row = read_job(system.database, job.id)
@@ -254,7 +265,7 @@ def test_what_a_draining_worker_cannot_finish_is_given_back_uncounted(system: Sy
 def test_a_draining_worker_is_seen_to_drain_and_keeps_its_leases(embedded: System) -> None:
     job = embedded.submit(make_wav(LONG_S))
     with embedded.running(drain_grace_s=30) as worker:
-        embedded.wait_for(job.id, "processing")
+        stop_engines(os.getpid(), 1)
         wait_until(lambda: [row.slots for row in embedded.workers()] == [1], 10, "the worker's row")
         assert not embedded.workers()[0].draining
         worker.drain()
