@@ -1,6 +1,5 @@
 """Named places in the service where a process of the tests kills or stops itself. The product knows nothing of them."""
 
-import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -65,12 +64,14 @@ class Failpoints:
             self._passages[name] -= 1
             if self._passages[name] != 0:
                 return
+        # To this thread: of a signal to the process another thread may learn first, and this one goes on meanwhile.
+        thread = threading.get_ident()
         if self._signals[name] == signal.SIGKILL:
-            os.kill(os.getpid(), signal.SIGKILL)
+            signal.pthread_kill(thread, signal.SIGKILL)
         # A process that stands still would keep the locks of its other threads' transactions.
         with self._transaction_ended:
             self._transaction_ended.wait_for(lambda: self._transactions == 0)
-            os.kill(os.getpid(), self._signals[name])
+            signal.pthread_kill(thread, self._signals[name])
 
     def install(self) -> None:
         """Puts the places into the classes and modules of this process."""
