@@ -8,7 +8,7 @@ import pytest
 
 from tests.abuse.conftest import StartService
 from tests.acceptance.service import Service, wait_for_end
-from tests.engine.processes import children_of
+from tests.processes import children_of
 from tests.servers import wait_until
 from tests.worker.system import make_wav
 from video2mp3.engine.parent import zygote_client

@@ -10,8 +10,8 @@ import pytest
 
 from tests.abuse.conftest import StartService
 from tests.acceptance.service import Service, wait_for_end
-from tests.chaos.processes import go_on, stop_engines
 from tests.engine.converting import make
+from tests.processes import go_on, stop_engines
 from tests.worker.system import make_wav
 from video2mp3.worker.loop import WorkerConfig, WorkerLoop
 

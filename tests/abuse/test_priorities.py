@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 
 from tests.abuse.conftest import StartService
 from tests.acceptance.service import Service
-from tests.chaos.processes import go_on, stop_engines
 from tests.engine.converting import make
+from tests.processes import go_on, stop_engines
 from tests.servers import wait_until
 from tests.worker.system import make_wav
 from video2mp3.api.conversions import one_call as mp3

@@ -8,8 +8,8 @@ import pytest
 
 from tests.abuse.conftest import StartService
 from tests.abuse.flood import STALL_S, flood, run_in_shared_pool, wait_for_stall, worst_for_me
-from tests.chaos.processes import stop_engines
 from tests.engine.sounds import write_wav
+from tests.processes import stop_engines
 
 REQUESTS = 500
 ANSWERED = REQUESTS if os.environ.get("TESTS_ABUSE") else 60

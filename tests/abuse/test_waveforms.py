@@ -11,7 +11,7 @@ from tests.abuse.conftest import StartService, guest
 from tests.abuse.flood import STALL_S, flood, run_in_shared_pool, wait_for_stall, worst_for_me
 from tests.abuse.long_mp3 import make_long_mp3
 from tests.acceptance.service import Service, wait_for_end
-from tests.chaos.processes import go_on, stop_engines
+from tests.processes import go_on, stop_engines
 from video2mp3 import engine
 from video2mp3.api.conversions import waveforms
 from video2mp3.api.frame.services import Services

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 
 from tests.acceptance.service import embedded
-from tests.chaos.processes import go_on, stop_engines
+from tests.processes import go_on, stop_engines
 from tests.servers import SMTPServer
 
 

@@ -10,8 +10,8 @@ from sqlalchemy.engine import make_url
 
 from tests.acceptance.conftest import LONG_TALK_S
 from tests.acceptance.service import Service, distributed, notifications_to, wait_for_end
-from tests.chaos.processes import engines
 from tests.media import make_video, samples_by_ffmpeg, samples_by_mpg123
+from tests.processes import engines_of
 from tests.servers import MariaDBServer, RabbitMQServer, S3Server, SMTPServer, wait_until
 
 
@@ -47,7 +47,7 @@ def test_a_job_whose_worker_is_killed_finishes_on_another_once(
         workers = {name: role.process.pid for name, role in spread.roles.items() if name.startswith("worker")}
 
         def converting() -> str | None:
-            return next((name for name, pid in workers.items() if engines(pid)), None)
+            return next((name for name, pid in workers.items() if engines_of(pid)), None)
 
         victim = wait_until(converting, 60, "the conversion to run")
         assert victim is not None

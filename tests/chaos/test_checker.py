@@ -16,7 +16,7 @@ from tests.chaos.cluster import Cluster, Servers, running
 from tests.chaos.conftest import RunCluster
 from tests.chaos.figures import record
 from tests.chaos.invariants import check
-from tests.chaos.processes import is_stopped
+from tests.processes import is_stopped
 from tests.servers import MariaDBServer, RabbitMQServer, S3Server, SMTPServer, wait_until
 from video2mp3.jobs import lifecycle
 

@@ -12,7 +12,7 @@ from tests.chaos.cluster import Cluster
 from tests.chaos.conftest import RunCluster
 from tests.chaos.figures import long, record
 from tests.chaos.invariants import check
-from tests.chaos.processes import descendants, is_alive
+from tests.processes import descendants_of, is_running
 from tests.servers import wait_until
 
 # The lease, the reaper, and another try or two on a machine that is busy.
@@ -34,11 +34,11 @@ def kill_at_random(cluster: Cluster, load: Load, kind: str, *, kills: int, jobs:
         time.sleep(random.uniform(0.0, pause_s))
         victim = cluster.pick(kind)
         worker_id = cluster.worker_id(victim) if kind == "worker" else ""
-        left += descendants(cluster.service.roles[victim].process.pid)
+        left += descendants_of(cluster.service.roles[victim].process.pid)
         cluster.kill(victim)
         busy += cluster.number("SELECT COUNT(*) FROM jobs WHERE lease_owner = :id", id=worker_id)
         cluster.restart(victim, wait=False)
-    wait_until(lambda: not any(is_alive(pid) for pid in left), 60, "the engines of the killed to end")
+    wait_until(lambda: not any(is_running(pid) for pid in left), 60, "the engines of the killed to end")
     return busy
 
 

@@ -13,7 +13,7 @@ from tests.chaos.cluster import Cluster
 from tests.chaos.conftest import RunCluster
 from tests.chaos.figures import long, record
 from tests.chaos.invariants import check
-from tests.chaos.processes import engines, is_stopped
+from tests.processes import engines_of, is_stopped
 from tests.servers import wait_until
 from video2mp3.outbox import claims
 
@@ -41,7 +41,7 @@ def slow_job(cluster: Cluster, load: Load, clip: Clip, name: str) -> str:
     job_id = submit(load, clip)
     wait_for_claim(cluster, job_id, 1)
     pid = cluster.service.roles[name].process.pid
-    wait_until(lambda: engines(pid), _SOON_S, "the engine to run")
+    wait_until(lambda: engines_of(pid), _SOON_S, "the engine to run")
     return job_id
 
 
@@ -68,7 +68,7 @@ def test_a_stopped_worker_comes_back_too_late(run_cluster: RunCluster, clips: Se
         os.kill(pid, signal.SIGCONT)
         event = "job_stopped" if when == "converting" else "result_discarded"
         wait_until(lambda: cluster.log_events("worker-1", event), _SOON_S, "the late worker to see it")
-        wait_until(lambda: not engines(pid), _SOON_S, "its engine to end")
+        wait_until(lambda: not engines_of(pid), _SOON_S, "its engine to end")
         assert cluster.query("SELECT * FROM jobs WHERE id = :id", id=job_id) == before
 
         def own_objects() -> list[str]:
@@ -143,7 +143,7 @@ def test_no_work_goes_on_under_an_expired_lease(run_cluster: RunCluster, clips: 
         cluster.links["worker-1"].database.black_hole()
         left_us = "COALESCE(lease_until, 0) - CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)"
         left_s = 0.0
-        while engines(pid):
+        while engines_of(pid):
             # Asked after looking: a lease that is over now was perhaps not over then.
             left_s = cluster.number(f"SELECT {left_us} FROM jobs WHERE id = :id", id=job_id) / 1e6
             assert left_s > -1, "the engine outlived the lease"

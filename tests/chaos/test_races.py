@@ -13,10 +13,10 @@ from tests.chaos.clips import Clip
 from tests.chaos.conftest import RunCluster
 from tests.chaos.figures import LONG, long, record
 from tests.chaos.invariants import check
-from tests.chaos.processes import engines
 from tests.chaos.test_kills import slow_down_storage
 from tests.chaos.test_leases import slow_job
 from tests.jobs.rows import claimed, finish, make_upload, make_user, notifications_of, read_job, submit
+from tests.processes import engines_of
 from tests.servers import MariaDBServer, wait_until
 from video2mp3.database import migrate
 from video2mp3.database.connection import Database
@@ -132,7 +132,7 @@ def test_a_cancel_is_quick(run_cluster: RunCluster, clips: Sequence[Clip]) -> No
                 client.cancel(job_id)
                 wait_until(lambda job_id=job_id: client.state(job_id) == "canceled", 60, "the cancel")  # type: ignore[misc]
                 took_s.append(time.monotonic() - started_s)
-            wait_until(lambda: not engines(pid), 60, "the engine to end")
+            wait_until(lambda: not engines_of(pid), 60, "the engine to end")
         assert check(cluster, load.log, outages=False) == []
     record(8, "cancel of a waiting job, slowest of 5, s", max(waiting_s), "≤ 1")
     record(8, "cancel of a running job, slowest of 5, engine ended, s", max(processing_s), "≤ 12")

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.processes import children_of
 from video2mp3.engine.parent.zygote_client import ZYGOTE
 
 WAIT_S = 20.0
@@ -12,30 +13,6 @@ WAIT_S = 20.0
 def children() -> list[int]:
     """The processes of this one that convert, by pid."""
     return [child for _, zygote in ZYGOTE._all() for child in children_of(zygote.pid)]
-
-
-def children_of(pid: int) -> list[int]:
-    """The processes that this one started and that have not ended."""
-    found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").glob("*"):
-        try:
-            found += [int(child) for child in (task / "children").read_text().split()]
-        except OSError:  # the thread has ended
-            continue
-    return [child for child in found if is_running(child)]
-
-
-def descendants_of(pid: int) -> list[int]:
-    """The processes that this one started, and those that they did."""
-    return [pid for child in children_of(pid) for pid in (child, *descendants_of(child))]
-
-
-def is_running(pid: int) -> bool:
-    """False once it has ended, even where nobody has looked at how it did."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
 
 
 def peak_rss_bytes(pid: int) -> int:

@@ -19,8 +19,9 @@ from typing import Any, BinaryIO
 import pytest
 
 from tests.engine import heads
-from tests.engine.processes import children, descendants_of, is_running, wait_until
+from tests.engine.processes import children, wait_until
 from tests.engine.sounds import BytesSource, tone, wav_with
+from tests.processes import descendants_of, is_running
 from video2mp3.engine import FileSource, Limits, Progress, Report, convert, find_mp4_audio, inspect_stream, mp4_extract
 from video2mp3.engine.containers.streamability import MoreNeeded, StreamInfo, inspect_head
 from video2mp3.engine.parent import calls, process

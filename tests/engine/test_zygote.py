@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.processes import children, children_of, descendants_of, is_running, wait_until
+from tests.engine.processes import children, wait_until
 from tests.engine.sounds import BytesSource, tone, wav_with
+from tests.processes import children_of, descendants_of, is_running
 from video2mp3.engine import Probe, convert, prepare, probe
 from video2mp3.engine.parent import zygote_client
 from video2mp3.engine.parent.zygote_client import ZYGOTE, ChildHandle, Zygote

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from tests.chaos.processes import go_on, stop_engines
 from tests.jobs.rows import read_job
+from tests.processes import go_on, stop_engines
 from tests.servers import wait_until
 from tests.worker.system import System, make_wav
 from video2mp3.jobs import administration

@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import delete, select
 from structlog.testing import capture_logs
 
-from tests.chaos.processes import go_on, stop_engines
 from tests.jobs.rows import change_job, claim, make_user, notifications_of, read_job, submit
+from tests.processes import go_on, stop_engines
 from tests.servers import MariaDBServer, RabbitMQServer, wait_until
 from tests.worker.system import RATE_HZ, System, make_wav
 from video2mp3.database.tables import Upload, Waveform
