@@ -2,7 +2,7 @@
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from itertools import permutations
 
 import pytest
 
@@ -169,31 +169,29 @@ def test_there_is_a_message_for_each_announced_job(database: Database, memory: M
     assert sorted(taken) == sorted(jobs)
 
 
-@pytest.mark.parametrize("who_hands_on_first", ["first", "second"])
+@pytest.mark.parametrize("order", permutations(range(3)))
 def test_there_is_one_too_where_workers_take_the_jobs_of_each_other_s_messages(
-    who_hands_on_first: str, database: Database, memory: MemoryQueue, monkeypatch: pytest.MonkeyPatch
+    order: tuple[int, ...], database: Database, memory: MemoryQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It should be so as well where the first of them takes a job that was not announced."""
+    """It should be so in whatever order they hand on, where two take jobs that were not announced."""
     anna = make_user(database)
-    retried, second, third = submit_many(database, anna, 3)
-    change_job(database, retried, not_before=9 * 10**15)
+    expired, *retried = submit_many(database, anna, 3)
+    announced = submit_many(database, anna, 3)
+    for job_id in (expired, *retried):
+        change_job(database, job_id, not_before=9 * 10**15)
     relay = Relay(database, memory)
-    assert relay.announce_due() == 2
-    change_job(database, retried, not_before=0)
+    assert relay.announce_due() == 3
+    assert [message["job_id"] for message in take_all(memory)] == announced
+    for job_id in retried:
+        change_job(database, job_id, not_before=0)
+    change_job(database, expired, announced_until=1)
     hand_on, handed_on = taking._hand_on, []
-
-    def hand_on_in_that_order(*announcement: Any) -> None:
-        handed_on.append(announcement)
-        if len(handed_on) == 1:  # the first worker has claimed its job: meanwhile the second does so
-            assert take(database, third).job_id == second
-            for each in handed_on if who_hands_on_first == "first" else reversed(handed_on):
-                hand_on(*each)
-
-    monkeypatch.setattr(taking, "_hand_on", hand_on_in_that_order)
-    assert [message["job_id"] for message in take_all(memory)] == [second, third]
-    assert take(database, second).job_id == retried
-    assert relay.announce_due() == 1
-    assert [message["job_id"] for message in take_all(memory)] == [third]
+    monkeypatch.setattr(taking, "_hand_on", lambda *announcement: handed_on.append(announcement))
+    assert [take(database, job_id).job_id for job_id in announced] == [*retried, announced[0]]
+    for place in order:
+        hand_on(*handed_on[place])
+    assert relay.announce_due() == 2
+    assert {message["job_id"] for message in take_all(memory)} == set(announced[1:])
 
 
 def test_workers_at_the_same_moment_take_different_jobs(database: Database) -> None:

@@ -98,8 +98,9 @@ def test_mail_programs_find_the_url_that_ends_the_emails(old: Server) -> None:
     assert header_lines(body, "List-Unsubscribe-Post") == [b"List-Unsubscribe-Post: List-Unsubscribe=One-Click"]
 
 
-def test_the_head_has_what_mail_servers_ask_for(old: Server) -> None:
-    domain = f"{'long.' * 15}example.org"
+# Python folds an id of a domain of the second length.
+@pytest.mark.parametrize("domain", [f"{'long.' * 15}example.org", f"{'long.' * 5}example.org"])
+def test_the_head_has_what_mail_servers_ask_for(domain: str, old: Server) -> None:
     body = send(old, sender=f"Vidéos <mp3@{domain}>")
     assert header_lines(body, "Auto-Submitted") == [b"Auto-Submitted: auto-generated"]
     assert header_lines(body, "X-Auto-Response-Suppress") == [b"X-Auto-Response-Suppress: All"]

@@ -1,11 +1,14 @@
 """Claims a job for a free slot."""
 
-from sqlalchemy import case, select
+from contextlib import suppress
+
+from sqlalchemy import select
 
 from video2mp3.database.clock import now
 from video2mp3.database.connection import Database
 from video2mp3.database.statements import change
 from video2mp3.database.tables import Job
+from video2mp3.errors import DatabaseUnavailable
 from video2mp3.jobs import fair_queueing, lifecycle
 from video2mp3.jobs.lifecycle import Claim
 
@@ -24,13 +27,16 @@ def take_next(database: Database, announced_job_id: str, worker_id: str) -> Clai
             job_id = fair_queueing.next_job(session)
             if job_id is None:
                 return None
-            announced_until = session.scalar(select(Job.announced_until).where(Job.id == job_id)) or 0
+            # Locked, because another worker may be handing on its announcement to this job.
+            announced_until = session.scalar(select(Job.announced_until).where(Job.id == job_id).with_for_update()) or 0
             claim = lifecycle.claim(session, job_id, worker_id)
         if claim is not None:
             break
         # Another worker was faster and has claimed this job.
     if job_id != announced_job_id:
-        _hand_on(database, announced_job_id, announced_until)
+        # The claim stands, and the relay announces every job again after a minute.
+        with suppress(DatabaseUnavailable):
+            _hand_on(database, announced_job_id, announced_until)
     return claim
 
 
@@ -53,17 +59,19 @@ def take_for_newcomer(database: Database, worker_id: str) -> Claim | None:
 def _hand_on(database: Database, job_id: str, announced_until: int) -> None:
     """Moves the announcement of the claimed job to the job whose message led to the claim.
 
-    So there are as many messages as announced jobs. If the claimed job had no message, the relay sends another one at
-    once: for the job of this message, or, if another worker has claimed that meanwhile by the message of a third job,
-    for any announced one. An announcement only ever becomes shorter, because other workers hand on theirs at the same
-    time. In separate transactions, so that two workers that claim each other's jobs cannot deadlock.
+    So there are at least as many messages as announced jobs. If the claimed job had no message, the relay sends another
+    one at once: for the job of this message, or, if that is not announced any more because other workers claim and hand
+    on at the same time, for any announced one. In separate transactions, so that two workers that claim each other's
+    jobs cannot deadlock.
     """
-    is_queued, is_later = Job.state == "queued", Job.announced_until > announced_until
-    shorter = case((is_later, announced_until), else_=Job.announced_until)
+    is_announced = (Job.state == "queued", Job.announced_until > now())
+    is_later = Job.announced_until > announced_until
     with database.write() as session:
-        if change(session, Job, job_id, is_queued, announced_until=shorter):
+        if change(session, Job, job_id, *is_announced, is_later, announced_until=announced_until):
             return
-    with database.write() as session:
-        other_id = session.scalar(select(Job.id).where(is_queued, is_later, now() >= announced_until).limit(1))
-        if other_id is not None:
-            change(session, Job, other_id, is_queued, announced_until=announced_until)
+    while True:
+        with database.write() as session:
+            had_none = now() >= announced_until
+            other_id = session.scalar(select(Job.id).where(*is_announced, had_none).limit(1))
+            if other_id is None or change(session, Job, other_id, *is_announced, announced_until=announced_until):
+                return

@@ -18,16 +18,19 @@ from video2mp3.notify.addresses import with_ascii_domain
 _MAX_NAME_LENGTH = 100
 
 
+_UNFOLDED = ("list-unsubscribe", "message-id")
+
+
 class _Policy(EmailPolicy):
-    """Writes messages that every server can relay: the header with a URL on one line, and bodies in 7 bits.
+    """Writes messages that every server can relay: headers with a URL or an id on one line, and bodies in 7 bits.
 
     Python's own policy folds headers at 78 characters, and a URL that is longer becomes an encoded word (RFC 2047):
     mail programs, which read it byte by byte, find no URL then.
     """
 
     def fold(self, name: str, value: str) -> str:
-        """Writes a header; the one with a URL is not folded (RFC 5322 allows 998 characters)."""
-        if name.lower() == "list-unsubscribe":
+        """Writes a header; the ones with a URL or an id are not folded (RFC 5322 allows 998 characters)."""
+        if name.lower() in _UNFOLDED:
             return f"{name}: {value}{self.linesep}"
         return str(super().fold(name, value))
 

@@ -110,13 +110,9 @@ def convert_files(tasks: Sequence[Task], settings: ConvertSettings) -> Totals:
     totals = Totals()
     with display(len(tasks), quiet=settings.quiet) as bars, ThreadPoolExecutor(settings.jobs) as pool:
         try:
-            running = [threading.Lock() for _ in tasks]
-            futures = []
-            for task, lock in zip(tasks, running, strict=True):
-                lock.acquire()
-                futures.append(pool.submit(_convert_one, task, settings, bars, stopping, lock))
-            for task, future, lock in zip(tasks, futures, running, strict=True):
-                _wait_for_release(lock)
+            futures = [pool.submit(_convert_one, task, settings, bars, stopping) for task in tasks]
+            for task, future in zip(tasks, futures, strict=True):
+                _wait_for_end(future)
                 _report_result(task, future, settings, totals)
             return totals
         finally:  # also when interrupted
@@ -124,10 +120,7 @@ def convert_files(tasks: Sequence[Task], settings: ConvertSettings) -> Totals:
             pool.shutdown(cancel_futures=True)
 
 
-def _convert_one(
-    task: Task, settings: ConvertSettings, bars: Display, stopping: threading.Event, running: threading.Lock
-) -> Converted:
-    """Converts a file; releases `running` at the end."""
+def _convert_one(task: Task, settings: ConvertSettings, bars: Display, stopping: threading.Event) -> Converted:
     try:
         with bars.bar(task.given.file) as on_progress:
             return _write(task, settings, on_progress, lambda: stopping.is_set() or task.is_stale())
@@ -135,13 +128,14 @@ def _convert_one(
         if task.skip_existing:  # another run has converted it meanwhile
             raise _Exists from None
         raise
-    finally:
-        running.release()
 
 
-def _wait_for_release(lock: threading.Lock) -> None:
-    """Waits so that an interrupt leaves nothing locked that the other thread needs, as it can within a future."""
-    while not lock.acquire(timeout=_TICK_S):
+def _wait_for_end(future: "Future[Converted]") -> None:
+    """Waits so that an interrupt leaves nothing locked that the other thread needs, as it can within the future."""
+    running = threading.Lock()
+    running.acquire()
+    future.add_done_callback(lambda _: running.release())
+    while not running.acquire(timeout=_TICK_S):
         pass  # Python handles a signal between two waits only, if another thread got it or none waited yet
 
 

@@ -243,16 +243,20 @@ def _wait_for_signal() -> None:
     _catch_first_signal()
     os.read(received, 1)
     signal.set_wakeup_fd(-1)
+    os.close(received)
+    os.close(sent)
 
 
 def _catch_first_signal() -> None:
-    """Lets SIGTERM and SIGINT end nothing once; the next of the same kind ends the process at once.
+    """Lets the first SIGTERM or SIGINT end nothing; the next signal ends the process at once.
 
     After its end uvicorn raises the signal again that it got; the other loops end cleanly all the same.
     """
+    ending = (signal.SIGTERM, signal.SIGINT)
 
-    def on_signal(number: int, _frame: object) -> None:
-        signal.signal(number, signal.SIG_DFL)
+    def on_signal(_number: int, _frame: object) -> None:
+        for number in ending:
+            signal.signal(number, signal.SIG_DFL)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in ending:
         signal.signal(number, on_signal)

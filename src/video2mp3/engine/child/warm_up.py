@@ -5,6 +5,7 @@ It covers modules that are imported on first use, the codecs' tables, and the ti
 
 import contextlib
 import ctypes
+import gc
 import importlib
 import json
 import os
@@ -64,6 +65,7 @@ def warm_up() -> None:
         options = Options(loudness_lufs=-23, fade_in_s=0.1, fade_out_s=0.1, cover_picture=picture)
         _convert(_wav(44100), sink.descriptor, pool, options)
     _require_one_thread()
+    gc.collect()
     _return_freed_memory()
 
 

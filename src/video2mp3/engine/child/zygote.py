@@ -35,7 +35,6 @@ def main() -> NoReturn:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps
     warm_up()
     os.nice(_NICENESS)  # not before: the start of the service waits for the warm-up
-    gc.collect()
     gc.freeze()  # otherwise each child's first collection would copy the memory that it shares with this process
     gc.enable()
     with socket.socket(fileno=int(sys.argv[1])) as control, contextlib.suppress(ConnectionError):
