@@ -25,6 +25,7 @@ def test_sigterm_finishes_what_runs_and_ends_well(tmp_path: Path, mail_server: S
         serve.process.send_signal(signal.SIGTERM)
         go_on(*stopped)
         assert serve.process.wait(120) == 0
+        assert "Waits up to 100 s for 1 conversion; Ctrl-C again ends it now." in serve.output.read_text()
         log = serve.log.read_text()
         assert f'"job_id": "{first["id"]}", "fence": 1' in log
         assert log.count('"event": "job_finished"') == 1

@@ -1,5 +1,6 @@
 """`video2mp3 convert`: converts local files without a service."""
 
+import json
 import signal
 import sys
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ import typer
 
 from video2mp3.cli.flags import OUTPUT, Force, Inputs, Output, takes_options, with_flags
 from video2mp3.cli.local.convert_files import ConvertSettings, Task, convert_files
-from video2mp3.cli.local.files import existing_output
+from video2mp3.cli.local.files import check_before, existing_output, open_source
 from video2mp3.cli.local.inputs import STANDARD_INPUT, Input, input_of
 from video2mp3.cli.local.output_paths import STANDARD_OUTPUT, folders_to_watch, is_given_folder, pair_outputs
 from video2mp3.cli.local.watch import Watch
@@ -19,7 +20,7 @@ from video2mp3.cli.options_command import OptionsCommand
 from video2mp3.cli.terminal import complain, shown, stop
 from video2mp3.engine import Limits, Options, ResolvedOptions
 from video2mp3.engine.cpus import available_cpus
-from video2mp3.errors import InvalidOption
+from video2mp3.errors import InvalidOption, Video2mp3Error
 
 A_WEEK_S = 7 * 86_400.0
 LIMITS = Limits(max_audio_s=A_WEEK_S, wall_clock_s=A_WEEK_S)
@@ -109,7 +110,8 @@ def convert_command(  # noqa: PLR0913 each parameter is a flag
         pairs = pair_outputs(inputs, output, chosen, make_folders=not dry_run, quiet=quiet)
         tasks = [Task(one, target, skip_existing or one.folder is not None) for one, target in pairs]
     if dry_run:
-        _print_plan(tasks, chosen, force)
+        if not _print_plan(tasks, chosen, force, as_json):
+            raise typer.Exit(1)
         return
     cores = available_cpus()
     threads = threads or max(1, cores // (jobs or max(1, len(tasks))))
@@ -144,11 +146,34 @@ def _check_standard_output(inputs: Sequence[Input], options: ResolvedOptions) ->
         stop("-o -: the MP3 would go to the terminal; name a file with -o, or send it on, as in `-o - >talk.mp3`.")
 
 
-def _print_plan(tasks: Sequence[Task], options: ResolvedOptions, force: bool) -> None:
-    """Prints what a conversion would write, without looking into the files."""
+def _print_plan(tasks: Sequence[Task], options: ResolvedOptions, force: bool, as_json: bool) -> bool:
+    """Prints what a conversion would write, without looking into the files; returns whether all can begin."""
+    all_can = True
     for task in tasks:
         earlier = None if task.to_standard_output else existing_output(task.target, options)
-        note = ""
-        if earlier is not None:
-            note = " (would be overwritten)" if force else " (exists: skipped)" if task.skip_existing else " (exists)"
-        print(f"{shown(str(task.given))} -> {shown(task.target)}{note}")
+        skips = earlier is not None and task.skip_existing and not force
+        facts: dict[str, Any] = {"source": str(task.given), "output": str(task.target)}
+        try:
+            if not skips:
+                _check(task, options, force)
+        except Video2mp3Error as error:
+            all_can = False
+            complain(shown(str(task.given)), error.detail)
+            note, facts["error"] = "", {"code": error.code, "detail": error.detail}
+        else:
+            note = " (exists: skipped)" if skips else " (would be overwritten)" if earlier else ""
+            facts |= {"skipped": skips, "overwritten": earlier is not None and not skips}
+        if as_json:
+            print(json.dumps(facts))
+        elif "error" not in facts:
+            print(f"{shown(str(task.given))} -> {shown(task.target)}{note}")
+    return all_can
+
+
+def _check(task: Task, options: ResolvedOptions, force: bool) -> None:
+    """Raises the error of a file that cannot be opened, or of an MP3 that is there already."""
+    if task.given.origin is None:
+        with open_source(task.given.file):
+            pass
+    if not task.to_standard_output:
+        check_before(task.target, task.given.file, options, force)

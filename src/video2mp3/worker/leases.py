@@ -126,6 +126,10 @@ class Heartbeat:
         self._loop.stop()
         self._loop.join()
 
+    def held(self) -> int:
+        """Returns the number of jobs that this process works on."""
+        return len(self._leases)
+
     @contextmanager
     def renewing(self, lease: Lease) -> Iterator[None]:
         """Renews the lease until the end of the block."""

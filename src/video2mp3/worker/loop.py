@@ -119,6 +119,10 @@ class WorkerLoop:
             transfers.start()
         log.info("worker_started", worker_id=self.worker_id, slots=len(self._slots))
 
+    def running(self) -> int:
+        """Returns the number of jobs that it works on."""
+        return self._heartbeat.held()
+
     def drain(self) -> None:
         """Claims no more jobs. Running conversions may finish within the grace period, then they are requeued.
 

@@ -59,7 +59,8 @@ def add_user(
             audit.record(session, "account.created", by=None, about=user.id, detail=user.role)
     finally:
         database.close()
-    typer.echo(f"The account {username} was created.")
+    where = "" if settings.database_url else f" in {shown(settings.data_dir.absolute())}"
+    typer.echo(f"The account {username} was created{where}.")
 
 
 def sign_in_link(

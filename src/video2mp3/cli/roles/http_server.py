@@ -124,6 +124,17 @@ def print_started(settings: Settings, backends: Backends, url: str) -> None:
         _print_start_message(settings, backends, url)
 
 
+def print_ending(running: int, grace_s: int) -> None:
+    """Says what the end waits for, if anything."""
+    if running:
+        conversions = "1 conversion" if running == 1 else f"{running} conversions"
+        with suppress(BrokenPipeError):
+            typer.echo(
+                f"Waits up to {grace_s} s for {conversions}; Ctrl-C again ends it now. "
+                "What is not finished starts again with the service."
+            )
+
+
 def print_api_started(settings: Settings, backends: Backends, url: str) -> None:
     """Prints the API's URL, and while there is no account, how to sign in."""
     with suppress(BrokenPipeError):

@@ -71,8 +71,12 @@ def serve(settings: Settings) -> None:
                     record_url(http_server.reached_url(settings, url))
                     http_server.print_started(settings, backends, url)
 
+                def on_ending() -> None:
+                    http_server.print_ending(worker.running(), settings.drain_grace_s)
+                    worker.drain()
+
                 _catch_first_signal()
-                http_server.run_http(settings, app, listener, on_started, worker.drain)
+                http_server.run_http(settings, app, listener, on_started, on_ending)
             finally:
                 worker.drain()
                 worker.join()
