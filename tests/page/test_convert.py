@@ -99,12 +99,20 @@ def test_a_dropped_video_becomes_an_mp3_to_hear_and_to_keep(
 
 
 def test_an_mp3_is_renamed_before_it_is_downloaded(service: Service, page: Page) -> None:
-    """It should keep its new name after a reload, keep its suffix, and share a link from the row."""
+    """It should keep its new name after a reload, keep its suffix, and share a link from the row.
+
+    The menu should be seen whole, also at the bottom of a phone's screen.
+    """
     register(page, service, "convert-name")
     drop(page, corpus_file("mp4/sample.mp4"))
     expect(row(page)).to_have_attribute("data-phase", "finished", timeout=WAIT_MS)
     expect(row(page).locator(".name")).to_have_text("sample.mp3")
+    page.set_viewport_size({"width": 390, "height": 700})
+    row(page).get_by_role("button", name=re.compile("^More for ")).evaluate(
+        "(menu) => menu.scrollIntoView({ block: 'end' })"
+    )
     open_menu(page)
+    expect(page.get_by_role("button", name="Remove from the list")).to_be_in_viewport(ratio=1)
     page.get_by_role("button", name="Rename").click()
     field = page.get_by_label("New name of sample.mp3")
     expect(field).to_have_value("sample")
