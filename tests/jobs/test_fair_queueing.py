@@ -169,7 +169,7 @@ def test_there_is_a_message_for_each_announced_job(database: Database, memory: M
     assert sorted(taken) == sorted(jobs)
 
 
-@pytest.mark.parametrize("order", permutations(range(3)))
+@pytest.mark.parametrize("order", list(permutations(range(3))))
 def test_there_is_one_too_where_workers_take_the_jobs_of_each_other_s_messages(
     order: tuple[int, ...], database: Database, memory: MemoryQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
