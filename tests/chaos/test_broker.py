@@ -133,7 +133,7 @@ def test_garbage_and_doubles_in_the_broker(run_cluster: RunCluster, clips: Seque
         cluster.publish("mp3", b'{"job_id": 7}', b"[" * 5000)
         disturbed_s = wait_of(cluster, load, 5)
         wait_until(lambda: cluster.depth("video.dead") == garbage, 300, "all garbage to be put aside")
-        assert cluster.depth("mp3.dead") == 2
+        wait_until(lambda: cluster.depth("mp3.dead") == 2, 300, "the garbage of notifications, too")
         assert pids == {name: role.process.pid for name, role in cluster.service.roles.items()}
         assert all(role.process.poll() is None for role in cluster.service.roles.values())
         load.submit(20)

@@ -12,6 +12,7 @@ from tests.chaos.test_broker import kill_broker, publish_garbage
 from tests.chaos.test_failpoints import die_everywhere
 from tests.chaos.test_kills import SETTLE_S, kill_at_random
 from tests.chaos.test_leases import cut_database
+from tests.servers import wait_until
 
 _PLACES = {
     "worker-1": ("before_ack", "before_publish"),
@@ -35,5 +36,5 @@ def test_all_that_was_accepted_is_done_whatever_dies(run_cluster: RunCluster, cl
         cut_database(cluster, load, names, seconds=3, jobs=3)
         assert "" not in load.wait()
         assert cluster.settles(SETTLE_S)
-        assert cluster.depth("video.dead") == 20
+        wait_until(lambda: cluster.depth("video.dead") == 20, SETTLE_S, "all garbage to be put aside")
         assert check(cluster, load.log) == []
