@@ -50,6 +50,11 @@ def ended(user: httpx.Client) -> list[str]:
     return [job["id"] for job in sorted(over, key=lambda job: (job["ended_at"], job["id"]))]
 
 
+def rows(service: Service, query: str) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(Path(service.folder) / "data" / "video2mp3.db")) as database:
+        return database.execute(query).fetchall()
+
+
 def let_sweep(service: Service) -> None:
     """Makes the next sweep, which comes with the next start, count what is there."""
     with closing(sqlite3.connect(Path(service.folder) / "data" / "video2mp3.db")) as database, database:
@@ -73,6 +78,9 @@ def test_the_oldest_conversions_go(start_service: StartService) -> None:
         wait_until(lambda: len(ended(ada)) == MADE, 60, "ada's conversions to end")
         made = ended(ada)
         wait_until(lambda: ended(bob) == [bobs], 60, "bob's conversion to end")
+        # Conversions whose notifications are not sent yet are spared.
+        unsent = "SELECT 1 FROM notifications WHERE state IN ('queued', 'sending')"
+        wait_until(lambda: not rows(service, unsent), 60, "all notifications")
     let_sweep(service)
     with start_service(max_user_history=KEEP) as service:
         with signed_in(service.url, "ada") as ada:
@@ -93,15 +101,7 @@ def test_without_the_bound_they_stay(start_service: StartService) -> None:
         service.user("bob"),
     ):
         # The sweep after which it would look for orphans has come and gone.
-        database = Path(service.folder) / "data" / "video2mp3.db"
-
-        def swept() -> bool:
-            with closing(sqlite3.connect(database)) as connection:
-                return (
-                    connection.execute("SELECT name FROM periodic_tasks WHERE name = 'orphans'").fetchone() is not None
-                )
-
-        wait_until(swept, 60, "a sweep")
+        wait_until(lambda: rows(service, "SELECT 1 FROM periodic_tasks WHERE name = 'orphans'"), 60, "a sweep")
         wait_until(lambda: len(ended(ada)) == MADE, 60, "ada's conversions to end")
 
 

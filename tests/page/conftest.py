@@ -14,8 +14,9 @@ from tests.servers import SMTPServer, require_program
 from tests.servers.programs import missing
 from video2mp3.api.frame import pages
 
-# A busy machine takes longer than Playwright's five seconds.
-expect.set_options(timeout=30_000)
+# A busy machine takes longer than Playwright's five seconds, and than its thirty to load a page.
+_PATIENCE_MS = 90_000
+expect.set_options(timeout=_PATIENCE_MS)
 
 # As root and without a network Chromium needs all of these.
 FLAGS = [
@@ -88,6 +89,7 @@ def browser() -> Iterator[Browser]:
 def page(browser: Browser) -> Iterator[Page]:
     """A page of a fresh browser profile that takes every complaint of the browser as a failure."""
     context = browser.new_context(locale="en")
+    context.set_default_timeout(_PATIENCE_MS)
     page = context.new_page()
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
