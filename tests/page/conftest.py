@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tests.acceptance.service import PASSWORD, Service, embedded
 from tests.engine.converting import make
 from tests.page.progress import be_followed, start_again
-from tests.servers import SMTPServer, require_program
+from tests.servers import SMTPServer, require_program, wait_until
 from tests.servers.programs import missing
 from video2mp3.api.frame import pages
 
@@ -123,3 +123,9 @@ def make_account(page: Page, username: str) -> None:
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Create account").click()
     expect(page.get_by_role("heading", name="Drop a video, get an MP3")).to_be_visible()
+
+
+def wait_for_all_views(page: Page) -> None:
+    """Waits until the page has loaded what it loads while the browser is idle; this view comes last."""
+    loaded = "performance.getEntriesByType('resource').some(({ name }) => /Account-[^.]+[.]js$/.test(name))"
+    wait_until(lambda: page.evaluate(loaded), 60, "the page to have loaded its other views")

@@ -15,7 +15,7 @@ from playwright.sync_api import FilePayload, Page, expect
 from tests.acceptance.service import Service
 from tests.engine.converting import converted, make
 from tests.media import corpus_file, make_video
-from tests.page.conftest import make_account, register
+from tests.page.conftest import make_account, register, wait_for_all_views
 from tests.page.progress import held, start_again
 from tests.page.test_convert import WAIT_MS, drop, row, slow_line
 from tests.servers import require_program, wait_until
@@ -32,10 +32,6 @@ def sound_bytes(path: Path) -> int:
     command = [require_program("ffprobe"), "-v", "error", "-select_streams", "a:0", "-show_entries", "packet=size"]
     sizes = subprocess.run([*command, "-of", "csv=p=0", str(path)], check=True, capture_output=True, text=True).stdout
     return sum(int(size.strip(",")) for size in sizes.split())
-
-
-# The page loads its other views while the browser is idle, this one at last.
-ALL_LOADED = "performance.getEntriesByType('resource').some(({ name }) => /Account-[^.]+[.]js$/.test(name))"
 
 
 @contextmanager
@@ -86,7 +82,7 @@ def test_of_a_video_of_200_mb_hardly_more_than_its_sound_travels(service: Servic
     with counting_relay(int(service.url.rsplit(":", 1)[1])) as (port, sent):
         page.goto(f"http://127.0.0.1:{port}")
         make_account(page, "large")
-        wait_until(lambda: page.evaluate(ALL_LOADED), 60, "the page to have loaded all")
+        wait_for_all_views(page)
         before = sum(sent)
         drop(page, whole)
         expect(row(page)).to_have_attribute("data-phase", "finished", timeout=WAIT_MS)

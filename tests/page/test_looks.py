@@ -12,7 +12,7 @@ from tests.acceptance.service import PASSWORD, Service, add_administrator, embed
 from tests.engine.converting import make
 from tests.media import corpus_file
 from tests.page.axe import barriers
-from tests.page.conftest import register
+from tests.page.conftest import register, wait_for_all_views
 from tests.page.first_view import OBSERVED, first_view
 from tests.page.test_convert import WAIT_MS, drop, row
 from tests.servers import SMTPServer, wait_until
@@ -148,6 +148,7 @@ def test_500_hostile_names_are_shown_as_text(service: Service, browser: Browser)
     reached: list[str] = []
     page.expose_function("canary", lambda *_: reached.append(page.url))
     register(page, service, "hostile")
+    wait_for_all_views(page)  # it loads none while it is offline
     context.set_offline(True)
     names = [f"{PAYLOADS[n % len(PAYLOADS)]} {n}.mp4" for n in range(500)]
     page.evaluate(
