@@ -2,6 +2,7 @@
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import permutations
 
 import pytest
@@ -186,10 +187,12 @@ def test_there_is_one_too_where_workers_take_the_jobs_of_each_other_s_messages(
         change_job(database, job_id, not_before=0)
     change_job(database, expired, announced_until=1)
     hand_on, handed_on = taking._hand_on, []
-    monkeypatch.setattr(taking, "_hand_on", lambda *announcement: handed_on.append(announcement))
+    monkeypatch.setattr(
+        taking, "_hand_on", lambda *job, **announcement: handed_on.append(partial(hand_on, *job, **announcement))
+    )
     assert [take(database, job_id).job_id for job_id in announced] == [*retried, announced[0]]
     for place in order:
-        hand_on(*handed_on[place])
+        handed_on[place]()
     assert relay.announce_due() == 2
     assert {message["job_id"] for message in take_all(memory)} == set(announced[1:])
 

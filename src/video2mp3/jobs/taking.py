@@ -28,7 +28,8 @@ def take_next(database: Database, announced_job_id: str, worker_id: str) -> Clai
             if job_id is None:
                 return None
             # Locked, because another worker may be handing on its announcement to this job.
-            announced_until = session.scalar(select(Job.announced_until).where(Job.id == job_id).with_for_update()) or 0
+            announcement = select(Job.announced_until, Job.announced_until > now()).where(Job.id == job_id)
+            announced_until, had_message = session.execute(announcement.with_for_update()).one_or_none() or (0, False)
             claim = lifecycle.claim(session, job_id, worker_id)
         if claim is not None:
             break
@@ -36,7 +37,7 @@ def take_next(database: Database, announced_job_id: str, worker_id: str) -> Clai
     if job_id != announced_job_id:
         # The claim stands, and the relay announces every job again after a minute.
         with suppress(DatabaseUnavailable):
-            _hand_on(database, announced_job_id, announced_until)
+            _hand_on(database, announced_job_id, announced_until, had_message=bool(had_message))
     return claim
 
 
@@ -56,7 +57,7 @@ def take_for_newcomer(database: Database, worker_id: str) -> Claim | None:
         return lifecycle.claim(session, job_id, worker_id)
 
 
-def _hand_on(database: Database, job_id: str, announced_until: int) -> None:
+def _hand_on(database: Database, job_id: str, announced_until: int, *, had_message: bool) -> None:
     """Moves the announcement of the claimed job to the job whose message led to the claim.
 
     So there are at least as many messages as announced jobs. If the claimed job had no message, the relay sends another
@@ -69,9 +70,8 @@ def _hand_on(database: Database, job_id: str, announced_until: int) -> None:
     with database.write() as session:
         if change(session, Job, job_id, *is_announced, is_later, announced_until=announced_until):
             return
-    while True:
+    while not had_message:
         with database.write() as session:
-            had_none = now() >= announced_until
-            other_id = session.scalar(select(Job.id).where(*is_announced, had_none).limit(1))
+            other_id = session.scalar(select(Job.id).where(*is_announced).limit(1))
             if other_id is None or change(session, Job, other_id, *is_announced, announced_until=announced_until):
                 return

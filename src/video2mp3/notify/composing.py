@@ -16,8 +16,6 @@ from video2mp3.jobs.results import segments_of
 from video2mp3.notify.addresses import with_ascii_domain
 
 _MAX_NAME_LENGTH = 100
-
-
 _UNFOLDED = ("list-unsubscribe", "message-id")
 
 
