@@ -7,7 +7,7 @@ from pathlib import Path
 
 from av import AudioFrame
 
-from video2mp3.engine.child.media import Media
+from video2mp3.engine.child.decoding.media import Media
 from video2mp3.engine.source import SourceFile
 
 Frames = Iterator[tuple[AudioFrame, int, float]]

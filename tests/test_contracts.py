@@ -24,7 +24,7 @@ def lint(folder: Path) -> subprocess.CompletedProcess[str]:
     [
         (
             "api/uploads/early_start.py",
-            "from video2mp3.engine.child.media import Media",
+            "from video2mp3.engine.child.decoding.media import Media",
             "Untrusted bytes are parsed only in the sandbox",
         ),
         ("uploads/growing.py", "import av", "Untrusted bytes are parsed only in the sandbox"),

@@ -13,8 +13,8 @@ from tests.media import REPORTS
 from tests.options import resolved
 from tests.servers.programs import missing
 from video2mp3.engine import FileSource, Limits, Options, convert, probe
-from video2mp3.engine.child import mixing
-from video2mp3.engine.child.media import Media
+from video2mp3.engine.child.decoding import mixing
+from video2mp3.engine.child.decoding.media import Media
 from video2mp3.engine.containers.streamability import requires_full_input
 from video2mp3.engine.source import SourceFile
 from video2mp3.errors import AudioTooLong, InvalidOption, TracksFarApart, UndecodableAudio

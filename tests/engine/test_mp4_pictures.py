@@ -7,7 +7,7 @@ import pytest
 
 from tests.engine.converting import make
 from tests.media import corpus_file
-from video2mp3.engine.child.media import Media
+from video2mp3.engine.child.decoding.media import Media
 from video2mp3.engine.containers.mp4_pictures import KEPT_PICTURES, shortened_picture_indexes
 from video2mp3.engine.source import SourceFile
 

@@ -12,9 +12,9 @@ from tests.options import resolved
 from video2mp3.engine import FileSource, Limits, Options, Report, convert
 from video2mp3.engine.child.audio.encode import settings_for
 from video2mp3.engine.child.audio.parallel import Chunking, EncoderPool, ParallelEncoder, chunking_for
-from video2mp3.engine.child.conversion_job import ConversionJob
-from video2mp3.engine.child.media import Media
-from video2mp3.engine.child.pipeline import Pipeline
+from video2mp3.engine.child.conversion.conversion_job import ConversionJob
+from video2mp3.engine.child.conversion.pipeline import Pipeline
+from video2mp3.engine.child.decoding.media import Media
 from video2mp3.engine.mp3.encoder_settings import EncoderSettings
 from video2mp3.engine.mp3.frames import samples_per_frame
 from video2mp3.engine.source import SourceFile

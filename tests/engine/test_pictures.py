@@ -17,7 +17,7 @@ from tests.engine.converting import make
 from tests.media import CORPUS
 from tests.servers import require_program
 from video2mp3.engine import FileSource, Limits, Options, Report, convert
-from video2mp3.engine.child.media import Media
+from video2mp3.engine.child.decoding.media import Media
 from video2mp3.engine.child.pictures.frame import picture_at
 from video2mp3.engine.child.pictures.jpeg import MAX_SIDE
 from video2mp3.engine.source import SourceFile

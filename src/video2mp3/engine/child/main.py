@@ -17,19 +17,19 @@ from dataclasses import asdict
 from typing import Any
 
 from video2mp3.engine.child import sandbox_checks
-from video2mp3.engine.child.all_tracks import AllTracks
-from video2mp3.engine.child.audio.normalize import NormalizingPipeline
 from video2mp3.engine.child.audio.parallel import EncoderPool
 from video2mp3.engine.child.audio.waveform import measure
-from video2mp3.engine.child.conversion_job import ConversionJob, Converter
-from video2mp3.engine.child.media import Media
+from video2mp3.engine.child.conversion.all_tracks import AllTracks
+from video2mp3.engine.child.conversion.conversion_job import ConversionJob, Converter
+from video2mp3.engine.child.conversion.mix_conversion import MixConversion
+from video2mp3.engine.child.conversion.normalize import NormalizingPipeline
+from video2mp3.engine.child.conversion.pipeline import Pipeline
+from video2mp3.engine.child.conversion.planning import PlanningPass
+from video2mp3.engine.child.conversion.stream_copy import StreamCopy
+from video2mp3.engine.child.decoding.media import Media
 from video2mp3.engine.child.metadata.tags import tags_for
-from video2mp3.engine.child.mix_conversion import MixConversion
 from video2mp3.engine.child.pictures.cover import front_cover, with_cover_picture
-from video2mp3.engine.child.pipeline import Pipeline
-from video2mp3.engine.child.planning import PlanningPass
 from video2mp3.engine.child.refusals.soundless import better_reason
-from video2mp3.engine.child.stream_copy import StreamCopy
 from video2mp3.engine.containers.mp4_audio import find_audio
 from video2mp3.engine.containers.mp4_edits import replaced_empty_edits
 from video2mp3.engine.containers.mp4_pictures import shortened_picture_indexes
@@ -120,7 +120,8 @@ def answer(
             return structural
         media = open_media()
         if job["task"] == "waveform":
-            return {"waveform": measure(media, job["limits"]["max_audio_s"], _ProgressReporter(send).report)}
+            frames = media.decoder(media.find_track(None)).frames()
+            return {"waveform": measure(frames, job["limits"]["max_audio_s"], _ProgressReporter(send).report)}
         if sink is None:  # the task is `probe`
             return {"probe": _probe(media, job) | {"no_sound": _why_no_sound(media, file, size_bytes)}}
         if job["task"] == "plan":

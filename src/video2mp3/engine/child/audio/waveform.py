@@ -5,13 +5,14 @@ take 20 %. They can differ slightly from the peaks of the MP3, because the encod
 """
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
+from av import AudioFrame
+
 from video2mp3.engine.child.audio.pcm import BYTES_PER_SAMPLE, PcmConverter
 from video2mp3.engine.child.audio.silence import SoundAndSilence
-from video2mp3.engine.child.media import Media
 from video2mp3.engine.report import LOUDEST, WAVEFORM_POINTS
 
 _FIRST_STEP_SAMPLES = 64
@@ -89,12 +90,14 @@ def _peak(pcm: bytes) -> int:
     return max(high.translate(_MAGNITUDE, _UP_TO[found]), default=found)
 
 
-def measure(media: Media, max_audio_s: float, on_progress: Callable[[float], None]) -> dict[str, Any]:
-    """Returns the waveform of the default track, as a message; `on_progress` is told the seconds done.
+def measure(
+    frames: Iterator[tuple[AudioFrame, int, float]], max_audio_s: float, on_progress: Callable[[float], None]
+) -> dict[str, Any]:
+    """Returns the waveform of a track's frames, as a message; `on_progress` is told the seconds done.
 
-    Audio beyond `max_audio_s` is ignored.
+    Each frame comes with the number of its samples to take, and the seconds of silence before it. Audio beyond
+    `max_audio_s` is ignored.
     """
-    frames = media.decoder(media.find_track(None)).frames()
     first = next(frames)
     converter = PcmConverter(first[0].sample_rate, min(first[0].layout.nb_channels, 2))
     sound = SoundAndSilence(converter)

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import replace
 
-from video2mp3.engine.child.media import Media
+from video2mp3.engine.child.decoding.media import Media
 from video2mp3.engine.child.pictures.decode_picture import as_jpeg, kind_of, why_unusable
 from video2mp3.engine.child.pictures.frame import picture_at, require_picture
 from video2mp3.engine.options import MAX_COVER_BYTES, ResolvedOptions

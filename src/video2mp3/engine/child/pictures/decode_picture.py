@@ -10,7 +10,7 @@ from av import CodecContext, Packet, VideoFrame
 from av.container import InputContainer
 from av.video.codeccontext import VideoCodecContext
 
-from video2mp3.engine.child.decode import out_of_memory
+from video2mp3.engine.child.decoding.decode import out_of_memory
 from video2mp3.engine.child.pictures.jpeg import jpeg_of
 from video2mp3.engine.containers.attached_pictures import MAX_PICTURE_BYTES
 

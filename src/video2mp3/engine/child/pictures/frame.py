@@ -7,8 +7,8 @@ from av import CodecContext, Packet, VideoFrame
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from video2mp3.engine.child.decode import out_of_memory
-from video2mp3.engine.child.media import Media
+from video2mp3.engine.child.decoding.decode import out_of_memory
+from video2mp3.engine.child.decoding.media import Media
 from video2mp3.engine.child.pictures.jpeg import jpeg_of
 from video2mp3.errors import InvalidCover, MediaError, NoPicture
 

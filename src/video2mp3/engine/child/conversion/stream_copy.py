@@ -15,14 +15,14 @@ from av import Packet
 
 from video2mp3.engine.chapters import chapters_to_use
 from video2mp3.engine.child.audio.pcm import BYTES_PER_SAMPLE
-from video2mp3.engine.child.conversion_job import ConversionJob
-from video2mp3.engine.child.decode import SKIPPED_SAMPLES
-from video2mp3.engine.child.frame_decoder import FrameDecoder, SilenceDecoder
-from video2mp3.engine.child.media import Media
-from video2mp3.engine.child.metadata.output_metadata import OutputMetadata
-from video2mp3.engine.child.segments import SegmentsWriter
-from video2mp3.engine.child.silent_frames import SilentFrames, frames_in
-from video2mp3.engine.child.split_points import PcmFormat, split_points_for
+from video2mp3.engine.child.conversion.conversion_job import ConversionJob
+from video2mp3.engine.child.conversion.output_metadata import OutputMetadata
+from video2mp3.engine.child.conversion.silent_frames import SilentFrames, frames_in
+from video2mp3.engine.child.decoding.decode import SKIPPED_SAMPLES
+from video2mp3.engine.child.decoding.frame_decoder import FrameDecoder, SilenceDecoder
+from video2mp3.engine.child.decoding.media import Media
+from video2mp3.engine.child.splitting.segments import SegmentsWriter
+from video2mp3.engine.child.splitting.split_points import PcmFormat, split_points_for
 from video2mp3.engine.child.timeline import LeftOut
 from video2mp3.engine.mp3.encoder_settings import EncoderSettings
 from video2mp3.engine.mp3.finder import ChangedFormat, FrameFinder

@@ -11,17 +11,12 @@ from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
 from video2mp3.engine.chapters import Chapter
-from video2mp3.engine.child.decode import TrackDecoder, out_of_memory
-from video2mp3.engine.child.metadata.text_encoding import FALLBACK, MAC_ROMAN, TagDecoder
-from video2mp3.engine.child.mixing import MixedTracks
-from video2mp3.engine.child.parts import Part, Parts, PartsDecoder
-from video2mp3.engine.child.pictures.attached import FRONT, is_picture, rank_of, rank_of_type
-from video2mp3.engine.child.refusals.mp4_reasons import quicktime_reference
-from video2mp3.engine.child.refusals.recognize import chosen_demuxer, demuxer_of, reason_not_opened, refuse_by_signature
-from video2mp3.engine.child.refusals.soundless import is_protected
-from video2mp3.engine.child.sample_reader import sample_reader
-from video2mp3.engine.child.timeline import Clock, StartClock
-from video2mp3.engine.child.tracks import (
+from video2mp3.engine.child.decoding.attached import FRONT, is_picture, rank_of, rank_of_type
+from video2mp3.engine.child.decoding.decode import TrackDecoder, out_of_memory
+from video2mp3.engine.child.decoding.mixing import MixedTracks
+from video2mp3.engine.child.decoding.parts import Part, Parts, PartsDecoder
+from video2mp3.engine.child.decoding.sample_reader import sample_reader
+from video2mp3.engine.child.decoding.tracks import (
     MAX_DURATION_S,
     bounded,
     default_place,
@@ -32,6 +27,11 @@ from video2mp3.engine.child.tracks import (
     place_of,
     title_of,
 )
+from video2mp3.engine.child.metadata.text_encoding import FALLBACK, MAC_ROMAN, TagDecoder
+from video2mp3.engine.child.refusals.mp4_reasons import quicktime_reference
+from video2mp3.engine.child.refusals.recognize import chosen_demuxer, demuxer_of, reason_not_opened, refuse_by_signature
+from video2mp3.engine.child.refusals.soundless import is_protected
+from video2mp3.engine.child.timeline import Clock, StartClock
 from video2mp3.engine.containers import ogg
 from video2mp3.engine.containers.attached_pictures import MAX_PICTURE_BYTES, attached_pictures
 from video2mp3.engine.containers.declared_size import declared_size, info_tag_of

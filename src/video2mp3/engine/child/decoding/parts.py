@@ -12,7 +12,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Discard
 
-from video2mp3.engine.child.decode import TrackDecoder, demux
+from video2mp3.engine.child.decoding.decode import TrackDecoder, demux
 from video2mp3.engine.child.timeline import Clock
 from video2mp3.engine.containers.ogg import Link
 from video2mp3.engine.formats import DECODERS

@@ -15,13 +15,13 @@ from video2mp3.engine.child.audio.pcm import PcmConverter, mp3_rate_for
 from video2mp3.engine.child.audio.silence import SoundAndSilence, silent_blocks
 from video2mp3.engine.child.audio.trim import Trim
 from video2mp3.engine.child.audio.waveform import WaveformPeaks
-from video2mp3.engine.child.conversion_job import ConversionJob
-from video2mp3.engine.child.media import Media
-from video2mp3.engine.child.metadata.output_metadata import OutputMetadata
-from video2mp3.engine.child.mixing import MixedTracks
-from video2mp3.engine.child.parts import PartsDecoder
-from video2mp3.engine.child.segments import SegmentsPlan, SegmentsWriter, WrittenSegment
-from video2mp3.engine.child.split_points import PcmFormat, SplitPoints, split_points_for
+from video2mp3.engine.child.conversion.conversion_job import ConversionJob
+from video2mp3.engine.child.conversion.output_metadata import OutputMetadata
+from video2mp3.engine.child.decoding.media import Media
+from video2mp3.engine.child.decoding.mixing import MixedTracks
+from video2mp3.engine.child.decoding.parts import PartsDecoder
+from video2mp3.engine.child.splitting.segments import SegmentsPlan, SegmentsWriter, WrittenSegment
+from video2mp3.engine.child.splitting.split_points import PcmFormat, SplitPoints, split_points_for
 from video2mp3.engine.child.timeline import LeftOut
 from video2mp3.engine.mp3.info_tag import ENCODER_DELAY
 from video2mp3.engine.mp3.writer import Mp3Writer

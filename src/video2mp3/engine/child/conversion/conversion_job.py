@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from video2mp3.engine.child.audio.parallel import EncoderPool
-from video2mp3.engine.child.media import Media
+from video2mp3.engine.child.decoding.media import Media
 from video2mp3.engine.options import MAX_SEGMENTS, ResolvedOptions
 
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from video2mp3.engine.chapters import chapters_to_use
-from video2mp3.engine.child.conversion_job import ConversionJob
-from video2mp3.engine.child.media import Media
+from video2mp3.engine.child.conversion.conversion_job import ConversionJob
+from video2mp3.engine.child.decoding.media import Media
 from video2mp3.engine.child.metadata.tags import Tags, chapters_for, chapters_within, tags_for, tags_of_segment
 from video2mp3.engine.child.pictures.cover import front_cover
-from video2mp3.engine.child.segments import WrittenSegment
+from video2mp3.engine.child.splitting.segments import WrittenSegment
 from video2mp3.engine.child.timeline import LeftOut
 from video2mp3.engine.mp3.id3 import id3_tag
 from video2mp3.engine.mp3.writer import Mp3Writer

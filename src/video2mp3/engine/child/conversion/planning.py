@@ -6,8 +6,8 @@ So the segments that are planned are those that the conversion makes, to the sam
 from collections.abc import Iterator
 
 from video2mp3.engine.child.audio.pcm import BYTES_PER_SAMPLE
-from video2mp3.engine.child.pipeline import PcmEncoder, Pipeline, Writer
-from video2mp3.engine.child.segments import SegmentsPlan
+from video2mp3.engine.child.conversion.pipeline import PcmEncoder, Pipeline, Writer
+from video2mp3.engine.child.splitting.segments import SegmentsPlan
 from video2mp3.engine.mp3.encoder_settings import EncoderSettings
 
 

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from video2mp3.engine.child.conversion_job import ConversionJob, Converter
-from video2mp3.engine.child.media import Media
-from video2mp3.engine.child.mixing import PEAK
+from video2mp3.engine.child.conversion.conversion_job import ConversionJob, Converter
+from video2mp3.engine.child.decoding.media import Media
+from video2mp3.engine.child.decoding.mixing import PEAK
 from video2mp3.errors import AudioTooLong
 
 PEAK_LIMIT_DBFS = -1.0

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from video2mp3.engine.child.conversion_job import ConversionJob, Converter
-from video2mp3.engine.child.media import Media
+from video2mp3.engine.child.conversion.conversion_job import ConversionJob, Converter
+from video2mp3.engine.child.decoding.media import Media
 from video2mp3.engine.child.timeline import merged
 from video2mp3.errors import AudioTooLong, StartOutOfRange, TooManySegments, UndecodableAudio, Video2mp3Error
 

@@ -19,7 +19,7 @@ from av.filter.context import FilterContext
 
 from video2mp3.engine.child.audio.pcm import PcmConverter, mp3_rate_for
 from video2mp3.engine.child.audio.silence import SoundAndSilence
-from video2mp3.engine.child.decode import Damage, TrackDecoder, demux, out_of_memory
+from video2mp3.engine.child.decoding.decode import Damage, TrackDecoder, demux, out_of_memory
 from video2mp3.engine.child.timeline import Clock, TimelineFacts
 from video2mp3.errors import TracksFarApart, UndecodableAudio
 

@@ -20,11 +20,11 @@ from video2mp3.engine.child.audio.loudness import (
     MeasuringEncoder,
     Mp3LoudnessMeter,
 )
-from video2mp3.engine.child.conversion_job import ConversionJob
-from video2mp3.engine.child.media import Media
-from video2mp3.engine.child.pipeline import NoWriter, PcmEncoder, Pipeline, Writer
-from video2mp3.engine.child.segments import SegmentsPlan
-from video2mp3.engine.child.split_points import KnownSplitPoints, SplitPoint, SplitPoints
+from video2mp3.engine.child.conversion.conversion_job import ConversionJob
+from video2mp3.engine.child.conversion.pipeline import NoWriter, PcmEncoder, Pipeline, Writer
+from video2mp3.engine.child.decoding.media import Media
+from video2mp3.engine.child.splitting.segments import SegmentsPlan
+from video2mp3.engine.child.splitting.split_points import KnownSplitPoints, SplitPoint, SplitPoints
 
 TRUE_PEAK_LIMIT_DBTP = -1.0
 _PASSES = 3

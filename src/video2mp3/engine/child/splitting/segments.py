@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from video2mp3.engine.child.split_points import SplitPoint, SplitPoints
+from video2mp3.engine.child.splitting.split_points import SplitPoint, SplitPoints
 from video2mp3.engine.mp3.frame import Frame, FrameSplitter
 from video2mp3.engine.mp3.info_tag import DECODER_DELAY, ENCODER_DELAY
 from video2mp3.engine.mp3.segment import RecentFrames

@@ -1,0 +1,1 @@
+"""Cuts one conversion into several MP3s. Runs in the child."""
