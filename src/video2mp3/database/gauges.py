@@ -17,10 +17,6 @@ class PoolGauges(Collector):
         """Nothing happens before `collect`."""
         self._database = database
 
-    def describe(self) -> Iterator[Metric]:
-        """Nothing needs to be known before."""
-        return iter(())
-
     def collect(self) -> Iterator[Metric]:
         """See `Collector`."""
         pool = self._database.engine.pool

@@ -17,10 +17,6 @@ class DiskGauges(Collector):
         self._folder = folder
         self._floor_bytes = floor_bytes
 
-    def describe(self) -> Iterator[Metric]:
-        """Declares no metrics in advance."""
-        return iter(())
-
     def collect(self) -> Iterator[Metric]:
         """See `Collector`."""
         free = GaugeMetricFamily("video2mp3_disk_free_bytes", "Bytes free where files are gathered.")

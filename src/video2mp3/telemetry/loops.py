@@ -14,10 +14,6 @@ STALLED = "video2mp3_loop_stalled"
 class LoopGauges(Collector):
     """Reads the state from `supervision` at each scrape."""
 
-    def describe(self) -> Iterator[Metric]:
-        """Declares no metrics in advance."""
-        return iter(())
-
     def collect(self) -> Iterator[Metric]:
         """See `Collector`."""
         failures = CounterMetricFamily(

@@ -4,14 +4,14 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Response
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from video2mp3.accounts import api_keys, audit
 from video2mp3.accounts.api_keys import Scope
 from video2mp3.api.accounts.sessions import NO_STORE
 from video2mp3.api.auth.identity import CurrentUser
 from video2mp3.api.frame.parameters import ItemId
-from video2mp3.api.frame.schemas import moment, moment_or_none
+from video2mp3.api.frame.schemas import RequestBody, moment, moment_or_none
 from video2mp3.api.frame.services import CurrentServices
 from video2mp3.api.frame.small_bodies import SmallBodyRoute
 from video2mp3.database.tables import ApiKey
@@ -28,10 +28,8 @@ def _visible(name: str) -> str:
     return name
 
 
-class NewApiKey(BaseModel):
+class NewApiKey(RequestBody):
     """An API key to create."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: Annotated[str, AfterValidator(_visible)] = Field(max_length=100, description="What it is for.")
     scopes: list[Scope] = Field(

@@ -1,11 +1,12 @@
 """Password resets and verification of email addresses, with one-time tokens by email."""
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import Field, SecretStr
 
 from video2mp3.accounts import audit, names, one_time_tokens, passwords, sign_ins, throttling, users
 from video2mp3.api.auth.credentials import admit, request_verification
 from video2mp3.api.auth.identity import CurrentUser, client_address, require_user
+from video2mp3.api.frame.schemas import RequestBody
 from video2mp3.api.frame.services import CurrentServices, Services
 from video2mp3.api.frame.small_bodies import SmallBodyRoute
 from video2mp3.errors import Conflict, EmailNotConfigured, InvalidOrExpiredToken
@@ -13,18 +14,14 @@ from video2mp3.errors import Conflict, EmailNotConfigured, InvalidOrExpiredToken
 router = APIRouter(route_class=SmallBodyRoute, tags=["accounts"])
 
 
-class NewPasswordReset(BaseModel):
+class NewPasswordReset(RequestBody):
     """The account whose password is forgotten."""
-
-    model_config = ConfigDict(extra="forbid")
 
     username: str = Field(max_length=256)
 
 
-class EmailedToken(BaseModel):
+class EmailedToken(RequestBody):
     """The one-time token of an email."""
-
-    model_config = ConfigDict(extra="forbid")
 
     token: SecretStr = Field(max_length=100, description="From the link in the email.")
 

@@ -3,13 +3,13 @@
 from datetime import datetime
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from video2mp3.accounts import audit, invitations
 from video2mp3.api.accounts.sessions import NO_STORE
 from video2mp3.api.auth.identity import CurrentAdmin
 from video2mp3.api.frame.parameters import Cursor, ItemId, Limit
-from video2mp3.api.frame.schemas import moment, moment_or_none
+from video2mp3.api.frame.schemas import NextCursor, RequestBody, moment, moment_or_none
 from video2mp3.api.frame.services import CurrentServices
 from video2mp3.api.frame.small_bodies import SmallBodyRoute
 from video2mp3.database.tables import Invitation
@@ -17,10 +17,8 @@ from video2mp3.database.tables import Invitation
 router = APIRouter(prefix="/v1/invitations", tags=["administration"], route_class=SmallBodyRoute)
 
 
-class NewInvitation(BaseModel):
+class NewInvitation(RequestBody):
     """An invitation to create."""
-
-    model_config = ConfigDict(extra="forbid")
 
     expires_in_s: int = Field(invitations.LIFETIME_S, ge=60, le=365 * 86_400, description="Seconds until it expires.")
 
@@ -57,7 +55,7 @@ class InvitationPage(BaseModel):
     """Some invitations, the newest first."""
 
     items: list[InvitationJSON]
-    next_cursor: str | None = Field(description="Pass it as `cursor` for the next page; null on the last.")
+    next_cursor: NextCursor
 
 
 @router.post("", status_code=201)

@@ -1,13 +1,14 @@
 """Usage and deletion of the caller's account."""
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr
 from sqlalchemy import delete
 
 from video2mp3.accounts import audit, users
 from video2mp3.api.auth.cookies import session_cookie
 from video2mp3.api.auth.credentials import check_own_password
 from video2mp3.api.auth.identity import CurrentUser, require_user
+from video2mp3.api.frame.schemas import RequestBody
 from video2mp3.api.frame.services import CurrentServices
 from video2mp3.api.frame.small_bodies import SmallBodyRoute
 from video2mp3.database.tables import Webhook
@@ -18,7 +19,7 @@ from video2mp3.uploads import count_used
 router = APIRouter(prefix="/v1/me", tags=["accounts"], route_class=SmallBodyRoute)
 
 
-class Used(BaseModel):
+class Used(RequestBody):
     """A use and its limit."""
 
     used: int
@@ -35,8 +36,6 @@ class Usage(BaseModel):
 
 class DeleteAccountRequest(BaseModel):
     """Confirmation of the deletion of an account."""
-
-    model_config = ConfigDict(extra="forbid")
 
     password: SecretStr | None = Field(None, max_length=1024, description="Needed where the account has one.")
 

@@ -10,8 +10,8 @@ from video2mp3.accounts import audit, names
 from video2mp3.accounts.audit import Action, NamedEntry
 from video2mp3.api.auth.identity import Principal, current_admin
 from video2mp3.api.conversions.representations import ErrorJSON, State, error_json
-from video2mp3.api.frame.parameters import ItemId
-from video2mp3.api.frame.schemas import moment, moment_or_none
+from video2mp3.api.frame.parameters import Cursor, ItemId, Limit
+from video2mp3.api.frame.schemas import NextCursor, moment, moment_or_none
 from video2mp3.api.frame.services import CurrentServices
 from video2mp3.jobs import administration
 from video2mp3.jobs.administration import OwnedJob, WorkerState, WorkerStatus
@@ -90,7 +90,7 @@ class AdminJobPage(BaseModel):
     """Some conversions, the newest first."""
 
     items: list[AdminJob]
-    next_cursor: str | None = Field(description="Pass it as `cursor` for the next page; null on the last.")
+    next_cursor: NextCursor
 
 
 class RunningJob(BaseModel):
@@ -193,7 +193,7 @@ class AuditPage(BaseModel):
     """Some entries, the newest first."""
 
     items: list[AuditEntryJSON]
-    next_cursor: str | None = Field(description="Pass it as `cursor` for the next page; null on the last.")
+    next_cursor: NextCursor
 
 
 @router.get("/jobs")
@@ -202,8 +202,8 @@ def list_jobs(
     state: State | None = None,
     user: Annotated[str | None, Query(max_length=64, description="A username.")] = None,
     worker: Annotated[str | None, Query(pattern="^[0-9a-f]{32}$", description="A worker's id.")] = None,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    cursor: Annotated[str | None, Query(pattern="^[0-9a-f]{32}$")] = None,
+    limit: Limit = 20,
+    cursor: Cursor = None,
 ) -> AdminJobPage:
     """Lists all users' conversions, the newest first."""
     with services.database.read() as session:
@@ -287,8 +287,8 @@ def list_audit_entries(
     user: Annotated[
         str | None, Query(max_length=64, description="A username: entries by or about this account.")
     ] = None,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    cursor: Annotated[str | None, Query(pattern="^[0-9a-f]{32}$")] = None,
+    limit: Limit = 20,
+    cursor: Cursor = None,
 ) -> AuditPage:
     """Lists the entries of the audit log, the newest first."""
     key = None if user is None else names.key(user)

@@ -4,12 +4,12 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field, StrictBool
+from pydantic import BaseModel, Field, StrictBool
 
 from video2mp3.accounts import audit, users
 from video2mp3.api.auth.identity import CurrentAdmin
 from video2mp3.api.frame.parameters import Cursor, ItemId, Limit
-from video2mp3.api.frame.schemas import moment, moment_or_none
+from video2mp3.api.frame.schemas import NextCursor, RequestBody, moment, moment_or_none
 from video2mp3.api.frame.services import CurrentServices
 from video2mp3.api.frame.small_bodies import SmallBodyRoute
 from video2mp3.database.tables import User
@@ -20,7 +20,7 @@ router = APIRouter(prefix="/v1/admin/users", tags=["administration"], route_clas
 Role = Literal["user", "admin"]
 
 
-class AdminUser(BaseModel):
+class AdminUser(RequestBody):
     """An account, as administrators see it."""
 
     id: str
@@ -49,13 +49,11 @@ class AdminUserPage(BaseModel):
     """Some accounts, the newest first."""
 
     items: list[AdminUser]
-    next_cursor: str | None = Field(description="Pass it as `cursor` for the next page; null on the last.")
+    next_cursor: NextCursor
 
 
 class AdminUserChanges(BaseModel):
     """Changes to an account; omitted fields stay as they are."""
-
-    model_config = ConfigDict(extra="forbid")
 
     disabled: StrictBool | None = Field(None, description="Disabling ends all sessions at once; API keys are refused.")
     role: Role | None = None

@@ -18,8 +18,8 @@ from video2mp3.api.conversions.requests import ConversionRequest, StrictBody, jo
 from video2mp3.api.conversions.sources import Source
 from video2mp3.api.conversions.submission import submit_in_transaction
 from video2mp3.api.fairness.rates import rates_of
-from video2mp3.api.frame.parameters import ItemId
-from video2mp3.api.frame.schemas import moment, moment_or_none
+from video2mp3.api.frame.parameters import Cursor, ItemId
+from video2mp3.api.frame.schemas import NextCursor, moment, moment_or_none
 from video2mp3.api.frame.services import CurrentServices, Services
 from video2mp3.api.frame.small_bodies import SmallBodyRoute
 from video2mp3.api.frame.stored_objects import delete_stored
@@ -101,7 +101,7 @@ class BatchPage(BaseModel):
     """Some batches, the newest first."""
 
     items: list[BatchJSON]
-    next_cursor: str | None = Field(description="Pass it as `cursor` for the next page; null on the last.")
+    next_cursor: NextCursor
 
 
 @router.post("", status_code=202)
@@ -139,7 +139,7 @@ def list_batches(
     user: CurrentUser,
     services: CurrentServices,
     limit: Annotated[int, Query(ge=1, le=20)] = 10,
-    cursor: Annotated[str | None, Query(pattern="^[0-9a-f]{32}$")] = None,
+    cursor: Cursor = None,
 ) -> BatchPage:
     """Lists the batches, the newest first."""
     with services.database.read() as session:

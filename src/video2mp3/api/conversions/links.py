@@ -3,14 +3,14 @@
 from datetime import datetime
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from video2mp3.accounts import audit, links
 from video2mp3.api.auth.identity import CurrentUser
 from video2mp3.api.frame.parameters import ItemId
-from video2mp3.api.frame.schemas import moment
+from video2mp3.api.frame.schemas import RequestBody, moment
 from video2mp3.api.frame.services import CurrentServices, Services
 from video2mp3.api.frame.small_bodies import SmallBodyRoute
 from video2mp3.database.clock import SECOND, now
@@ -22,10 +22,8 @@ router = APIRouter(prefix="/v1/conversions/{conversion_id}/links", tags=["conver
 _DAY_S = 86_400
 
 
-class NewLink(BaseModel):
+class NewLink(RequestBody):
     """A link to create."""
-
-    model_config = ConfigDict(extra="forbid")
 
     expires_in_s: int = Field(7 * _DAY_S, ge=1, le=365 * _DAY_S, description="Seconds until it expires.")
 

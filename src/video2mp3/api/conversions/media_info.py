@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
 from video2mp3 import uploads
@@ -13,6 +13,7 @@ from video2mp3.api.auth.identity import CurrentUser
 from video2mp3.api.conversions.option_parsing import OPTIONS_SCHEMA, resolve
 from video2mp3.api.fairness.fair_executor import FairExecutor
 from video2mp3.api.frame.parameters import ItemId
+from video2mp3.api.frame.schemas import RequestBody
 from video2mp3.api.frame.services import CurrentServices, Services
 from video2mp3.api.frame.small_bodies import SmallBodyRoute
 from video2mp3.engine import Limits, Probe, ResolvedOptions, probe
@@ -24,10 +25,8 @@ _LIMITS = Limits(wall_clock_s=20.0, no_progress_s=20.0)
 _PATIENCE_S = 30.0
 
 
-class NewProbe(BaseModel):
+class NewProbe(RequestBody):
     """The upload to inspect."""
-
-    model_config = ConfigDict(extra="forbid")
 
     upload_id: ItemId = Field(description="From POST /v1/uploads.")
     options: dict[str, Any] = Field(

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from video2mp3.api.conversions.results import ResultJSON
-from video2mp3.api.frame.schemas import moment, moment_or_none
+from video2mp3.api.frame.schemas import NextCursor, moment, moment_or_none
 from video2mp3.database.tables import Job
 from video2mp3.errors import Video2mp3Error
 from video2mp3.jobs.lifecycle import PRIORITIES, Priority
@@ -117,7 +117,7 @@ class ConversionPage(BaseModel):
     """Some conversions, the newest first."""
 
     items: list[ConversionJSON]
-    next_cursor: str | None = Field(description="Pass it as `cursor` for the next page; null on the last.")
+    next_cursor: NextCursor
 
 
 def error_of(job: Job) -> Video2mp3Error:

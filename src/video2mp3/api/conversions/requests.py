@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from video2mp3.api.conversions.option_parsing import (
     OPTION_NAMES,
@@ -15,6 +15,7 @@ from video2mp3.api.conversions.option_parsing import (
 )
 from video2mp3.api.conversions.sources import Source, remote_source, validate_url
 from video2mp3.api.frame.parameters import ItemId
+from video2mp3.api.frame.schemas import RequestBody
 from video2mp3.api.frame.services import Services
 from video2mp3.api.webhooks.routes import Receiver, validate_receiver
 from video2mp3.engine.options import require_known
@@ -28,10 +29,8 @@ _WEBHOOK = "The receiver of an event when this conversion ends."
 _PRIORITY = "Conversions with a higher priority come first among yours; `high` is for administrators."
 
 
-class StrictBody(BaseModel):
+class StrictBody(RequestBody):
     """A body whose unknown fields are errors that suggest the nearest known one."""
-
-    model_config = ConfigDict(extra="forbid")
 
     @model_validator(mode="before")
     @classmethod

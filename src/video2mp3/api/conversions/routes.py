@@ -15,7 +15,7 @@ from video2mp3.api.conversions.representations import ConversionJSON, Conversion
 from video2mp3.api.conversions.requests import FORM_SCHEMA, ConversionRequest, job_spec, request_of_text
 from video2mp3.api.conversions.submission import check_quotas, retry, submit, submit_stored
 from video2mp3.api.frame.multipart import MAX_OVERHEAD_BYTES
-from video2mp3.api.frame.parameters import ItemId
+from video2mp3.api.frame.parameters import Cursor, ItemId, Limit
 from video2mp3.api.frame.services import CurrentServices, Services
 from video2mp3.api.frame.stored_objects import delete_stored
 from video2mp3.api.frame.streaming import declared_size_bytes, read_small, receive_form
@@ -69,8 +69,8 @@ def list_conversions(
     request: Request,
     user: CurrentUser,
     services: CurrentServices,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    cursor: Annotated[str | None, Query(pattern="^[0-9a-f]{32}$")] = None,
+    limit: Limit = 20,
+    cursor: Cursor = None,
     search: Annotated[str | None, Query(max_length=255, description="Part of the file's name, or of the tag.")] = None,
     state: Annotated[State | None, Query(description="Only conversions in this state.")] = None,
 ) -> ConversionPage:

@@ -4,18 +4,17 @@ from pathlib import PurePosixPath
 from typing import Annotated
 from urllib.parse import unquote, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import Field, WithJsonSchema
 
+from video2mp3.api.frame.schemas import RequestBody
 from video2mp3.api.frame.services import Services
 from video2mp3.errors import UrlSourcesDisabled
 from video2mp3.jobs.sources import RemoteSource
 from video2mp3.uploads import clean_name
 
 
-class UrlSource(BaseModel):
+class UrlSource(RequestBody):
     """A file at a URL."""
-
-    model_config = ConfigDict(extra="forbid")
 
     url: str = Field(description="http or https, for example a signed URL. The file is fetched before it is converted.")
     name: str | None = Field(None, max_length=255, description="The file's name; else the last part of the URL's path.")

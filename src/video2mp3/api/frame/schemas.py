@@ -1,7 +1,7 @@
 """JSON models of requests and responses, except conversions and uploads."""
 
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StrictBool
 
@@ -15,6 +15,10 @@ def moment(microseconds: int) -> datetime:
 def moment_or_none(microseconds: int | None) -> datetime | None:
     """Converts a time, or returns None."""
     return None if microseconds is None else moment(microseconds)
+
+
+NextCursor = Annotated[str | None, Field(description="Pass it as `cursor` for the next page; null on the last.")]
+"""Where the next page of a list begins."""
 
 
 class FieldError(BaseModel):
@@ -39,11 +43,13 @@ class Problem(BaseModel):
     errors: list[FieldError] | None = Field(None, description="Each thing that is wrong with the request.")
 
 
-class _Request(BaseModel):
+class RequestBody(BaseModel):
+    """A body, or a part of one, whose unknown fields are errors."""
+
     model_config = ConfigDict(extra="forbid")
 
 
-class Credentials(_Request):
+class Credentials(RequestBody):
     """Credentials to sign in with."""
 
     username: str = Field(max_length=256)
@@ -59,7 +65,7 @@ class NewAccount(Credentials):
     )
 
 
-class AccountChanges(_Request):
+class AccountChanges(RequestBody):
     """Changes to the caller's account; omitted fields stay as they are."""
 
     email: str | None = Field(None, max_length=254, description="null: none.")
@@ -69,14 +75,14 @@ class AccountChanges(_Request):
     )
 
 
-class NewPassword(_Request):
+class NewPassword(RequestBody):
     """A new password for the caller's account."""
 
     current_password: SecretStr | None = Field(None, max_length=1024, description="Needed where the account has one.")
     new_password: SecretStr = Field(max_length=1024)
 
 
-class RefreshToken(_Request):
+class RefreshToken(RequestBody):
     """The refresh token of a session."""
 
     refresh_token: SecretStr = Field(max_length=256)
@@ -142,7 +148,7 @@ class SessionPage(BaseModel):
     """Some sessions, the newest first."""
 
     items: list[SessionJSON]
-    next_cursor: str | None = Field(description="Pass it as `cursor` for the next page; null on the last.")
+    next_cursor: NextCursor
 
 
 class Jwk(BaseModel):

@@ -3,15 +3,15 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, Field, WithJsonSchema
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from video2mp3.accounts import audit
 from video2mp3.api.auth.identity import CurrentUser
-from video2mp3.api.frame.parameters import ItemId
-from video2mp3.api.frame.schemas import moment, moment_or_none
+from video2mp3.api.frame.parameters import Cursor, ItemId, Limit
+from video2mp3.api.frame.schemas import NextCursor, RequestBody, moment, moment_or_none
 from video2mp3.api.frame.services import CurrentServices, Services
 from video2mp3.api.frame.small_bodies import SmallBodyRoute
 from video2mp3.database.statements import lock_user
@@ -25,10 +25,8 @@ router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"], route_class=SmallBo
 Url = Annotated[str, Field(max_length=2000, description="http or https; it has to lead to the public Internet.")]
 
 
-class NewReceiver(BaseModel):
+class NewReceiver(RequestBody):
     """Who is told of one conversion's end."""
-
-    model_config = ConfigDict(extra="forbid")
 
     url: Url
     secret: str = Field(max_length=100, description="Of your making: `whsec_` and 24 to 64 random bytes in base64.")
@@ -39,10 +37,8 @@ Receiver = Annotated[NewReceiver, WithJsonSchema(NewReceiver.model_json_schema()
 """The type of a field that names who is told."""
 
 
-class NewWebhook(BaseModel):
+class NewWebhook(RequestBody):
     """A webhook to create."""
-
-    model_config = ConfigDict(extra="forbid")
 
     url: Url
     events: list[Event] = Field(list(EVENTS), min_length=1, max_length=10, description="What is to be told.")
@@ -117,7 +113,7 @@ class DeliveryPage(BaseModel):
     """Some deliveries, the newest first."""
 
     items: list[DeliveryJSON]
-    next_cursor: str | None = Field(description="Pass it as `cursor` for the next page; null on the last.")
+    next_cursor: NextCursor
 
 
 @router.post("", status_code=201)
@@ -159,8 +155,8 @@ def list_deliveries(
     webhook_id: ItemId,
     user: CurrentUser,
     services: CurrentServices,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    cursor: Annotated[str | None, Query(pattern="^[0-9a-f]{32}$")] = None,
+    limit: Limit = 20,
+    cursor: Cursor = None,
 ) -> DeliveryPage:
     """Lists the deliveries to a webhook; they are deleted with their conversions."""
     with services.database.read() as session:

@@ -47,10 +47,6 @@ class BacklogGauges(Collector):
         self._read: _Waiting | None = None
         self._read_at_s = float("-inf")
 
-    def describe(self) -> Iterator[Metric]:
-        """Declares no metrics in advance."""
-        return iter(())
-
     def collect(self) -> Iterator[Metric]:
         """See `Collector`."""
         found = self._waiting()
