@@ -1,7 +1,9 @@
 """Command lines as people type them: exit status, output, errors and files."""
 
+import array
 import contextlib
 import ctypes
+import fcntl
 import functools
 import os
 import pwd
@@ -9,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import termios
 import threading
 import time
 from collections.abc import Iterator
@@ -21,7 +24,8 @@ import pytest
 from tests.cli.running import run, run_line
 from tests.engine.decoders import samples_decoded
 from tests.engine.sounds import write_wav
-from video2mp3.cli.local.convert_files import ConvertSettings, Task, convert_files
+from tests.servers.programs import wait_until
+from video2mp3.cli.local.convert_files import ConvertSettings, Task, Totals, convert_files
 from video2mp3.cli.local.inputs import input_of
 from video2mp3.cli.local.output_names import FIELDS
 from video2mp3.cli.saved_keys import key_file, load_keys
@@ -523,7 +527,8 @@ def test_a_file_that_another_run_converts_meanwhile_is_skipped(folder: Path) -> 
         return False
 
     task = Task(input_of(str(folder / "talk.wav")), target, skip_existing=True, is_stale=is_stale)
-    totals = convert_files([task], ConvertSettings(Options().resolved(), Limits(), 1))
+    totals = Totals()
+    convert_files([task], ConvertSettings(Options().resolved(), Limits(), 1), totals)
     assert (totals.skipped, totals.failed, target.stat().st_size) == (1, 0, 0)
 
 
@@ -570,6 +575,30 @@ def test_an_interrupt_ends_the_wait_for_an_input(origin: str, wakes_main: bool, 
             assert process.wait(60) == 130
         server.shutdown()
     assert not list(tmp_path.iterdir())
+
+
+def test_an_interrupt_ends_the_wait_for_a_reader(folder: Path) -> None:
+    """It should not wait until the rest of the MP3 is read."""
+    write_wav(folder / "longer.wav", 100_000)
+    read, write = os.pipe()
+    room = fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, 4096)
+    command = [sys.executable, "-m", "video2mp3", "convert", "longer.wav", "-o", "-"]
+    with subprocess.Popen(command, cwd=folder, stdout=write, stderr=subprocess.PIPE) as process:
+        os.close(write)
+        try:
+            wait_until(lambda: unread_bytes(read) == room, 60, "the MP3 fills the pipe")
+            process.send_signal(signal.SIGINT)
+            _, complaints = process.communicate(timeout=60)
+            assert (process.returncode, complaints) == (130, b"video2mp3: interrupted\n")
+        finally:
+            process.kill()
+            os.close(read)
+
+
+def unread_bytes(pipe: int) -> int:
+    count = array.array("i", [0])
+    fcntl.ioctl(pipe, termios.FIONREAD, count)
+    return count[0]
 
 
 def test_a_user_without_a_home_folder_has_no_stored_keys(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -298,6 +298,19 @@ def test_an_interrupt_leaves_nothing_behind(
     assert not list(folder.glob(".*"))
 
 
+def test_an_interrupt_says_what_is_done(long_video: Path) -> None:
+    command = [sys.executable, "-m", "video2mp3", "convert", "talk.mov", long_video.name, "-j1"]
+    with subprocess.Popen(
+        command, cwd=long_video.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("talk.mov -> talk.mp3 (")
+        process.send_signal(signal.SIGINT)
+        _, complaints = process.communicate(timeout=WAIT_S)
+    assert process.returncode == 130
+    assert complaints.startswith("video2mp3: interrupted; 1 converted, 0 skipped, 0 failed; ")
+
+
 def on_a_terminal(*arguments: str, folder: Path) -> str:
     """What a terminal gets to see of a conversion that succeeds."""
     ours, theirs = pty.openpty()

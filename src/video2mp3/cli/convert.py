@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from video2mp3.cli.flags import OUTPUT, Force, Inputs, Output, takes_options, with_flags
-from video2mp3.cli.local.convert_files import ConvertSettings, Task, convert_files
+from video2mp3.cli.local.convert_files import ConvertSettings, Task, Totals, convert_files
 from video2mp3.cli.local.files import check_before, existing_output, open_source
 from video2mp3.cli.local.inputs import STANDARD_INPUT, Input, input_of
 from video2mp3.cli.local.output_paths import STANDARD_OUTPUT, folders_to_watch, is_given_folder, pair_outputs
@@ -126,14 +126,16 @@ def convert_command(  # noqa: PLR0913 each parameter is a flag
         keep_times=keep_times,
     )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception, so that temporary files are deleted
+    totals = Totals()
+    closes = (watch or len(tasks) > 1) and not quiet
     try:
         if watch:
-            Watch(*folders_to_watch(inputs, output), settings).run()
-        totals = convert_files(tasks, settings)
+            Watch(*folders_to_watch(inputs, output), settings).run(totals)
+        convert_files(tasks, settings, totals)
     except KeyboardInterrupt:
-        complain("", "interrupted")
+        complain("", f"interrupted; {totals}" if closes else "interrupted")
         raise typer.Exit(130) from None
-    if len(tasks) > 1 and not quiet:
+    if closes:
         complain("", str(totals))
     if totals.failed:
         raise typer.Exit(1)

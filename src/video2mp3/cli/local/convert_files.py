@@ -2,7 +2,7 @@
 
 import json
 import os
-import shutil
+import select
 import sys
 import tempfile
 import threading
@@ -104,17 +104,15 @@ class _Exists(Exception):
     """There is an MP3 already, which the task keeps."""
 
 
-def convert_files(tasks: Sequence[Task], settings: ConvertSettings) -> Totals:
-    """Converts the files in parallel and reports the results in order. Returns what became of them."""
+def convert_files(tasks: Sequence[Task], settings: ConvertSettings, totals: Totals) -> None:
+    """Converts the files in parallel, and reports and counts the results in order."""
     stopping = threading.Event()
-    totals = Totals()
     with display(len(tasks), quiet=settings.quiet) as bars, ThreadPoolExecutor(settings.jobs) as pool:
         try:
             futures = [pool.submit(_convert_one, task, settings, bars, stopping) for task in tasks]
             for task, future in zip(tasks, futures, strict=True):
                 _wait_for_end(future)
                 _report_result(task, future, settings, totals)
-            return totals
         finally:  # also when interrupted
             stopping.set()
             pool.shutdown(cancel_futures=True)
@@ -230,7 +228,7 @@ def _write(
         if task.to_standard_output:
             with tempfile.TemporaryFile() as sink:
                 report = write(sink)
-                _to_standard_output(sink)
+                _to_standard_output(sink, should_stop)
             return Converted(report, [task.target], time.monotonic() - started_s)
         check_before(task.target, task.given.file, settings.options, settings.force)
         with made_folder(task.target.parent), temporary_file(task.target) as written:
@@ -249,11 +247,17 @@ def _write(
     return Converted(report, outputs, time.monotonic() - started_s, left)
 
 
-def _to_standard_output(mp3: BinaryIO) -> None:
+def _to_standard_output(mp3: BinaryIO, should_stop: Callable[[], bool]) -> None:
     mp3.seek(0)
+    output = sys.stdout.fileno()
     try:
-        shutil.copyfileobj(mp3, sys.stdout.buffer)
-        sys.stdout.buffer.flush()
+        # A pipe that is ready takes so many bytes at once. With more, a reader that takes none holds up an interrupt.
+        while piece := mp3.read(select.PIPE_BUF):
+            while piece:
+                if select.select([], [output], [], _TICK_S)[1]:
+                    piece = piece[os.write(output, piece) :]
+                elif should_stop():
+                    raise Canceled
     except OSError as error:
         discard(sys.stdout)
         raise InvalidRequest(f"The MP3 cannot be written to standard output: {reason(error)}.") from None

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from video2mp3.cli.local.convert_files import ConvertSettings, Task, convert_files
+from video2mp3.cli.local.convert_files import ConvertSettings, Task, Totals, convert_files
 from video2mp3.cli.local.files import earlier_output
 from video2mp3.cli.local.inputs import Input
 from video2mp3.cli.local.output_paths import folder_for, is_folder, media_files, names_for, report_skipped
@@ -73,12 +73,12 @@ class Watch:
         self._missing: set[Path] = set()
         self._skipped: set[Path] = set()
 
-    def run(self) -> NoReturn:
-        """Watches until KeyboardInterrupt or SystemExit."""
+    def run(self, totals: Totals) -> NoReturn:
+        """Watches until KeyboardInterrupt or SystemExit; counts what is converted."""
         complain("", f"watching {', '.join(map(shown, self._arrivals))}; press Ctrl-C to stop")
         while True:
             if tasks := list(self._tasks()):
-                convert_files(tasks, self._settings)
+                convert_files(tasks, self._settings, totals)
             else:
                 time.sleep(INTERVAL_S)
 
