@@ -56,7 +56,7 @@ BOUNDED_BY = {
 def test_every_table_is_bounded() -> None:
     """It should make whoever adds a table say what bounds it."""
     assert BOUNDED_BY.keys() == Base.metadata.tables.keys()
-    in_history = {bound.table.__tablename__ for bound in history.bounds(KEEP)}
+    in_history = {bound.id.class_.__tablename__ for bound in history.bounds(KEEP)}
     assert in_history == {table for table, what in BOUNDED_BY.items() if what.startswith("history")}
 
 

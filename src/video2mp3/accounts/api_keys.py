@@ -9,13 +9,13 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from sqlalchemy import ColumnElement, func, or_, select, true, update
+from sqlalchemy import ColumnElement, func, or_, select, true
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.orm import Session
 
 from video2mp3.accounts.hashes import sha256_of
 from video2mp3.database.clock import SECOND, now
-from video2mp3.database.statements import lock_user, rows_changed
+from video2mp3.database.statements import change, insert, lock_user, rows_changed
 from video2mp3.database.tables import ApiKey, User, new_id
 from video2mp3.errors import NotFound, TooManyApiKeys
 
@@ -64,10 +64,7 @@ def create(
         created_at=now(),
         expires_at=None if lifetime_s is None else now() + lifetime_s * SECOND,
     )
-    session.add(row)
-    session.flush()
-    session.refresh(row)
-    return row, secret
+    return insert(session, row), secret
 
 
 def find(session: Session, secret: str) -> KeyLookup | None:
@@ -102,7 +99,7 @@ def delete(session: Session, key_id: str, user_id: str) -> None:
 
 def record_use(session: Session, key_id: str) -> None:
     """Records the time of the key's last use."""
-    rows_changed(session, update(ApiKey).where(ApiKey.id == key_id).values(last_used_at=now()))
+    change(session, ApiKey, key_id, last_used_at=now())
 
 
 def _is_good() -> tuple[ColumnElement[bool], ...]:

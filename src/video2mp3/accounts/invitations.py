@@ -2,13 +2,13 @@
 
 import secrets
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, select
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.orm import Session
 
 from video2mp3.accounts.hashes import sha256_of
 from video2mp3.database.clock import SECOND, now
-from video2mp3.database.statements import rows_changed
+from video2mp3.database.statements import change_all, insert, rows_changed
 from video2mp3.database.tables import Invitation, new_id
 from video2mp3.errors import NotFound
 
@@ -27,10 +27,7 @@ def create(session: Session, *, created_by: str | None, lifetime_s: int) -> tupl
         created_at=now(),
         expires_at=now() + lifetime_s * SECOND,
     )
-    session.add(row)
-    session.flush()
-    session.refresh(row)
-    return row, code
+    return insert(session, row), code
 
 
 def is_good(session: Session, code: str) -> bool:
@@ -40,8 +37,7 @@ def is_good(session: Session, code: str) -> bool:
 
 def use(session: Session, code: str, user_id: str) -> bool:
     """Uses up an invitation for that user; False if it is not valid, or another request was faster."""
-    used = update(Invitation).where(*_good(code)).values(used_at=now(), used_by=user_id)
-    return rows_changed(session, used) > 0
+    return change_all(session, Invitation, *_good(code), used_at=now(), used_by=user_id) > 0
 
 
 def list_page(session: Session, *, before_id: str | None, limit: int) -> list[Invitation]:

@@ -8,13 +8,13 @@ import secrets
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.orm import Session, aliased
 
 from video2mp3.accounts.hashes import sha256_of
 from video2mp3.database.clock import SECOND, now
-from video2mp3.database.statements import rows_changed
+from video2mp3.database.statements import change_all, rows_changed
 from video2mp3.database.tables import OneTimeToken, User
 from video2mp3.outbox import claims
 from video2mp3.outbox.claims import Claim
@@ -75,7 +75,7 @@ def find(session: Session, kind: Kind, token: str) -> OneTimeToken | None:
 def use(session: Session, kind: Kind, token: str) -> OneTimeToken | None:
     """Uses up a token, and all others of its kind of the same user; None when it cannot be used any more."""
     row = find(session, kind, token)
-    if row is None or not rows_changed(session, update(OneTimeToken).where(*_valid(kind, token)).values(used_at=now())):
+    if row is None or not change_all(session, OneTimeToken, *_valid(kind, token), used_at=now()):
         return None
     others = (OneTimeToken.user_id == row.user_id, OneTimeToken.kind == kind, OneTimeToken.used_at.is_(None))
     rows_changed(session, sql_delete(OneTimeToken).where(*others))

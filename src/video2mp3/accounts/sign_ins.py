@@ -9,13 +9,13 @@ import secrets
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import ColumnElement, Update, delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.orm import Session
 
 from video2mp3.accounts import audit
 from video2mp3.accounts.hashes import sha256_of
 from video2mp3.database.clock import SECOND, now
-from video2mp3.database.statements import rows_changed
+from video2mp3.database.statements import change, change_all, rows_changed
 from video2mp3.database.tables import SignIn, User, new_id
 from video2mp3.errors import NotFound
 
@@ -84,21 +84,21 @@ def refresh(session: Session, refresh_token: str, *, lifetime_s: int, device: De
     row = session.scalar(select(SignIn).where(_is(refresh_token), SignIn.kind == "refresh"))
     if row is None or not _lock(session, row.family):
         return None
-    if not _changed(session, _use(refresh_token, "refresh")):
+    if not _use(session, refresh_token, "refresh"):
         if _was_used(session, refresh_token):
             _end_family(session, row.family)
             audit.record(session, "refresh_token.reused", by=None, about=row.user_id)
         return None
     token = _insert(session, row.user_id, "refresh", sign_in_id=new_id(), family=row.family, lifetime_s=lifetime_s)
     # The lock must not expire before the family's tokens.
-    _changed(session, update(SignIn).where(SignIn.id == row.family).values(expires_at=now() + lifetime_s * SECOND))
+    change(session, SignIn, row.family, expires_at=now() + lifetime_s * SECOND)
     record_use(session, row.family, device)
     return IssuedSession(row.family, row.user_id, token)
 
 
 def use_link(session: Session, secret: str) -> str | None:
     """Uses up a one-time link; returns the id of its user, or None if it was used before or does not exist."""
-    if not _changed(session, _use(secret, "link")):
+    if not _use(session, secret, "link"):
         return None
     return session.scalar(select(SignIn.user_id).where(_is(secret)))
 
@@ -122,8 +122,7 @@ def list_page(session: Session, user_id: str, *, before_id: str | None, limit: i
 
 def record_use(session: Session, session_id: str, device: Device) -> None:
     """Records the time and the client of the session's last use."""
-    used = update(SignIn).where(SignIn.id == session_id).values(last_used_at=now(), **device.columns())
-    _changed(session, used)
+    change(session, SignIn, session_id, last_used_at=now(), **device.columns())
 
 
 def end(session: Session, secret: str) -> bool:
@@ -147,9 +146,8 @@ def end_one(session: Session, session_id: str, user_id: str) -> None:
 def end_all(session: Session, user_id: str, *, but: str | None = None) -> None:
     """Ends all the user's sessions and unused links, except the session with the id `but`."""
     others = (SignIn.family != but,) if but else ()
-    mine = (SignIn.user_id == user_id, SignIn.ended_at.is_(None), *others)
     # A concurrent refresh holds its family's row, and the token that it adds belongs to a family that has ended.
-    _changed(session, update(SignIn).where(*mine).values(ended_at=now()))
+    change_all(session, SignIn, SignIn.user_id == user_id, SignIn.ended_at.is_(None), *others, ended_at=now())
 
 
 def delete_expired(session: Session) -> int:
@@ -187,13 +185,12 @@ def _is_session() -> tuple[ColumnElement[bool], ...]:
 
 def _lock(session: Session, family: str) -> bool:
     """Takes the family's lock for this transaction; False if the family has ended."""
-    return _changed(session, update(SignIn).where(SignIn.id == family, SignIn.ended_at.is_(None)).values(family=family))
+    return change(session, SignIn, family, SignIn.ended_at.is_(None), family=family)
 
 
-def _use(secret: str, kind: Kind) -> Update:
-    return (
-        update(SignIn).where(_is(secret), SignIn.kind == kind, SignIn.used_at.is_(None), _lives()).values(used_at=now())
-    )
+def _use(session: Session, secret: str, kind: Kind) -> bool:
+    unused = (_is(secret), SignIn.kind == kind, SignIn.used_at.is_(None), _lives())
+    return change_all(session, SignIn, *unused, used_at=now()) > 0
 
 
 def _was_used(session: Session, secret: str) -> bool:
@@ -201,12 +198,8 @@ def _was_used(session: Session, secret: str) -> bool:
 
 
 def _end_family(session: Session, family: str) -> None:
-    _changed(session, update(SignIn).where(SignIn.id == family).values(ended_at=now()))
-    _changed(session, update(SignIn).where(SignIn.family == family, SignIn.ended_at.is_(None)).values(ended_at=now()))
-
-
-def _changed(session: Session, statement: Update) -> bool:
-    return rows_changed(session, statement) > 0
+    change(session, SignIn, family, ended_at=now())
+    change_all(session, SignIn, SignIn.family == family, SignIn.ended_at.is_(None), ended_at=now())
 
 
 def _is(secret: str) -> ColumnElement[bool]:

@@ -6,11 +6,11 @@ So a key can be replaced while the service runs, and valid tokens stay valid.
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from sqlalchemy import ColumnElement, delete, or_, select, update
+from sqlalchemy import ColumnElement, delete, or_, select
 from sqlalchemy.orm import Session
 
 from video2mp3.database.clock import SECOND, now
-from video2mp3.database.statements import rows_changed
+from video2mp3.database.statements import change_all, insert, rows_changed
 from video2mp3.database.tables import SigningKey
 
 MARGIN_S = 60
@@ -68,15 +68,10 @@ def _signs() -> ColumnElement[bool]:
 
 
 def _retire(session: Session, verifies_s: int, *conditions: ColumnElement[bool]) -> bool:
-    retired = update(SigningKey).where(_signs(), *conditions).values(retires_at=now() + verifies_s * SECOND)
-    return rows_changed(session, retired) > 0
+    return change_all(session, SigningKey, _signs(), *conditions, retires_at=now() + verifies_s * SECOND) > 0
 
 
 def _add(session: Session) -> SigningKey:
     key = Ed25519PrivateKey.generate()
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode("ascii")
-    row = SigningKey(private_pem=pem, created_at=now())
-    session.add(row)
-    session.flush()
-    session.refresh(row)
-    return row
+    return insert(session, SigningKey(private_pem=pem, created_at=now()))

@@ -1,6 +1,6 @@
 """Accounts: creating, finding, changing, disabling and deleting them."""
 
-from sqlalchemy import and_, func, select, update
+from sqlalchemy import and_, func, select
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 from video2mp3.accounts import names, one_time_tokens, passwords, sign_ins
 from video2mp3.accounts.email_addresses import is_email
 from video2mp3.accounts.look_alikes import look_alikes
+from video2mp3.database import statements
 from video2mp3.database.clock import now
-from video2mp3.database.statements import rows_changed
 from video2mp3.database.tables import ApiKey, User
 from video2mp3.errors import Conflict, InvalidRequest, NotFound, UsernameTaken
 
@@ -96,8 +96,7 @@ def change(session: Session, user: User, *, email: str | None, email_notificatio
 
 def verify_email(session: Session, user: User, email: str | None) -> bool:
     """Records that emails to that address arrive; False when it is not the account's, or not any more."""
-    mine = (User.id == user.id, User.email == email)
-    verified = rows_changed(session, update(User).where(*mine).values(email_verified_at=now())) > 0
+    verified = statements.change(session, User, user.id, User.email == email, email_verified_at=now())
     session.refresh(user)
     return verified
 
@@ -109,8 +108,7 @@ def set_password(session: Session, user: User, password_hash: str) -> bool:
     """
     unchanged = User.password_hash.is_(None) if user.password_hash is None else User.password_hash == user.password_hash
     one_time_tokens.revoke_all(session, user.id)
-    replaced = update(User).where(User.id == user.id, unchanged)
-    return rows_changed(session, replaced.values(password_hash=password_hash)) > 0
+    return statements.change(session, User, user.id, unchanged, password_hash=password_hash)
 
 
 def is_taken(session: Session, username: str) -> bool:
@@ -155,7 +153,7 @@ def disable(session: Session, user: User) -> None:
         Conflict: when it is the last administrator's.
     """
     _require_other_admin(session, user)
-    rows_changed(session, update(User).where(User.id == user.id, User.disabled_at.is_(None)).values(disabled_at=now()))
+    statements.change(session, User, user.id, User.disabled_at.is_(None), disabled_at=now())
     # Permanently: when the account is enabled later, its user has to sign in again.
     sign_ins.end_all(session, user.id)
     session.refresh(user)
@@ -163,8 +161,7 @@ def disable(session: Session, user: User) -> None:
 
 def enable(session: Session, user: User) -> None:
     """Enables a disabled account. Raises Conflict when it was deleted."""
-    mine = (User.id == user.id, User.deleted_at.is_(None))
-    if not rows_changed(session, update(User).where(*mine).values(disabled_at=None)):
+    if not statements.change(session, User, user.id, User.deleted_at.is_(None), disabled_at=None):
         raise Conflict("The account was deleted and is being erased.")
     session.refresh(user)
 

@@ -4,14 +4,35 @@ MySQL assigns from left to right, and a later assignment sees the earlier ones, 
 only.
 """
 
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, CursorResult, Delete, Update, select, update
 from sqlalchemy.orm import Session
 
-from video2mp3.database.tables import Batch, Job, Notification, OneTimeToken, User, Webhook, Worker
+from video2mp3.database.tables import (
+    ApiKey,
+    Base,
+    Batch,
+    Job,
+    Notification,
+    OneTimeToken,
+    SignIn,
+    Upload,
+    User,
+    Webhook,
+    Worker,
+)
 
-Table = type[Batch] | type[Job] | type[Notification] | type[OneTimeToken] | type[Webhook] | type[Worker]
+Row = TypeVar("Row", bound=Base)
+Table = type[ApiKey | Batch | Job | Notification | OneTimeToken | SignIn | Upload | User | Webhook | Worker]
+
+
+def insert(session: Session, row: Row) -> Row:
+    """Adds a row; returns it with the values that the database computes, such as times."""
+    session.add(row)
+    session.flush()
+    session.refresh(row)
+    return row
 
 
 def rows_changed(session: Session, statement: Update | Delete) -> int:
@@ -31,7 +52,7 @@ def change(session: Session, table: Table, row_id: str, *conditions: ColumnEleme
     return rows_changed(session, statement) == 1
 
 
-def change_all(session: Session, table: Table, *conditions: ColumnElement[bool], **values: Any) -> int:
+def change_all(session: Session, table: type[Base], *conditions: ColumnElement[bool], **values: Any) -> int:
     """Changes all rows that meet the conditions; returns their number."""
     return rows_changed(session, update(table).where(*conditions).values(**values))
 

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, defer
 
 from video2mp3.database.clock import now
+from video2mp3.database.statements import insert
 from video2mp3.database.tables import Batch, Job, new_id
 from video2mp3.errors import NotFound
 from video2mp3.jobs import lifecycle
@@ -26,7 +27,7 @@ def create(
     idempotency: Idempotency | None,
 ) -> Batch:
     """Creates a batch without jobs, which the caller submits in the same transaction after locking the user."""
-    batch = Batch(
+    row = Batch(
         id=new_id(),
         user_id=user_id,
         tag=tag,
@@ -36,10 +37,7 @@ def create(
         request_sha256=idempotency and idempotency.request_sha256,
         created_at=now(),
     )
-    session.add(batch)
-    session.flush()
-    session.refresh(batch)
-    return batch
+    return insert(session, row)
 
 
 def find(session: Session, batch_id: str, user_id: str) -> Batch:

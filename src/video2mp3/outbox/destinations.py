@@ -4,13 +4,13 @@ So hundreds of deliveries to an endpoint that is down cost one attempt in a whil
 remembered is of one user and one host: nobody slows others' deliveries to a host that they share.
 """
 
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from video2mp3.backoff import backoff_s
 from video2mp3.database.clock import SECOND, now
-from video2mp3.database.statements import rows_changed
+from video2mp3.database.statements import change_all, rows_changed
 from video2mp3.database.tables import Destination
 
 SLOWED_AFTER = 3
@@ -24,17 +24,17 @@ _FORGOTTEN_S = 86_400
 def record_failure(session: Session, user_id: str, host: str) -> bool:
     """Counts a delivery that failed; returns whether all deliveries to the host pause now."""
     mine = _of(user_id, host)
-    if not rows_changed(session, update(Destination).where(*mine).values(failures=Destination.failures + 1)):
+    if not change_all(session, Destination, *mine, failures=Destination.failures + 1):
         try:
             with session.begin_nested():
                 session.add(Destination(user_id=user_id, host=host, failures=1, not_before=now()))
         except IntegrityError:  # another delivery added it at the same time
-            rows_changed(session, update(Destination).where(*mine).values(failures=Destination.failures + 1))
+            change_all(session, Destination, *mine, failures=Destination.failures + 1)
     failures = session.scalar(select(Destination.failures).where(*mine)) or 1
     if failures < SLOWED_AFTER:
         return False
     pause_s = backoff_s(failures - SLOWED_AFTER + 1, first_s=FIRST_PAUSE_S, max_s=MAX_PAUSE_S)
-    rows_changed(session, update(Destination).where(*mine).values(not_before=now() + int(pause_s * SECOND)))
+    change_all(session, Destination, *mine, not_before=now() + int(pause_s * SECOND))
     return True
 
 

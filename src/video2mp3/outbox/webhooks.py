@@ -16,7 +16,7 @@ from sqlalchemy import delete as sql_delete
 from sqlalchemy.orm import Session
 
 from video2mp3.database.clock import SECOND, now
-from video2mp3.database.statements import change
+from video2mp3.database.statements import change, insert
 from video2mp3.database.tables import Job, Notification, Webhook
 from video2mp3.errors import Conflict, InvalidRequest, NotFound, TooManyWaiting, TooManyWebhooks
 from video2mp3.outbox import destinations
@@ -67,11 +67,8 @@ def create(session: Session, user_id: str, url: str, events: Sequence[str]) -> W
     count = session.scalar(select(func.count()).select_from(Webhook).where(*_of_account(user_id)))
     if (count or 0) >= MAX_PER_USER:
         raise TooManyWebhooks
-    webhook = Webhook(user_id=user_id, url=url, secret=new_secret(), events=list(events), created_at=now())
-    session.add(webhook)
-    session.flush()
-    session.refresh(webhook)
-    return webhook
+    row = Webhook(user_id=user_id, url=url, secret=new_secret(), events=list(events), created_at=now())
+    return insert(session, row)
 
 
 def add_to_job(session: Session, job: Job, receiver: Receiver) -> None:

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from sqlalchemy import delete as sql_delete
-from sqlalchemy import exists, func, or_, select, update
+from sqlalchemy import exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from video2mp3.database.clock import SECOND, now
-from video2mp3.database.statements import rows_changed
+from video2mp3.database.statements import change, insert, rows_changed
 from video2mp3.database.tables import Job, Upload, UploadChunk, User, new_id
 from video2mp3.errors import Conflict, Expired, NotFound, UploadTooLarge
 from video2mp3.uploads.names import clean_name
@@ -37,20 +37,19 @@ def create(
 
     `tus_metadata` is stored unchanged, to be returned to the client.
     """
-    upload = Upload(
-        id=new_id(),
-        user_id=user_id,
-        name=clean_name(name),
-        size_bytes=size_bytes,
-        tus_metadata=tus_metadata,
-        created_at=now(),
-        active_at=now(),
-        expires_at=now() + lifetime_s * SECOND,
+    return insert(
+        session,
+        Upload(
+            id=new_id(),
+            user_id=user_id,
+            name=clean_name(name),
+            size_bytes=size_bytes,
+            tus_metadata=tus_metadata,
+            created_at=now(),
+            active_at=now(),
+            expires_at=now() + lifetime_s * SECOND,
+        ),
     )
-    session.add(upload)
-    session.flush()
-    session.refresh(upload)
-    return upload
 
 
 def append_chunk(
@@ -78,18 +77,9 @@ def append_chunk(
     owner = select(User.disabled_at).join(Upload, Upload.user_id == User.id).where(Upload.id == upload_id)
     if session.scalar(owner) is not None:
         return False
-    moved = rows_changed(
-        session,
-        update(Upload)
-        .where(
-            Upload.id == upload_id,
-            Upload.state == "open",
-            Upload.received_bytes == offset_bytes,
-            or_(Upload.size_bytes.is_(None), Upload.size_bytes >= end_bytes),
-        )
-        .values(received_bytes=end_bytes, active_at=now()),
-    )
-    if moved != 1:
+    fits = or_(Upload.size_bytes.is_(None), Upload.size_bytes >= end_bytes)
+    unmoved = (Upload.state == "open", Upload.received_bytes == offset_bytes, fits)
+    if not change(session, Upload, upload_id, *unmoved, received_bytes=end_bytes, active_at=now()):
         return False
     if replaced:
         # Every writer advances the offset, so no other writer has changed these chunks since they were read.
@@ -135,32 +125,20 @@ def mergeable_chunks(
 
 def complete(session: Session, upload_id: str) -> bool:
     """Completes an open upload; returns False if it is not open, or if bytes of the declared size are missing."""
-    closed = rows_changed(
-        session,
-        update(Upload)
-        .where(
-            Upload.id == upload_id,
-            Upload.state == "open",
-            or_(Upload.size_bytes.is_(None), Upload.size_bytes == Upload.received_bytes),
-        )
-        .values(state="complete", size_bytes=Upload.received_bytes),
-    )
-    return closed == 1
+    whole = (Upload.state == "open", or_(Upload.size_bytes.is_(None), Upload.size_bytes == Upload.received_bytes))
+    return change(session, Upload, upload_id, *whole, state="complete", size_bytes=Upload.received_bytes)
 
 
 def complete_when_whole(session: Session, upload_id: str) -> bool:
     """Completes an open upload if all declared bytes were received; returns whether it did."""
     whole = (Upload.state == "open", Upload.size_bytes == Upload.received_bytes)
-    return rows_changed(session, update(Upload).where(Upload.id == upload_id, *whole).values(state="complete")) == 1
+    return change(session, Upload, upload_id, *whole, state="complete")
 
 
 def declare_size(session: Session, upload_id: str, size_bytes: int) -> bool:
     """Sets the size of an upload that has none; returns False if it has another size or more bytes than that."""
-    fits = (
-        or_(Upload.size_bytes.is_(None), Upload.size_bytes == size_bytes),
-        Upload.received_bytes <= size_bytes,
-    )
-    return rows_changed(session, update(Upload).where(Upload.id == upload_id, *fits).values(size_bytes=size_bytes)) == 1
+    undeclared = or_(Upload.size_bytes.is_(None), Upload.size_bytes == size_bytes)
+    return change(session, Upload, upload_id, undeclared, Upload.received_bytes <= size_bytes, size_bytes=size_bytes)
 
 
 def find(session: Session, upload_id: str, user_id: str, *, lock: bool = False) -> Upload:
@@ -185,15 +163,13 @@ def require_unexpired(session: Session, upload: Upload) -> None:
 
 def touch(session: Session, upload_id: str) -> None:
     """Records that an upload is receiving bytes."""
-    rows_changed(session, update(Upload).where(Upload.id == upload_id).values(active_at=now()))
+    change(session, Upload, upload_id, active_at=now())
 
 
 def extend_lifetime(session: Session, upload_id: str, lifetime_s: int) -> None:
     """Postpones an upload's expiry to at least `lifetime_s` seconds from now."""
     until = now() + lifetime_s * SECOND
-    rows_changed(
-        session, update(Upload).where(Upload.id == upload_id, Upload.expires_at < until).values(expires_at=until)
-    )
+    change(session, Upload, upload_id, Upload.expires_at < until, expires_at=until)
 
 
 def delete(session: Session, upload_id: str, user_id: str) -> list[str]:
@@ -220,8 +196,7 @@ def remove(session: Session, upload_id: str) -> list[str]:
     if rows_changed(session, sql_delete(Upload).where(Upload.id == upload_id, ~_needed)) == 1:
         return keys
     # A conversion reads it while it is received: that is canceled or will fail, and the sweeper deletes the rest.
-    open_one = (Upload.id == upload_id, Upload.state == "open", Upload.expires_at > now())
-    rows_changed(session, update(Upload).where(*open_one).values(expires_at=now()))
+    change(session, Upload, upload_id, Upload.state == "open", Upload.expires_at > now(), expires_at=now())
     return []
 
 

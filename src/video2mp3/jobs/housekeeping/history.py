@@ -9,13 +9,13 @@ from functools import partial
 from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from video2mp3.database.clock import now
 from video2mp3.database.connection import Database
-from video2mp3.database.statements import rows_changed
-from video2mp3.database.tables import AuditEntry, Base, Batch, Job, Notification, SignIn
+from video2mp3.database.statements import change_all, rows_changed
+from video2mp3.database.tables import AuditEntry, Batch, Job, Notification, SignIn
 from video2mp3.storage import Storage
 
 log = structlog.get_logger()
@@ -39,7 +39,6 @@ _Take = Callable[[Session, Sequence[str]], list[str]]
 class Bound:
     """How many rows of one kind are kept for each owner."""
 
-    table: type[Base]
     id: InstrumentedAttribute[str]
     order: tuple[ColumnElement[Any] | InstrumentedAttribute[Any], ...]
     """The oldest first; ends with the id."""
@@ -62,12 +61,11 @@ def bounds(max_user_history: int) -> tuple[Bound, ...]:
     live = (SignIn.id == SignIn.family, SignIn.ended_at.is_(None))
     over = or_(SignIn.ended_at.is_not(None), and_(SignIn.used_at.is_not(None), SignIn.id != SignIn.family))
     most_canceled = min(MAX_CANCELED, max_user_history)
-    take_entries, take_sign_ins = partial(_delete, AuditEntry, AuditEntry.id), partial(_delete, SignIn, SignIn.id)
+    take_entries, take_sign_ins = partial(_delete, AuditEntry.id), partial(_delete, SignIn.id)
     return (
         _jobs_bound(most_canceled, never_begun),
         _jobs_bound(max_user_history, (ended,)),
         Bound(
-            Batch,
             Batch.id,
             (Batch.ended_at, Batch.id),
             (Batch.user_id,),
@@ -76,10 +74,9 @@ def bounds(max_user_history: int) -> tuple[Bound, ...]:
             _take_batches,
             spared=(_has_unsent(Notification.target == Batch.id),),
         ),
-        Bound(SignIn, SignIn.id, (SignIn.id,), (SignIn.user_id,), MAX_SESSIONS, live, _end_sessions),
-        Bound(SignIn, SignIn.id, (SignIn.id,), (SignIn.user_id,), MAX_SESSIONS, (over,), take_sign_ins),
+        Bound(SignIn.id, (SignIn.id,), (SignIn.user_id,), MAX_SESSIONS, live, _end_sessions),
+        Bound(SignIn.id, (SignIn.id,), (SignIn.user_id,), MAX_SESSIONS, (over,), take_sign_ins),
         Bound(
-            AuditEntry,
             AuditEntry.id,
             (AuditEntry.id,),
             (AuditEntry.user_id, AuditEntry.action),
@@ -87,15 +84,7 @@ def bounds(max_user_history: int) -> tuple[Bound, ...]:
             (by_user,),
             take_entries,
         ),
-        Bound(
-            AuditEntry,
-            AuditEntry.id,
-            (AuditEntry.id,),
-            (AuditEntry.action,),
-            MAX_ANONYMOUS_ENTRIES,
-            (by_nobody,),
-            take_entries,
-        ),
+        Bound(AuditEntry.id, (AuditEntry.id,), (AuditEntry.action,), MAX_ANONYMOUS_ENTRIES, (by_nobody,), take_entries),
     )
 
 
@@ -103,7 +92,7 @@ def _jobs_bound(keep: int, among: tuple[ColumnElement[bool], ...]) -> Bound:
     # By their ends: the owner of a job that waited long has not seen its result yet.
     order = (Job.ended_at, Job.id)
     unsent = _has_unsent(Notification.job_id == Job.id)
-    return Bound(Job, Job.id, order, (Job.user_id,), keep, among, _take_jobs, spared=(unsent,))
+    return Bound(Job.id, order, (Job.user_id,), keep, among, _take_jobs, spared=(unsent,))
 
 
 def _has_unsent(about: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -120,7 +109,7 @@ def trim(database: Database, storage: Storage, bound: Bound) -> int:
     for owner in _owners_beyond(database, bound):
         trimmed += trim_owner(database, storage, bound, owner)
     if trimmed:
-        log.info("history_trimmed", table=bound.table.__tablename__, rows=trimmed)
+        log.info("history_trimmed", table=bound.id.class_.__tablename__, rows=trimmed)
     return trimmed
 
 
@@ -166,8 +155,8 @@ def _owners_beyond(database: Database, bound: Bound) -> Iterator[tuple[ColumnEle
         yield tuple(column == value for column, value in zip(bound.owner, values, strict=True))
 
 
-def _delete(table: type[Base], row_id: InstrumentedAttribute[str], session: Session, ids: Sequence[str]) -> list[str]:
-    rows_changed(session, delete(table).where(row_id.in_(ids)))
+def _delete(row_id: InstrumentedAttribute[str], session: Session, ids: Sequence[str]) -> list[str]:
+    rows_changed(session, delete(row_id.class_).where(row_id.in_(ids)))
     return []
 
 
@@ -180,12 +169,11 @@ def _take_jobs(session: Session, ids: Sequence[str]) -> list[str]:
 
 def _take_batches(session: Session, ids: Sequence[str]) -> list[str]:
     """Deletes ended batches; their remaining jobs stay, without a batch."""
-    rows_changed(session, update(Job).where(Job.batch_id.in_(ids)).values(batch_id=None))
-    return _delete(Batch, Batch.id, session, ids)
+    change_all(session, Job, Job.batch_id.in_(ids), batch_id=None)
+    return _delete(Batch.id, session, ids)
 
 
 def _end_sessions(session: Session, ids: Sequence[str]) -> list[str]:
     """Ends sessions as their owner would."""
-    now_ended = update(SignIn).where(SignIn.family.in_(ids), SignIn.ended_at.is_(None))
-    rows_changed(session, now_ended.values(ended_at=now()))
+    change_all(session, SignIn, SignIn.family.in_(ids), SignIn.ended_at.is_(None), ended_at=now())
     return []

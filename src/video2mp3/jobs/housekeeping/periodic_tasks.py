@@ -1,11 +1,11 @@
 """Periodic tasks that one of all processes runs in each interval."""
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from video2mp3.database.clock import SECOND, now
-from video2mp3.database.statements import rows_changed
+from video2mp3.database.statements import change_all
 from video2mp3.database.tables import PeriodicTask
 
 
@@ -16,7 +16,7 @@ def try_acquire(session: Session, name: str, every_s: int) -> bool:
     """
     next_at = now() + every_s * SECOND
     due = (PeriodicTask.name == name, PeriodicTask.due_at <= now())
-    if rows_changed(session, update(PeriodicTask).where(*due).values(due_at=next_at)):
+    if change_all(session, PeriodicTask, *due, due_at=next_at):
         return True
     if session.scalar(select(PeriodicTask.name).where(PeriodicTask.name == name)) is not None:
         return False
