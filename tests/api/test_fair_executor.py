@@ -44,7 +44,7 @@ class Work:
 
 
 def executor(**bounds: int) -> FairExecutor:
-    return FairExecutor("test", **({"threads": 1, "per_user_threads": 1, "per_user_queue": 3, "queue": 5} | bounds))
+    return FairExecutor("test", **({"threads": 1, "per_user_queue": 3, "queue": 5} | bounds))
 
 
 def run(test: Coroutine[Any, Any, None]) -> None:

@@ -1,5 +1,6 @@
 """The scratch folder: free space on its disk, and the deletion of abandoned files."""
 
+import errno
 import shutil
 import time
 from contextlib import suppress
@@ -20,6 +21,13 @@ def check_free_disk(folder: Path, size_bytes: int) -> None:
     """Raises StorageFull if fewer than `size_bytes` are free on the folder's disk."""
     if free_bytes(folder) < size_bytes:
         raise StorageFull("The service has too little room left for this; try again later.")
+
+
+def write_error(error: OSError) -> StorageFull | StorageUnavailable:
+    """Returns what the failure to write a scratch file means for the caller."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageFull()
+    return StorageUnavailable(f"The scratch folder cannot be written to: {error.strerror}.")
 
 
 def sweep_scratch(folder: Path, older_than_s: float) -> int:

@@ -1,6 +1,5 @@
 """Writes an upload as chunks. Each chunk is durable before it is listed."""
 
-import errno
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -14,8 +13,6 @@ from video2mp3.database.connection import Database
 from video2mp3.database.tables import UploadChunk
 from video2mp3.errors import (
     NotFound,
-    StorageFull,
-    StorageUnavailable,
     StoredDataDamaged,
     Unavailable,
     UploadTooLarge,
@@ -23,7 +20,7 @@ from video2mp3.errors import (
 )
 from video2mp3.storage import Storage
 from video2mp3.storage.checksums import Checksums
-from video2mp3.storage.scratch import check_free_disk
+from video2mp3.storage.scratch import check_free_disk, write_error
 from video2mp3.uploads import chunks
 from video2mp3.uploads.source import verified_object
 
@@ -134,7 +131,7 @@ class ChunkWriter:
                 self._scratch = self._path.open("xb")
             self._scratch.write(data)
         except OSError as error:
-            raise _storage_error(error) from error
+            raise write_error(error) from error
         self._gathered_bytes += len(data)
         self._checksums.update(data)
 
@@ -172,7 +169,7 @@ class ChunkWriter:
             merged.replace(self._path)
             self._checksums = checksums
         except OSError as error:
-            raise _storage_error(error) from error
+            raise write_error(error) from error
         finally:
             merged.unlink(missing_ok=True)
         return small
@@ -189,7 +186,7 @@ class ChunkWriter:
         try:
             self._scratch.close()
         except OSError as error:
-            raise _storage_error(error) from error
+            raise write_error(error) from error
         start_bytes = replaced[0].offset_bytes if replaced else self.offset_bytes
         key = f"uploads/{self._upload_id}/{start_bytes}-{secrets.token_hex(8)}"
         self._storage.put_file(key, self._path)
@@ -228,9 +225,3 @@ class ChunkWriter:
         except Unavailable as error:
             # The sweeper deletes objects without a row.
             log.warning("chunks_not_deleted", upload_id=self._upload_id, error=error.code)
-
-
-def _storage_error(error: OSError) -> Unavailable:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StorageFull()
-    return StorageUnavailable(f"The scratch folder cannot be written to: {error.strerror}.")

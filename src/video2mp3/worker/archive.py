@@ -3,7 +3,6 @@
 The format: PKWARE's APPNOTE.TXT 6.3; written by Python's `zipfile`, with its ZIP64 records if needed.
 """
 
-import errno
 import hashlib
 import time
 import zipfile
@@ -13,7 +12,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from video2mp3.engine import Report, Segment
-from video2mp3.errors import ResultCheckFailed, StorageFull, StorageUnavailable
+from video2mp3.errors import ResultCheckFailed
+from video2mp3.storage.scratch import write_error
 
 _PIECE_SIZE_BYTES = 1024**2
 _REGULAR_FILE = 0o100644 << 16
@@ -44,9 +44,7 @@ def archive(mp3s: Path, report: Report, names: Sequence[str], target: Path) -> R
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             return replace(report, segments=tuple(segments), size_bytes=file.tell(), sha256=sha256)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageFull from error
-        raise StorageUnavailable(f"The scratch folder cannot be written to: {error.strerror}.") from error
+        raise write_error(error) from error
 
 
 def _add(archived: zipfile.ZipFile, file: BinaryIO, source: BinaryIO, segment: Segment, name: str) -> Segment:

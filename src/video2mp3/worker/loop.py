@@ -71,12 +71,16 @@ class WorkerLoop:
         self.worker_id = new_id()
         """Unique for each process."""
         self._database = database
-        self._storage = storage
-        self._limits = config.limits
-        self._least_bytes_per_s = config.fetch_limits.least_bytes_per_s
-        self._min_free_disk_bytes = config.fetch_limits.min_free_disk_bytes
+        self._job_runner = partial(
+            JobRunner,
+            database,
+            storage,
+            limits=config.limits,
+            min_free_disk_bytes=config.fetch_limits.min_free_disk_bytes,
+            least_bytes_per_s=config.fetch_limits.least_bytes_per_s,
+            result_retention_s=config.result_retention_s,
+        )
         self._drain_grace_s = config.drain_grace_s
-        self._result_retention_s = config.result_retention_s
         self._wake = wake
         self._draining = threading.Event()
         self._drain_over_s = float("inf")
@@ -203,15 +207,7 @@ class WorkerLoop:
             with stage("take", started_ns=taken_ns):
                 log.info("job_claimed", job_id=claim.job_id, fence=claim.fence, worker_id=self.worker_id)
             try:
-                JobRunner(
-                    self._database,
-                    self._storage,
-                    lease,
-                    limits=self._limits,
-                    min_free_disk_bytes=self._min_free_disk_bytes,
-                    least_bytes_per_s=self._least_bytes_per_s,
-                    result_retention_s=self._result_retention_s,
-                ).run()
+                self._job_runner(lease).run()
             finally:
                 # The owner's notification is due.
                 self._wake()

@@ -65,7 +65,7 @@ async def export_own_account(request: Request, principal: CurrentUser, services:
 
 def new_executor() -> FairExecutor:
     """Returns the executor that collects exports, which takes a while for an account with a long history."""
-    return FairExecutor("exports", threads=2, per_user_threads=1, per_user_queue=2, queue=100)
+    return FairExecutor("exports", threads=2, per_user_queue=2, queue=100)
 
 
 class _Export(StreamingResponse):

@@ -174,9 +174,7 @@ def delete_batch(batch_id: ItemId, response: Response, user: CurrentUser, servic
         return Response(status_code=204)
     cancel_all(services.database, user.user_id, Job.batch_id == batch_id)
     response.status_code = 202
-    with services.database.read() as session:
-        batch = batches.find(session, batch_id, user.user_id)
-        return BatchJSON.of(batch, batches.jobs_of(session, batch.id))
+    return read_batch(batch_id, user, services)
 
 
 @router.get("/{batch_id}/archive", response_class=Response, responses=ZIP_RESPONSES)

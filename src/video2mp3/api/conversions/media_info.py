@@ -50,7 +50,7 @@ async def probe_upload(order: NewProbe, request: Request, user: CurrentUser, ser
 
 def new_executor() -> FairExecutor:
     """Returns the executor of probes: one file per user at a time, so that other users need not wait."""
-    return FairExecutor("probes", threads=2, per_user_threads=1, per_user_queue=50, queue=500)
+    return FairExecutor("probes", threads=2, per_user_queue=50, queue=500)
 
 
 def require_complete(services: Services, upload_id: str, user_id: str) -> None:

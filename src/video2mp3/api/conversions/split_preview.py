@@ -62,7 +62,7 @@ async def preview_split(
 
 def new_executor() -> FairExecutor:
     """Returns the executor of previews: one per user at a time, so that other users need not wait."""
-    return FairExecutor("split_previews", threads=2, per_user_threads=1, per_user_queue=5, queue=100)
+    return FairExecutor("split_previews", threads=2, per_user_queue=5, queue=100)
 
 
 def _preview(services: Services, upload_id: str, options: ResolvedOptions) -> SplitPreview:

@@ -88,7 +88,7 @@ def new_executor() -> FairExecutor:
     """Returns the executor that measures waveforms: one per user and one of the visitors of that user's links at a
     time, so that other users need not wait.
     """
-    return FairExecutor("waveforms", threads=3, per_user_threads=1, per_user_queue=20, queue=200)
+    return FairExecutor("waveforms", threads=3, per_user_queue=20, queue=200)
 
 
 _HEADERS = {"Cache-Control": "private, max-age=3600"}

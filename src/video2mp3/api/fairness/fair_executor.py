@@ -44,27 +44,24 @@ class FairExecutor:
     The scheduling itself happens in the event loop and needs no locks.
     """
 
-    def __init__(self, name: str, *, threads: int, per_user_threads: int, per_user_queue: int, queue: int) -> None:
+    def __init__(self, name: str, *, threads: int, per_user_queue: int, queue: int) -> None:
         """Nothing is started yet.
 
         Args:
             name: for metrics, the log and the threads.
-            threads: so much work runs at once.
-            per_user_threads: so much of it may be one user's: fewer than `threads`, so that another's can begin.
+            threads: so much work runs at once, of each user one piece.
             per_user_queue: so much work of one user may wait.
             queue: so much work of all users may wait.
         """
-        assert 0 < per_user_threads <= threads
         self._name = name
         self._threads = threads
-        self._per_user_threads = per_user_threads
         self._per_user_queue = per_user_queue
         self._queue = queue
         self._waiting: OrderedDict[str, deque[_Task[object]]] = OrderedDict()
         """By user, the one whose turn it is first; no empty queues."""
         self._waiting_count = 0
-        self._running: dict[str, int] = {}
-        """By user; no zeros."""
+        self._running: set[str] = set()
+        """The users whose work runs."""
         self._by_key: dict[Hashable, _Task[object]] = {}
 
     async def run(
@@ -141,8 +138,8 @@ class FairExecutor:
         self._measure()
 
     def _start_next(self) -> None:
-        while sum(self._running.values()) < self._threads and (task := self._next()):
-            self._running[task.user_id] = self._running.get(task.user_id, 0) + 1
+        while len(self._running) < self._threads and (task := self._next()):
+            self._running.add(task.user_id)
             self._measure()
             loop = asyncio.get_running_loop()
             thread = threading.Thread(target=_run, args=(task, loop, self._end), name=f"{self._name}-work", daemon=True)
@@ -155,7 +152,7 @@ class FairExecutor:
 
     def _next(self) -> _Task[object] | None:
         for user_id, queue in self._waiting.items():
-            if self._running.get(user_id, 0) < self._per_user_threads:
+            if user_id not in self._running:
                 task = queue.popleft()
                 self._waiting.move_to_end(user_id)
                 self._forget(task, queue)
@@ -163,9 +160,7 @@ class FairExecutor:
         return None
 
     def _end(self, task: _Task[object], result: object, error: BaseException | None) -> None:
-        self._running[task.user_id] -= 1
-        if not self._running[task.user_id]:
-            del self._running[task.user_id]
+        self._running.remove(task.user_id)
         self._by_key.pop(task.key, None)
         if not task.done.done():
             if error is not None:
@@ -176,7 +171,7 @@ class FairExecutor:
 
     def _measure(self) -> None:
         metrics.WORK_WAITING.labels(self._name).set(self._waiting_count)
-        metrics.WORK_RUNNING.labels(self._name).set(sum(self._running.values()))
+        metrics.WORK_RUNNING.labels(self._name).set(len(self._running))
 
 
 def _run(

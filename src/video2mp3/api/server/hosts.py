@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from video2mp3.settings import Settings
+from video2mp3.settings import Settings, is_loopback
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::\d{1,5})?", re.IGNORECASE)
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -31,7 +31,7 @@ class HostRule:
         self._endings = tuple(name[1:] for name in listed if name.startswith("*."))
         self._only_listed = bool(listed)
         # On a public address without a public URL, the settings do not say by which names the service is reached.
-        self._all = "*" in listed or not (listed or public or _is_loopback(settings.host))
+        self._all = "*" in listed or not (listed or public or is_loopback(settings.host))
 
     def allows(self, scope: Scope) -> bool:
         """Returns whether the request may be served."""
@@ -57,10 +57,6 @@ def _is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _is_loopback(host: str) -> bool:
-    return host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback)
 
 
 def _in_brackets(host: str) -> str:

@@ -18,7 +18,9 @@ from video2mp3.database import migrate
 from video2mp3.database.definitions import check_create
 from video2mp3.engine import FileSource, Options, convert
 from video2mp3.errors import Unavailable, Video2mp3Error
+from video2mp3.queue import Queue
 from video2mp3.settings import Settings
+from video2mp3.storage import Storage
 from video2mp3.wiring import make_mailer, open_database, open_queue, open_storage
 from video2mp3.worker.sandbox import require_sandbox
 
@@ -144,25 +146,24 @@ def check_database(settings: Settings) -> str:
 
 def _check_queue(settings: Settings) -> str:
     queue = open_queue(settings)
-    try:
-        queue.check()
-    except Unavailable as error:
-        raise type(error)(reason=f"{error} ({settings.origin('queue_url')})") from None
-    finally:
-        queue.close()
+    _check_and_close(queue, settings.origin("queue_url"))
     return "RabbitMQ" if queue.durable else "in this process"
 
 
 def check_storage(settings: Settings) -> str:
     """Writes to the storage; returns what was done. Raises Video2mp3Error with what is wrong."""
-    storage = open_storage(settings)
-    try:
-        storage.check()
-    except Unavailable as error:
-        raise type(error)(reason=f"{error} ({settings.origin('storage_url')})") from None
-    finally:
-        storage.close()
+    _check_and_close(open_storage(settings), settings.origin("storage_url"))
     return "an object was written, read and deleted"
+
+
+def _check_and_close(backend: Queue | Storage, origin: str) -> None:
+    """Raises Unavailable with the name of the setting."""
+    try:
+        backend.check()
+    except Unavailable as error:
+        raise type(error)(reason=f"{error} ({origin})") from None
+    finally:
+        backend.close()
 
 
 def _check_email(settings: Settings) -> str:

@@ -121,7 +121,19 @@ def print_started(settings: Settings, backends: Backends, url: str) -> None:
     """Prints the service's URL, and how to sign in."""
     # The reader of the output may have closed the pipe.
     with suppress(BrokenPipeError):
-        _print_start_message(settings, backends, url)
+        typer.echo(f"video2mp3 listens on {url}")
+        if trusts_loopback(settings):
+            with backends.database.write() as session:
+                secret = sign_ins.make_link(session, users.local_user(session))
+            typer.echo(f"Open this link once to sign in with a browser: {url}/sign-in?token={secret}")
+            typer.echo("Your programs on this machine need no sign-in; stop with Ctrl-C.")
+        else:
+            if not settings.is_local:
+                _print_set_up_link(settings, backends, url)
+            where = "on the page, or " if settings.effective_registration == "open" else ""
+            command = f"{_own_command(settings)} user add NAME"
+            typer.echo(f"Every request needs an account; create one {where}with: {command}")
+        typer.echo(f"Registration: {registration_sentence(settings)}")
 
 
 def print_ending(running: int, grace_s: int) -> None:
@@ -141,21 +153,6 @@ def print_api_started(settings: Settings, backends: Backends, url: str) -> None:
         typer.echo(f"video2mp3 api listens on {url}")
         _print_set_up_link(settings, backends, url)
         typer.echo(f"Registration: {registration_sentence(settings)}")
-
-
-def _print_start_message(settings: Settings, backends: Backends, url: str) -> None:
-    typer.echo(f"video2mp3 listens on {url}")
-    if trusts_loopback(settings):
-        with backends.database.write() as session:
-            secret = sign_ins.make_link(session, users.local_user(session))
-        typer.echo(f"Open this link once to sign in with a browser: {url}/sign-in?token={secret}")
-        typer.echo("Your programs on this machine need no sign-in; stop with Ctrl-C.")
-    else:
-        if not settings.is_local:
-            _print_set_up_link(settings, backends, url)
-        where = "on the page, or " if settings.effective_registration == "open" else ""
-        typer.echo(f"Every request needs an account; create one {where}with: {_own_command(settings)} user add NAME")
-    typer.echo(f"Registration: {registration_sentence(settings)}")
 
 
 def _print_set_up_link(settings: Settings, backends: Backends, url: str) -> None:

@@ -1,13 +1,12 @@
 """Finds risky settings for `doctor`. The sentences never contain secrets."""
 
-import ipaddress
 import shlex
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from video2mp3.settings import Settings, secret_files
+from video2mp3.settings import Settings, is_loopback, secret_files
 
 _MIN_SECRET_LENGTH = 12
 # Default passwords of servers and examples.
@@ -115,9 +114,4 @@ def _unset_sender(settings: Settings) -> Iterator[str]:
 
 
 def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return host.endswith(".localhost") or is_loopback(host)
