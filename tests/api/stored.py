@@ -66,17 +66,9 @@ def finish(services: Services, job_id: str, mp3: bytes = b"ID3 and so on", **rep
     key = f"results/{job_id}/{claimed.fence}.mp3"
     services.storage.put_file(key, path)
     with services.database.write() as session:
-        assert lifecycle.finish(
-            session,
-            claimed,
-            result_key=key,
-            sha256=hashlib.sha256(mp3).hexdigest(),
-            checksums=checksums_of(mp3),
-            size_bytes=len(mp3),
-            duration_s=1.5,
-            report=report,
-            retention_s=3600,
-        )
+        sha256 = hashlib.sha256(mp3).hexdigest()
+        result = lifecycle.NewResult(key, sha256, checksums_of(mp3), len(mp3), 1.5, report)
+        assert lifecycle.finish(session, claimed, result, retention_s=3600)
     return mp3
 
 

@@ -48,17 +48,8 @@ def store_result(database: Database, storage: DiskStorage, user_id: str, data: b
     claim = claimed(database, submit(database, user_id).id)
     key = put(storage, f"results/{claim.job_id}/{claim.fence}.mp3", data)
     with database.write() as session:
-        assert lifecycle.finish(
-            session,
-            claim,
-            result_key=key,
-            sha256="0" * 64,
-            checksums=checksums_of(data),
-            size_bytes=len(data),
-            duration_s=1.0,
-            report={},
-            retention_s=3600,
-        )
+        result = lifecycle.NewResult(key, "0" * 64, checksums_of(data), len(data), 1.0)
+        assert lifecycle.finish(session, claim, result, retention_s=3600)
     return claim.job_id, key
 
 

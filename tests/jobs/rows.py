@@ -74,17 +74,9 @@ def claimed(database: Database, job_id: str, worker_id: str = "w" * 32) -> Claim
 
 def finish(database: Database, claim: Claim, key: str | None = None) -> bool:
     with database.write() as session:
-        return lifecycle.finish(
-            session,
-            claim,
-            result_key=key or f"results/{claim.job_id}/{claim.fence}.mp3",
-            sha256="0" * 64,
-            checksums=b"0000",
-            size_bytes=1000,
-            duration_s=1.5,
-            report={"samples": 72_000},
-            retention_s=3600,
-        )
+        key = key or f"results/{claim.job_id}/{claim.fence}.mp3"
+        result = lifecycle.NewResult(key, "0" * 64, b"0000", 1000, 1.5, {"samples": 72_000})
+        return lifecycle.finish(session, claim, result, retention_s=3600)
 
 
 def read_job(database: Database, job_id: str) -> Job:

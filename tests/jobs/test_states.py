@@ -29,13 +29,7 @@ from video2mp3.jobs.lifecycle import FAILURES_LIMIT, LOST_LEASES_LIMIT, Claim
 
 ARCHITECTURE = Path(__file__).parents[2] / "ARCHITECTURE.md"
 STATES = ("waiting", "queued", "processing", "finished", "failed", "canceled")
-RESULT: dict[str, Any] = {
-    "result_key": "k",
-    "sha256": "0" * 64,
-    "checksums": b"0000",
-    "size_bytes": 1,
-    "duration_s": 1.0,
-}
+RESULT = lifecycle.NewResult("k", "0" * 64, b"0000", size_bytes=1, duration_s=1.0)
 
 Function = Callable[[Session, Job, Claim], object]
 Step = tuple[str, str, str]
@@ -55,7 +49,7 @@ FUNCTIONS: list[tuple[str, Function]] = [
     ("cancel", lambda session, job, claim: lifecycle.cancel(session, job.id, job.user_id)),
     ("claim", lambda session, job, claim: lifecycle.claim(session, job.id, "w" * 32)),
     ("heartbeat", lambda session, job, claim: lifecycle.heartbeat(session, claim, percent=1, done_s=1.0)),
-    ("finish", lambda session, job, claim: lifecycle.finish(session, claim, **RESULT, report={}, retention_s=1)),
+    ("finish", lambda session, job, claim: lifecycle.finish(session, claim, RESULT, retention_s=1)),
     ("fail", _fails_with(NoAudio())),
     ("fail", _fails_with(EngineCrashed())),
     ("fail", _fails_with(DatabaseUnavailable())),

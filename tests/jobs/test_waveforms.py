@@ -14,18 +14,9 @@ RECORDED = {1: Recorded(1.5, 0.5, (0, 64, 128)), 2: Recorded(0.5, 0.5, (7,))}
 
 def finish(database: Database, claimed: Claim) -> bool:
     with database.write() as session:
-        return lifecycle.finish(
-            session,
-            claimed,
-            result_key=f"results/{claimed.job_id}/{claimed.fence}.zip",
-            sha256="0" * 64,
-            checksums=b"",
-            size_bytes=1000,
-            duration_s=2,
-            report={},
-            retention_s=3600,
-            waveforms=RECORDED,
-        )
+        key = f"results/{claimed.job_id}/{claimed.fence}.zip"
+        result = lifecycle.NewResult(key, "0" * 64, b"", 1000, 2, waveforms=RECORDED)
+        return lifecycle.finish(session, claimed, result, retention_s=3600)
 
 
 def rows(database: Database) -> dict[int, list[int]]:

@@ -206,20 +206,18 @@ class JobRunner:
 
     def _finish(self, report: Report, checksums: bytes) -> bool:
         fetched_bytes = self._claim.fetched_bytes
+        result = lifecycle.NewResult(
+            key=self._key,
+            sha256=report.sha256,
+            checksums=checksums,
+            size_bytes=report.size_bytes,
+            duration_s=report.duration_s,
+            report=report.as_dict() | ({} if fetched_bytes is None else {"fetched_bytes": fetched_bytes}),
+            source_duration_s=_source_duration_s(report),
+            waveforms=_waveforms(report, self._claim.options),
+        )
         finished = self._outcome.record(
-            lambda session: lifecycle.finish(
-                session,
-                self._claim,
-                result_key=self._key,
-                sha256=report.sha256,
-                checksums=checksums,
-                size_bytes=report.size_bytes,
-                duration_s=report.duration_s,
-                source_duration_s=_source_duration_s(report),
-                report=report.as_dict() | ({} if fetched_bytes is None else {"fetched_bytes": fetched_bytes}),
-                retention_s=self._result_retention_s,
-                waveforms=_waveforms(report, self._claim.options),
-            )
+            lambda session: lifecycle.finish(session, self._claim, result, retention_s=self._result_retention_s)
         )
         if finished is None:
             # The commit may have succeeded: the sweeper decides about the object.

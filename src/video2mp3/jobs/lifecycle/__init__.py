@@ -24,6 +24,7 @@ and `canceled` never change again; only their row can be deleted. Functions take
 
 from video2mp3.jobs.lifecycle.claims import (
     Claim,
+    NewResult,
     claim,
     claim_transfer,
     fail,
@@ -60,6 +61,7 @@ __all__ = [
     "PRIORITIES",
     "UNREACHABLE_LIMIT",
     "Claim",
+    "NewResult",
     "Priority",
     "Transfer",
     "cancel",

@@ -1,7 +1,7 @@
 """Changes by the worker that holds a job: claim, heartbeat, and every way in which a claim ends."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, func, select
@@ -62,6 +62,24 @@ class Claim:
     fetched_bytes: int | None = None
     """Bytes read from `source_url`, if the upload was fetched for this job."""
     result_size_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class NewResult:
+    """What a worker has stored for a job that it holds."""
+
+    key: str
+    """Of the object."""
+    sha256: str
+    """Of the whole object."""
+    checksums: bytes
+    """Of its blocks, see `storage/checksums.py`."""
+    size_bytes: int
+    duration_s: float
+    report: Mapping[str, Any] = field(default_factory=dict)
+    source_duration_s: float | None = None
+    waveforms: Mapping[int, Waveform] = field(default_factory=dict)
+    """By the number of the MP3 in a ZIP; 0: the result is one MP3."""
 
 
 def claim(session: Session, job_id: str, worker_id: str) -> Claim | None:
@@ -153,26 +171,10 @@ def heartbeat(session: Session, claim: Claim, *, percent: int, done_s: float) ->
     return "cancel" if canceled else "held"
 
 
-def finish(
-    session: Session,
-    claim: Claim,
-    *,
-    result_key: str,
-    sha256: str,
-    checksums: bytes,
-    size_bytes: int,
-    duration_s: float,
-    report: dict[str, Any],
-    retention_s: int,
-    source_duration_s: float | None = None,
-    waveforms: Mapping[int, Waveform] | None = None,
-) -> bool:
-    """Finishes a job with the object under `result_key`, which is deleted `retention_s` seconds later.
+def finish(session: Session, claim: Claim, result: NewResult, *, retention_s: int) -> bool:
+    """Finishes a job with its stored result, which is deleted `retention_s` seconds later.
 
     A job with a `result_url` is not finished yet: a worker has to send its result first, see `sent`.
-
-    `sha256` is of the whole object, `checksums` are those of its blocks (see `storage/checksums.py`). `waveforms` are
-    by the number of the MP3 in a ZIP; 0: the result is one MP3.
 
     Returns False if the job was lost or canceled: then no row refers to the object. It is safe to call this again after
     the response was lost: it returns True if the job was finished with this object.
@@ -184,24 +186,24 @@ def finish(
         claim,
         Job.transfer.is_(None),
         **ended,
-        result_key=result_key,
-        result_sha256=sha256,
-        result_checksums=checksums,
-        result_size_bytes=size_bytes,
-        result_duration_s=duration_s,
-        source_duration_s=source_duration_s,
-        report=report,
+        result_key=result.key,
+        result_sha256=result.sha256,
+        result_checksums=result.checksums,
+        result_size_bytes=result.size_bytes,
+        result_duration_s=result.duration_s,
+        source_duration_s=result.source_duration_s,
+        report=result.report,
         percent=100,
-        done_s=duration_s,
+        done_s=result.duration_s,
     )
     if finished:
         if not is_sent:
             job_ended(session, claim.job_id)
-        session.add_all(row(claim.job_id, number, waveform) for number, waveform in (waveforms or {}).items())
+        session.add_all(row(claim.job_id, number, waveform) for number, waveform in result.waveforms.items())
     elif states.cancel_where(session, claim.job_id, *_held(claim), states.cancel_requested):
         return False
     else:
-        finished = session.scalar(select(Job.result_key).where(Job.id == claim.job_id)) == result_key
+        finished = session.scalar(select(Job.result_key).where(Job.id == claim.job_id)) == result.key
     if finished and not is_sent:
         counting.became(session, "finished")
     return finished
