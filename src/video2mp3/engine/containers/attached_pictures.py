@@ -4,10 +4,10 @@ Sources: ID3v2.2.0, ID3v2.3.0 and ID3v2.4.0 (id3.org); RFC 9639 §8.8 (FLAC).
 """
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-LookAt = Callable[[int, int], bytes]
-"""Returns the bytes from an offset, at most so many."""
+from video2mp3.engine.containers.window import ReadAt
+from video2mp3.engine.mp3.id3 import read_syncsafe
 
 FRONT_COVER = 3
 MAX_PICTURE_BYTES = 32 * 1024**2
@@ -18,21 +18,21 @@ _FLAC_PICTURE = 6
 _UTF_16 = (1, 2)
 
 
-def attached_pictures(look_at: LookAt) -> list[tuple[int, bytes]]:
+def attached_pictures(look_at: ReadAt) -> list[tuple[int, bytes]]:
     """Returns the type (see ID3v2 APIC) and the bytes of each picture; nothing if the file has another format."""
     try:
         head = look_at(0, 10)
         if head.startswith(b"ID3") and len(head) == 10:
             found = list(_in_id3(look_at, head))
-            return found or list(_in_flac(look_at, 10 + _syncsafe(head[6:10])))
+            return found or list(_in_flac(look_at, 10 + read_syncsafe(head[6:10])))
         return list(_in_flac(look_at, 0))
     except (IndexError, ValueError, struct.error):
         return []
 
 
-def _in_id3(look_at: LookAt, head: bytes) -> Iterator[tuple[int, bytes]]:
+def _in_id3(look_at: ReadAt, head: bytes) -> Iterator[tuple[int, bytes]]:
     version, flags = head[3], head[5]
-    tag = look_at(10, min(_syncsafe(head[6:10]), MAX_PICTURE_BYTES))
+    tag = look_at(10, min(read_syncsafe(head[6:10]), MAX_PICTURE_BYTES))
     if flags & _UNSYNCHRONISED and version < 4:
         tag = _synchronised(tag)
     place = _extended_header_bytes(version, tag) if flags & _EXTENDED and version > 2 else 0
@@ -51,12 +51,12 @@ def _in_id3(look_at: LookAt, head: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _extended_header_bytes(version: int, tag: bytes) -> int:
-    return _syncsafe(tag[:4]) if version == 4 else 4 + int.from_bytes(tag[:4], "big")
+    return read_syncsafe(tag[:4]) if version == 4 else 4 + int.from_bytes(tag[:4], "big")
 
 
 def _frame_bytes(version: int, header: bytes) -> int:
     if version == 4:
-        return _syncsafe(header[4:8])
+        return read_syncsafe(header[4:8])
     return int.from_bytes(header[4:8] if version == 3 else header[3:6], "big")
 
 
@@ -73,7 +73,7 @@ def _picture_of(content: bytes, version: int, flags: int) -> tuple[int, bytes]:
     return picture_type, rest[end + 2 :]
 
 
-def _in_flac(look_at: LookAt, start: int) -> Iterator[tuple[int, bytes]]:
+def _in_flac(look_at: ReadAt, start: int) -> Iterator[tuple[int, bytes]]:
     if look_at(start, 4) != b"fLaC":
         return
     place = start + 4
@@ -94,7 +94,3 @@ def _in_flac(look_at: LookAt, start: int) -> Iterator[tuple[int, bytes]]:
 
 def _synchronised(data: bytes) -> bytes:
     return data.replace(b"\xff\0", b"\xff")
-
-
-def _syncsafe(data: bytes) -> int:
-    return sum((byte & 0x7F) << 7 * place for place, byte in enumerate(reversed(data)))

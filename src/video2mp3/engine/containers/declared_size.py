@@ -8,13 +8,13 @@ the Xing header of MP3.
 import struct
 from typing import Literal
 
-from video2mp3.engine.containers import matroska, mp4, riff
+from video2mp3.engine.containers import matroska, mp4, ogg, riff
 from video2mp3.engine.containers.window import Malformed, ReadAt
+from video2mp3.engine.mp3.id3 import read_syncsafe
 from video2mp3.engine.mp3.info_tag import FoundInfoTag, read_info_tag
 
 _MAX_BOXES = 100_000
 _MAX_CHUNKS = 1000
-_MAX_OGG_PAGE_BYTES = 27 + 255 + 255 * 255
 _TS_PACKET_BYTES = (188, 192, 204)
 """Plain, of recorders with a time code in front, and of receivers with error correction behind."""
 _SECTOR_BYTES = 2048
@@ -209,12 +209,8 @@ def _whole(number: float) -> int | None:
 
 def _ogg_is_whole(read_at: ReadAt, size_bytes: int) -> bool:
     """Returns whether the last page is complete. Recorders that were killed leave out the flag of the last page."""
-    tail = read_at(max(0, size_bytes - _MAX_OGG_PAGE_BYTES), _MAX_OGG_PAGE_BYTES)
-    page = tail[tail.rfind(b"OggS") :]
-    if len(page) < 27:
-        return False
-    segments = page[27 : 27 + page[26]]
-    return len(page) >= 27 + len(segments) + sum(segments)
+    page = ogg.last_page(read_at, size_bytes)
+    return page is not None and page.end <= size_bytes
 
 
 def _segment_end(head: bytes) -> int | None:
@@ -251,5 +247,5 @@ def info_tag_of(read_at: ReadAt) -> tuple[int, FoundInfoTag | None]:
     head = read_at(0, 10)
     start = 0
     if head[:3] == b"ID3" and len(head) == 10:
-        start = 10 + sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
+        start = 10 + read_syncsafe(head[6:10])
     return start, read_info_tag(read_at(start, 512), 0)

@@ -29,6 +29,13 @@ def page_at(read_at: ReadAt, start: int) -> Page | None:
     return Page(header[14:18], bool(header[5] & 2), start + _HEADER_BYTES + len(segments) + sum(segments))
 
 
+def last_page(read_at: ReadAt, size_bytes: int) -> Page | None:
+    """Returns the page that starts last, if its header is whole. Reads the end of the file."""
+    tail_start = max(0, size_bytes - _MAX_PAGE_BYTES)
+    last = read_at(tail_start, _MAX_PAGE_BYTES).rfind(SIGNATURE)
+    return page_at(read_at, tail_start + last) if last >= 0 else None
+
+
 def is_chained(read_at: ReadAt, size_bytes: int) -> bool:
     """Returns whether the last page belongs to another link than the first. Reads the end of the file."""
     serials, place = set(), 0
@@ -38,9 +45,7 @@ def is_chained(read_at: ReadAt, size_bytes: int) -> bool:
             break
         serials.add(page.serial)
         place = page.end
-    tail_start = max(0, size_bytes - _MAX_PAGE_BYTES)
-    last = read_at(tail_start, _MAX_PAGE_BYTES).rfind(SIGNATURE)
-    page = page_at(read_at, tail_start + last) if last >= 0 else None
+    page = last_page(read_at, size_bytes)
     return bool(serials) and page is not None and page.serial not in serials
 
 

@@ -5,6 +5,7 @@ import os
 from dataclasses import dataclass
 
 from video2mp3.engine.mp3.frames import FrameWalker
+from video2mp3.engine.mp3.id3 import read_syncsafe
 from video2mp3.engine.mp3.info_tag import read_info_tag
 
 _BLOCK_BYTES = 1024**2
@@ -61,4 +62,4 @@ def check_mp3(descriptor: int, offset_bytes: int, size_bytes: int) -> CheckedMp3
 def _id3_size(head: bytes) -> int:
     if head[:3] != b"ID3":
         return 0
-    return 10 + sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
+    return 10 + read_syncsafe(head[6:10])

@@ -133,6 +133,11 @@ def _add_contents(frames: _Frames, element_id: bytes, entries: Sequence[bytes], 
         _add_contents(frames, name, group)
 
 
+def read_syncsafe(data: bytes) -> int:
+    """Decodes a size with seven bits per byte."""
+    return sum((byte & 0x7F) << 7 * place for place, byte in enumerate(reversed(data)))
+
+
 def _syncsafe(number: int) -> bytes:
     """Encodes a size with seven bits per byte, so that it never looks like a frame header."""
     return bytes(number >> shift & 0x7F for shift in (21, 14, 7, 0))

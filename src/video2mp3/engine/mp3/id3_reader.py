@@ -7,7 +7,7 @@ does not follow the format ends the reading. Pictures are found, not read.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from video2mp3.engine.mp3.id3 import MAX_TEXT_LENGTH, clean_text
+from video2mp3.engine.mp3.id3 import MAX_TEXT_LENGTH, clean_text, read_syncsafe
 
 WINDOW_BYTES = 64 * 1024
 """What is read at once, and held."""
@@ -64,7 +64,7 @@ def read_tag(read: Read, size_bytes: int, max_chapters: int) -> FoundTag:
     if len(head) < _HEADER_BYTES or head[:3] != b"ID3" or head[3] not in (3, 4):
         return FoundTag({}, (), None)
     tag = _Tag(window, is_2_3=head[3] == 3)
-    return tag.read(min(MAX_TAG_BYTES, size_bytes, _HEADER_BYTES + _syncsafe(head[6:])), max_chapters)
+    return tag.read(min(MAX_TAG_BYTES, size_bytes, _HEADER_BYTES + read_syncsafe(head[6:])), max_chapters)
 
 
 class _Window:
@@ -111,7 +111,7 @@ class _Tag:
             head = self._window.get(start, start + _HEADER_BYTES)
             name, size = head[:4], head[4:8]
             start += _HEADER_BYTES
-            stop = start + (int.from_bytes(size, "big") if self._is_2_3 else _syncsafe(size))
+            stop = start + (int.from_bytes(size, "big") if self._is_2_3 else read_syncsafe(size))
             if not name.isalnum() or stop > end:
                 return
             yield name.decode("ascii"), start, stop
@@ -139,10 +139,3 @@ class _Tag:
         if kind not in _PICTURES or not end_of_description:
             return None
         return FoundCover(kind, start + len(content) - len(picture), stop)
-
-
-def _syncsafe(size: bytes) -> int:
-    number = 0
-    for byte in size:
-        number = number << 7 | byte & 0x7F
-    return number

@@ -1,6 +1,7 @@
 """Finds where MP3 frames start behind garbage, such as the headers of a web server or the end of another file."""
 
 from video2mp3.engine.mp3.frames import parse_header
+from video2mp3.engine.mp3.id3 import read_syncsafe
 
 SEARCHED_BYTES = 512 * 1024
 """Enough for 256 KiB of garbage and a tag with a picture."""
@@ -36,7 +37,4 @@ def _are_frames(head: bytes, place: int) -> bool:
 
 
 def _end_of_tag(head: bytes, start: int) -> int:
-    size = 0
-    for byte in head[start + 6 : start + _ID3_HEADER_BYTES]:
-        size = size << 7 | byte & 0x7F
-    return start + _ID3_HEADER_BYTES + size
+    return start + _ID3_HEADER_BYTES + read_syncsafe(head[start + 6 : start + _ID3_HEADER_BYTES])

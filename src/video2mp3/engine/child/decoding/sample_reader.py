@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Protocol
 
-ReadAt = Callable[[int, int], bytes]
+from video2mp3.engine.containers.window import ReadAt
+
 Prefetch = Callable[[int, int], None]
 """Takes an offset and a size in bytes that are read soon."""
 
