@@ -2,7 +2,6 @@
 
 import re
 import threading
-from types import TracebackType
 from typing import Self
 
 from video2mp3.errors import Unreachable
@@ -40,7 +39,7 @@ class RemoteFile:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self._connection.hang_up()
 
     def read(self, offset_bytes: int, size_bytes: int) -> bytes:

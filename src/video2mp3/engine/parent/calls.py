@@ -45,6 +45,7 @@ from video2mp3.errors import (
     UnsupportedFormat,
 )
 
+_OPTIONS, _LIMITS = Options(), Limits()
 _NO_ROOM_BYTES = 16 * 1024**2
 
 
@@ -78,12 +79,12 @@ class VerifiedSink:
 def convert(
     source: Source,
     sink: BinaryIO,
-    options: Options | ResolvedOptions = Options(),  # noqa: B008 frozen
+    options: Options | ResolvedOptions = _OPTIONS,
     *,
     on_progress: Callable[[Progress], None] | None = None,
     on_stage: Callable[[str], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
-    limits: Limits = Limits(),  # noqa: B008 frozen
+    limits: Limits = _LIMITS,
 ) -> Report:
     """Converts audio of `source`, in a separate process, and checks the result.
 
@@ -141,12 +142,7 @@ def convert(
     return report
 
 
-def probe(
-    source: Source,
-    options: Options | ResolvedOptions = Options(),  # noqa: B008 frozen
-    *,
-    limits: Limits = Limits(),  # noqa: B008 frozen
-) -> Probe:
+def probe(source: Source, options: Options | ResolvedOptions = _OPTIONS, *, limits: Limits = _LIMITS) -> Probe:
     """Returns the contents of `source` without decoding it, with estimates for the given options.
 
     Raises:
@@ -163,10 +159,7 @@ def probe(
 
 
 def plan_split(
-    source: Source,
-    options: Options | ResolvedOptions,
-    *,
-    limits: Limits = Limits(),  # noqa: B008 frozen
+    source: Source, options: Options | ResolvedOptions, *, limits: Limits = _LIMITS
 ) -> tuple[PlannedSegment, ...]:
     """Returns the segments that `convert` would make with these options, to the sample; the audio is decoded for that.
 
@@ -205,11 +198,7 @@ def _planned(segment: ReportedSegment) -> PlannedSegment:
     return PlannedSegment(segment.track, segment.start_s, segment.samples / segment.sample_rate_hz, segment.title)
 
 
-def waveform(
-    source: Source,
-    *,
-    limits: Limits = Limits(),  # noqa: B008 frozen
-) -> Waveform:
+def waveform(source: Source, *, limits: Limits = _LIMITS) -> Waveform:
     """Returns how loud the first audio track of `source` is from its start to its end; it is decoded for that.
 
     Raises:
@@ -221,12 +210,7 @@ def waveform(
     return waveform_of(_ask("waveform", source, limits))
 
 
-def inspect_stream(
-    source: Source,
-    full_size_bytes: int,
-    *,
-    limits: Limits = Limits(),  # noqa: B008 frozen
-) -> StreamInfo | MoreNeeded:
+def inspect_stream(source: Source, full_size_bytes: int, *, limits: Limits = _LIMITS) -> StreamInfo | MoreNeeded:
     """Returns whether a file can be converted while it is received, or how many bytes are needed to decide.
 
     Args:
@@ -242,10 +226,7 @@ def inspect_stream(
 
 
 def find_mp4_audio(
-    source: Source,
-    *,
-    should_stop: Callable[[], bool] | None = None,
-    limits: Limits = Limits(),  # noqa: B008 frozen
+    source: Source, *, should_stop: Callable[[], bool] | None = None, limits: Limits = _LIMITS
 ) -> Mp4Extract | None:
     """Returns which bytes of an MP4 are its audio, without reading its video; None if the whole file is needed.
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import lameenc
 
-STEREO, JOINT_STEREO, MONO = 0, 1, 3
+JOINT_STEREO, MONO = 1, 3
 """`MPEG_mode`."""
 VBR_OFF, VBR_ABR, VBR_MTRH = 0, 3, 4
 """`vbr_mode`; the last is the newer of LAME's two ways, and its default."""

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from queue import SimpleQueue
-from types import TracebackType
 from typing import Any, TypeVar
 
 from video2mp3.engine.child.audio.encode import Encoder
@@ -124,9 +123,7 @@ class EncoderPool:
     def __enter__(self) -> "EncoderPool":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     def _run(self) -> None:
@@ -159,18 +156,10 @@ class ParallelEncoder:
         self._in_work: deque[tuple[Future[bytes], int]] = deque()
         self._most_in_work = pool.threads
         self._lock = threading.Lock()
-        self._samples = 0
-        self._cpu_s = 0.0
-
-    @property
-    def cpu_s(self) -> float:
-        """CPU time of the encoders so far, in seconds."""
-        return self._cpu_s
-
-    @property
-    def samples(self) -> int:
+        self.samples = 0
         """Samples per channel encoded so far; overlaps count twice."""
-        return self._samples
+        self.cpu_s = 0.0
+        """CPU time of the encoders so far, in seconds."""
 
     def encode(self, pcm: bytes) -> Iterator[bytes]:
         """Takes PCM and yields complete frames, or empty blocks while it waits for an encoder."""
@@ -225,8 +214,8 @@ class ParallelEncoder:
             started_s = time.thread_time()
             mp3.append(encoder.encode(block))
             with self._lock:
-                self._samples += len(block) // self._bytes_per_sample
-                self._cpu_s += time.thread_time() - started_s
+                self.samples += len(block) // self._bytes_per_sample
+                self.cpu_s += time.thread_time() - started_s
         mp3.append(encoder.finish())
         return b"".join(mp3)
 
