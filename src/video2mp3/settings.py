@@ -151,10 +151,7 @@ class Settings(BaseSettings):
     max_jobs: int = Field(100_000, ge=1, le=_MAX_COUNT, description="Waiting conversions of all users.")
     max_user_event_streams: int = Field(32, ge=1, le=65_536, description="Open event streams per user and process.")
     max_event_streams: int = Field(
-        5000,
-        ge=1,
-        le=65_536,
-        description="Open event streams per process (at most half of its file descriptors).",
+        5000, ge=1, le=65_536, description="Open event streams per process (at most half of its file descriptors)."
     )
     min_free_disk_bytes: int = Field(
         1024**3, ge=0, le=_MAX_BYTES, description="Free disk space that uploads leave; results leave half of it."

@@ -16,8 +16,7 @@ Server = Annotated[str, typer.Argument(metavar="SERVER", help="Address of the se
 def login(
     server: Server,
     user: Annotated[
-        str | None,
-        typer.Option("--user", metavar="NAME", help="Sign in with a password, which creates an API key."),
+        str | None, typer.Option("--user", metavar="NAME", help="Sign in with a password, which creates an API key.")
     ] = None,
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read the password or the key from standard input.")

@@ -53,8 +53,7 @@ def push_command(
         ),
     ] = None,
     password_stdin: Annotated[
-        bool,
-        typer.Option("--password-stdin", help="Read the password from standard input.", rich_help_panel=_SERVICE),
+        bool, typer.Option("--password-stdin", help="Read the password from standard input.", rich_help_panel=_SERVICE)
     ] = False,
     output: LocalOutput = None,
     force: Force = False,

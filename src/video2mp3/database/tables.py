@@ -442,14 +442,7 @@ class Notification(OutboxRow, Base):
         Index("ix_notifications_target", "target", "id"),
         # Holds all that the relay compares when it chooses: it may look at many that have to wait.
         Index(
-            "ix_notifications_turns",
-            "state",
-            "user_id",
-            "destination",
-            "not_before",
-            "announced_until",
-            "id",
-            "job_id",
+            "ix_notifications_turns", "state", "user_id", "destination", "not_before", "announced_until", "id", "job_id"
         ),
         Index("ix_notifications_announced", "state", "announced_until"),
     )

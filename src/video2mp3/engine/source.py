@@ -198,10 +198,7 @@ class SourceFile(io.RawIOBase):
     name = "source"
 
     def __init__(
-        self,
-        read_at: Callable[[int, int], bytes],
-        size_bytes: int,
-        prefetch: Callable[[int, int], None] | None = None,
+        self, read_at: Callable[[int, int], bytes], size_bytes: int, prefetch: Callable[[int, int], None] | None = None
     ) -> None:
         self._read_at = read_at
         self._size_bytes = size_bytes

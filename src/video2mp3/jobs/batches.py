@@ -19,12 +19,7 @@ _ENDED_AT_ONCE = 100
 
 
 def create(
-    session: Session,
-    user_id: str,
-    *,
-    tag: str | None,
-    webhook: Receiver | None,
-    idempotency: Idempotency | None,
+    session: Session, user_id: str, *, tag: str | None, webhook: Receiver | None, idempotency: Idempotency | None
 ) -> Batch:
     """Creates a batch without jobs, which the caller submits in the same transaction after locking the user."""
     row = Batch(

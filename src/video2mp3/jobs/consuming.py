@@ -29,14 +29,7 @@ class ConsumerThread(Loop):
     """
 
     def __init__(
-        self,
-        name: str,
-        queue: Queue,
-        queue_name: str,
-        claim: Claim,
-        stopping: threading.Event,
-        *,
-        work_limit_s: float,
+        self, name: str, queue: Queue, queue_name: str, claim: Claim, stopping: threading.Event, *, work_limit_s: float
     ) -> None:
         """Prepares the loop.
 

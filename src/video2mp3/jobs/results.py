@@ -79,10 +79,7 @@ def result_suffix(options: ResolvedOptions) -> str:
 
 def stored_attributes(source_name: str, options: ResolvedOptions) -> dict[str, str]:
     """Returns the HTTP headers with which an object store serves the result."""
-    return {
-        "Content-Type": media_type(options),
-        "Content-Disposition": attachment(result_name(source_name, options)),
-    }
+    return {"Content-Type": media_type(options), "Content-Disposition": attachment(result_name(source_name, options))}
 
 
 def media_type(options: ResolvedOptions) -> Literal["audio/mpeg", "application/zip"]:

@@ -28,11 +28,7 @@ class AccountEmails(Loop):
     def __init__(self, database: Database, mailer: Mailer, public_url: str, stopping: threading.Event) -> None:
         """Prepares the loop; `public_url` is how users reach the service, without a slash at the end."""
         super().__init__(
-            "account-emails",
-            self._send_due,
-            every_s=_LOOK_EVERY_S,
-            stall_after_s=_STALL_AFTER_S,
-            stopping=stopping,
+            "account-emails", self._send_due, every_s=_LOOK_EVERY_S, stall_after_s=_STALL_AFTER_S, stopping=stopping
         )
         self._database = database
         self._mailer = mailer

@@ -126,12 +126,7 @@ def is_transient(status: int) -> bool:
 
 @contextmanager
 def _exchange(
-    method: str,
-    target: Target,
-    headers: Mapping[str, str],
-    body: Iterable[bytes] | None,
-    guard: Guard,
-    clock: Clock,
+    method: str, target: Target, headers: Mapping[str, str], body: Iterable[bytes] | None, guard: Guard, clock: Clock
 ) -> Iterator[http.client.HTTPResponse]:
     connection = PinnedConnection(target, guard.addresses(target), clock)
     own = {**OWN_HEADERS, "Host": target.netloc, "Connection": "close"}

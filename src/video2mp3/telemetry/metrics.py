@@ -6,14 +6,7 @@ scrape (queue depth, connections) are in collectors next to their source; `metri
 
 from collections.abc import Iterator
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    ProcessCollector,
-    disable_created_metrics,
-)
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
 
 from video2mp3.errors import EngineError, MediaError, StoredDataDamaged, Unavailable, Video2mp3Error
 

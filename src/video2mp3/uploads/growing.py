@@ -105,11 +105,7 @@ class GrowingUploadSource(UploadSource):
 
 
 def open_upload(
-    database: Database,
-    storage: Storage,
-    upload_id: str,
-    should_stop: Callable[[], bool],
-    least_bytes_per_s: float = 0,
+    database: Database, storage: Storage, upload_id: str, should_stop: Callable[[], bool], least_bytes_per_s: float = 0
 ) -> UploadSource:
     """Returns the source of an upload; for an incomplete one a `GrowingUploadSource`, which waits for bytes.
 

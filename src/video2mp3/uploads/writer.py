@@ -11,13 +11,7 @@ from sqlalchemy.orm import Session
 
 from video2mp3.database.connection import Database
 from video2mp3.database.tables import UploadChunk
-from video2mp3.errors import (
-    NotFound,
-    StoredDataDamaged,
-    Unavailable,
-    UploadTooLarge,
-    WrongOffset,
-)
+from video2mp3.errors import NotFound, StoredDataDamaged, Unavailable, UploadTooLarge, WrongOffset
 from video2mp3.storage import Storage
 from video2mp3.storage.checksums import Checksums
 from video2mp3.storage.scratch import check_free_disk, write_error

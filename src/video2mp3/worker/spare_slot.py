@@ -18,12 +18,7 @@ class SpareSlot(Loop):
     """Works on one job at a time while all slots are busy, until `stopping` is set."""
 
     def __init__(
-        self,
-        slots: Sequence[Loop],
-        take: Callable[[], Work | None],
-        stopping: threading.Event,
-        *,
-        work_limit_s: float,
+        self, slots: Sequence[Loop], take: Callable[[], Work | None], stopping: threading.Event, *, work_limit_s: float
     ) -> None:
         """Prepares the loop.
 

@@ -150,9 +150,7 @@ def _access_token(session: Session, services: Services, user: User, started: Iss
 
 def _token_response(services: Services, access_token: str, refresh_token: str) -> Response:
     found = Tokens(
-        access_token=access_token,
-        expires_in=services.settings.access_token_lifetime_s,
-        refresh_token=refresh_token,
+        access_token=access_token, expires_in=services.settings.access_token_lifetime_s, refresh_token=refresh_token
     )
     return JSONResponse(found.model_dump(), headers=NO_STORE)
 

@@ -31,13 +31,7 @@ class SessionCookie:
     def set_on(self, response: Response, secret: str, lifetime_s: int) -> None:
         """Sets the cookie for `lifetime_s` seconds."""
         response.set_cookie(
-            self.name,
-            secret,
-            max_age=lifetime_s,
-            path=self.path,
-            httponly=True,
-            samesite="lax",
-            secure=self.is_secure,
+            self.name, secret, max_age=lifetime_s, path=self.path, httponly=True, samesite="lax", secure=self.is_secure
         )
 
     def delete_from(self, response: Response) -> None:

@@ -136,10 +136,7 @@ def create_batch(
 
 @router.get("")
 def list_batches(
-    user: CurrentUser,
-    services: CurrentServices,
-    limit: Annotated[int, Query(ge=1, le=20)] = 10,
-    cursor: Cursor = None,
+    user: CurrentUser, services: CurrentServices, limit: Annotated[int, Query(ge=1, le=20)] = 10, cursor: Cursor = None
 ) -> BatchPage:
     """Lists the batches, the newest first."""
     with services.database.read() as session:

@@ -6,13 +6,7 @@ from typing import Any
 from fastapi.exceptions import RequestValidationError
 from pydantic import Field, ValidationError, model_validator
 
-from video2mp3.api.conversions.option_parsing import (
-    OPTION_NAMES,
-    OPTIONS_SCHEMA,
-    check_names,
-    options_of_text,
-    resolve,
-)
+from video2mp3.api.conversions.option_parsing import OPTION_NAMES, OPTIONS_SCHEMA, check_names, options_of_text, resolve
 from video2mp3.api.conversions.sources import Source, remote_source, validate_url
 from video2mp3.api.frame.parameters import ItemId
 from video2mp3.api.frame.schemas import RequestBody
@@ -72,10 +66,7 @@ FORM_SCHEMA: dict[str, Any] = {
         "email_notifications": {"type": "boolean", "default": True, "description": _EMAIL_NOTIFICATIONS},
         "result_url": {"type": "string", "description": _RESULT_URL},
         "webhook_url": {"type": "string", "description": _WEBHOOK},
-        "webhook_secret": {
-            "type": "string",
-            "description": "The key that signs calls to webhook_url.",
-        },
+        "webhook_secret": {"type": "string", "description": "The key that signs calls to webhook_url."},
         "file": {"type": "string", "format": "binary"},
     },
     "required": ["file"],

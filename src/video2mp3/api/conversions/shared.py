@@ -202,12 +202,7 @@ def _facts(job: Job, token: str, expires_s: int, result: Download, tag: FoundTag
             for chapter in tag.chapters
         ],
         "segments": [
-            {
-                "number": segment.number,
-                "name": segment.name,
-                "title": segment.title,
-                "duration_s": segment.duration_s,
-            }
+            {"number": segment.number, "name": segment.name, "title": segment.title, "duration_s": segment.duration_s}
             for segment in segments
         ],
     }

@@ -65,13 +65,7 @@ class FairExecutor:
         self._by_key: dict[Hashable, _Task[object]] = {}
 
     async def run(
-        self,
-        request: Request,
-        user_id: str,
-        work: Callable[[], T],
-        *,
-        patience_s: float,
-        key: Hashable | None = None,
+        self, request: Request, user_id: str, work: Callable[[], T], *, patience_s: float, key: Hashable | None = None
     ) -> T:
         """Returns the result of the work, or raises its error. Requests with the same `key` share one run.
 

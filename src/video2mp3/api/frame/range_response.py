@@ -62,10 +62,7 @@ def serve(request: Request, download: Download, headers: dict[str, str] | None =
     pieces = download.stream(start, end)
     first = next(pieces, b"")
     return StreamingResponse(
-        iterate(chain([first], pieces)),
-        status_code=status,
-        headers=headers,
-        media_type=download.media_type,
+        iterate(chain([first], pieces)), status_code=status, headers=headers, media_type=download.media_type
     )
 
 

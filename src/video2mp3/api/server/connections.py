@@ -55,9 +55,7 @@ class Connections:
     """The open connections of one application. Used from one event loop."""
 
     def __init__(
-        self,
-        proxies: tuple[IPv4Network | IPv6Network, ...] = (),
-        clock: Callable[[], float] = time.monotonic,
+        self, proxies: tuple[IPv4Network | IPv6Network, ...] = (), clock: Callable[[], float] = time.monotonic
     ) -> None:
         """`proxies` forward many clients' requests: their number of connections is not limited."""
         self._proxies = proxies

@@ -33,11 +33,7 @@ Name = Annotated[str, Query(description="The file's name; a Content-Disposition 
     "", status_code=201, openapi_extra=RAW_BODY, responses={201: {"model": UploadJSON, "description": "Stored."}}
 )
 async def create_upload(
-    request: Request,
-    response: Response,
-    user: CurrentUser,
-    services: CurrentServices,
-    name: Name = "",
+    request: Request, response: Response, user: CurrentUser, services: CurrentServices, name: Name = ""
 ) -> Any:
     """Stores the body as a file, which is deleted at `expires_at`.
 

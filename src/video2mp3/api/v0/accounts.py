@@ -64,11 +64,7 @@ def register(request: Request, registration: Registration, services: CurrentServ
 
 
 @router.post("/login", response_model=str)
-def login(
-    request: Request,
-    services: CurrentServices,
-    _basic: Annotated[object, Depends(_BASIC)],
-) -> Response:
+def login(request: Request, services: CurrentServices, _basic: Annotated[object, Depends(_BASIC)]) -> Response:
     """Signs in with HTTP Basic; the response is the access token as a JSON string. The body is ignored."""
     username, password = _basic_credentials(request.headers.get("authorization", ""))
     user = check_credentials(request, services, username, password)

@@ -39,11 +39,7 @@ async def upload_video(request: Request, user: CurrentUser, services: CurrentSer
     return StoredVideo(video_id=job.upload_id or "")
 
 
-@router.get(
-    "/download_video/{video_id}",
-    response_class=Response,
-    responses=SOURCE_RESPONSES,
-)
+@router.get("/download_video/{video_id}", response_class=Response, responses=SOURCE_RESPONSES)
 @in_transfer_thread
 def download_video(request: Request, video_id: ItemId, user: CurrentUser, services: CurrentServices) -> Response:
     """Returns the video as it was uploaded."""

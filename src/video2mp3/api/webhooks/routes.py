@@ -152,11 +152,7 @@ def delete_webhook(webhook_id: ItemId, user: CurrentUser, services: CurrentServi
 
 @router.get("/{webhook_id}/deliveries")
 def list_deliveries(
-    webhook_id: ItemId,
-    user: CurrentUser,
-    services: CurrentServices,
-    limit: Limit = 20,
-    cursor: Cursor = None,
+    webhook_id: ItemId, user: CurrentUser, services: CurrentServices, limit: Limit = 20, cursor: Cursor = None
 ) -> DeliveryPage:
     """Lists the deliveries to a webhook; they are deleted with their conversions."""
     with services.database.read() as session:

@@ -101,13 +101,7 @@ def _read_line(connection: socket.socket) -> bytes:
     return bytes(line)
 
 
-def answer(
-    job: Mapping[str, Any],
-    file: SourceFile,
-    sink: int | None,
-    pool: EncoderPool,
-    send: Send,
-) -> dict[str, Any]:
+def answer(job: Mapping[str, Any], file: SourceFile, sink: int | None, pool: EncoderPool, send: Send) -> dict[str, Any]:
     """Does the job and returns the final message; sends progress."""
     size_bytes = job["source"]["size_bytes"]
 

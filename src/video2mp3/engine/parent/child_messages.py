@@ -6,12 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 from video2mp3.engine.chapters import Chapter
-from video2mp3.engine.containers.streamability import (
-    MAX_DURATION_S,
-    MAX_INDEX_BYTES,
-    MoreNeeded,
-    StreamInfo,
-)
+from video2mp3.engine.containers.streamability import MAX_DURATION_S, MAX_INDEX_BYTES, MoreNeeded, StreamInfo
 from video2mp3.engine.options import ResolvedOptions
 from video2mp3.engine.parent import estimate
 from video2mp3.engine.parent.fields import Fields

@@ -12,14 +12,7 @@ from video2mp3.database.clock import SECOND, now
 from video2mp3.database.statements import change
 from video2mp3.database.tables import Job, Upload
 from video2mp3.engine import ResolvedOptions, Waveform
-from video2mp3.errors import (
-    Canceled,
-    EngineError,
-    Unavailable,
-    Unreachable,
-    UploadDamaged,
-    Video2mp3Error,
-)
+from video2mp3.errors import Canceled, EngineError, Unavailable, Unreachable, UploadDamaged, Video2mp3Error
 from video2mp3.jobs import counting, fair_queueing
 from video2mp3.jobs.early import wait_for_end
 from video2mp3.jobs.lifecycle import states

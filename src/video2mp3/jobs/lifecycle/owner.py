@@ -7,10 +7,7 @@ from sqlalchemy.orm import Session
 from video2mp3.database.clock import now
 from video2mp3.database.statements import change, change_all
 from video2mp3.database.tables import Job, Upload
-from video2mp3.errors import (
-    Conflict,
-    NotFound,
-)
+from video2mp3.errors import Conflict, NotFound
 from video2mp3.jobs import workers
 from video2mp3.jobs.early import may_be_early
 from video2mp3.jobs.lifecycle import states

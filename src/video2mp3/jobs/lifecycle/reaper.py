@@ -6,10 +6,7 @@ from sqlalchemy.orm import Session
 from video2mp3.database.clock import now
 from video2mp3.database.statements import change
 from video2mp3.database.tables import Job, Upload
-from video2mp3.errors import (
-    UploadDeleted,
-    WorkerLost,
-)
+from video2mp3.errors import UploadDeleted, WorkerLost
 from video2mp3.jobs import counting
 from video2mp3.jobs.lifecycle import states
 from video2mp3.jobs.lifecycle.endings import job_ended

@@ -8,10 +8,7 @@ from sqlalchemy.orm import Session
 from video2mp3.database.clock import SECOND, now
 from video2mp3.database.statements import change
 from video2mp3.database.tables import Job
-from video2mp3.errors import (
-    Canceled,
-    Video2mp3Error,
-)
+from video2mp3.errors import Canceled, Video2mp3Error
 from video2mp3.jobs import counting
 from video2mp3.jobs.lifecycle.endings import job_ended
 

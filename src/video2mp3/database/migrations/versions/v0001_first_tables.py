@@ -318,14 +318,7 @@ def upgrade() -> None:
         sa.Index("ix_notifications_announced", "state", "announced_until"),
         sa.Index("ix_notifications_target", "target", "id"),
         sa.Index(
-            "ix_notifications_turns",
-            "state",
-            "user_id",
-            "destination",
-            "not_before",
-            "announced_until",
-            "id",
-            "job_id",
+            "ix_notifications_turns", "state", "user_id", "destination", "not_before", "announced_until", "id", "job_id"
         ),
     )
     _create_table(

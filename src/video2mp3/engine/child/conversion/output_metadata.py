@@ -63,12 +63,7 @@ class OutputMetadata:
         return tags_of_segment(self._tags, first + number - 1, number, chapter_title)
 
     def segment_facts(
-        self,
-        segments: Sequence[WrittenSegment],
-        track: int,
-        sample_rate_hz: int,
-        channels: int,
-        left_out: LeftOut,
+        self, segments: Sequence[WrittenSegment], track: int, sample_rate_hz: int, channels: int, left_out: LeftOut
     ) -> list[dict[str, Any]]:
         """Returns the facts of segments for the report."""
         return [

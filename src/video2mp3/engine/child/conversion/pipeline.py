@@ -72,13 +72,7 @@ class NoWriter:
 class Pipeline:
     """Converts one audio track."""
 
-    def __init__(
-        self,
-        media: Media,
-        job: ConversionJob,
-        *,
-        gain_db: float = 0.0,
-    ) -> None:
+    def __init__(self, media: Media, job: ConversionJob, *, gain_db: float = 0.0) -> None:
         self._gain_db = gain_db + job.mix_gain_db
         self._job = job
         self._options = options = job.options
@@ -223,10 +217,7 @@ class Pipeline:
 
     def _open_mp3(self, offset_bytes: int, number: int = 1, chapter_title: str | None = None) -> Mp3Writer:
         return Mp3Writer(
-            self._job.sink,
-            self._settings,
-            id3=self._metadata.id3(number, chapter_title),
-            offset_bytes=offset_bytes,
+            self._job.sink, self._settings, id3=self._metadata.id3(number, chapter_title), offset_bytes=offset_bytes
         )
 
     def _take(self, blocks: Sequence[bytes]) -> Iterator[float]:

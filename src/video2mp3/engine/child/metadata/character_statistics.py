@@ -99,7 +99,7 @@ LATIN = {
             "ı39:srtkglğşm_ynzdçhv:_rzslkmnğşvy ç47:_tkaipneçşsumülobhı:aei_çoırüy "
             "ü49:gktldsy_bcçrm:nrk_bpmdçscztlş ş53:_eaiıuünryol:_iaeıktçmou ğ57:oaıöie:uı_liaoem "
             "ö63:_rbgkst:nzlyğdibrs é77:mrlyph:_mxau á83:ltubm:_nrp İ60:_:sbnzrlkçm"
-        ),
+        )
     },
     "cp1257": {
         "lt": (

@@ -77,11 +77,7 @@ class SplitPoints(Protocol):
 
 
 def split_points_for(
-    options: ResolvedOptions,
-    chapters: Sequence[Chapter],
-    pcm: PcmFormat,
-    left_out: LeftOut,
-    gain_db: float = 0.0,
+    options: ResolvedOptions, chapters: Sequence[Chapter], pcm: PcmFormat, left_out: LeftOut, gain_db: float = 0.0
 ) -> SplitPoints:
     """Returns the finder of split points that the options ask for.
 
