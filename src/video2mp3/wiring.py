@@ -7,7 +7,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -119,21 +119,14 @@ def open_backends(settings: Settings, *, with_tables: bool = False, needs_queue:
     Raises:
         ConfigurationError: naming the setting whose part does not answer, or the command that makes the tables.
     """
-    database = open_database(settings)
-    try:
-        queue = open_queue(settings)
-        try:
-            storage = open_storage(settings)
-            try:
-                backends = Backends(database, queue, storage)
-                _check(backends, settings, with_tables=with_tables, needs_queue=needs_queue)
-                yield backends
-            finally:
-                storage.close()
-        finally:
-            queue.close()
-    finally:
-        database.close()
+    with (
+        closing(open_database(settings)) as database,
+        closing(open_queue(settings)) as queue,
+        closing(open_storage(settings)) as storage,
+    ):
+        backends = Backends(database, queue, storage)
+        _check(backends, settings, with_tables=with_tables, needs_queue=needs_queue)
+        yield backends
 
 
 def _check(backends: Backends, settings: Settings, *, with_tables: bool, needs_queue: bool) -> None:

@@ -52,26 +52,18 @@ class LateCommands(TyperGroup):
         if name in _LATE:
             command = get_command(import_module(f"video2mp3.cli.{name}").app)
             command.name = name
-        _hide_types(command)
-        _read_plainly(command)
+        _simplify(command)
         return command
 
 
-def _read_plainly(command: Any) -> None:
-    """Lets wrong numbers be described in the same words for all commands."""
-    read_without_pydantic(command.params)
-    for inner in getattr(command, "commands", {}).values():
-        _read_plainly(inner)
-
-
-def _hide_types(command: Any) -> None:
-    """Lets the help of arguments show no types of Python, such as <list[str]>, behind their names."""
-    for parameter in command.params:
+def _simplify(command: Any) -> None:
+    """Lets wrong numbers be described in the same words for all commands, and the help of arguments show no types."""
+    for parameter in read_without_pydantic(command.params):
         if parameter.param_type_name == "argument" and not parameter.type_descriptor.is_choice:
             parameter.display_type_rich = _no_type
     for inner in getattr(command, "commands", {}).values():
-        _hide_types(inner)
+        _simplify(inner)
 
 
 def _no_type(ctx: Any) -> None:
-    """Returns no type."""
+    """Returns no type of Python, such as <list[str]>, to show behind an argument's name."""

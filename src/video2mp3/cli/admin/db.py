@@ -1,7 +1,7 @@
 """Database access for commands that read or change rows and then end."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -25,12 +25,8 @@ def open_database_and_storage() -> Iterator[tuple["Database", "Storage"]]:
     """Opens the configured database and storage."""
     from video2mp3.wiring import open_storage
 
-    with _opened() as (database, settings):
-        storage = open_storage(settings)
-        try:
-            yield database, storage
-        finally:
-            storage.close()
+    with _opened() as (database, settings), closing(open_storage(settings)) as storage:
+        yield database, storage
 
 
 @contextmanager
@@ -47,12 +43,9 @@ def _opened() -> Iterator[tuple["Database", "Settings"]]:
         raise ConfigurationError(
             f"There is no service's data in {folder}; name its folder, as in VIDEO2MP3_DATA_DIR=data after `make run`."
         )
-    database = open_database(settings)
-    try:
+    with closing(open_database(settings)) as database:
         migrate.require_current(database)
         yield database, settings
-    finally:
-        database.close()
 
 
 @contextmanager

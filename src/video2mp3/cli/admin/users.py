@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -42,8 +42,7 @@ def add_user(
 
     settings = load_settings()
     configure_logging(settings)
-    database = open_database(settings)
-    try:
+    with closing(open_database(settings)) as database:
         # This may be the first command on a new database.
         migrate.upgrade(database)
         with database.write() as session:
@@ -57,8 +56,6 @@ def add_user(
                 password_min_length=settings.password_min_length,
             )
             audit.record(session, "account.created", by=None, about=user.id, detail=user.role)
-    finally:
-        database.close()
     where = "" if settings.database_url else f" in {shown(settings.data_dir.absolute())}"
     typer.echo(f"The account {username} was created{where}.")
 

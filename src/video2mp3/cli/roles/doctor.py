@@ -27,25 +27,21 @@ from video2mp3.worker.sandbox import require_sandbox
 
 def examine(settings: Settings) -> bool:
     """Prints a line for each check; returns whether all is well."""
-    with _without_traces(settings) as copy:
-        return _examine(settings, copy)
-
-
-def _examine(settings: Settings, copy: Settings) -> bool:
-    checks: dict[str, Callable[[], str]] = {
-        "machine": lambda: f"Python {platform.python_version()} on {platform.system()} {platform.machine()}",
-        "registration": lambda: registration_sentence(settings),
-        "disk": lambda: _check_disk(settings),
-        "engine": _check_engine,
-        "sandbox": lambda: _check_sandbox(settings),
-        "database": lambda: check_database(copy),
-        "broker": lambda: _check_queue(settings),
-        "storage": lambda: check_storage(copy),
-        "email": lambda: _check_email(settings),
-    }
     for risk in risks(settings):
         typer.echo(f"warn  safety: {risk}")
-    failed = [name for name, check in checks.items() if not _run(name, check)]
+    with _without_traces(settings) as copy:
+        checks: dict[str, Callable[[], str]] = {
+            "machine": lambda: f"Python {platform.python_version()} on {platform.system()} {platform.machine()}",
+            "registration": lambda: registration_sentence(settings),
+            "disk": lambda: _check_disk(settings),
+            "engine": _check_engine,
+            "sandbox": lambda: _check_sandbox(settings),
+            "database": lambda: check_database(copy),
+            "broker": lambda: _check_queue(settings),
+            "storage": lambda: check_storage(copy),
+            "email": lambda: _check_email(settings),
+        }
+        failed = [name for name, check in checks.items() if not _run(name, check)]
     if failed:
         typer.echo(f"\n{len(failed)} of {len(checks)} checks failed: {', '.join(failed)}.")
     else:

@@ -4,6 +4,7 @@ import re
 import socket
 import urllib.error
 import urllib.request
+from contextlib import closing
 from typing import Literal
 
 from video2mp3.errors import Unavailable
@@ -36,21 +37,15 @@ def check(settings: Settings, role: Role) -> str:
     from video2mp3.jobs import workers
     from video2mp3.wiring import open_database, open_queue
 
-    database = open_database(settings)
-    try:
+    with closing(open_database(settings)) as database:
         migrate.require_current(database)
         if role == "worker":
             with database.read() as session:
                 if not workers.is_alive(session, socket.gethostname()):
                     raise Unavailable(f"No worker on this machine has sent a heartbeat for {workers.SEEN_S} s.")
             return "The worker's heartbeat is in the database."
-    finally:
-        database.close()
-    queue = open_queue(settings)
-    try:
+    with closing(open_queue(settings)) as queue:
         queue.check()
-    finally:
-        queue.close()
     return "The notifier's database and broker answer."
 
 

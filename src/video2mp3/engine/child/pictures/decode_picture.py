@@ -52,7 +52,7 @@ def as_jpeg(picture: bytes) -> bytes | None:
     if len(picture) > MAX_PICTURE_BYTES or (kind != "AVIF" and kind not in _DECODERS):
         return None
     try:
-        frames = _avif_frames(picture) if kind == "AVIF" else _frames(picture, _DECODERS[kind or ""])
+        frames = _avif_frames(picture) if kind == "AVIF" else decoded(picture, _DECODERS[kind or ""], _OPTIONS)
         return jpeg_of(frames[0], Fraction(1)) if frames and not frames[0].is_corrupt else None
     except Exception as error:  # hostile pictures raise more than FFmpeg's own errors
         if out_of_memory(error):
@@ -60,11 +60,12 @@ def as_jpeg(picture: bytes) -> bytes | None:
         return None
 
 
-def _frames(picture: bytes, decoder: str) -> Sequence[VideoFrame]:
+def decoded(picture: bytes, decoder: str, options: dict[str, str]) -> Sequence[VideoFrame]:
+    """Returns the frames of a picture. Raises FFmpeg's errors, and others."""
     context = CodecContext.create(decoder, "r")
     assert isinstance(context, VideoCodecContext)
     context.thread_count = 1
-    context.options = _OPTIONS
+    context.options = options
     return [*context.decode(Packet(picture)), *context.decode(None)]
 
 

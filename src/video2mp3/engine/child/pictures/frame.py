@@ -1,14 +1,16 @@
 """Extracts one frame of a video, and validates given pictures. Runs in the child: both are untrusted."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from fractions import Fraction
 
-from av import CodecContext, Packet, VideoFrame
+from av import VideoFrame
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from video2mp3.engine.child.decoding.decode import out_of_memory
 from video2mp3.engine.child.decoding.media import Media
+from video2mp3.engine.child.pictures.decode_picture import decoded
 from video2mp3.engine.child.pictures.jpeg import jpeg_of
 from video2mp3.errors import InvalidCover, MediaError, NoPicture
 
@@ -59,10 +61,7 @@ def require_picture(picture: bytes) -> None:
         InvalidCover: the picture is incomplete or not valid.
     """
     try:
-        context = CodecContext.create("png" if picture.startswith(b"\x89PNG") else "mjpeg", "r")
-        context.thread_count = 1
-        context.options = _STRICT
-        frames = [*context.decode(Packet(picture)), *context.decode(None)]
+        frames = decoded(picture, "png" if picture.startswith(b"\x89PNG") else "mjpeg", _STRICT)
     except Exception as error:
         if out_of_memory(error):
             raise
@@ -95,8 +94,7 @@ class _Search:
 
     def _found(self, from_s: float | None) -> bytes | None:
         """Searches from a time, or from the start; returns None if it finds no frame, or only a later one."""
-        media = self._open_media()
-        try:
+        with closing(self._open_media()) as media:
             stream = _video(media)
             start = media.zero_s
             if from_s is not None and not _sought(stream, start + Fraction(from_s)):
@@ -105,8 +103,6 @@ class _Search:
             # If the container does not declare it, the decoder has found it by now.
             aspect = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio or Fraction(1)
             return None if frame is None else jpeg_of(frame, aspect)
-        finally:
-            media.close()
 
     def _shown(self, stream: VideoStream, start: Fraction, *, any_later: bool, length_s: float) -> VideoFrame | None:
         """Returns the last frame that is not later than the wanted time; with `any_later`, else the first frame."""
