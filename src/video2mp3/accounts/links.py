@@ -74,37 +74,28 @@ def mp3_path(token: str) -> str:
 
 def unsubscribe_path(session: Session, user_id: str) -> str:
     """Returns the path and query by which a user can end the emails, for ever. The session must be able to write."""
-    return f"/v1/unsubscribe?{urlencode({'user': user_id, 'signature': _sign(session, _UNSUBSCRIBE, user_id)})}"
+    signature = _signature(_secret(session) or _new_secret(session), user_id)
+    return f"/v1/unsubscribe?{urlencode({'user': user_id, 'signature': signature})}"
 
 
 def is_unsubscribe_link(session: Session, signature: str, user_id: str) -> bool:
     """Returns whether `unsubscribe_path` issued that signature for that user."""
-    return _is_genuine(session, signature, _UNSUBSCRIBE, user_id)
-
-
-def _sign(session: Session, purpose: str, *facts: str | int) -> str:
-    """Returns a signature of these values for one purpose: 43 characters that need no quoting."""
-    return _signature(_secret(session) or _new_secret(session), purpose, facts)
-
-
-def _is_genuine(session: Session, signature: str, purpose: str, *facts: str | int) -> bool:
     secret = _secret(session)
-    if secret is None:
-        return False
-    return hmac.compare_digest(signature.encode(), _signature(secret, purpose, facts).encode())
+    return secret is not None and hmac.compare_digest(signature.encode(), _signature(secret, user_id).encode())
 
 
-def _signature(secret: str, purpose: str, facts: tuple[str | int, ...]) -> str:
-    return _encoded(_digest(secret, purpose, facts))
+def _signature(secret: str, user_id: str) -> str:
+    """Returns 43 characters that need no quoting."""
+    return _encoded(_digest(secret, _UNSUBSCRIBE, user_id))
 
 
 def _mac(secret: str, packed: bytes) -> bytes:
-    return _digest(secret, _RESULT, (packed.hex(),))[:_MAC_BYTES]
+    return _digest(secret, _RESULT, packed.hex())[:_MAC_BYTES]
 
 
-def _digest(secret: str, purpose: str, facts: tuple[str | int, ...]) -> bytes:
-    # As JSON, so that different lists never have the same text.
-    return hmac.digest(bytes.fromhex(secret), json.dumps([purpose, *facts]).encode(), hashlib.sha256)
+def _digest(secret: str, purpose: str, fact: str) -> bytes:
+    # As JSON, so that different pairs never have the same text.
+    return hmac.digest(bytes.fromhex(secret), json.dumps([purpose, fact]).encode(), hashlib.sha256)
 
 
 def _encoded(data: bytes) -> str:

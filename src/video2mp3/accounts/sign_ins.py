@@ -85,7 +85,7 @@ def refresh(session: Session, refresh_token: str, *, lifetime_s: int, device: De
     if row is None or not _lock(session, row.family):
         return None
     if not _use(session, refresh_token, "refresh"):
-        if _was_used(session, refresh_token):
+        if session.scalar(select(SignIn.used_at).where(_is(refresh_token))) is not None:
             _end_family(session, row.family)
             audit.record(session, "refresh_token.reused", by=None, about=row.user_id)
         return None
@@ -191,10 +191,6 @@ def _lock(session: Session, family: str) -> bool:
 def _use(session: Session, secret: str, kind: Kind) -> bool:
     unused = (_is(secret), SignIn.kind == kind, SignIn.used_at.is_(None), _lives())
     return change_all(session, SignIn, *unused, used_at=now()) > 0
-
-
-def _was_used(session: Session, secret: str) -> bool:
-    return session.scalar(select(SignIn.used_at).where(_is(secret))) is not None
 
 
 def _end_family(session: Session, family: str) -> None:

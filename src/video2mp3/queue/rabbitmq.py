@@ -228,15 +228,13 @@ class RabbitConsumer:
                 await self._subscription.close()
                 self._subscription = None
             if self._subscription is None:
-                self._subscription = await self._owner.broker.attempt(self._subscribe)
+                broker = self._owner.broker
+                self._subscription = await broker.attempt(lambda opened: Subscription.open(broker, opened, self._queue))
             await self._subscription.start()
             if self._closed:
                 # `close` came before there was a subscription that it could end.
                 raise SubscriptionLost
             return self._subscription
-
-    async def _subscribe(self, opened: Opened) -> Subscription:
-        return await Subscription.open(self._owner.broker, opened, self._queue)
 
     def _drop(self, *, with_connection: bool = False) -> None:
         subscription, self._subscription = self._subscription, None

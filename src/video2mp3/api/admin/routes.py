@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from video2mp3.accounts import audit, names
 from video2mp3.accounts.audit import Action, NamedEntry
-from video2mp3.api.auth.identity import Principal, current_admin
+from video2mp3.api.auth.identity import CurrentAdmin, current_admin
 from video2mp3.api.conversions.representations import ErrorJSON, State, error_json
 from video2mp3.api.frame.parameters import Cursor, ItemId, Limit
 from video2mp3.api.frame.schemas import NextCursor, moment, moment_or_none
@@ -19,9 +19,6 @@ from video2mp3.jobs.lifecycle import PRIORITIES, Priority
 from video2mp3.storage.scratch import free_bytes
 
 router = APIRouter(prefix="/v1/admin", tags=["administration"], dependencies=[Depends(current_admin)])
-
-CurrentAdmin = Annotated[Principal, Depends(current_admin)]
-"""The type of a route's parameter that receives the calling administrator."""
 
 
 class OwnerJSON(BaseModel):
