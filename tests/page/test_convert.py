@@ -10,6 +10,7 @@ from playwright.sync_api import FilePayload, Locator, Page, expect
 
 from tests.acceptance.service import Service
 from tests.media import corpus_file, make_video, samples_by_ffmpeg
+from tests.page.axe import barriers
 from tests.page.conftest import register
 from tests.servers import wait_until
 
@@ -119,7 +120,16 @@ def test_an_mp3_is_renamed_before_it_is_downloaded(service: Service, page: Page)
     field.press("Escape")
     open_menu(page)
     page.get_by_role("button", name="Rename").click()
-    field.fill("Größe 1")
+    problems = {"a/b": 'any of these: / \\ : * ? " < > |', ".hidden": "begin with . or ~", "n" * 300: "too long"}
+    for wrong, problem in problems.items():
+        field.fill(wrong)
+        field.press("Enter")
+        expect(page.get_by_role("alert")).to_contain_text(problem)
+    expect(field).to_have_attribute("aria-invalid", "true")
+    assert barriers(page, "light") == []
+    # What is invisible goes by itself, and so does the suffix, which is added.
+    field.fill("Größe\u202e\x07 1.MP3")
+    expect(page.get_by_role("alert")).to_have_count(0)
     field.press("Enter")
     page.reload()
     expect(row(page).locator(".name")).to_have_text("Größe 1.mp3")

@@ -266,6 +266,10 @@ def test_a_file_with_several_tracks_offers_all_of_them(service: Service, page: P
     assert [(job["state"], job["options"]["track"]) for job in jobs] == [("finished", 2)]
 
     page.reload()
+    expect(row).to_contain_text("In this MP3: English, “Ada”, commentary, stereo.")
+    open_change(row, "Cut")
+    expect(row.get_by_label("Track", exact=True)).to_have_value("2")
+    row.get_by_role("button", name="Keep as it is").click()
     row.get_by_role("button", name="Convert another track").click()
     row.get_by_role("radio", name="All tracks, mixed into one MP3").check()
     row.get_by_role("button", name="Convert", exact=True).click()

@@ -47,19 +47,45 @@ KEPT = """async () => {
 }"""
 
 
-def test_a_chosen_folder_and_a_pasted_file_reach_the_queue(service: Service, page: Page, tmp_path: Path) -> None:
-    """It should take what can be media of the folder, its folders too, and leave the rest."""
+def drop_folder(page: Page, folder: Path) -> None:
+    """Drags a folder onto the page, as from a file manager."""
+    session = page.context.new_cdp_session(page)
+    dragged = {"items": [], "files": [str(folder)], "dragOperationsMask": 1}
+    for step in ("dragEnter", "dragOver", "drop"):
+        session.send("Input.dispatchDragEvent", {"type": step, "x": 300, "y": 300, "data": dragged})
+
+
+def test_folders_and_a_pasted_file_reach_the_queue(service: Service, page: Page, tmp_path: Path) -> None:
+    """It should take what can be media of a chosen or dropped folder, its folders too, and leave the rest.
+
+    Rows of one name should say which folder their files are from, also after a reload.
+    """
     folder = tmp_path / "Talks"
     (folder / "Day 2").mkdir(parents=True)
-    for name in ("First.mp4", "Day 2/Second.mp4", "Notes.txt"):
+    for name in ("First.mp4", "Day 2/Second.mp4", "Day 2/First.mp4", "Notes.txt"):
         (folder / name).write_bytes(b"no video at all")
     register(page, service, "folder")
     page.locator("#folder").set_input_files(folder)
-    expect(row(page)).to_have_count(2, timeout=WAIT_MS)
-    page.evaluate(PASTE)
     expect(row(page)).to_have_count(3, timeout=WAIT_MS)
-    names = row(page).locator(".name").all_inner_texts()
-    assert sorted(names) == ["First.mp4", "Pasted.mp4", "Second.mp4"]
+    page.evaluate(PASTE)
+    expect(row(page)).to_have_count(4, timeout=WAIT_MS)
+    again = tmp_path / "Day 2"
+    again.mkdir()
+    (again / "First.mp4").write_bytes(b"no video either")
+    drop_folder(page, again)
+    expect(row(page)).to_have_count(5, timeout=WAIT_MS)
+    expected = {
+        "First.mp4": ["Folder: Day 2", "Folder: Talks", "Folder: Talks/Day 2"],
+        "Second.mp4": [],
+        "Pasted.mp4": [],
+    }
+    for _ in range(2):
+        assert sorted(row(page).locator(".name").all_inner_texts()) == ["First.mp4"] * 3 + ["Pasted.mp4", "Second.mp4"]
+        for name, folders in expected.items():
+            shown = row(page).filter(has=page.get_by_text(name, exact=True)).locator(".folder")
+            assert sorted(shown.all_inner_texts()) == folders
+        page.reload()
+        expect(row(page)).to_have_count(5)
 
 
 def test_the_end_is_told_by_a_notification_only_where_it_was_asked_for(service: Service, page: Page) -> None:

@@ -5,6 +5,7 @@ import type { Conversion, Options } from "../api/types";
 import { requestOf } from "../options/request";
 import { preferences } from "../preferences.svelte";
 import { postToTabs } from "../tabs/channel";
+import { folderOf } from "./dropped";
 import { Entry } from "./entry.svelte";
 import { isEnd } from "./feed";
 import * as kept from "./kept";
@@ -26,6 +27,7 @@ export function add(files: readonly File[], options: Options = preferences.all.o
       continue;
     }
     const entry = new Entry(newId(), file);
+    entry.folder = folderOf(file);
     prepare(entry, options);
     if (file.size === 0) entry.trouble = { code: "empty_file", detail: "", retryable: false };
     added.push(entry);
@@ -148,13 +150,13 @@ export async function convertAgain(entry: Entry, options: Options): Promise<void
   keep();
 }
 
-/** Requests another MP3 of a finished file, in a separate row. The name is null if the service names it. */
-export async function convertBeside(entry: Entry, options: Options, name: string | null): Promise<void> {
+/** Requests another MP3 of a finished file, in a separate row. The stem of its name is null if the service names it. */
+export async function convertBeside(entry: Entry, options: Options, stem: string | null): Promise<void> {
   const body = requestOf({ upload_id: entry.sourceId }, options);
   const conversion = await call<Conversion>("POST", "v1/conversions", body);
   const other = new Entry(newId(), entry.file ?? entry);
   [other.uploadId, other.upload, other.tracks] = [entry.sourceId, entry.upload, entry.tracks];
-  [other.step, other.options, other.chosenName] = ["sent", options, name];
+  [other.step, other.options, other.chosenStem, other.folder] = ["sent", options, stem, entry.folder];
   other.learn(conversion);
   setEntries(queue.entries.flatMap((each) => (each === entry ? [each, other] : [each])));
   keep();
@@ -176,8 +178,8 @@ export async function cancelAll(): Promise<void> {
 }
 
 /** Names the MP3 for its download. */
-export function rename(entry: Entry, name: string): void {
-  entry.chosenName = name;
+export function rename(entry: Entry, stem: string): void {
+  entry.chosenStem = stem;
   keep();
 }
 

@@ -41,6 +41,12 @@ export function arrange<T extends Arrangeable>(items: readonly T[], group: Group
   return shown.sort(COMPARISONS[order]);
 }
 
+/** Returns the names that occur more than once. */
+export function repeated(names: readonly string[]): ReadonlySet<string> {
+  const seen = new Set<string>();
+  return new Set(names.filter((name) => seen.has(name) || !seen.add(name)));
+}
+
 const BY_URGENCY: readonly Group[] = ["failed", "working", "ready", "canceled"];
 const names = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
 

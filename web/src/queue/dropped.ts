@@ -15,6 +15,15 @@ export function isMedia(file: { name: string; type: string }): boolean {
   return /^(video|audio)\//.test(file.type) || MEDIA.has(suffix);
 }
 
+/** Of files in dropped folders: browsers do not say them in `webkitRelativePath`. */
+const paths = new WeakMap<File, string>();
+
+/** Returns the folder that a file was chosen or dropped with, such as `Talks/Day 2`; empty if it came alone. */
+export function folderOf(file: File): string {
+  const path = paths.get(file) ?? file.webkitRelativePath;
+  return path.split("/").slice(0, -1).join("/");
+}
+
 /** Returns the files. Reads the DataTransfer synchronously, because it is valid during the event only. */
 export async function filesIn(transfer: DataTransfer): Promise<File[]> {
   const entries = [...transfer.items].map((item) => (item.kind === "file" ? item.webkitGetAsEntry?.() : null) ?? null);
@@ -29,6 +38,7 @@ async function collect(entry: FileSystemEntry, files: File[], isInFolder: boolea
   if (files.length >= MAX_FILES) return;
   if (entry.isFile) {
     const file = await new Promise<File>((resolve, reject) => (entry as FileSystemFileEntry).file(resolve, reject));
+    if (isInFolder) paths.set(file, entry.fullPath.slice(1));
     if (!isInFolder || isMedia(file)) files.push(file);
     return;
   }

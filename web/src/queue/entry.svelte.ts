@@ -2,11 +2,12 @@
 
 import { Problem } from "../api/client";
 import type { Conversion, Options, Progress } from "../api/types";
-import type { SoundTrack } from "../sound/index";
+import type { Track } from "../options/tracks";
 import { TAB } from "../tabs/channel";
 import { assign, reportedOf, storedOf, type Kept, type Row } from "./fields";
+import { suffixOf } from "./mp3_name";
 import { isRetryable } from "./remedies";
-import { isBusy, isEnded, percentOf, phaseOf, type Phase, type Standing, type Step } from "./phase";
+import { isBusy, isEnded, phaseOf, type Phase, type Standing, type Step } from "./phase";
 
 /** The upload of a file. */
 export interface Upload {
@@ -44,11 +45,13 @@ export class Entry implements Standing {
   /** When this tab last heard of it, if another one sends it. */
   heardMs = 0;
 
-  /** The audio tracks that the browser has found in the file; empty if it has not looked, or cannot read them. */
-  tracks = $state.raw<SoundTrack[]>([]);
+  /** The folder that the file was chosen or dropped with, such as `Talks/Day 2`; empty if it came alone. */
+  folder = "";
+  /** The audio tracks that the browser or the service has found; empty if there is only one, or none is known yet. */
+  tracks = $state.raw<readonly Track[]>([]);
 
-  /** What the user calls the MP3; null if it has the name that the service gave it. */
-  chosenName = $state<string | null>(null);
+  /** What the user calls the MP3, without the suffix; null if it has the name that the service gave it. */
+  chosenStem = $state<string | null>(null);
 
   step = $state<Step>("next");
   uploadId = $state<string | null>(null);
@@ -93,7 +96,12 @@ export class Entry implements Standing {
     return this.url !== null && this.sourceId === null;
   }
   get mp3Name(): string {
-    return this.chosenName ?? this.converted?.result?.name ?? this.name;
+    const name = this.converted?.result?.name ?? this.name;
+    return this.chosenStem === null ? name : this.chosenStem + suffixOf(name);
+  }
+  /** What the row is called: the MP3, or the file if there is none yet. */
+  get shownName(): string {
+    return this.converted ? this.mp3Name : this.name;
   }
   /** The conversion whose MP3 the row offers. */
   get converted(): Conversion | null {
@@ -131,9 +139,6 @@ export class Entry implements Standing {
   }
   get isBusy(): boolean {
     return isBusy(this);
-  }
-  get overallPercent(): number {
-    return percentOf(this);
   }
   /** Seconds until the last byte is sent; null if unknown. */
   get sendingEtaS(): number | null {

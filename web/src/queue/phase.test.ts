@@ -45,6 +45,20 @@ describe("the summary", () => {
     expect(summarize([]).percent).toBe(0);
   });
 
+  it("counts what has failed or was canceled neither as done nor as to be done", () => {
+    const ended = [
+      { ...standing({ step: "sent", state: "failed" }), size: 5000 },
+      { ...standing({ step: "sent", state: "canceled" }), size: 5000 },
+      { ...standing({ trouble: { code: "empty_file" } }), size: 0 },
+      { ...standing({ trouble: { code: "canceled" } }), size: 5000 },
+    ];
+    const under = { ...standing({ step: "uploading", sent: 0.5 }), size: 500 };
+    const finished = { ...standing({ step: "sent", state: "finished" }), size: 500 };
+    expect(summarize([...ended, under]).percent).toBeCloseTo(35);
+    expect(summarize([...ended, under, finished]).percent).toBeCloseTo((35 + 100) / 2);
+    expect(summarize([...ended, finished])).toMatchObject({ ended: 5, failed: 2, canceled: 2, percent: 100 });
+  });
+
   it("counts neither what waits for the reader as busy, nor what was paused", () => {
     for (const step of ["paused", "lost", "sent"] as const) expect(isBusy(standing({ step }))).toBe(false);
     expect(isBusy(standing({ step: "next" }))).toBe(true);

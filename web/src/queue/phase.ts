@@ -45,9 +45,9 @@ export function isBusy(standing: Standing): boolean {
   return MINE.includes(phase) || phase === "next" || phase === "queued" || phase === "processing";
 }
 
-/** From 0 to 100, over upload and conversion. */
+/** From 0 to 100, over upload and conversion, of what has not failed. */
 export function percentOf(standing: Standing): number {
-  if (isEnded(standing)) return 100;
+  if (standing.state === "finished") return 100;
   const converted = standing.state === "processing" ? standing.percent / 100 : 0;
   return 100 * (UPLOAD_SHARE * standing.sent + (1 - UPLOAD_SHARE) * converted);
 }
@@ -59,14 +59,20 @@ export interface Summary {
   failed: number;
   canceled: number;
   busy: number;
+  /** From 0 to 100, of what can still become an MP3. */
   percent: number;
 }
 
-/** Weighs each file by its size, so that a small file counts less than a large one. */
+/**
+ * Weighs each file by its size, so that a small file counts less than a large one.
+ *
+ * What has failed or was canceled counts neither as done nor as to be done.
+ */
 export function summarize(standings: readonly (Standing & { size: number })[]): Summary {
   const weight = (each: { size: number }) => Math.max(1, each.size);
-  const whole = standings.reduce((sum, each) => sum + weight(each), 0);
-  const done = standings.reduce((sum, each) => sum + weight(each) * percentOf(each), 0);
+  const counted = standings.filter((each) => !isEnded(each) || phaseOf(each) === "finished");
+  const whole = counted.reduce((sum, each) => sum + weight(each), 0);
+  const done = counted.reduce((sum, each) => sum + weight(each) * percentOf(each), 0);
   return {
     total: standings.length,
     ended: standings.filter(isEnded).length,

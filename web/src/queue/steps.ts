@@ -29,7 +29,10 @@ export function canWait(problem: Problem): boolean {
 export async function advance(entry: Entry, surroundings: Surroundings): Promise<void> {
   const { signal } = entry.stopper;
   if (entry.file) surroundings.hold(entry, entry.file);
-  if (entry.file) entry.tracks = await (await import("../sound/index")).readTracks(entry.file);
+  if (entry.file && !entry.tracks.length) {
+    const tracks = await (await import("../sound/index")).readTracks(entry.file);
+    if (tracks.length > 1) entry.tracks = tracks;
+  }
   if (needsCover(entry)) {
     const { withCover } = await import("../options/covers");
     entry.options = await withCover(entry.options, entry.file);

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Conversion, State } from "../api/types";
 import { TAB } from "../tabs/channel";
 import { Entry } from "./entry.svelte";
+import { percentOf } from "./phase";
 import { Sync } from "./sync";
 
 function entryOf(sender: string | null) {
@@ -39,9 +40,9 @@ describe("a file at a URL", () => {
     [entry.url, entry.step] = ["https://example.com/talk.mp4", "sent"];
     const conversion = { ...conversionOf("2", "waiting"), percent: 0 };
     entry.learn({ ...conversion, source: { upload_id: null } } as Conversion);
-    expect(entry.overallPercent).toBe(0);
+    expect(percentOf(entry)).toBe(0);
     entry.learn({ ...conversion, source: { upload_id: "3" } } as Conversion);
-    expect(entry.overallPercent).toBe(70);
+    expect(percentOf(entry)).toBe(70);
   });
 });
 
