@@ -8,7 +8,7 @@ from tests.abuse.test_heads import Upload
 from tests.acceptance.service import wait_for_end
 from tests.servers import wait_until
 from tests.worker.system import make_wav
-from video2mp3.uploads import GrowingUploadSource, growing
+from video2mp3.uploads import growing
 
 CONTENT = make_wav(60)
 HELD_BACK = 300_000
@@ -22,7 +22,7 @@ def with_short_windows() -> None:
 def without_least_throughput() -> None:
     """Any byte keeps the slot."""
     with_short_windows()
-    GrowingUploadSource._count = lambda *_: None  # type: ignore[method-assign]
+    growing.GrowingUploadSource._count = lambda *_: None  # type: ignore[method-assign]
 
 
 def drip(upload: Upload, until: Callable[[], bool]) -> None:

@@ -12,7 +12,7 @@ from tests.servers import wait_until
 from video2mp3.api.frame.services import Services
 from video2mp3.database.tables import Job
 from video2mp3.errors import NoAudio
-from video2mp3.jobs.lifecycle import NORMAL
+from video2mp3.jobs.lifecycle.states import NORMAL
 from video2mp3.telemetry import metrics
 
 

@@ -13,7 +13,7 @@ from video2mp3.api.conversions import events
 from video2mp3.api.frame.services import Services
 from video2mp3.database.clock import SECOND, now
 from video2mp3.database.tables import SignIn
-from video2mp3.uploads import append_chunk
+from video2mp3.uploads.chunks import append_chunk
 
 NEW_PASSWORD = "battery horse correct"
 ADA = {"username": "ada", "password": PASSWORD}

@@ -40,7 +40,7 @@ BOUNDED_BY = {
     "audit_entries": "history, and their expiry",
     "attempts": "the limit of each counter, and their expiry",
     "uploads": "UploadLimits.stored_uploads",
-    "upload_chunks": "uploads.MAX_CHUNKS, and merging",
+    "upload_chunks": "chunks.MAX_CHUNKS, and merging",
     "batches": "history",
     "jobs": "history; while they wait: max_user_jobs",
     "webhooks": "webhooks.MAX_PER_USER; one for each job, deleted with it",

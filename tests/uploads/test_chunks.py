@@ -20,7 +20,7 @@ def create(database: Database, user_id: str, size_bytes: int | None = None, life
 
 def append(database: Database, upload: Upload, offset_bytes: int, size_bytes: int, key: str = "k") -> bool:
     with database.write() as session:
-        return uploads.append_chunk(
+        return chunks.append_chunk(
             session,
             upload.id,
             offset_bytes=offset_bytes,
@@ -161,7 +161,7 @@ def test_an_upload_that_a_conversion_needs_stays(database: Database, user_id: st
     append(database, upload, 0, 10)
     add_job(database, upload, state)
     with database.write() as session:
-        assert uploads.remove(session, upload.id) == []
+        assert chunks.remove(session, upload.id) == []
         assert uploads.delete_expired(session, 10) == (0, [])
     with pytest.raises(Conflict), database.write() as session:
         uploads.delete(session, upload.id, user_id)

@@ -11,6 +11,7 @@ from tests.worker.system import System, make_wav
 from video2mp3 import uploads
 from video2mp3.database.tables import Job, Upload
 from video2mp3.jobs import lifecycle, workers
+from video2mp3.uploads import growing
 
 pytestmark = pytest.mark.usefixtures("soon")
 
@@ -132,7 +133,7 @@ def test_without_a_least_throughput_an_upload_that_drips_keeps_the_slot(
     embedded: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(uploads.growing, "STALLED_S", 3.0)  # far above the pauses of a busy machine
-    monkeypatch.setattr(uploads.GrowingUploadSource, "_count", lambda *_: None)
+    monkeypatch.setattr(growing.GrowingUploadSource, "_count", lambda *_: None)
     sender = Sender(embedded)
     sender.send_up_to(2_000_000)
     job = sender.submit()

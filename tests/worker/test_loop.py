@@ -124,7 +124,7 @@ def test_messages_that_are_not_ours_are_put_aside(embedded: System) -> None:
     job = embedded.submit(make_wav(0.5))
     with embedded.running():
         assert embedded.wait_for(job.id, "finished", "failed").state == "finished"
-    assert embedded.queue.dead_letters(VIDEO_QUEUE) == garbage
+    assert [*embedded.queue.state_of(VIDEO_QUEUE).dead] == garbage
 
 
 def test_a_message_is_acknowledged_while_its_job_runs(system: System) -> None:

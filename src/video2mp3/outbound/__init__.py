@@ -9,7 +9,7 @@ from video2mp3.outbound.exchange import Answer, ExchangeContext, Incoming, get, 
 from video2mp3.outbound.guard import Guard
 from video2mp3.outbound.posting import post
 from video2mp3.outbound.ranges import RemoteFile
-from video2mp3.outbound.urls import Target, host_of, parse, redacted
+from video2mp3.outbound.urls import host_of, parse, redacted
 
 __all__ = [
     "THROUGHPUT_WINDOW_S",
@@ -18,7 +18,6 @@ __all__ = [
     "Guard",
     "Incoming",
     "RemoteFile",
-    "Target",
     "get",
     "host_of",
     "is_transient",

@@ -63,11 +63,6 @@ class MemoryQueue:
             state.expire()
             return len(state.waiting)
 
-    def dead_letters(self, queue: str) -> list[bytes]:
-        """Returns the bodies of the dead-lettered messages."""
-        with self.changed:
-            return list(self.state_of(queue).dead)
-
     def consumer(self, queue: str) -> "MemoryConsumer":
         """See `Queue`."""
         with self.changed:

@@ -2,8 +2,6 @@
 
 from video2mp3.uploads.chunks import (
     CHUNK_SIZE_BYTES,
-    MAX_CHUNKS,
-    append_chunk,
     complete,
     complete_when_whole,
     create,
@@ -12,11 +10,10 @@ from video2mp3.uploads.chunks import (
     delete_expired,
     extend_lifetime,
     find,
-    remove,
     require_unexpired,
     touch,
 )
-from video2mp3.uploads.growing import GrowingUploadSource, open_upload
+from video2mp3.uploads.growing import open_upload
 from video2mp3.uploads.limits import UploadLimits, check_storage_quota, count_used
 from video2mp3.uploads.names import clean_name
 from video2mp3.uploads.source import UploadSource
@@ -24,12 +21,9 @@ from video2mp3.uploads.writer import ChunkWriter
 
 __all__ = [
     "CHUNK_SIZE_BYTES",
-    "MAX_CHUNKS",
     "ChunkWriter",
-    "GrowingUploadSource",
     "UploadLimits",
     "UploadSource",
-    "append_chunk",
     "check_storage_quota",
     "clean_name",
     "complete",
@@ -42,7 +36,6 @@ __all__ = [
     "extend_lifetime",
     "find",
     "open_upload",
-    "remove",
     "require_unexpired",
     "touch",
 ]

@@ -67,9 +67,7 @@ def download_mp3(
 
     Of a conversion that makes several, it is a ZIP; each MP3 alone is there as a `segment`.
     """
-    with services.database.read() as session:
-        job = lifecycle.find(session, conversion_id, user.user_id)
-    return serve_result(request, services, job, segment, name)
+    return serve_result(request, services, find_job(services, conversion_id, user.user_id), segment, name)
 
 
 @router.get("/source", response_class=Response, responses=SOURCE_RESPONSES)
@@ -87,11 +85,16 @@ def download_source(request: Request, conversion_id: ItemId, user: CurrentUser, 
 @router.get("/report")
 def read_report(conversion_id: ItemId, user: CurrentUser, services: CurrentServices) -> dict[str, Any]:
     """Returns the report of a finished conversion: what was found, decoded, damaged and written."""
-    with services.database.read() as session:
-        job = lifecycle.find(session, conversion_id, user.user_id)
+    job = find_job(services, conversion_id, user.user_id)
     if job.state != "finished":
         raise why_no_mp3(job)
     return job.report or {}
+
+
+def find_job(services: Services, conversion_id: str, user_id: str) -> Job:
+    """Returns the user's conversion; blocking. Raises NotFound."""
+    with services.database.read() as session:
+        return lifecycle.find(session, conversion_id, user_id)
 
 
 def serve_result(

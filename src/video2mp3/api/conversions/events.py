@@ -12,15 +12,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
 
 from video2mp3.api.auth.identity import CurrentUser, is_still_signed_in
+from video2mp3.api.conversions.downloads import find_job
 from video2mp3.api.conversions.event_streams import EventStreams
 from video2mp3.api.conversions.representations import error_class
 from video2mp3.api.conversions.watcher import JobStatus, JobWatcher, status_of
 from video2mp3.api.frame.parameters import ItemId
 from video2mp3.api.frame.problems import problem_response
 from video2mp3.api.frame.services import CurrentServices
-from video2mp3.database.tables import Job
 from video2mp3.errors import Overloaded, TooManyEventStreams
-from video2mp3.jobs import lifecycle
 from video2mp3.telemetry import metrics
 
 router = APIRouter(prefix="/v1/conversions", tags=["conversions"])
@@ -94,12 +93,7 @@ async def follow_conversion(
 
     The stream ends after the last state.
     """
-
-    def find() -> Job:
-        with services.database.read() as session:
-            return lifecycle.find(session, conversion_id, user.user_id)
-
-    job = await run_in_threadpool(find)
+    job = await run_in_threadpool(find_job, services, conversion_id, user.user_id)
     status = status_of(job)
     if status.ended and last_event_id == _event_id(status):
         # An EventSource reconnects after every end; this status stops it.

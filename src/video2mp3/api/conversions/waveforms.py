@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from video2mp3 import engine
 from video2mp3.api.auth.identity import CurrentUser
-from video2mp3.api.conversions.downloads import Segment, result_of, segment_of
+from video2mp3.api.conversions.downloads import Segment, find_job, result_of, segment_of
 from video2mp3.api.fairness.fair_executor import FairExecutor
 from video2mp3.api.frame.parameters import ItemId
 from video2mp3.api.frame.range_response import Download
@@ -18,7 +18,6 @@ from video2mp3.api.frame.services import CurrentServices, Services
 from video2mp3.database.tables import Job, Waveform
 from video2mp3.engine.report import LOUDEST
 from video2mp3.errors import InvalidRequest
-from video2mp3.jobs import lifecycle
 from video2mp3.jobs.results import segments_of
 from video2mp3.jobs.waveforms import row
 
@@ -54,12 +53,8 @@ async def read_waveform(
     It is recorded with the MP3. If the MP3 was copied from the source instead of encoded, it is decoded at the first
     request for the waveform, which takes some seconds for each hour of audio.
     """
-
-    def find() -> Job:
-        with services.database.read() as session:
-            return lifecycle.find(session, conversion_id, user.user_id)
-
-    return await waveform_response(request, services, await run_in_threadpool(find), segment, user.user_id, format_)
+    job = await run_in_threadpool(find_job, services, conversion_id, user.user_id)
+    return await waveform_response(request, services, job, segment, user.user_id, format_)
 
 
 async def waveform_response(

@@ -7,13 +7,12 @@ from pydantic import BaseModel
 
 from video2mp3 import uploads
 from video2mp3.api.auth.identity import CurrentUser
-from video2mp3.api.conversions.downloads import MP3_RESPONSES, SOURCE_RESPONSES, original_of, result_of
+from video2mp3.api.conversions.downloads import MP3_RESPONSES, SOURCE_RESPONSES, find_job, original_of, result_of
 from video2mp3.api.conversions.routes import FORM_BODY, convert_form
 from video2mp3.api.fairness.transfers import in_transfer_thread
 from video2mp3.api.frame.parameters import ItemId
 from video2mp3.api.frame.range_response import serve
 from video2mp3.api.frame.services import CurrentServices
-from video2mp3.jobs import lifecycle
 
 router = APIRouter(tags=["v0"])
 
@@ -64,6 +63,4 @@ def download(
     fid: Annotated[ItemId, Query(description="The `mp3_fid` of POST /upload.")],
 ) -> Response:
     """Returns the MP3 of a finished conversion."""
-    with services.database.read() as session:
-        job = lifecycle.find(session, fid, user.user_id)
-    return serve(request, result_of(job, services))
+    return serve(request, result_of(find_job(services, fid, user.user_id), services))

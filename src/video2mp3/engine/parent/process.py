@@ -18,7 +18,6 @@ TICK_S = 0.2
 """Longest interval between calls of `should_stop` and checks of the time limits."""
 MAX_LINE_BYTES = 4 * 1024**2
 MAX_STATUS_BYTES = 64 * 1024**2
-_EXIT_TIMEOUT_S = 10.0
 
 
 class Child:

@@ -40,10 +40,8 @@ from video2mp3.jobs.lifecycle.owner import cancel, delete, find, list_page, star
 from video2mp3.jobs.lifecycle.reaper import expire, reap
 from video2mp3.jobs.lifecycle.states import (
     FAILURES_LIMIT,
-    HIGH,
     LEASE_S,
     LOST_LEASES_LIMIT,
-    NORMAL,
     PRIORITIES,
     UNREACHABLE_LIMIT,
     Priority,
@@ -54,10 +52,8 @@ from video2mp3.jobs.lifecycle.submission import retry, retry_spec, submit
 __all__ = [
     "ENDED",
     "FAILURES_LIMIT",
-    "HIGH",
     "LEASE_S",
     "LOST_LEASES_LIMIT",
-    "NORMAL",
     "PRIORITIES",
     "UNREACHABLE_LIMIT",
     "Claim",

@@ -15,7 +15,6 @@ from video2mp3.jobs.lifecycle.endings import job_ended
 Priority = Literal["high", "normal", "low"]
 PRIORITIES: tuple[Priority, ...] = get_args(Priority)
 """A row holds the index. Priorities order a user's own jobs, and are weights between users: see `fair_queueing`."""
-HIGH = 0
 NORMAL = 1
 Transfer = Literal["fetch", "send"]
 LEASE_S = 30
