@@ -59,6 +59,23 @@ def test_every_call_has_a_short_name_a_sentence_and_a_group() -> None:
     assert {tag for operation in CALLS for tag in operation["tags"]} == set(GROUPS)
 
 
+def test_bodies_alone_refuse_unknown_fields() -> None:
+    """It should say so of every JSON body outside v0, and of no answer, which may get more fields."""
+    bodies: set[str] = set()
+    answers: set[str] = set()
+    for operation in (one for one in CALLS if one["path"].startswith("/v1/")):
+        places = [
+            (bodies, operation.get("requestBody", {})),
+            *((answers, one) for one in operation["responses"].values()),
+        ]
+        for found, place in places:
+            found |= set(re.findall(r"schemas/(\w+)", json.dumps(place.get("content", {}).get("application/json", {}))))
+    strict = {name for name, schema in SCHEMA["components"]["schemas"].items() if "additionalProperties" in schema}
+    assert len(bodies) > 10
+    assert bodies <= strict
+    assert not answers & strict
+
+
 def test_calls_come_in_the_order_of_use_and_those_of_v0_last() -> None:
     groups = list(dict.fromkeys(operation["tags"][0] for operation in CALLS))
     assert groups == [tag["name"] for tag in SCHEMA["tags"]] == list(GROUPS)

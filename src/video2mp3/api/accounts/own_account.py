@@ -19,7 +19,7 @@ from video2mp3.uploads import count_used
 router = APIRouter(prefix="/v1/me", tags=["accounts"], route_class=SmallBodyRoute)
 
 
-class Used(RequestBody):
+class Used(BaseModel):
     """A use and its limit."""
 
     used: int
@@ -34,7 +34,7 @@ class Usage(BaseModel):
     bytes: Used = Field(description="Of uploads and results together.")
 
 
-class DeleteAccountRequest(BaseModel):
+class DeleteAccountRequest(RequestBody):
     """Confirmation of the deletion of an account."""
 
     password: SecretStr | None = Field(None, max_length=1024, description="Needed where the account has one.")

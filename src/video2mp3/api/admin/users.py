@@ -20,7 +20,7 @@ router = APIRouter(prefix="/v1/admin/users", tags=["administration"], route_clas
 Role = Literal["user", "admin"]
 
 
-class AdminUser(RequestBody):
+class AdminUser(BaseModel):
     """An account, as administrators see it."""
 
     id: str
@@ -52,7 +52,7 @@ class AdminUserPage(BaseModel):
     next_cursor: NextCursor
 
 
-class AdminUserChanges(BaseModel):
+class AdminUserChanges(RequestBody):
     """Changes to an account; omitted fields stay as they are."""
 
     disabled: StrictBool | None = Field(None, description="Disabling ends all sessions at once; API keys are refused.")
