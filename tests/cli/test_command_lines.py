@@ -577,19 +577,25 @@ def test_an_interrupt_ends_the_wait_for_an_input(origin: str, wakes_main: bool, 
     assert not list(tmp_path.iterdir())
 
 
-def test_an_interrupt_ends_the_wait_for_a_reader(folder: Path) -> None:
-    """It should not wait until the rest of the MP3 is read."""
-    write_wav(folder / "longer.wav", 100_000)
+@pytest.mark.parametrize("takes_bytes", [False, True])
+def test_an_interrupt_ends_the_wait_for_a_reader(folder: Path, takes_bytes: bool) -> None:
+    """It should not wait until the rest of the MP3 is read, which takes half a minute or for ever."""
+    write_wav(folder / "longer.wav", 300_000)
     read, write = os.pipe()
     room = fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, 4096)
-    command = [sys.executable, "-m", "video2mp3", "convert", "longer.wav", "-o", "-"]
+    command = [sys.executable, "-m", "video2mp3", "convert", "longer.wav", "-o", "-", "--bitrate", "320"]
     with subprocess.Popen(command, cwd=folder, stdout=write, stderr=subprocess.PIPE) as process:
         os.close(write)
         try:
             wait_until(lambda: unread_bytes(read) == room, 60, "the MP3 fills the pipe")
             process.send_signal(signal.SIGINT)
+            taken = 0
+            while takes_bytes and (piece := os.read(read, 100)):
+                taken += len(piece)
+                time.sleep(0.01)
             _, complaints = process.communicate(timeout=60)
             assert (process.returncode, complaints) == (130, b"video2mp3: interrupted\n")
+            assert taken < 200_000
         finally:
             process.kill()
             os.close(read)

@@ -20,6 +20,7 @@ from tests.engine.converting import make
 from tests.engine.decoders import samples_decoded
 from tests.engine.sounds import tone, write_wav
 from tests.media import make_video
+from tests.servers import wait_until
 from video2mp3.cli.local.output_paths import media_files
 from video2mp3.engine.formats import CONTAINERS, DECODERS, SUFFIXES
 
@@ -298,16 +299,18 @@ def test_an_interrupt_leaves_nothing_behind(
     assert not list(folder.glob(".*"))
 
 
-def test_an_interrupt_says_what_is_done(long_video: Path) -> None:
-    command = [sys.executable, "-m", "video2mp3", "convert", "talk.mov", long_video.name, "-j1"]
-    with subprocess.Popen(
-        command, cwd=long_video.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline().startswith("talk.mov -> talk.mp3 (")
-        process.send_signal(signal.SIGINT)
-        _, complaints = process.communicate(timeout=WAIT_S)
+def test_an_interrupt_says_what_is_done(folder: Path, long_video: Path) -> None:
+    """It should also do so of what has ended behind a longer file."""
+    command = [sys.executable, "-m", "video2mp3", "convert", long_video.name, "talk.mov", "-j2"]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            wait_until((folder / "talk.mp3").exists, WAIT_S, "the short file")
+            process.send_signal(signal.SIGINT)
+            said, complaints = process.communicate(timeout=WAIT_S)
+        finally:
+            process.kill()
     assert process.returncode == 130
+    assert said.startswith("talk.mov -> talk.mp3 (")
     assert complaints.startswith("video2mp3: interrupted; 1 converted, 0 skipped, 0 failed; ")
 
 

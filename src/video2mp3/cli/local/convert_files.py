@@ -7,9 +7,10 @@ import sys
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -91,13 +92,15 @@ class Totals:
     skipped: int = 0
     failed: int = 0
     audio_s: float = 0.0
-    started_s: float = field(default_factory=time.monotonic)
+    took_s: float = 0.0
+    """Without the time in which a watch had nothing to do."""
 
     def __str__(self) -> str:
-        took_s = time.monotonic() - self.started_s
         counts = f"{self.converted} converted, {self.skipped} skipped, {self.failed} failed"
-        speed = f"{_length(self.audio_s)} of audio in {_length(took_s)}, {self.audio_s / took_s:.0f}× real time"
-        return f"{counts}; {speed}" if self.audio_s else counts
+        if not self.audio_s:
+            return counts
+        speed = f"{self.audio_s / self.took_s:.0f}× real time"
+        return f"{counts}; {_length(self.audio_s)} of audio in {_length(self.took_s)}, {speed}"
 
 
 class _Exists(Exception):
@@ -106,16 +109,20 @@ class _Exists(Exception):
 
 def convert_files(tasks: Sequence[Task], settings: ConvertSettings, totals: Totals) -> None:
     """Converts the files in parallel, and reports and counts the results in order."""
-    stopping = threading.Event()
+    started_s, stopping = time.monotonic(), threading.Event()
     with display(len(tasks), quiet=settings.quiet) as bars, ThreadPoolExecutor(settings.jobs) as pool:
+        unreported = deque((task, pool.submit(_convert_one, task, settings, bars, stopping)) for task in tasks)
         try:
-            futures = [pool.submit(_convert_one, task, settings, bars, stopping) for task in tasks]
-            for task, future in zip(tasks, futures, strict=True):
-                _wait_for_end(future)
-                _report_result(task, future, settings, totals)
-        finally:  # also when interrupted
+            while unreported:
+                _wait_for_end(unreported[0][1])
+                _report_result(*unreported.popleft(), settings, totals)
+        finally:  # also when interrupted: then some may have ended behind a longer file
             stopping.set()
             pool.shutdown(cancel_futures=True)
+            totals.took_s += time.monotonic() - started_s
+            for task, future in unreported:
+                if not future.cancelled():
+                    _report_result(task, future, settings, totals)
 
 
 def _convert_one(task: Task, settings: ConvertSettings, bars: Display, stopping: threading.Event) -> Converted:
@@ -144,8 +151,7 @@ def _report_result(task: Task, future: "Future[Converted]", settings: ConvertSet
     results = sys.stderr if task.to_standard_output else sys.stdout
     try:
         done = future.result()
-    except Canceled:
-        totals.failed += 1
+    except Canceled:  # interrupted, or the file has changed and will be converted again
         return
     except _Exists:
         totals.skipped += 1
@@ -254,10 +260,10 @@ def _to_standard_output(mp3: BinaryIO, should_stop: Callable[[], bool]) -> None:
         # A pipe that is ready takes so many bytes at once. With more, a reader that takes none holds up an interrupt.
         while piece := mp3.read(select.PIPE_BUF):
             while piece:
+                if should_stop():
+                    raise Canceled
                 if select.select([], [output], [], _TICK_S)[1]:
                     piece = piece[os.write(output, piece) :]
-                elif should_stop():
-                    raise Canceled
     except OSError as error:
         discard(sys.stdout)
         raise InvalidRequest(f"The MP3 cannot be written to standard output: {reason(error)}.") from None
