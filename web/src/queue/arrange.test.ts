@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import { arrange, countGroups, groupOf, type Arrangeable, type Order } from "./arrange";
 import type { Phase } from "./phase";
 
-function item(mp3Name: string, phase: Phase, durationS: number | null, sizeBytes: number): Arrangeable {
-  return { mp3Name, phase, durationS, sizeBytes };
+function item(shownName: string, phase: Phase, durationS: number | null, sizeBytes: number): Arrangeable {
+  return { shownName, phase, durationS, sizeBytes };
 }
 
 const ITEMS = [
@@ -13,7 +13,7 @@ const ITEMS = [
   item("Break.mp3", "finished", 3600, 30),
   item("Zoom.mp3", "canceled", null, 1),
 ];
-const names = (items: readonly Arrangeable[]) => items.map(({ mp3Name }) => mp3Name.split(".")[0]);
+const names = (items: readonly Arrangeable[]) => items.map(({ shownName }) => shownName.split(".")[0]);
 
 describe("the order", () => {
   it.each<[Order, string[]]>([

@@ -15,7 +15,7 @@ export const ORDERS: readonly Order[] = ["added", "newest", "name", "state", "le
 
 export interface Arrangeable {
   phase: Phase;
-  mp3Name: string;
+  shownName: string;
   durationS: number | null;
   sizeBytes: number;
 }
@@ -52,7 +52,7 @@ const names = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" 
 
 type Comparison = (one: Arrangeable, other: Arrangeable) => number;
 const COMPARISONS: Record<Exclude<Order, "added" | "newest">, Comparison> = {
-  name: (one, other) => names.compare(one.mp3Name, other.mp3Name),
+  name: (one, other) => names.compare(one.shownName, other.shownName),
   state: (one, other) => BY_URGENCY.indexOf(groupOf(one.phase)) - BY_URGENCY.indexOf(groupOf(other.phase)),
   length: (one, other) => (other.durationS ?? -1) - (one.durationS ?? -1),
   size: (one, other) => other.sizeBytes - one.sizeBytes,

@@ -95,13 +95,11 @@ export class Entry implements Standing {
   get isUnfetched(): boolean {
     return this.url !== null && this.sourceId === null;
   }
-  get mp3Name(): string {
-    const name = this.converted?.result?.name ?? this.name;
-    return this.chosenStem === null ? name : this.chosenStem + suffixOf(name);
-  }
   /** What the row is called: the MP3, or the file if there is none yet. */
   get shownName(): string {
-    return this.converted ? this.mp3Name : this.name;
+    const name = this.converted?.result?.name;
+    if (name === undefined) return this.name;
+    return this.chosenStem === null ? name : this.chosenStem + suffixOf(name);
   }
   /** The conversion whose MP3 the row offers. */
   get converted(): Conversion | null {

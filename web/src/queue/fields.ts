@@ -1,5 +1,6 @@
 // Which fields of an entry outlast its tab, and which ones other tabs see.
 
+import type { Track } from "../options/tracks";
 import type { Entry } from "./entry.svelte";
 
 type IfEqual<One, Other, Then> =
@@ -42,6 +43,11 @@ const REACH = {
 type Reach = typeof REACH;
 type With<Wanted> = { [Name in keyof Reach]: Reach[Name] extends Wanted ? Name : never }[keyof Reach];
 
+/** Tracks with more characters, in JSON, are not stored: the texts of an untrusted file could fill the storage. */
+const MAX_TRACKS_LENGTH = 3000;
+const MAX_TITLE_LENGTH = 80;
+const SHOWN_OF_TRACKS: (keyof Track)[] = ["language", "title", "channels", "flags", "decodable", "isEmpty", "codec"];
+
 /** What is stored of an entry. */
 export interface Kept extends Pick<Entry, With<"stored">> {
   readonly id: string;
@@ -55,7 +61,7 @@ export interface Row extends Kept, Pick<Entry, With<"reported">> {}
 
 /** Returns the fields that are stored. */
 export function storedOf(entry: Entry): Pick<Entry, With<"stored">> {
-  return picked(entry, "stored");
+  return { ...picked(entry, "stored"), tracks: storedTracks(entry.tracks) };
 }
 
 /** Returns the fields that only other tabs see. */
@@ -66,6 +72,17 @@ export function reportedOf(entry: Entry): Pick<Entry, With<"reported">> {
 /** Sets the fields that a stored or reported row has. */
 export function assign(entry: Entry, row: Kept | Row): void {
   Object.assign(entry, picked(row, "stored"), picked(row, "reported"));
+}
+
+/** Returns what a row shows of its tracks; nothing if that is too much, as the service can be asked again. */
+function storedTracks(tracks: readonly Track[]): Track[] {
+  const short = tracks.map((track) => ({ ...track, title: track.title && shortened(track.title) }));
+  const text = JSON.stringify(short, SHOWN_OF_TRACKS);
+  return text.length > MAX_TRACKS_LENGTH ? [] : (JSON.parse(text) as Track[]);
+}
+
+function shortened(title: string): string {
+  return Array.from(title).slice(0, MAX_TITLE_LENGTH).join("");
 }
 
 function picked<Wanted extends "stored" | "reported">(from: object, wanted: Wanted): Pick<Entry, With<Wanted>> {

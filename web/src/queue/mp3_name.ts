@@ -1,10 +1,13 @@
 // The names that users give to MP3s. What a browser or the service would change is said or left out here,
 // so that the downloaded file has the name of its row.
 
-/** Of a name in most file systems, in UTF-8, without the suffix `.mp3`. The service cuts what is longer. */
-const MAX_STEM_BYTES = 255 - ".mp3".length;
-/** Not the joiners and tags that emoji and some scripts consist of. */
-const INVISIBLE = /(?![\u200c\u200d\u{e0020}-\u{e007f}])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+/**
+ * In UTF-8. Most file systems have names of 255 bytes. Until a download is complete, Chromium appends `.crdownload` to
+ * its name, and cuts a name for which that is too long. `.zip` is as long as `.mp3`.
+ */
+const MAX_STEM_BYTES = 255 - ".crdownload".length - ".mp3".length;
+/** With the joiners and tags inside emoji, and with noncharacters: Chromium saves each of them as `_`. */
+const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Noncharacter_Code_Point}]/gu;
 /** What Windows, and so the browsers, have in no name. */
 export const FORBIDDEN: readonly string[] = [...'/\\:*?"<>|'];
 
