@@ -557,22 +557,27 @@ class Endless(BaseHTTPRequestHandler):
     ("origin", "wakes_main"), [("-", True), ("talk.mp4", True), ("silent.mp4", True), ("-", False)]
 )
 def test_an_interrupt_ends_the_wait_for_an_input(origin: str, wakes_main: bool, tmp_path: Path) -> None:
-    """It should do so too if the signal comes just before the main thread waits, or if another thread gets it."""
+    """It should do so too if another thread gets the signal, or before all files are handed on."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Endless) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         given = origin if origin == "-" else f"http://127.0.0.1:{server.server_port}/{origin}"
-        command = [sys.executable, "-m", "video2mp3", "convert", given, "-o", str(tmp_path / "out.mp3")]
+        others = [f"{number}.mp4" for number in range(3000 if wakes_main else 0)]
+        output = str(tmp_path / "{stem}.mp3")
+        command = [sys.executable, "-m", "video2mp3", "convert", given, *others, "-o", output, "-j1"]
         env = os.environ | {"TMPDIR": str(tmp_path)}
         with subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-            deadline_s = time.monotonic() + 60
-            while not list(tmp_path.glob("video2mp3-*")):
-                assert time.monotonic() < deadline_s
-                time.sleep(0.001)
-            if wakes_main:
-                process.send_signal(signal.SIGINT)
-            else:
-                signal_another_thread(process.pid, signal.SIGINT)
-            assert process.wait(60) == 130
+            try:
+                deadline_s = time.monotonic() + 60
+                while not list(tmp_path.glob("video2mp3-*")):
+                    assert time.monotonic() < deadline_s
+                    time.sleep(0.001)
+                if wakes_main:
+                    process.send_signal(signal.SIGINT)
+                else:
+                    signal_another_thread(process.pid, signal.SIGINT)
+                assert process.wait(60) == 130
+            finally:
+                process.kill()
         server.shutdown()
     assert not list(tmp_path.iterdir())
 

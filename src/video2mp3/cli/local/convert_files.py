@@ -111,8 +111,9 @@ def convert_files(tasks: Sequence[Task], settings: ConvertSettings, totals: Tota
     """Converts the files in parallel, and reports and counts the results in order."""
     started_s, stopping = time.monotonic(), threading.Event()
     with display(len(tasks), quiet=settings.quiet) as bars, ThreadPoolExecutor(settings.jobs) as pool:
-        unreported = deque((task, pool.submit(_convert_one, task, settings, bars, stopping)) for task in tasks)
+        unreported: deque[tuple[Task, Future[Converted]]] = deque()
         try:
+            unreported.extend((task, pool.submit(_convert_one, task, settings, bars, stopping)) for task in tasks)
             while unreported:
                 _wait_for_end(unreported[0][1])
                 _report_result(*unreported.popleft(), settings, totals)
