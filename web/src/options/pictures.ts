@@ -14,6 +14,8 @@ const MAX_SIDE = 1000;
 /** What the browser is asked to decode. A JPEG of 100 megapixels has about 50 MB. */
 export const MAX_FILE_BYTES = 64 * 1024 ** 2;
 const PATIENCE_MS = 15_000;
+/** A browser draws nothing for a tab in the background, and does not say so. */
+const DRAWING_MS = 2000;
 /** Mean brightness, from 0 to 255, below which a frame shows nothing. */
 const DARK = 24;
 
@@ -50,9 +52,10 @@ export function closeVideo(video: HTMLVideoElement): void {
 
 /** Draws the frame at that time, or the last one, upright and with square pixels. Throws Unreadable. */
 export async function drawFrame(video: HTMLVideoElement, seconds: number, canvas: HTMLCanvasElement): Promise<void> {
-  const sought = happened(video, "seeked");
+  const [sought, shown] = [happened(video, "seeked"), isShown(video)];
   video.currentTime = Math.min(seconds, lastFrameOf(video));
   await sought;
+  await shown; // on a busy machine, Chromium hands the frame to its compositor after that event
   draw(video, video.videoWidth, video.videoHeight, canvas);
 }
 
@@ -131,6 +134,15 @@ function brightnessOf(canvas: HTMLCanvasElement): number {
   context?.drawImage(canvas, 0, 0, 16, 16);
   const pixels = context?.getImageData(0, 0, 16, 16).data ?? new Uint8ClampedArray();
   return pixels.reduce((sum, value, place) => sum + (place % 4 === 3 ? 0 : value), 0) / (3 * 256);
+}
+
+/** Waits until the next frame can be drawn, or cannot be waited for. */
+function isShown(video: HTMLVideoElement): Promise<void> {
+  return new Promise((resolve) => {
+    if (!("requestVideoFrameCallback" in video)) return resolve();
+    setTimeout(resolve, DRAWING_MS);
+    video.requestVideoFrameCallback(() => resolve());
+  });
 }
 
 /** Waits for an event of a video. Throws Unreadable if it fails, or does not come. */
