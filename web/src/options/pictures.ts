@@ -7,6 +7,8 @@ export interface Picture {
   file: Blob | null;
   /** Whether it has yet to be chosen. */
   isMissing: boolean;
+  /** Until when the chosen frame is drawn. Then it is reported; this promise never rejects. */
+  drawing?: Promise<void>;
 }
 
 /** Longest side, in pixels: what the service makes of larger pictures, too. */
