@@ -19,12 +19,6 @@ def with_short_windows() -> None:
     growing.STALLED_S = 1.0
 
 
-def without_least_throughput() -> None:
-    """Any byte keeps the slot."""
-    with_short_windows()
-    growing.GrowingUploadSource._count = lambda *_: None  # type: ignore[method-assign]
-
-
 def drip(upload: Upload, until: Callable[[], bool]) -> None:
     def more() -> bool:
         upload.append(CONTENT[upload.offset_bytes :][:1])
@@ -44,8 +38,9 @@ def test_an_upload_that_drips_gives_the_slot_back(start_service: StartService) -
             assert wait_for_end(other, clip["id"])["state"] == "finished"
 
 
-def test_without_a_least_throughput_it_keeps_the_slot(start_service: StartService) -> None:
-    with start_service(without_least_throughput, worker_slots=1) as service, service.user() as attacker:
+def test_the_control_without_a_least_throughput_keeps_the_slot(start_service: StartService) -> None:
+    unguarded = start_service(with_short_windows, worker_slots=1, min_transfer_bytes_per_s=0)
+    with unguarded as service, service.user() as attacker:
         upload = Upload(attacker, len(CONTENT), CONTENT[:1000])
         upload.append(CONTENT[1000:-HELD_BACK])
         wait_until(lambda: upload.conversion()["state"] == "processing", 60, "an early start")

@@ -22,7 +22,7 @@ def complain(name: str, sentence: str) -> None:
 
 def discard(stream: TextIO) -> None:
     """Writes what a stream holds to nowhere. Otherwise Python 3.13 and newer complain about it at their end."""
-    with suppress(OSError), open(os.devnull, "wb") as nowhere:  # noqa: PTH123 no path
+    with suppress(OSError), Path(os.devnull).open("wb") as nowhere:
         os.dup2(nowhere.fileno(), stream.fileno())
 
 
