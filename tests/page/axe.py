@@ -22,9 +22,9 @@ def barriers(page: Page, *schemes: Scheme) -> list[str]:
     found: list[str] = []
     both: tuple[Scheme, Scheme] = ("light", "dark")
     for number, scheme in enumerate(schemes or both):
+        page.evaluate(_LISTEN, scheme)
         page.emulate_media(color_scheme=scheme)
-        # Scripts hear of another scheme in the next frame.
-        page.evaluate("new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)))")
+        page.evaluate(_CHANGED)
         if not page.evaluate("'axe' in window"):
             page.evaluate(_axe())
         violations: list[dict[str, Any]] = page.evaluate(_RUN, {"runOnly": _COLORS} if number else {})
@@ -35,6 +35,16 @@ def barriers(page: Page, *schemes: Scheme) -> list[str]:
     return found
 
 
+# The page's own scripts listen for longer, so they hear of another scheme first.
+_LISTEN = """(scheme) => {
+  const query = matchMedia(`(prefers-color-scheme: ${scheme})`);
+  window.heard = query.matches || new Promise((resolve) => query.addEventListener("change", resolve));
+}"""
+_CHANGED = """async () => {
+  await window.heard;
+  const transitions = document.getAnimations().filter((each) => each instanceof CSSTransition);
+  await Promise.allSettled(transitions.map(({ finished }) => finished));
+}"""
 # Not the rule that reads style sheets: axe copies those of shadow roots into the page, against its policy.
 _RUN = """(rules) => axe.run({ preload: false, resultTypes: ["violations"], ...rules }).then(
   ({ violations }) => violations)"""

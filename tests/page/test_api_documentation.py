@@ -49,6 +49,14 @@ def test_it_is_complete_and_open_to_all_and_asks_no_other_host(browser: Browser,
     context.close()
 
 
+def test_the_theme_that_was_chosen_goes_before_the_system_s(page: Page, service: Service) -> None:
+    page.emulate_media(color_scheme="dark")
+    page.add_init_script("localStorage.setItem('video2mp3.theme', 'light')")
+    open_docs(page, service)
+    expect(page.locator("body")).to_have_css("background-color", "rgb(255, 255, 255)")
+    expect(page.locator(".info h1")).to_have_css("color", "rgb(59, 65, 81)")
+
+
 def test_a_problem_s_type_leads_to_its_error(page: Page, service: Service) -> None:
     open_docs(page, service, "#quota_exceeded")
     expect(page.locator("#quota_exceeded")).to_be_in_viewport()

@@ -30,6 +30,10 @@ def drop(page: Page, *files: Path | FilePayload) -> None:
     page.locator("#files").set_input_files(list(files))  # type: ignore[arg-type]  # either kind, never both
 
 
+IS_LOADED = "performance.getEntriesByType('resource').some(({ name }) => /\\/Account-.*js$/.test(name))"
+"""The view of accounts is the last that a page loads while it is idle (web/src/views.ts)."""
+
+
 @contextmanager
 def slow_line(page: Page, bytes_per_s: int) -> Iterator[None]:
     """Within it the page sends so many bytes a second."""
@@ -39,7 +43,11 @@ def slow_line(page: Page, bytes_per_s: int) -> Iterator[None]:
 
 
 def limit_line(page: Page, bytes_per_s: int) -> Callable[[int], None]:
-    """From now on the page sends so many bytes a second; the returned function sets another limit, or none by -1."""
+    """From now on the page sends so many bytes a second; the returned function sets another limit, or none by -1.
+
+    By then the page has loaded what it loads while it is idle: the browser limits requests under way as well.
+    """
+    wait_until(lambda: page.evaluate(IS_LOADED), 60, "the rest of the page to be loaded")
     session = page.context.new_cdp_session(page)
 
     def limit(bytes_per_s: int) -> None:

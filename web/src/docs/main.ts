@@ -2,7 +2,7 @@
 
 import SwaggerUI from "swagger-ui-dist/swagger-ui-es-bundle.js";
 import "swagger-ui-dist/swagger-ui.css";
-import { applyTheme, chosenTheme } from "../theme";
+import { chosenTheme } from "../theme";
 import "./docs.css";
 import { at, keepAccessible, viewerPlugin, type Description } from "./viewer";
 
@@ -10,8 +10,11 @@ const system = matchMedia("(prefers-color-scheme: dark)");
 
 function followTheme(): void {
   const theme = chosenTheme();
-  applyTheme(theme);
-  document.documentElement.classList.toggle("dark-mode", theme === "system" ? system.matches : theme === "dark");
+  const isDark = theme === "system" ? system.matches : theme === "dark";
+  const { classList, style } = document.documentElement;
+  // Both at once: by itself the second follows the system, whatever was chosen.
+  classList.toggle("dark-mode", isDark);
+  style.colorScheme = isDark ? "dark" : "light";
 }
 
 followTheme();
