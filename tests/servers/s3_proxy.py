@@ -92,7 +92,8 @@ class S3Proxy:
         self.refuse: Refuse = nothing
         self.requests: list[S3Request] = []
         self.cut_after_bytes: int | None = None
-        """Of the next object: the connection ends there."""
+        """Of the next object: the connection ends there, when `cut` is set."""
+        self.cut = threading.Event()
         self._server_port = server_port
         proxy = self
 
@@ -130,7 +131,10 @@ class S3Proxy:
             if cut_bytes is not None:
                 self.cut_after_bytes = None
             length = response.headers.get("Content-Length", str(len(content)))
-            handler.send(response.status, dict(response.headers.items()), content, length, cut_bytes)
+            handler.send(response.status, dict(response.headers.items()), content[:cut_bytes], length)
+            if cut_bytes is not None:
+                self.cut.wait(60)
+                handler.close_connection = True
         finally:
             upstream.close()
 
@@ -156,14 +160,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_DELETE(self) -> None:
         self.do_GET()
 
-    def send(
-        self,
-        status: int,
-        headers: Mapping[str, str],
-        content: bytes,
-        length: str | None = None,
-        cut_bytes: int | None = None,
-    ) -> None:
+    def send(self, status: int, headers: Mapping[str, str], content: bytes, length: str | None = None) -> None:
         self.send_response(status)
         for name, value in headers.items():
             if name.lower() not in _OF_A_CONNECTION:
@@ -171,8 +168,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", length or str(len(content)))
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(content[:cut_bytes])
-        self.close_connection = cut_bytes is not None
+            self.wfile.write(content)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Logs nothing."""
