@@ -283,7 +283,7 @@ def test_a_file_with_several_tracks_offers_all_of_them(service: Service, page: P
     page.get_by_role("radio", name="Voice").first.check(force=True)
     expect(page.get_by_text("2 files have another quality.")).to_be_visible()
     page.get_by_role("button", name="Convert 2 again").click()
-    expect(page.get_by_text("have another quality")).to_have_count(0)
+    expect(page.get_by_text(re.compile("ha(ve|s) another quality"))).to_have_count(0)  # 2 files have, 1 file has
     jobs = page.request.get(f"{service.url}/v1/conversions").json()["items"]
     assert sorted((job["options"]["preset"], str(job["options"]["track"])) for job in jobs[:2]) == [
         ("voice", "2"),
