@@ -17,6 +17,7 @@ from tests.servers import RabbitMQServer, free_port, wait_until
 from video2mp3.errors import ConfigurationError, QueueUnavailable
 from video2mp3.queue import MP3_QUEUE, VIDEO_QUEUE, Message
 from video2mp3.queue import subscription as subscription_module
+from video2mp3.queue.broker import BROKER_ERRORS, Opened
 from video2mp3.queue.rabbitmq import RabbitConsumer, RabbitQueue
 
 T = TypeVar("T")
@@ -138,6 +139,20 @@ def test_one_of_many_consumers_is_not_disturbed_by_the_end_of_another(rabbit_que
     held.ack()
     rabbit_queue.publish(VIDEO_QUEUE, b"2", expires_s=300)
     assert take(first).body == b"2"
+
+
+def test_who_waits_while_the_connection_closes_gets_an_error_of_the_broker(rabbit_queue: RabbitQueue) -> None:
+    """The library raises a bare Exception where it closes without a reason, as its reader does at the end."""
+
+    async def action(opened: Opened) -> None:
+        assert opened.connection.transport is not None
+        connection = opened.connection.transport.connection
+        waiting = connection.create_future()
+        await connection.close(None)
+        await waiting
+
+    with pytest.raises(BROKER_ERRORS):
+        rabbit_queue.run(rabbit_queue.broker.attempt(action))
 
 
 def test_two_processes_share_the_queues(rabbitmq: RabbitMQServer, rabbit_queue: RabbitQueue) -> None:

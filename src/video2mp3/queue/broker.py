@@ -1,8 +1,8 @@
 """Reconnecting connections to RabbitMQ. Use them on one event loop only."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -37,6 +37,17 @@ _CONNECT_TIMEOUT_S = 5
 _HEARTBEAT_S = 10
 # The broker drops the oldest ones first.
 _DEAD_LETTERS_KEPT = 10_000
+
+
+@contextmanager
+def raising_broker_errors() -> Iterator[None]:
+    """Raises one of BROKER_ERRORS also where the library raises a bare Exception: to who waits while it closes."""
+    try:
+        yield
+    except Exception as error:
+        if type(error) is Exception:
+            raise ConnectionError("The connection was closed meanwhile.") from error
+        raise
 
 
 def parse_url(url: str) -> URL:
@@ -153,7 +164,7 @@ class Broker:
         """Closes a connection or channel without waiting: a broker that hangs would not answer."""
 
         async def limited() -> None:
-            with suppress(*BROKER_ERRORS):  # the connection is lost
+            with suppress(*BROKER_ERRORS), raising_broker_errors():  # the connection is lost
                 async with asyncio.timeout(_CONNECT_TIMEOUT_S):
                     await closing
 
@@ -188,12 +199,13 @@ class Broker:
 
     async def attempt(self, action: Callable[[Opened], Awaitable[T]]) -> T:
         """Runs `action` with the connection; drops the connection after an error or timeout."""
-        opened = await self.open()
-        try:
-            return await action(opened)
-        except BaseException:
-            self.discard(opened)
-            raise
+        with raising_broker_errors():
+            opened = await self.open()
+            try:
+                return await action(opened)
+            except BaseException:
+                self.discard(opened)
+                raise
 
     def unavailable(self, error: BaseException) -> QueueUnavailable:
         """Returns the error as one sentence that says what to check."""

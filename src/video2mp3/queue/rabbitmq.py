@@ -17,7 +17,14 @@ from aio_pika.abc import AbstractIncomingMessage
 
 from video2mp3.errors import QueueUnavailable
 from video2mp3.queue import QUEUE_NAMES
-from video2mp3.queue.broker import BROKER_ERRORS, Broker, Opened, dead_letter_queue, parse_url
+from video2mp3.queue.broker import (
+    BROKER_ERRORS,
+    Broker,
+    Opened,
+    dead_letter_queue,
+    parse_url,
+    raising_broker_errors,
+)
 from video2mp3.queue.subscription import Subscription, SubscriptionLost
 from video2mp3.supervision import Loop
 
@@ -147,8 +154,9 @@ class RabbitQueue:
         """Runs an action on the event loop and ignores errors: they only cause duplicates."""
 
         async def limited() -> None:
-            async with asyncio.timeout(_CALL_TIMEOUT_S):
-                await action()
+            with raising_broker_errors():
+                async with asyncio.timeout(_CALL_TIMEOUT_S):
+                    await action()
 
         with suppress(QueueUnavailable, *BROKER_ERRORS):
             self.run(limited())
@@ -206,7 +214,8 @@ class RabbitConsumer:
         deadline_s = clock() + timeout_s
         while not self._closed:
             try:
-                subscription = await self._subscribed()
+                with raising_broker_errors():
+                    subscription = await self._subscribed()
                 incoming = await subscription.next(deadline_s - clock())
             except SubscriptionLost:
                 # The next attempt shows whether the broker is available.
