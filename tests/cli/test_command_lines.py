@@ -15,9 +15,11 @@ import termios
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -530,6 +532,39 @@ def test_a_file_that_another_run_converts_meanwhile_is_skipped(folder: Path) -> 
     totals = Totals()
     convert_files([task], ConvertSettings(Options().resolved(), Limits(), 1), totals)
     assert (totals.skipped, totals.failed, target.stat().st_size) == (1, 0, 0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_comes_after_the_files_are_handed_on(
+    folder: Path, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within the pool it would leave a lock that the pool's threads wait for, and the command would not end."""
+
+    class Interrupted(Exception):
+        pass
+
+    def interrupt(number: int, frame: object) -> None:
+        raise Interrupted
+
+    hand_on, within = ThreadPoolExecutor.submit, []
+
+    def submit(*values: Any, **named: Any) -> Any:
+        try:
+            signal.raise_signal(number)
+        except Interrupted:
+            within.append(number)
+        return hand_on(*values, **named)
+
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", submit)
+    task = Task(input_of(str(folder / "talk.wav")), folder / "talk.mp3")
+    usual = signal.signal(number, interrupt)
+    try:
+        with pytest.raises(Interrupted):
+            convert_files([task], ConvertSettings(Options().resolved(), Limits(), 1), Totals())
+        assert signal.getsignal(number) is interrupt
+    finally:
+        signal.signal(number, usual)
+    assert not within
 
 
 def signal_another_thread(pid: int, number: int) -> None:

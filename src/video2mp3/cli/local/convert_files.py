@@ -3,13 +3,15 @@
 import json
 import os
 import select
+import signal
 import sys
 import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -113,7 +115,8 @@ def convert_files(tasks: Sequence[Task], settings: ConvertSettings, totals: Tota
     with display(len(tasks), quiet=settings.quiet) as bars, ThreadPoolExecutor(settings.jobs) as pool:
         unreported: deque[tuple[Task, Future[Converted]]] = deque()
         try:
-            unreported.extend((task, pool.submit(_convert_one, task, settings, bars, stopping)) for task in tasks)
+            with _delayed(signal.SIGINT), _delayed(signal.SIGTERM):
+                unreported.extend((task, pool.submit(_convert_one, task, settings, bars, stopping)) for task in tasks)
             while unreported:
                 _wait_for_end(unreported[0][1])
                 _report_result(*unreported.popleft(), settings, totals)
@@ -136,11 +139,24 @@ def _convert_one(task: Task, settings: ConvertSettings, bars: Display, stopping:
         raise
 
 
+@contextmanager
+def _delayed(number: signal.Signals) -> Iterator[None]:
+    """Delays a signal that ends the run: within a pool or a future it may leave a lock that other threads wait for."""
+    came: list[int] = []
+    usual = signal.signal(number, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(number, usual)
+        if came:
+            signal.raise_signal(number)
+
+
 def _wait_for_end(future: "Future[Converted]") -> None:
-    """Waits so that an interrupt leaves nothing locked that the other thread needs, as it can within the future."""
     running = threading.Lock()
     running.acquire()
-    future.add_done_callback(lambda _: running.release())
+    with _delayed(signal.SIGINT), _delayed(signal.SIGTERM):
+        future.add_done_callback(lambda _: running.release())
     while not running.acquire(timeout=_TICK_S):
         pass  # Python handles a signal between two waits only, if another thread got it or none waited yet
 
