@@ -153,6 +153,7 @@ def _delayed(number: signal.Signals) -> Iterator[None]:
 
 
 def _wait_for_end(future: "Future[Converted]") -> None:
+    """Waits for its own lock, as an interrupt within the future may leave that locked."""
     running = threading.Lock()
     running.acquire()
     with _delayed(signal.SIGINT), _delayed(signal.SIGTERM):
