@@ -3,6 +3,7 @@
 import functools
 import gc
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -23,6 +24,8 @@ from video2mp3.storage.disk import DiskStorage
 
 # The tests ignore the config.toml of the user who runs them.
 os.environ["VIDEO2MP3_CONFIG"] = os.devnull
+# A script that runs them in the background lets them ignore Ctrl-C, and so the programs that tests end with it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # A busy machine takes longer than its 200 ms for one example.
 hypothesis_settings.register_profile("unhurried", deadline=None)
 hypothesis_settings.load_profile("unhurried")
