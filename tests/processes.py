@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -40,6 +41,10 @@ def stop_engines(worker_pid: int, count: int) -> list[int]:
         for pid in running:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGSTOP)
+                while os.getsid(pid) != pid:  # so far it would not end with its zygote
+                    go_on(pid)
+                    time.sleep(0.001)
+                    os.kill(pid, signal.SIGSTOP)
         found = [pid for pid in running if is_stopped(pid)]
         return found if len(found) == count else []
 
