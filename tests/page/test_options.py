@@ -9,13 +9,14 @@ from typing import Any
 import av
 import pytest
 from mutagen.id3 import ID3
-from playwright.sync_api import FilePayload, Locator, Page, expect
+from playwright.sync_api import APIResponse, FilePayload, Locator, Page, Route, expect
 
 from tests.acceptance.service import Service
 from tests.engine.converting import make
 from tests.media import corpus_file, make_video
 from tests.page.axe import barriers
 from tests.page.conftest import make_account, register
+from tests.servers import wait_until
 from video2mp3.api.conversions.option_parsing import OPTIONS_SCHEMA
 from video2mp3.engine.presets import PRESETS
 
@@ -312,10 +313,13 @@ def test_an_own_picture_becomes_the_cover(service: Service, page: Page, talk: Pa
     register(page, service, "options-picture")
     row = convert(page, talk)
     open_change(row, "Cover")
-    row.get_by_text("A picture of yours").click()
     chooser = row.locator("input[type='file'][accept^='image']")
-    row.get_by_role("button", name="Convert again").click()
-    expect(row.get_by_role("alert")).to_have_text("Choose a picture, or another cover.")
+    with page.expect_request_finished(lambda request: request.url.endswith("/v1/probe")):
+        row.get_by_text("A picture of yours").click()
+        row.get_by_role("button", name="Convert again").click()
+        expect(row.get_by_role("alert")).to_have_text("Choose a picture, or another cover.")
+    page.wait_for_timeout(300)
+    expect(row.get_by_role("alert"), "what the service thinks of the rest leaves it").to_be_visible()
 
     svg = b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'><script>alert(1)</script></svg>"
     large = make(tmp_path / "large.png", *color("red", "8192x6144", "-frames:v", "1"))
@@ -354,6 +358,27 @@ def test_an_own_picture_becomes_the_cover(service: Service, page: Page, talk: Pa
     make_account(page, "options-picture-next")
     convert(page, talk)
     assert (20, 10) not in [size_of(picture) for picture in pictures_in(page, service)]
+
+
+def test_a_late_probe_leaves_what_the_conversion_was_refused_for(service: Service, page: Page, talk: Path) -> None:
+    """It should still be said when the answer comes that the page asked for before."""
+    register(page, service, "options-late")
+    row = convert(page, talk)
+    open_change(row)
+    held: list[tuple[Route, APIResponse]] = []
+    page.route("**/v1/probe", lambda route: held.append((route, route.fetch())))
+    row.get_by_text("Voice", exact=True).click()
+    wait_until(lambda: page.evaluate("1") and held, 60, "the page to have asked")
+    (route, answer), *_ = held
+    upload_id = (route.request.post_data_json or {})["upload_id"]
+    assert page.request.delete(f"{service.url}/v1/uploads/{upload_id}", headers={"Origin": service.url}).ok
+    row.get_by_role("button", name="Convert again").click()
+    refusal = row.get_by_role("alert")
+    expect(refusal).to_contain_text("The file was deleted.")
+    with page.expect_request_finished(lambda request: request.url.endswith("/v1/probe")):
+        route.fulfill(response=answer)
+    page.wait_for_timeout(300)
+    expect(refusal).to_be_visible()
 
 
 def test_a_frame_of_each_video_becomes_its_cover(service: Service, page: Page, tmp_path: Path) -> None:
